@@ -1,0 +1,137 @@
+"""What layer: the constructor of a recurrent layer, in torch's words."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+Mode = Literal["RNN_TANH", "RNN_RELU", "GRU", "LSTM"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+GATES: Mapping[str, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "rzn", "LSTM": "ifgo"}
+"""The gates of each mode, a letter a block of hidden_size rows, in torch's row order."""
+
+
+class ConfigError(ValueError):
+    """A Config that no recurrent layer can have; the message says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The constructor arguments of a recurrent layer; never corrects the user.
+
+    Sizes are counts of features; ``dropout`` is a probability. ``reset_after`` speaks of the GRU only: True applies
+    the reset gate after the recurrent product (torch, cuDNN), False before it (Cho et al. 2014, most textbooks).
+
+    >>> Config("LSTM", 2, 3, bidirectional=True)
+    Config('LSTM', 2, 3, bidirectional=True)
+    >>> Config("LSTM", 2, 3, bidirectional=True).output_size
+    6
+    """
+
+    mode: Mode
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    bias: bool = True
+    batch_first: bool = False
+    dropout: float = 0.0
+    bidirectional: bool = False
+    proj_size: int = 0
+    reset_after: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(f"mode = {self.mode!r}, but should be one of {', '.join(MODES)}")
+        for name in ("input_size", "hidden_size", "num_layers"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigError(f"{name} = {value!r}, but should be a positive int")
+        if not 0.0 <= self.dropout <= 1.0:
+            raise ConfigError(f"dropout = {self.dropout!r}, but should be a probability in [0, 1]")
+        if self.proj_size and self.mode != "LSTM":
+            raise ConfigError(f"proj_size = {self.proj_size!r}, but only an LSTM has a projection")
+        if not 0 <= self.proj_size < self.hidden_size:
+            raise ConfigError(f"proj_size = {self.proj_size!r}, but should be in [0, hidden_size = {self.hidden_size})")
+        if not self.reset_after and self.mode != "GRU":
+            raise ConfigError("reset_after = False, but only a GRU has a reset gate")
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 if bidirectional."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def gates(self) -> str:
+        """The gates' letters in torch's row order: ``ifgo``, ``rzn`` or ``h``."""
+        return GATES[self.mode]
+
+    @property
+    def has_cell(self) -> bool:
+        """Whether the state is a pair (h, c): true of the LSTM only."""
+        return self.mode == "LSTM"
+
+    @property
+    def state_size(self) -> int:
+        """Features of h: proj_size if there is a projection, else hidden_size."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def output_size(self) -> int:
+        """Features of the output: directions times state_size."""
+        return self.directions * self.state_size
+
+    def layer_input_size(self, layer: int) -> int:
+        """Features that enter this layer: input_size for the first, output_size above it."""
+        return self.input_size if layer == 0 else self.output_size
+
+    def suffixes(self) -> list[tuple[int, int, str]]:
+        """(layer, direction, torch's parameter suffix) in torch's order, which is the order of the states too."""
+        return [
+            (layer, direction, f"_l{layer}" + ("_reverse" if direction else ""))
+            for layer in range(self.num_layers)
+            for direction in range(self.directions)
+        ]
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """torch's parameter names and shapes, in torch's order."""
+        rows = len(self.gates) * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, _, suffix in self.suffixes():
+            shapes["weight_ih" + suffix] = (rows, self.layer_input_size(layer))
+            shapes["weight_hh" + suffix] = (rows, self.state_size)
+            if self.bias:
+                shapes["bias_ih" + suffix] = shapes["bias_hh" + suffix] = (rows,)
+            if self.proj_size:
+                shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
+        return shapes
+
+    def but(self, **changes: Any) -> "Config":
+        """The same configuration with these fields changed."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field, by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Config":
+        """The inverse of to_json; raises ConfigError on an unknown or missing field."""
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ConfigError(f"not a configuration: {error}") from None
+
+    def arguments(self) -> dict[str, Any]:
+        """The fields that differ from their default, beyond mode and the two sizes."""
+        return {f.name: getattr(self, f.name) for f in fields(self)[3:] if getattr(self, f.name) != f.default}
+
+    def __repr__(self) -> str:
+        return f"Config({self._call(repr(self.mode) + ', ')})"
+
+    def __str__(self) -> str:
+        name = {"RNN_TANH": "RNN", "RNN_RELU": "RNN"}.get(self.mode, self.mode)
+        relu = ", nonlinearity='relu'" if self.mode == "RNN_RELU" else ""
+        return f"{name}({self._call('')}{relu})"
+
+    def _call(self, first: str) -> str:
+        rest = "".join(f", {name}={value!r}" for name, value in self.arguments().items())
+        return f"{first}{self.input_size}, {self.hidden_size}{rest}"
