@@ -1,0 +1,35 @@
+"""The catalog: what must hold of a recurrent layer, a file a family."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from importlib import import_module
+
+from rnncheck.property import Property
+
+FAMILIES = ("shape", "reject", "state", "gate", "time", "direction", "layer", "batch", "layout", "lengths", "weights",
+            "gradient", "agree", "mode", "life", "numeric", "clip")
+
+
+def _collect() -> dict[str, Property]:
+    found: dict[str, Property] = {}
+    for family in FAMILIES:
+        for prop in getattr(import_module(f"rnncheck.catalog.{family}"), family).properties:
+            if prop.id in found:
+                raise ValueError(f"two properties are called {prop.id}")
+            found[prop.id] = prop
+    return found
+
+
+CATALOG: Mapping[str, Property] = _collect()
+"""Every property by its id, in the order of the families."""
+
+
+def select(globs: str = "*") -> list[Property]:
+    """The properties that any of these comma-separated globs names; raises KeyError on one that names nothing."""
+    chosen: list[str] = []
+    for glob in filter(None, (part.strip() for part in globs.split(","))):
+        matching = [id for id in CATALOG if fnmatchcase(id, glob)]
+        if not matching:
+            raise KeyError(glob)
+        chosen += matching
+    return [prop for id, prop in CATALOG.items() if id in chosen]

@@ -1,0 +1,5 @@
+"""agree: to come."""
+
+from rnncheck.property import Family
+
+agree = Family("agree")

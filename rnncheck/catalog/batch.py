@@ -1,0 +1,5 @@
+"""batch: to come."""
+
+from rnncheck.property import Family
+
+batch = Family("batch")

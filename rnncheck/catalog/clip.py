@@ -1,0 +1,5 @@
+"""clip: to come."""
+
+from rnncheck.property import Family
+
+clip = Family("clip")

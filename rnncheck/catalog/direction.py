@@ -1,0 +1,5 @@
+"""direction: to come."""
+
+from rnncheck.property import Family
+
+direction = Family("direction")

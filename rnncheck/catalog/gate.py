@@ -1,0 +1,5 @@
+"""gate: to come."""
+
+from rnncheck.property import Family
+
+gate = Family("gate")

@@ -1,0 +1,5 @@
+"""gradient: to come."""
+
+from rnncheck.property import Family
+
+gradient = Family("gradient")

@@ -1,0 +1,5 @@
+"""layer: to come."""
+
+from rnncheck.property import Family
+
+layer = Family("layer")

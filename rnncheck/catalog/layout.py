@@ -1,0 +1,5 @@
+"""layout: to come."""
+
+from rnncheck.property import Family
+
+layout = Family("layout")

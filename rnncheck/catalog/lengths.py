@@ -1,0 +1,5 @@
+"""lengths: to come."""
+
+from rnncheck.property import Family
+
+lengths = Family("lengths")

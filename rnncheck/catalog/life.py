@@ -1,0 +1,5 @@
+"""life: to come."""
+
+from rnncheck.property import Family
+
+life = Family("life")

@@ -1,0 +1,5 @@
+"""mode: to come."""
+
+from rnncheck.property import Family
+
+mode = Family("mode")

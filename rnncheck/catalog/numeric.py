@@ -1,0 +1,5 @@
+"""numeric: to come."""
+
+from rnncheck.property import Family
+
+numeric = Family("numeric")

@@ -1,0 +1,5 @@
+"""reject: to come."""
+
+from rnncheck.property import Family
+
+reject = Family("reject")

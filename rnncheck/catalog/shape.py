@@ -1,0 +1,5 @@
+"""shape: to come."""
+
+from rnncheck.property import Family
+
+shape = Family("shape")

@@ -1,0 +1,5 @@
+"""state: to come."""
+
+from rnncheck.property import Family
+
+state = Family("state")

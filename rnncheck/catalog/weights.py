@@ -1,0 +1,5 @@
+"""weights: to come."""
+
+from rnncheck.property import Family
+
+weights = Family("weights")

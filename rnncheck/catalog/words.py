@@ -1,0 +1,27 @@
+"""The words in which properties say which cases they speak of."""
+
+from rnncheck.property import Where, anywhere
+
+__all__ = ["anywhere", "at_least", "batched", "bidirectional", "deterministic", "differentiable", "has_bias", "has_cell",
+           "is_gru", "one_direction", "one_layer", "packed", "padded", "stacked", "without_projection"]
+
+deterministic = Where("dropout inactive", lambda case: not case.dropout_active)
+one_direction = Where("one direction", lambda case: not case.config.bidirectional)
+bidirectional = Where("two directions", lambda case: case.config.bidirectional)
+one_layer = Where("one layer", lambda case: case.config.num_layers == 1)
+stacked = Where("several layers", lambda case: case.config.num_layers > 1)
+padded = Where("input not packed", lambda case: case.lengths is None)
+packed = Where("packed input", lambda case: case.lengths is not None)
+batched = Where("input with a batch axis", lambda case: case.batch is not None)
+has_bias = Where("bias=True", lambda case: case.config.bias)
+has_cell = Where("LSTM", lambda case: case.config.has_cell)
+is_gru = Where("GRU", lambda case: case.config.mode == "GRU")
+without_projection = Where("no projection", lambda case: not case.config.proj_size)
+differentiable = Where("train()", lambda case: case.training)
+
+
+def at_least(*, time: int = 0, batch: int = 0, hidden: int = 0) -> Where:
+    """Cases with at least these many steps, sequences, hidden units."""
+    wanted = {"time": time, "batch": batch, "hidden": hidden}
+    words = ", ".join(f"{name} >= {size}" for name, size in wanted.items() if size)
+    return Where(words, lambda case: case.time >= time and case.rows >= batch and case.config.hidden_size >= hidden)

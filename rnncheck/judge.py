@@ -1,0 +1,49 @@
+"""One property on one trial, to an outcome. The only place that catches what goes wrong in between."""
+
+import traceback
+
+from rnncheck.property import Property
+from rnncheck.subject import Malformed, Subject
+from rnncheck.trial import SubjectError, Trial, seeded
+from rnncheck.verdict import Outcome
+
+
+def judge(prop: Property, trial: Trial) -> Outcome:
+    """Check ``prop`` on ``trial`` (which is forked: properties share the trial's run, and nothing else).
+
+    A subject that raises is ``errored``, with the last lines of its own traceback. A mistake of ours is not caught.
+    """
+    unclaimed = out_of_claim(prop, trial.subject, trial)
+    if unclaimed is not None:
+        return unclaimed
+    try:
+        with seeded(trial.case.seed, trial.case.device):
+            seen = prop.check(trial.fork())
+    except SubjectError as error:
+        return Outcome(prop.id, "errored", reason=_own_traceback(error))
+    except Malformed as error:
+        return Outcome(prop.id, "errored", mismatches=(str(error),), reason="the result cannot be read; see shape.*")
+    if not seen.parts:
+        return Outcome(prop.id, "not_applicable", reason="nothing to compare in this case")
+    used = seen.budget_used if seen.measured else None
+    if seen.holds:
+        return Outcome(prop.id, "holds", used)
+    return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()))
+
+
+def out_of_claim(prop: Property, subject: Subject, trial: Trial) -> Outcome | None:
+    """not_claimed or not_applicable, with the reason; None where the property is to be checked on this trial."""
+    lacking = subject.refuses(trial.case) or subject.lacks(prop.needs)
+    if lacking is not None:
+        return Outcome(prop.id, "not_claimed", reason=lacking)
+    if not prop.applies(trial.case):
+        return Outcome(prop.id, "not_applicable", reason=f"applies to: {prop.applies.words}")
+    return None
+
+
+def _own_traceback(error: SubjectError) -> str:
+    """What the subject raised and where, without our own frames above it."""
+    frames = traceback.extract_tb(error.cause.__traceback__)
+    own = [frame for frame in frames if "/rnncheck/" not in frame.filename.replace("\\", "/")][-3:]
+    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own]
+    return "\n".join([str(error), *lines])

@@ -1,0 +1,59 @@
+"""The allowed error of a subject whose parameters cannot be set under torch's names: measured on the subject itself.
+
+A backward-stable implementation returns the exact result of slightly changed data (Higham, Accuracy and Stability of
+Numerical Algorithms, 1.5). So input, state and parameters are changed by a few units of roundoff, a few times, and the
+spread of the results is what rounding may do.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rnncheck.oracle import Budget
+from rnncheck.run import Run
+
+if TYPE_CHECKING:
+    from rnncheck.trial import Trial
+
+COPIES = 8
+ROUNDOFFS = 4.0
+"""How far the data is moved, in units of roundoff: enough to be representable, and above what sums of products lose."""
+SPREADS = 6.0
+"""How many root mean square spreads are allowed."""
+
+
+def noise_budget(trial: "Trial") -> Budget:
+    """Truth (the subject's own run, for want of a better one) and allowed error, as rnncheck.oracle.budget gives them."""
+    own = trial.run.map(Tensor.double)
+    squares = own.map(torch.zeros_like)
+    for copy in range(COPIES):
+        moved = _moved_run(trial, copy).map(Tensor.double)
+        squares = Run(*(s + (m - o) ** 2 for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(),
+                                                                           strict=True)))
+    granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
+
+    def allowed(square: Tensor, value: Tensor) -> Tensor:
+        pooled = (square / COPIES).mean(-1, keepdim=True).sqrt()  # over features: few copies estimate one element poorly
+        return SPREADS * pooled + granularity * value.abs().clamp(min=1.0)
+
+    parts = zip(squares.parts(), own.parts(), strict=True)
+    return Budget(own, Run(*(allowed(square, value) for (_, square), (_, value) in parts)))
+
+
+def _moved_run(trial: "Trial", copy: int) -> Run:
+    step = ROUNDOFFS * torch.finfo(trial.case.torch_dtype).eps / 2
+
+    def move(tensor: Tensor, name: str) -> Tensor:
+        g = trial.generator(f"{name} moved {copy}")
+        signs = torch.rand(tensor.shape, generator=g, dtype=torch.float64) * 2 - 1
+        return (tensor.double() * (1 + step * signs.to(tensor.device))).to(tensor.dtype)
+
+    layer = trial.build()
+    with torch.no_grad():
+        for name, live in layer.parameters().items():
+            live.copy_(move(live, name))
+    x, state = trial.x, trial.state
+    moved_state = state and tuple(move(part, f"state {i}") for i, part in enumerate(state))
+    follow_up = trial.but(x=move(x, "input"), state=moved_state)
+    return follow_up.run_on(layer)

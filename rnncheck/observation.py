@@ -1,0 +1,160 @@
+"""What one property saw on one case: what was compared, and how far apart it was for what is allowed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf, isnan
+
+import torch
+from torch import Tensor
+
+from rnncheck.run import Run
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """actual against expected, element by element; all three have the same shape, or allowed is one number.
+
+    NaN agrees with NaN only; an infinity only with itself. Where nothing is allowed, equal means equal.
+    """
+
+    what: str
+    actual: Tensor
+    expected: Tensor
+    allowed: Tensor | float
+    axes: tuple[str, ...] = ()
+
+    def ratios(self) -> Tensor:
+        """|actual - expected| / allowed, float64: at most 1 where the comparison holds."""
+        actual, expected = self.actual.detach().double().cpu(), self.expected.detach().double().cpu()
+        allowed = torch.as_tensor(self.allowed, dtype=torch.float64).cpu().expand(actual.shape)
+        error = (actual - expected).abs()
+        ratios = torch.where(error == 0, 0.0, error / allowed)
+        same = (actual == expected) | (actual.isnan() & expected.isnan())
+        return torch.where(same | allowed.isinf(), 0.0, ratios.nan_to_num(nan=inf, posinf=inf))
+
+    def worst(self) -> float:
+        """The largest ratio; 0 where there is nothing to compare, infinite where the shapes differ."""
+        if self.actual.shape != self.expected.shape:
+            return inf
+        return float(self.ratios().max()) if self.actual.numel() else 0.0
+
+    def mismatch(self) -> str | None:
+        """One line that says where and how far off, or None where the comparison holds."""
+        if self.actual.shape != self.expected.shape:
+            return f"{self.what} has shape {tuple(self.actual.shape)}, but should have {tuple(self.expected.shape)}"
+        ratios = self.ratios()
+        wrong = ratios > 1
+        if not bool(wrong.any()):
+            return None
+        # among equally bad elements the largest error is the one to show
+        at = tuple(int(i) for i in torch.unravel_index(ratios.argmax(), ratios.shape))
+        actual, expected = self.actual[at].item(), self.expected[at].item()
+        axes = self.axes or tuple(f"axis {i}" for i in range(len(at)))
+        where = ", ".join(f"{axis}={i}" for axis, i in zip(axes, at, strict=False))
+        allowed = float(torch.as_tensor(self.allowed).expand(ratios.shape)[at])
+        return (
+            f"{self.what}: {int(wrong.sum())} of {ratios.numel()} elements differ; worst at ({where}): "
+            f"{_number(actual)}, but should be {_number(expected)}; {_allowed(actual, expected, allowed)}"
+        )
+
+
+def _number(value: float | bool) -> str:
+    return str(value) if isinstance(value, bool | int) else f"{value:.6g}"
+
+
+def _allowed(actual: float, expected: float, allowed: float) -> str:
+    error = abs(actual - expected)
+    off = "not comparable" if isnan(error) else f"off by {error:.3g}"
+    return f"{off}, allowed {allowed:.3g}" if allowed else f"{off}, allowed none (must be equal)"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that is true or not, without a measure: a shape, a name, a refusal."""
+
+    what: str
+    actual: object
+    expected: object
+    holds: bool
+
+    def worst(self) -> float:
+        """0 or infinite."""
+        return 0.0 if self.holds else inf
+
+    def mismatch(self) -> str | None:
+        """``x = …, but should be …``, or None."""
+        return None if self.holds else f"{self.what} = {self.actual}, but should be {self.expected}"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything that one property compared on one case; ``a & b`` joins two. An empty one is vacuous, not green."""
+
+    parts: tuple[Comparison | Fact, ...] = ()
+
+    def __and__(self, other: "Observation") -> "Observation":
+        return Observation(self.parts + other.parts)
+
+    @property
+    def budget_used(self) -> float:
+        """The largest |error| / allowed: 0.12 means 12 % of the budget."""
+        return max((part.worst() for part in self.parts), default=0.0)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing left what is allowed."""
+        return self.budget_used <= 1.0
+
+    @property
+    def measured(self) -> bool:
+        """Whether any allowed difference above zero was involved, so that "budget used" means something."""
+        return any(isinstance(p, Comparison) and bool((torch.as_tensor(p.allowed) > 0).any()) for p in self.parts)
+
+    def mismatches(self) -> list[str]:
+        """A line for each part that does not hold."""
+        return [line for part in self.parts if (line := part.mismatch()) is not None]
+
+
+def near(what: str, actual: Tensor, expected: Tensor, allowed: Tensor | float, axes: Iterable[str] = ()) -> Observation:
+    """Equal within ``allowed``."""
+    return Observation((Comparison(what, actual, expected, allowed, tuple(axes)),))
+
+
+def identical(what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = ()) -> Observation:
+    """Equal bit for bit (NaN equals NaN)."""
+    return near(what, actual, expected, 0.0, axes)
+
+
+def within(what: str, actual: Tensor, low: Tensor | float, high: Tensor | float, allowed: Tensor | float = 0.0,
+           axes: Iterable[str] = ()) -> Observation:
+    """Every element lies in [low, high], give or take ``allowed``, and is a number."""
+    low, high = torch.as_tensor(low).to(actual), torch.as_tensor(high).to(actual)
+    clamped = torch.minimum(torch.maximum(actual, low), high)
+    middle = (low + high) / 2
+    return near(what, actual, torch.where(actual.isnan(), middle, clamped), allowed, axes)
+
+
+def equal(what: str, actual: object, expected: object) -> Observation:
+    """Two plain values are the same: shapes, names, flags, counts."""
+    return Observation((Fact(what, actual, expected, bool(actual == expected)),))
+
+
+def fact(what: str, holds: bool, actual: object, expected: object) -> Observation:
+    """Something is true; ``actual`` and ``expected`` are for the reader."""
+    return Observation((Fact(what, actual, expected, bool(holds)),))
+
+
+def both(actual: Run, expected: Run, allowed: Run | float, prefix: str = "") -> Observation:
+    """Two runs agree in output and final states, within the allowed error of each part."""
+    seen = Observation()
+    for name, value in expected.parts():
+        limit = getattr(allowed, name) if isinstance(allowed, Run) else allowed
+        other = getattr(actual, name)
+        seen &= near(prefix + name, other, value, limit, Run.AXES[name]) if other is not None else equal(
+            prefix + name, None, f"a tensor of shape {tuple(value.shape)}")
+    return seen
+
+
+def every(observations: Iterable[Observation]) -> Observation:
+    """All of them joined."""
+    return Observation(tuple(part for seen in observations for part in seen.parts))

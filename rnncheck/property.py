@@ -1,0 +1,89 @@
+"""One thing that must hold of every recurrent layer: a value, declared once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from rnncheck.case import Case
+from rnncheck.observation import Observation
+
+if TYPE_CHECKING:
+    from rnncheck.trial import Trial
+
+Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """The cases that a property speaks of, in words and as a test; ``a & b`` is both, ``~a`` is not a."""
+
+    words: str
+    test: Callable[[Case], bool]
+
+    def __call__(self, case: Case) -> bool:
+        return self.test(case)
+
+    def __and__(self, other: "Where") -> "Where":
+        if self is anywhere or other is anywhere:
+            return other if self is anywhere else self
+        return Where(f"{self.words}, {other.words}", lambda case: self.test(case) and other.test(case))
+
+    def __invert__(self) -> "Where":
+        return Where(f"not {self.words}", lambda case: not self.test(case))
+
+
+anywhere = Where("every case", lambda case: True)
+
+
+@dataclass(frozen=True)
+class Property:
+    """id ``family.name``, what must hold in words and as a formula, where it is from, and the check itself.
+
+    needs:   the features that a subject must claim, beyond those that the case itself uses
+    stratum: which cases it is tried on ("generic": the covering array; others are named in rnncheck.strategies)
+    cost:    how long one check takes, in runs of the subject; cheap ones come first
+    """
+
+    id: str
+    statement: str
+    formula: str
+    source: str
+    kind: Kind
+    applies: Where
+    check: Callable[["Trial"], Observation]
+    needs: tuple[str, ...] = ()
+    stratum: str = "generic"
+    cost: int = 1
+
+    @property
+    def family(self) -> str:
+        """The part of the id before the dot."""
+        return self.id.partition(".")[0]
+
+
+Check = Callable[["Trial"], Observation]
+
+
+class Family:
+    """Collects the properties of one file of the catalog; used as a decorator.
+
+    The check's docstring is the statement, its first paragraph alone.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.properties: list[Property] = []
+
+    def __call__(self, name: str, *, formula: str, source: str, kind: Kind, applies: Where = anywhere,
+                 needs: tuple[str, ...] = (), stratum: str = "generic", cost: int = 2) -> Callable[[Check], Check]:
+        """Declare the decorated check as the property ``family.name``."""
+
+        def declare(check: Check) -> Check:
+            statement = " ".join((check.__doc__ or "").split("\n\n")[0].split())
+            if not statement:
+                raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
+            prop = Property(f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost)
+            self.properties.append(prop)
+            return check
+
+        return declare

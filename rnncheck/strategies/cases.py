@@ -1,0 +1,80 @@
+"""Hypothesis strategies for cases: sizes and values drawn around a structural row.
+
+The simplest draw of each strategy is a generic case that can tell (different sizes, random values, non-zero biases), not
+a trivial one: campaigns start there. Making a failing case simple is the business of rnncheck.shrink.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from rnncheck.case import Case
+from rnncheck.config import Config
+from rnncheck.strategies.structure import Row
+from rnncheck.subject import Subject
+from rnncheck.values import Values
+
+SCALES = (1.0, 0.5, 2.0, 0.1, 5.0, 1e-3, 20.0)
+"""Of weights and input: from nearly linear to saturated."""
+OVERRIDES = (0.0, 1.0, -1.0, 10.0, -100.0, 1e-6)
+CLIFFS = (1, 2, 3, 31, 32, 33, 127, 128, 129, 257)
+"""Sizes at which kernels change their path: vector widths, tiles, blocks."""
+
+
+def sizes(*, min_size: int = 3, max_size: int = 8) -> st.SearchStrategy[list[int]]:
+    """[time, batch, input, hidden], pairwise different, so that no axis can be mistaken for another."""
+    return st.lists(st.integers(min_size, max_size), min_size=4, max_size=4, unique=True)
+
+
+def degenerate_sizes() -> st.SearchStrategy[list[int]]:
+    """[time, batch, input, hidden] with ones and equal sizes on purpose, and batch 0 now and then."""
+    small = st.integers(1, 3)
+    apart = st.tuples(small, st.integers(0, 3), small, small).map(list)
+    equal = st.integers(1, 4).map(lambda n: [n, n, n, n])
+    square = st.tuples(st.integers(2, 5), small, st.integers(2, 4)).map(lambda t: [t[0], t[0], t[1], t[2]])  # time = batch
+    return st.one_of(square, apart, equal)
+
+
+def values() -> st.SearchStrategy[Values]:
+    """Generic values first, then scales, patterns and up to three overrides."""
+    overrides = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(OVERRIDES)), max_size=3).map(tuple)
+    patterns = st.sampled_from(("normal", "sparse", "one_hot", "alternating", "ramp", "ones", "zeros"))
+    generic = st.builds(Values, st.just("normal"), st.sampled_from(SCALES[:3]))
+    return st.one_of(st.just(Values()), generic, st.builds(Values, patterns, st.sampled_from(SCALES), overrides))
+
+
+@st.composite
+def lengths(draw: Callable[..., Any], time: int, batch: int, descending: bool) -> tuple[int, ...]:
+    """A length from 1 to time for each sequence: in descending order, or (if there are two that differ) not."""
+    drawn = draw(st.lists(st.integers(1, time), min_size=batch, max_size=batch))
+    if draw(st.booleans()) is False and batch:  # the plain case: some sequence is as long as the input
+        drawn[0] = time
+    drawn.sort(reverse=descending)
+    return tuple(drawn)
+
+
+@st.composite
+def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None) -> Case:
+    """Cases of this structural row; an instance keeps the sizes of its one configuration."""
+    time, batch, input_size, hidden_size = draw(size or sizes())
+    config = subject.fixed or _config(row, input_size, hidden_size, draw(st.sampled_from((0.5, 0.25, 0.9))))
+    form = row["form"]
+    rows = None if form == "unbatched" else batch
+    if form in ("sorted", "unsorted"):
+        rows = max(batch, 1)
+    steps = draw(lengths(time, rows, form == "sorted")) if form in ("sorted", "unsorted") else None
+    return Case(
+        config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
+        weights=draw(values()), biases=draw(values()), input=draw(values()), state=draw(values()),
+        seed=draw(st.integers(0, 2**31 - 1)),
+    )  # fmt: skip
+
+
+def _config(row: Row, input_size: int, hidden_size: int, dropout: float) -> Config:
+    hidden_size = max(hidden_size, 2) if row["proj"] else hidden_size
+    proj_size = (hidden_size + 1) // 2 if row["proj"] else 0
+    return Config(
+        row["mode"], input_size, hidden_size, row["num_layers"], row["bias"], row["batch_first"],
+        dropout if row["dropout"] else 0.0, row["bidirectional"], proj_size, row["reset_after"],
+    )  # fmt: skip

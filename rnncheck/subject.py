@@ -1,0 +1,151 @@
+"""The thing under test: how to build it, and what it claims to offer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from rnncheck.case import Case
+from rnncheck.config import Config, Mode
+
+
+
+class Malformed(Exception):
+    """What the subject returned cannot be read: a wrong type or shape. shape.* judges it; the others cannot go on."""
+
+
+FEATURES: Mapping[str, str] = {
+    "load": "parameters can be set under torch's names",
+    "layers": "num_layers > 1",
+    "bidirectional": "bidirectional=True",
+    "batch_first": "batch_first=True",
+    "bias_off": "bias=False",
+    "dropout": "dropout > 0",
+    "proj": "proj_size > 0",
+    "reset_before": "a GRU that applies the reset gate before the product",
+    "hx": "an initial state can be given",
+    "hx_none": "the initial state can be left out",
+    "state": "final states are returned",
+    "time_first": "batch_first=False",
+    "batched": "input with a batch axis",
+    "unbatched": "input without a batch axis",
+    "packed": "PackedSequence in, PackedSequence out",
+    "float64": "double precision",
+    "float32": "single precision",
+    "bfloat16": "bfloat16",
+    "float16": "half precision",
+    "training": "train(), and gradients",
+    "second": "second derivatives",
+    "jvp": "forward-mode derivatives",
+    "vmap": "torch.func.vmap",
+    "functional": "torch.func.functional_call",
+    "compile": "torch.compile",
+    "export": "torch.export",
+    "script": "torch.jit.script",
+    "autocast": "torch.autocast",
+    "meta": "the meta device",
+    "module": "it is a torch.nn.Module",
+    "torch_parameters": "its parameters have torch's names and shapes",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Whether a feature is offered, and how we know: declared, read off the signature, or found by a probe."""
+
+    offered: bool
+    how: Literal["declared", "signature", "probed"]
+    why: str = ""
+
+
+class Layer(Protocol):
+    """A built layer behind one door: torch's call, parameters under torch's names."""
+
+    module: Any
+
+    def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
+        """(output, (h_n,)) or (output, (h_n, c_n)), in the layer's own layout."""
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The live tensors, by torch's names where the subject claims "load", else by its own."""
+
+    def load(self, parameters: Mapping[str, Tensor]) -> None:
+        """Set every parameter."""
+
+    def train(self, mode: bool) -> None:
+        """train() or eval()."""
+
+
+Build = Callable[[Config, torch.dtype, torch.device], Layer]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An implementation and its claims.
+
+    name:   what the reports call it, e.g. ``torch.nn.LSTM`` or ``mine.py:MyLSTM``
+    kind:   "layer" (cells are judged as layers of one step a call), or "clip" for a function like clip_grad_norm_
+    build:  for a layer, (config, dtype, device) -> Layer; for a clip function, the function itself
+    modes:  which of torch's modes it implements
+    claims: a Claim for each feature; what is missing is not offered
+    fixed:  for an instance, the one configuration that it has
+    source: how a script imports it, as Python lines that bind the name ``build``; None where it cannot be imported
+    reference: the subject that it is to agree with (``--against``), and that agree.against runs
+    """
+
+    name: str
+    kind: Literal["layer", "clip"]
+    build: Any
+    modes: tuple[Mode, ...] = ()
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    fixed: Config | None = None
+    source: str | None = None
+    reference: "Subject | None" = None
+
+    def offers(self, feature: str) -> bool:
+        """Whether the feature is claimed."""
+        claim = self.claims.get(feature)
+        return claim is not None and claim.offered
+
+    def refuses(self, case: Case) -> str | None:
+        """Why this case is outside the claims, or None where it is within."""
+        if case.config.mode not in self.modes:
+            return f"mode {case.config.mode}"
+        if self.fixed is not None and case.config != self.fixed:
+            return "another configuration than the instance has"
+        return self.lacks(features_used(case))
+
+    def lacks(self, features: tuple[str, ...]) -> str | None:
+        """The first of these features that is not claimed, with the reason; None where all are."""
+        for feature in features:
+            if not self.offers(feature):
+                claim = self.claims.get(feature)
+                why = f": {claim.why}" if claim and claim.why else ""
+                return FEATURES.get(feature, feature) + why
+        return None
+
+
+def features_used(case: Case) -> tuple[str, ...]:
+    """The features without which this case cannot be run."""
+    config = case.config
+    used = {
+        "layers": config.num_layers > 1,
+        "bidirectional": config.bidirectional,
+        "batch_first": config.batch_first,
+        "time_first": not config.batch_first,
+        "bias_off": not config.bias,
+        "dropout": config.dropout > 0,
+        "proj": config.proj_size > 0,
+        "reset_before": not config.reset_after,
+        "hx": case.hx != "none",
+        "hx_none": case.hx == "none",
+        "batched": case.batch is not None and case.lengths is None,
+        "unbatched": case.batch is None,
+        "packed": case.lengths is not None,
+        "training": case.training,
+        case.dtype: True,
+    }
+    return tuple(feature for feature, needed in used.items() if needed)

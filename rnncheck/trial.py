@@ -1,0 +1,323 @@
+"""One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from rnncheck import oracle
+from rnncheck.case import Case, Layout
+from rnncheck.observation import Observation, both
+from rnncheck.run import Run
+from rnncheck.subject import Layer, Malformed, Subject
+from rnncheck.values import Values, generator
+
+
+class SubjectError(Exception):
+    """The subject raised; the cause is its own exception. ``doing`` is build, load, call or backward."""
+
+    def __init__(self, doing: str, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__} while {doing}: {cause}")
+        self.doing = doing
+        self.cause = cause
+
+
+class Unmeasurable(Exception):
+    """No truth can be had for this trial (random dropout, parameters that cannot be set); a property's own mistake."""
+
+
+@contextmanager
+def subject_at_work(doing: str) -> Iterator[None]:
+    """Turns what the subject raises into SubjectError."""
+    try:
+        yield
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as cause:
+        raise SubjectError(doing, cause) from cause
+
+
+@contextmanager
+def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
+    """torch's global random state starts at ``seed`` inside, and is as it was afterwards."""
+    default = torch.default_generator
+    before, elsewhere = default.get_state(), [torch.device(device)] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=elsewhere, enabled=bool(elsewhere)):
+        default.manual_seed(seed)
+        if elsewhere:
+            torch.cuda.manual_seed_all(seed)
+        try:
+            yield
+        finally:
+            default.set_state(before)
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """What goes into a run: input (time, batch, input_size), state as a Run's, parameters by name, lengths."""
+
+    x: Tensor
+    state: tuple[Tensor, ...] | None
+    parameters: Mapping[str, Tensor]
+    lengths: tuple[int, ...] | None
+
+
+class Trial:
+    """The subject on one case. ``run`` is made once; follow-ups are explicit: ``trial.but(x=...).run``.
+
+    ``run`` comes from a layer of its own, so that every property may share it. ``layer`` is this trial's (that is, one
+    property's) layer; follow-up trials use the same one as long as configuration and parameters stay, so what a layer
+    carries from call to call shows, and what one property does cannot disturb another.
+    """
+
+    def __init__(self, subject: Subject, case: Case, tensors: Tensors | None = None) -> None:
+        self.subject = subject
+        self.case = case
+        self.config = case.config
+        self.tensors = tensors or Tensors(
+            case.input_tensor(), case.initial_state(), case.parameters() if subject.offers("load") else {}, case.lengths
+        )
+        self._owner: Trial = self  # whose layer we use
+        self._follow_up = False
+        self._shared: Trial = self  # whose run and budget we use
+
+    # what goes in ----------------------------------------------------------------------------------------------------
+
+    @property
+    def x(self) -> Tensor:
+        """The input, (time, batch, input_size), batch 1 if unbatched."""
+        return self.tensors.x
+
+    @property
+    def state(self) -> tuple[Tensor, ...] | None:
+        """(h_0,) or (h_0, c_0), or None where hx is not given."""
+        return self.tensors.state
+
+    @property
+    def given_state(self) -> tuple[Tensor, ...]:
+        """The initial state, as zeros where hx is not given."""
+        return self.state if self.state is not None else self.zero_state()
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]:
+        """The parameters by torch's names."""
+        return self.tensors.parameters
+
+    @property
+    def lengths(self) -> tuple[int, ...] | None:
+        """The length of each sequence, None if the input is not packed."""
+        return self.tensors.lengths
+
+    @property
+    def time(self) -> int:
+        """Steps."""
+        return self.x.shape[0]
+
+    @property
+    def batch(self) -> int:
+        """Sequences."""
+        return self.x.shape[1]
+
+    def zero_state(self) -> tuple[Tensor, ...]:
+        """Zeros in the shape of the initial state."""
+        states = self.config.num_layers * self.config.directions
+        sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
+        return tuple(self.x.new_zeros(states, self.batch, size) for size in sizes)
+
+    def generator(self, name: str) -> torch.Generator:
+        """A random stream of this case, for draws of a property."""
+        return generator(self.case.seed, name)
+
+    def draw(self, name: str, low: int, high: int) -> int:
+        """A whole number in [low, high], the same at every replay of the case."""
+        return int(torch.randint(low, high + 1, (), generator=self.generator(name)))
+
+    def like(self, tensor: Tensor, name: str, scale: float = 1.0) -> Tensor:
+        """Generic values in the shape, dtype and device of ``tensor``."""
+        return Values("normal", scale).tensor(tuple(tensor.shape), self.case.seed, name).to(tensor)
+
+    # follow-ups ------------------------------------------------------------------------------------------------------
+
+    def but(self, **changes: Any) -> "Trial":
+        """A follow-up: x, state, parameters or lengths replaced by tensors; any other word changes the Case.
+
+        ``state=None`` leaves hx out. The tensors that are not named stay, also when the case changes.
+        """
+        tensors = {name: changes.pop(name) for name in list(changes) if name in Tensors.__dataclass_fields__}
+        new = replace(self.tensors, **tensors)
+        time, rows = new.x.shape[:2]
+        batch = None if self.case.batch is None and rows == 1 else rows
+        fields = {"time": time, "batch": batch, "lengths": new.lengths, **changes}
+        if new.state is None or self.case.hx == "none":
+            fields.setdefault("hx", "none" if new.state is None else "random")
+        other = Trial(self.subject, self.case.but(**fields), new)
+        other._follow_up = True
+        same_layer = other.config == self.config and new.parameters is self.tensors.parameters
+        if same_layer and other.case.training == self.case.training and other.case.dtype == self.case.dtype:
+            other._owner = self._owner
+        return other
+
+    def fork(self) -> "Trial":
+        """The same trial for another property: shares the run and the budget, not the layer."""
+        other = Trial(self.subject, self.case, self.tensors)
+        other._shared = self._shared
+        return other
+
+    # running ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def layer(self) -> Layer:
+        """This trial's layer, built, loaded, and in the case's mode."""
+        return self._owner.layer if self._owner is not self else self.build()
+
+    def build(self) -> Layer:
+        """A new layer for this case, with the case's parameters."""
+        with seeded(self.case.seed, self.case.device), subject_at_work("building"):
+            layer: Layer = self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
+            layer.load(self.parameters)
+            layer.train(self.case.training)
+        return layer
+
+    @cached_property
+    def run(self) -> Run:
+        """What the subject returns for this case, read back into (time, batch, features)."""
+        if self._shared is not self:
+            return self._shared.run
+        with seeded(self.case.seed, self.case.device):
+            return self.run_on(self.layer if self._follow_up else self.build())
+
+    def run_on(self, layer: Layer) -> Run:
+        """A run of a layer that the property holds itself (again, or after something was done to it)."""
+        return self.read(*self.call_on(layer)).map(Tensor.detach)
+
+    def call_on(self, layer: Layer, x: Tensor | None = None, state: tuple[Tensor, ...] | None = None,
+                ) -> tuple[Any, tuple[Tensor, ...]]:
+        """What the subject itself returns, in its own layout; x and state default to the trial's."""
+        arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
+        with subject_at_work("calling"), torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None):
+            return layer(*arguments)
+
+    def lay_out(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...] | None]:
+        """The subject's own layout: batch_first, packed, unbatched, and the case's memory layout. Differentiable."""
+        layout = self.case.layout
+        if self.lengths is not None:
+            lengths = torch.tensor(self.lengths)
+            packed = pack_padded_sequence(x, lengths, enforce_sorted=self.case.sorted_lengths)
+            return packed, state and tuple(lay_out(h, layout) for h in state)
+        if self.case.batch is None:
+            return lay_out(x[:, 0], layout), state and tuple(lay_out(h[:, 0], layout) for h in state)
+        x = x.transpose(0, 1) if self.config.batch_first else x
+        return lay_out(x, layout), state and tuple(lay_out(h, layout) for h in state)
+
+    def read(self, output: Any, state: tuple[Tensor, ...]) -> Run:
+        """The inverse of lay_out for what came back; raises Malformed where that is not what the contract says."""
+        states, config = config_states(self.case), self.config
+        sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
+        unbatched = self.case.batch is None
+        if self.lengths is not None:
+            output = self._unpack(output)
+            _expect("output", output, (self.time, self.batch, config.output_size))
+        elif unbatched:
+            _expect("output", output, (self.time, config.output_size))
+            output = output.unsqueeze(1)
+        elif config.batch_first:
+            _expect("output", output, (self.batch, self.time, config.output_size))
+            output = output.transpose(0, 1)
+        else:
+            _expect("output", output, (self.time, self.batch, config.output_size))
+        if len(state) != len(sizes):
+            raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")
+        for name, part, size in zip(("h_n", "c_n"), state, sizes, strict=False):
+            _expect(name, part, (states, size) if unbatched else (states, self.batch, size))
+        parts = [part.unsqueeze(1) if unbatched else part for part in state]
+        return Run(output, *parts)
+
+    def _unpack(self, output: Any) -> Tensor:
+        if not isinstance(output, PackedSequence):
+            raise Malformed(f"output is a {type(output).__name__}, but should be a PackedSequence, as the input was")
+        try:
+            return pad_packed_sequence(output, total_length=self.time)[0]
+        except (ValueError, RuntimeError, IndexError) as error:
+            raise Malformed(f"output is a PackedSequence that cannot be unpacked: {error}") from None
+
+    def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
+        """d(sum of output * cotangent, over all parts) by "input", "h_0", "c_0" and each parameter's name.
+
+        None where nothing flows. Runs in the case's train/eval mode, with gradients enabled either way.
+        """
+        layer = layer or self.layer
+        leaves = {"input": self.x.clone().requires_grad_()}
+        for name, part in zip(("h_0", "c_0"), self.state or (), strict=False):
+            leaves[name] = part.clone().requires_grad_()
+        state = tuple(leaves[name] for name in ("h_0", "c_0") if name in leaves) or None
+        with torch.enable_grad():
+            seen = self.read(*self.call_on(layer, leaves["input"], state))
+            parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
+            loss = sum((part * getattr(cotangents, name)).sum() for name, part in seen.parts()
+                       if getattr(cotangents, name) is not None)
+            with subject_at_work("running backward"):
+                wanted = {**leaves, **parameters}
+                return dict(zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True))
+
+    def cotangents(self) -> Run:
+        """Generic, fixed weights for each element of the result; none on what lies after a sequence's end."""
+        return Run(*(self.like(part, f"cotangent of {name}") for name, part in self.run.parts()))
+
+    # what is allowed -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def budget(self) -> oracle.Budget:
+        """Truth and allowed error of this very case (DESIGN: the oracle)."""
+        if self._shared is not self:
+            return self._shared.budget
+        if self.case.dropout_active:
+            raise Unmeasurable("dropout is active: there is no one truth")
+        if not self.subject.offers("load"):
+            from rnncheck.noise import noise_budget
+
+            return noise_budget(self)
+        h_0, c_0 = (*self.given_state, None)[:2]
+        return oracle.budget(self.config, self.parameters, self.x, h_0, c_0, self.lengths, rounding=self.rounding,
+                             seed=self.case.seed)
+
+    @property
+    def rounding(self) -> oracle.Rounding:
+        """How the subject is expected to round in this case."""
+        return oracle.rounding_for(self.case.torch_dtype, self.case.device, tf32="tf32" in self.case.switches)
+
+    def same(self, follow_up: Run, prefix: str = "") -> Observation:
+        """A follow-up, brought back into the layout of the case, agrees with the case's own run.
+
+        Both may round differently, so twice the budget of the case is allowed.
+        """
+        return both(follow_up, self.run, self.budget.allowed.map(lambda allowed: 2 * allowed), prefix)
+
+
+def config_states(case: Case) -> int:
+    """layers * directions."""
+    return case.config.num_layers * case.config.directions
+
+
+def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(tensor, Tensor):
+        raise Malformed(f"{what} is a {type(tensor).__name__}, but should be a tensor")
+    if tuple(tensor.shape) != shape:
+        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}")
+
+
+def lay_out(tensor: Tensor, layout: Layout) -> Tensor:
+    """The same values in memory of another shape; always a tensor of its own, also when contiguous."""
+    if layout == "transposed" and tensor.dim() >= 2:
+        return tensor.transpose(0, 1).contiguous().transpose(0, 1)
+    if layout == "strided":
+        return torch.stack([tensor, torch.zeros_like(tensor)], dim=-1)[..., 0]
+    if layout == "offset":
+        return torch.cat([tensor.new_zeros(1), tensor.reshape(-1)])[1:].view(tensor.shape)
+    if layout == "expanded" and tensor.dim() >= 2 and bool((tensor == tensor[:, :1]).all()):
+        return tensor[:, :1].clone().expand(tensor.shape)
+    return tensor.clone(memory_format=torch.contiguous_format)

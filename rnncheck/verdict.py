@@ -1,0 +1,72 @@
+"""What is said of one property: on one case (Outcome), and on all of them (Verdict)."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from rnncheck.case import Case
+
+Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"]
+GREEN: tuple[Status, ...] = ("holds",)
+RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
+OPEN: tuple[Status, ...] = ("not_reached",)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One property on one case; ``budget_used`` is None where no difference was allowed in the first place."""
+
+    property: str
+    status: Status
+    budget_used: float | None = None
+    mismatches: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def red(self) -> bool:
+        """Whether something is wrong."""
+        return self.status in RED
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One property on one subject, over every case tried; the fields are the keys of the JSON report.
+
+    cases:       on how many cases it was checked
+    budget_used: the largest |error| / allowed seen, None where nothing was measured
+    mismatch:    what differs in the minimal failing case
+    location:    the first time step, layer, direction, row and gate that is wrong
+    diagnosis:   the change under which the subject would agree
+    case:        the minimal failing case
+    repro:       where the standalone script lies
+    reason:      why it deviates, is not claimed, was not reached; the traceback's last lines where it raised
+    """
+
+    property: str
+    verdict: Status
+    kind: str
+    cases: int
+    budget_used: float | None
+    statement: str
+    mismatch: str | None = None
+    location: str | None = None
+    diagnosis: str | None = None
+    case: Case | None = None
+    repro: str | None = None
+    reason: str | None = None
+
+    @property
+    def red(self) -> bool:
+        """Whether something is wrong."""
+        return self.verdict in RED
+
+    def but(self, **changes: Any) -> "Verdict":
+        """The same verdict with these fields changed."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, null where it does not apply; no infinities, which JSON does not have."""
+        data = asdict(replace(self, case=None))
+        used = self.budget_used
+        data["budget_used"] = None if used is None else min(used, 1e308)
+        data["case"] = None if self.case is None else self.case.to_json()
+        return data
