@@ -2,10 +2,16 @@
 
 import traceback
 
+from rnncheck.case import Case
 from rnncheck.property import Property
 from rnncheck.subject import Malformed, Subject
 from rnncheck.trial import SubjectError, Trial, seeded
 from rnncheck.verdict import Outcome
+
+
+def trial_of(subject: Subject, case: Case) -> Trial:
+    """The subject on this case, as its kind wants it."""
+    return Trial(subject, case)
 
 
 def judge(prop: Property, trial: Trial) -> Outcome:

@@ -39,6 +39,8 @@ class Verdict:
     case:        the minimal failing case
     repro:       where the standalone script lies
     reason:      why it deviates, is not claimed, was not reached; the traceback's last lines where it raised
+    irrelevant:  the fields of the minimal case that could as well be anything else
+    stored:      the file that ``rnncheck replay`` takes
     """
 
     property: str
@@ -53,6 +55,8 @@ class Verdict:
     case: Case | None = None
     repro: str | None = None
     reason: str | None = None
+    irrelevant: tuple[str, ...] = ()
+    stored: str | None = None
 
     @property
     def red(self) -> bool:

@@ -1,0 +1,33 @@
+"""Why a case fails: where the subject first leaves its budget, and the one change under which it would agree."""
+
+from dataclasses import dataclass
+
+from rnncheck import oracle
+from rnncheck.subject import Malformed
+from rnncheck.trial import SubjectError, Trial, Unmeasurable
+from rnncheck.verdict import Outcome
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The first wrong step in words, and the diagnosis; None where nothing can be said."""
+
+    location: str | None = None
+    diagnosis: str | None = None
+
+
+def explain(trial: Trial, outcome: Outcome) -> Explanation:
+    """Compare the case's own run with the truth; says nothing where there is none, or where the run itself is right."""
+    if outcome.status != "fails" or not isinstance(trial, Trial) or not trial.subject.offers("load"):
+        return Explanation()
+    try:
+        actual, budget = trial.run, trial.budget
+    except (SubjectError, Malformed, Unmeasurable):  # no run, no truth: then the outcome itself has said it
+        return Explanation()
+    location = oracle.localise(trial.config, budget, actual, trial.lengths)
+    if location is None:
+        return Explanation()
+    h_0, c_0 = (*trial.given_state, None)[:2]
+    diagnosis = oracle.diagnose(trial.config, trial.parameters, trial.x, h_0, c_0, trial.lengths, actual,
+                                rounding=trial.rounding, seed=trial.case.seed)
+    return Explanation(str(location), diagnosis)

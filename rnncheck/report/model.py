@@ -1,0 +1,112 @@
+"""The report: every verdict on every subject, what was looked at, and where."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rnncheck.subject import Claim
+from rnncheck.verdict import OPEN, Verdict
+
+SCHEMA = 1
+
+
+class Failed(AssertionError):
+    """Something that is claimed does not hold; the message is the report's text on it."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many of the promised combinations of ``strength`` structural axes were run and judged."""
+
+    strength: int
+    combinations: int
+    covered: int
+
+
+@dataclass(frozen=True)
+class SubjectReport:
+    """All verdicts on one subject, in the order of the catalog."""
+
+    name: str
+    claims: dict[str, Claim]
+    seconds: float
+    cases: int
+    coverage: Coverage
+    verdicts: tuple[Verdict, ...]
+
+    def count(self) -> Counter[str]:
+        """How many verdicts there are of each kind."""
+        return Counter(verdict.verdict for verdict in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of DESIGN, in that order."""
+        return {
+            "name": self.name,
+            "claims": {feature: asdict(claim) for feature, claim in self.claims.items()},
+            "seconds": round(self.seconds, 3),
+            "cases": self.cases,
+            "coverage": asdict(self.coverage),
+            "verdicts": [verdict.to_json() for verdict in self.verdicts],
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``rnncheck.verify`` returns.
+
+    required: devices that had to be there; missing: those of them that were not
+    stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
+    stale:    declared deviations that no longer occur, are past their date, or match nothing
+    mended:   stored failing cases that pass now
+    """
+
+    environment: dict[str, Any]
+    seed: int
+    profile: str
+    subjects: tuple[SubjectReport, ...]
+    stopped: str | None = None
+    missing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    mended: tuple[str, ...] = field(default_factory=tuple)
+
+    def verdicts(self) -> Iterator[tuple[SubjectReport, Verdict]]:
+        """Every verdict with the subject it is on."""
+        for subject in self.subjects:
+            for verdict in subject.verdicts:
+                yield subject, verdict
+
+    @property
+    def failures(self) -> list[tuple[SubjectReport, Verdict]]:
+        """Everything red."""
+        return [(subject, verdict) for subject, verdict in self.verdicts() if verdict.red]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all that is claimed holds, 1 something fails, crashed or hung, 3 incomplete."""
+        if self.failures or self.stale:
+            return 1
+        unfinished = any(verdict.verdict in OPEN for _, verdict in self.verdicts())
+        return 3 if self.stopped or self.missing or unfinished else 0
+
+    def raise_if_failed(self) -> None:
+        """Raises Failed, with the text of each failure, unless everything that is claimed holds."""
+        if self.failures or self.stale:
+            from rnncheck.report.text import failure_text
+
+            told = [failure_text(subject, verdict) for subject, verdict in self.failures]
+            raise Failed("\n\n".join([*told, *self.stale]))
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON report; without clock times (seconds) it is the same for the same seed."""
+        return {
+            "schema": SCHEMA,
+            "environment": self.environment,
+            "seed": self.seed,
+            "profile": self.profile,
+            "stopped": self.stopped,
+            "missing": list(self.missing),
+            "stale_deviations": list(self.stale),
+            "mended": list(self.mended),
+            "subjects": [subject.to_json() for subject in self.subjects],
+        }

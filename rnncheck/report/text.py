@@ -1,0 +1,28 @@
+"""The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
+
+from rnncheck.report.model import SubjectReport
+from rnncheck.verdict import Verdict
+
+HEADLINES = {
+    "fails": "does not hold for",
+    "errored": "cannot be judged: an exception from",
+    "crashed": "crashed",
+    "hung": "hung",
+    "deviates": "is known not to hold for",
+}
+
+
+def failure_text(subject: SubjectReport, verdict: Verdict) -> str:
+    """The message template of DESIGN, several lines."""
+    lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject.name}", f"  {verdict.statement}"]
+    lines += [f"  {line}" for line in (verdict.mismatch or "").splitlines()]
+    where = f"first wrong: {verdict.location}" if verdict.location else ""
+    lines += [f"  {line}" for line in (where, verdict.diagnosis) if line]
+    lines += [f"  {line}" for line in (verdict.reason or "").splitlines()]
+    if verdict.case is not None:
+        any_other = f"   (any {', any '.join(verdict.irrelevant)})" if verdict.irrelevant else ""
+        lines.append(f"  case: {verdict.case}{any_other}")
+    if verdict.stored:
+        script = f"     script: {verdict.repro}" if verdict.repro else ""
+        lines.append(f"  again: rnncheck replay {verdict.stored}{script}")
+    return "\n".join(lines)

@@ -1,0 +1,126 @@
+"""From a failing case to the smallest one that a person would want to see.
+
+Works on cases, not on Hypothesis' choice sequences, so that it can start from a stored case, cross process borders, and
+keep to its order: flags and sizes first, then values. Deterministic: the same case and the same attempts give the same end.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import singledispatch
+from typing import Any
+
+from rnncheck.case import Case
+from rnncheck.config import Config, ConfigError
+from rnncheck.values import PATTERNS, Values
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """The smallest failing case found, after how many attempts, and the fields whose value makes no difference."""
+
+    case: Any
+    attempts: int
+    irrelevant: tuple[str, ...] = ()
+
+
+def shrink(case: Any, fails: Callable[[Any], bool], attempts: int = 300) -> Shrunk:
+    """Greedy: take the first simpler case that fails too, until none does or the attempts are used up."""
+    tried = {case}
+    progress = True
+    while progress and len(tried) <= attempts:
+        progress = False
+        for candidate in simpler(case):
+            if candidate in tried or len(tried) > attempts:
+                continue
+            tried.add(candidate)
+            if fails(candidate):
+                case, progress = candidate, True
+                break
+    return Shrunk(case, len(tried) - 1, irrelevant(case, fails))
+
+
+@singledispatch
+def simpler(case: Any) -> Iterator[Any]:
+    """Simpler neighbours of a case, the greatest steps first; none that cannot be. Each kind of case has its own."""
+    raise TypeError(f"no way to simplify a {type(case).__name__}")
+
+
+@singledispatch
+def irrelevant(case: Any, fails: Callable[[Any], bool]) -> tuple[str, ...]:
+    """The fields of a minimal case that could as well be anything else."""
+    return ()
+
+
+@irrelevant.register
+def _(case: Case, fails: Callable[[Case], bool]) -> tuple[str, ...]:
+    others: dict[str, tuple[Any, ...]] = {
+        "batch_first": (not case.config.batch_first,),
+        "bias": (not case.config.bias,),
+        "bidirectional": (not case.config.bidirectional,),
+        "training": (not case.training,),
+        "dtype": tuple(dtype for dtype in ("float64", "float32") if dtype != case.dtype),
+        "hx": tuple(hx for hx in ("none", "zeros", "random") if hx != case.hx),
+    }
+    return tuple(
+        name for name, values in others.items() if all(fails(case.but(**{name: value})) for value in values)
+    )
+
+
+@simpler.register
+def _(case: Case) -> Iterator[Case]:
+    for changes in _steps(case):
+        try:
+            candidate = _change(case, changes)
+        except (ValueError, ConfigError):  # a step that leads to a case that cannot be is no step
+            continue
+        if candidate != case:
+            yield candidate
+
+
+def _steps(case: Case) -> Iterator[dict[str, Any]]:
+    config = case.config
+    yield from ({f.name: f.default} for f in fields(Config)[3:] if f.name != "num_layers")
+    yield from ({"num_layers": n} for n in _smaller(config.num_layers, 1))
+    yield from ({"lengths": None}, {"batch": None}, {"hx": "none"}, {"layout": "contiguous"}, {"training": False})
+    yield from ({"dtype": "float32"}, {"switches": ()})
+    yield from ({"time": n} for n in _smaller(case.time, 1))
+    yield from ({"batch": n} for n in _smaller(case.rows, 1) if case.batch is not None)
+    yield from ({"hidden_size": n} for n in _smaller(config.hidden_size, 1 + (config.proj_size > 0)))
+    yield from ({"input_size": n} for n in _smaller(config.input_size, 1))
+    yield from ({"proj_size": n} for n in _smaller(config.proj_size, 1) if config.proj_size)
+    yield {"hx": "zeros"} if case.hx == "random" else {}
+    for row, length in enumerate(case.lengths or ()):
+        yield from ({"lengths": _with(case.lengths or (), row, n)} for n in (1, length - 1) if 1 <= n < length)
+    for name in ("weights", "biases", "input", "state"):
+        yield from ({name: values} for values in _simpler_values(getattr(case, name)))
+    yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
+
+
+def _smaller(size: int, least: int) -> list[int]:
+    return sorted({n for n in (least, size // 2, size - 1) if least <= n < size})
+
+
+def _with(lengths: tuple[int, ...], row: int, length: int) -> tuple[int, ...]:
+    return lengths[:row] + (length,) + lengths[row + 1 :]
+
+
+def _simpler_values(values: Values) -> Iterator[Values]:
+    if values.overrides:
+        yield replace(values, overrides=())
+        yield replace(values, overrides=values.overrides[1:])
+    if values.scale != 1.0:
+        yield replace(values, scale=1.0)
+    yield from (replace(values, pattern=pattern) for pattern in PATTERNS[: PATTERNS.index(values.pattern)])
+
+
+def _change(case: Case, changes: dict[str, Any]) -> Case:
+    """The change, and what it drags along: fewer steps or sequences make shorter and fewer lengths."""
+    if case.lengths is not None and ("time" in changes or "batch" in changes):
+        time, rows = changes.get("time", case.time), changes.get("batch", case.batch)
+        if rows is None:
+            changes = {**changes, "lengths": None}
+        else:
+            changes = {**changes, "lengths": tuple(min(n, time) for n in case.lengths[:rows])}
+    if "hidden_size" in changes and case.config.proj_size >= changes["hidden_size"]:
+        changes = {**changes, "proj_size": changes["hidden_size"] - 1}
+    return case.but(**changes)

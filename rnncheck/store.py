@@ -1,0 +1,99 @@
+"""Failing cases on disk: written before anything else happens, read back with care, never deleted."""
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnncheck.case import Case, CaseError
+
+SCHEMA = 1
+FOLDER = Path(".rnncheck")
+
+
+class StoreError(ValueError):
+    """A case file that cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A case with the property that it fails and the target that fails it; ``mended`` once it no longer does."""
+
+    property: str
+    target: str
+    kind: str
+    case: Any
+    against: str | None = None
+    mended: bool = False
+    path: Path | None = None
+
+
+def file_name(property: str, target: str) -> str:
+    """``time.split-FastLSTM.json``, with what a file system could stumble over replaced."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{property}-{target.rpartition(':')[2] or target}")[:120] + ".json"
+
+
+def save(stored: Stored, folder: Path) -> Path:
+    """Write atomically under ``folder``; raises OSError where the disk refuses."""
+    return write_json(folder / file_name(stored.property, stored.target), {
+        "schema": SCHEMA,
+        "property": stored.property,
+        "target": stored.target,
+        "against": stored.against,
+        "kind": stored.kind,
+        "mended": stored.mended,
+        "case": stored.case.to_json(),
+    })
+
+
+def write_json(path: Path, data: Any) -> Path:
+    """Atomic: a reader sees the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=2, allow_nan=True)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def load(path: Path) -> Stored:
+    """Read a case file; raises StoreError with one clear line."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreError(f"{path}: not a case file: {error}") from None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        came = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise StoreError(f"{path}: schema = {came!r}, but should be {SCHEMA}; was it written by another version?")
+    try:
+        case = _cases()[data["kind"]].from_json(data["case"])
+        return Stored(data["property"], data["target"], data["kind"], case, data["against"], data["mended"], path)
+    except (KeyError, CaseError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: not a case file: {error}") from None
+
+
+def _cases() -> dict[str, Any]:
+    from rnncheck.clip_case import ClipCase
+
+    return {"layer": Case, "clip": ClipCase}
+
+
+def load_all(folder: Path) -> tuple[list[Stored], list[str]]:
+    """Every case file of a folder, and a line for each that had to be set aside (renamed to ``*.unreadable``)."""
+    stored, complaints = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            stored.append(load(path))
+        except StoreError as error:
+            complaints.append(f"{error}; set aside")
+            path.replace(path.with_suffix(".unreadable"))
+    return stored, complaints
