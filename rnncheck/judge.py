@@ -19,7 +19,7 @@ def judge(prop: Property, trial: Trial) -> Outcome:
 
     A subject that raises is ``errored``, with the last lines of its own traceback. A mistake of ours is not caught.
     """
-    unclaimed = out_of_claim(prop, trial.subject, trial)
+    unclaimed = out_of_claim(prop, trial.subject, trial.case)
     if unclaimed is not None:
         return unclaimed
     try:
@@ -37,12 +37,12 @@ def judge(prop: Property, trial: Trial) -> Outcome:
     return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()))
 
 
-def out_of_claim(prop: Property, subject: Subject, trial: Trial) -> Outcome | None:
-    """not_claimed or not_applicable, with the reason; None where the property is to be checked on this trial."""
-    lacking = subject.refuses(trial.case) or subject.lacks(prop.needs)
+def out_of_claim(prop: Property, subject: Subject, case: Case) -> Outcome | None:
+    """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
+    lacking = subject.refuses(case) or subject.lacks(prop.needs)
     if lacking is not None:
         return Outcome(prop.id, "not_claimed", reason=lacking)
-    if not prop.applies(trial.case):
+    if not prop.applies(case):
         return Outcome(prop.id, "not_applicable", reason=f"applies to: {prop.applies.words}")
     return None
 

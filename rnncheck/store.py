@@ -75,16 +75,17 @@ def load(path: Path) -> Stored:
         came = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise StoreError(f"{path}: schema = {came!r}, but should be {SCHEMA}; was it written by another version?")
     try:
-        case = _cases()[data["kind"]].from_json(data["case"])
+        case = case_from_json(data["kind"], data["case"])
         return Stored(data["property"], data["target"], data["kind"], case, data["against"], data["mended"], path)
     except (KeyError, CaseError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: not a case file: {error}") from None
 
 
-def _cases() -> dict[str, Any]:
+def case_from_json(kind: str, data: Any) -> Any:
+    """A case for a subject of this kind, ``layer`` or ``clip``; raises KeyError or ValueError."""
     from rnncheck.clip_case import ClipCase
 
-    return {"layer": Case, "clip": ClipCase}
+    return {"layer": Case, "clip": ClipCase}[kind].from_json(data)
 
 
 def load_all(folder: Path) -> tuple[list[Stored], list[str]]:

@@ -105,6 +105,11 @@ class Subject:
     source: str | None = None
     reference: "Subject | None" = None
 
+    @property
+    def against(self) -> str | None:
+        """The name of the reference, None if there is none."""
+        return None if self.reference is None else self.reference.name
+
     def offers(self, feature: str) -> bool:
         """Whether the feature is claimed."""
         claim = self.claims.get(feature)

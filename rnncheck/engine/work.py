@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from rnncheck.explain import Explanation, explain
@@ -21,7 +21,7 @@ class Job:
     """Work on one subject that can be done twice without harm.
 
     probe: find out what the subject claims
-    judge: each property on each case
+    judge: on each case the properties that stand at its place
     shrink: from the one case, which fails the one property, to the smallest; then explain it
     """
 
@@ -29,10 +29,9 @@ class Job:
     kind: Literal["probe", "judge", "shrink"]
     subject: int
     cases: tuple[Any, ...] = ()
-    properties: tuple[str, ...] = ()
+    properties: tuple[tuple[str, ...], ...] = ()
     attempts: int = 0
     seconds: float = 60.0
-    only: frozenset[tuple[int, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class Workshop:
     subjects: Sequence[Subject]
     catalog: Mapping[str, Property]
     probe: Callable[[Subject], Mapping[str, Claim]]
-    claims: dict[int, Mapping[str, Claim]] = field(default_factory=dict)
 
     def do(self, job: Job, record: Record = lambda place, prop: None) -> Done:
         """Do one job here and now."""
@@ -84,14 +82,13 @@ class Workshop:
         found: list[tuple[int, Outcome]] = []
         for place, case in enumerate(job.cases):
             trial = trial_of(self.subjects[job.subject], case)
-            for name in job.properties:
-                if job.only is None or (place, name) in job.only:
-                    record(place, name)
-                    found.append((place, judge(self.catalog[name], trial)))
+            for name in job.properties[place]:
+                record(place, name)
+                found.append((place, judge(self.catalog[name], trial)))
         return {"outcomes": tuple(found)}
 
     def _shrink(self, job: Job, record: Record) -> dict[str, Any]:
-        subject, prop, (first,) = self.subjects[job.subject], self.catalog[job.properties[0]], job.cases
+        subject, prop, (first,) = self.subjects[job.subject], self.catalog[job.properties[0][0]], job.cases
         record(0, prop.id)
         status = judge(prop, trial_of(subject, first)).status
         deadline = time.perf_counter() + job.seconds
