@@ -11,13 +11,10 @@ from rnncheck.catalog import CATALOG, select
 from rnncheck.deviation import Deviation, declare
 from rnncheck.engine import Workshop, make_engine
 from rnncheck.environment import environment
+from rnncheck.errors import UsageError
 from rnncheck.property import Property
 from rnncheck.report.model import Report
 from rnncheck.subject import Subject
-
-
-class UsageError(ValueError):
-    """What was asked for cannot be: the message is one line with what was expected, what came, what to do."""
 
 
 def verify(

@@ -1,0 +1,5 @@
+"""``python -m rnncheck``."""
+
+from rnncheck.faces.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""The report as a terminal shows it: a table, the failures in full, and a last line that says what it means."""
+
+from collections import Counter
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.text import failure_text
+from rnncheck.verdict import Verdict
+
+MARKS = {
+    "holds": ("✓", "green"), "fails": ("✗", "bold red"), "errored": ("!", "bold red"), "crashed": ("☠", "bold red"),
+    "hung": ("∞", "bold red"), "deviates": ("≠", "yellow"), "not_claimed": ("–", "dim"), "not_applicable": ("·", "dim"),
+    "not_reached": ("?", "magenta"),
+}  # fmt: skip
+QUIET = ("not_claimed", "not_applicable")
+SHOWN_FAILURES = 6
+"""Failures that share a cause are told once; of the rest so many are told in full for each subject."""
+
+
+def print_report(report: Report, console: Console, *, verbose: bool = False) -> None:
+    """Tables first, then each failure, then the summary: the last line is the one to read."""
+    for subject in report.subjects:
+        console.print(subject_table(subject, verbose))
+    for subject in report.subjects:
+        for line in failures_of(subject):
+            console.print(Text(line), soft_wrap=True)
+            console.print()
+    console.print(summary(report), soft_wrap=True)
+
+
+def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
+    """One row a property; what does not apply or is not claimed is counted below, and listed if verbose."""
+    table = Table(title=_title(subject), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name, justify in (("", "left"), ("property", "left"), ("verdict", "left"), ("cases", "right"), ("budget used", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("", overflow="fold")
+    for verdict in subject.verdicts:
+        if verbose or verdict.verdict not in QUIET:
+            table.add_row(*_row(verdict))
+    quiet = subject.count()
+    notes = [f"{quiet[status]} {status.replace('_', ' ')}" for status in QUIET if quiet[status] and not verbose]
+    covered = subject.coverage
+    if covered.combinations:
+        notes.insert(0, f"{covered.strength}-way combinations: {covered.covered} of {covered.combinations}")
+    return Group(table, Text("  " + "; ".join(notes), style="dim") if notes else Text(""), Text(""))
+
+
+def _title(subject: SubjectReport) -> str:
+    return f"{subject.name}   {subject.cases} cases, {subject.seconds:.1f} s"
+
+
+def _row(verdict: Verdict) -> tuple[RenderableType, ...]:
+    mark, style = MARKS[verdict.verdict]
+    reason = "" if verdict.red else (verdict.reason or "").splitlines()[0] if verdict.reason else ""
+    return (Text(mark, style=style), Text(verdict.property), Text(verdict.verdict.replace("_", " "), style=style),
+            str(verdict.cases or ""), _used(verdict), Text(reason, style="dim"))
+
+
+def _used(verdict: Verdict) -> str:
+    if verdict.budget_used is None:
+        return ""
+    percent = 100 * verdict.budget_used
+    return f"{percent:.0f} %" if percent < 1e4 else f"{verdict.budget_used:.0e} x"
+
+
+def failures_of(subject: SubjectReport) -> list[str]:
+    """Each failure's message; those with one cause (the same exception, the same unreadable result) are told once."""
+    told: list[str] = []
+    causes: Counter[str] = Counter()
+    for verdict in sorted((v for v in subject.verdicts if v.red), key=lambda v: v.verdict == "errored"):
+        cause = (verdict.reason or "").splitlines()[0] if verdict.verdict == "errored" and verdict.reason else verdict.property
+        causes[cause] += 1
+        if causes[cause] == 1:
+            told.append(failure_text(subject, verdict))
+    again = sum(number - 1 for number in causes.values())
+    shown, hidden = told[:SHOWN_FAILURES], len(told) - SHOWN_FAILURES
+    tail = [f"{again} more properties could not be judged on {subject.name} for the same reason."] if again else []
+    tail += [f"{hidden} more failures of {subject.name}: see --json, or narrow down with --properties."] if hidden > 0 else []
+    return [*shown, *tail]
+
+
+def summary(report: Report) -> Text:
+    """The last line: what it means, in words."""
+    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
+    cases = sum(subject.cases for subject in report.subjects)
+    known = f"; {counted['deviates']} known deviations" if counted["deviates"] else ""
+    lines = [*report.mended, *report.stale]
+    if report.exit_code == 1:
+        red = len(report.failures)
+        names = ", ".join(sorted({subject.name for subject, _ in report.failures}))
+        lines.append(f"{red} of {sum(counted.values())} properties do not hold ({names}){known}. "
+                     f"{counted['holds']} hold, on {cases} cases.")  # fmt: skip
+        return Text("\n".join(lines), style="bold red")
+    if report.exit_code == 3:
+        why = report.stopped or (f"no such device: {', '.join(report.missing)}" if report.missing else
+                                 f"{counted['not_reached']} properties were not reached")
+        lines.append(f"Incomplete: {why}. {counted['holds']} properties hold so far, on {cases} cases{known}.")
+        return Text("\n".join(lines), style="bold yellow")
+    lines.append(f"All that is claimed holds: {counted['holds']} properties on {cases} cases{known}.")
+    return Text("\n".join(lines), style="bold green")
