@@ -1,0 +1,187 @@
+"""How large the rounding errors of one time step are: the standard deviation at each place where one is injected.
+
+Computed from the truth's own values, for all steps at once. Errors made at a place where none is injected are carried
+to the next one to first order: those of the gates of an LSTM to its cell state, those of the output gate to h.
+
+A matrix product of n terms with roundoff u, of which A is the sum of the terms' absolute values, S the sum and Q the sum
+of squares:
+
+    error² = u² ((log2 n + 2) A² + n S² / 6) + (2 operand)² (Q + S²)
+
+The first term is that of blocked and pairwise summation, in any order (Blanchard, Higham, Mary 2020). The second is what a
+plain loop adds: its n roundings are relative to partial sums, which grow towards S (Higham and Mary 2019: sqrt(n) u); with
+errors uniform in half an ulp their variance is u² S² (1/n² + … + n²/n²) / 6 at most. The third: both operands of every
+product were rounded before.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.equations import Layer, Observer
+from rnncheck.oracle.rounding import Rounding
+
+Errors = Mapping[str, Tensor]
+"""place -> standard deviation (time, …, 1, batch, size), NaN where the dtype overflows."""
+
+
+class Trace(Observer):
+    """Keeps every value it sees."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[int, Tensor]] = {}
+
+    def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
+        self.values.setdefault(place, {})[time] = value
+        return value
+
+    def __getitem__(self, place: str) -> Tensor:
+        """All steps of a place, (time, …)."""
+        steps = self.values[place]
+        return torch.stack([steps[time] for time in range(len(steps))])
+
+    def before(self, place: str, start: Tensor, reverse: bool, valid: Tensor | None) -> Tensor:
+        """The state that each step started from, (time, copies, batch, size)."""
+        states = self[place]
+        if valid is not None:
+            states = torch.where(valid.unsqueeze(1), states, start)
+        first = start.unsqueeze(0)
+        return torch.cat([states[1:], first] if reverse else [first, states[:-1]])
+
+
+class Sizes:
+    """The sizes of rounding errors under one model; every method returns variances, and error() their root."""
+
+    def __init__(self, rounding: Rounding) -> None:
+        self.rounding = rounding
+        # the float64 truth rounds too: what is allowed is the difference of the two
+        self.store = rounding.store + 2.0**-53
+        self.cell = rounding.cell + 2.0**-53
+        self.accumulate = rounding.accumulate + 2.0**-53
+        self.function = rounding.function + self.store
+
+    def product(self, x: Tensor, w: Tensor, value: Tensor, *added: Tensor) -> Tensor:
+        """Of x w + added; x: (…, terms), w: (terms, …), value: x w + added without its rounding."""
+        terms = w.shape[-2] + len(added)
+        size = torch.matmul(x.abs(), w.abs())
+        for summand in added:
+            size = size + summand.abs()
+        u = self.accumulate
+        variance = (u * u) * ((math.log2(terms) + 2) * size.square() + (terms / 6) * value.square())
+        if self.rounding.operand:
+            squares = torch.matmul(x.square(), w.square()) + value.square()
+            for summand in added:
+                squares = squares + summand.square()
+            variance = variance + (2 * self.rounding.operand) ** 2 * squares
+        return variance + self.stored(*added)
+
+    def stored(self, *values: Tensor) -> Tensor:
+        """Of keeping these values."""
+        total = values[0].square() if values else torch.zeros((), dtype=torch.float64, device="cpu")
+        for value in values[1:]:
+            total = total + value.square()
+        return total * self.store**2
+
+    def gate(self, s: Tensor) -> Tensor:
+        """Of a sigmoid: twice a function's relative error, and an ulp of 1, as (1 + tanh(x / 2)) / 2 has."""
+        return ((self.rounding.function + self.function) * s + self.store).square()
+
+    def tanh(self, value: Tensor) -> Tensor:
+        """Of a tanh, relative to its value."""
+        return (self.function * value).square()
+
+    def error(self, variance: Tensor, *values: Tensor) -> Tensor:
+        """The root of the variance, never below underflow, NaN where one of the values overflows."""
+        error = variance.sqrt() + self.rounding.underflow
+        for value in values:
+            error = error.masked_fill(value.abs() + error > self.rounding.overflow, math.nan)
+        return error
+
+
+class Scene:
+    """The truth of one strand, for the error sizes to be read from.
+
+    x: (time, 1, batch, features); h, c: the state each step started from, (time, 1, batch, size);
+    part: W x + biases (time, gates, 1, batch, hidden); layer, trace.
+    """
+
+    def __init__(self, layer: Layer, trace: Trace, x: Tensor, h: Tensor, c: Tensor | None) -> None:
+        self.layer, self.trace, self.x, self.h, self.c = layer, trace, x, h, c
+        self.part = trace["x"]
+
+    def into(self, sizes: Sizes, *biases: Tensor) -> Tensor:
+        """The variance of W x + biases, (time, gates, 1, batch, hidden)."""
+        return sizes.product(self.x[:, None], self.layer.w[:, None], self.part, *biases)
+
+    def recurrent(self, sizes: Sizes, value: Tensor, *biases: Tensor) -> Tensor:
+        """The variance of U h + biases."""
+        return sizes.product(self.h[:, None], self.layer.u[:, None], value, *biases)
+
+
+def _rnn(scene: Scene, sizes: Sizes) -> Errors:
+    layer, a, h = scene.layer, scene.trace["a"], scene.trace["h"]
+    rec = a - scene.part
+    x = scene.into(sizes, layer.b_ih, layer.b_hh) + scene.recurrent(sizes, rec) + sizes.stored(scene.part, rec, a)
+    return {"x": sizes.error(x, scene.part, rec, a), "h": sizes.error(sizes.tanh(h), h)}
+
+
+def _lstm(scene: Scene, sizes: Sizes) -> Errors:
+    layer, trace = scene.layer, scene.trace
+    a, (i, f, o), g, c = trace["a"], trace["s"].unbind(1), trace["g"], trace["c"]
+    rec = a - scene.part
+    x = scene.into(sizes, layer.b_ih, layer.b_hh) + scene.recurrent(sizes, rec) + sizes.stored(scene.part, rec, a)
+    before = scene.c
+    assert before is not None
+    cell = sizes.gate(i) * g.square() + sizes.tanh(g) * i.square() + sizes.gate(f) * before.square()
+    cell = cell + sizes.stored(f * before, i * g) + (sizes.cell * c).square()
+    squashed = c.tanh()
+    h = sizes.gate(o) * squashed.square() + sizes.tanh(o * squashed) + sizes.stored(o * squashed)
+    errors = {"x": sizes.error(x, scene.part, rec, a), "c": sizes.error(cell, c)}
+    if layer.p is None:
+        return errors | {"h": sizes.error(h)}
+    projected = sizes.product(trace["m"], layer.p, trace["h"]) + sizes.stored(trace["h"])
+    return errors | {"m": sizes.error(h), "h": sizes.error(projected, trace["h"])}
+
+
+def _gru_state(scene: Scene, sizes: Sizes, z: Tensor) -> Tensor:
+    n, h = scene.trace["g"], scene.trace["h"]
+    variance = sizes.tanh(n) * (1 - z).square() + sizes.gate(z) * (n - scene.h).square()
+    return sizes.error(variance + sizes.stored((1 - z) * n, z * scene.h, z * (scene.h - n), h))
+
+
+def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
+    layer, trace, part = scene.layer, scene.trace, scene.part
+    rec, a, an = trace["rec"], trace["a"], trace["an"]
+    r, z = trace["s"].unbind(1)
+    into = scene.into(sizes, layer.b_ih) + sizes.stored(part)
+    back = scene.recurrent(sizes, rec, layer.b_hh) + sizes.stored(rec)
+    gates = into[:, :2] + back[:, :2] + sizes.stored(a)
+    reset = r * rec[:, 2]
+    candidate = into[:, 2] + r.square() * back[:, 2] + sizes.gate(r) * rec[:, 2].square() + sizes.stored(reset, an)
+    x = torch.cat([gates, candidate[:, None]], dim=1)
+    sums = torch.cat([a, an[:, None]], dim=1)
+    return {"x": sizes.error(x, part, rec, sums), "h": _gru_state(scene, sizes, z)}
+
+
+def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
+    layer, trace, part = scene.layer, scene.trace, scene.part
+    a, an = trace["a"], trace["an"]
+    r, z = trace["s"].unbind(1)
+    u, un = layer.u[:2, None], layer.u[2]
+    rec, rec_n = a - part[:, :2], an - part[:, 2]
+    into = scene.into(sizes, layer.b_ih, layer.b_hh) + sizes.stored(part)
+    gates = into[:, :2] + sizes.product(scene.h[:, None], u, rec) + sizes.stored(rec, a)
+    through = torch.matmul((sizes.gate(r) + sizes.stored(r)) * scene.h.square(), un.square())
+    candidate = into[:, 2] + sizes.product(r * scene.h, un, rec_n) + through + sizes.stored(rec_n, an)
+    x = torch.cat([gates, candidate[:, None]], dim=1)
+    sums = torch.cat([a, an[:, None]], dim=1)
+    return {"x": sizes.error(x, part, sums), "h": _gru_state(scene, sizes, z)}
+
+
+def errors_of(config: Config) -> Callable[[Scene, Sizes], Errors]:
+    """The error sizes of this mode."""
+    gru = _gru_reset_after if config.reset_after else _gru_reset_before
+    return {"RNN_TANH": _rnn, "RNN_RELU": _rnn, "GRU": gru, "LSTM": _lstm}[config.mode]

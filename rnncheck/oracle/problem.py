@@ -1,0 +1,151 @@
+"""What the oracle is asked about: a configuration and its data, checked, in float64, on the CPU."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.equations import Layer, Observer, State, Step, Strand, input_part, step_of, unroll
+from rnncheck.run import Run
+
+
+class OracleError(ValueError):
+    """The oracle was asked what it cannot answer; the message says what was expected and what came."""
+
+
+def _double(value: Tensor) -> Tensor:
+    return value.detach().to(device="cpu", dtype=torch.float64, copy=True)
+
+
+def _checked(name: str, value: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """value in float64, zeros if there is none."""
+    if value is None:
+        return torch.zeros(shape, dtype=torch.float64, device="cpu")
+    if tuple(value.shape) != shape:
+        raise OracleError(f"{name}.shape = {tuple(value.shape)}, but should be {shape}")
+    if not value.is_floating_point():
+        raise OracleError(f"{name}.dtype = {value.dtype}, but should be a floating point type")
+    return _double(value)
+
+
+def _validity(lengths: Iterable[int] | Tensor | None, time: int, batch: int) -> Tensor | None:
+    """(time, batch, 1): whether a step belongs to its row's sequence; None if all do."""
+    if lengths is None:
+        return None
+    steps = torch.as_tensor(lengths if isinstance(lengths, Tensor) else list(lengths), dtype=torch.int64).cpu()
+    if steps.shape != (batch,) or (batch and not 0 <= int(steps.min()) <= int(steps.max()) <= time):
+        raise OracleError(f"lengths = {steps.tolist()}, but should be {batch} numbers from 0 to {time}")
+    if bool((steps == time).all()):
+        return None
+    return (torch.arange(time, device="cpu")[:, None] < steps)[:, :, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One case in float64.
+
+    x: (time, 1, batch, input); h_0, c_0: (layers * directions, 1, batch, size), c_0 None unless LSTM;
+    valid: (time, batch, 1), None if no sequence ends early.
+    """
+
+    config: Config
+    layers: tuple[Layer, ...]
+    x: Tensor
+    h_0: Tensor
+    c_0: Tensor | None
+    valid: Tensor | None
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        parameters: Mapping[str, Tensor],
+        input: Tensor,
+        h_0: Tensor | None = None,
+        c_0: Tensor | None = None,
+        lengths: Sequence[int] | Tensor | None = None,
+    ) -> "Problem":
+        """Checked and converted; raises OracleError on what does not fit together, and on dropout."""
+        if config.dropout:
+            raise OracleError(f"dropout = {config.dropout}, but should be 0: the truth under dropout is not one result")
+        if input.dim() != 3 or input.shape[0] == 0:
+            raise OracleError(f"input.shape = {tuple(input.shape)}, but should be (time > 0, batch, input_size)")
+        time, batch, _ = input.shape
+        shapes = config.parameter_shapes()
+        if set(parameters) != set(shapes):
+            raise OracleError(f"parameters = {sorted(parameters)}, but should be {sorted(shapes)}")
+        if c_0 is not None and not config.has_cell:
+            raise OracleError(f"c_0 was given, but should be None: a {config.mode} has no cell state")
+        double = {name: _checked(name, parameters[name], shape) for name, shape in shapes.items()}
+        x = _checked("input", input, (time, batch, config.input_size))
+        strands = config.num_layers * config.directions
+        h_0 = _checked("h_0", h_0, (strands, batch, config.state_size)).unsqueeze(1)
+        if config.has_cell:
+            c_0 = _checked("c_0", c_0, (strands, batch, config.hidden_size)).unsqueeze(1)
+        layers = tuple(Layer.split(config, double, suffix) for _, _, suffix in config.suffixes())
+        return cls(config, layers, x.unsqueeze(1), h_0, c_0, _validity(lengths, time, batch))
+
+    @property
+    def step(self) -> Step:
+        """The equations of one time step."""
+        return step_of(self.config)
+
+    def start(self, index: int, copies: int = 1) -> State:
+        """The initial state of a strand (layer * directions + direction), (copies, batch, size)."""
+        h = self.h_0[index].expand(copies, -1, -1)
+        return h, None if self.c_0 is None else self.c_0[index].expand(copies, -1, -1)
+
+    def strand(self, index: int, x: Tensor, see: Observer, copies: int = 1) -> Strand:
+        """One layer and direction over the layer's input x (time, copies or 1, batch, features)."""
+        layer, reverse = self.layers[index], bool(index % self.config.directions)
+        part = input_part(self.config, layer, x)
+        return unroll(self.step, layer, part, self.start(index, copies), reverse, self.valid, see)
+
+
+Observers = Callable[[int], Observer]
+
+
+def run(problem: Problem, observers: Observers = lambda _: Observer()) -> Run:
+    """All layers, one after the other, each strand seen by its own observer."""
+    x, strands, directions = problem.x, [], problem.config.directions
+    for layer in range(problem.config.num_layers):
+        layer_strands = [
+            problem.strand(i, x, observers(i)) for i in range(layer * directions, (layer + 1) * directions)
+        ]
+        x = torch.cat([strand.output for strand in layer_strands], dim=-1)
+        strands += layer_strands
+    return Run(x.squeeze(1), *final_states(strands, lambda value: value.squeeze(0)))
+
+
+def final_states(strands: Sequence[Strand], f: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
+    """(h_n, c_n) of all strands, stacked, f applied to each."""
+    h_n = torch.stack([f(strand.h_n) for strand in strands])
+    cells = [f(strand.c_n) for strand in strands if strand.c_n is not None]
+    return h_n, torch.stack(cells) if cells else None
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def truth(
+    config: Config,
+    parameters: Mapping[str, Tensor],
+    input: Tensor,
+    h_0: Tensor | None = None,
+    c_0: Tensor | None = None,
+    lengths: Sequence[int] | Tensor | None = None,
+) -> Run:
+    """What the layer must return, in float64.
+
+    input: (time, batch, input_size), whatever batch_first says; h_0, c_0: (layers * directions, batch, size) or None
+    for zeros; parameters: torch's names, with the rounded values that the subject got; lengths: one a row, in any
+    order, 0 for a sequence without steps. Outputs after a row's end are 0, its final state is that of its own last step.
+    Raises OracleError for active dropout and for shapes that do not fit.
+
+    >>> config = Config("RNN_TANH", 1, 1)
+    >>> ones = {name: torch.ones(shape) for name, shape in config.parameter_shapes().items()}
+    >>> truth(config, ones, torch.zeros(1, 1, 1)).output.item() == torch.tensor(2.0, dtype=torch.float64).tanh().item()
+    True
+    """
+    return run(Problem.of(config, parameters, input, h_0, c_0, lengths))
