@@ -24,10 +24,11 @@ def explain(trial: Trial, outcome: Outcome) -> Explanation:
         actual, budget = trial.run, trial.budget
     except (SubjectError, Malformed, Unmeasurable):  # no run, no truth: then the outcome itself has said it
         return Explanation()
-    location = oracle.localise(trial.config, budget, actual, trial.lengths)
+    config = trial.config.but(dropout=0.0)
+    location = oracle.localise(config, budget, actual, trial.lengths)
     if location is None:
         return Explanation()
     h_0, c_0 = (*trial.given_state, None)[:2]
-    diagnosis = oracle.diagnose(trial.config, trial.parameters, trial.x, h_0, c_0, trial.lengths, actual,
+    diagnosis = oracle.diagnose(config, trial.parameters, trial.x, h_0, c_0, trial.lengths, actual,
                                 rounding=trial.rounding, seed=trial.case.seed)
     return Explanation(str(location), diagnosis)

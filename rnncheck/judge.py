@@ -1,20 +1,23 @@
 """One property on one trial, to an outcome. The only place that catches what goes wrong in between."""
 
 import traceback
+import warnings
 
 from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase
+from rnncheck.clip_trial import ClipTrial
 from rnncheck.property import Property
 from rnncheck.subject import Malformed, Subject
-from rnncheck.trial import SubjectError, Trial, seeded
+from rnncheck.trial import NotReached, SubjectError, Trial, seeded
 from rnncheck.verdict import Outcome
 
 
-def trial_of(subject: Subject, case: Case) -> Trial:
+def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:
     """The subject on this case, as its kind wants it."""
-    return Trial(subject, case)
+    return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject, case)
 
 
-def judge(prop: Property, trial: Trial) -> Outcome:
+def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
     """Check ``prop`` on ``trial`` (which is forked: properties share the trial's run, and nothing else).
 
     A subject that raises is ``errored``, with the last lines of its own traceback. A mistake of ours is not caught.
@@ -23,10 +26,13 @@ def judge(prop: Property, trial: Trial) -> Outcome:
     if unclaimed is not None:
         return unclaimed
     try:
-        with seeded(trial.case.seed, trial.case.device):
+        with seeded(trial.case.seed, trial.case.device), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             seen = prop.check(trial.fork())
     except SubjectError as error:
         return Outcome(prop.id, "errored", reason=_own_traceback(error))
+    except NotReached as missing:
+        return Outcome(prop.id, "not_reached", reason=str(missing))
     except Malformed as error:
         return Outcome(prop.id, "errored", mismatches=(str(error),), reason="the result cannot be read; see shape.*")
     if not seen.parts:
@@ -37,7 +43,7 @@ def judge(prop: Property, trial: Trial) -> Outcome:
     return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()))
 
 
-def out_of_claim(prop: Property, subject: Subject, case: Case) -> Outcome | None:
+def out_of_claim(prop: Property, subject: Subject, case: Case | ClipCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
     lacking = subject.refuses(case) or subject.lacks(prop.needs)
     if lacking is not None:

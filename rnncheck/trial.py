@@ -31,6 +31,10 @@ class Unmeasurable(Exception):
     """No truth can be had for this trial (random dropout, parameters that cannot be set); a property's own mistake."""
 
 
+class NotReached(Exception):
+    """What a check needs is not in this machine: a device, a package. The message says which."""
+
+
 @contextmanager
 def subject_at_work(doing: str) -> Iterator[None]:
     """Turns what the subject raises into SubjectError."""
@@ -282,7 +286,7 @@ class Trial:
 
             return noise_budget(self)
         h_0, c_0 = (*self.given_state, None)[:2]
-        return oracle.budget(self.config, self.parameters, self.x, h_0, c_0, self.lengths, rounding=self.rounding,
+        return oracle.budget(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths, rounding=self.rounding,
                              seed=self.case.seed)
 
     @property

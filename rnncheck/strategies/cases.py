@@ -5,6 +5,7 @@ a trivial one: campaigns start there. Making a failing case simple is the busine
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,11 +23,13 @@ CLIFFS = (1, 2, 3, 31, 32, 33, 127, 128, 129, 257)
 """Sizes at which kernels change their path: vector widths, tiles, blocks."""
 
 
+@cache  # building a strategy costs more than drawing from it
 def sizes(*, min_size: int = 3, max_size: int = 8) -> st.SearchStrategy[list[int]]:
     """[time, batch, input, hidden], pairwise different, so that no axis can be mistaken for another."""
     return st.lists(st.integers(min_size, max_size), min_size=4, max_size=4, unique=True)
 
 
+@cache
 def degenerate_sizes() -> st.SearchStrategy[list[int]]:
     """[time, batch, input, hidden] with ones and equal sizes on purpose, and batch 0 now and then."""
     small = st.integers(1, 3)
@@ -36,6 +39,7 @@ def degenerate_sizes() -> st.SearchStrategy[list[int]]:
     return st.one_of(square, apart, equal)
 
 
+@cache
 def values() -> st.SearchStrategy[Values]:
     """Generic values first, then scales, patterns and up to three overrides."""
     overrides = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(OVERRIDES)), max_size=3).map(tuple)
@@ -44,30 +48,40 @@ def values() -> st.SearchStrategy[Values]:
     return st.one_of(st.just(Values()), generic, st.builds(Values, patterns, st.sampled_from(SCALES), overrides))
 
 
-@st.composite
-def lengths(draw: Callable[..., Any], time: int, batch: int, descending: bool) -> tuple[int, ...]:
-    """A length from 1 to time for each sequence: in descending order, or (if there are two that differ) not."""
-    drawn = draw(st.lists(st.integers(1, time), min_size=batch, max_size=batch))
-    if draw(st.booleans()) is False and batch:  # the plain case: some sequence is as long as the input
-        drawn[0] = time
-    drawn.sort(reverse=descending)
-    return tuple(drawn)
+@cache
+def lengths(time: int, batch: int, *, descending: bool) -> st.SearchStrategy[tuple[int, ...]]:
+    """A length from 1 to time for each sequence; in descending order, or that order rotated.
+
+    A rotation (of three or more) is not its own inverse, so it tells sorting from restoring.
+    """
+    ramp = [max(1, time - i) for i in range(batch)]
+    drawn = st.lists(st.integers(1, time), min_size=batch, max_size=batch).map(lambda some: sorted(some, reverse=True))
+    turns = st.just(0) if descending else st.integers(1, max(1, batch - 1))
+    return st.tuples(st.one_of(st.just(ramp), drawn), turns).map(lambda drawn: _rotated(*drawn))
+
+
+def _rotated(some: list[int], turn: int) -> tuple[int, ...]:
+    return tuple(some[-turn:] + some[:-turn]) if turn else tuple(some)
+
+
+_DROPOUTS = st.sampled_from((0.5, 0.25, 0.9))
+_SEEDS = st.integers(0, 2**31 - 1)
 
 
 @st.composite
 def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None) -> Case:
     """Cases of this structural row; an instance keeps the sizes of its one configuration."""
     time, batch, input_size, hidden_size = draw(size or sizes())
-    config = subject.fixed or _config(row, input_size, hidden_size, draw(st.sampled_from((0.5, 0.25, 0.9))))
+    config = subject.fixed or _config(row, input_size, hidden_size, draw(_DROPOUTS))
     form = row["form"]
     rows = None if form == "unbatched" else batch
     if form in ("sorted", "unsorted"):
         rows = max(batch, 1)
-    steps = draw(lengths(time, rows, form == "sorted")) if form in ("sorted", "unsorted") else None
+    steps = draw(lengths(time, rows, descending=form == "sorted")) if form in ("sorted", "unsorted") else None
     return Case(
         config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
         weights=draw(values()), biases=draw(values()), input=draw(values()), state=draw(values()),
-        seed=draw(st.integers(0, 2**31 - 1)),
+        seed=draw(_SEEDS),
     )  # fmt: skip
 
 

@@ -1,0 +1,58 @@
+"""One Hypothesis suite for a family of the catalog: every property on every implementation that we vouch for."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rnncheck.adapters import resolve
+from rnncheck.catalog import select
+from rnncheck.judge import judge, out_of_claim, trial_of
+from rnncheck.property import Property
+from rnncheck.strategies import cases, rows
+from rnncheck.strategies.cases import degenerate_sizes
+from rnncheck.subject import Subject
+
+EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "8"))
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+SUBJECTS = resolve.subjects(None)
+
+
+def case_strategy(subject: Subject, prop: Property, device: str) -> st.SearchStrategy[Any]:
+    """Cases within the subject's claims that the property applies to."""
+    if subject.kind == "clip":
+        from rnncheck.strategies.clip import clip_cases
+
+        return clip_cases().filter(lambda case: out_of_claim(prop, subject, case) is None)
+    structure = st.sampled_from(rows(subject, DTYPES, 2, device))
+    sized = structure.flatmap(lambda row: st.one_of(cases(row, subject), cases(row, subject, size=degenerate_sizes())))
+    return sized.filter(lambda case: out_of_claim(prop, subject, case) is None)
+
+
+def suite(family: str) -> Callable[..., None]:
+    """The test of one family: ``test_time = suite("time")``."""
+    kind = "clip" if family == "clip" else "layer"
+    pairs = [
+        pytest.param(prop, subject, id=f"{prop.id}-{subject.name}")
+        for prop in select(f"{family}.*") for subject in SUBJECTS
+        if subject.kind == kind and subject.lacks(prop.needs) is None
+    ]  # fmt: skip
+
+    @pytest.mark.parametrize(("prop", "subject"), pairs)
+    def test(prop: Property, subject: Subject, device: str) -> None:
+        known = [d for d in resolve.known_deviations([subject]) if d.property == prop.id]
+
+        @settings(max_examples=max(2, EXAMPLES // (1 + prop.cost // 20)), derandomize=True, database=None, deadline=None,
+                  suppress_health_check=list(HealthCheck))
+        @given(case=case_strategy(subject, prop, device))
+        def holds(case: Any) -> None:
+            outcome = judge(prop, trial_of(subject, case))
+            accepted = ("holds", "not_applicable") if not any(d.covers(case) for d in known) else ("holds", "not_applicable", "fails", "errored")
+            assert outcome.status in accepted, (outcome.mismatches, outcome.reason)
+
+        holds()
+
+    return test

@@ -1,0 +1,5 @@
+"""The agree family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_agree = suite("agree")

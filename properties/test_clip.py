@@ -1,0 +1,5 @@
+"""The clip family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_clip = suite("clip")

@@ -1,0 +1,5 @@
+"""The layer family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_layer = suite("layer")

@@ -1,0 +1,5 @@
+"""The layout family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_layout = suite("layout")

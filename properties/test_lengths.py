@@ -1,0 +1,5 @@
+"""The lengths family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_lengths = suite("lengths")

@@ -1,0 +1,5 @@
+"""The life family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_life = suite("life")

@@ -1,0 +1,5 @@
+"""The reject family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_reject = suite("reject")

@@ -1,0 +1,5 @@
+"""The shape family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_shape = suite("shape")

@@ -1,0 +1,5 @@
+"""The state family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_state = suite("state")

@@ -1,0 +1,5 @@
+"""The time family of the catalog, fuzzed."""
+
+from properties.suite import suite
+
+test_time = suite("time")
