@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase
 from rnncheck.config import Config, Mode
-
 
 
 class Malformed(Exception):
@@ -49,7 +49,18 @@ FEATURES: Mapping[str, str] = {
     "meta": "the meta device",
     "module": "it is a torch.nn.Module",
     "torch_parameters": "its parameters have torch's names and shapes",
+    "torch_init": "its initial parameters are drawn as torch's are",
+    "onnx": "torch.onnx.export",
 }
+CLIP_FEATURES: Mapping[str, str] = {
+    "norm_type": "norms other than the Euclidean one",
+    "error_if_nonfinite": "error_if_nonfinite=True",
+    "foreach": "the argument foreach",
+    "generator": "parameters as a generator",
+    "single_tensor": "one parameter instead of several",
+    "returned_norm": "the norm is returned",
+}
+"""The features of a function like clip_grad_norm_."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +126,10 @@ class Subject:
         claim = self.claims.get(feature)
         return claim is not None and claim.offered
 
-    def refuses(self, case: Case) -> str | None:
+    def refuses(self, case: Case | ClipCase) -> str | None:
         """Why this case is outside the claims, or None where it is within."""
+        if isinstance(case, ClipCase):
+            return self.lacks(case.features_used())
         if case.config.mode not in self.modes:
             return f"mode {case.config.mode}"
         if self.fixed is not None and case.config != self.fixed:
@@ -129,7 +142,7 @@ class Subject:
             if not self.offers(feature):
                 claim = self.claims.get(feature)
                 why = f": {claim.why}" if claim and claim.why else ""
-                return FEATURES.get(feature, feature) + why
+                return {**FEATURES, **CLIP_FEATURES}.get(feature, feature) + why
         return None
 
 

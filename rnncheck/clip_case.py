@@ -1,0 +1,148 @@
+"""One situation of a function like clip_grad_norm_: the gradients, and what else it is called with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from math import inf, isnan, nan
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+
+from rnncheck.case import DTYPES, CaseError
+from rnncheck.values import Values
+
+PassedAs = Literal["list", "generator", "tensor"]
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """One parameter's gradient.
+
+    missing: the parameter has no gradient (None)
+    twice:   the parameter is listed twice
+    device:  None where it is the case's own
+    """
+
+    shape: tuple[int, ...]
+    values: Values = field(default_factory=Values)
+    dtype: str = "float32"
+    device: str | None = None
+    missing: bool = False
+    twice: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise CaseError(f"dtype = {self.dtype!r}, but should be one of {', '.join(DTYPES)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {
+            "shape": list(self.shape), "values": self.values.to_json(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Gradient":
+        """The inverse of to_json."""
+        shape = tuple(int(size) for size in data["shape"])
+        overrides = [(place, _from_word(value)) for place, value in data["values"]["overrides"]]
+        return cls(**{**data, "shape": shape, "values": Values.from_json({**data["values"], "overrides": overrides})})
+
+    def __str__(self) -> str:
+        words = [str(list(self.shape)), self.dtype, *([self.device] if self.device else [])]
+        words += [str(self.values)] if str(self.values) != "normal" else []
+        words += ["None"] * self.missing + ["listed twice"] * self.twice
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class ClipCase:
+    """The parameters' gradients and the arguments of one call.
+
+    max_norm, norm_type, error_if_nonfinite, foreach: the arguments; foreach None is not passed
+    passed_as: the parameters as a list, as a generator, or (one parameter only) as the tensor itself
+
+    >>> print(ClipCase((Gradient((2, 3)), Gradient((4,), Values("ones", 1e30))), max_norm=0.5))
+    max_norm 0.5, gradients [2, 3] float32 and [4] float32 ones x 1e+30, seed 0
+    """
+
+    gradients: tuple[Gradient, ...]
+    max_norm: float = 1.0
+    norm_type: float = 2.0
+    error_if_nonfinite: bool = False
+    foreach: bool | None = None
+    passed_as: PassedAs = "list"
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        known = get_args(PassedAs)
+        if self.passed_as not in known:
+            raise CaseError(f"passed_as = {self.passed_as!r}, but should be one of {', '.join(known)}")
+        if self.passed_as == "tensor" and (len(self.gradients) != 1 or self.gradients[0].twice):
+            raise CaseError(
+                "passed_as = 'tensor', but should be 'list' or 'generator' unless there is just one"
+            )
+
+    def tensors(self) -> list[Tensor | None]:
+        """The gradients, rounded to their dtypes, on their devices; None where one is missing."""
+        return [self._tensor(place, gradient) for place, gradient in enumerate(self.gradients)]
+
+    def _tensor(self, place: int, gradient: Gradient) -> Tensor | None:
+        if gradient.missing:
+            return None
+        values = gradient.values.tensor(gradient.shape, self.seed, f"gradient {place}")
+        return values.to(DTYPES[gradient.dtype]).to(gradient.device or self.device)
+
+    def features_used(self) -> tuple[str, ...]:
+        """The features (rnncheck.subject.FEATURES) without which this case cannot be run."""
+        used = {
+            "norm_type": self.norm_type != 2.0,
+            "error_if_nonfinite": self.error_if_nonfinite,
+            "foreach": self.foreach is not None,
+            "generator": self.passed_as == "generator",
+            "single_tensor": self.passed_as == "tensor",
+        }
+        return tuple(feature for feature, needed in used.items() if needed)
+
+    def but(self, **changes: Any) -> "ClipCase":
+        """The same case with these fields changed."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field, by name; JSON types only (an infinite or undefined number as a word)."""
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
+        numbers = {name: _to_word(data[name]) for name in ("max_norm", "norm_type")}
+        gradients = [gradient.to_json() for gradient in self.gradients]
+        for values in (gradient["values"] for gradient in gradients):
+            values["overrides"] = [[place, _to_word(value)] for place, value in values["overrides"]]
+        return {**data, **numbers, "gradients": gradients}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ClipCase":
+        """The inverse of to_json; raises CaseError on anything that is not a case."""
+        try:
+            gradients = tuple(Gradient.from_json(gradient) for gradient in data["gradients"])
+            numbers = {name: _from_word(data[name]) for name in ("max_norm", "norm_type")}
+            return cls(**{**data, **numbers, "gradients": gradients})
+        except CaseError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise CaseError(f"not a case: {type(error).__name__}: {error}") from None
+
+    def __str__(self) -> str:
+        words = [f"max_norm {self.max_norm:g}", *([f"norm_type {self.norm_type:g}"] if self.norm_type != 2.0 else [])]
+        words += ["error_if_nonfinite"] * self.error_if_nonfinite
+        words += [] if self.foreach is None else [f"foreach {self.foreach}"]
+        words += [] if self.passed_as == "list" else [f"passed as a {self.passed_as}"]
+        words += [f"gradients {' and '.join(map(str, self.gradients)) or 'none at all'}"]
+        words += [] if self.device == "cpu" else [self.device]
+        return ", ".join([*words, f"seed {self.seed}"])
+
+
+def _to_word(value: float) -> float | str:
+    """JSON has no infinities and no NaN."""
+    return value if -inf < value < inf else str(value)
+
+
+def _from_word(value: float | str) -> float:
+    """The inverse of _to_word; always the same NaN, so that equal cases are equal."""
+    return nan if isnan(number := float(value)) else number
