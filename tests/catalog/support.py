@@ -1,0 +1,65 @@
+"""What the tests of the catalog's families share: a mutant as a subject, and a property judged on planned cases."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from torch import nn
+
+from rnncheck.adapters.torch_layers import torch_like, torch_nn
+from rnncheck.case import Case
+from rnncheck.config import MODES, Mode
+from rnncheck.judge import judge
+from rnncheck.property import Property
+from rnncheck.strategies.plan import plan
+from rnncheck.subject import Subject
+from rnncheck.trial import Trial
+from rnncheck.verdict import Outcome
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+MODES_OF = {nn.RNN: ("RNN_TANH", "RNN_RELU"), nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}
+VISITED = 600
+"""Planned cases that are looked at, at most, for those that a property applies to."""
+
+
+def subject_of(mutant) -> Subject:
+    """A mutant (or a correct variant) of kind "layer" as a subject that claims what torch.nn's layer offers."""
+    return torch_like(mutant.target, MODES_OF[mutant.like], mutant.target.__name__, without=mutant.without)
+
+
+def torch_subject(mode: Mode) -> Subject:
+    """torch.nn's layer of this one mode."""
+    return replace(torch_nn(mode), modes=(mode,), name=f"torch.nn, {mode}")
+
+
+TORCH = {mode: torch_subject(mode) for mode in MODES}
+
+_plans: dict[tuple[str, int], tuple[list[Case], Iterator[Case]]] = {}
+
+
+def planned(subject: Subject, seed: int = 0) -> Iterator[Case]:
+    """The subject's plan: rows that cover every pair of structural axes, then odd and deep cases. Drawn once."""
+    offered = sorted(name for name, claim in subject.claims.items() if claim.offered)
+    key = (f"{subject.modes} {offered} {subject.fixed}", seed)
+    drawn, coming = _plans.setdefault(key, ([], plan(subject, DTYPES, 2, seed)))
+    for i in range(VISITED):
+        if i == len(drawn):
+            drawn.append(next(coming))
+        yield drawn[i]
+
+
+def outcomes(prop: Property, subject: Subject, count: int, seed: int = 0) -> Iterator[tuple[Case, Outcome]]:
+    """(case, outcome) of the first ``count`` planned cases that the property applies to and the subject claims."""
+    judged = ((case, judge(prop, Trial(subject, case))) for case in planned(subject, seed))
+    return islice((pair for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count)
+
+
+def killed(prop: Property, subject: Subject, count: int = 60, seed: int = 0) -> tuple[Case, Outcome] | None:
+    """The first case on which the property is red, within ``count`` applicable ones; None if there is none."""
+    return next((pair for pair in outcomes(prop, subject, count, seed) if pair[1].red), None)
+
+
+def complaints(prop: Property, subject: Subject, count: int, seed: int = 0) -> list[str]:
+    """What a property has against a subject that should be clean: a line a red case, empty if all is well."""
+    red = [(case, outcome) for case, outcome in outcomes(prop, subject, count, seed) if outcome.red]
+    return [f"{subject.name}, {case}: {outcome.mismatches or outcome.reason}" for case, outcome in red]
