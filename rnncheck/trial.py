@@ -159,7 +159,7 @@ class Trial:
         fields = {"time": time, "batch": batch, "lengths": new.lengths, **changes}
         if new.state is None or self.case.hx == "none":
             fields.setdefault("hx", "none" if new.state is None else "random")
-        other = Trial(self.subject, self.case.but(**fields), new)
+        other = type(self)(self.subject, self.case.but(**fields), new)
         other._follow_up = True
         same_layer = other.config == self.config and new.parameters is self.tensors.parameters
         if same_layer and other.case.training == self.case.training and other.case.dtype == self.case.dtype:
@@ -168,7 +168,7 @@ class Trial:
 
     def fork(self) -> "Trial":
         """The same trial for another property: shares the run and the budget, not the layer."""
-        other = Trial(self.subject, self.case, self.tensors)
+        other = type(self)(self.subject, self.case, self.tensors)
         other._shared = self._shared
         return other
 

@@ -1,0 +1,137 @@
+"""A script that makes the calls that the property made, and compares the two numbers that should have agreed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.adapters.torch_layers import torch_arguments
+from rnncheck.case import Case
+from rnncheck.observation import Comparison, Fact, Observation
+from rnncheck.property import Property
+from rnncheck.repro.literal import literal
+from rnncheck.repro.record import Event, RecordedTrial, recording
+from rnncheck.subject import Malformed, Subject
+from rnncheck.trial import SubjectError, seeded
+
+_HELPERS = '''
+def load(layer, parameters, names={names}):
+    """Set the parameters, given under torch's names."""
+    own = dict(layer.named_parameters())
+    with torch.no_grad():
+        for key, value in parameters.items():
+            own[names.get(key, key)].copy_(value)
+
+
+def call(layer, x, hx, grad):
+    """(output, (h_n,)) or (output, (h_n, c_n))"""
+    with torch.set_grad_enabled(grad):
+        output, state = layer(x) if hx is None else layer(x, hx)
+    return output, state if isinstance(state, tuple) else (state,)
+
+
+torch.manual_seed({seed})
+'''
+
+
+def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
+    """The script's body, or None where the calls alone do not show it."""
+    if not isinstance(case, Case):
+        return None
+    recorded, events, layers = recording(subject)
+    with seeded(case.seed, case.device):
+        seen, raised = _watch(prop, RecordedTrial(recorded, case))
+    if not layers or any(event.kind == "gradients" for event in events):
+        return None
+    inner = layers[0][0]
+    own = {id(p): name for name, p in inner.module.named_parameters()}
+    renamed = {key: own[id(p)] for key, p in inner.parameters().items() if own.get(id(p), key) != key}
+    last = _last_line(prop, seen, raised, events)
+    if last is None:
+        return None
+    lines = [line for number, event in enumerate(events, 1) for line in _lines(number, event, case)]
+    return _HELPERS.format(names=renamed, seed=case.seed) + "\n".join([*lines, *last, ""])
+
+
+def _watch(prop: Property, trial: RecordedTrial) -> tuple[Observation, BaseException | None]:
+    try:
+        return prop.check(trial), None
+    except SubjectError as error:
+        return Observation(), error.cause
+    except Malformed:
+        return Observation(), None
+
+
+def _lines(number: int, event: Event, case: Case) -> list[str]:
+    """The event as Python."""
+    layer = f"layer_{event.layer}"
+    if event.kind == "build":
+        config, dtype, _ = event.arguments
+        options = "".join(f", {key}={value!r}" for key, value in torch_arguments(config).items())
+        moved = "" if dtype == torch.float32 else f".to({dtype})"
+        return [f"{layer} = build({config.input_size}, {config.hidden_size}{options}){moved}"]
+    if event.kind == "load":
+        values = ", ".join(f"{name!r}: {literal(value)}" for name, value in event.arguments[0].items())
+        return [f"load({layer}, {{{values}}})"]
+    if event.kind == "train":
+        return [f"{layer}.train({event.arguments[0]})"]
+    x, hx = event.arguments
+    given = hx if hx is None or case.config.has_cell else hx[0]
+    said = "  # expected to raise" if event.error is not None else ""
+    return [f"output_{number}, state_{number} = call({layer}, {literal(x)}, {literal(given)}, {event.grad}){said}"]
+
+
+def _last_line(prop: Property, seen: Observation, raised: BaseException | None, events: list[Event]) -> list[str] | None:
+    """The assertion: on two numbers, on a shape or dtype, or that a wrong call is refused."""
+    if raised is not None:
+        return []
+    if prop.family == "reject":
+        return [f"raise AssertionError({'; '.join(seen.mismatches())[:300]!r})"]
+    values = {expression: value for event in events for expression, value in event.values.items()}
+    for part in sorted(seen.parts, key=lambda part: -part.worst()):
+        found = _numbers_apart(part, values) if isinstance(part, Comparison) else _fact(part, values)
+        if found is not None and part.worst() > 1:
+            return found
+    return None
+
+
+def _numbers_apart(part: Comparison, values: dict[str, Tensor]) -> list[str] | None:
+    if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
+        return None
+    ratios = part.ratios()
+    at = torch.unravel_index(ratios.argmax(), ratios.shape)
+    actual, expected = part.actual[at], part.expected[at]
+    left, right = _place(actual, values.items()), _place(expected, reversed(values.items()))
+    if left is None:
+        return None
+    allowed = float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(ratios.shape)[at])
+    return [
+        f"actual = {left}.item()",
+        f"expected = {right}.item()" if right else f"expected = {literal(expected.double())}.item()",
+        f"print('{part.what}:', actual, 'but should be', expected)",
+        f"assert actual == expected or abs(actual - expected) <= {allowed:.3g}, 'allowed {allowed:.3g}'",
+    ]
+
+
+def _place(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> str | None:
+    """An expression for the first recorded element that is this very number."""
+    for expression, value in values:
+        if value.dtype != number.dtype or not value.numel():
+            continue
+        hits = ((value == number) | (value.isnan() & number.isnan())).nonzero()
+        if len(hits):
+            return f"{expression}[{', '.join(str(int(i)) for i in hits[0])}]"
+    return None
+
+
+def _fact(part: Fact, values: dict[str, Tensor]) -> list[str] | None:
+    """A shape or a dtype that is not what it should be."""
+    for expression, value in values.items():
+        for attribute, told in (("shape", tuple(value.shape)), ("dtype", value.dtype)):
+            if part.actual in (told, str(told)) and not part.holds:
+                wrap = "tuple({})" if attribute == "shape" else "{}"
+                wanted = str(part.expected)
+                return [f"actual = {wrap.format(f'{expression}.{attribute}')}",
+                        f"assert str(actual) == {wanted!r}, f'{part.what} = {{actual}}, but should be {wanted}'"]
+    return None

@@ -1,0 +1,54 @@
+"""Tensors as Python text: literal values, and the memory layout where it is not the plain one."""
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+MOST = 4000
+"""Elements in one literal; more than that is no script to read."""
+
+
+class TooLarge(ValueError):
+    """A tensor that is too large to be written out."""
+
+
+def literal(value: object) -> str:
+    """An expression that rebuilds tensors (values, dtype, strides), packed sequences, tuples and plain values.
+
+    >>> literal(torch.tensor([[1.0, 2.0]]))
+    'tensor([[1.0, 2.0]])'
+    """
+    if isinstance(value, Tensor):
+        return _tensor(value.detach().cpu())
+    if isinstance(value, PackedSequence):
+        parts = ", ".join(literal(part) for part in value)
+        return f"torch.nn.utils.rnn.PackedSequence({parts})"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(literal(part) for part in value) + ("," if len(value) == 1 else "") + ")"
+    return repr(value)
+
+
+def _tensor(value: Tensor) -> str:
+    if value.numel() > MOST:
+        raise TooLarge(f"a tensor of {value.numel()} elements")
+    dtype = "" if value.dtype in (torch.float32, torch.int64, torch.bool) else f", dtype={value.dtype}"
+    text = f"tensor({_numbers(value.tolist())}{dtype})"
+    if 0 in value.shape:
+        return f"torch.zeros({tuple(value.shape)}{dtype})"
+    if value.is_contiguous() and value.storage_offset() == 0:
+        return text
+    if 0 in value.stride():
+        return f"{literal(value[:, :1].contiguous())}.expand{tuple(value.shape)}"
+    if value.dim() > 1 and value.transpose(0, 1).is_contiguous():
+        return f"{text}.transpose(0, 1).contiguous().transpose(0, 1)"
+    if value.storage_offset():
+        return f"torch.cat([torch.zeros({value.storage_offset()}{dtype}), {text}.flatten()])[{value.storage_offset()}:].view{tuple(value.shape)}"
+    return f"torch.empty_strided({tuple(value.shape)}, {value.stride()}{dtype}).copy_({text})"
+
+
+def _numbers(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_numbers(part) for part in value) + "]"
+    if isinstance(value, float) and value != value:
+        return "float('nan')"
+    return f"float('{value}')" if value in (float("inf"), float("-inf")) else repr(value)
