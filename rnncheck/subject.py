@@ -47,6 +47,8 @@ FEATURES: Mapping[str, str] = {
     "script": "torch.jit.script",
     "autocast": "torch.autocast",
     "meta": "the meta device",
+    "rebuild": "it can be built for other configurations",
+    "lengths": "padded input with lengths beside it (Layer.with_lengths)",
     "module": "it is a torch.nn.Module",
     "torch_parameters": "its parameters have torch's names and shapes",
     "torch_init": "its initial parameters are drawn as torch's are",

@@ -66,7 +66,7 @@ def torch_like(constructor: Callable[..., nn.Module], modes: tuple[Mode, ...], n
         module = constructor(config.input_size, config.hidden_size, **torch_arguments(config), dtype=dtype, device=device)
         return ModuleLayer(module, config.has_cell, {name: name for name in config.parameter_shapes()})
 
-    absent = {"reset_before", *without} | ({"proj"} if "LSTM" not in modes else set())
+    absent = {"reset_before", "lengths", *without} | ({"proj"} if "LSTM" not in modes else set())
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
     return Subject(name, "layer", build, modes, claims, source=source)
 

@@ -1,5 +1,59 @@
-"""direction: to come."""
+"""What must hold of the two directions of a layer, side by side and exchanged."""
 
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.moves import backwards, parameters_of
+from rnncheck.catalog.words import bidirectional, deterministic, one_layer
+from rnncheck.observation import Observation
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial
 
 direction = Family("direction")
+
+
+@direction("two_nets", formula="bi(x)_t = [forward(x)_t, reversed(x)_t], reversed(x) = flip(forward'(flip(x)))",
+           kind="metamorphic", needs=("load", "rebuild"), source="Schuster and Paliwal 1997; HKUST-KnowComp/R-Net#13",
+           applies=bidirectional & one_layer & deterministic)
+def two_nets(trial: Trial) -> Observation:
+    """A bidirectional layer is a forward net and a net that reads backwards, side by side at every position."""
+
+    def net(x: Tensor, which: int, suffix: str) -> Run:
+        state = trial.state and tuple(part[which : which + 1] for part in trial.state)
+        parameters = parameters_of(trial.parameters, suffix, "_l0")
+        return trial.but(x=x, state=state, parameters=parameters, bidirectional=False, dropout=0.0).run
+
+    onward = net(trial.x, 0, "_l0")
+    back = net(backwards(trial.x, trial.lengths), 1, "_l0_reverse")
+    output = torch.cat([onward.output, backwards(back.output, trial.lengths)], dim=-1)
+    return trial.same(Run(output, *(torch.cat(parts) for parts in zip(onward.state, back.state, strict=True))))
+
+
+@direction("reversal", formula="f(x; W, W') = swap(flip(f(flip(x); W', W)))", kind="metamorphic", needs=("load",),
+           source="time-reversal symmetry; keras-team/keras#1001", applies=bidirectional & deterministic)
+def reversal(trial: Trial) -> Observation:
+    """Exchanging the parameters and states of the directions and flipping time flips the output and exchanges its halves."""
+    parameters = {_other(name): _inputs_exchanged(trial, name, p) for name, p in trial.parameters.items()}
+    state = trial.state and tuple(_directions_exchanged(part) for part in trial.state)
+    turned = trial.but(x=backwards(trial.x, trial.lengths), state=state, parameters=parameters).run
+    output = backwards(_halves_exchanged(turned.output), trial.lengths)
+    return trial.same(Run(output, *(_directions_exchanged(part) for part in turned.state)))
+
+
+def _other(name: str) -> str:
+    return name.removesuffix("_reverse") if name.endswith("_reverse") else name + "_reverse"
+
+
+def _inputs_exchanged(trial: Trial, name: str, parameter: Tensor) -> Tensor:
+    """Above the first layer, weight_ih reads both halves of the output below, which are exchanged too."""
+    above = name.startswith("weight_ih") and "_l0" not in name
+    return _halves_exchanged(parameter) if above else parameter
+
+
+def _halves_exchanged(tensor: Tensor) -> Tensor:
+    return tensor.roll(tensor.shape[-1] // 2, dims=-1)
+
+
+def _directions_exchanged(state: Tensor) -> Tensor:
+    return state.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)

@@ -1,5 +1,179 @@
-"""gate: to come."""
+"""What must hold of the gates and of what they do to the state; measured from outside, whatever the layer hides."""
 
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.catalog.equations import closed_forms, next_state
+from rnncheck.catalog.measure import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
+from rnncheck.catalog.words import deterministic, gated, has_bias, is_gru, one_layer, reset_after, saturating, without_projection
+from rnncheck.observation import Observation, both, every, near, within
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial
 
 gate = Family("gate")
+can_set = ("load", "hx", "state")
+UNIT = ("layers*directions", "batch", "hidden")
+
+
+@gate("range", formula="0 <= i, f, o, r, z <= 1", kind="invariant", needs=can_set, cost=5,
+      source="sigmoid's range; Lasagne/Lasagne#448", applies=gated & settable & deterministic)
+def gate_range(trial: Trial) -> Observation:
+    """Update, reset, input, forget and output gates lie in [0, 1]."""
+    gates = {letter: gate for letter, gate in measured_gates(trial).items() if letter in "rzifo"}
+    return every(within(f"gate {letter}", gate.value, 0.0, 1.0, gate.allowed, UNIT) for letter, gate in gates.items())
+
+
+@gate("candidate_range", formula="-1 <= g, n, h <= 1", kind="invariant", needs=can_set, cost=5, source="tanh's range",
+      applies=saturating & settable & deterministic)
+def candidate_range(trial: Trial) -> Observation:
+    """Candidate states lie in [-1, 1]: g of an LSTM, n of a GRU, h itself of a tanh RNN."""
+    gates = {letter: gate for letter, gate in measured_gates(trial).items() if letter in "gnh"}
+    return every(within(f"candidate {letter}", gate.value, -1.0, 1.0, gate.allowed, UNIT) for letter, gate in gates.items())
+
+
+ON, OFF = SATURATED, -SATURATED
+LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Callable[[Trial, Tensor], Tensor]], ...]] = {
+    "LSTM": (
+        ("f = 1, i = 0 keeps c: ", {"f": ON, "i": OFF}, "c_n", lambda trial, c_n: trial.given_state[1]),
+        ("f = 0, i = 1 writes g = 1: ", {"f": OFF, "i": ON, "g": ON}, "c_n", lambda trial, c_n: torch.ones_like(c_n)),
+        ("f = 0, i = 0 blocks: ", {"f": OFF, "i": OFF}, "c_n", lambda trial, c_n: torch.zeros_like(c_n)),
+        ("o = 0 silences: ", {"o": OFF}, "output", lambda trial, output: torch.zeros_like(output)),
+    ),
+    "GRU": (
+        ("z = 1 keeps h: ", {"z": ON}, "h_n", lambda trial, h_n: trial.given_state[0]),
+        ("z = 0 writes n = 1: ", {"z": OFF, "n": ON}, "h_n", lambda trial, h_n: torch.ones_like(h_n)),
+        ("z = 0 writes n = -1: ", {"z": OFF, "n": OFF}, "h_n", lambda trial, h_n: -torch.ones_like(h_n)),
+    ),
+}
+"""What saturated gates do: in words, the pre-activations, the part of the result, and what it must be."""
+
+
+@gate("latch", formula="f = 1, i = 0: c' = c;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0", kind="invariant",
+      needs=can_set, cost=4, source="Hochreiter and Schmidhuber 1997: the constant error carousel; NX-AI/xlstm#98",
+      applies=gated & settable & deterministic)
+def latch(trial: Trial) -> Observation:
+    """Saturated gates hold, write, block or silence exactly, over the whole sequence."""
+    state = tuple(trial.like(part, f"latched state {i}") for i, part in enumerate(trial.given_state))
+    ready = trial.but(x=with_ones(trial.x), state=state)
+
+    def latched(what: str, gates: Mapping[str, float], part: str, expected: Callable[[Trial, Tensor], Tensor]) -> Observation:
+        pinned_trial = ready.but(parameters=pinned(ready, gates))
+        actual = getattr(pinned_trial.run, part)
+        allowed = getattr(pinned_trial.budget.allowed, part)
+        return near(what + part, actual, expected(pinned_trial, actual), allowed, Run.AXES[part])
+
+    return every(latched(*each) for each in LATCHES[trial.config.mode])
+
+
+@gate("closed_form", kind="invariant", needs=("load",), source="the documented equations with W = U = 0",
+      formula="LSTM c_t = f^t c_0 + i g (1 + f + ... + f^(t-1)), h = o tanh(c);  GRU h_t = z^t h_0 + (1 - z^t) n;  RNN h = tanh(b)",
+      applies=has_bias & deterministic)
+def closed_form(trial: Trial) -> Observation:
+    """With weights zero and biases random, the state follows the scalar recurrence of the documentation."""
+    parameters = {name: _biases_only(trial, name, parameter) for name, parameter in trial.parameters.items()}
+    scalar = trial.but(parameters=parameters)
+    return both(scalar.run, closed_forms(scalar), scalar.budget.allowed)
+
+
+def _biases_only(trial: Trial, name: str, parameter: Tensor) -> Tensor:
+    if name.startswith("weight_hr"):
+        return parameter
+    return torch.zeros_like(parameter) if parameter.dim() == 2 else trial.like(parameter, f"random {name}")
+
+
+@gate("state_bound", formula="LSTM |h_t| <= 1, |c_t| <= |c_0| + t;  GRU |h_t| <= max(|h_0|, 1);  tanh in [-1, 1];  relu >= 0",
+      kind="invariant", source="the ranges of sigmoid, tanh and relu", cost=1, applies=deterministic)
+def state_bound(trial: Trial) -> Observation:
+    """States stay within the bounds that the ranges of gates and candidates imply."""
+    return BOUNDS[trial.config.mode](trial, roundoff(trial))
+
+
+def _lstm_bound(trial: Trial, u: float) -> Observation:
+    assert trial.run.c_n is not None
+    h_bound = torch.inf if trial.config.proj_size else 1.0
+    c_bound = trial.given_state[1].double().abs() + trial.time
+    return _at_most(trial.run.output, h_bound, 4 * u, "output") & _at_most(
+        trial.run.c_n, c_bound, 4 * u * trial.time * c_bound, "c_n"
+    )
+
+
+def _gru_bound(trial: Trial, u: float) -> Observation:
+    bound = trial.given_state[0].double().abs().clamp(min=1)
+    top = bound[-trial.config.directions :].transpose(0, 1).flatten(1).expand(trial.run.output.shape)
+    allowed = 8 * u * trial.time
+    return _at_most(trial.run.output, top, allowed * top, "output") & _at_most(trial.run.h_n, bound, allowed * bound, "h_n")
+
+
+def _tanh_bound(trial: Trial, u: float) -> Observation:
+    return _at_most(trial.run.output, 1.0, 2 * u, "output") & _at_most(trial.run.h_n, 1.0, 2 * u, "h_n")
+
+
+def _relu_bound(trial: Trial, u: float) -> Observation:
+    numbers = trial.run.map(lambda part: torch.where(part.isnan(), 0.0, part))  # it may overflow, and then inf - inf is no number
+    return every(within(name, part, 0.0, torch.inf, axes=Run.AXES[name]) for name, part in numbers.parts())
+
+
+def _at_most(part: Tensor, bound: Tensor | float, allowed: Tensor | float, name: str) -> Observation:
+    return within(name, part.double(), -torch.as_tensor(bound), bound, allowed, Run.AXES[name])
+
+
+BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
+    "RNN_TANH": _tanh_bound, "RNN_RELU": _relu_bound, "GRU": _gru_bound, "LSTM": _lstm_bound,
+}  # fmt: skip
+
+
+@gate("blend", formula="min(n, h) <= (1 - z) n + z h <= max(n, h)", kind="invariant", needs=can_set, cost=2,
+      source="Cho et al. 2014: a linear interpolation; mquad/hgru4rec#11", applies=is_gru & settable & deterministic)
+def blend(trial: Trial) -> Observation:
+    """The new state of a GRU lies between its candidate and its old state."""
+    step = one_step(trial)
+    candidate = step.but(parameters=pinned(step, {"z": OFF})).run.h_n.double()
+    (old,) = (part.double() for part in step.given_state)
+    low, high = torch.minimum(candidate, old), torch.maximum(candidate, old)
+    return within("h_n", step.run.h_n.double(), low, high, 8 * roundoff(trial) * (1 + old.abs()), UNIT)
+
+
+@gate("one_step", formula="f(x_0, state) = cell(x_0, state)", kind="differential", needs=("load",),
+      source="the equations in torch.nn's documentation, written out again", applies=one_layer & deterministic)
+def single_step(trial: Trial) -> Observation:
+    """One step of the layer is the equations of its cell."""
+    step = first_step(trial)
+    each = [next_state(step, index) for index in range(trial.config.directions)]
+    return both(step.run, _joined(each), step.budget.allowed)
+
+
+@gate("torch_cell", formula="f(x_0, state) = torch.nn.*Cell(x_0, state)", kind="differential", needs=("load",),
+      source="torch.nn.RNNCell, GRUCell, LSTMCell", applies=one_layer & without_projection & reset_after & deterministic)
+def torch_cell(trial: Trial) -> Observation:
+    """One step of the layer is one call of torch's cell with the same parameters."""
+    step = first_step(trial)
+    each = [_cell_state(step, index) for index in range(trial.config.directions)]
+    return both(step.run, _joined(each), step.budget.allowed.map(lambda allowed: 2 * allowed))
+
+
+def first_step(trial: Trial) -> Trial:
+    """The first step alone, with the case's own parameters."""
+    return trial.but(x=trial.x[:1], lengths=trial.lengths and (1,) * trial.batch)
+
+
+def _joined(directions: list[tuple[Tensor, ...]]) -> Run:
+    """A run of one step from the new state of each direction."""
+    return Run(torch.cat([state[0] for state in directions], dim=-1)[None], *map(torch.stack, zip(*directions, strict=True)))
+
+
+CELLS = {"RNN_TANH": nn.RNNCell, "RNN_RELU": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell}
+
+
+def _cell_state(step: Trial, index: int) -> tuple[Tensor, ...]:
+    config, suffix = step.config, step.config.suffixes()[index][2]
+    relu = {"nonlinearity": "relu"} if config.mode == "RNN_RELU" else {}
+    cell = CELLS[config.mode](config.input_size, config.hidden_size, config.bias, device=step.x.device, dtype=step.x.dtype, **relu)
+    own = {name.removesuffix(suffix): p for name, p in step.parameters.items() if name.endswith(suffix)}
+    cell.load_state_dict(own)
+    state = tuple(part[index] for part in step.given_state)
+    with torch.no_grad():
+        new = cell(step.x[0], state if config.has_cell else state[0])
+    return new if config.has_cell else (new,)

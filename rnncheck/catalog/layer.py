@@ -1,5 +1,24 @@
-"""layer: to come."""
+"""What must hold of the layers of a stack."""
 
+import torch
+
+from rnncheck.catalog.moves import layer_alone
+from rnncheck.catalog.words import deterministic, stacked
+from rnncheck.observation import Observation
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial
 
 layer = Family("layer")
+
+
+@layer("stack", formula="f(x) = f_L-1(... f_1(f_0(x))), states in the order of the layers", kind="metamorphic",
+       needs=("load", "rebuild"), cost=4, source="Graves 2013: deep recurrent networks; apache/mxnet#17479",
+       applies=stacked & deterministic)
+def stack(trial: Trial) -> Observation:
+    """A stack is its layers one on top of the other, each a layer of its own with its own states."""
+    runs: list[Run] = []
+    for index in range(trial.config.num_layers):
+        runs.append(layer_alone(trial, index, runs[-1].output if runs else trial.x).run)
+    states = (torch.cat(parts) for parts in zip(*(run.state for run in runs), strict=True))
+    return trial.same(Run(runs[-1].output, *states))

@@ -1,24 +1,124 @@
-"""What must hold along the time axis: order, continuation, shared weights, reach and memory."""
+"""What must hold along the time axis: continuation, shared weights, reach and memory."""
 
 import torch
+from torch import Tensor
 
-from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
-from rnncheck.observation import Observation, every
+from rnncheck.catalog.moves import one_after_the_other, rows, steps_inside
+from rnncheck.catalog.purpose import FAINT, bistable_parameters, transparent_parameters
+from rnncheck.catalog.words import at_least, batched, deterministic, one_direction, packed, padded
+from rnncheck.observation import Observation, every, identical, within
 from rnncheck.property import Family
 from rnncheck.run import Run
 from rnncheck.trial import Trial
 
 time = Family("time")
+forward = deterministic & one_direction & at_least(time=2)
 
 
-@time("split", formula="f(x) = f(x[:k]) ++ f(x[k:], state)", kind="metamorphic",
-      source="streaming equivalence; Keras stateful layers", applies=deterministic & one_direction & padded & at_least(time=2))
+@time("split", formula="f(x) = f(x[:k]) ++ f(x[k:], state)", kind="metamorphic", needs=("hx", "state"), cost=8,
+      source="streaming equivalence; Keras stateful layers", applies=forward & padded)
 def split(trial: Trial) -> Observation:
     """Running a sequence in two pieces, carrying the state, gives the same as running it at once."""
 
     def in_two(k: int) -> Run:
         first = trial.but(x=trial.x[:k]).run
         second = trial.but(x=trial.x[k:], state=first.state).run
-        return Run(torch.cat([first.output, second.output]), *second.state)
+        return one_after_the_other(first, second)
 
     return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, trial.time))
+
+
+@time("split_packed", formula="f(pack(x)) = f(pack(x[:k])) ++ f(pack(x[k:]), state of those that go on)", kind="metamorphic",
+      needs=("hx", "state"), cost=8, source="truncated back-propagation over packed batches", applies=forward & packed)
+def split_packed(trial: Trial) -> Observation:
+    """Packed sequences run in two pieces, those that are over staying behind, give the same as run at once."""
+    assert trial.lengths is not None
+    lengths = trial.lengths
+
+    def in_two(k: int) -> Run:
+        first = trial.but(x=trial.x[:k], lengths=tuple(min(n, k) for n in lengths)).run
+        going_on = [row for row, n in enumerate(lengths) if n > k]
+        left = rows(trial.but(x=trial.x[k:], lengths=tuple(max(n - k, 0) for n in lengths), state=first.state), going_on)
+        whole = Run(torch.zeros_like(trial.run.output), *(part.clone() for part in first.state))
+        whole.output[:k] = first.output
+        whole.output[k:, going_on] = left.run.output
+        for part, new in zip(whole.state, left.run.state, strict=True):
+            part[:, going_on] = new
+        return whole
+
+    return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, max(lengths)))
+
+
+@time("step_by_step", formula="f(x) = f(x_0) ++ f(x_1, state_1) ++ ... ++ f(x_T-1, state_T-1)", kind="metamorphic",
+      needs=("hx", "state"), cost=8, source="autoregressive decoding; pytorch/rl#1406", applies=forward & padded)
+def step_by_step(trial: Trial) -> Observation:
+    """A call for each step, carrying the state, gives the same as one call."""
+    run = trial.but(x=trial.x[:1]).run
+    for t in range(1, trial.time):
+        run = one_after_the_other(run, trial.but(x=trial.x[t : t + 1], state=run.state).run)
+    return trial.same(run)
+
+
+@time("same_weights", formula="f(x[:t+1]) = F(x_t, state after x[:t]) with one F for all t, all t in one call",
+      kind="metamorphic", needs=("hx", "state"), cost=8, source="Goodfellow et al., Deep Learning, 10.1: unfolding",
+      applies=forward & padded & batched & at_least(batch=1))
+def same_weights(trial: Trial) -> Observation:
+    """Every step is the same map: one step, from the states that x[:0], x[:1], ... lead to, gives all that follows."""
+    prefixes = [trial.but(x=trial.x[:t]).run.state for t in range(1, trial.time)]
+    before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
+    together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
+    after = (part[:, -trial.batch :] for part in together.state)
+    return trial.same(Run(together.output.reshape(trial.run.output.shape), *after))
+
+
+@time("reach", formula="y_t moves with x_s  <=>  s <= t (forward), s >= t (reverse), both (in and above two directions)",
+      kind="invariant", needs=("load",), cost=8, source="causality; zhiyongc/GRU-D#5, stanfordmlgroup/nlc#8",
+      applies=deterministic & at_least(batch=1))
+def reach(trial: Trial) -> Observation:
+    """An output moves when an input within its reach is changed, and only then: no leak from the future, no deafness."""
+    faint = torch.full_like(trial.x, FAINT)
+    state = trial.state and trial.zero_state()
+    quiet = trial.but(x=faint, state=state, parameters=transparent_parameters(trial))
+
+    def moved(s: int) -> Tensor:
+        changed = faint.clone()
+        changed[s] = 1.0
+        different = quiet.but(x=changed).run.output != quiet.run.output
+        return different.unflatten(2, (trial.config.directions, -1)).any(3)
+
+    actual = torch.stack([moved(s) for s in range(trial.time)])
+    return identical("y_t moves with x_s", actual, within_reach(trial), ("s", "t", "batch", "direction"))
+
+
+def within_reach(trial: Trial) -> Tensor:
+    """bool (time s, time t, batch, directions): whether the output at t may depend on the input at s."""
+    steps = torch.arange(trial.time, device=trial.x.device)
+    forward_of, backward_of = steps[:, None] <= steps, steps[:, None] >= steps
+    both = torch.ones_like(forward_of)
+    halves = [forward_of, backward_of] if trial.config.bidirectional else [forward_of]
+    pattern = torch.stack(halves if trial.config.num_layers == 1 or len(halves) == 1 else [both, both], dim=-1)
+    inside = steps_inside(trial)
+    return pattern[:, :, None] & inside[:, None, :, None] & inside[None, :, :, None]
+
+
+LONG = 50
+"""Steps over which something is to be remembered: no window of inputs that a network might really be reaches back so far."""
+
+
+@time("memory", formula="sign(y_T) = sign(x_0), x = 0 in between", kind="invariant", needs=("load",), cost=16,
+      source="Hochreiter and Schmidhuber 1997: long time lags; an n-gram model cannot",
+      applies=deterministic & one_direction & at_least(batch=1))
+def memory(trial: Trial) -> Observation:
+    """What came first still decides the states fifty steps later, where the weights are made to remember."""
+    silence = trial.x.new_zeros(LONG, *trial.x.shape[1:])
+    state = trial.state and trial.zero_state()
+    trained = trial.but(x=silence, state=state, lengths=trial.lengths and (LONG,) * trial.batch,
+                        parameters=bistable_parameters(trial))
+
+    def after(first: float) -> Run:
+        x = silence.clone()
+        x[0] = first
+        return trained.but(x=x).run
+
+    apart = after(1.0).h_n.double() - after(-1.0).h_n.double()
+    return within("h_n after x_0 = 1, less h_n after x_0 = -1", apart, 0.1, torch.inf, axes=Run.AXES["h_n"])

@@ -3,7 +3,8 @@
 from rnncheck.property import Where, anywhere
 
 __all__ = ["anywhere", "at_least", "batched", "bidirectional", "deterministic", "differentiable", "has_bias", "has_cell",
-           "is_gru", "one_direction", "one_layer", "packed", "padded", "stacked", "without_projection"]
+           "gated", "has_dropout", "hx_given", "is_float32", "is_gru", "one_direction", "one_layer", "packed", "padded", "reset_after", "saturating",
+           "stacked", "without_projection"]
 
 deterministic = Where("dropout inactive", lambda case: not case.dropout_active)
 one_direction = Where("one direction", lambda case: not case.config.bidirectional)
@@ -16,7 +17,13 @@ batched = Where("input with a batch axis", lambda case: case.batch is not None)
 has_bias = Where("bias=True", lambda case: case.config.bias)
 has_cell = Where("LSTM", lambda case: case.config.has_cell)
 is_gru = Where("GRU", lambda case: case.config.mode == "GRU")
+gated = Where("LSTM or GRU", lambda case: case.config.mode in ("LSTM", "GRU"))
+reset_after = Where("no reset gate before the product", lambda case: case.config.reset_after)
 without_projection = Where("no projection", lambda case: not case.config.proj_size)
+saturating = Where("tanh or gates, no relu", lambda case: case.config.mode != "RNN_RELU")
+has_dropout = Where("dropout between layers", lambda case: case.config.dropout > 0 and case.config.num_layers > 1)
+hx_given = Where("hx given", lambda case: case.hx != "none")
+is_float32 = Where("float32", lambda case: case.dtype == "float32")
 differentiable = Where("train()", lambda case: case.training)
 
 

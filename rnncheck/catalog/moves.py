@@ -1,0 +1,71 @@
+"""What metamorphic properties do to a trial: pick sequences, turn them round, take a layer or a direction out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rnncheck.run import Run
+from rnncheck.trial import Trial
+
+
+def rows(trial: Trial, index: Sequence[int]) -> Trial:
+    """These sequences of the batch, in this order, as a batch of their own."""
+    lengths = trial.lengths and tuple(trial.lengths[row] for row in index)
+    return trial.but(x=trial.x[:, list(index)], state=rows_of(trial.state, index), lengths=lengths)
+
+
+def rows_of(state: tuple[Tensor, ...] | None, index: Sequence[int]) -> tuple[Tensor, ...] | None:
+    """The states of these sequences; None where there is none."""
+    return state and tuple(part[:, list(index)] for part in state)
+
+
+def pick(run: Run, index: Sequence[int]) -> Run:
+    """What a run says of these sequences."""
+    return run.map(lambda part: part[:, list(index)])
+
+
+def side_by_side(runs: Iterable[Run]) -> Run:
+    """Runs of the same length in time, joined along the batch."""
+    each = list(runs)
+    return Run(*(torch.cat([dict(run.parts())[name] for run in each], dim=1) for name, _ in each[0].parts()))
+
+
+def one_after_the_other(first: Run, second: Run) -> Run:
+    """Two runs of the same sequences: outputs joined along time, the states of the second."""
+    return Run(torch.cat([first.output, second.output]), *second.state)
+
+
+def backwards(x: Tensor, lengths: tuple[int, ...] | None) -> Tensor:
+    """Every sequence of (time, batch, features) back to front within its own length; its own inverse."""
+    if lengths is None:
+        return x.flip(0)
+    turned = x.clone()
+    for row, length in enumerate(lengths):
+        turned[:length, row] = x[:length, row].flip(0)
+    return turned
+
+
+def steps_inside(trial: Trial) -> Tensor:
+    """bool (time, batch): True up to each sequence's own end."""
+    lengths = torch.tensor(trial.lengths or (trial.time,) * trial.batch, device=trial.x.device)
+    return torch.arange(trial.time, device=trial.x.device).unsqueeze(1) < lengths
+
+
+def parameters_of(parameters: Mapping[str, Tensor], suffix: str, new_suffix: str) -> dict[str, Tensor]:
+    """The parameters of one layer and direction (torch's suffix, ``_l1_reverse``), under another suffix."""
+    return {name.removesuffix(suffix) + new_suffix: p for name, p in parameters.items() if name.endswith(suffix)}
+
+
+def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
+    """One layer of a stack, with both its directions, as a layer of its own on this input."""
+    directions = trial.config.directions
+    own = slice(layer * directions, (layer + 1) * directions)
+    parameters = {
+        name: p
+        for suffix in ("", "_reverse")
+        for name, p in parameters_of(trial.parameters, f"_l{layer}{suffix}", f"_l0{suffix}").items()
+    }
+    state = trial.state and tuple(part[own] for part in trial.state)
+    size = trial.config.layer_input_size(layer)
+    return trial.but(x=x, state=state, parameters=parameters, num_layers=1, dropout=0.0, input_size=size)

@@ -1,0 +1,43 @@
+"""Parameters and inputs made for a purpose: through which every influence can be seen, or that remember for ever."""
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.measure import gate_rows
+from rnncheck.trial import Trial
+
+FAINT = 2.0**-7
+"""The input everywhere but where it is changed: small against 1, so that a change stands out in every dtype."""
+CANDIDATE = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "n", "LSTM": "g"}
+GAIN = {"RNN_TANH": 2.0, "RNN_RELU": 1.0, "GRU": 4.0, "LSTM": 8.0}
+"""How strongly each unit feeds itself, so that it keeps its sign: h = tanh(2 h), and with all gates at one half
+h = tanh(4 h / 2) and c = tanh(8 tanh(c) / 2), have a stable solution on either side of 0; h = relu(1 h) keeps any h > 0."""
+
+
+def transparent_parameters(trial: Trial) -> dict[str, Tensor]:
+    """Positive weights whose rows sum to between 1/2 and 1, no biases: no influence cancels, saturates or dies out.
+
+    On small positive input every activation is nearly linear, every gate near one half, and every step keeps at least
+    half of what came before.
+    """
+
+    def transparent(name: str, parameter: Tensor) -> Tensor:
+        drawn = trial.like(parameter, f"transparent {name}").abs().clamp(max=2) / 4
+        return (0.5 + drawn) / parameter.shape[1] if parameter.dim() == 2 else torch.zeros_like(parameter)
+
+    return {name: transparent(name, parameter) for name, parameter in trial.parameters.items()}
+
+
+def bistable_parameters(trial: Trial) -> dict[str, Tensor]:
+    """Every unit holds the sign of the first input that it saw: gates at one half, each unit feeding itself."""
+    candidate, gain = gate_rows(trial.config, CANDIDATE[trial.config.mode]), GAIN[trial.config.mode]
+
+    def bistable(name: str, parameter: Tensor) -> Tensor:
+        new = torch.zeros_like(parameter)
+        if name.startswith("weight_ih"):
+            new[candidate] = 1 / parameter.shape[1]
+        if name.startswith("weight_hh"):
+            new[candidate] = gain * torch.eye(trial.config.hidden_size, parameter.shape[1]).to(parameter)
+        return torch.eye(*parameter.shape).to(parameter) if name.startswith("weight_hr") else new
+
+    return {name: bistable(name, parameter) for name, parameter in trial.parameters.items()}
