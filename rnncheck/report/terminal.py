@@ -56,10 +56,11 @@ def _row(verdict: Verdict) -> tuple[RenderableType, ...]:
     mark, style = MARKS[verdict.verdict]
     reason = "" if verdict.red else (verdict.reason or "").splitlines()[0] if verdict.reason else ""
     return (Text(mark, style=style), Text(verdict.property), Text(verdict.verdict.replace("_", " "), style=style),
-            str(verdict.cases or ""), _used(verdict), Text(reason, style="dim"))
+            str(verdict.cases or ""), used_text(verdict), Text(reason, style="dim"))
 
 
-def _used(verdict: Verdict) -> str:
+def used_text(verdict: Verdict) -> str:
+    """The budget used, in per cent, or as a factor where it is a large one."""
     if verdict.budget_used is None:
         return ""
     percent = 100 * verdict.budget_used

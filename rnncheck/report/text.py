@@ -12,6 +12,11 @@ HEADLINES = {
 }
 
 
+def clean(text: str) -> str:
+    """Without control characters: what a subject says must not steer a terminal, a page or an XML reader."""
+    return "".join(c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def failure_text(subject: SubjectReport, verdict: Verdict) -> str:
     """The message template of DESIGN, several lines."""
     lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject.name}", f"  {verdict.statement}"]
@@ -25,4 +30,4 @@ def failure_text(subject: SubjectReport, verdict: Verdict) -> str:
     if verdict.stored:
         script = f"     script: {verdict.repro}" if verdict.repro else ""
         lines.append(f"  again: rnncheck replay {verdict.stored}{script}")
-    return "\n".join(lines)
+    return clean("\n".join(lines))

@@ -1,0 +1,43 @@
+"""The report as SARIF 2.1.0 (OASIS): a rule a property, a result a failure."""
+
+from typing import Any
+
+from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.text import clean, failure_text
+from rnncheck.verdict import Verdict
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+LEVELS = {"fails": "error", "errored": "error", "crashed": "error", "hung": "error", "deviates": "note", "not_reached": "warning"}
+
+
+def sarif(report: Report) -> dict[str, Any]:
+    """A SARIF log with one run; what holds or does not apply is no result."""
+    rules: dict[str, dict[str, Any]] = {}
+    results = []
+    for subject, verdict in report.verdicts():
+        if verdict.verdict in LEVELS:
+            rules[verdict.property] = {"id": verdict.property, "shortDescription": {"text": verdict.statement}}
+            results.append(_result(subject, verdict))
+    driver = {
+        "name": "rnncheck",
+        "version": str(report.environment.get("rnncheck") or "0"),
+        "informationUri": "https://pypi.org/project/rnncheck/",
+        "rules": list(rules.values()),
+    }
+    finished = {"executionSuccessful": report.exit_code in (0, 1), "exitCode": report.exit_code}
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "invocations": [finished], "results": results}]}
+
+
+def _result(subject: SubjectReport, verdict: Verdict) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": verdict.property,
+        "level": LEVELS[verdict.verdict],
+        "message": {"text": clean(failure_text(subject, verdict))},
+        "partialFingerprints": {"rnncheck/v1": f"{subject.name}/{verdict.property}"},
+    }
+    file = subject.name.partition(":")[0]
+    if file.endswith(".py"):
+        result["locations"] = [{"physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": 1}}}]
+    else:
+        result["locations"] = [{"logicalLocations": [{"fullyQualifiedName": clean(subject.name)}]}]
+    return result
