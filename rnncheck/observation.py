@@ -128,7 +128,7 @@ def identical(what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] =
 def within(what: str, actual: Tensor, low: Tensor | float, high: Tensor | float, allowed: Tensor | float = 0.0,
            axes: Iterable[str] = ()) -> Observation:
     """Every element lies in [low, high], give or take ``allowed``, and is a number."""
-    low, high = torch.as_tensor(low).to(actual), torch.as_tensor(high).to(actual)
+    low, high = (torch.as_tensor(end, dtype=actual.dtype, device=actual.device) for end in (low, high))
     clamped = torch.minimum(torch.maximum(actual, low), high)
     middle = (low + high) / 2
     return near(what, actual, torch.where(actual.isnan(), middle, clamped), allowed, axes)
