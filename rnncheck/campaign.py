@@ -14,6 +14,7 @@ from rnncheck.deviation import Deviation
 from rnncheck.engine.work import Done, Engine, Job, Workshop
 from rnncheck.judge import out_of_claim
 from rnncheck.property import Property
+from rnncheck.repro import reproduces
 from rnncheck.report.model import Coverage, Report, SubjectReport
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
@@ -58,6 +59,7 @@ class Settings:
     device: str = "cpu"
     deviations: tuple[Deviation, ...] = ()
     folder: Path | None = None
+    repro: Path | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
@@ -78,6 +80,8 @@ class Account:
     deviated: tuple[Any, Outcome, Deviation] | None = None
     shrunk: Done | None = None
     stored: Path | None = None
+    script: Path | None = None
+    alone: str | None = None
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
@@ -183,14 +187,16 @@ class Docket:
         assert account.failed is not None
         case, outcome = account.failed
         told = blank.but(verdict=outcome.status, case=case, budget_used=outcome.budget_used,
-                         stored=None if account.stored is None else str(account.stored))
+                         stored=None if account.stored is None else str(account.stored),
+                         repro=None if account.script is None else str(account.script))
         if account.shrunk is not None and account.shrunk.shrunk is not None:
             smallest, explanation = account.shrunk.shrunk, account.shrunk.explanation
             outcome = next((o for _, o in account.shrunk.outcomes if o.red), outcome)
             told = told.but(case=smallest.case, irrelevant=smallest.irrelevant, verdict=outcome.status,
                             budget_used=outcome.budget_used,
                             location=explanation and explanation.location, diagnosis=explanation and explanation.diagnosis)
-        return told.but(mismatch="\n".join(outcome.mismatches) or None, reason=outcome.reason)
+        reasons = [line for line in (outcome.reason, account.alone) if line]
+        return told.but(mismatch="\n".join(outcome.mismatches) or None, reason="\n".join(reasons) or None)
 
     def _why_not(self, prop: Property) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""
@@ -343,7 +349,21 @@ class Campaign:
             if done.shrunk is not None and self.settings.folder is not None:
                 item = store.Stored(account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against)
                 account.stored = self._write(item) or account.stored
+            self._write_script(docket, account)
             self.progress(f"shrinking {account.prop.id}", 0, 0)
+
+    def _write_script(self, docket: Docket, account: Account) -> None:
+        """The standalone script, run once by itself before it is handed over."""
+        if self.settings.repro is None or account.shrunk is None or account.shrunk.explanation is None:
+            return
+        text = account.shrunk.explanation.script
+        if text is None:
+            account.alone = "no standalone script: the failure cannot be written down as a few calls"
+            return
+        file = self.settings.repro / store.file_name(account.prop.id, docket.subject.name, ".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        account.script, account.alone = file, reproduces(file)
 
     def _shrink_seconds(self, failing: int) -> float:
         return max(1.0, min(10.0, (self.deadline - time.monotonic()) / max(1, failing)))

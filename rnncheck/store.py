@@ -31,9 +31,9 @@ class Stored:
     path: Path | None = None
 
 
-def file_name(property: str, target: str) -> str:
+def file_name(property: str, target: str, suffix: str = ".json") -> str:
     """``time.split-FastLSTM.json``, with what a file system could stumble over replaced."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{property}-{target.rpartition(':')[2] or target}")[:120] + ".json"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{property}-{target.rpartition(':')[2] or target}")[:120] + suffix
 
 
 def save(stored: Stored, folder: Path) -> Path:

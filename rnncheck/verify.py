@@ -34,6 +34,7 @@ def verify(
     dtypes: Sequence[str] | None = None,
     deviations: Mapping[str, str] | Sequence[Deviation] | None = None,
     folder: str | Path | None = None,
+    repro: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Check which properties of a recurrent layer hold of ``target``; never raises on what it finds.
@@ -46,6 +47,7 @@ def verify(
     profile:    "smoke", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its own
     engine:     "processes" (isolated workers), "inline", or "ray"
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
+    repro:      where to write a standalone script for each failure; None writes none
 
     Raises UsageError where the target or an option cannot be used.
     """
@@ -63,6 +65,7 @@ def verify(
         device=device,
         deviations=tuple([*declare(deviations), *resolve.known_deviations(subjects)]),
         folder=None if folder is None else Path(folder),
+        repro=None if repro is None else Path(repro),
         environment=environment(),
         **({} if dtypes is None else {"dtypes": tuple(dtypes)}),
     )

@@ -99,4 +99,4 @@ class Workshop:
         shrunk = shrink(first, fails, job.attempts)
         trial = trial_of(subject, shrunk.case)
         outcome = judge(prop, trial)
-        return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explain(trial, outcome)}
+        return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explain(prop, trial, outcome)}

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rnncheck.catalog import CATALOG
 from rnncheck.errors import UsageError
 from rnncheck.property import Property
+from rnncheck.report.junit import junit
+from rnncheck.report.markdown import markdown
+from rnncheck.report.model import Report
+from rnncheck.report.sarif import sarif
 from rnncheck.report.terminal import print_report
 from rnncheck.store import FOLDER
 from rnncheck.verify import verify
@@ -41,9 +46,13 @@ def cli() -> None:
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="F", help="Also write the report as JSON; - for stdout.")
+@click.option("--junit", "junit_file", type=click.Path(dir_okay=False), metavar="F", help="Also write JUnit XML.")
+@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), metavar="F", help="Also write Markdown.")
+@click.option("--sarif", "sarif_file", type=click.Path(dir_okay=False), metavar="F", help="Also write SARIF 2.1.0.")
+@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure.")
 @click.option("--verbose", "-v", is_flag=True, help="List what does not apply and what is not claimed too.")
-def verify_command(targets: tuple[str, ...], seed: str, json_file: str | None, verbose: bool, dtypes: tuple[str, ...],
-                   **options: Any) -> int:
+def verify_command(targets: tuple[str, ...], seed: str, json_file: str | None, junit_file: str | None, markdown_file: str | None,
+                   sarif_file: str | None, verbose: bool, dtypes: tuple[str, ...], **options: Any) -> int:
     """Judge TARGET (package.module:attr, path/to/file.py:attr, or dotted); none: rnncheck's own layers and torch's."""
     console = Console(stderr=json_file == "-")
     chosen = _seed(seed)
@@ -52,8 +61,15 @@ def verify_command(targets: tuple[str, ...], seed: str, json_file: str | None, v
     print_report(report, console, verbose=verbose)
     if seed == "random":
         console.print(f"seed: {chosen}")
-    if json_file:
-        _write(json_file, json.dumps(report.to_json(), indent=2))
+    files: tuple[tuple[str | None, Callable[[Report], str]], ...] = (
+        (json_file, lambda report: json.dumps(report.to_json(), indent=2)),
+        (junit_file, junit),
+        (markdown_file, markdown),
+        (sarif_file, lambda report: json.dumps(sarif(report), indent=2)),
+    )
+    for file, render in files:
+        if file:
+            _write(file, render(report))
     return report.exit_code
 
 
