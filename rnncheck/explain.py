@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from rnncheck import oracle
 from rnncheck.property import Property
 from rnncheck.repro import script
+from rnncheck.run import Run
 from rnncheck.subject import Malformed
 from rnncheck.trial import SubjectError, Trial, Unmeasurable
 from rnncheck.verdict import Outcome
@@ -17,6 +20,7 @@ class Explanation:
     location: str | None = None
     diagnosis: str | None = None
     script: str | None = None
+    around: str | None = None
 
 
 def explain(prop: Property, trial: Trial, outcome: Outcome) -> Explanation:
@@ -40,4 +44,18 @@ def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:
     h_0, c_0 = (*trial.given_state, None)[:2]
     diagnosis = oracle.diagnose(config, trial.parameters, trial.x, h_0, c_0, trial.lengths, actual,
                                 rounding=trial.rounding, seed=trial.case.seed)
-    return Explanation(str(location), diagnosis)
+    return Explanation(str(location), diagnosis, around=_around(actual, budget))
+
+
+def _around(actual: Run, budget: oracle.Budget) -> str:
+    """Shapes, and the output against time in the row and feature that is farthest off."""
+    ratios = budget.ratios(actual).output
+    _, row, feature = torch.unravel_index(ratios.argmax(), ratios.shape)
+    shapes = ", ".join(f"{name} {tuple(part.shape)}" for name, part in actual.parts())
+    lines = [f"shapes as (time, batch, features): {shapes}", f"output at batch {int(row)}, feature {int(feature)}:",
+             "  time        actual      expected    allowed"]
+    for t in range(min(len(ratios), 40)):
+        values = (actual.output[t, row, feature], budget.truth.output[t, row, feature], budget.allowed.output[t, row, feature])
+        wrong = " <--" if float(ratios[t, row, feature]) > 1 else ""
+        lines.append(f"  {t:4}  {float(values[0]):12.6g}  {float(values[1]):12.6g}  {float(values[2]):9.2g}{wrong}")
+    return "\n".join(lines)

@@ -13,11 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rnncheck.catalog import CATALOG
 from rnncheck.errors import UsageError
 from rnncheck.property import Property
+from rnncheck.replay import replay
 from rnncheck.report.junit import junit
 from rnncheck.report.markdown import markdown
 from rnncheck.report.model import Report
 from rnncheck.report.sarif import sarif
 from rnncheck.report.terminal import print_report
+from rnncheck.report.text import failure_text
 from rnncheck.store import FOLDER
 from rnncheck.verify import verify
 
@@ -135,6 +137,20 @@ def explain_command(id: str) -> int:
         click.echo(f"{key:10} {value}")
     click.echo("\n" + inspect.getsource(CATALOG[id].check))
     return 0
+
+
+@cli.command("replay")
+@click.argument("file", type=click.Path())
+@click.option("--target", metavar="TARGET", help="On another implementation than the one that the case is from.")
+@click.option("--engine", default="processes", type=click.Choice(["processes", "inline"]), show_default=True)
+def replay_command(file: str, target: str | None, engine: str) -> int:
+    """Run one stored failing case again, in detail: shapes, the first wrong step, expected and actual around it."""
+    done = replay(file, target, engine)
+    if done.verdict.red:
+        click.echo(failure_text(done.subject, done.verdict))
+        return 1
+    click.echo(f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {done.subject}\n  case: {done.verdict.case}")
+    return 0 if done.verdict.verdict == "holds" else 3
 
 
 def _card(prop: Property) -> dict[str, Any]:

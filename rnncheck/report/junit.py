@@ -31,4 +31,4 @@ def _test_case(suite: Element, subject: SubjectReport, verdict: Verdict) -> None
         return
     kind = "failure" if verdict.verdict == "fails" else "error"
     message = (verdict.mismatch or verdict.reason or "").split("\n")[0]
-    SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(failure_text(subject, verdict))
+    SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(failure_text(subject.name, verdict))

@@ -8,7 +8,7 @@ from rnncheck.report.text import clean, failure_text
 def markdown(report: Report) -> str:
     """A heading, a summary, a table a subject, and each failure in full."""
     parts = ["# rnncheck", summary(report).plain, *(_subject(subject) for subject in report.subjects)]
-    parts += [f"```text\n{fenced(failure_text(subject, verdict))}\n```" for subject, verdict in report.failures]
+    parts += [f"```text\n{fenced(failure_text(subject.name, verdict))}\n```" for subject, verdict in report.failures]
     return "\n\n".join(parts) + "\n"
 
 

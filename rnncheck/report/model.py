@@ -94,7 +94,7 @@ class Report:
         if self.failures or self.stale:
             from rnncheck.report.text import failure_text
 
-            told = [failure_text(subject, verdict) for subject, verdict in self.failures]
+            told = [failure_text(subject.name, verdict) for subject, verdict in self.failures]
             raise Failed("\n\n".join([*told, *self.stale]))
 
     def to_json(self) -> dict[str, Any]:

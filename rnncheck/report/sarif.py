@@ -32,7 +32,7 @@ def _result(subject: SubjectReport, verdict: Verdict) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": verdict.property,
         "level": LEVELS[verdict.verdict],
-        "message": {"text": clean(failure_text(subject, verdict))},
+        "message": {"text": clean(failure_text(subject.name, verdict))},
         "partialFingerprints": {"rnncheck/v1": f"{subject.name}/{verdict.property}"},
     }
     file = subject.name.partition(":")[0]

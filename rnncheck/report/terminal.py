@@ -75,7 +75,7 @@ def failures_of(subject: SubjectReport) -> list[str]:
         cause = (verdict.reason or "").splitlines()[0] if verdict.verdict == "errored" and verdict.reason else verdict.property
         causes[cause] += 1
         if causes[cause] == 1:
-            told.append(failure_text(subject, verdict))
+            told.append(failure_text(subject.name, verdict))
     again = sum(number - 1 for number in causes.values())
     shown, hidden = told[:SHOWN_FAILURES], len(told) - SHOWN_FAILURES
     tail = [f"{again} more properties could not be judged on {subject.name} for the same reason."] if again else []

@@ -1,6 +1,5 @@
 """The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
 
-from rnncheck.report.model import SubjectReport
 from rnncheck.verdict import Verdict
 
 HEADLINES = {
@@ -17,9 +16,9 @@ def clean(text: str) -> str:
     return "".join(c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def failure_text(subject: SubjectReport, verdict: Verdict) -> str:
+def failure_text(subject: str, verdict: Verdict) -> str:
     """The message template of DESIGN, several lines."""
-    lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject.name}", f"  {verdict.statement}"]
+    lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject}", f"  {verdict.statement}"]
     lines += [f"  {line}" for line in (verdict.mismatch or "").splitlines()]
     where = f"first wrong: {verdict.location}" if verdict.location else ""
     lines += [f"  {line}" for line in (where, verdict.diagnosis) if line]
