@@ -9,11 +9,19 @@ A Scan runs one layer in one direction and knows its gradients; Function hands i
     d_...    the gradient of the loss with respect to ...
 """
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 from .base import GRU, LSTM, Weights
+
+
+def without_autocast(x):
+    """No autocast on x's device inside; meta tensors have none."""
+    device = x.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 class Function(torch.autograd.Function):
@@ -32,7 +40,7 @@ class Function(torch.autograd.Function):
     def backward(ctx, d_y, *d_final):
         x, running, gates, *rest = ctx.saved_tensors
         states, w = rest[: ctx.count], Weights(*rest[ctx.count :])
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             d_x, d_state, d_w = ctx.scan.backward(d_y, d_final, x, running, states, gates, w)
         return None, d_x, None, *d_state, *(d if p is not None else None for d, p in zip(d_w, w, strict=True))
 
@@ -159,7 +167,7 @@ class ByHand:
     def one_direction(self, x, state, layer, direction, lengths):
         w = self.weights(layer, direction)
         x = self.reverse(x, lengths) if direction == 1 else x
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             state = tuple(s.to(w.ih) for s in state)
             y, *final = self.function.apply(self.scan, x.to(w.ih), self.running(x, lengths), *state, *w)
         return (self.reverse(y, lengths) if direction == 1 else y), tuple(final)

@@ -1,0 +1,58 @@
+"""What a mutant is, and the list of them that the files of this package add to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from .base import GRU, LSTM, RNN
+from .by_hand import ByHand
+
+LIKE = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug, planted.
+
+    bug:           its id in bugs.txt, or ``own-...``
+    target:        the class, or the function for kind "clip"
+    kind:          a layer like torch.nn's, a cell like torch.nn's, or a function like clip_grad_norm_
+    like:          what it claims to be, e.g. torch.nn.LSTM
+    clean:         the same without the bug
+    property_hint: globs over the catalog's ids, the properties that are expected to kill it
+    needs:         what a case must have for the bug to show
+    without:       features (rnncheck.subject.FEATURES) that the clean one does not offer either
+    """
+
+    bug: str
+    target: Any
+    kind: Literal["layer", "clip", "cell"]
+    like: Any
+    clean: Any
+    property_hint: tuple[str, ...]
+    needs: str
+    without: tuple[str, ...] = ()
+
+
+MUTANTS: dict[str, Mutant] = {}
+
+
+def plant(bug: str, kills: str, needs: str = "") -> Callable[[Any], Any]:
+    """Declare the decorated class as a layer with this bug; ``kills``: globs over property ids, blanks between."""
+
+    def declare(target: Any) -> Any:
+        clean = next(base for base in target.__mro__ if base in LIKE)
+        without = ("script", "second", "jvp", "vmap") if issubclass(target, ByHand) else ("script",)
+        add(Mutant(bug, target, "layer", LIKE[clean], clean, tuple(kills.split()), needs, without))
+        return target
+
+    return declare
+
+
+def add(mutant: Mutant) -> None:
+    """Put it on the list; an id is used once."""
+    if mutant.bug in MUTANTS:
+        raise ValueError(f"{mutant.bug} is planted twice")
+    MUTANTS[mutant.bug] = mutant
