@@ -84,15 +84,20 @@ def checked(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def _typed(fn: Callable[P, R]) -> Callable[P, R]:
-    """fn inside a jaxtyping context of its own."""
+    """fn inside a jaxtyping context of its own.
+
+    The result is checked here and not by jaxtyping, which would check the arguments a second time with it and would
+    look at no field of a NamedTuple.
+    """
+    signature = _resolved_signature(fn)
 
     @functools.wraps(fn)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         result = fn(*args, **kwargs)
-        _check_fields(result, _name(fn))
+        _check_result(result, signature.return_annotation, _name(fn))
         return result
 
-    inner.__signature__ = _resolved_signature(fn)  # type: ignore[attr-defined]
+    inner.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
     return jaxtyped(typechecker=beartype)(inner)
 
 
@@ -106,17 +111,17 @@ def _resolved_signature(fn: Callable[..., Any]) -> inspect.Signature:
     except NameError as error:
         raise TypeError(f"an annotation of {_name(fn)} cannot be checked: {error}") from error
     parameters = [p.replace(annotation=hints.get(p.name, p.annotation)) for p in signature.parameters.values()]
-    return signature.replace(
-        parameters=parameters, return_annotation=hints.get("return", signature.return_annotation)
-    )
+    return signature.replace(parameters=parameters, return_annotation=hints.get("return", inspect.Signature.empty))
 
 
-def _check_fields(result: object, name: str) -> None:
-    """The fields of a NamedTuple against their annotations: beartype looks at the class only."""
-    for field, hint in _field_hints(type(result)).items():
+def _check_result(result: object, hint: Any, name: str) -> None:
+    """The result against its annotation, and the fields of a NamedTuple against theirs; with the axes bound so far."""
+    if hint is not inspect.Signature.empty and not is_bearable(result, hint):
+        raise TypeCheckError(f"{name} returned {_seen(result)}, but should return {_spelled(hint)}")
+    for field, field_hint in _field_hints(type(result)).items():
         value = getattr(result, field)
-        if not is_bearable(value, hint):
-            raise TypeCheckError(f"{name} returned {field} = {_seen(value)}, but should be {_spelled(hint)}")
+        if not is_bearable(value, field_hint):
+            raise TypeCheckError(f"{name} returned {field} = {_seen(value)}, but should be {_spelled(field_hint)}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -127,7 +132,9 @@ def _field_hints(cls: type) -> dict[str, Any]:
 
 
 def _seen(value: object) -> str:
-    """A tensor in a few words, anything else as it is."""
+    """Tensors in a few words, anything else as it is."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_seen, value))})"
     if not isinstance(value, Tensor):
         return repr(value)
     low, high = bounds(value)
@@ -136,10 +143,13 @@ def _seen(value: object) -> str:
 
 def _spelled(hint: Any) -> str:
     """A hint as it was written: Float[Tensor, 'batch hidden'] and Is[in_unit_interval]."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return " | ".join(_spelled(part) for part in typing.get_args(hint))
-    if typing.get_origin(hint) is typing.Annotated:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return " | ".join(map(_spelled, arguments))
+    if origin is typing.Annotated:
         return " and ".join([_spelled(hint.__origin__), *map(str, hint.__metadata__)])
+    if origin is tuple:
+        return f"({', '.join(map(_spelled, arguments))})"
     return getattr(hint, "__name__", repr(hint))
 
 

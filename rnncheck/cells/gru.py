@@ -2,13 +2,14 @@
 
     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)          reset gate
     z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)          update gate: what is kept of h
-    n = tanh(W_in x + b_in + r * (W_hn h + b_hn))       candidate, reset after the product:  arXiv:1406.1078v1, torch, cuDNN
-    n = tanh(W_in x + b_in + W_hn (r * h) + b_hn)       candidate, reset before the product: arXiv:1406.1078v3, textbooks
+    n = tanh(W_in x + b_in + r * (W_hn h + b_hn))       candidate, reset after the product
+    n = tanh(W_in x + b_in + W_hn (r * h) + b_hn)       candidate, reset before the product
     h = (1 - z) * n + z * h
 
-The weights hold the rows of r, z, n in this order, as torch's: weight_ih (3*hidden, input), weight_hh (3*hidden, hidden).
-A ``…_step`` takes Wx = W_ih x + b_ih, which a layer computes for all time steps at once; a ``…_cell`` is the whole
-equation, checked at its door.
+After: the first version of the paper, arXiv:1406.1078v1, torch and cuDNN. Before: its third version, arXiv:1406.1078v3,
+and most textbooks. The weights hold the rows of r, z, n in this order, as torch's: weight_ih (3*hidden, input),
+weight_hh (3*hidden, hidden). A ``…_step`` takes Wx = W_ih x + b_ih, which a layer computes for all time steps at once;
+a ``…_cell`` is the whole equation, checked at its door.
 """
 
 from typing import NamedTuple

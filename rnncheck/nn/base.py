@@ -55,10 +55,11 @@ class Recurrent(torch.nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        door.check_constructor(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
+        door.check_constructor(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size, dtype)
         if dropout > 0 and num_layers == 1:
-            warnings.warn(
-                f"dropout = {dropout}, but num_layers = 1: dropout acts between layers only, and there is one",
+            warnings.warn(  # torch.nn's words, so that a filter for them still works
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
             )
         self.mode = mode
@@ -70,8 +71,10 @@ class Recurrent(torch.nn.Module):
         self.dropout = float(dropout)
         self.bidirectional = bool(bidirectional)
         self.proj_size = proj_size
-        config = Config(mode, input_size, hidden_size, num_layers, bias, bidirectional=self.bidirectional, proj_size=proj_size)
-        for name, shape in config.parameter_shapes().items():
+        shapes = Config(
+            mode, input_size, hidden_size, num_layers, bias, bidirectional=self.bidirectional, proj_size=proj_size
+        ).parameter_shapes()
+        for name, shape in shapes.items():
             self.register_parameter(name, torch.nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
@@ -105,9 +108,7 @@ class Recurrent(torch.nn.Module):
         names = self.step_type._fields
         return [{name: layout.leave(c) for name, c in zip(names, each, strict=True)} for each in columns]
 
-    def _run(
-        self, input: Any, hx: Any, keep: Callable[[Any], Columns]
-    ) -> tuple[Any, Tensor, State, list[Columns]]:
+    def _run(self, input: Any, hx: Any, keep: Callable[[Any], Columns]) -> tuple[Any, Tensor, State, list[Columns]]:
         weights = self._weights()
         layout, state = self._admit(input, hx, weights[0].weight_ih)
         x = layout.enter(input)
@@ -145,7 +146,7 @@ class Recurrent(torch.nn.Module):
         h_0: Float[Tensor, "states batch features"],
         c_0: Float[Tensor, "states batch hidden"] | None = None,
     ) -> tuple[
-        Float[Tensor, "time batch {self.output_size}"] | Float[Tensor, "steps {self.output_size}"],
+        Float[Tensor, "time batch _"] | Float[Tensor, "steps _"],
         Float[Tensor, "states batch features"],
         Float[Tensor, "states batch hidden"] | None,
         list[Columns],

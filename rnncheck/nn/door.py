@@ -24,7 +24,14 @@ class Layer(Protocol):
 
 
 def check_constructor(
-    input_size: int, hidden_size: int, num_layers: int, bias: bool, batch_first: bool, dropout: float, proj_size: int
+    input_size: int,
+    hidden_size: int,
+    num_layers: int,
+    bias: bool,
+    batch_first: bool,
+    dropout: float,
+    proj_size: int,
+    dtype: torch.dtype | None,
 ) -> None:
     """TypeError for an argument of the wrong type, ValueError for one of the wrong value, as torch.nn."""
     if isinstance(dropout, bool) or (isinstance(dropout, numbers.Real) and not 0 <= dropout <= 1):
@@ -43,6 +50,8 @@ def check_constructor(
             raise ValueError(f"{name} = {size!r}, but should be greater than zero")
     if not 0 <= proj_size < hidden_size:
         raise ValueError(f"proj_size = {proj_size!r}, but should be 0 or smaller than hidden_size = {hidden_size}")
+    if isinstance(dtype, torch.dtype) and dtype.is_complex:
+        raise TypeError(f"dtype = {dtype}, but should be a floating point dtype")
 
 
 def check_input(layer: Layer, input: Tensor, weight: Tensor) -> None:
@@ -92,7 +101,7 @@ def states_of(layer: Layer, hx: object) -> tuple[Tensor, ...]:
     if len(names) == 1:
         hx = (hx,)
     if not isinstance(hx, tuple | list) or len(hx) != len(names):
-        got = f"{len(hx)} of them" if isinstance(hx, tuple | list) else f"a {type(hx).__name__}"
+        got = f"a {type(hx).__name__}" + (f" of {len(hx)}" if isinstance(hx, tuple | list) else "")
         raise RuntimeError(f"hx is {got}, but should be ({', '.join(names)}) [{layer}]")
     for name, state in zip(names, hx, strict=True):
         if not isinstance(state, Tensor):

@@ -65,8 +65,9 @@ class RNN(Recurrent):
 class GRU(Recurrent):
     """torch.nn.GRU, and with reset_after=False the GRU of Cho et al., arXiv:1406.1078v3, and the textbooks.
 
-    reset_after says where the reset gate acts: after the recurrent product, n = tanh(W_in x + b_in + r * (W_hn h + b_hn)),
-    as in torch and cuDNN; or before it, n = tanh(W_in x + b_in + W_hn (r * h) + b_hn). The parameters are the same.
+    reset_after says where the reset gate acts: after the recurrent product as in torch and cuDNN,
+    n = tanh(W_in x + b_in + r * (W_hn h + b_hn)); or before it, n = tanh(W_in x + b_in + W_hn (r * h) + b_hn).
+    The parameters are the same.
 
     >>> gru = GRU(4, 3, batch_first=True)
     >>> output, h_n = gru(torch.zeros(5, 7, 4))
