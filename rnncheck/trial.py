@@ -14,7 +14,7 @@ from rnncheck import oracle
 from rnncheck.case import Case, Layout
 from rnncheck.observation import Observation, both
 from rnncheck.run import Run
-from rnncheck.subject import Layer, Malformed, Subject
+from rnncheck.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.values import Values, generator
 
 
@@ -150,7 +150,8 @@ class Trial:
     def but(self, **changes: Any) -> "Trial":
         """A follow-up: x, state, parameters or lengths replaced by tensors; any other word changes the Case.
 
-        ``state=None`` leaves hx out. The tensors that are not named stay, also when the case changes.
+        ``state=None`` leaves hx out. The tensors that are not named stay, also when the case changes. Where the subject
+        does not offer the follow-up, running it raises NotClaimed.
         """
         tensors = {name: changes.pop(name) for name in list(changes) if name in Tensors.__dataclass_fields__}
         new = replace(self.tensors, **tensors)
@@ -181,11 +182,18 @@ class Trial:
 
     def build(self) -> Layer:
         """A new layer for this case, with the case's parameters."""
+        self._stay_within_claims()
         with seeded(self.case.seed, self.case.device), subject_at_work("building"):
             layer: Layer = self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
             layer.load(self.parameters)
             layer.train(self.case.training)
         return layer
+
+    def _stay_within_claims(self) -> None:
+        """Raises NotClaimed where a follow-up asks for what the subject does not offer."""
+        refusal = self.subject.refuses(self.case) if self._follow_up else None
+        if refusal is not None:
+            raise NotClaimed(refusal)
 
     @cached_property
     def run(self) -> Run:
@@ -202,6 +210,7 @@ class Trial:
     def call_on(self, layer: Layer, x: Tensor | None = None, state: tuple[Tensor, ...] | None = None,
                 ) -> tuple[Any, tuple[Tensor, ...]]:
         """What the subject itself returns, in its own layout; x and state default to the trial's."""
+        self._stay_within_claims()
         arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
         with subject_at_work("calling"), torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None):
             return layer(*arguments)
@@ -322,6 +331,7 @@ def lay_out(tensor: Tensor, layout: Layout) -> Tensor:
         return torch.stack([tensor, torch.zeros_like(tensor)], dim=-1)[..., 0]
     if layout == "offset":
         return torch.cat([tensor.new_zeros(1), tensor.reshape(-1)])[1:].view(tensor.shape)
-    if layout == "expanded" and tensor.dim() >= 2 and bool((tensor == tensor[:, :1]).all()):
+    plain = tensor.requires_grad  # through shared memory the gradients of all would come back to one
+    if layout == "expanded" and not plain and tensor.dim() >= 2 and bool((tensor == tensor[:, :1]).all()):
         return tensor[:, :1].clone().expand(tensor.shape)
     return tensor.clone(memory_format=torch.contiguous_format)

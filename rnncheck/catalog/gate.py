@@ -126,7 +126,7 @@ BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
 
 
 @gate("blend", formula="min(n, h) <= (1 - z) n + z h <= max(n, h)", kind="invariant", needs=can_set, cost=2,
-      source="Cho et al. 2014: a linear interpolation; mquad/hgru4rec#11", applies=is_gru & settable & deterministic)
+      source="Cho et al. 2014: a linear interpolation; mquad/hgru4rec#11", applies=is_gru & one_layer & deterministic)
 def blend(trial: Trial) -> Observation:
     """The new state of a GRU lies between its candidate and its old state."""
     step = one_step(trial)

@@ -2,9 +2,9 @@
 
 from rnncheck.property import Where, anywhere
 
-__all__ = ["anywhere", "at_least", "batched", "bidirectional", "deterministic", "differentiable", "has_bias", "has_cell",
-           "gated", "has_dropout", "hx_given", "is_float32", "is_gru", "one_direction", "one_layer", "packed", "padded", "reset_after", "saturating",
-           "stacked", "without_projection"]
+__all__ = ["anywhere", "at_least", "batched", "bidirectional", "deterministic", "differentiable", "gated", "has_bias",
+           "has_cell", "has_dropout", "hx_given", "is_float32", "is_gru", "one_direction", "one_layer", "packed",
+           "padded", "reset_after", "saturating", "stacked", "unbatched", "without_projection"]
 
 deterministic = Where("dropout inactive", lambda case: not case.dropout_active)
 one_direction = Where("one direction", lambda case: not case.config.bidirectional)
@@ -14,6 +14,7 @@ stacked = Where("several layers", lambda case: case.config.num_layers > 1)
 padded = Where("input not packed", lambda case: case.lengths is None)
 packed = Where("packed input", lambda case: case.lengths is not None)
 batched = Where("input with a batch axis", lambda case: case.batch is not None)
+unbatched = Where("input without a batch axis", lambda case: case.batch is None)
 has_bias = Where("bias=True", lambda case: case.config.bias)
 has_cell = Where("LSTM", lambda case: case.config.has_cell)
 is_gru = Where("GRU", lambda case: case.config.mode == "GRU")
