@@ -7,7 +7,7 @@ from rnncheck.case import Case
 from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import ClipTrial
 from rnncheck.property import Property
-from rnncheck.subject import Malformed, Subject
+from rnncheck.subject import Malformed, NotClaimed, Subject
 from rnncheck.trial import NotReached, SubjectError, Trial, seeded
 from rnncheck.verdict import Outcome
 
@@ -29,6 +29,8 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         with seeded(trial.case.seed, trial.case.device), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             seen = prop.check(trial.fork())
+    except NotClaimed as refusal:
+        return Outcome(prop.id, "not_claimed", reason=str(refusal))
     except SubjectError as error:
         return Outcome(prop.id, "errored", reason=_own_traceback(error))
     except NotReached as missing:

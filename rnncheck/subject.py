@@ -17,6 +17,10 @@ class Malformed(Exception):
     """What the subject returned cannot be read: a wrong type or shape. shape.* judges it; the others cannot go on."""
 
 
+class NotClaimed(Exception):
+    """A property asks for a follow-up case that the subject does not offer; the message is the reason."""
+
+
 FEATURES: Mapping[str, str] = {
     "load": "parameters can be set under torch's names",
     "layers": "num_layers > 1",
@@ -25,6 +29,7 @@ FEATURES: Mapping[str, str] = {
     "bias_off": "bias=False",
     "dropout": "dropout > 0",
     "proj": "proj_size > 0",
+    "reset_after": "a GRU that applies the reset gate after the product",
     "reset_before": "a GRU that applies the reset gate before the product",
     "hx": "an initial state can be given",
     "hx_none": "the initial state can be left out",
@@ -159,6 +164,7 @@ def features_used(case: Case) -> tuple[str, ...]:
         "bias_off": not config.bias,
         "dropout": config.dropout > 0,
         "proj": config.proj_size > 0,
+        "reset_after": config.mode == "GRU" and config.reset_after,
         "reset_before": not config.reset_after,
         "hx": case.hx != "none",
         "hx_none": case.hx == "none",

@@ -36,7 +36,7 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         "bias": switch("bias", "bias_off", True, False),
         "proj": switch("proj", "proj", False, True),
         "dropout": [fixed.dropout > 0] if fixed else [False, True] if subject.offers("dropout") else [False],
-        "reset_after": switch("reset_after", "reset_before", True, False),
+        "reset_after": _reset_after(subject),
         "form": [form for form, feature in FORMS.items() if subject.offers(feature)],
         "hx": [hx for hx, feature in (("random", "hx"), ("none", "hx_none"), ("zeros", "hx")) if subject.offers(feature)],
         "dtype": [dtype for dtype in dtypes if subject.offers(dtype)],
@@ -51,6 +51,13 @@ def _batch_first(subject: Subject) -> list[bool]:
         return [subject.fixed.batch_first]
     offered = [value for value, feature in ((False, "time_first"), (True, "batch_first")) if subject.offers(feature)]
     return offered or [False]
+
+
+def _reset_after(subject: Subject) -> list[bool]:
+    if subject.fixed is not None:
+        return [subject.fixed.reset_after]
+    offered = [value for value, feature in ((True, "reset_after"), (False, "reset_before")) if subject.offers(feature)]
+    return offered or [True]
 
 
 def _either(*conditions: dict[str, Any]) -> dict[str, Any]:
