@@ -8,44 +8,55 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.names import own_parameters, set_parameter
 from rnncheck.config import Config, Mode
 from rnncheck.subject import FEATURES, Claim, Malformed, Subject
 
 
 @dataclass
 class ModuleLayer:
-    """A module that is called like torch's, behind the door of rnncheck.subject.Layer.
+    """A module (or any callable object) that is called like torch's, behind the door of rnncheck.subject.Layer.
 
-    ``names`` maps torch's parameter names to the module's own; None if they could not be matched.
+    names:   torch's parameter names -> the module's own; None if they could not be matched
+    hx_name: the keyword under which the state is given, None where it is the second argument
     """
 
-    module: nn.Module
+    module: Any
     has_cell: bool
     names: Mapping[str, str] | None
+    hx_name: str | None = None
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
-        result = self.module(input) if hx is None else self.module(input, hx if self.has_cell else hx[0])
-        return split_result(result)
+        if hx is None:
+            return split_result(self.module(input))
+        state = hx if self.has_cell else hx[0]
+        return split_result(self.module(input, **{self.hx_name: state}) if self.hx_name else self.module(input, state))
 
     def parameters(self) -> dict[str, Tensor]:
-        own = dict(self.module.named_parameters())
-        return own if self.names is None else {name: own[mine] for name, mine in self.names.items()}
+        """The live tensors; a parametrized one is computed anew at each call, so it is not among them."""
+        own = dict(self.module.named_parameters()) if isinstance(self.module, nn.Module) else {}
+        return own if self.names is None else {name: own[mine] for name, mine in self.names.items() if mine in own}
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
-        if self.names is None:
-            return
-        with torch.no_grad():
-            for name, live in self.parameters().items():
-                live.copy_(parameters[name])
+        own = own_parameters(self.module) if parameters else {}
+        for name, value in parameters.items():
+            mine = name if self.names is None else self.names[name]
+            if mine not in own:
+                raise Malformed(f"there is no parameter {mine}, but should be one for {name}")
+            if own[mine].shape != value.shape:
+                raise Malformed(f"{mine} has shape {tuple(own[mine].shape)}, but {name} should have {tuple(value.shape)}")
+            set_parameter(self.module, mine, value)
 
     def train(self, mode: bool) -> None:
-        self.module.train(mode)
+        if hasattr(self.module, "train"):
+            self.module.train(mode)
 
 
 def split_result(result: Any) -> tuple[Any, tuple[Tensor, ...]]:
     """torch's (output, state) with the state always a tuple; raises Malformed on anything else."""
     if not isinstance(result, tuple) or isinstance(result, PackedSequence) or len(result) != 2:
-        raise Malformed(f"a {type(result).__name__} returned, but should be (output, state)")
+        came = f"tuple of {len(result)}" if type(result) is tuple else type(result).__name__
+        raise Malformed(f"a {came} returned, but should be (output, state)")
     output, state = result
     return output, tuple(state) if isinstance(state, tuple | list) else (state,)
 
@@ -58,17 +69,24 @@ def torch_arguments(config: Config) -> dict[str, Any]:
     return arguments
 
 
-def torch_like(constructor: Callable[..., nn.Module], modes: tuple[Mode, ...], name: str, *,
-               without: tuple[str, ...] = (), source: str | None = None) -> Subject:
-    """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
+@dataclass(frozen=True)
+class TorchLike:
+    """Builds a layer by torch's own constructor; the parameters have torch's names."""
 
-    def build(config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
-        module = constructor(config.input_size, config.hidden_size, **torch_arguments(config), dtype=dtype, device=device)
+    constructor: Callable[..., Any]
+
+    def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
+        arguments = torch_arguments(config)
+        module = self.constructor(config.input_size, config.hidden_size, **arguments, dtype=dtype, device=device)
         return ModuleLayer(module, config.has_cell, {name: name for name in config.parameter_shapes()})
 
-    absent = {"reset_before", "lengths", *without} | ({"proj"} if "LSTM" not in modes else set())
+
+def torch_like(constructor: Callable[..., Any], modes: tuple[Mode, ...], name: str, *,
+               without: tuple[str, ...] = (), source: str | None = None) -> Subject:
+    """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
+    absent = {"reset_before", *without} | ({"proj"} if "LSTM" not in modes else set())
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
-    return Subject(name, "layer", build, modes, claims, source=source)
+    return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
 
 
 def torch_nn(mode: Mode, **options: Any) -> Subject:

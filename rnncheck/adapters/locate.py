@@ -1,0 +1,212 @@
+"""From what a person writes (``package.module:attr``, ``path/to/file.py:attr``, ``torch.nn.LSTM``) to the object it names."""
+
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rnncheck.errors import UsageError
+
+FORMS = "package.module:attr, path/to/file.py:attr, or dotted (torch.nn.LSTM)"
+
+
+@dataclass(frozen=True)
+class Located:
+    """An object, what the reports call it, and how a script gets at it.
+
+    lines: Python lines after which ``expression`` is the object; None where a script cannot import it
+    """
+
+    object: Any
+    name: str
+    lines: str | None = None
+    expression: str | None = None
+    reference: str | None = None
+
+    def __reduce__(self) -> Any:
+        """What was found by a reference is found again by it: another process has not loaded the file yet."""
+        if self.reference is not None:
+            return locate, (self.reference,)
+        return Located, (self.object, self.name, self.lines, self.expression)
+
+
+def locate(reference: str) -> Located:
+    """The object that ``reference`` names; raises UsageError with one line where there is none.
+
+    >>> locate("torch.nn:LSTM").object
+    <class 'torch.nn.modules.rnn.LSTM'>
+    >>> locate("torch.nn.LSTN")
+    Traceback (most recent call last):
+    rnncheck.errors.UsageError: torch.nn.LSTN: torch.nn has no LSTN; did you mean LSTM?
+    """
+    place, colon, attribute = reference.rpartition(":")
+    if not colon or "/" in attribute or "\\" in attribute:
+        place, attribute = reference, ""
+    if place.endswith(".py") or "/" in place or os.sep in place:
+        return _in_file(reference, Path(place), attribute)
+    if colon:
+        with _importing(reference, Path.cwd()):
+            module = importlib.import_module(place)
+        return _walk(reference, module, place, attribute)
+    return _dotted(reference)
+
+
+def _in_file(reference: str, path: Path, attribute: str) -> Located:
+    if not path.is_file():
+        raise UsageError(f"{reference}: there is no file {path}; name one as path/to/file.py:attr")
+    module = _load(reference, path.resolve())
+    value = _get(reference, module, str(path), attribute)
+    folder, stem = str(path.resolve().parent), path.stem
+    if stem.isidentifier():
+        first = attribute.partition(".")[0]
+        lines = f"import sys\n\nsys.path.insert(0, {folder!r})\nfrom {stem} import {first}"
+        return Located(value, reference, lines, attribute, reference)
+    top, _, rest = attribute.partition(".")
+    expression = f"runpy.run_path({str(path.resolve())!r})[{top!r}]" + (f".{rest}" if rest else "")
+    return Located(value, reference, "import runpy", expression, reference)
+
+
+def _load(reference: str, path: Path) -> ModuleType:
+    """The file as a module of a private name; again only if the file has changed."""
+    name = f"_rnncheck_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size)
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__rnncheck_stamp__", None) == stamp:
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # classes are pickled by the name of their module
+    try:
+        with _importing(reference, path.parent, path):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    module.__dict__["__rnncheck_stamp__"] = stamp
+    return module
+
+
+def _dotted(reference: str) -> Located:
+    """The longest importable front of a dotted name is the module, the rest the attribute."""
+    parts = reference.split(".")
+    if not all(part.isidentifier() or part.isdigit() for part in parts):
+        raise UsageError(f"{reference!r} names nothing that can be imported; should be {FORMS}")
+    for end in range(len(parts), 0, -1):
+        place = ".".join(parts[:end])
+        with _importing(reference, Path.cwd()):
+            module = _import_if_there(place)
+        if module is not None:
+            return _walk(reference, module, place, ".".join(parts[end:]))
+    raise UsageError(f"{reference}: there is no module {parts[0]}; should be {FORMS}")
+
+
+def _import_if_there(place: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (place == error.name or place.startswith(error.name + ".")):
+            return None  # it is this name that is no module: the module itself does not import something missing
+        raise
+
+
+def _walk(reference: str, module: ModuleType, place: str, attribute: str) -> Located:
+    value = _get(reference, module, place, attribute)
+    return Located(value, reference, f"import {place}", f"{place}.{attribute}", reference)
+
+
+def _get(reference: str, module: ModuleType, place: str, attribute: str) -> Any:
+    value: Any = module
+    if not attribute:
+        raise UsageError(f"{reference}: is a module, but should name something in it; try {place}:{_something_in(module)}")
+    for part in attribute.split("."):
+        try:
+            value = getattr(value, part)
+        except Exception as error:  # a property of the user's may raise anything
+            raise UsageError(f"{reference}: {place} has no {part}{_close(part, value, error)}") from None
+        place = f"{place}.{part}"
+    return value
+
+
+def _close(part: str, value: Any, error: Exception) -> str:
+    if not isinstance(error, AttributeError):
+        return f": {type(error).__name__}: {one_line(error)}"
+    close = difflib.get_close_matches(part, dir(value), n=3)
+    return f"; did you mean {', '.join(close)}?" if close else ""
+
+
+def _something_in(module: ModuleType) -> str:
+    own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+    return own[-1] if own else "attr"
+
+
+@contextmanager
+def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterator[None]:
+    """Imports see the folder first; what the module prints goes to stderr; what it raises becomes one line.
+
+    The folder stays at the very end of sys.path, for what is imported only when something is called.
+    """
+    sys.path.insert(0, str(folder))
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except SystemExit as stop:
+        raise UsageError(f"{reference}: cannot be imported: it ends the process (sys.exit({stop.code!r})) when imported; "
+                         'put what is run under: if __name__ == "__main__"') from None
+    except Exception as error:
+        raise UsageError(f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}"
+                         f"{_where(error, path)}{_hint(error)}") from None
+    finally:
+        sys.path.remove(str(folder))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
+def _where(error: Exception, path: Path | None) -> str:
+    if isinstance(error, SyntaxError):
+        return ""  # says it itself
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if path is not None and f.filename == str(path)]
+    last = (own or [f for f in frames if not f.filename.startswith("<frozen")] or frames)[-1]
+    return "" if last.filename == __file__ or "importlib" in last.filename else f" ({last.filename}:{last.lineno})"
+
+
+def _hint(error: Exception) -> str:
+    relative = isinstance(error, ImportError) and "relative import" in str(error)
+    return "; it is part of a package: name it as package.module:attr" if relative else ""
+
+
+def one_line(error: object, limit: int = 300) -> str:
+    """An exception's message on one line, cut where it gets long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def described(value: Any) -> Located:
+    """An object that was handed over as it is, with the name and the import that lead to it, where there are any."""
+    name = getattr(value, "__qualname__", None) or type(value).__qualname__
+    place = getattr(value, "__module__", None)
+    if place is None or "<" in name or isinstance(value, ModuleType) or not _leads_to(place, name, value):
+        return Located(value, name.rpartition(".")[2] if "<" in name else name)
+    if place == "__main__" or place.startswith("_rnncheck_"):
+        return Located(value, name)
+    parts = place.split(".")
+    fronts = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    public = next(front for front in fronts if _leads_to(front, name, value))
+    return Located(value, f"{public}.{name}", f"import {public}", f"{public}.{name}")
+
+
+def _leads_to(place: str, name: str, value: Any) -> bool:
+    found: Any = sys.modules.get(place)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is value
