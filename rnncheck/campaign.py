@@ -82,6 +82,7 @@ class Account:
     stored: Path | None = None
     script: Path | None = None
     alone: str | None = None
+    refused: str | None = None
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
@@ -95,6 +96,8 @@ class Account:
 
     def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> None:
         """Take note of an outcome; what comes after a failure is not counted, so that the order of work does not matter."""
+        if outcome.status == "not_claimed":
+            self.refused = outcome.reason
         if self.failed is not None or outcome.status in ("not_applicable", "not_claimed"):
             return
         self.cases += 1
@@ -180,7 +183,7 @@ class Docket:
             return blank.but(verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why))
         if account.cases:
             return blank
-        status, reason = self._why_not(prop)
+        status, reason = ("not_claimed", account.refused) if account.refused else self._why_not(prop)
         return blank.but(verdict=status, reason=reason, budget_used=None)
 
     def _red(self, account: Account, blank: Verdict) -> Verdict:
