@@ -1,0 +1,64 @@
+"""How fast rnncheck verifies: ratios taken in one run, so that they hold on any machine.
+
+    python bench/verify.py [--cases 300]
+
+floor       draw the same cases and run only the subject's forward
+one-run     the properties that look at a single run (shapes, states, gate bounds), through rnncheck.verify
+agreement   agree.forward: the run, the truth in float64, and its allowed error
+everything  every property
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+
+import rnncheck
+from rnncheck.adapters.torch_layers import torch_nn
+from rnncheck.strategies.plan import plan
+from rnncheck.trial import Trial
+
+ONE_RUN = "shape.output,shape.state,shape.dtype_device,state.is_last_output,gate.state_bound"
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+
+
+def floor(count: int) -> None:
+    """Draw the cases, build the layer, run it, and look at nothing."""
+    subject = torch_nn("LSTM")
+    for case in islice(plan(subject, DTYPES, 3, 0), count):
+        Trial(subject, case).run  # noqa: B018
+
+
+def verify(properties: str, count: int) -> Callable[[], object]:
+    """A whole verification of torch.nn.LSTM in this process."""
+    return lambda: rnncheck.verify(torch.nn.LSTM, properties=properties, max_examples=count, engine="inline", budget="10m")
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    """The median wall time."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return sorted(taken)[times // 2]
+
+
+def main() -> None:
+    """Print a line a measurement."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=300)
+    count = parser.parse_args().cases
+    torch.set_num_threads(1)
+    floor(count)
+    base = seconds(lambda: floor(count))
+    print(f"floor        {count / base:7.0f} cases/s")
+    for name, properties in (("one-run", ONE_RUN), ("agreement", "agree.forward"), ("everything", "*")):
+        taken = seconds(verify(properties, count), 1 if properties == "*" else 3)
+        print(f"{name:12} {count / taken:7.0f} cases/s   {base / taken:.2f} of the floor")
+
+
+if __name__ == "__main__":
+    main()
