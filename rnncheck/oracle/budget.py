@@ -47,7 +47,7 @@ class Budget:
 
     truth: Run
     allowed: Run
-    rounding: Rounding
+    rounding: Rounding | None = None
 
     def ratios(self, actual: Run) -> Run:
         """|actual - truth| / allowed, in the layout of a Run."""
@@ -82,7 +82,7 @@ def allowed(truth: Tensor, sigma: Tensor, rounding: Rounding) -> Tensor:
     return torch.where(decided, bound, torch.inf)
 
 
-def _longest(problem: Problem, copies: int) -> int:
+def longest(problem: Problem, copies: int) -> int:
     """The largest number of signs that one place needs."""
     config = problem.config
     return len(config.gates) * copies * problem.x.shape[2] * config.hidden_size
@@ -97,12 +97,9 @@ class Pair:
 
 
 def _strand(problem: Problem, index: int, x: Tensor, noisy_x: Tensor, sizes: Sizes, tape: Tape, copies: int) -> Pair:
-    trace, reverse = Trace(), bool(index % problem.config.directions)
+    trace = Trace()
     exact = problem.strand(index, x, trace)
-    h_0, c_0 = problem.start(index)
-    before_c = None if c_0 is None else trace.before("c", c_0, reverse, problem.valid)
-    scene = Scene(problem.layers[index], trace, x, trace.before("h", h_0, reverse, problem.valid), before_c)
-    errors = errors_of(problem.config)(scene, sizes)
+    errors = errors_of(problem.config)(Scene.of(problem, index, x, trace), sizes)
     see: Observer = Jitter(dict(errors), tape, copies)
     return Pair(exact, problem.strand(index, noisy_x, see, copies))
 
@@ -128,7 +125,7 @@ def budget(
     """
     problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
     copies = copies or default_copies(config)
-    tape = Tape(seed, _longest(problem, copies))
+    tape = Tape(seed, longest(problem, copies))
     x, noisy_x, pairs = problem.x, problem.x, []
     for layer in range(config.num_layers):
         indices = range(layer * config.directions, (layer + 1) * config.directions)

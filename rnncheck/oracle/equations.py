@@ -32,11 +32,19 @@ ORDER: Mapping[str, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "rzn", "LST
 
 
 class Observer:
-    """Sees each value and lets it pass; the base of those that do not."""
+    """Sees each value and lets it pass; the base of those that do not. Evaluates the elementary functions as well."""
 
-    sigmoid: Callable[[Tensor], Tensor] = staticmethod(torch.sigmoid)
-    tanh: Callable[[Tensor], Tensor] = staticmethod(torch.tanh)
-    relu: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
+    def sigmoid(self, value: Tensor) -> Tensor:
+        """Of the gates."""
+        return torch.sigmoid(value)
+
+    def tanh(self, value: Tensor) -> Tensor:
+        """Of candidates and the cell state."""
+        return torch.tanh(value)
+
+    def relu(self, value: Tensor) -> Tensor:
+        """Of the rectified Elman layer."""
+        return torch.relu(value)
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         return value

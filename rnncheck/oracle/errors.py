@@ -22,10 +22,12 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Layer, Observer
+from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.rounding import Rounding
 
 Errors = Mapping[str, Tensor]
-"""place -> standard deviation (time, …, 1, batch, size), NaN where the dtype overflows."""
+"""place -> standard deviation (time, 1, batch, size), behind an axis of gates where there is one; NaN where the dtype
+overflows."""
 
 
 class Trace(Observer):
@@ -39,9 +41,15 @@ class Trace(Observer):
         return value
 
     def __getitem__(self, place: str) -> Tensor:
-        """All steps of a place, (time, …)."""
+        """All steps of a place, (time, copies, batch, size), behind an axis of gates where there is one."""
         steps = self.values[place]
-        return torch.stack([steps[time] for time in range(len(steps))])
+        return torch.stack([steps[time] for time in range(len(steps))], dim=-4 if steps[0].dim() > 3 else 0)
+
+    def detached(self) -> "Trace":
+        """The same values, cut from the graph."""
+        other = Trace()
+        other.values = {place: {t: v.detach() for t, v in steps.items()} for place, steps in self.values.items()}
+        return other
 
     def before(self, place: str, start: Tensor, reverse: bool, valid: Tensor | None) -> Tensor:
         """The state that each step started from, (time, copies, batch, size)."""
@@ -50,6 +58,13 @@ class Trace(Observer):
             states = torch.where(valid.unsqueeze(1), states, start)
         first = start.unsqueeze(0)
         return torch.cat([states[1:], first] if reverse else [first, states[:-1]])
+
+
+def times(x: Tensor, w: Tensor) -> Tensor:
+    """x w, as one product over all rows; x: (time, 1, batch, terms), w: (terms, size), with gates in front or not."""
+    flat = x.flatten(-4, -2)
+    gated = flat if flat.dim() == w.dim() else flat.expand(len(w), -1, -1)
+    return torch.matmul(gated, w).unflatten(-2, x.shape[-4:-1])
 
 
 class Sizes:
@@ -64,19 +79,20 @@ class Sizes:
         self.function = rounding.function + self.store
 
     def product(self, x: Tensor, w: Tensor, value: Tensor, *added: Tensor) -> Tensor:
-        """Of x w + added; x: (…, terms), w: (terms, …), value: x w + added without its rounding."""
+        """Of x w + added; x: (time, 1, batch, terms), w: (terms, size), both with gates in front or not; value: x w + added."""
         terms = w.shape[-2] + len(added)
-        size = torch.matmul(x.abs(), w.abs())
+        size = times(x.abs(), w.abs())
         for summand in added:
-            size = size + summand.abs()
+            size += summand.abs()
         u = self.accumulate
-        variance = (u * u) * ((math.log2(terms) + 2) * size.square() + (terms / 6) * value.square())
+        variance = size.square_().mul_(u * u * (math.log2(terms) + 2))
+        variance.add_(value.square(), alpha=u * u * terms / 6)
         if self.rounding.operand:
-            squares = torch.matmul(x.square(), w.square()) + value.square()
+            squares = times(x.square(), w.square()).add_(value.square())
             for summand in added:
-                squares = squares + summand.square()
-            variance = variance + (2 * self.rounding.operand) ** 2 * squares
-        return variance + self.stored(*added)
+                squares += summand.square()
+            variance.add_(squares, alpha=(2 * self.rounding.operand) ** 2)
+        return variance + self.stored(*added) if added else variance
 
     def stored(self, *values: Tensor) -> Tensor:
         """Of keeping these values."""
@@ -105,20 +121,28 @@ class Scene:
     """The truth of one strand, for the error sizes to be read from.
 
     x: (time, 1, batch, features); h, c: the state each step started from, (time, 1, batch, size);
-    part: W x + biases (time, gates, 1, batch, hidden); layer, trace.
+    part: W x + biases, (gates, time, 1, batch, hidden); layer, trace.
     """
 
     def __init__(self, layer: Layer, trace: Trace, x: Tensor, h: Tensor, c: Tensor | None) -> None:
         self.layer, self.trace, self.x, self.h, self.c = layer, trace, x, h, c
         self.part = trace["x"]
 
+    @classmethod
+    def of(cls, problem: Problem, index: int, x: Tensor, trace: Trace) -> "Scene":
+        """Of a strand that ran over x and was seen by trace."""
+        h, c = problem.start(index)
+        reverse, valid = problem.reverse(index), problem.valid
+        cells = None if c is None else trace.before("c", c, reverse, valid)
+        return cls(problem.layers[index], trace, x, trace.before("h", h, reverse, valid), cells)
+
     def into(self, sizes: Sizes, *biases: Tensor) -> Tensor:
-        """The variance of W x + biases, (time, gates, 1, batch, hidden)."""
-        return sizes.product(self.x[:, None], self.layer.w[:, None], self.part, *biases)
+        """The variance of W x + biases, (gates, time, 1, batch, hidden)."""
+        return sizes.product(self.x, self.layer.w, self.part, *(bias[:, None] for bias in biases))
 
     def recurrent(self, sizes: Sizes, value: Tensor, *biases: Tensor) -> Tensor:
         """The variance of U h + biases."""
-        return sizes.product(self.h[:, None], self.layer.u[:, None], value, *biases)
+        return sizes.product(self.h, self.layer.u, value, *(bias[:, None] for bias in biases))
 
 
 def _rnn(scene: Scene, sizes: Sizes) -> Errors:
@@ -130,7 +154,7 @@ def _rnn(scene: Scene, sizes: Sizes) -> Errors:
 
 def _lstm(scene: Scene, sizes: Sizes) -> Errors:
     layer, trace = scene.layer, scene.trace
-    a, (i, f, o), g, c = trace["a"], trace["s"].unbind(1), trace["g"], trace["c"]
+    a, (i, f, o), g, c = trace["a"], trace["s"], trace["g"], trace["c"]
     rec = a - scene.part
     x = scene.into(sizes, layer.b_ih, layer.b_hh) + scene.recurrent(sizes, rec) + sizes.stored(scene.part, rec, a)
     before = scene.c
@@ -155,29 +179,29 @@ def _gru_state(scene: Scene, sizes: Sizes, z: Tensor) -> Tensor:
 def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
     layer, trace, part = scene.layer, scene.trace, scene.part
     rec, a, an = trace["rec"], trace["a"], trace["an"]
-    r, z = trace["s"].unbind(1)
+    r, z = trace["s"]
     into = scene.into(sizes, layer.b_ih) + sizes.stored(part)
     back = scene.recurrent(sizes, rec, layer.b_hh) + sizes.stored(rec)
-    gates = into[:, :2] + back[:, :2] + sizes.stored(a)
-    reset = r * rec[:, 2]
-    candidate = into[:, 2] + r.square() * back[:, 2] + sizes.gate(r) * rec[:, 2].square() + sizes.stored(reset, an)
-    x = torch.cat([gates, candidate[:, None]], dim=1)
-    sums = torch.cat([a, an[:, None]], dim=1)
+    gates = into[:2] + back[:2] + sizes.stored(a)
+    reset = r * rec[2]
+    candidate = into[2] + r.square() * back[2] + sizes.gate(r) * rec[2].square() + sizes.stored(reset, an)
+    x = torch.cat([gates, candidate[None]])
+    sums = torch.cat([a, an[None]])
     return {"x": sizes.error(x, part, rec, sums), "h": _gru_state(scene, sizes, z)}
 
 
 def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
     layer, trace, part = scene.layer, scene.trace, scene.part
     a, an = trace["a"], trace["an"]
-    r, z = trace["s"].unbind(1)
-    u, un = layer.u[:2, None], layer.u[2]
-    rec, rec_n = a - part[:, :2], an - part[:, 2]
+    r, z = trace["s"]
+    u, un = layer.u[:2], layer.u[2]
+    rec, rec_n = a - part[:2], an - part[2]
     into = scene.into(sizes, layer.b_ih, layer.b_hh) + sizes.stored(part)
-    gates = into[:, :2] + sizes.product(scene.h[:, None], u, rec) + sizes.stored(rec, a)
-    through = torch.matmul((sizes.gate(r) + sizes.stored(r)) * scene.h.square(), un.square())
-    candidate = into[:, 2] + sizes.product(r * scene.h, un, rec_n) + through + sizes.stored(rec_n, an)
-    x = torch.cat([gates, candidate[:, None]], dim=1)
-    sums = torch.cat([a, an[:, None]], dim=1)
+    gates = into[:2] + sizes.product(scene.h, u, rec) + sizes.stored(rec, a)
+    through = times((sizes.gate(r) + sizes.stored(r)) * scene.h.square(), un.square())
+    candidate = into[2] + sizes.product(r * scene.h, un, rec_n) + through + sizes.stored(rec_n, an)
+    x = torch.cat([gates, candidate[None]])
+    sums = torch.cat([a, an[None]])
     return {"x": sizes.error(x, part, sums), "h": _gru_state(scene, sizes, z)}
 
 

@@ -1,7 +1,7 @@
 """Random rounding: each rounding error of a real implementation replaced by a random one of the right size."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -42,8 +42,8 @@ class Tape:
 class Jitter(Observer):
     """Adds random rounding errors, of other signs for each copy."""
 
-    def __init__(self, errors: dict[str, Tensor], tape: Tape, copies: int) -> None:
-        self.errors = {place: error.unbind(0) for place, error in errors.items()}
+    def __init__(self, errors: Mapping[str, Tensor], tape: Tape, copies: int) -> None:
+        self.errors = {place: error.unbind(-4) for place, error in errors.items()}
         self.again = {place: tape.place() for place in errors}
         self.tape, self.copies = tape, copies
 

@@ -19,7 +19,7 @@ def _double(value: Tensor) -> Tensor:
     return value.detach().to(device="cpu", dtype=torch.float64, copy=True)
 
 
-def _checked(name: str, value: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+def checked(name: str, value: Tensor | None, shape: tuple[int, ...]) -> Tensor:
     """value in float64, zeros if there is none."""
     if value is None:
         return torch.zeros(shape, dtype=torch.float64, device="cpu")
@@ -78,12 +78,12 @@ class Problem:
             raise OracleError(f"parameters = {sorted(parameters)}, but should be {sorted(shapes)}")
         if c_0 is not None and not config.has_cell:
             raise OracleError(f"c_0 was given, but should be None: a {config.mode} has no cell state")
-        double = {name: _checked(name, parameters[name], shape) for name, shape in shapes.items()}
-        x = _checked("input", input, (time, batch, config.input_size))
+        double = {name: checked(name, parameters[name], shape) for name, shape in shapes.items()}
+        x = checked("input", input, (time, batch, config.input_size))
         strands = config.num_layers * config.directions
-        h_0 = _checked("h_0", h_0, (strands, batch, config.state_size)).unsqueeze(1)
+        h_0 = checked("h_0", h_0, (strands, batch, config.state_size)).unsqueeze(1)
         if config.has_cell:
-            c_0 = _checked("c_0", c_0, (strands, batch, config.hidden_size)).unsqueeze(1)
+            c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)).unsqueeze(1)
         layers = tuple(Layer.split(config, double, suffix) for _, _, suffix in config.suffixes())
         return cls(config, layers, x.unsqueeze(1), h_0, c_0, _validity(lengths, time, batch))
 
@@ -92,6 +92,10 @@ class Problem:
         """The equations of one time step."""
         return step_of(self.config)
 
+    def reverse(self, index: int) -> bool:
+        """Whether this strand runs from the end to the beginning."""
+        return bool(index % self.config.directions)
+
     def start(self, index: int, copies: int = 1) -> State:
         """The initial state of a strand (layer * directions + direction), (copies, batch, size)."""
         h = self.h_0[index].expand(copies, -1, -1)
@@ -99,7 +103,7 @@ class Problem:
 
     def strand(self, index: int, x: Tensor, see: Observer, copies: int = 1) -> Strand:
         """One layer and direction over the layer's input x (time, copies or 1, batch, features)."""
-        layer, reverse = self.layers[index], bool(index % self.config.directions)
+        layer, reverse = self.layers[index], self.reverse(index)
         part = input_part(self.config, layer, x)
         return unroll(self.step, layer, part, self.start(index, copies), reverse, self.valid, see)
 

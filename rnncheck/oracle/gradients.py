@@ -1,0 +1,290 @@
+"""How far the gradients of a correct implementation may be from the truth, for one case.
+
+As budget.py does for the results: sigma is the distance from the truth of a few copies with random rounding, forward and
+backward. A rounding error backward is a number added to the gradient of a value, which is the same as the loss having
+<value, number> as a further term. The gradients of all values come from autograd in float64; the parameters' gradients
+are products of those of the pre-activations with inputs and states.
+
+A rectifier has no derivative at 0. A unit whose pre-activation lies within its budget of 0 may be taken as on or off by
+a correct implementation, so half of the copies take it the other way; `kinks` counts these units.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.backward import backward_of, input_variance
+from rnncheck.oracle.budget import LAMBDA, allowed, longest, pooled, ratio
+from rnncheck.oracle.errors import Errors, Scene, Sizes, Trace, errors_of
+from rnncheck.oracle.noise import Jitter, Tape
+from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
+from rnncheck.oracle.problem import Problem, checked, final_states
+from rnncheck.oracle.rounding import Rounding
+from rnncheck.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class GradientBudget:
+    """True gradients of the loss and the absolute error that one implementation's may have, in float64.
+
+    Both have the keys "input", "h_0", "c_0" (LSTM) and the parameters' names, and the shapes of these.
+    kinks: how many rectifiers are within rounding of 0, where the gradient jumps; allowed contains the jump.
+    """
+
+    truth: Mapping[str, Tensor]
+    allowed: Mapping[str, Tensor]
+    rounding: Rounding
+    kinks: int
+
+    def ratios(self, actual: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        """|actual - truth| / allowed of the gradients that are given; None is taken as zero."""
+        zero = torch.zeros((), dtype=torch.float64, device="cpu")
+        pairs = ((name, zero if value is None else value) for name, value in actual.items())
+        return {name: ratio(self.truth[name], self.allowed[name], value) for name, value in pairs}
+
+    def used(self, actual: Mapping[str, Tensor | None]) -> float:
+        """The largest share of the budget that is used; above 1 the subject does not agree."""
+        return max((float(share.max()) for share in self.ratios(actual).values() if share.numel()), default=0.0)
+
+
+class Rounded(Trace):
+    """Keeps every value, with the rounding errors that were added to it, and takes some rectifiers the other way."""
+
+    def __init__(self, errors: Errors, tape: Tape, copies: int, flips: Tensor | None = None) -> None:
+        super().__init__()
+        self._jitter, self._flips, self._time = Jitter(errors, tape, copies), flips, 0
+
+    def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
+        self._time = time
+        return super().__call__(place, time, self._jitter(place, time, value))
+
+    def relu(self, value: Tensor) -> Tensor:
+        on = value > 0
+        return torch.where(on if self._flips is None else on ^ self._flips[self._time], value, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One forward and backward pass; all tensors detached, with an axis of copies in front of the batch.
+
+    grads: for each strand, place -> gradient of the values there; inputs: what each strand's layer got.
+    """
+
+    traces: list[Trace]
+    inputs: list[Tensor]
+    grads: list[dict[str, Tensor]]
+    start: dict[str, Tensor]
+
+
+Added = Sequence[Mapping[str, Tensor]]
+
+
+def _forward(problem: Problem, traces: Sequence[Trace], copies: int) -> tuple[Run, list[Tensor]]:
+    """The results (with copies) and each strand's input."""
+    x, directions, strands, inputs = problem.x, problem.config.directions, [], []
+    for layer in range(problem.config.num_layers):
+        indices = range(layer * directions, (layer + 1) * directions)
+        new = [problem.strand(index, x, traces[index], copies) for index in indices]
+        inputs += [x] * directions
+        x = torch.cat([strand.output for strand in new], dim=-1)
+        strands += new
+    return Run(x, *final_states(strands, lambda value: value)), inputs
+
+
+def _differentiate(problem: Problem, traces: Sequence[Trace], cotangents: Run, copies: int, added: Added) -> Pass:
+    """added: for each strand, place (or "input") -> what is added to the gradient of the values there."""
+    leaves = {"input": problem.x, "h_0": problem.h_0} | ({} if problem.c_0 is None else {"c_0": problem.c_0})
+    leaves = {name: value.repeat_interleave(copies, -3).requires_grad_() for name, value in leaves.items()}
+    problem = replace(problem, x=leaves["input"], h_0=leaves["h_0"], c_0=leaves.get("c_0"))
+    with torch.enable_grad():
+        result, inputs = _forward(problem, traces, copies)
+        loss = sum((part * getattr(cotangents, name)).sum() for name, part in result.parts())
+        for trace, x, terms in zip(traces, inputs, added, strict=True):
+            for place, number in terms.items():
+                loss = loss + ((x if place == "input" else trace[place]) * number).sum()
+        wanted = [(trace, place) for trace in traces for place in trace.values if place in _DIFFERENTIATED]
+        flat = [trace.values[place][time] for trace, place in wanted for time in range(len(problem.x))]
+        found = torch.autograd.grad(loss, [*leaves.values(), *flat])
+    start = dict(zip(leaves, found[: len(leaves)], strict=True))
+    rest = iter(found[len(leaves) :])
+    grads: dict[int, dict[str, Tensor]] = {id(trace): {} for trace in traces}
+    for trace, place in wanted:
+        steps = [next(rest) for _ in range(len(problem.x))]
+        grads[id(trace)][place] = torch.stack(steps, dim=-4 if steps[0].dim() > 3 else 0)
+    return Pass(list(traces), [x.detach() for x in inputs], [grads[id(trace)] for trace in traces], start)
+
+
+_DIFFERENTIATED = ("x", "rec", "c", "m", "h")
+
+
+def _shifted(variance: Tensor, reverse: bool) -> Tensor:
+    """What each step does to the gradient of the state it started from, at the step that made that state."""
+    nothing = torch.zeros_like(variance[:1])
+    return torch.cat([nothing, variance[:-1]] if reverse else [variance[1:], nothing])
+
+
+def _at_start(variance: Tensor, reverse: bool, valid: Tensor | None) -> Tensor:
+    """What a row's first step does to the gradient of its initial state."""
+    if not reverse:
+        return variance[0]
+    if valid is None:
+        return variance[-1]
+    last = (valid.sum(0) - 1).clamp(min=0).expand(variance.shape[1:])
+    return variance.gather(0, last.unsqueeze(0)).squeeze(0)
+
+
+def _signs(like: Tensor, copies: int, generator: torch.Generator) -> Tensor:
+    shape = (*like.shape[:-3], copies, *like.shape[-2:])
+    return torch.randint(0, 2, shape, generator=generator, device="cpu").double().mul_(2).sub_(1)
+
+
+class Backwards:
+    """The sizes of the backward pass' rounding errors, of one strand, from the truth."""
+
+    def __init__(self, problem: Problem, index: int, scene: Scene, grads: Mapping[str, Tensor], sizes: Sizes) -> None:
+        reverse, valid = problem.reverse(index), problem.valid
+        variances, before = backward_of(problem.config)(scene, grads, sizes)
+        shifted = {place: _shifted(variance, reverse) for place, variance in before.items()}
+        self.input = input_variance(scene, grads, sizes)
+        every = {"input": self.input, **variances, "h": shifted["h"] + sizes.stored(grads["h"])}
+        if "c" in shifted:
+            every["c"] = variances["c"] + shifted["c"]
+        live = 1.0 if valid is None else valid.unsqueeze(1).double()
+        self.errors = {place: sizes.error(variance) * live for place, variance in every.items()}
+        self.start = {place: _at_start(variance, reverse, valid) for place, variance in before.items()}
+
+    def added(self, copies: int, generator: torch.Generator, lowest: bool) -> dict[str, Tensor]:
+        """Random numbers of these sizes; none for the input of the lowest layer, which goes nowhere."""
+        places = [place for place in self.errors if place != "input" or not lowest]
+        return {place: self.errors[place] * _signs(self.errors[place], copies, generator) for place in places}
+
+
+def _flips(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> tuple[Tensor, int]:
+    """(time, copies, batch, hidden): which copies take a rectifier the other way, and how many rectifiers are in doubt."""
+    truth, copies = scene.trace["a"].detach()[0], trace["a"][0]
+    sigma = pooled(truth.squeeze(1), copies).unsqueeze(1)
+    doubtful = truth.abs() <= LAMBDA * sigma + sizes.rounding.underflow
+    order = (
+        torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
+    )
+    return doubtful & (order < copies.shape[1] // 2), int(doubtful.sum())
+
+
+def _rounded(problem: Problem, scenes: list[Scene], sizes: Sizes, seed: int, copies: int) -> tuple[list[Trace], int]:
+    """Observers that round, one a strand, and how many rectifiers they may take the other way."""
+    errors = [errors_of(problem.config)(scene, sizes) for scene in scenes]
+    tape = Tape(seed, longest(problem, copies))
+    plain: list[Trace] = [Rounded(error, tape, copies) for error in errors]
+    if problem.config.mode != "RNN_RELU":
+        return plain, 0
+    _forward(problem, plain, copies)  # to see how far the pre-activations move
+    generator = torch.Generator("cpu").manual_seed(seed)
+    found = [_flips(scene, trace, sizes, generator) for scene, trace in zip(scenes, plain, strict=True)]
+    flipping: list[Trace] = [
+        Rounded(error, tape, copies, flips) for error, (flips, _) in zip(errors, found, strict=True)
+    ]
+    return flipping, sum(count for _, count in found)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def gradient_budget(
+    config: Config,
+    parameters: Mapping[str, Tensor],
+    input: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    lengths: Sequence[int] | Tensor | None,
+    cotangents: Run,
+    *,
+    rounding: Rounding,
+    seed: int,
+    copies: int = 8,
+) -> GradientBudget:
+    """True and allowed gradients of sum(output * cotangents.output) + the same of h_n and c_n.
+
+    The first six arguments are those of truth(); a cotangent beyond a row's end counts for nothing. Raises OracleError
+    as truth() does, and if a cotangent is missing.
+    """
+    problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
+    weights, strands = _weights(problem, cotangents), range(len(problem.layers))
+    exact = _differentiate(problem, [Trace() for _ in strands], weights, 1, [{} for _ in strands])
+    scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i].detached()) for i in strands]
+    backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
+    traces, kinks = _rounded(problem, scenes, sizes, seed, copies)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    added = [back.added(copies, generator, i < config.directions) for i, back in enumerate(backwards)]
+    noisy = _differentiate(problem, traces, weights, copies, added)
+    compared = _at_the_start(problem, exact, noisy, backwards) | _of_parameters(problem, scenes, exact, noisy, sizes)
+    names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
+    stretch = _stretch(problem, exact, noisy, sizes)
+    stretched = {name: stretch if name in exact.start else stretch.max() for name in names}
+    bounds = {name: allowed(compared[name][0], compared[name][1] * stretched[name], rounding) for name in names}
+    return GradientBudget({name: compared[name][0] for name in names}, bounds, rounding, kinks)
+
+
+def _weights(problem: Problem, cotangents: Run) -> Run:
+    """The cotangents in float64, with an axis of copies."""
+    time, batch = problem.x.shape[0], problem.x.shape[2]
+    state = problem.h_0.shape[0], batch
+    shapes = {"output": (time, batch, problem.config.output_size), "h_n": (*state, problem.config.state_size)}
+    if problem.config.has_cell:
+        shapes["c_n"] = (*state, problem.config.hidden_size)
+    found = {name: checked(f"cotangents.{name}", getattr(cotangents, name), shape) for name, shape in shapes.items()}
+    return Run(**{name: value.unsqueeze(-3) for name, value in found.items()})
+
+
+def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor:
+    """(batch, 1): the factor from LAMBDA sigma to what is allowed, 1 unless rounding is coarse or the network chaotic.
+
+    The slope of a saturated gate is exp(-|a|): an error e in a changes the gradient by the factor exp(e), and those of all
+    steps multiply. So gradients do not spread like a normal law but like its exponential: where the exponent has the
+    standard deviation tau, LAMBDA tau becomes exp(LAMBDA tau) - 1. Infinite where a gradient overflows on the way.
+    """
+    tau = torch.zeros(problem.x.shape[2], dtype=torch.float64, device="cpu")
+    lost = torch.zeros_like(tau, dtype=torch.bool)
+    for i in range(len(problem.layers)):
+        if problem.config.mode != "RNN_RELU":
+            for place in ("a", "an"):
+                if place not in exact.traces[i].values:
+                    continue
+                spread = (noisy.traces[i][place] - exact.traces[i][place]).detach().square().mean(dim=(-1, -3))
+                tau += spread.flatten(0, -2).sum(0) / (len(spread) if spread.dim() > 2 else 1)
+        for place, grad in exact.grads[i].items():
+            sigma = pooled(grad.squeeze(-3), noisy.grads[i][place])
+            over = grad.squeeze(-3).abs() + LAMBDA * sigma > sizes.rounding.overflow
+            lost |= over.any(-1).flatten(0, -2).any(0)
+    exponent = LAMBDA * tau.sqrt()
+    stretch = torch.where(exponent > 1e-4, exponent.expm1() / exponent, 1.0)
+    return stretch.masked_fill(lost | stretch.isnan(), torch.inf)[:, None]
+
+
+Compared = dict[str, tuple[Tensor, Tensor]]
+"""name -> (true gradient, sigma)."""
+
+
+def _at_the_start(problem: Problem, exact: Pass, noisy: Pass, backwards: list[Backwards]) -> Compared:
+    """The gradients of input and initial states."""
+    own = {"input": torch.stack([back.input for back in backwards[: problem.config.directions]]).sum(0)}
+    for place in backwards[0].start:
+        own[f"{place}_0"] = torch.stack([back.start[place] for back in backwards])
+    found = {}
+    for name, true in exact.start.items():
+        variance = pooled(true.squeeze(-3), noisy.start[name]).square() + own[name].squeeze(-3)
+        found[name] = true.squeeze(-3), variance.sqrt()
+    return found
+
+
+def _of_parameters(problem: Problem, scenes: list[Scene], exact: Pass, noisy: Pass, sizes: Sizes) -> Compared:
+    """The gradients of all parameters."""
+    found, config = {}, problem.config
+    for i, (_, _, suffix) in enumerate(config.suffixes()):
+        terms = factors(problem, i, scenes[i].trace, exact.inputs[i], exact.grads[i])
+        copied = parameter_gradients(config, factors(problem, i, noisy.traces[i], noisy.inputs[i], noisy.grads[i]))
+        own = parameter_variances(config, terms, sizes)
+        for name, true in parameter_gradients(config, terms).items():
+            found[name + suffix] = true[0], parameter_sigma(config, true[0], copied[name], own[name])
+    return found
