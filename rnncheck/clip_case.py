@@ -10,7 +10,7 @@ from torch import Tensor
 from rnncheck.case import DTYPES, CaseError
 from rnncheck.values import Values
 
-PassedAs = Literal["list", "generator", "tensor"]
+PassedAs = Literal["list", "generator", "tensor", "used_up"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class ClipCase:
     """The parameters' gradients and the arguments of one call.
 
     max_norm, norm_type, error_if_nonfinite, foreach: the arguments; foreach None is not passed
-    passed_as: the parameters as a list, as a generator, or (one parameter only) as the tensor itself
+    passed_as: the parameters as a list, as a generator, (one parameter only) as the tensor itself, or as a generator
+               that is used up already
 
     >>> print(ClipCase((Gradient((2, 3)), Gradient((4,), Values("ones", 1e30))), max_norm=0.5))
     max_norm 0.5, gradients [2, 3] float32 and [4] float32 ones x 1e+30, seed 0
@@ -78,9 +79,7 @@ class ClipCase:
         if self.passed_as not in known:
             raise CaseError(f"passed_as = {self.passed_as!r}, but should be one of {', '.join(known)}")
         if self.passed_as == "tensor" and (len(self.gradients) != 1 or self.gradients[0].twice):
-            raise CaseError(
-                "passed_as = 'tensor', but should be 'list' or 'generator' unless there is just one"
-            )
+            raise CaseError("passed_as = 'tensor', but should be 'list' or 'generator' unless there is just one")
 
     def tensors(self) -> list[Tensor | None]:
         """The gradients, rounded to their dtypes, on their devices; None where one is missing."""
@@ -98,7 +97,7 @@ class ClipCase:
             "norm_type": self.norm_type != 2.0,
             "error_if_nonfinite": self.error_if_nonfinite,
             "foreach": self.foreach is not None,
-            "generator": self.passed_as == "generator",
+            "generator": self.passed_as in ("generator", "used_up"),
             "single_tensor": self.passed_as == "tensor",
         }
         return tuple(feature for feature, needed in used.items() if needed)
@@ -132,7 +131,7 @@ class ClipCase:
         words = [f"max_norm {self.max_norm:g}", *([f"norm_type {self.norm_type:g}"] if self.norm_type != 2.0 else [])]
         words += ["error_if_nonfinite"] * self.error_if_nonfinite
         words += [] if self.foreach is None else [f"foreach {self.foreach}"]
-        words += [] if self.passed_as == "list" else [f"passed as a {self.passed_as}"]
+        words += [] if self.passed_as == "list" else [f"passed as {self.passed_as}"]
         words += [f"gradients {' and '.join(map(str, self.gradients)) or 'none at all'}"]
         words += [] if self.device == "cpu" else [self.device]
         return ", ".join([*words, f"seed {self.seed}"])

@@ -1,6 +1,6 @@
 """One clip function on one ClipCase: makes parameters with these gradients, calls it, and reads back what it left."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -83,12 +83,17 @@ class ClipTrial:
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """New parameters with these gradients."""
-        return [_parameter(place, self.case, gradient) for place, gradient in enumerate(self.gradients)]
+        return [_parameter(gradient, self.case.device) for gradient in self.gradients]
 
     def call(self, parameters: list[torch.nn.Parameter]) -> Any:
         """What the function returns for these parameters, passed as the case says."""
         listed = [p for place, p in enumerate(parameters) for _ in range(1 + (place in self.twice))]
-        passed = {"list": lambda: listed, "generator": lambda: (p for p in listed), "tensor": lambda: listed[0]}
+        passed: dict[str, Callable[[], Any]] = {
+            "list": lambda: listed,
+            "generator": lambda: (p for p in listed),
+            "tensor": lambda: listed[0],
+            "used_up": lambda: _used_up(p for p in listed),
+        }
         case = self.case
         options = {"norm_type": case.norm_type} if case.norm_type != 2.0 else {}
         options |= {"error_if_nonfinite": True} if case.error_if_nonfinite else {}
@@ -114,9 +119,13 @@ class ClipTrial:
         return None
 
 
-def _parameter(place: int, case: ClipCase, gradient: Tensor | None) -> torch.nn.Parameter:
-    shape = case.gradients[place].shape if gradient is None else tuple(gradient.shape)
-    like = torch.empty(0, device=case.device) if gradient is None else gradient
-    parameter = torch.nn.Parameter(torch.ones(shape, dtype=like.dtype, device=like.device))
+def _used_up(parameters: Iterator[torch.nn.Parameter]) -> Iterator[torch.nn.Parameter]:
+    list(parameters)
+    return parameters
+
+
+def _parameter(gradient: Tensor | None, device: str) -> torch.nn.Parameter:
+    like = torch.ones(3, device=device) if gradient is None else gradient
+    parameter = torch.nn.Parameter(torch.ones_like(like))
     parameter.grad = None if gradient is None else gradient.clone()
     return parameter

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import fsum, inf, isinf
+from math import fsum, inf, isinf, log
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ def clip_truth(
     norm = total_norm(gradients, norm_type)
     high, low = _factor(max_norm, norm), _factor(max_norm, norm + epsilon)
     coarse = working or max((g.dtype for g in gradients), key=unit_roundoff, default=torch.float64)
-    relative = relative_error(coarse, sum(g.numel() for g in gradients), norm, low)
+    relative = relative_error(coarse, sum(g.numel() for g in gradients), norm, low, norm_type)
     return ClipTruth(norm, low, high, relative, norm * (1 + relative) + epsilon <= max_norm)
 
 
@@ -76,17 +76,19 @@ def _factor(max_norm: float, norm: float) -> float:
     return min(max_norm / norm, 1.0) if norm > 0 else 1.0
 
 
-def relative_error(working: torch.dtype, terms: int, norm: float, factor: float) -> float:
+def relative_error(working: torch.dtype, terms: int, norm: float, factor: float, norm_type: float) -> float:
     """How far a factor computed in ``working`` may be off, relative to it.
 
     Each tensor's powers, sum and root, the same over the tensors' norms, the addition and the division: eight
     roundings, and one a term for the summation (Higham, Accuracy and Stability of Numerical Algorithms, 4.4), which is
-    in float32 at least. Norm and factor may be subnormal numbers, which have fewer digits.
+    in float32 at least. A root other than the square root is a power whose exponent 1 / norm_type is rounded too, which
+    the logarithm multiplies. Norm and factor may be subnormal numbers, which have fewer digits.
     """
     unit = unit_roundoff(working)
-    subnormal = underflow(working) if working == torch.float16 else 0.0  # the others' cannot come near 1e-30
+    root = 2 * abs(log(norm)) if norm and norm_type not in (1.0, 2.0, inf) else 0.0
+    subnormal = underflow(working) if working == torch.float16 else 0.0  # the others' are below all that is compared
     digits = subnormal * (1 / norm + 1 / factor) if norm and factor else 0.0
-    return 8 * unit + terms * min(unit, SINGLE) + digits
+    return (8 + root) * unit + terms * min(unit, SINGLE) + digits
 
 
 def unit_roundoff(dtype: torch.dtype) -> float:

@@ -7,9 +7,11 @@ keep to its order: flags and sizes first, then values. Deterministic: the same c
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import singledispatch
+from math import prod
 from typing import Any
 
 from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase, Gradient
 from rnncheck.config import Config, ConfigError
 from rnncheck.values import PATTERNS, Values
 
@@ -94,6 +96,34 @@ def _steps(case: Case) -> Iterator[dict[str, Any]]:
     for name in ("weights", "biases", "input", "state"):
         yield from ({name: values} for values in _simpler_values(getattr(case, name)))
     yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
+
+
+@simpler.register
+def _(case: ClipCase) -> Iterator[ClipCase]:
+    for changes in _clip_steps(case):
+        try:
+            candidate = case.but(**changes)
+        except ValueError:  # a step that leads to a case that cannot be is no step
+            continue
+        if candidate != case:
+            yield candidate
+
+
+def _clip_steps(case: ClipCase) -> Iterator[dict[str, Any]]:
+    gradients = case.gradients
+    yield from ({"gradients": gradients[:i] + gradients[i + 1 :]} for i in range(len(gradients)) if len(gradients) > 1)
+    yield from ({"passed_as": "list"}, {"foreach": None}, {"norm_type": 2.0}, {"error_if_nonfinite": False})
+    yield {"max_norm": 1.0}
+    for i, gradient in enumerate(gradients):
+        steps = (replace(gradient, **{name: value}) for name, value in _gradient_steps(gradient))
+        yield from ({"gradients": (*gradients[:i], simple, *gradients[i + 1 :])} for simple in steps)
+    yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
+
+
+def _gradient_steps(gradient: Gradient) -> Iterator[tuple[str, Any]]:
+    yield from (("missing", False), ("twice", False), ("device", None), ("dtype", "float32"))
+    yield from (("shape", shape) for shape in ((1,), (2,), (3,), (2, 3)) if prod(shape) < prod(gradient.shape))
+    yield from (("values", values) for values in _simpler_values(gradient.values))
 
 
 def _smaller(size: int, least: int) -> list[int]:

@@ -1,5 +1,287 @@
-"""clip: to come."""
+"""What must hold of a function that clips gradients by their norm, like torch.nn.utils.clip_grad_norm_."""
 
+import warnings
+from collections.abc import Sequence
+from math import inf, nan
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.clip_words import (
+    bounded,
+    clipping,
+    finite,
+    half_precision,
+    halved,
+    norm_told,
+    not_empty_maximum,
+    once,
+    ordinary,
+    scaled,
+    some,
+    truth_of,
+    with_elements,
+)  # fmt: skip
+from rnncheck.clip_trial import ClipTrial
+from rnncheck.observation import Observation, equal, every, fact, identical, near
 from rnncheck.property import Family
 
 clip = Family("clip")
+PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"
+BLUE = "Blue 1978, A portable Fortran program to find the Euclidean norm of a vector"
+DOCS = "torch.nn.utils.clip_grad_norm_, documentation"
+
+
+@clip("bound", formula="|g'| <= max_norm", source=PASCANU, kind="invariant", applies=ordinary)
+def bound(trial: ClipTrial) -> Observation:
+    """After the call the norm of all gradients, taken as one vector, is at most max_norm."""
+    return bounded(trial.run, truth_of(trial), trial.case)
+
+
+@clip("formula", formula="g' = min(max_norm / |g|, 1) g", source=PASCANU, kind="differential", applies=ordinary)
+def formula(trial: ClipTrial) -> Observation:
+    """All gradients are multiplied by max_norm over their norm, and left as they are where that is within the bound."""
+    return scaled(trial.run, truth_of(trial))
+
+
+@clip("returns_norm", formula="returned = |g|", source=DOCS, kind="differential", needs=("returned_norm",),
+      applies=ordinary)  # fmt: skip
+def returns_norm(trial: ClipTrial) -> Observation:
+    """The norm before clipping is returned."""
+    return norm_told(trial.run, truth_of(trial))
+
+
+@clip("one_vector", formula="clip([a, b]) = clip([a ++ b])", source=DOCS, kind="metamorphic", applies=ordinary, cost=4)
+def one_vector(trial: ClipTrial) -> Observation:
+    """How the elements are spread over parameters changes nothing: the norm is that of one long vector."""
+    allowed = torch.cat([torch.zeros(0), *(truth_of(trial).allowed(g).reshape(-1) for g in _by_dtype(trial.present))])
+    whole = _flat(_by_dtype(g for _, _, g in trial.run.pairs()))
+    merged = _flat(trial.but(gradients=_merged(trial.present)).run.after)
+    pieces = _flat(trial.but(gradients=_pieces(_by_dtype(trial.present))).run.after)
+    return near("merged", merged, whole, 2 * allowed) & near("split", pieces, whole, 2 * allowed)
+
+
+def _kind(gradient: Tensor) -> str:
+    return f"{gradient.dtype} {gradient.device}"
+
+
+def _by_dtype(gradients: Any) -> list[Tensor]:
+    return sorted(gradients, key=_kind)
+
+
+def _merged(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """One vector for each dtype and device."""
+    kinds = sorted({_kind(g) for g in gradients})
+    return [torch.cat([g.reshape(-1) for g in gradients if _kind(g) == kind]) for kind in kinds]
+
+
+def _pieces(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Every gradient cut into an element and the rest; what has no elements is left as it is."""
+    return [piece for g in gradients for piece in (g.reshape(-1).split([1, g.numel() - 1]) if g.numel() > 1 else [g])]
+
+
+def _flat(gradients: Any) -> Tensor:
+    return torch.cat([torch.zeros(0), *(g.double().cpu().reshape(-1) for g in gradients)])
+
+
+@clip("idempotent", formula="clip(clip(g)) = clip(g)", source="a projection onto a ball", kind="metamorphic",
+      applies=ordinary & clipping)  # fmt: skip
+def idempotent(trial: ClipTrial) -> Observation:
+    """Clipping what has been clipped changes nothing."""
+    again = trial.but(gradients=trial.run.after)
+    truth = truth_of(again)
+    return every(near(what, after, before, 2 * truth.allowed(before)) for what, before, after in again.run.pairs())
+
+
+@clip("norms", formula="p in {1, 2, 3, inf}", source=DOCS, kind="differential", needs=("norm_type", "returned_norm"),
+      applies=ordinary & with_elements, cost=5)  # fmt: skip
+def norms(trial: ClipTrial) -> Observation:
+    """With every norm_type the bound, the formula and the returned norm are those of that norm."""
+
+    def one(p: float) -> Observation:
+        t, name = halved(trial, norm_type=p), f"norm_type {p:g}: "
+        truth = truth_of(t)
+        return norm_told(t.run, truth, name) & scaled(t.run, truth, name) & bounded(t.run, truth, t.case, name)
+
+    return every(one(p) for p in (1.0, 2.0, 3.0, inf))
+
+
+@clip("foreach", formula="foreach = loop", source=DOCS, kind="metamorphic", needs=("foreach",), applies=ordinary,
+      cost=3)  # fmt: skip
+def foreach(trial: ClipTrial) -> Observation:
+    """foreach=True and foreach=False do the same."""
+    truth, loop, fused = truth_of(trial), trial.but(foreach=False).run, trial.but(foreach=True).run
+    return every(
+        near(what, g, other, 2 * truth.allowed(before))
+        for (what, before, g), (_, _, other) in zip(fused.pairs(), loop.pairs(), strict=True)
+    )
+
+
+@clip("nothing", formula="clip([]) = 0", source="NVIDIA/Megatron-LM#5529", kind="invariant", needs=("returned_norm",),
+      cost=3)  # fmt: skip
+def nothing(trial: ClipTrial) -> Observation:
+    """Without any parameter, or without any gradient, there is nothing to clip, and the norm is 0."""
+    lists: dict[str, list[Tensor | None]] = {"no parameter": [], "no gradient": [None]}
+    return every(equal(f"norm of {what}", float(trial.but(gradients=g, passed_as="list").run.norm), 0.0)
+                 for what, g in lists.items())  # fmt: skip
+
+
+@clip("empty", formula="clip([g, empty]) = clip([g])", source="meta-pytorch/torchrec#3891", kind="metamorphic",
+      applies=ordinary & some & with_elements, cost=4)  # fmt: skip
+def empty(trial: ClipTrial) -> Observation:
+    """A parameter without elements changes nothing, whatever the norm, and stays as it is."""
+    extra = trial.present[0].new_zeros(0, 3)
+    norm_types = (2.0, inf) if trial.subject.offers("norm_type") else (2.0,)
+    return every(
+        scaled(t.run, truth_of(t), f"norm_type {p:g}: ")
+        for p in norm_types for t in [halved(trial, gradients=[extra, *trial.gradients, extra], norm_type=p)]
+    )  # fmt: skip
+
+
+@clip("low_precision", formula="norm and factor in float32 or better", source="pytorch/pytorch#194033",
+      kind="differential", applies=ordinary & half_precision, cost=2)  # fmt: skip
+def low_precision(trial: ClipTrial) -> Observation:
+    """bfloat16 and float16 gradients are clipped as exactly as others: only the result is rounded to their dtype."""
+    truth = truth_of(trial, working=torch.float32)
+    zeros = trial.but(gradients=[None if g is None else g * 0 for g in trial.gradients], max_norm=0.0)
+    told = scaled(zeros.run, truth_of(zeros), "zeros, max_norm 0: ")
+    return scaled(trial.run, truth) & bounded(trial.run, truth, trial.case) & told
+
+
+@clip("huge_and_tiny", formula="clip(a g) = a clip(g)", kind="differential", source=BLUE,
+      applies=finite & once & some & not_empty_maximum, cost=3)  # fmt: skip
+def huge_and_tiny(trial: ClipTrial) -> Observation:
+    """Finite gradients whose squares overflow or underflow are clipped to the bound too, not zeroed, not left alone."""
+    largest = max(float(g.abs().max()) for g in trial.present if g.numel()) or 1.0
+    terms = sum(g.numel() for g in trial.present)
+    highest = min(torch.finfo(g.dtype).max for g in trial.present) / (4 * terms)
+    lowest = max(torch.finfo(g.dtype).smallest_normal * torch.finfo(g.dtype).eps for g in trial.present) ** 0.5 / 2
+
+    def to(size: float, what: str) -> Observation:
+        t = halved(trial, gradients=_times(trial, largest, size))
+        truth = truth_of(t, epsilon=0.0)
+        return scaled(t.run, truth, f"{what}: ") & bounded(t.run, truth, t.case, f"{what}: ")
+
+    return to(highest, "huge") & to(lowest, "tiny")
+
+
+def _times(trial: ClipTrial, largest: float, size: float) -> list[Tensor | None]:
+    """The gradients scaled so that the largest element becomes ``size``; in float64, where that is harmless."""
+    return [None if g is None else (g.double() / largest * size).to(g.dtype) for g in trial.gradients]
+
+
+@clip("nonfinite", formula="|g| = inf or NaN: g' = g, or not finite", source="pytorch/pytorch#46849",
+      kind="invariant", applies=finite & once & some & not_empty_maximum, cost=4)  # fmt: skip
+def nonfinite(trial: ClipTrial) -> Observation:
+    """With an inf or NaN among the gradients no finite wrong answer comes out: each element stays, or is not finite."""
+
+    def kept(value: float) -> Observation:
+        t = trial.but(gradients=_poisoned(trial, value), error_if_nonfinite=False)
+        refused = fact(f"{value} among the gradients", (why := t.refusal()) is not None, why, "refused")
+        return refused if why else every(_not_made_up(f"{value}: {what}", g, after) for what, g, after in t.run.pairs())
+
+    return every(kept(value) for value in (inf, -inf, nan))
+
+
+def _not_made_up(what: str, before: Tensor, after: Tensor) -> Observation:
+    honest = torch.where(before.isfinite(), (after == before) | ~after.isfinite(), ~after.isfinite())
+    return identical(f"{what} stays, or is not finite", honest, torch.ones_like(honest))
+
+
+def _poisoned(trial: ClipTrial, value: float) -> list[Tensor | None]:
+    """One element of one gradient replaced by ``value``."""
+    places = [place for place, g in enumerate(trial.gradients) if g is not None and g.numel()]
+    chosen = places[trial.draw("poisoned gradient", 0, len(places) - 1)]
+    copies = [None if g is None else g.clone() for g in trial.gradients]
+    poisoned = copies[chosen]
+    assert poisoned is not None
+    poisoned.view(-1)[trial.draw("poisoned element", 0, poisoned.numel() - 1)] = value
+    return copies
+
+
+@clip("error_if_nonfinite", formula="|g| = inf or NaN: raises, g' = g", source=DOCS, kind="invariant",
+      needs=("error_if_nonfinite",), applies=finite & once & some & not_empty_maximum, cost=4)  # fmt: skip
+def error_if_nonfinite(trial: ClipTrial) -> Observation:
+    """With error_if_nonfinite=True an inf or NaN among the gradients raises, and no gradient has been touched."""
+
+    def refused(value: float) -> Observation:
+        t = trial.but(gradients=_poisoned(trial, value), error_if_nonfinite=True)
+        parameters = t.parameters()
+        told = fact(f"{value} among the gradients", (why := t.refusal(parameters)) is not None, why, "refused")
+        return told & _untouched(t, parameters)
+
+    return every(refused(value) for value in (inf, -inf, nan))
+
+
+def _untouched(trial: ClipTrial, parameters: list[torch.nn.Parameter]) -> Observation:
+    pairs = zip(trial.gradients, parameters, strict=True)
+    return every(
+        identical("gradient of a refused call", p.grad, g) for g, p in pairs if g is not None and p.grad is not None
+    )
+
+
+@clip("arguments", formula="max_norm < 0 or NaN: raises, g' = g", source="pytorch/pytorch#31367", kind="invariant",
+      applies=ordinary & some, cost=4)  # fmt: skip
+def arguments(trial: ClipTrial) -> Observation:
+    """A negative max_norm, which would turn the gradients around, and NaN are refused, and no gradient is touched."""
+
+    def refused(max_norm: float) -> Observation:
+        t = trial.but(max_norm=max_norm)
+        parameters = t.parameters()
+        told = fact(f"max_norm = {max_norm}", (why := t.refusal(parameters)) is not None, why or "accepted", "refused")
+        return told & _untouched(t, parameters)
+
+    return every(refused(max_norm) for max_norm in (-1.0, -1e-3, -inf, nan))
+
+
+@clip("used_up", formula="clip(used-up generator): raises or warns", source=DOCS, kind="invariant",
+      needs=("generator",))  # fmt: skip
+def used_up(trial: ClipTrial) -> Observation:
+    """A generator of parameters that is already used up is not taken for a model without parameters in silence."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        why = trial.but(passed_as="used_up").refusal()
+    return fact("a used-up generator", bool(why or told), "accepted in silence", "refused, or a warning")
+
+
+@clip("listed_twice", formula="clip([g, g]) = clip([g])", source="a parameter shared by two modules",
+      kind="metamorphic", applies=ordinary & some, cost=2)  # fmt: skip
+def listed_twice(trial: ClipTrial) -> Observation:
+    """A parameter that is listed twice counts once, in the norm as in the scaling."""
+    t = halved(trial)
+    return scaled(t.but(twice=range(len(t.gradients))).run, truth_of(t))
+
+
+@clip("zero_norm_type", formula="p = 0: raises, or counts what is not 0",
+      source="torch.linalg.vector_norm", kind="differential", needs=("norm_type", "returned_norm"),
+      applies=ordinary & some & with_elements, cost=2)  # fmt: skip
+def zero_norm_type(trial: ClipTrial) -> Observation:
+    """norm_type 0 is refused, or it counts the elements that are not 0, and not the gradients."""
+    t = trial.but(norm_type=0.0)
+    counted = float(sum(int(g.count_nonzero()) for g in t.present))
+    said = counted if t.refusal() else float(t.run.norm)
+    return equal("norm of norm_type 0", said, counted)
+
+
+@clip("in_place", formula="p.grad is p.grad, p = p", source=DOCS, kind="invariant", applies=ordinary)
+def in_place(trial: ClipTrial) -> Observation:
+    """The gradients are scaled where they are, and nothing else changes: no parameter, no flag, no other tensor."""
+    parameters = trial.parameters()
+    before = [p.grad for p in parameters]
+    trial.call(parameters)
+    same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
+    kept = [identical("parameter", p.detach(), torch.ones_like(p)) for p in parameters]
+    flags = equal("requires_grad", [p.requires_grad for p in parameters], [True] * len(parameters))
+    return fact("each parameter's .grad", same, "another object", "the same object") & every(kept) & flags
+
+
+@clip("agree", formula="g' = torch.nn.utils.clip_grad_norm_", source=DOCS, kind="differential", applies=ordinary,
+      cost=2)  # fmt: skip
+def agree(trial: ClipTrial) -> Observation:
+    """Where torch's own function keeps these rules, the result is the same as its."""
+    truth, own = truth_of(trial), trial.by(torch.nn.utils.clip_grad_norm_).run
+    return every(
+        near(what, after, other, 2 * truth.allowed(before))
+        for (what, before, after), (_, _, other) in zip(trial.run.pairs(), own.pairs(), strict=True)
+    )

@@ -1,0 +1,55 @@
+"""Functions that clip gradients by their norm: torch's own, and whatever claims to replace it."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from rnncheck.subject import CLIP_FEATURES, Claim, Subject
+
+OPTIONS = ("norm_type", "error_if_nonfinite", "foreach")
+"""The features that are arguments, and that a signature tells."""
+
+
+def clip_function(function: Callable[..., Any], name: str, *, without: tuple[str, ...] = (), source: str | None = None,
+                  reference: Subject | None = None) -> Subject:
+    """A function (parameters, max_norm, ...) as a subject that claims what its signature offers, except ``without``."""
+    declared = {feature: Claim(feature not in without, "declared") for feature in CLIP_FEATURES}
+    claims = declared | {feature: _from_signature(function, feature) for feature in OPTIONS if feature not in without}
+    return Subject(name, "clip", function, claims=claims, source=source, reference=reference)
+
+
+def _from_signature(function: Callable[..., Any], argument: str) -> Claim:
+    try:
+        known = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a builtin that does not tell
+        return Claim(False, "signature", "the function does not tell its arguments")
+    any_other = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    return Claim(argument in known or any_other, "signature", "" if argument in known else f"no argument {argument}")
+
+
+def torch_clip() -> Subject:
+    """torch.nn.utils.clip_grad_norm_."""
+    source = "import torch\nbuild = torch.nn.utils.clip_grad_norm_"
+    return clip_function(torch.nn.utils.clip_grad_norm_, "torch.nn.utils.clip_grad_norm_", source=source)
+
+
+def probed(subject: Subject) -> Subject:
+    """The subject with the claims that only a call can tell: generators, a single tensor, the norm returned."""
+    calls = {"generator": lambda p: (q for q in [p]), "single_tensor": lambda p: p, "returned_norm": lambda p: [p]}
+    found = {feature: _probe(subject, feature, passed) for feature, passed in calls.items()}
+    return replace(subject, claims={**subject.claims, **found})
+
+
+def _probe(subject: Subject, feature: str, passed: Callable[[torch.nn.Parameter], Any]) -> Claim:
+    parameter = torch.nn.Parameter(torch.zeros(3))
+    parameter.grad = torch.tensor([3.0, 0.0, 4.0])
+    try:
+        returned = subject.build(passed(parameter), 1.0)
+    except Exception as error:  # whatever a subject raises here says that it does not offer this
+        return Claim(False, "probed", f"{type(error).__name__}: {error}".splitlines()[0])
+    if feature == "returned_norm" and not isinstance(returned, torch.Tensor | float):
+        return Claim(False, "probed", f"returns {type(returned).__name__}")
+    return Claim(True, "probed")

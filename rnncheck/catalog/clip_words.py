@@ -1,0 +1,76 @@
+"""Which calls the properties of the family clip speak of, and what they compare."""
+
+from math import inf
+from typing import Any
+
+import torch
+
+from rnncheck.clip_case import ClipCase
+from rnncheck.clip_trial import Clipped, ClipTrial
+from rnncheck.clip_truth import ClipTruth, clip_truth, total_norm, underflow, unit_roundoff
+from rnncheck.observation import Observation, every, near, within
+from rnncheck.property import Where
+
+# which calls a property speaks of -------------------------------------------------------------------------------------
+
+
+def _norm_is_ordinary(case: ClipCase) -> bool:
+    """Its square neither overflows nor underflows in any of the dtypes; and it is large against 1e-6, or 0."""
+    present = [gradient for gradient in case.tensors() if gradient is not None]
+    norm, dtypes = total_norm(present, 2.0), [torch.finfo(g.dtype) for g in present]
+    if norm == 0.0:  # 1 / 1e-6 is too large for float16
+        return all(dtype.max > 1e6 for dtype in dtypes)
+    return norm > 1e-4 and all(dtype.tiny < norm**2 < dtype.max / 4 for dtype in dtypes)
+
+
+finite = Where("finite gradients", lambda case: all(bool(g.isfinite().all()) for g in case.tensors() if g is not None))
+once = Where("each parameter listed once", lambda case: not any(g.twice for g in case.gradients))
+with_elements = Where("no gradient without elements", lambda case: all(0 not in g.shape for g in case.gradients))
+not_empty_maximum = Where(
+    "no gradient without elements under the infinity norm",
+    lambda case: case.norm_type != inf or all(0 not in g.shape for g in case.gradients if not g.missing),
+)
+ordinary = finite & once & not_empty_maximum & Where("a norm whose square is an ordinary number", _norm_is_ordinary)
+some = Where("some element", lambda case: any(g is not None and g.numel() for g in case.tensors()))
+clipping = Where("max_norm > 0", lambda case: case.max_norm > 0)
+half_precision = Where(
+    "some bfloat16 or float16 gradient", lambda case: any(g.dtype in ("bfloat16", "float16") for g in case.gradients)
+)
+
+
+# what is compared -----------------------------------------------------------------------------------------------------
+
+
+def truth_of(trial: ClipTrial, **options: Any) -> ClipTruth:
+    """The truth for this call."""
+    return clip_truth(trial.present, trial.case.max_norm, trial.case.norm_type, **options)
+
+
+def scaled(run: Clipped, truth: ClipTruth, prefix: str = "") -> Observation:
+    """Every gradient is the truth's."""
+    pairs = run.pairs()
+    return every(
+        near(prefix + what, after, truth.expected(before), truth.allowed(before)) for what, before, after in pairs
+    )
+
+
+def bounded(run: Clipped, truth: ClipTruth, case: ClipCase, prefix: str = "") -> Observation:
+    """The norm of what is left is at most max_norm, but for the rounding of each element when it was stored."""
+    after = [after for _, _, after in run.pairs()]
+    rounding = [unit_roundoff(g.dtype) * g.double().abs() + underflow(g.dtype) for g in after]
+    allowed = total_norm(rounding, case.norm_type) + truth.relative * min(case.max_norm, truth.norm)
+    norm = torch.tensor(total_norm(after, case.norm_type), dtype=torch.float64)
+    return within(f"{prefix}norm afterwards", norm, 0.0, case.max_norm, allowed)
+
+
+def norm_told(run: Clipped, truth: ClipTruth, prefix: str = "") -> Observation:
+    """The returned norm is the truth's, in the dtype in which it is returned."""
+    expected = torch.tensor(truth.norm, dtype=torch.float64).to(run.norm.dtype)
+    rounding = unit_roundoff(run.norm.dtype) * truth.norm + underflow(run.norm.dtype)
+    return near(f"{prefix}returned norm", run.norm, expected, truth.relative * truth.norm + rounding)
+
+
+def halved(trial: ClipTrial, **changes: Any) -> ClipTrial:
+    """The call with a bound of half the norm, so that it has to clip."""
+    other = trial.but(**changes)
+    return other.but(max_norm=total_norm(other.present, other.case.norm_type) / 2)
