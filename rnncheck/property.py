@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase
 from rnncheck.observation import Observation
-
-if TYPE_CHECKING:
-    from rnncheck.trial import Trial
 
 Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
 
@@ -18,9 +16,9 @@ class Where:
     """The cases that a property speaks of, in words and as a test; ``a & b`` is both, ``~a`` is not a."""
 
     words: str
-    test: Callable[[Case], bool]
+    test: Callable[[Any], bool]
 
-    def __call__(self, case: Case) -> bool:
+    def __call__(self, case: Case | ClipCase) -> bool:
         return self.test(case)
 
     def __and__(self, other: "Where") -> "Where":
@@ -50,7 +48,7 @@ class Property:
     source: str
     kind: Kind
     applies: Where
-    check: Callable[["Trial"], Observation]
+    check: "Check"
     needs: tuple[str, ...] = ()
     stratum: str = "generic"
     cost: int = 1
@@ -61,7 +59,8 @@ class Property:
         return self.id.partition(".")[0]
 
 
-Check = Callable[["Trial"], Observation]
+Check = Callable[[Any], Observation]
+"""From a Trial, or in the family clip from a ClipTrial."""
 
 
 class Family:
