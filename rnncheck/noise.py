@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rnncheck.oracle import Budget
+from rnncheck.oracle import Budget, GradientBudget
 from rnncheck.run import Run
 
 if TYPE_CHECKING:
+    from rnncheck.subject import Layer
     from rnncheck.trial import Trial
 
 COPIES = 8
@@ -28,7 +29,8 @@ def noise_budget(trial: "Trial") -> Budget:
     own = trial.run.map(Tensor.double)
     squares = own.map(torch.zeros_like)
     for copy in range(COPIES):
-        moved = _moved_run(trial, copy).map(Tensor.double)
+        follow_up, layer = _moved(trial, copy)
+        moved = follow_up.run_on(layer).map(Tensor.double)
         squares = Run(*(s + (m - o) ** 2 for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(),
                                                                            strict=True)))
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
@@ -41,7 +43,25 @@ def noise_budget(trial: "Trial") -> Budget:
     return Budget(own, Run(*(allowed(square, value) for (_, square), (_, value) in parts)))
 
 
-def _moved_run(trial: "Trial", copy: int) -> Run:
+def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
+    """The same for gradients, under the names that ``trial.gradients`` uses; no rectifier's kink is looked for."""
+    own = {name: g.double() for name, g in trial.gradients(cotangents, trial.build()).items() if g is not None}
+    squares = {name: torch.zeros_like(g) for name, g in own.items()}
+    for copy in range(COPIES):
+        follow_up, layer = _moved(trial, copy)
+        for name, g in follow_up.gradients(cotangents, layer).items():
+            if g is not None:
+                squares[name] += (g.double() - own[name]) ** 2
+    granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
+    allowed = {
+        name: SPREADS * (square / COPIES).mean().sqrt() + granularity * own[name].abs().clamp(min=own[name].abs().max())
+        for name, square in squares.items()
+    }
+    return GradientBudget(own, allowed, trial.rounding, 0)
+
+
+def _moved(trial: "Trial", copy: int) -> "tuple[Trial, Layer]":
+    """The case with all its data changed by a few roundoffs, and a layer whose parameters are."""
     step = ROUNDOFFS * torch.finfo(trial.case.torch_dtype).eps / 2
 
     def move(tensor: Tensor, name: str) -> Tensor:
@@ -53,7 +73,5 @@ def _moved_run(trial: "Trial", copy: int) -> Run:
     with torch.no_grad():
         for name, live in layer.parameters().items():
             live.copy_(move(live, name))
-    x, state = trial.x, trial.state
-    moved_state = state and tuple(move(part, f"state {i}") for i, part in enumerate(state))
-    follow_up = trial.but(x=move(x, "input"), state=moved_state)
-    return follow_up.run_on(layer)
+    state = trial.state and tuple(move(part, f"state {i}") for i, part in enumerate(trial.state))
+    return trial.but(x=move(trial.x, "input"), state=state), layer

@@ -298,6 +298,25 @@ class Trial:
         return oracle.budget(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths, rounding=self.rounding,
                              seed=self.case.seed)
 
+    def gradient_budget(self, cotangents: Run | None = None) -> oracle.GradientBudget:
+        """Truth and allowed error of ``gradients(cotangents)``; of the trial's own cotangents it is computed once."""
+        return self._own_gradient_budget if cotangents is None else self._gradient_budget(cotangents)
+
+    @cached_property
+    def _own_gradient_budget(self) -> oracle.GradientBudget:
+        return self._gradient_budget(self.cotangents()) if self._shared is self else self._shared._own_gradient_budget
+
+    def _gradient_budget(self, cotangents: Run) -> oracle.GradientBudget:
+        if self.case.dropout_active:
+            raise Unmeasurable("dropout is active: there is no one truth")
+        if not self.subject.offers("load"):
+            from rnncheck.noise import noise_gradient_budget
+
+            return noise_gradient_budget(self, cotangents)
+        h_0, c_0 = (*self.given_state, None)[:2]
+        return oracle.gradient_budget(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths,
+                                      cotangents, rounding=self.rounding, seed=self.case.seed)
+
     @property
     def rounding(self) -> oracle.Rounding:
         """How the subject is expected to round in this case."""
