@@ -4,7 +4,7 @@ from rnncheck.property import Where, anywhere
 
 __all__ = ["anywhere", "at_least", "batched", "bidirectional", "deterministic", "differentiable", "gated", "has_bias",
            "has_cell", "has_dropout", "hx_given", "is_float32", "is_gru", "one_direction", "one_layer", "packed",
-           "padded", "reset_after", "saturating", "stacked", "unbatched", "without_projection"]
+           "padded", "reset_after", "saturating", "stacked", "unbatched", "unsorted", "without_projection"]
 
 deterministic = Where("dropout inactive", lambda case: not case.dropout_active)
 one_direction = Where("one direction", lambda case: not case.config.bidirectional)
@@ -13,6 +13,7 @@ one_layer = Where("one layer", lambda case: case.config.num_layers == 1)
 stacked = Where("several layers", lambda case: case.config.num_layers > 1)
 padded = Where("input not packed", lambda case: case.lengths is None)
 packed = Where("packed input", lambda case: case.lengths is not None)
+unsorted = Where("packed input, not longest first", lambda case: case.lengths is not None and not case.sorted_lengths)
 batched = Where("input with a batch axis", lambda case: case.batch is not None)
 unbatched = Where("input without a batch axis", lambda case: case.batch is None)
 has_bias = Where("bias=True", lambda case: case.config.bias)
