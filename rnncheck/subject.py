@@ -52,8 +52,7 @@ FEATURES: Mapping[str, str] = {
     "script": "torch.jit.script",
     "autocast": "torch.autocast",
     "meta": "the meta device",
-    "rebuild": "it can be built for other configurations",
-    "lengths": "padded input with lengths beside it (Layer.with_lengths)",
+    "lengths": "padded input with lengths beside it (TakesLengths)",
     "module": "it is a torch.nn.Module",
     "torch_parameters": "its parameters have torch's names and shapes",
     "torch_init": "its initial parameters are drawn as torch's are",
@@ -95,6 +94,15 @@ class Layer(Protocol):
 
     def train(self, mode: bool) -> None:
         """train() or eval()."""
+
+
+class TakesLengths(Layer, Protocol):
+    """The layer of a subject that claims "lengths": padded input may come with its lengths beside it."""
+
+    def with_lengths(
+        self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor
+    ) -> tuple[Any, tuple[Tensor, ...]]:
+        """(padded output, state) for padded input in the layer's own layout, lengths (batch,) int64."""
 
 
 Build = Callable[[Config, torch.dtype, torch.device], Layer]

@@ -84,7 +84,7 @@ class TorchLike:
 def torch_like(constructor: Callable[..., Any], modes: tuple[Mode, ...], name: str, *,
                without: tuple[str, ...] = (), source: str | None = None) -> Subject:
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
-    absent = {"reset_before", *without} | ({"proj"} if "LSTM" not in modes else set())
+    absent = {"reset_before", "lengths", *without} | ({"proj"} if "LSTM" not in modes else set())
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
 

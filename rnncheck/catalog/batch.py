@@ -24,7 +24,8 @@ def alone(trial: Trial) -> Observation:
     return trial.same(side_by_side(rows(trial, [row]).run for row in range(trial.batch)))
 
 
-@batch("permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36", applies=several)
+@batch("permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36",
+       applies=several)
 def permute(trial: Trial) -> Observation:
     """Permuting the batch permutes the outputs and the states, and nothing else."""
     order = torch.randperm(trial.batch - 1, generator=trial.generator("order of the batch")) + 1
@@ -33,15 +34,16 @@ def permute(trial: Trial) -> Observation:
     return trial.same(pick(rows(trial, shuffled).run, back))
 
 
-@batch("gradient_alone", formula="d loss(f(x)[:, b]) / d(x, hx, parameters) = d loss(f(x[:, b])) / d(...), 0 for the others",
-       kind="derivative", needs=("load",), cost=8, source="per-example gradients: Goodfellow 2015, arXiv:1510.01799",
+@batch("gradient_alone", kind="derivative",
+       formula="d loss(f(x)[:, b]) / d(x, hx, parameters) = d loss(f(x[:, b])) / d(...), 0 for the others",
+       needs=("load",), cost=8, source="per-example gradients: Goodfellow 2015, arXiv:1510.01799",
        applies=several & differentiable)
 def gradient_alone(trial: Trial) -> Observation:
     """The gradient of one sequence's loss is that of the sequence alone, and no other sequence has a share in it."""
     row = trial.draw("whose loss", 0, trial.batch - 1)
     own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
     by_itself = rows(trial, [row]).gradients(pick(own, [row]))
-    return same_gradients(trial, own, {name: _in_batch(name, g, row, trial.batch) for name, g in by_itself.items()})
+    return same_gradients(trial, own, {name: in_batch(trial, name, g, row) for name, g in by_itself.items()})
 
 
 ON_THE_BATCH = ("input", "h_0", "c_0")
@@ -55,8 +57,12 @@ def in_row(part: Tensor, row: int, batch: int) -> Tensor:
     return whole
 
 
-def _in_batch(name: str, gradient: Tensor | None, row: int, batch: int) -> Tensor | None:
-    return in_row(gradient, row, batch) if gradient is not None and name in ON_THE_BATCH else gradient
+def in_batch(trial: Trial, name: str, gradient: Tensor | None, row: int) -> Tensor | None:
+    """A gradient of one sequence alone as it is in the batch: 0 for the others, and after the sequence's end."""
+    if gradient is None or name not in ON_THE_BATCH:
+        return gradient
+    whole = in_row(gradient, row, trial.batch)
+    return torch.cat([whole, whole.new_zeros(trial.time - len(whole), *whole.shape[1:])]) if name == "input" else whole
 
 
 def same_gradients(trial: Trial, cotangents: Run, expected: Mapping[str, Tensor | None]) -> Observation:
@@ -77,7 +83,8 @@ def as_batch_of_one(trial: Trial) -> Observation:
     return trial.same(trial.but(batch=1).run)
 
 
-@batch("empty", formula="f(x[:, :0]) has shape (time, 0, features), states (layers*directions, 0, size)", kind="invariant",
+@batch("empty", kind="invariant",
+       formula="f(x[:, :0]) has shape (time, 0, features), states (layers*directions, 0, size)",
        source="torch.nn's layers take a batch of 0; the last batch of a filtered data set", applies=batched & padded)
 def empty(trial: Trial) -> Observation:
     """A batch of no sequences gives outputs and states of no sequences, in the right shapes."""
@@ -91,9 +98,8 @@ def empty(trial: Trial) -> Observation:
 def empty_backward(trial: Trial) -> Observation:
     """A batch of no sequences can be learnt from: its gradients are zero."""
     nobody = rows(trial, [])
-    gradients = nobody.gradients(nobody.cotangents())
-    expected = {name: torch.zeros_like(nobody.x if name == "input" else g) for name, g in gradients.items() if g is not None}
-    return every(near(f"gradient of {name}", gradients[name], zero, 0.0) for name, zero in expected.items())
+    found = {name: g for name, g in nobody.gradients(nobody.cotangents()).items() if g is not None}
+    return every(near(f"gradient of {name}", g, torch.zeros_like(g), 0.0) for name, g in found.items())
 
 
 @batch("poisoned", formula="x[:, b] = NaN, inf, -inf  =>  f(x)[:, others] unchanged", kind="metamorphic", cost=3,
@@ -120,11 +126,12 @@ PIECE = 5
 """Sequences in a batch that no implementation finds awkward."""
 
 
-@batch("cliffs", formula="f(x) = truth, f(x) = f(x[:, :5]), f(x[:, 5:10]), ... side by side", kind="metamorphic", stratum="cliffs",
-       cost=30, source="tiles, vectors and offsets: pytorch/pytorch#177834, pytorch/rl#3818, pytorch/pytorch#133751",
+@batch("cliffs", formula="f(x) = truth, f(x) = f(x[:, :5]), f(x[:, 5:10]), ... side by side", kind="metamorphic",
+       stratum="cliffs", cost=30,
+       source="tiles, vectors and offsets: pytorch/pytorch#177834, pytorch/rl#3818, pytorch/pytorch#133751",
        applies=batched & at_least(batch=1) & deterministic)
 def cliffs(trial: Trial) -> Observation:
-    """Sizes at which kernels change their path agree with small ones: the whole batch with the truth and with its pieces."""
+    """Sizes at which kernels change their path agree with small ones: the batch with the truth, and with its pieces."""
     starts = range(0, trial.batch, PIECE)
     pieces = (rows(trial, range(start, min(start + PIECE, trial.batch))).run for start in starts)
     return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(side_by_side(pieces), "in pieces: ")

@@ -1,4 +1,4 @@
-"""The equations of the cells in float64 once more, read off torch.nn's documentation, for gate.one_step and closed_form.
+"""The equations of the cells in float64 once more, read off torch.nn's documentation, for gate.*.
 
     RNN    h' = tanh(W_ih x + b_ih + W_hh h + b_hh)                         or relu
     LSTM   i, f, o = sigmoid(...), g = tanh(...);  c' = f c + i g;  h' = o tanh(c')
@@ -16,9 +16,12 @@ from rnncheck.config import Config
 from rnncheck.run import Run
 from rnncheck.trial import Trial
 
+States = tuple[Tensor, ...]
+"""(h,) or (h, c), each (batch, features)."""
+
 
 class Weights(NamedTuple):
-    """The parameters of one layer and direction, float64 on the CPU; biases 0 and hr the identity where there are none."""
+    """The parameters of one layer and direction, float64 on the CPU; zeros without biases, hr = 1 without it."""
 
     ih: Tensor
     hh: Tensor
@@ -44,45 +47,47 @@ def variant(config: Config) -> str:
 # one step ------------------------------------------------------------------------------------------------------------
 
 
-def _elman(x: Tensor, h: Tensor, w: Weights) -> Tensor:
-    return x @ w.ih.T + w.b_ih + h @ w.hh.T + w.b_hh
+def _elman(x: Tensor, state: States, w: Weights) -> Tensor:
+    return x @ w.ih.T + w.b_ih + state[0] @ w.hh.T + w.b_hh
 
 
-def _lstm(x: Tensor, state: tuple[Tensor, ...], w: Weights) -> tuple[Tensor, ...]:
+def _lstm(x: Tensor, state: States, w: Weights) -> States:
     h, c = state
     i, f, g, o = (x @ w.ih.T + w.b_ih + h @ w.hh.T + w.b_hh).chunk(4, dim=-1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return (o.sigmoid() * c.tanh()) @ w.hr.T, c
 
 
-def _gru(x: Tensor, h: Tensor, w: Weights) -> Tensor:
+def _gru(x: Tensor, state: States, w: Weights) -> States:
+    (h,) = state
     r_x, z_x, n_x = (x @ w.ih.T + w.b_ih).chunk(3, dim=-1)
     r_h, z_h, n_h = (h @ w.hh.T + w.b_hh).chunk(3, dim=-1)
     r, z = (r_x + r_h).sigmoid(), (z_x + z_h).sigmoid()
     n = (n_x + r * n_h).tanh()
-    return (1 - z) * n + z * h
+    return ((1 - z) * n + z * h,)
 
 
-def _gru_reset_before(x: Tensor, h: Tensor, w: Weights) -> Tensor:
+def _gru_reset_before(x: Tensor, state: States, w: Weights) -> States:
+    (h,) = state
     W_r, W_z, W_n = w.ih.chunk(3)
     U_r, U_z, U_n = w.hh.chunk(3)
     b_r, b_z, b_n = (w.b_ih + w.b_hh).chunk(3)
     r = (x @ W_r.T + h @ U_r.T + b_r).sigmoid()
     z = (x @ W_z.T + h @ U_z.T + b_z).sigmoid()
     n = (x @ W_n.T + (r * h) @ U_n.T + b_n).tanh()
-    return (1 - z) * n + z * h
+    return ((1 - z) * n + z * h,)
 
 
-_STEPS: Mapping[str, Callable[[Tensor, tuple[Tensor, ...], Weights], tuple[Tensor, ...]]] = {
-    "RNN_TANH": lambda x, state, w: (_elman(x, *state, w).tanh(),),
-    "RNN_RELU": lambda x, state, w: (_elman(x, *state, w).relu(),),
-    "GRU": lambda x, state, w: (_gru(x, *state, w),),
-    "GRU_RESET_BEFORE": lambda x, state, w: (_gru_reset_before(x, *state, w),),
+_STEPS: Mapping[str, Callable[[Tensor, States, Weights], States]] = {
+    "RNN_TANH": lambda x, state, w: (_elman(x, state, w).tanh(),),
+    "RNN_RELU": lambda x, state, w: (_elman(x, state, w).relu(),),
+    "GRU": _gru,
+    "GRU_RESET_BEFORE": _gru_reset_before,
     "LSTM": _lstm,
 }
 
 
-def next_state(trial: Trial, index: int) -> tuple[Tensor, ...]:
+def next_state(trial: Trial, index: int) -> States:
     """(h',) or (h', c') of one direction of a one-layer case after its first step, each (batch, features), float64."""
     state = tuple(part[index].cpu().double() for part in trial.given_state)
     suffix = trial.config.suffixes()[index][2]
@@ -97,16 +102,16 @@ def _powers(base: Tensor, steps: Tensor) -> Tensor:
     return sum((torch.where(k < steps, base**k, 0.0) for k in range(int(steps.max()))), torch.zeros_like(base))
 
 
-def _lstm_after(steps: Tensor, state: tuple[Tensor, ...], w: Weights) -> tuple[Tensor, ...]:
+def _lstm_after(steps: Tensor, state: States, w: Weights) -> States:
     i, f, g, o = (w.b_ih + w.b_hh).chunk(4)
     i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
     c = f**steps * state[1] + i * g * _powers(f, steps)
     return (o * c.tanh()) @ w.hr.T, c
 
 
-def _gru_after(steps: Tensor, h_0: Tensor, w: Weights, n: Tensor) -> Tensor:
+def _gru_after(steps: Tensor, state: States, w: Weights, n: Tensor) -> States:
     z = (w.b_ih + w.b_hh).chunk(3)[1].sigmoid()
-    return z**steps * h_0 + (1 - z**steps) * n
+    return (z**steps * state[0] + (1 - z**steps) * n,)
 
 
 def _n_reset_after(w: Weights) -> Tensor:
@@ -114,18 +119,18 @@ def _n_reset_after(w: Weights) -> Tensor:
     return (w.b_ih.chunk(3)[2] + r * w.b_hh.chunk(3)[2]).tanh()
 
 
-_AFTER: Mapping[str, Callable[[Tensor, tuple[Tensor, ...], Weights], tuple[Tensor, ...]]] = {
+_AFTER: Mapping[str, Callable[[Tensor, States, Weights], States]] = {
     "RNN_TANH": lambda steps, state, w: ((w.b_ih + w.b_hh).tanh().expand(state[0].shape),),
     "RNN_RELU": lambda steps, state, w: ((w.b_ih + w.b_hh).relu().expand(state[0].shape),),
-    "GRU": lambda steps, state, w: (_gru_after(steps, *state, w, _n_reset_after(w)),),
-    "GRU_RESET_BEFORE": lambda steps, state, w: (_gru_after(steps, *state, w, (w.b_ih + w.b_hh).chunk(3)[2].tanh()),),
+    "GRU": lambda steps, state, w: _gru_after(steps, state, w, _n_reset_after(w)),
+    "GRU_RESET_BEFORE": lambda steps, state, w: _gru_after(steps, state, w, (w.b_ih + w.b_hh).chunk(3)[2].tanh()),
     "LSTM": _lstm_after,
 }
-"""The state after some steps (batch, 1), where the weights are zero: nothing depends on the input, units are on their own."""
+"""The state after some steps (batch, 1), where the weights are zero: each unit on its own, whatever the input."""
 
 
 def closed_forms(trial: Trial) -> Run:
-    """The whole run of a case whose weight_ih and weight_hh are zero, from the closed form of each unit's recurrence."""
+    """The whole run of a case whose weight_ih and weight_hh are zero, from each unit's closed form."""
     config, inside = trial.config, steps_inside(trial).cpu()
     lengths, time = inside.sum(0), torch.arange(trial.time)[:, None]
     after, finals, top = _AFTER[variant(config)], [], []

@@ -7,7 +7,16 @@ from torch import Tensor, nn
 
 from rnncheck.catalog.equations import closed_forms, next_state
 from rnncheck.catalog.measure import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
-from rnncheck.catalog.words import deterministic, gated, has_bias, is_gru, one_layer, reset_after, saturating, without_projection
+from rnncheck.catalog.words import (
+    deterministic,
+    gated,
+    has_bias,
+    is_gru,
+    one_layer,
+    reset_after,
+    saturating,
+    without_projection,
+)
 from rnncheck.observation import Observation, both, every, near, within
 from rnncheck.property import Family
 from rnncheck.run import Run
@@ -22,20 +31,24 @@ UNIT = ("layers*directions", "batch", "hidden")
       source="sigmoid's range; Lasagne/Lasagne#448", applies=gated & settable & deterministic)
 def gate_range(trial: Trial) -> Observation:
     """Update, reset, input, forget and output gates lie in [0, 1]."""
-    gates = {letter: gate for letter, gate in measured_gates(trial).items() if letter in "rzifo"}
-    return every(within(f"gate {letter}", gate.value, 0.0, 1.0, gate.allowed, UNIT) for letter, gate in gates.items())
+    return _all_within(trial, "rzifo", "gate", 0.0)
 
 
 @gate("candidate_range", formula="-1 <= g, n, h <= 1", kind="invariant", needs=can_set, cost=5, source="tanh's range",
       applies=saturating & settable & deterministic)
 def candidate_range(trial: Trial) -> Observation:
     """Candidate states lie in [-1, 1]: g of an LSTM, n of a GRU, h itself of a tanh RNN."""
-    gates = {letter: gate for letter, gate in measured_gates(trial).items() if letter in "gnh"}
-    return every(within(f"candidate {letter}", gate.value, -1.0, 1.0, gate.allowed, UNIT) for letter, gate in gates.items())
+    return _all_within(trial, "gnh", "candidate", -1.0)
+
+
+def _all_within(trial: Trial, letters: str, what: str, low: float) -> Observation:
+    gates = {letter: gate for letter, gate in measured_gates(trial).items() if letter in letters}
+    return every(within(f"{what} {letter}", seen.value, low, 1.0, seen.allowed, UNIT) for letter, seen in gates.items())
 
 
 ON, OFF = SATURATED, -SATURATED
-LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Callable[[Trial, Tensor], Tensor]], ...]] = {
+Expected = Callable[[Trial, Tensor], Tensor]
+LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Expected], ...]] = {
     "LSTM": (
         ("f = 1, i = 0 keeps c: ", {"f": ON, "i": OFF}, "c_n", lambda trial, c_n: trial.given_state[1]),
         ("f = 0, i = 1 writes g = 1: ", {"f": OFF, "i": ON, "g": ON}, "c_n", lambda trial, c_n: torch.ones_like(c_n)),
@@ -51,7 +64,8 @@ LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Callable[[Trial
 """What saturated gates do: in words, the pre-activations, the part of the result, and what it must be."""
 
 
-@gate("latch", formula="f = 1, i = 0: c' = c;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0", kind="invariant",
+@gate("latch", kind="invariant",
+      formula="f = 1, i = 0: c' = c;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0",
       needs=can_set, cost=4, source="Hochreiter and Schmidhuber 1997: the constant error carousel; NX-AI/xlstm#98",
       applies=gated & settable & deterministic)
 def latch(trial: Trial) -> Observation:
@@ -59,7 +73,7 @@ def latch(trial: Trial) -> Observation:
     state = tuple(trial.like(part, f"latched state {i}") for i, part in enumerate(trial.given_state))
     ready = trial.but(x=with_ones(trial.x), state=state)
 
-    def latched(what: str, gates: Mapping[str, float], part: str, expected: Callable[[Trial, Tensor], Tensor]) -> Observation:
+    def latched(what: str, gates: Mapping[str, float], part: str, expected: Expected) -> Observation:
         pinned_trial = ready.but(parameters=pinned(ready, gates))
         actual = getattr(pinned_trial.run, part)
         allowed = getattr(pinned_trial.budget.allowed, part)
@@ -69,7 +83,7 @@ def latch(trial: Trial) -> Observation:
 
 
 @gate("closed_form", kind="invariant", needs=("load",), source="the documented equations with W = U = 0",
-      formula="LSTM c_t = f^t c_0 + i g (1 + f + ... + f^(t-1)), h = o tanh(c);  GRU h_t = z^t h_0 + (1 - z^t) n;  RNN h = tanh(b)",
+      formula="LSTM c_t = f^t c_0 + i g (1 + f + ... + f^(t-1)), GRU h_t = z^t h_0 + (1 - z^t) n, RNN h_t = tanh(b)",
       applies=has_bias & deterministic)
 def closed_form(trial: Trial) -> Observation:
     """With weights zero and biases random, the state follows the scalar recurrence of the documentation."""
@@ -84,8 +98,9 @@ def _biases_only(trial: Trial, name: str, parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if parameter.dim() == 2 else trial.like(parameter, f"random {name}")
 
 
-@gate("state_bound", formula="LSTM |h_t| <= 1, |c_t| <= |c_0| + t;  GRU |h_t| <= max(|h_0|, 1);  tanh in [-1, 1];  relu >= 0",
-      kind="invariant", source="the ranges of sigmoid, tanh and relu", cost=1, applies=deterministic)
+@gate("state_bound", kind="invariant",
+      formula="LSTM |h_t| <= 1, |c_t| <= |c_0| + t;  GRU |h_t| <= max(|h_0|, 1);  tanh in [-1, 1];  relu >= 0",
+      source="the ranges of sigmoid, tanh and relu", cost=1, applies=deterministic)
 def state_bound(trial: Trial) -> Observation:
     """States stay within the bounds that the ranges of gates and candidates imply."""
     return BOUNDS[trial.config.mode](trial, roundoff(trial))
@@ -104,7 +119,8 @@ def _gru_bound(trial: Trial, u: float) -> Observation:
     bound = trial.given_state[0].double().abs().clamp(min=1)
     top = bound[-trial.config.directions :].transpose(0, 1).flatten(1).expand(trial.run.output.shape)
     allowed = 8 * u * trial.time
-    return _at_most(trial.run.output, top, allowed * top, "output") & _at_most(trial.run.h_n, bound, allowed * bound, "h_n")
+    seen = _at_most(trial.run.output, top, allowed * top, "output")
+    return seen & _at_most(trial.run.h_n, bound, allowed * bound, "h_n")
 
 
 def _tanh_bound(trial: Trial, u: float) -> Observation:
@@ -112,7 +128,8 @@ def _tanh_bound(trial: Trial, u: float) -> Observation:
 
 
 def _relu_bound(trial: Trial, u: float) -> Observation:
-    numbers = trial.run.map(lambda part: torch.where(part.isnan(), 0.0, part))  # it may overflow, and then inf - inf is no number
+    # it may overflow, and inf - inf is no number: that is numeric.*'s business
+    numbers = trial.run.map(lambda part: torch.where(part.isnan(), 0.0, part))
     return every(within(name, part, 0.0, torch.inf, axes=Run.AXES[name]) for name, part in numbers.parts())
 
 
@@ -146,7 +163,8 @@ def single_step(trial: Trial) -> Observation:
 
 
 @gate("torch_cell", formula="f(x_0, state) = torch.nn.*Cell(x_0, state)", kind="differential", needs=("load",),
-      source="torch.nn.RNNCell, GRUCell, LSTMCell", applies=one_layer & without_projection & reset_after & deterministic)
+      source="torch.nn.RNNCell, GRUCell, LSTMCell",
+      applies=one_layer & without_projection & reset_after & deterministic)
 def torch_cell(trial: Trial) -> Observation:
     """One step of the layer is one call of torch's cell with the same parameters."""
     step = first_step(trial)
@@ -161,16 +179,20 @@ def first_step(trial: Trial) -> Trial:
 
 def _joined(directions: list[tuple[Tensor, ...]]) -> Run:
     """A run of one step from the new state of each direction."""
-    return Run(torch.cat([state[0] for state in directions], dim=-1)[None], *map(torch.stack, zip(*directions, strict=True)))
+    output = torch.cat([state[0] for state in directions], dim=-1)
+    return Run(output[None], *(torch.stack(parts) for parts in zip(*directions, strict=True)))
 
 
-CELLS = {"RNN_TANH": nn.RNNCell, "RNN_RELU": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell}
+CELLS: Mapping[str, Callable[..., nn.RNNCellBase]] = {
+    "RNN_TANH": nn.RNNCell, "RNN_RELU": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell,
+}  # fmt: skip
 
 
 def _cell_state(step: Trial, index: int) -> tuple[Tensor, ...]:
     config, suffix = step.config, step.config.suffixes()[index][2]
     relu = {"nonlinearity": "relu"} if config.mode == "RNN_RELU" else {}
-    cell = CELLS[config.mode](config.input_size, config.hidden_size, config.bias, device=step.x.device, dtype=step.x.dtype, **relu)
+    sizes = config.input_size, config.hidden_size, config.bias
+    cell: nn.RNNCellBase = CELLS[config.mode](*sizes, **relu, device=step.x.device, dtype=step.x.dtype)
     own = {name.removesuffix(suffix): p for name, p in step.parameters.items() if name.endswith(suffix)}
     cell.load_state_dict(own)
     state = tuple(part[index] for part in step.given_state)

@@ -1,5 +1,140 @@
-"""lengths: to come."""
+"""What must hold of sequences of different lengths, packed or with their lengths beside them."""
 
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.batch import in_batch, in_row, same_gradients
+from rnncheck.catalog.moves import pick, rows, side_by_side, steps_inside
+from rnncheck.catalog.refusals import named, refusal
+from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, packed, unsorted
+from rnncheck.observation import Observation, both, identical
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.subject import TakesLengths
+from rnncheck.trial import Trial, subject_at_work
 
 lengths = Family("lengths")
+
+
+@lengths("each_alone", kind="metamorphic",
+         formula="f(pack(x, n))[:n_b, b] = f(x[:n_b, b]), h_n of b = h after its own n_b steps",
+         needs=("batched",), cost=4, source="pytorch/rl#3711, allenai/allennlp#1713: the final state at the padded end",
+         applies=packed & deterministic)
+def each_alone(trial: Trial) -> Observation:
+    """A sequence of a packed batch gives what it gives alone and unpadded, final states at its own last step."""
+    alone = (longer(unpadded(trial, row).run, trial.time) for row in range(trial.batch))
+    return trial.same(side_by_side(alone))
+
+
+@lengths("gradient_alone", kind="derivative",
+         formula="d loss(f(pack(x, n))[:, b]) / d(x, hx, parameters) = d loss(f(x[:n_b, b])) / d(...)",
+         needs=("batched", "load"), cost=8, source="fla-org/flash-linear-attention#1258: backward of packing",
+         applies=packed & deterministic & differentiable)
+def gradient_alone(trial: Trial) -> Observation:
+    """The gradient of one packed sequence's loss is that of the sequence alone and unpadded, and 0 for the others."""
+    row = trial.draw("whose loss", 0, trial.batch - 1)
+    own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
+    by_itself = unpadded(trial, row)
+    cotangents = pick(own, [row])
+    gradients = by_itself.gradients(Run(cotangents.output[: by_itself.time], *cotangents.state))
+    return same_gradients(trial, own, {name: in_batch(trial, name, g, row) for name, g in gradients.items()})
+
+
+def unpadded(trial: Trial, row: int) -> Trial:
+    """One sequence of a packed batch as a batch of its own, as long as itself, not packed."""
+    alone = rows(trial, [row])
+    (length,) = alone.lengths or (trial.time,)
+    return alone.but(x=alone.x[:length], lengths=None)
+
+
+def longer(run: Run, time: int) -> Run:
+    """The run with zeros after its end, up to this many steps."""
+    missing = run.output.new_zeros(time - len(run.output), *run.output.shape[1:])
+    return Run(torch.cat([run.output, missing]), *run.state)
+
+
+@lengths("padding_ignored", kind="metamorphic",
+         formula="f(pack(x, n)) does not depend on x[n_b:, b], nor on how long the longest sequence is",
+         source="onnx/onnx-tensorflow#342: the reverse direction starts in the padding",
+         applies=packed & deterministic)
+def padding_ignored(trial: Trial) -> Observation:
+    """What the padding contains (NaN too) changes nothing, and how much of it there is changes nothing valid."""
+    inside = steps_inside(trial)[..., None]
+    filled = torch.where(inside, trial.x, torch.nan)
+    more = torch.cat([filled, trial.like(trial.x[:2], "later input")])
+    companion = trial.like(more[:, :1], "companion")
+    state = trial.state and tuple(torch.cat([part, trial.like(part[:, :1], "state")], dim=1) for part in trial.state)
+    lengths = (*(trial.lengths or ()), len(more))
+    together = trial.but(x=torch.cat([more, companion], dim=1), state=state, lengths=lengths).run
+    follow_up = pick(together, range(trial.batch))
+    return both(trial.but(x=filled).run, trial.run, 0.0, "NaN in the padding: ") & trial.same(
+        Run(follow_up.output[: trial.time], *follow_up.state), "beside a longer sequence: "
+    )
+
+
+@lengths("order", formula="f(pack(x, n)) = restore(f(pack(sort(x, n))))", kind="metamorphic",
+         source="pack_padded_sequence, enforce_sorted; fartashf/vsepp#36", applies=unsorted & deterministic)
+def order(trial: Trial) -> Observation:
+    """Lengths in any order give what descending ones give, outputs and states put back into the caller's order."""
+    given = trial.lengths or ()
+    descending = sorted(range(trial.batch), key=lambda row: -given[row])
+    back = sorted(range(trial.batch), key=descending.__getitem__)
+    return trial.same(pick(rows(trial, descending).run, back))
+
+
+@lengths("full", formula="f(pack(x, (time, ..., time))) = f(x)", kind="metamorphic", needs=("packed", "batched"),
+         source="tensorflow/tensorflow#49241: masked and plain kernels differ",
+         applies=batched & at_least(batch=1) & deterministic)
+def full(trial: Trial) -> Observation:
+    """With all lengths equal to time, packed is padded."""
+    whole = trial.but(lengths=(trial.time,) * trial.batch)
+    return whole.same(trial.but(lengths=None).run)
+
+
+# modules that take the lengths themselves ----------------------------------------------------------------------------
+
+
+@lengths("module", formula="f(x, n) = f(pack(x, n)) padded with 0, whatever x[n_b:, b] is", kind="metamorphic",
+         needs=("lengths",), cost=3, source="google/flax#3208, keras-team/keras#15756, pytorch/pytorch#184961",
+         applies=packed & deterministic)
+def module(trial: Trial) -> Observation:
+    """A module that takes lengths itself ignores the padding, however much there is; its output is 0 after each end."""
+    filled = torch.where(steps_inside(trial)[..., None], trial.x, torch.nan)
+    plain = with_lengths(trial, trial.x, trial.lengths or ())
+    poisoned = with_lengths(trial, torch.cat([filled, torch.full_like(trial.x[:2], torch.nan)]), trial.lengths or ())
+    cut = Run(poisoned.output[: trial.time], *poisoned.state)
+    after = poisoned.output[trial.time :]
+    return trial.same(plain) & trial.same(cut, "NaN in the padding: ") & identical(
+        "output after time", after, torch.zeros_like(after), Run.AXES["output"]
+    )
+
+
+def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
+    """What such a module returns for padded input and lengths, read back into (time, batch, features)."""
+    padded = trial.but(x=x, lengths=None)
+    input, hx = padded.lay_out(x, trial.state)
+    layer = cast(TakesLengths, trial.layer)
+    with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
+        result = layer.with_lengths(input, hx, torch.tensor(lengths))
+    return padded.read(*result).map(Tensor.detach)
+
+
+@lengths("zero", formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged", kind="metamorphic",
+         needs=("lengths",), cost=3, source="tensorflow/tensorflow#36139, #33148; jax-ml/jax#15183",
+         applies=packed & at_least(batch=2) & deterministic)
+def zero(trial: Trial) -> Observation:
+    """A sequence of length 0 keeps its initial state bit for bit, its outputs are 0; or it is refused clearly."""
+    row = trial.draw("row of length 0", 0, trial.batch - 1)
+    others = [other for other in range(trial.batch) if other != row]
+    given = tuple(0 if other == row else length for other, length in enumerate(trial.lengths or ()))
+    message = refusal(lambda: with_lengths(trial, trial.x, given))
+    if message is not None:
+        return named("a length of 0", message, [("0", "zero", "positive", "length", "lengths")])
+    run = with_lengths(trial, trial.x, given)
+    start = Run(torch.zeros_like(trial.run.output), *trial.given_state)
+    allowed = pick(trial.budget.allowed.map(lambda part: 2 * part), others)
+    return both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ") & both(
+        pick(run, others), pick(trial.run, others), allowed, "others: "
+    )

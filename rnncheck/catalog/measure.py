@@ -51,13 +51,13 @@ def with_ones(x: Tensor) -> Tensor:
     return torch.cat([torch.ones_like(x[..., :1]), x[..., 1:]], dim=-1)
 
 
-def pinned(trial: Trial, gates: Mapping[str, float], parameters: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+def pinned(trial: Trial, gates: Mapping[str, float]) -> dict[str, Tensor]:
     """The parameters, with the pre-activation of these gates at these values, whatever comes in.
 
     Without biases that needs ``settable`` cases and an input ``with_ones``.
     """
     config, offset = trial.config, "bias_ih" if trial.config.bias else "weight_ih"
-    new = {name: parameter.clone() for name, parameter in (parameters or trial.parameters).items()}
+    new = {name: parameter.clone() for name, parameter in trial.parameters.items()}
     for name, parameter in new.items():
         for gate, value in gates.items() if not name.startswith("weight_hr") else ():
             block = parameter[gate_rows(config, gate)]

@@ -11,7 +11,7 @@ FAINT = 2.0**-7
 CANDIDATE = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "n", "LSTM": "g"}
 GAIN = {"RNN_TANH": 2.0, "RNN_RELU": 1.0, "GRU": 4.0, "LSTM": 8.0}
 """How strongly each unit feeds itself, so that it keeps its sign: h = tanh(2 h), and with all gates at one half
-h = tanh(4 h / 2) and c = tanh(8 tanh(c) / 2), have a stable solution on either side of 0; h = relu(1 h) keeps any h > 0."""
+h = tanh(4 h / 2) and c = tanh(8 tanh(c) / 2), are stable on either side of 0; h = relu(h) keeps any h > 0."""
 
 
 def transparent_parameters(trial: Trial) -> dict[str, Tensor]:

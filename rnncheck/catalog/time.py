@@ -28,7 +28,8 @@ def split(trial: Trial) -> Observation:
     return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, trial.time))
 
 
-@time("split_packed", formula="f(pack(x)) = f(pack(x[:k])) ++ f(pack(x[k:]), state of those that go on)", kind="metamorphic",
+@time("split_packed", kind="metamorphic",
+      formula="f(pack(x)) = f(pack(x[:k])) ++ f(pack(x[k:]), state of those that go on)",
       needs=("hx", "state"), cost=8, source="truncated back-propagation over packed batches", applies=forward & packed)
 def split_packed(trial: Trial) -> Observation:
     """Packed sequences run in two pieces, those that are over staying behind, give the same as run at once."""
@@ -38,7 +39,8 @@ def split_packed(trial: Trial) -> Observation:
     def in_two(k: int) -> Run:
         first = trial.but(x=trial.x[:k], lengths=tuple(min(n, k) for n in lengths)).run
         going_on = [row for row, n in enumerate(lengths) if n > k]
-        left = rows(trial.but(x=trial.x[k:], lengths=tuple(max(n - k, 0) for n in lengths), state=first.state), going_on)
+        later = trial.but(x=trial.x[k:], lengths=tuple(max(n - k, 0) for n in lengths), state=first.state)
+        left = rows(later, going_on)
         whole = Run(torch.zeros_like(trial.run.output), *(part.clone() for part in first.state))
         whole.output[:k] = first.output
         whole.output[k:, going_on] = left.run.output
@@ -71,11 +73,12 @@ def same_weights(trial: Trial) -> Observation:
     return trial.same(Run(together.output.reshape(trial.run.output.shape), *after))
 
 
-@time("reach", formula="y_t moves with x_s  <=>  s <= t (forward), s >= t (reverse), both (in and above two directions)",
-      kind="invariant", needs=("load",), cost=8, source="causality; zhiyongc/GRU-D#5, stanfordmlgroup/nlc#8",
+@time("reach", kind="invariant",
+      formula="y_t moves with x_s  <=>  s <= t (forward), s >= t (reverse), always (above two directions)",
+      needs=("load",), cost=8, source="causality; zhiyongc/GRU-D#5, stanfordmlgroup/nlc#8",
       applies=deterministic & at_least(batch=1))
 def reach(trial: Trial) -> Observation:
-    """An output moves when an input within its reach is changed, and only then: no leak from the future, no deafness."""
+    """An output moves when an input in its reach is changed, and only then: no leak from the future, no deafness."""
     faint = torch.full_like(trial.x, FAINT)
     state = trial.state and trial.zero_state()
     quiet = trial.but(x=faint, state=state, parameters=transparent_parameters(trial))
@@ -102,7 +105,7 @@ def within_reach(trial: Trial) -> Tensor:
 
 
 LONG = 50
-"""Steps over which something is to be remembered: no window of inputs that a network might really be reaches back so far."""
+"""Steps over which something is to be remembered: more than a window of inputs would reach back."""
 
 
 @time("memory", formula="sign(y_T) = sign(x_0), x = 0 in between", kind="invariant", needs=("load",), cost=16,

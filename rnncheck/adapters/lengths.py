@@ -1,0 +1,56 @@
+"""Modules that take padded input with its lengths, or a mask, beside it, instead of a PackedSequence."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from rnncheck.adapters.torch_layers import ModuleLayer, split_result
+from rnncheck.config import Config
+from rnncheck.subject import Claim, Subject
+
+Call = Callable[[nn.Module, Tensor, Any, Tensor], Any]
+"""How the module is called: (module, padded input, hx or None, lengths (batch,) int64) -> (output, state)."""
+
+
+def by_position(module: nn.Module, x: Tensor, hx: Any, lengths: Tensor) -> Any:
+    """``module(x, hx, lengths)``"""
+    return module(x, hx, lengths)
+
+
+@dataclass
+class LengthsLayer(ModuleLayer):
+    """Such a module behind the door of rnncheck.subject.Layer.
+
+    Packed input is unpacked for it and its output packed again, so that everything said of packed input is asked of it.
+    """
+
+    batch_first: bool = False
+    call: Call = by_position
+
+    def with_lengths(
+        self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor
+    ) -> tuple[Any, tuple[Tensor, ...]]:
+        """(padded output, state) for padded input and the length of each of its sequences."""
+        return split_result(self.call(self.module, input, hx if hx is None or self.has_cell else hx[0], lengths))
+
+    def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
+        if not isinstance(input, PackedSequence):
+            return super().__call__(input, hx)
+        x, lengths = pad_packed_sequence(input, self.batch_first)
+        output, state = self.with_lengths(x, hx, lengths)
+        return pack_padded_sequence(output, lengths, self.batch_first, input.sorted_indices is None), state
+
+
+def taking_lengths(subject: Subject, call: Call = by_position) -> Subject:
+    """A torch-like subject whose modules take the lengths themselves; it claims packed input and ``lengths``."""
+
+    def build(config: Config, dtype: torch.dtype, device: torch.device) -> LengthsLayer:
+        layer = subject.build(config, dtype, device)
+        return LengthsLayer(**vars(layer), batch_first=config.batch_first, call=call)
+
+    offered = Claim(True, "declared", "the module takes lengths")
+    return replace(subject, build=build, claims={**subject.claims, "packed": offered, "lengths": offered})
