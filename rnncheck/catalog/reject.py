@@ -1,5 +1,234 @@
-"""reject: to come."""
+"""Wrong input is refused, with an exception that names what was expected and what came, and nothing is harmed by it."""
 
+from collections.abc import Iterator
+from copy import copy
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from rnncheck.catalog.refusals import Name, in_turn, named, others, refusal, refused
+from rnncheck.catalog.words import at_least, deterministic, has_cell, hx_given, packed, padded
+from rnncheck.config import Config
+from rnncheck.observation import Observation, both, every
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial
 
 reject = Family("reject")
+NAMES: dict[torch.dtype, Name] = {
+    torch.float64: ("float64", "Double", "double"),
+    torch.float32: ("float32", "Float", "float"),
+    torch.bfloat16: ("bfloat16", "BFloat16"),
+    torch.float16: ("float16", "Half", "half"),
+    torch.int64: ("int64", "Long", "long"),
+}
+WRONG_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "input_size": (-1,), "hidden_size": (0, -1, 2.5), "num_layers": (0, -1), "dropout": (1.5, -0.1), "proj_size": (-1,),
+}  # fmt: skip
+FEATURE_OF = {"num_layers": "layers", "dropout": "dropout", "proj_size": "proj"}
+
+
+def of_other_width(trial: Trial) -> Iterator[Observation]:
+    """Attempts with an input that has too many or too few features."""
+    for size in others(trial.config.input_size):
+        x = trial.like(trial.x.new_empty(trial.time, trial.batch, size), "wrong input")
+        given = trial.lay_out(x, trial.state)
+        yield refused(trial, f"an input with {size} features", *given, (trial.config.input_size,), (size,))
+
+
+@reject("input_size", formula="f(x), x.shape[-1] != input_size, is refused", kind="invariant",
+        source="torch.nn.RNNBase.check_input", applies=deterministic & padded, cost=8)
+def input_size(trial: Trial) -> Observation:
+    """An input with another number of features than input_size is refused, naming both numbers."""
+    return in_turn(trial, of_other_width(trial))
+
+
+@reject("packed_input_size", formula="f(pack(x)), x.shape[-1] != input_size, is refused", kind="invariant",
+        source="pytorch/pytorch#195803: not checked", applies=deterministic & packed, cost=8)
+def packed_input_size(trial: Trial) -> Observation:
+    """A packed input, too, with another number of features than input_size is refused, naming both numbers."""
+    return in_turn(trial, of_other_width(trial))
+
+
+@reject("rank", formula="f(x), x.dim() not in (2, 3), is refused", kind="invariant",
+        source="torch.nn.RNN.forward", applies=deterministic & padded, cost=6)
+def rank(trial: Trial) -> Observation:
+    """An input that has neither two nor three axes is refused, naming how many it has and how many it may have."""
+    _, hx = trial.lay_out(trial.x, trial.state)
+
+    def attempt(*sizes: int) -> Observation:
+        x = trial.like(trial.x.new_empty(*sizes, trial.config.input_size), "wrong input")
+        return refused(trial, f"an input of shape {tuple(x.shape)}", x, hx, (2, 3), (x.dim(),))
+
+    time, batch = trial.time, trial.batch
+    return in_turn(trial, (attempt(*sizes) for sizes in ((), (time, 1, batch), (1, time, batch, 1))))
+
+
+def resized(trial: Trial, axis: int) -> Iterator[Observation]:
+    """Attempts with one state too large or too small along an axis of (layers * directions, batch, features)."""
+    state = trial.given_state
+    for k, (name, part) in enumerate(zip(("h_0", "c_0"), state, strict=False)):
+        for size in others(part.shape[axis]):
+            wrong = trial.like(part.new_empty(*part.shape[:axis], size, *part.shape[axis + 1 :]), "wrong state")
+            given = trial.lay_out(trial.x, (*state[:k], wrong, *state[k + 1 :]))
+            yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", *given, (part.shape[axis],), (size,))
+
+
+def reshaped(trial: Trial) -> Iterator[Observation]:
+    """Attempts with one state that has an axis too many or too few, and every element that it should have."""
+    x, hx = trial.lay_out(trial.x, trial.given_state)
+    for k, (name, part) in enumerate(zip(("h_0", "c_0"), hx or (), strict=False)):
+        for wrong in (part.flatten(0, 1), part.unsqueeze(-1), part.unsqueeze(0), part[None, :, None]):
+            given = (*(hx or ())[:k], wrong, *(hx or ())[k + 1 :])
+            names = [(t.dim(), tuple(t.shape)) for t in (part, wrong)]
+            yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", x, given, *names)
+
+
+@reject("hx_shape", formula="f(x, hx), hx of a wrong size, is refused", kind="invariant", cost=24,
+        source="torch.nn.RNNBase.check_hidden_size; pytorch/pytorch#3259", applies=deterministic & padded & hx_given)
+def hx_shape(trial: Trial) -> Observation:
+    """A state of another size is refused, naming both sizes; a state for a batch of one is not broadcast."""
+    axes = (1, 2, 0) if trial.case.batch is not None else (2, 0)
+    return in_turn(trial, chain.from_iterable(resized(trial, axis) for axis in axes))
+
+
+@reject("hx_rank", formula="f(x, hx), hx.dim() != x.dim(), is refused", kind="invariant", cost=8,
+        source="pytorch/pytorch#106769: heap overflow for a hx of 5 axes", applies=deterministic & padded & hx_given)
+def hx_rank(trial: Trial) -> Observation:
+    """A state with an axis too many or too few is refused, naming how many it has and should have, or its shape."""
+    return in_turn(trial, reshaped(trial))
+
+
+@reject("packed_hx", formula="f(pack(x), hx), hx of a wrong size or rank, is refused", kind="invariant", cost=32,
+        source="pytorch/pytorch#195803, #173946: not checked, up to a segmentation fault",
+        applies=deterministic & packed & hx_given)
+def packed_hx(trial: Trial) -> Observation:
+    """With packed input, too, a state of another size or rank is refused, naming what was expected and what came."""
+    return in_turn(trial, chain(resized(trial, 1), resized(trial, 2), reshaped(trial), resized(trial, 0)))
+
+
+@reject("hx_arity", formula="f(x, h), f(x, (h,)), f(x, (h, None)) are refused", kind="invariant",
+        source="onnx/onnx-tensorflow#408: h without c", applies=deterministic & has_cell & hx_given, cost=5)
+def hx_arity(trial: Trial) -> Observation:
+    """An LSTM refuses h without c: a partial state is not completed silently."""
+    x, hx = trial.lay_out(trial.x, trial.given_state)
+    h = (hx or ())[0]
+    wrong = {"hx = h alone": h, "hx = (h,)": (h,), "hx = (h, None)": (h, None)}
+    return in_turn(trial, (refused(trial, what, x, given) for what, given in wrong.items()))
+
+
+@reject("hx_surplus", formula="f(x, (h, c, c)) is refused", kind="invariant",
+        source="torch.nn.LSTM: Inputs, a pair", applies=deterministic & has_cell & hx_given, cost=3)
+def hx_surplus(trial: Trial) -> Observation:
+    """An LSTM refuses a state of more than two tensors: none of them is dropped silently."""
+    x, hx = trial.lay_out(trial.x, trial.given_state)
+    return in_turn(trial, iter([refused(trial, "hx = (h, c, c)", x, (*(hx or ()), (hx or ())[-1]))]))
+
+
+def wider(dtype: torch.dtype) -> torch.dtype:
+    """Another float dtype: double precision, or single beside that."""
+    return torch.float64 if dtype != torch.float64 else torch.float32
+
+
+@reject("dtype", formula="f(x.double()), f(x.long()) are refused by a float32 layer", kind="invariant",
+        source="torch.nn.RNNBase.check_input", applies=deterministic, cost=5)
+def dtype(trial: Trial) -> Observation:
+    """An input of another dtype than the parameters' is refused, naming both."""
+    own = trial.case.torch_dtype
+
+    def attempt(other: torch.dtype) -> Observation:
+        given = trial.lay_out(trial.x.to(other), trial.state)
+        return refused(trial, f"an input of {other}", *given, NAMES[own], NAMES[other])
+
+    return in_turn(trial, (attempt(other) for other in (wider(own), torch.int64)))
+
+
+@reject("hx_dtype", formula="f(x, hx.double()) is refused by a float32 layer", kind="invariant",
+        source="torch.nn.RNN: the input and hx have one dtype", applies=deterministic & hx_given, cost=5)
+def hx_dtype(trial: Trial) -> Observation:
+    """A state of another float dtype than the parameters' is refused, h_0 and c_0 alike."""
+    other = wider(trial.case.torch_dtype)
+
+    def attempt(k: int) -> Observation:
+        state = tuple(part.to(other) if i == k else part for i, part in enumerate(trial.given_state))
+        return refused(trial, f"{('h_0', 'c_0')[k]} of {other}", *trial.lay_out(trial.x, state))
+
+    return in_turn(trial, (attempt(k) for k in range(len(trial.given_state))))
+
+
+@reject("device", formula="f(x.to(other)), f(x, hx.to(other)) are refused", kind="invariant", cost=6,
+        source="pytorch/pytorch#9534: a state on the CPU corrupts the CUDA context",
+        applies=deterministic & padded & hx_given)
+def device(trial: Trial) -> Observation:
+    """Input and state on different devices are refused, naming the one where the layer is not.
+
+    Beside a CPU the other device is meta, which torch's own products of matrices do not refuse: hence only with hx.
+    """
+    other = "cpu" if trial.x.device.type != "cpu" else "meta"
+    x, hx = trial.lay_out(trial.x, trial.state)
+
+    def moved(k: int) -> tuple[Tensor, ...]:
+        return tuple(part.to(other) if i == k else part for i, part in enumerate(hx or ()))
+
+    states = (refused(trial, f"{('h_0', 'c_0')[k]} on {other}", x, moved(k), (other,)) for k in range(len(hx or ())))
+    return in_turn(trial, chain([refused(trial, f"an input on {other}", x.to(other), hx, (other,))], states))
+
+
+@reject("empty_time", formula="f(x[:0]) is refused, or (y, h_n) = ([], h_0)", kind="invariant",
+        source="pytorch/pytorch#50192", applies=deterministic & padded, cost=3)
+def empty_time(trial: Trial) -> Observation:
+    """An input of no steps is refused, naming the 0, or gives an empty output and the initial state as it was."""
+    empty = trial.but(x=trial.x[:0])
+    given = empty.lay_out(empty.x, empty.state)
+    message = refusal(lambda: empty.layer(*given))
+    nothing = Run(empty.x.new_empty(0, empty.batch, empty.config.output_size), *empty.given_state)
+    continued = () if message is not None else (both(empty.run, nothing, 0.0, "of an input of time 0: "),)
+    return in_turn(trial, continued or (named("an input of time 0", message, [(0,)]),))
+
+
+@reject("lengths", formula="f(PackedSequence(data, batch_sizes)), batch_sizes growing or too long, is refused",
+        kind="invariant", source="torch.nn.utils.rnn.PackedSequence; pytorch/pytorch#169213",
+        applies=deterministic & packed & at_least(time=2, batch=1), cost=4)
+def lengths(trial: Trial) -> Observation:
+    """A packed input whose batch sizes grow, or speak of more steps than there are, is refused."""
+    equal = trial.but(lengths=(trial.time,) * trial.batch)
+    x, hx = equal.lay_out(equal.x, equal.state)
+    sizes = torch.full((trial.time,), trial.batch)
+    growing, longer = sizes.clone(), torch.cat([sizes, sizes[:1]])
+    growing[0], growing[-1] = trial.batch - 1, trial.batch + 1
+    wrong = {"a longer packed input than its data": longer, "a packed input with growing batch sizes": growing}
+    return in_turn(trial, (refused(trial, what, PackedSequence(x.data, s), hx) for what, s in wrong.items()))
+
+
+def unchecked(config: Config, **arguments: Any) -> Config:
+    """A Config with values that Config itself refuses: what a caller may pass to a layer's constructor all the same."""
+    wrong = copy(config)
+    for name, value in arguments.items():
+        object.__setattr__(wrong, name, value)
+    return wrong
+
+
+def wrong_arguments(trial: Trial) -> list[tuple[str, Any]]:
+    """(name, value) of arguments that no layer can have, as far as the subject has them; none for an instance."""
+    offers = trial.subject.offers
+    wrong = {name: values for name, values in WRONG_ARGUMENTS.items() if offers(FEATURE_OF.get(name, "float32"))}
+    too_wide = [("proj_size", trial.config.hidden_size)] if trial.config.has_cell and "proj_size" in wrong else []
+    pairs = [(name, value) for name, values in wrong.items() for value in values] + too_wide
+    return pairs if trial.subject.fixed is None else []
+
+
+@reject("constructor", formula="F(hidden_size=0), F(dropout=1.5), F(proj_size=hidden_size), ... are refused",
+        kind="invariant", source="torch.nn.RNNBase.__init__", cost=1)
+def constructor(trial: Trial) -> Observation:
+    """Sizes that are no positive integers, dropout that is no probability, and a projection too wide are refused."""
+    dtype, device = trial.case.torch_dtype, torch.device(trial.case.device)
+
+    def attempt(name: str, value: Any) -> Observation:
+        config = unchecked(trial.config, **{name: value})
+        message = refusal(lambda: trial.subject.build(config, dtype, device))
+        return named(f"{name}={value!r}", message, [(name, str(value))])
+
+    return every(attempt(name, value) for name, value in wrong_arguments(trial))

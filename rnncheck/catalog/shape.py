@@ -1,5 +1,123 @@
-"""shape: to come."""
+"""What comes back, and what is inside: shapes, types and devices of results, names and shapes of parameters."""
 
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from rnncheck.catalog.words import is_float32, padded
+from rnncheck.observation import Observation, equal, every, fact, identical
 from rnncheck.property import Family
+from rnncheck.trial import Trial, subject_at_work
 
 shape = Family("shape")
+TORCH_RNN = "torch.nn.RNN, GRU, LSTM: Outputs"
+
+
+def form(value: Any, features: int | None = None) -> dict[str, Any]:
+    """What a tensor or PackedSequence looks like from outside, with ``features`` as the size of its last axis."""
+    if isinstance(value, PackedSequence):
+        order = {name: getattr(value, name) for name in ("batch_sizes", "sorted_indices", "unsorted_indices")}
+        lists = {name: None if part is None else part.tolist() for name, part in order.items()}
+        return {"type": "PackedSequence", "data": form(value.data, features), **lists}
+    if not isinstance(value, Tensor):
+        return {"type": type(value).__name__}
+    sizes = tuple(value.shape)
+    return {"type": "Tensor", "shape": sizes if features is None else (*sizes[:-1], features)}
+
+
+def place(value: Any) -> tuple[Any, ...]:
+    """dtype and device of a tensor or of a PackedSequence's data."""
+    data = value.data if isinstance(value, PackedSequence) else value
+    return (data.dtype, data.device) if isinstance(data, Tensor) else (type(value).__name__,)
+
+
+@shape("output", formula="y has the layout of x, with directions * features instead of input_size", kind="invariant",
+       source=TORCH_RNN, cost=1)
+def output(trial: Trial) -> Observation:
+    """The output has the input's layout, unbatched, batch first or packed alike, with features for every direction."""
+    given, _ = trial.lay_out(trial.x, trial.state)
+    returned, _ = trial.call_on(trial.layer)
+    return equal("output", form(returned), form(given, trial.config.output_size))
+
+
+@shape("state", formula="h_n and c_n have the shapes of h_0 and c_0", kind="invariant", source=TORCH_RNN, cost=1)
+def state(trial: Trial) -> Observation:
+    """Each final state is (layers * directions, batch, its size), whatever batch_first says; an LSTM returns two."""
+    _, given = trial.lay_out(trial.x, trial.given_state)
+    _, returned = trial.call_on(trial.layer)
+    return equal("final states", [form(part) for part in returned], [form(part) for part in given or ()])
+
+
+@shape("dtype_device", formula="y, h_n, c_n are where x is, and of its dtype", kind="invariant", cost=1,
+       source="keras-team/keras#15140: a state of another dtype than the computation")
+def dtype_device(trial: Trial) -> Observation:
+    """Output and final states have the input's dtype and device, whether hx is given or not."""
+    output, state = trial.call_on(trial.layer)
+    results = {"output": output, **dict(zip(("h_n", "c_n"), state, strict=False))}
+    return every(equal(f"dtype and device of {name}", place(part), place(trial.x)) for name, part in results.items())
+
+
+@shape("autocast", formula="autocast(f)(x): y and h_n share one dtype, autocast's or the parameters'", kind="invariant",
+       source="torch.amp; pytorch/pytorch#45048: found Half, expected Float", applies=is_float32, needs=("autocast",),
+       cost=1)
+def autocast(trial: Trial) -> Observation:
+    """Under autocast to bfloat16, output and h_n have one dtype, and every result autocast's or the parameters'."""
+    with torch.autocast(torch.device(trial.case.device).type, dtype=torch.bfloat16):
+        output, state = trial.call_on(trial.layer)
+    dtypes = [place(part)[0] for part in (output, *state)]
+    known = {torch.bfloat16, torch.float32}.issuperset(dtypes)
+    return equal("dtype of h_n", dtypes[1], dtypes[0]) & fact("dtypes", known, dtypes, "bfloat16 or float32")
+
+
+@shape("parameters", formula="state_dict(f) has torch's names and shapes, and loads both ways", kind="invariant",
+       source="torch.nn.RNN, GRU, LSTM: Variables; pytorch/pytorch#89357", needs=("module", "torch_parameters"))
+def parameters(trial: Trial) -> Observation:
+    """Parameters have torch's names, shapes, count and dtype, and a state_dict of torch's layer goes in and out."""
+    module, torchs = trial.build().module, trial.case.parameters()
+    own = dict(module.named_parameters())
+    fitting = {name: -value for name, value in torchs.items() if name in own and own[name].shape == value.shape}
+    with subject_at_work("loading torch's state_dict"):
+        module.load_state_dict(fitting, strict=False)
+    stored = module.state_dict()
+    return every([
+        equal("parameters", {name: tuple(p.shape) for name, p in own.items()}, trial.config.parameter_shapes()),
+        equal("names in the state_dict", sorted(stored), sorted(torchs)),
+        equal("dtypes of the parameters", {p.dtype for p in own.values()}, {trial.case.torch_dtype}),
+        *(identical(f"{name} after loading", stored[name], value) for name, value in fitting.items() if name in stored),
+    ])  # fmt: skip
+
+
+def production(trial: Trial) -> Trial:
+    """The same case on the meta device with a batch of thousands; the layer as wide, unless it is an instance."""
+    config, time, batch = trial.config, trial.draw("time", 2, 8), trial.draw("batch", 2048, 4096)
+    hidden = 2 ** trial.draw("log2 of hidden_size", 12, 14)
+    wide = config.but(input_size=hidden // 2, hidden_size=hidden, proj_size=hidden // 4 if config.proj_size else 0)
+    config = trial.subject.fixed or wide
+    rows = 1 if trial.case.batch is None else batch
+
+    def empty(*sizes: int) -> Tensor:
+        return torch.empty(sizes, dtype=trial.case.torch_dtype, device="meta")
+
+    states = config.num_layers * config.directions
+    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
+    state = None if trial.state is None else tuple(empty(states, rows, size) for size in sizes)
+    weights = {name: empty(*sizes) for name, sizes in config.parameter_shapes().items()}
+    return trial.but(x=empty(time, rows, config.input_size), state=state, parameters=weights, config=config,
+                     device="meta", layout="contiguous")
+
+
+@shape("meta", formula="meta(f)(meta(x)): shapes of y, h_n, c_n", kind="invariant", source="torch's meta device",
+       applies=padded, needs=("meta",), cost=40)
+def meta(trial: Trial) -> Observation:
+    """On the meta device, up to production sizes, every configuration has the right shapes, and computes nothing."""
+    large = production(trial)
+    given, state = large.lay_out(large.x, large.given_state)
+    output, final = large.call_on(large.layer)
+    devices = {part.device.type for part in (output, *final)}
+    return every([
+        equal("output", form(output), form(given, large.config.output_size)),
+        equal("final states", [form(part) for part in final], [form(part) for part in state or ()]),
+        equal("devices of the results", devices, {"meta"}),
+    ])  # fmt: skip
