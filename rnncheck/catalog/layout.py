@@ -1,5 +1,132 @@
-"""layout: to come."""
+"""What must hold whatever the layout: other axes first, memory of another shape, and nobody else's memory touched."""
 
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from rnncheck.case import Layout
+from rnncheck.catalog.derivatives import agree
+from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded
+from rnncheck.observation import Observation, equal, every, identical
 from rnncheck.property import Family
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial, subject_at_work
 
 layout = Family("layout")
+EITHER_WAY = ("batch_first", "time_first")
+
+
+def _other_way(trial: Trial) -> Trial:
+    """The same sequences through a layer that is batch_first if the case's is not."""
+    return trial.but(batch_first=not trial.config.batch_first)
+
+
+has_square = padded & batched & at_least(batch=1)
+
+
+def _square(trial: Trial) -> Trial:
+    """As many steps as sequences, so that no shape tells one axis from the other."""
+    n = min(trial.time, trial.batch)
+    return trial.but(x=trial.x[:n, :n], state=trial.state and tuple(part[:, :n] for part in trial.state))
+
+
+@layout("batch_first", formula="f_bf(x.T) = f(x).T", source="pytorch/pytorch#80306", kind="metamorphic",
+        needs=EITHER_WAY, applies=deterministic)  # fmt: skip
+def batch_first(trial: Trial) -> Observation:
+    """batch_first transposes input and output, nothing else: the states stay (layers*directions, batch, features)."""
+    return trial.same(_other_way(trial).run)
+
+
+@layout("square", formula="f_bf(x.T) = f(x).T, time = batch", source="pytorch/pytorch#80306", kind="metamorphic",
+        cost=3, needs=EITHER_WAY, applies=deterministic & has_square)  # fmt: skip
+def square(trial: Trial) -> Observation:
+    """batch_first does the same where time = batch, and a wrong order of the axes shows in no shape."""
+    t = _square(trial)
+    return t.same(_other_way(t).run)
+
+
+@layout("gradient", formula="d f_bf(x.T) = d f(x)", source="pytorch/pytorch#80306", kind="derivative", cost=6,
+        needs=EITHER_WAY, applies=deterministic & differentiable)  # fmt: skip
+def gradient(trial: Trial) -> Observation:
+    """batch_first transposes the gradient of the input, and changes no other; where time = batch, too."""
+
+    def both_ways(t: Trial) -> Observation:
+        cotangents = t.cotangents()
+        return agree(t, _other_way(t).gradients(cotangents), t.gradients(cotangents), cotangents)
+
+    return both_ways(trial) & (both_ways(_square(trial)) if has_square(trial.case) else Observation())
+
+
+@layout("strides", formula="f(x) = f(contiguous x)", source="Tensor.contiguous, Tensor.expand", kind="metamorphic",
+        cost=6, applies=deterministic)  # fmt: skip
+def strides(trial: Trial) -> Observation:
+    """Transposed, strided, expanded and offset memory of input and hx give what contiguous memory gives."""
+    state = trial.state and tuple(map(_repeated, trial.state))
+    flat = trial.but(x=_repeated(trial.x), state=state, layout="contiguous")
+    laid_out = (trial.same(trial.but(layout=name).run, f"{name}: ") for name in get_args(Layout) if name != "expanded")
+    return every(laid_out) & flat.same(flat.but(layout="expanded").run, "expanded: ")
+
+
+def _repeated(tensor: Tensor) -> Tensor:
+    """The first time step, or the first sequence, instead of the others: values that expanded memory can hold."""
+    return tensor[:1].expand(tensor.shape)[:, :1].expand(tensor.shape).clone()
+
+
+@layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721", kind="invariant",
+        cost=2)  # fmt: skip
+def no_mutation(trial: Trial) -> Observation:
+    """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions and flags."""
+    layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
+    before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments)}
+    modes = _modes(layer)
+    with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
+        layer(*arguments)
+    after = dict(_surroundings(layer, arguments))
+    values = every(identical(name, after[name], old) for name, (_, old) in before.items() if name in after)
+    flags = every(equal(name, _identity(after[name]), old) for name, (old, _) in before.items() if name in after)
+    names = equal("parameters and buffers", list(after), list(before))
+    return names & flags & values & equal("train/eval of each module", _modes(layer), modes)
+
+
+def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]) -> Iterator[tuple[str, Tensor]]:
+    """All that a call reads, by name."""
+    x, state = arguments
+    yield "input", x if isinstance(x, Tensor) else x.data
+    yield from ((f"hx[{i}]", part) for i, part in enumerate(state or ()))
+    yield from layer.parameters().items()
+    buffers = getattr(layer.module, "named_buffers", None)
+    yield from buffers() if buffers else ()
+
+
+def _identity(tensor: Tensor) -> tuple[object, ...]:
+    gradient = None if not tensor.is_leaf or tensor.grad is None else "a gradient"
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor._version, tensor.requires_grad, gradient
+
+
+def _modes(layer: Layer) -> list[bool]:
+    modules = getattr(layer.module, "modules", None)
+    return [module.training for module in modules()] if modules else []
+
+
+@layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant", cost=2,
+        source="in-place operations on results")  # fmt: skip
+def no_alias(trial: Trial) -> Observation:
+    """Writing into a result changes no other result, no input, state or parameter."""
+    layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
+    with subject_at_work("calling"), torch.no_grad():
+        output, state = layer(*arguments)
+    written = output if isinstance(output, Tensor) else output.data
+    results = {"output": written, **dict(zip(("h_n", "c_n"), state, strict=False))}
+    everything = {**dict(_surroundings(layer, arguments)), **results}
+    return every(_written(name, everything) for name in results)
+
+
+def _written(name: str, everything: dict[str, Tensor]) -> Observation:
+    """One tensor is written into; the others stay."""
+    before = {other: tensor.detach().clone() for other, tensor in everything.items() if other != name}
+    with subject_at_work(f"writing into {name}"), torch.no_grad():
+        everything[name].fill_(torch.nan)
+    after = {other: everything[other].detach().clone() for other in before}
+    return every(identical(f"{other} after writing into {name}", after[other], before[other]) for other in before)

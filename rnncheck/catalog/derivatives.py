@@ -1,0 +1,81 @@
+"""What the properties of gradients compute and compare; None stands for a gradient through which nothing flows."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from rnncheck.observation import Observation, every, near
+from rnncheck.run import Run
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial, subject_at_work
+
+Gradients = Mapping[str, Tensor | None]
+
+
+def agree(
+    trial: Trial,
+    actual: Gradients,
+    expected: Gradients,
+    weights: Run | None = None,
+    *,
+    times: float = 2.0,
+    why: str = "",
+) -> Observation:
+    """Two sets of gradients of this trial's loss are the same: ``times`` the gradient budget, None as zero."""
+    budget = trial.gradient_budget(weights)
+    zero = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
+    return every(
+        near(f"{why}gradient of {name}", _or(g, zero[name]), _or(expected.get(name), zero[name]),
+             times * budget.allowed[name])
+        for name, g in actual.items()
+    )  # fmt: skip
+
+
+def _or(gradient: Tensor | None, zero: Tensor) -> Tensor:
+    return zero if gradient is None else gradient
+
+
+def only(cotangents: Run, names: tuple[str, ...]) -> Run:
+    """The cotangents of these parts; the others are zero."""
+    return Run(**{name: part if name in names else torch.zeros_like(part) for name, part in cotangents.parts()})
+
+
+def loss_of(run: Run, cotangents: Run, names: tuple[str, ...] = ("output", "h_n", "c_n")) -> Tensor:
+    """The sum of these parts of the result times their cotangents; the others are not looked at."""
+    weights = dict(cotangents.parts())
+    return torch.stack([(part * weights[name]).sum() for name, part in run.parts() if name in names]).sum()
+
+
+def leaves_of(trial: Trial) -> dict[str, Tensor]:
+    """The input and the given states by name, as leaves that require gradients."""
+    given = dict(zip(("h_0", "c_0"), trial.state or (), strict=False))
+    return {name: tensor.detach().clone().requires_grad_() for name, tensor in ({"input": trial.x} | given).items()}
+
+
+def states_in(leaves: Mapping[str, Tensor]) -> tuple[Tensor, ...] | None:
+    """The state that the leaves make, None if there is none."""
+    return tuple(leaves[name] for name in ("h_0", "c_0") if name in leaves) or None
+
+
+def differentiable_run(trial: Trial, layer: Layer, x: Tensor, state: tuple[Tensor, ...] | None) -> Run:
+    """A run that gradients flow through."""
+    with torch.enable_grad():
+        return trial.read(*trial.call_on(layer, x, state))
+
+
+def gradients_through(
+    trial: Trial,
+    layer: Layer,
+    forward: Callable[[dict[str, Tensor]], Run],
+    cotangents: Run,
+    names: tuple[str, ...] = ("output", "h_n", "c_n"),
+) -> Gradients:
+    """The gradients of the loss of ``forward(leaves)``, by "input", "h_0", "c_0" and each parameter's name."""
+    leaves = leaves_of(trial)
+    with torch.enable_grad():
+        loss = loss_of(forward(leaves), cotangents, names)
+    wanted = {**leaves, **{name: p for name, p in layer.parameters().items() if p.requires_grad}}
+    with subject_at_work("running backward"):
+        found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
+    return dict(zip(wanted, found, strict=True))
