@@ -221,7 +221,7 @@ def gradient_budget(
     compared = _at_the_start(problem, exact, noisy, backwards) | _of_parameters(problem, scenes, exact, noisy, sizes)
     names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
     stretch = _stretch(problem, exact, noisy, sizes)
-    stretched = {name: stretch if name in exact.start else stretch.max() for name in names}
+    stretched = {name: stretch if name in exact.start else _largest(stretch) for name in names}
     bounds = {name: allowed(compared[name][0], compared[name][1] * stretched[name], rounding) for name in names}
     return GradientBudget({name: compared[name][0] for name in names}, bounds, rounding, kinks)
 
@@ -260,6 +260,11 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
     exponent = LAMBDA * tau.sqrt()
     stretch = torch.where(exponent > 1e-4, exponent.expm1() / exponent, 1.0)
     return stretch.masked_fill(lost | stretch.isnan(), torch.inf)[:, None]
+
+
+def _largest(stretch: Tensor) -> Tensor:
+    """The largest factor of a batch, 1 where there is none: no factor is smaller."""
+    return stretch.max() if stretch.numel() else torch.ones((), dtype=torch.float64, device="cpu")
 
 
 Compared = dict[str, tuple[Tensor, Tensor]]
