@@ -2,6 +2,7 @@
 
 import traceback
 import warnings
+from contextlib import suppress
 
 from rnncheck.case import Case
 from rnncheck.clip_case import ClipCase
@@ -15,6 +16,16 @@ from rnncheck.verdict import Outcome
 def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:
     """The subject on this case, as its kind wants it."""
     return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject, case)
+
+
+def rehearse(trial: Trial | ClipTrial) -> None:
+    """Make the run that the case's properties share, by itself, so that a crash in it is known for what it is.
+
+    What it raises is not lost: the run is not kept then, and each property that needs it raises it again.
+    """
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trial.run  # noqa: B018
 
 
 def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:

@@ -1,5 +1,6 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,15 +36,22 @@ class NotReached(Exception):
     """What a check needs is not in this machine: a device, a package. The message says which."""
 
 
-@contextmanager
-def subject_at_work(doing: str) -> Iterator[None]:
-    """Turns what the subject raises into SubjectError."""
-    try:
-        yield
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as cause:
-        raise SubjectError(doing, cause) from cause
+class subject_at_work:
+    """Turns whatever the subject raises into SubjectError, SystemExit and its like included.
+
+    A KeyboardInterrupt is the user's, unless SIGINT is ignored, as it is in isolated workers: then it is the subject's.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
+        interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        if cause is not None and not interrupted:
+            raise SubjectError(self.doing, cause) from cause
 
 
 @contextmanager

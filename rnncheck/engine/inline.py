@@ -8,8 +8,9 @@ from rnncheck.engine.work import Done, Job, Workshop
 class Inline:
     """Does each job as it comes."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Workshop, note: str | None = None) -> None:
         self.workshop = workshop
+        self.note = note
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         """One after the other."""

@@ -1,19 +1,35 @@
 """A piece of work and what comes of it; the same in every engine."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from rnncheck.engine.guard import preserved
 from rnncheck.explain import Explanation, explain
-from rnncheck.judge import judge, trial_of
+from rnncheck.judge import judge, rehearse, trial_of
 from rnncheck.property import Property
 from rnncheck.shrink import Shrunk, shrink
 from rnncheck.subject import Claim, Subject
 from rnncheck.verdict import Outcome
 
-Record = Callable[[int, str], None]
-"""Called before each check with (the case's place in the job, the property's id): what a dead worker was doing."""
+RUN = "run"
+"""What is on record while a case's own run is made, which its properties share."""
+PROBE = "probe"
+"""What is on record while a subject's claims are found."""
+GIVE_UP = 3
+"""After so many properties that crashed or hung, a subject is left alone."""
+
+
+class Watch:
+    """Told what is about to be done and what came of it; this one takes no note."""
+
+    def before(self, place: int, what: str) -> None:
+        """A check is about to begin: the case's place in the job, and the property's id, or RUN, or PROBE."""
+
+    def after(self, place: int, outcome: Outcome) -> None:
+        """A check has ended."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,9 @@ class Job:
 
     probe: find out what the subject claims
     judge: on each case the properties that stand at its place
-    shrink: from the one case, which fails the one property, to the smallest; then explain it
+    shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it
+
+    seconds: wall time; a check or attempt that it does not suffice for is not begun
     """
 
     index: int
@@ -31,14 +49,14 @@ class Job:
     cases: tuple[Any, ...] = ()
     properties: tuple[tuple[str, ...], ...] = ()
     attempts: int = 0
-    seconds: float = 60.0
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True)
 class Done:
     """What came of a job: outcomes by (place of the case, property), claims, or a shrunk case with its explanation.
 
-    lost: why the worker ended before the job did ("crashed", "hung", "out of memory" and its last words), else None
+    lost: why something that was begun has no outcome, in words; None where nothing was lost
     """
 
     job: Job
@@ -51,7 +69,12 @@ class Done:
 
 
 class Engine(Protocol):
-    """Does jobs; results come in the order of the jobs, whatever the order they were done in."""
+    """Does jobs; results come in the order of the jobs, whatever the order they were done in.
+
+    note: how it differs from what was asked for, in words; None where it does not
+    """
+
+    note: str | None
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         """Takes jobs lazily: it never asks for many more than it can work on."""
@@ -68,35 +91,50 @@ class Workshop:
     catalog: Mapping[str, Property]
     probe: Callable[[Subject], Mapping[str, Claim]]
 
-    def do(self, job: Job, record: Record = lambda place, prop: None) -> Done:
+    def do(self, job: Job, watch: Watch | None = None) -> Done:
         """Do one job here and now."""
         started = time.perf_counter()
-        done = {"probe": self._probe, "judge": self._judge, "shrink": self._shrink}[job.kind](job, record)
+        done = {"probe": self._probe, "judge": self._judge, "shrink": self._shrink}[job.kind](job, watch or Watch())
         return Done(**{**done, "job": job, "seconds": time.perf_counter() - started})
 
-    def _probe(self, job: Job, record: Record) -> dict[str, Any]:
-        record(0, "probe")
-        return {"claims": self.probe(self.subjects[job.subject])}
+    def _probe(self, job: Job, watch: Watch) -> dict[str, Any]:
+        watch.before(0, PROBE)
+        with preserved():
+            return {"claims": self.probe(self.subjects[job.subject])}
 
-    def _judge(self, job: Job, record: Record) -> dict[str, Any]:
+    def _judge(self, job: Job, watch: Watch) -> dict[str, Any]:
+        deadline = time.perf_counter() + job.seconds
         found: list[tuple[int, Outcome]] = []
-        for place, case in enumerate(job.cases):
+        for place, (case, names) in enumerate(zip(job.cases, job.properties, strict=True)):
+            if not names or time.perf_counter() > deadline:
+                continue
+            watch.before(place, RUN)
             trial = trial_of(self.subjects[job.subject], case)
-            for name in job.properties[place]:
-                record(place, name)
-                found.append((place, judge(self.catalog[name], trial)))
+            with preserved():
+                rehearse(trial)
+            for name in names:
+                if time.perf_counter() > deadline:
+                    break
+                found.append((place, self._check(name, trial, place, watch)))
+                watch.after(*found[-1])
         return {"outcomes": tuple(found)}
 
-    def _shrink(self, job: Job, record: Record) -> dict[str, Any]:
-        subject, prop, (first,) = self.subjects[job.subject], self.catalog[job.properties[0][0]], job.cases
-        record(0, prop.id)
-        status = judge(prop, trial_of(subject, first)).status
+    def _check(self, name: str, trial: Any, place: int, watch: Watch) -> Outcome:
+        watch.before(place, name)
+        with preserved():
+            return judge(self.catalog[name], trial)
+
+    def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
+        subject, name, (first,) = self.subjects[job.subject], job.properties[0][0], job.cases
         deadline = time.perf_counter() + job.seconds
+        status = self._check(name, trial_of(subject, first), 0, watch).status
 
         def fails(case: Any) -> bool:
-            return time.perf_counter() < deadline and judge(prop, trial_of(subject, case)).status == status
+            in_time = time.perf_counter() < deadline
+            return in_time and self._check(name, trial_of(subject, case), 0, watch).status == status
 
         shrunk = shrink(first, fails, job.attempts)
         trial = trial_of(subject, shrunk.case)
-        outcome = judge(prop, trial)
-        return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explain(prop, trial, outcome)}
+        outcome = self._check(name, trial, 0, watch)
+        with preserved():
+            return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explain(trial, outcome)}
