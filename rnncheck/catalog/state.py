@@ -1,5 +1,84 @@
-"""state: to come."""
+"""What must hold of the initial and the final state: what it is by default, what it is for, and whose it is."""
 
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.purpose import FAINT, transparent_parameters
+from rnncheck.catalog.words import at_least, deterministic
+from rnncheck.observation import Observation, both, every, identical, near
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial
 
 state = Family("state")
+
+
+@state("default_is_zero", formula="f(x) ≡ f(x, 0)", kind="metamorphic", applies=deterministic, needs=("hx", "hx_none"),
+       source="torch.nn.RNN: Inputs, hx defaults to zeros; pytorch/pytorch#17998")
+def default_is_zero(trial: Trial) -> Observation:
+    """Leaving hx out is the same, bit for bit, as giving zeros."""
+    return both(trial.but(state=None).run, trial.but(state=trial.zero_state()).run, 0.0)
+
+
+@state("is_last_output", formula="h_n[-1] = y[last step], and of the reverse direction y[0]", kind="invariant", cost=1,
+       source="torch.nn.RNN: Outputs; allenai/allennlp#1713", applies=deterministic & at_least(time=1))
+def is_last_output(trial: Trial) -> Observation:
+    """The last layer's h_n is its output at each sequence's last step; in the reverse direction, at its first."""
+    forward, *reverse = by_direction(trial.run.output, trial)
+    last = torch.tensor(trial.lengths or [trial.time] * trial.batch, dtype=torch.int64) - 1
+    ends = torch.stack([forward[last, torch.arange(trial.batch)], *(part[0] for part in reverse)])
+    h_n, allowed = trial.run.h_n[-len(ends) :], trial.budget.allowed.h_n[-len(ends) :]
+    return near("h_n of the last layer", h_n, ends, 2 * allowed, ("direction", "batch", "features"))
+
+
+def by_direction(output: Tensor, trial: Trial) -> Tensor:
+    """(directions, time, batch, features) of an output (time, batch, directions * features)."""
+    return output.unflatten(-1, (trial.config.directions, trial.config.state_size)).movedim(-2, 0)
+
+
+def moved(run: Run, plain: Run, trial: Trial) -> dict[str, Tensor]:
+    """Which direction's output, and which layer's and direction's states, differ anywhere."""
+    changed = {name: part != before for (name, part), (_, before) in zip(run.parts(), plain.parts(), strict=True)}
+    changed["output"] = by_direction(changed["output"], trial)
+    return {name: part.flatten(1).any(1) for name, part in changed.items()}
+
+
+@state("used", formula="h_0[l, d], c_0[l, d] move y, h_n, c_n of layer l, direction d, and of the layers above",
+       kind="metamorphic", source="torch.nn.LSTM: Inputs", applies=deterministic & at_least(time=1, batch=1),
+       needs=("load", "hx"), cost=12)
+def used(trial: Trial) -> Observation:
+    """Every initial state moves its own layer's and direction's states, all layers above, and nothing else."""
+    directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
+    faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)
+    plain = trial.but(x=torch.full_like(trial.x, FAINT), state=faint, parameters=transparent_parameters(trial))
+
+    def changed(part: int, k: int) -> Observation:
+        states = tuple(old.clone() for old in faint)
+        states[part][k] = 1.0
+        above = (order // directions > k // directions) | (order == k)
+        what = f"moved by {('h_0', 'c_0')[part]} of layer {k // directions}, direction {k % directions}: "
+        seen = moved(plain.but(state=states).run, plain.run, trial)
+        return every(identical(what + name, block, above[-len(block) :], ["block"]) for name, block in seen.items())
+
+    return every(changed(part, k) for part in range(len(faint)) for k in range(len(order)))
+
+
+@state("fresh", formula="(y, h_n) = f(x); f(x'); h_n ≡ before; f(x) ≡ before; g(x) ≡ before", kind="metamorphic",
+       source="pytorch/rl#1406; tensorflow/tensorflow#34055", applies=deterministic, cost=6)
+def fresh(trial: Trial) -> Observation:
+    """Returned states are their caller's: later calls do not change them, and changing them changes no later call."""
+    layer, twin = trial.build(), trial.build()
+    _, returned = trial.call_on(layer)
+    first = [part.detach().clone() for part in returned]
+    trial.but(x=-trial.x).call_on(layer)
+    kept = [part.detach().clone() for part in returned]
+    for part in returned:
+        part.detach().fill_(float("nan"))
+    _, again = trial.call_on(layer)
+    _, elsewhere = trial.call_on(twin)
+    return every(
+        identical(f"{name} {when}", now[k], first[k])
+        for when, now in (("after the next call", kept), ("of the same call, once the caller has changed it", again),
+                          ("of another layer", elsewhere))
+        for k, name in enumerate(("h_n", "c_n")[: len(first)])
+    )  # fmt: skip
