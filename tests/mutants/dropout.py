@@ -171,8 +171,8 @@ class RandomNumbersConsumed(GRU):
     """A mask is drawn at each call, used or not."""
 
     def between(self, x):
-        scale = F.dropout(torch.ones_like(x), self.dropout)
-        return x * scale if self.training else x
+        scale = F.dropout(torch.ones_like(x), self.dropout or 0.5)
+        return x * scale if self.training and self.dropout else x
 
 
 @plant("own-dropout-per-sequence", "mode.dropout_between_layers", IN_TRAINING + ", batch >= 2")

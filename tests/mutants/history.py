@@ -44,7 +44,8 @@ class CallReshapesBias(LSTM):
 
     def run(self, x, state, lengths):
         if self.bias and self.bias_hh_l0.dim() == 1:
-            self.bias_hh_l0.data = self.bias_hh_l0.data.unsqueeze(0)
+            with torch.no_grad():
+                self.bias_hh_l0.unsqueeze_(0)
         return super().run(x, state, lengths)
 
 

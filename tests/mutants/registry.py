@@ -7,9 +7,9 @@ from typing import Any, Literal
 from torch import nn
 
 from .base import GRU, LSTM, RNN
-from .by_hand import ByHand
+from .by_hand import HandGRU, HandLSTM
 
-LIKE = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+LIKE = {HandGRU: nn.GRU, HandLSTM: nn.LSTM, RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def plant(bug: str, kills: str, needs: str = "") -> Callable[[Any], Any]:
 
     def declare(target: Any) -> Any:
         clean = next(base for base in target.__mro__ if base in LIKE)
-        without = ("script", "second", "jvp", "vmap") if issubclass(target, ByHand) else ("script",)
+        without = ("script", "second", "jvp", "vmap") if clean in (HandGRU, HandLSTM) else ("script",)
         add(Mutant(bug, target, "layer", LIKE[clean], clean, tuple(kills.split()), needs, without))
         return target
 

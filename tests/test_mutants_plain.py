@@ -1,0 +1,152 @@
+"""Each mutant differs from its clean twin, and the clean ones agree with torch, by plain comparison in torch."""
+
+import warnings
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tests.mutants.situations_more  # noqa: F401
+from tests.mutants import BUGS, MUTANTS, NOT_PLANTED
+from tests.mutants.base import GRU, LSTM, RNN
+from tests.mutants.by_hand import HandGRU, HandLSTM
+from tests.mutants.cells import GRUCell, LSTMCell
+from tests.mutants.clipping import clip_grad_norm_
+from tests.mutants.situations import LAYOUTS, SITUATIONS, builder
+from tests.mutants.situations_small import cell_situations, clip_situations
+
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 3e-2}
+ROUGH = {"dtypes", "transforms"}
+"""Where torch rounds otherwise, or has no rule."""
+ONCE = {"second_derivatives"} | ROUGH
+"""What a backward by hand does otherwise."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def snapshot(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    return [snapshot(v) for v in value] if isinstance(value, list) else value
+
+
+def record(happenings: Iterable[Any]) -> list[Any]:
+    """What happened, as copies; an exception is the last thing that happens."""
+    seen: list[Any] = []
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            seen.extend(snapshot(value) for value in happenings)
+        except Exception as error:
+            seen.append(f"{type(error).__name__}: {error}")
+    return seen
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor):
+        return type(a) is type(b) and bool(a == b)
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    largest = float(b.double().nan_to_num(0, 0, 0).abs().max()) if b.numel() else 0.0
+    tolerance = TOLERANCE.get(a.dtype, 0.0)
+    return torch.allclose(a.double(), b.double(), rtol=tolerance, atol=tolerance * largest, equal_nan=True)
+
+
+@cache
+def layer_record(situation: str, target: type, like: type) -> list[Any]:
+    return record(SITUATIONS[situation](builder(target, like)))
+
+
+def differs(mutant, situation: str) -> bool:
+    does = record(SITUATIONS[situation](builder(mutant.target, mutant.like)))
+    return not same(does, layer_record(situation, mutant.clean, mutant.like))
+
+
+@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "layer"])
+def test_a_mutant_differs_from_its_clean_twin(bug):
+    assert any(differs(MUTANTS[bug], situation) for situation in SITUATIONS)
+
+
+@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "cell"])
+def test_a_cell_differs_from_its_clean_twin(bug):
+    mutant = MUTANTS[bug]
+    assert not same(
+        record(cell_situations(mutant.target, mutant.like)), record(cell_situations(mutant.clean, mutant.like))
+    )
+
+
+@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "clip"])
+def test_a_clip_function_differs_from_the_clean_one(bug):
+    mutant = MUTANTS[bug]
+    assert not same(record(clip_situations(mutant.target)), record(clip_situations(mutant.clean)))
+
+
+@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name not in ROUGH])
+@pytest.mark.parametrize(("target", "like"), [(RNN, nn.RNN), (GRU, nn.GRU), (LSTM, nn.LSTM)])
+def test_the_clean_layers_agree_with_torch(situation, target, like):
+    assert same(layer_record(situation, target, like), layer_record(situation, like, like))
+
+
+@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name not in ONCE])
+@pytest.mark.parametrize(("target", "clean", "like"), [(HandGRU, GRU, nn.GRU), (HandLSTM, LSTM, nn.LSTM)])
+def test_a_backward_by_hand_is_the_one_of_autograd(situation, target, clean, like):
+    assert same(layer_record(situation, target, like), layer_record(situation, clean, like))
+
+
+@pytest.mark.parametrize("situation", LAYOUTS)
+@pytest.mark.parametrize("like", [nn.RNN, nn.GRU, nn.LSTM])
+def test_no_layout_ends_in_an_exception(situation, like):
+    assert all(isinstance(value, Tensor) or value is None for value in layer_record(situation, like, like))
+
+
+@pytest.mark.parametrize(("target", "like"), [(GRUCell, nn.GRUCell), (LSTMCell, nn.LSTMCell)])
+def test_the_clean_cells_agree_with_torch(target, like):
+    assert same(record(cell_situations(target, like)), record(cell_situations(like, like)))
+
+
+def test_the_clean_clip_function_keeps_the_bound():
+    weight = nn.Parameter(torch.zeros(2))
+    for gradient, expected in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4]), ([3e30, 4e30], [0.6, 0.8])):
+        weight.grad = torch.tensor(gradient)
+        norm = clip_grad_norm_([weight], 1.0)
+        torch.testing.assert_close(weight.grad, torch.tensor(expected))
+        torch.testing.assert_close(norm, torch.tensor(gradient).double().norm().float())
+
+
+def test_every_historic_bug_is_planted_or_says_why_not():
+    assert set(BUGS) == {bug for bug in MUTANTS if not bug.startswith("own-")} | set(NOT_PLANTED)
+    assert len(BUGS) == 105
+    assert not set(MUTANTS) & set(NOT_PLANTED)
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_historic_bug_names_its_source(bug):
+    said = MUTANTS[bug].target.__doc__
+    assert "#" in said or "measured in torch" in said or "torch 2.13" in said
+
+
+def test_every_mutant_says_what_it_does_and_when_it_shows():
+    for mutant in MUTANTS.values():
+        assert mutant.target.__doc__.strip()
+        assert mutant.property_hint
+        assert mutant.needs
+
+
+@pytest.mark.parametrize(("a", "b", "expected"), [
+    (torch.ones(2), torch.ones(2), True), (torch.ones(2), torch.ones(2, 1), False), (torch.ones(2), [1.0, 1.0], False),
+    (torch.tensor([float("nan")]), torch.tensor([float("nan")]), True), (torch.zeros(1), torch.tensor([1e-3]), False),
+    ([torch.ones(1)], [torch.ones(1), 2], False), ("a", "b", False), (1, True, False),
+])  # fmt: skip
+def test_the_comparison_itself(a, b, expected):
+    assert same(a, b) is expected
