@@ -1,7 +1,9 @@
 """The oracle: the truth in float64, how far from it is allowed, and where and why a subject leaves it."""
 
 from rnncheck.oracle.budget import Budget, budget
+from rnncheck.oracle.diagnose import diagnose
 from rnncheck.oracle.gradients import GradientBudget, gradient_budget
+from rnncheck.oracle.locate import Location, error_curve, localise
 from rnncheck.oracle.problem import OracleError, truth
 from rnncheck.oracle.rounding import ROUNDINGS, Rounding, rounding_for
 
@@ -9,10 +11,14 @@ __all__ = [
     "ROUNDINGS",
     "Budget",
     "GradientBudget",
+    "Location",
     "OracleError",
     "Rounding",
     "budget",
+    "diagnose",
+    "error_curve",
     "gradient_budget",
+    "localise",
     "rounding_for",
     "truth",
 ]

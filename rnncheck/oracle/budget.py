@@ -22,7 +22,7 @@ from rnncheck.config import Config
 from rnncheck.oracle.equations import Observer, Strand
 from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
 from rnncheck.oracle.noise import Jitter, Tape
-from rnncheck.oracle.problem import Problem, final_states
+from rnncheck.oracle.problem import Observers, Problem, final_states
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.run import Run
 
@@ -96,11 +96,13 @@ class Pair:
     copies: Strand
 
 
-def _strand(problem: Problem, index: int, x: Tensor, noisy_x: Tensor, sizes: Sizes, tape: Tape, copies: int) -> Pair:
-    trace = Trace()
+def _strand(
+    problem: Problem, index: int, x: Tensor, noisy_x: Tensor, sizes: Sizes, tape: Tape, copies: int, inner: Observer
+) -> Pair:
+    trace = Trace(inner)
     exact = problem.strand(index, x, trace)
     errors = errors_of(problem.config)(Scene.of(problem, index, x, trace), sizes)
-    see: Observer = Jitter(dict(errors), tape, copies)
+    see = Jitter(errors, tape, copies, inner)
     return Pair(exact, problem.strand(index, noisy_x, see, copies))
 
 
@@ -123,13 +125,24 @@ def budget(
     rounding: how the subject rounds; seed: of the random roundings, the same seed gives the same budget;
     copies: how many perturbed runs, 8 or fewer for wide layers unless said.
     """
-    problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
+    return budget_of(Problem.of(config, parameters, input, h_0, c_0, lengths), rounding, seed, copies)
+
+
+def budget_of(
+    problem: Problem,
+    rounding: Rounding,
+    seed: int,
+    copies: int | None = None,
+    equations: Observers = lambda _: Observer(),
+) -> Budget:
+    """The same for a problem, and for other equations where a hypothesis has some."""
+    config, sizes = problem.config, Sizes(rounding)
     copies = copies or default_copies(config)
     tape = Tape(seed, longest(problem, copies))
     x, noisy_x, pairs = problem.x, problem.x, []
     for layer in range(config.num_layers):
         indices = range(layer * config.directions, (layer + 1) * config.directions)
-        strands = [_strand(problem, index, x, noisy_x, sizes, tape, copies) for index in indices]
+        strands = [_strand(problem, index, x, noisy_x, sizes, tape, copies, equations(index)) for index in indices]
         x = torch.cat([pair.truth.output for pair in strands], dim=-1)
         noisy_x = torch.cat([pair.copies.output for pair in strands], dim=-1)
         pairs += strands

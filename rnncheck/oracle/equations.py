@@ -10,6 +10,7 @@ the truth returns it as it is, the budget adds a rounding error, a hypothesis ch
 
     place     value                                     shape
     x         W x + its biases, of one time step        (gates, copies, batch, hidden)
+    operand   what U or W multiplies: h, r * h, the input     (copies, batch, states), (time, copies, batch, input)
     rec       U h + b_hn, GRU with reset_after only     (gates, copies, batch, hidden)
     a         the pre-activations                       (gates, copies, batch, hidden)
     s         their sigmoids                            (sigmoid gates, copies, batch, hidden)
@@ -48,6 +49,25 @@ class Observer:
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         return value
+
+
+class Through(Observer):
+    """Stands in front of another observer, whose equations these are."""
+
+    def __init__(self, inner: Observer | None = None) -> None:
+        self.inner = inner or Observer()
+
+    def sigmoid(self, value: Tensor) -> Tensor:
+        return self.inner.sigmoid(value)
+
+    def tanh(self, value: Tensor) -> Tensor:
+        return self.inner.tanh(value)
+
+    def relu(self, value: Tensor) -> Tensor:
+        return self.inner.relu(value)
+
+    def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
+        return self.inner(place, time, value)
 
 
 class Layer(NamedTuple):
@@ -92,19 +112,19 @@ def add_product(x: Tensor, h: Tensor, u: Tensor) -> Tensor:
 
 def rnn_tanh(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
     """Elman: h' = tanh(W x + b_ih + U h + b_hh)."""
-    a = see("a", t, add_product(x, h, layer.u))
+    a = see("a", t, add_product(x, see("operand", t, h), layer.u))
     return see("h", t, see("g", t, see.tanh(a[0]))), None
 
 
 def rnn_relu(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
     """Elman with a rectifier: h' = max(0, W x + b_ih + U h + b_hh)."""
-    a = see("a", t, add_product(x, h, layer.u))
+    a = see("a", t, add_product(x, see("operand", t, h), layer.u))
     return see("h", t, see("g", t, see.relu(a[0]))), None
 
 
 def gru_reset_after(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
     """torch, cuDNN: n = tanh(W x + b_in + r * (U h + b_hn)); h' = (1 - z) * n + z * h."""
-    rec = see("rec", t, add_product(layer.b_hh.expand(-1, *h.shape[:2], -1), h, layer.u))
+    rec = see("rec", t, add_product(layer.b_hh.expand(-1, *h.shape[:2], -1), see("operand", t, h), layer.u))
     r, z = see("s", t, see.sigmoid(see("a", t, x[:2] + rec[:2])))
     n = see("g", t, see.tanh(see("an", t, torch.addcmul(x[2], r, rec[2]))))
     return see("h", t, torch.addcmul((1 - z) * n, z, h)), None
@@ -112,15 +132,15 @@ def gru_reset_after(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None
 
 def gru_reset_before(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
     """Cho et al. 2014: n = tanh(W x + b_in + U (r * h) + b_hn); h' = (1 - z) * n + z * h."""
-    r, z = see("s", t, see.sigmoid(see("a", t, add_product(x[:2], h, layer.u[:2]))))
-    n = see("g", t, see.tanh(see("an", t, add_product(x[2:], r * h, layer.u[2:])[0])))
+    r, z = see("s", t, see.sigmoid(see("a", t, add_product(x[:2], see("operand", t, h), layer.u[:2]))))
+    n = see("g", t, see.tanh(see("an", t, add_product(x[2:], see("operand", t, r * h), layer.u[2:])[0])))
     return see("h", t, torch.addcmul((1 - z) * n, z, h)), None
 
 
 def lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
     """c' = f * c + i * g; h' = o * tanh(c'), projected by weight_hr where there is one."""
     assert c is not None
-    a = see("a", t, add_product(x, h, layer.u))
+    a = see("a", t, add_product(x, see("operand", t, h), layer.u))
     i, f, o = see("s", t, see.sigmoid(a[:3]))
     g = see("g", t, see.tanh(a[3]))
     c = see("c", t, torch.addcmul(f * c, i, g))

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.equations import Layer, Observer
+from rnncheck.oracle.equations import Layer, Observer, Through
 from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.rounding import Rounding
 
@@ -30,14 +30,17 @@ Errors = Mapping[str, Tensor]
 overflows."""
 
 
-class Trace(Observer):
+class Trace(Through):
     """Keeps every value it sees."""
 
-    def __init__(self) -> None:
+    def __init__(self, inner: Observer | None = None) -> None:
+        super().__init__(inner)
         self.values: dict[str, dict[int, Tensor]] = {}
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
-        self.values.setdefault(place, {})[time] = value
+        value = self.inner(place, time, value)
+        if place != "operand":
+            self.values.setdefault(place, {})[time] = value
         return value
 
     def __getitem__(self, place: str) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from rnncheck.oracle.equations import Observer
+from rnncheck.oracle.equations import Observer, Through
 
 REPEATS = 4
 """Every 4th step makes the same rounding errors again. Those of a layer that repeats itself (a constant input, a steady
@@ -39,15 +39,17 @@ class Tape:
         return self._signs[place : place + size].view(shape)
 
 
-class Jitter(Observer):
+class Jitter(Through):
     """Adds random rounding errors, of other signs for each copy."""
 
-    def __init__(self, errors: Mapping[str, Tensor], tape: Tape, copies: int) -> None:
+    def __init__(self, errors: Mapping[str, Tensor], tape: Tape, copies: int, inner: Observer | None = None) -> None:
+        super().__init__(inner)
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
         self.again = {place: tape.place() for place in errors}
         self.tape, self.copies = tape, copies
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
+        value = self.inner(place, time, value)
         errors = self.errors.get(place)
         if errors is None:
             return value

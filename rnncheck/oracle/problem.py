@@ -104,7 +104,7 @@ class Problem:
     def strand(self, index: int, x: Tensor, see: Observer, copies: int = 1) -> Strand:
         """One layer and direction over the layer's input x (time, copies or 1, batch, features)."""
         layer, reverse = self.layers[index], self.reverse(index)
-        part = input_part(self.config, layer, x)
+        part = input_part(self.config, layer, see("operand", 0, x))
         return unroll(self.step, layer, part, self.start(index, copies), reverse, self.valid, see)
 
 

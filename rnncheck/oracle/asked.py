@@ -1,0 +1,97 @@
+"""A case as a hypothesis changes it: data before, equations during, results after."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.budget import Budget, budget_of
+from rnncheck.oracle.problem import Problem, run
+from rnncheck.oracle.rounding import Rounding
+from rnncheck.oracle.variants import Function, With
+from rnncheck.run import Run
+
+Read = Callable[[Run], Run]
+
+
+def _then(first: Function, second: Function) -> Function:
+    return lambda value: second(first(value))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Config and data in float64, and what is to be done differently.
+
+    parameters: torch's names; x: (time, batch, input); h_0, c_0: (layers * directions, batch, size), c_0 None unless
+    LSTM; lengths: (batch,), None if all are full; functions, places: what is evaluated otherwise (see variants.With);
+    reads: what is done to the result; forgetful: every step starts from the initial state.
+    """
+
+    config: Config
+    parameters: dict[str, Tensor]
+    x: Tensor
+    h_0: Tensor
+    c_0: Tensor | None
+    lengths: Tensor | None
+    functions: Mapping[str, Function] = field(default_factory=dict)
+    places: Mapping[str, Function] = field(default_factory=dict)
+    reads: tuple[Read, ...] = ()
+    forgetful: bool = False
+
+    def but(self, **changes: Any) -> "Asked":
+        """The same with these fields changed."""
+        return replace(self, **changes)
+
+    def reading(self, read: Read) -> "Asked":
+        """The same, read() applied to the result after everything else."""
+        return replace(self, reads=(*self.reads, read))
+
+    def seeing(self, places: Mapping[str, Function]) -> "Asked":
+        """The same with the values at these places changed."""
+        merged = dict(self.places)
+        for place, change in places.items():
+            first = merged.get(place)
+            merged[place] = change if first is None else _then(first, change)
+        return replace(self, places=merged)
+
+    def evaluating(self, name: str, function: Function) -> "Asked":
+        """The same with function in place of the sigmoid, tanh or relu."""
+        return replace(self, functions={**self.functions, name: function})
+
+    def parameter(self, change: Callable[[str, Tensor], Tensor]) -> "Asked":
+        """The same with change(name, value) for every parameter."""
+        return replace(self, parameters={name: change(name, value) for name, value in self.parameters.items()})
+
+    def states(self, change: Callable[[Tensor], Tensor]) -> "Asked":
+        """The same with the initial states changed."""
+        return replace(self, h_0=change(self.h_0), c_0=None if self.c_0 is None else change(self.c_0))
+
+    def observer(self, _: int) -> With:
+        """For each strand."""
+        return With(self.functions, self.places)
+
+    def problem(self) -> Problem:
+        """For the equations."""
+        return Problem.of(self.config, self.parameters, self.x, self.h_0, self.c_0, self.lengths)
+
+    def read(self, result: Run) -> Run:
+        """The result as this case's reader sees it."""
+        for read in self.reads:
+            result = read(result)
+        return result
+
+    def solve(self) -> Run:
+        """What a layer with these changes returns."""
+        if not self.forgetful:
+            return self.read(run(self.problem(), self.observer))
+        steps = [run(self.but(x=x[None], lengths=None).problem(), self.observer) for x in self.x]
+        last = steps[-1]
+        return self.read(Run(torch.cat([step.output for step in steps]), last.h_n, last.c_n))
+
+    def allowed(self, rounding: Rounding, seed: int) -> Run:
+        """What one implementation with these changes may be off by; a forgetful one as if it were not."""
+        found: Budget = budget_of(self.problem(), rounding, seed, equations=self.observer)
+        return self.read(found.allowed)

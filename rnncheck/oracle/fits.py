@@ -1,0 +1,123 @@
+"""Small systematic errors: one number that explains all of the difference, found by least squares.
+
+For each family of changes with one number (a gate multiplied by 1 + e, e added to a pre-activation, …) the results' derivative
+with respect to the number is measured on the truth, and the number fitted to the subject's error, each element weighed by
+what it is allowed. A family is named if what remains is within the budget.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.asked import Asked
+from rnncheck.oracle.equations import ORDER
+from rnncheck.oracle.moves import Change, rows
+from rnncheck.oracle.variants import Function, gate
+from rnncheck.run import Run
+
+STEP = 1e-6
+"""Of the difference quotient."""
+WITNESSES = 3
+"""How many elements must be off by more than allowed for one number to explain them: fewer could be fitted by any."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """name(number) completes "agrees with … if …"; change(number) makes the case; gates: those it speaks of."""
+
+    template: str
+    factor: bool
+    makes: "Maker"
+    gate: str = ""
+
+    def name(self, number: float) -> str:
+        """With the number, as a factor or as a summand."""
+        return self.template.format(f"{1 + number:.9g}" if self.factor else f"{number:.3g}")
+
+
+class Maker:
+    """number -> the change to a case."""
+
+    def __init__(self, place: str, index: int | None, factor: bool) -> None:
+        self.place, self.index, self.factor = place, index, factor
+
+    def __call__(self, number: float) -> Change:
+        def moved(value: Tensor) -> Tensor:
+            return value * (1 + number) if self.factor else value + number
+
+        change: Function = moved if self.index is None else gate(self.index, moved)
+        return lambda asked: asked.seeing({self.place: change})
+
+
+class Scaled(Maker):
+    """The parameters with this prefix multiplied."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def __call__(self, number: float) -> Change:
+        return lambda asked: rows(self.prefix, asked.config.gates, lambda value: value * (1 + number))(asked)
+
+
+def _places(config: Config) -> Iterator[tuple[str, str, int | None]]:
+    """(gate, place, index) of every gate."""
+    order = ORDER[config.mode]
+    if len(order) > 1:
+        for index, letter in enumerate(order[:-1]):
+            yield letter, "s", index
+    yield order[-1], "g", None
+
+
+def families(config: Config) -> Iterator[Family]:
+    """All that apply to this mode."""
+    for letter, place, index in _places(config):
+        what = "h" if config.mode.startswith("RNN") else f"gate {letter}"
+        yield Family(f"{what} is multiplied by {{}}", True, Maker(place, index, True), letter)
+        yield Family(f"{{}} is added to {what}", False, Maker(place, index, False), letter)
+    for index, letter in enumerate(ORDER[config.mode]):
+        place, at = ("an", None) if config.mode == "GRU" and letter == "n" else ("a", index)
+        what = f"the pre-activation of {letter}"
+        yield Family(f"{what} is multiplied by {{}}", True, Maker(place, at, True), letter)
+        yield Family(f"{{}} is added to {what}", False, Maker(place, at, False), letter)
+    for state in ("c", "h") if config.mode == "LSTM" else ("h",):
+        yield Family(f"the new {state} is multiplied by {{}}", True, Maker(state, None, True))
+    for kind in ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if config.bias else ())):
+        yield Family(f"{kind} is multiplied by {{}}", True, Scaled(kind))
+
+
+def flat(run: Run) -> Tensor:
+    """All numbers of a run in one row."""
+    return torch.cat([part.double().cpu().flatten() for _, part in run.parts()])
+
+
+def fit(asked: Asked, family: Family, actual: Tensor, truth: Tensor, allowed: Tensor) -> float | None:
+    """The number under which what remains is within allowed; None if there is none."""
+    weight, number, solved = 1 / allowed, 0.0, truth
+    for _ in range(4):
+        moved = flat(family.makes(number + STEP)(asked).solve())
+        slope = (moved - solved) / STEP * weight
+        squares = float(slope @ slope)
+        if not squares > 0:
+            return None
+        number += float(slope @ ((actual - solved) * weight)) / squares
+        solved = flat(family.makes(number)(asked).solve())
+        if bool(((actual - solved).abs() <= allowed).all()):
+            return number
+    return None
+
+
+def fitting(asked: Asked, actual: Run, truth: Run, allowed: Run) -> list[tuple[Family, float]]:
+    """The families that explain the difference, with their number; none where the results say too little."""
+    a, t, bound = flat(actual), flat(truth), flat(allowed)
+    decided = bound.isfinite() & a.isfinite() & t.isfinite()
+    if not bool(decided.any()) or bool((~a.isfinite() & bound.isfinite()).any()):
+        return []
+    if int(((a - t).abs() > bound)[decided].sum()) < WITNESSES:
+        return []
+    bound = torch.where(decided, bound, torch.inf)
+    a, t = torch.where(decided, a, 0.0), torch.where(decided, t, 0.0)
+    found = ((family, fit(asked, family, a, t, bound)) for family in families(asked.config))
+    return [(family, number) for family, number in found if number is not None]

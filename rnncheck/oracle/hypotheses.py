@@ -1,0 +1,180 @@
+"""The hypotheses of the diagnosis: what a layer may do differently, as a table of small values.
+
+Each has a name that completes the sentence "agrees with torch.nn.LSTM if …". The order is that of plausibility: the first
+one that fits is named. Those that are `common` are tried in pairs as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+
+from rnncheck.config import Config
+from rnncheck.oracle import moves
+from rnncheck.oracle.asked import Asked
+from rnncheck.oracle.moves import Change
+from rnncheck.oracle.variants import SIGMOIDS, TANHS, Function, gate
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """name completes "agrees with torch.nn.LSTM if …"; change makes the case in which that is so."""
+
+    name: str
+    change: Change
+    common: bool = False
+
+
+COMMON_ORDERS = ("ifog", "iofg", "igfo", "fiog", "zrn", "rnz")
+
+
+def _spaced(order: str) -> str:
+    return ", ".join(order)
+
+
+def _gates(config: Config) -> Iterator[Hypothesis]:
+    for letters in permutations(config.gates):
+        order = "".join(letters)
+        if order == config.gates:
+            continue
+        name = f"the gates are ordered {_spaced(order)}"
+        yield Hypothesis(name, moves.gate_order(order), order in COMMON_ORDERS)
+        for kind in ("weight_ih", "weight_hh", "bias"):
+            if kind != "bias" or config.bias:
+                yield Hypothesis(
+                    f"the gates of {kind} alone are ordered {_spaced(order)}", moves.gate_order(order, kind)
+                )
+
+
+def _seeing(place: str, function: Function) -> Change:
+    return lambda asked: asked.seeing({place: function})
+
+
+def _plus(offset: float) -> Function:
+    return lambda value: value + offset
+
+
+def _cell(config: Config) -> Iterator[Hypothesis]:
+    if config.mode == "GRU":
+        before = "before" if config.reset_after else "after"
+        flipped = config.but(reset_after=not config.reset_after)
+        name = f"the reset gate is applied {before} the product"
+        yield Hypothesis(name, lambda asked: asked.but(config=flipped), True)
+        swap = gate(1, lambda z: 1 - z)
+        yield Hypothesis("z and 1 - z are exchanged", _seeing("s", swap), True)
+        r_left_out = gate(0, torch.ones_like)
+        yield Hypothesis("the reset gate is left out", _seeing("s", r_left_out))
+    if config.mode == "GRU" and config.bias and config.reset_after:
+        outside, inside = moves.bias_beside_input, moves.bias_inside_reset
+        yield Hypothesis("bias_hh of the candidate is added outside the reset gate", outside, True)
+        yield Hypothesis("bias_ih of the candidate is added inside the reset gate", inside)
+    if config.mode == "LSTM":
+        for offset in (1.0, -1.0):
+            name = f"{offset:g} is added to the forget gate's bias"
+            yield Hypothesis(name, _seeing("a", gate(1, _plus(offset))), True)
+        yield Hypothesis("the forget gate is 1 - i", _seeing("s", _coupled))
+        ones = gate(1, torch.ones_like)
+        yield Hypothesis("the forget gate is left out", _seeing("s", ones))
+
+
+def _coupled(s: torch.Tensor) -> torch.Tensor:
+    return torch.stack([s[0], 1 - s[0], s[2]])
+
+
+def _evaluating(name: str, function: Function) -> Change:
+    return lambda asked: asked.evaluating(name, function)
+
+
+def _functions(config: Config) -> Iterator[Hypothesis]:
+    if config.mode in ("GRU", "LSTM"):
+        for name, function in SIGMOIDS.items():
+            yield Hypothesis(f"the sigmoid is {name}", _evaluating("sigmoid", function))
+    activation = "relu" if config.mode == "RNN_RELU" else "tanh"
+    others = {"tanh": torch.tanh, "left out": lambda x: x} if activation == "relu" else TANHS
+    for name, function in others.items():
+        yield Hypothesis(f"the {activation} is {name}", _evaluating(activation, function))
+
+
+def _parameters(config: Config) -> Iterator[Hypothesis]:
+    if not config.proj_size:
+        yield Hypothesis("weight_hh is transposed", moves.transpose_recurrent, True)
+    if config.bias:
+        every = config.gates
+        for name in ("bias_hh", "bias_ih"):
+            left_out = moves.rows(name, every, torch.zeros_like)
+            yield Hypothesis(f"{name} is left out", left_out, True)
+            yield Hypothesis(f"{name} is added twice", moves.rows(name, every, lambda bias: 2 * bias), True)
+        yield Hypothesis("both biases are left out", moves.rows("bias", every, torch.zeros_like), True)
+        yield Hypothesis("both biases are added twice", moves.rows("bias", every, lambda bias: 2 * bias))
+    yield Hypothesis("weight_hh is left out", moves.rows("weight_hh", config.gates, torch.zeros_like))
+
+
+def _strands(config: Config) -> Iterator[Hypothesis]:
+    if config.bidirectional:
+        swapped = moves.renamed(lambda _, layer, direction: (layer, 1 - direction))
+        shared = moves.renamed(lambda _, layer, direction: (layer, 0))
+        yield Hypothesis("the directions' parameters are exchanged", swapped, True)
+        yield Hypothesis("the reverse direction uses the forward one's parameters", shared)
+        yield Hypothesis("the reverse outputs are left in processing order", moves.processing_order, True)
+        yield Hypothesis("the output holds the reverse direction first", moves.outputs_swapped, True)
+        yield Hypothesis("the directions' initial states are exchanged", moves.states_swapped)
+        yield Hypothesis("the directions' final states are exchanged", moves.finals_swapped)
+        last = "the reverse direction's h_n is its output at the last time step"
+        yield Hypothesis(last, moves.reverse_final_from_the_end)
+    if config.bidirectional and config.num_layers > 1:
+        for read in (moves.states_direction_major, moves.finals_direction_major):
+            which = "initial" if read is moves.states_direction_major else "final"
+            yield Hypothesis(f"the {which} states are direction-major", read, True)
+    if config.num_layers > 2:
+        second = moves.renamed(lambda _, layer, d: (min(layer, 1), d))
+        yield Hypothesis("all layers above the first use the parameters of layer 1", second)
+    if config.num_layers > 1:
+        flipped = moves.renamed(lambda config, layer, d: (config.num_layers - 1 - layer, d))
+        yield Hypothesis("the layers' parameters are exchanged", flipped)
+        for kind in ("weight_hh", "bias"):
+            first = moves.renamed(lambda _, layer, d: (0, d), kind)
+            yield Hypothesis(f"all layers use the {kind} of layer 0", first)
+        yield Hypothesis("the layers' initial states are in the opposite order", moves.layers_flipped)
+        yield Hypothesis("the layers' final states are in the opposite order", moves.finals_flipped)
+
+
+def _states(config: Config) -> Iterator[Hypothesis]:
+    yield Hypothesis("the initial state is ignored", lambda asked: asked.states(torch.zeros_like), True)
+    if config.mode == "LSTM":
+        no_h = "the initial h is ignored"
+        yield Hypothesis(no_h, lambda asked: asked.but(h_0=torch.zeros_like(asked.h_0)))
+        yield Hypothesis("the initial c is ignored", _without_c)
+        if not config.proj_size:
+            yield Hypothesis("the initial h and c are exchanged", moves.exchange, True)
+            yield Hypothesis("the final h and c are exchanged", moves.exchange_finals, True)
+    if config.num_layers * config.directions > 1:
+        yield Hypothesis("every layer and direction starts from the first initial state", moves.first_state_for_all)
+        yield Hypothesis("the initial states are read batch first", moves.states_batch_first)
+        yield Hypothesis("the final states are written batch first", moves.finals_batch_first)
+    yield Hypothesis("every row starts from the first row's initial state", moves.first_row_for_all)
+    yield Hypothesis("every step starts from the initial state", lambda asked: asked.but(forgetful=True))
+
+
+def _without_c(asked: Asked) -> Asked:
+    return asked.but(c_0=None)
+
+
+def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothesis]:
+    yield Hypothesis("sequences are read from the end", moves.rows_reversed_in_time)
+    yield Hypothesis("input and output are reshaped instead of transposed", moves.time_and_batch_exchanged)
+    if square:
+        yield Hypothesis("time and batch are exchanged", moves.batch_runs_as_time)
+    if lengths:
+        yield Hypothesis("the lengths are ignored", moves.lengths_ignored, True)
+        yield Hypothesis("h_n is the output at the last step of the batch", moves.last_padded_step)
+        yield Hypothesis("initial states are not sorted with the sequences", moves.states_not_sorted, True)
+        yield Hypothesis("final states are left in the order of the sorted sequences", moves.finals_not_restored, True)
+        yield Hypothesis("results are left in the order of the sorted sequences", moves.outputs_not_restored, True)
+
+
+def hypotheses(config: Config, lengths: bool = False, square: bool = False) -> list[Hypothesis]:
+    """All that apply to this configuration; lengths: whether there are any; square: whether time equals batch."""
+    families = (_cell, _gates, _parameters, _strands, _states, _functions)
+    found = [hypothesis for family in families for hypothesis in family(config)]
+    return found + list(_sequences(config, lengths, square))
