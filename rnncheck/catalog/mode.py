@@ -1,5 +1,95 @@
-"""mode: to come."""
+"""What must hold of train and eval, of dropout, and of random numbers."""
 
+import random
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.masks import alike, kept, panes, placed, rates
+from rnncheck.catalog.words import anywhere, deterministic, has_dropout
+from rnncheck.observation import Observation, both, every, identical, near
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial, seeded
 
 mode = Family("mode")
+
+
+@mode("repeatable", formula="f(x); f(x'); f(x) ≡ f(x), under dropout after the same manual_seed", kind="metamorphic",
+      source="torch.manual_seed; pytorch/pytorch#74177", applies=anywhere, cost=5)
+def repeatable(trial: Trial) -> Observation:
+    """The same call gives the same, bit for bit, however often, and whatever was called between.
+
+    Where dropout is active, the random state is set to the same seed before each call.
+    """
+    def again(call: int) -> Observation:
+        shorter = trial.lengths and tuple(min(n, call) for n in trial.lengths)
+        trial.but(x=trial.x[:call], lengths=shorter).call_on(trial.layer)
+        with seeded(trial.case.seed, trial.case.device):
+            return both(trial.run_on(trial.layer), trial.run, 0.0, f"call {call}: ")
+
+    return every(again(call) for call in (1, 2, 3))
+
+
+@mode("eval_ignores_dropout", formula="eval(f)(x) = truth without dropout, after train(f)(x'), train(f)(x)",
+      kind="metamorphic", source="torch.nn.Dropout; NVIDIA/Megatron-LM#411", applies=has_dropout,
+      needs=("training", "dropout"), cost=4)
+def eval_ignores_dropout(trial: Trial) -> Observation:
+    """In eval dropout does nothing, also after training calls of the same and of other shapes."""
+    loud, quiet = trial.but(training=True), trial.but(training=False)
+    layer = quiet.build()
+    layer.train(True)
+    one_step = trial.lengths and (1,) * trial.batch
+    for practice in (loud, loud.but(x=trial.x[:1], lengths=one_step), loud):
+        practice.call_on(layer)
+    layer.train(False)
+    budget = quiet.budget
+    return both(quiet.run_on(layer), budget.truth, budget.allowed)
+
+
+@mode("rng", formula="random state before f(x) ≡ random state after", kind="invariant", applies=deterministic, cost=1,
+      source="torch.random")
+def rng(trial: Trial) -> Observation:
+    """Where dropout is inactive, a call consumes no random numbers."""
+    layer = trial.layer
+    before = random_states(trial)
+    trial.call_on(layer)
+    after = random_states(trial)
+    return every(identical(f"state of {name}", after[name], before[name], ["word"]) for name in before)
+
+
+def random_states(trial: Trial) -> dict[str, Tensor]:
+    """The state of each random generator that a call might draw from."""
+    device = trial.x.device
+    states = {"torch's generator": torch.get_rng_state(), "Python's random": torch.tensor(random.getstate()[1])}
+    return states | ({f"the generator of {device}": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+@mode("dropout_between_layers", formula="x_(l+1) = y_l * m / (1 - p), m ~ Bernoulli(1 - p), always anew",
+      kind="invariant", source="torch.nn.LSTM: dropout; tensorflow/tensorflow#29391, pytorch/pytorch#189285",
+      applies=has_dropout, needs=("training", "dropout", "load"), cost=30)
+def dropout_between_layers(trial: Trial) -> Observation:
+    """Dropout acts between layers and nowhere else, scaled by 1 / (1 - p), drawn anew for every value at every call.
+
+    How often it drops is put to an exact binomial test at 1e-9, on the first, the second, and a call after eval.
+    """
+    glass = panes(trial)
+    layer = glass.build()
+    first, second = glass.run_on(layer), glass.run_on(layer)
+    layer.train(False)
+    glass.call_on(layer)
+    layer.train(True)
+    runs = {"first call": first, "second call": second, "call after eval": glass.run_on(layer)}
+    probability = (1 - glass.config.dropout) ** (glass.config.num_layers - 1)
+    fresh = alike("equal masks in two calls", kept(glass, first), kept(glass, second), probability)
+    placement = every(placed(glass, run, call) for call, run in runs.items())
+    return first_layer_as_without(trial) & placement & fresh & every(
+        rate for call, run in runs.items() for rate in rates(glass, run, call)
+    )
+
+
+def first_layer_as_without(trial: Trial) -> Observation:
+    """The first layer's final state, on the case's own data, is the one without dropout, in train() too."""
+    loud, budget, states = trial.but(training=True), trial.but(training=False).budget, trial.config.directions
+    h_n, truth, allowed = loud.run.h_n[:states], budget.truth.h_n[:states], budget.allowed.h_n[:states]
+    return near("h_n of the first layer in train()", h_n, truth, allowed, Run.AXES["h_n"])

@@ -1,0 +1,102 @@
+"""Dropout made visible: a stack of panes, layers whose every unit passes on one unit of the layer below, and no more.
+
+Layer 0 sees a constant 1; gates are held open, nothing is remembered from step to step. So each value of the output
+tells whether it was dropped anywhere on its way, and each layer's h_n tells it of the last step.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.chance import by_chance
+from rnncheck.catalog.measure import SATURATED, gate_rows
+from rnncheck.catalog.purpose import CANDIDATE
+from rnncheck.config import Config
+from rnncheck.observation import Observation, every, near
+from rnncheck.run import Run
+from rnncheck.trial import Trial
+
+STEPS, VALUES = 6, 4096
+"""Time steps, and values of the output in each direction, at least: a rate is then known to about 0.05."""
+HELD: Mapping[str, Mapping[str, float]] = {
+    "RNN_TANH": {}, "RNN_RELU": {}, "GRU": {"z": -SATURATED}, "LSTM": {"i": SATURATED, "f": -SATURATED, "o": SATURATED},
+}  # fmt: skip
+AXES = ("time", "batch", "direction", "features")
+
+
+def panes(trial: Trial) -> Trial:
+    """The case's stack as panes, in train(), on a batch large enough to count; with biases, to hold the gates."""
+    config = trial.config.but(bias=True)
+    rows = ceil(VALUES / (STEPS * config.state_size))
+    x = trial.x.new_ones(STEPS, rows, config.input_size)
+    state = trial.state and tuple(part.new_zeros(len(part), rows, part.shape[-1]) for part in trial.state)
+    parameters = {name: pane(config, name, x.new_zeros(shape)) for name, shape in config.parameter_shapes().items()}
+    lengths = trial.lengths and (STEPS,) * rows
+    return trial.but(x=x, state=state, lengths=lengths, parameters=parameters, config=config, training=True)
+
+
+def pane(config: Config, name: str, parameter: Tensor) -> Tensor:
+    """The parameter of this name (given as zeros) of a stack of panes; weights of 1 - dropout take back its scale."""
+    candidate = gate_rows(config, CANDIDATE[config.mode])
+    unit = torch.arange(config.hidden_size)
+    if name.startswith("weight_hr"):
+        parameter.fill_diagonal_(1.0)
+    elif name.startswith("weight_ih_l0"):
+        parameter[candidate, 0] = 1.0
+    elif name.startswith("weight_ih"):
+        below = unit % config.state_size + config.state_size * name.endswith("_reverse")
+        parameter[candidate][unit, below] = 1 - config.dropout
+    elif name.startswith("bias_ih"):
+        for gate, value in HELD[config.mode].items():
+            parameter[gate_rows(config, gate)] = value
+    return parameter
+
+
+def kept_values(config: Config) -> list[float]:
+    """What each layer of panes returns where nothing was dropped below it."""
+    values, u = [], torch.tensor(1.0, dtype=torch.float64)
+    for _ in range(config.num_layers):
+        u = u.relu() if config.mode == "RNN_RELU" else u.tanh().tanh() if config.mode == "LSTM" else u.tanh()
+        values.append(float(u))
+    return values
+
+
+def placed(glass: Trial, run: Run, call: str) -> Observation:
+    """Layer 0 drops nothing, and every other value is what was kept and scaled by 1 / (1 - p), or 0."""
+    values, eps = kept_values(glass.config), torch.finfo(run.output.dtype).eps
+    layers = run.h_n.unflatten(0, (glass.config.num_layers, glass.config.directions))
+    parts = {f"h_n of layer {k}": part for k, part in enumerate(layers)} | {"output": run.output}
+
+    def one(name: str, part: Tensor, k: int) -> Observation:
+        kept = torch.full_like(part, values[k])
+        expected = torch.where(part == 0, 0.0, kept) if k else kept
+        return near(f"{name}, {call}", part, expected, 4 * (k + 1) * eps * values[k])
+
+    order = [*range(len(layers)), len(layers) - 1]
+    return every(one(name, part, k) for (name, part), k in zip(parts.items(), order, strict=True))
+
+
+def kept(glass: Trial, run: Run) -> Tensor:
+    """(time, batch, direction, features): which values of the output were kept all the way."""
+    return run.output.unflatten(-1, (glass.config.directions, glass.config.state_size)) != 0
+
+
+def rates(glass: Trial, run: Run, call: str) -> Iterator[Observation]:
+    """As many values are kept as (1 - p) for each layer below says: in h_n of each layer, and in the output."""
+    keep = 1 - glass.config.dropout
+    for k, part in enumerate(run.h_n.unflatten(0, (glass.config.num_layers, glass.config.directions))):
+        yield by_chance(f"values kept in h_n of layer {k}, {call}", int((part != 0).sum()), part.numel(), keep**k)
+    mask, probability = kept(glass, run), keep ** (glass.config.num_layers - 1)
+    yield by_chance(f"values kept in the output, {call}", int(mask.sum()), mask.numel(), probability)
+    for axis, name in enumerate(AXES):
+        pairs = mask.shape[axis] // 2
+        one, other = mask.narrow(axis, 0, 2 * pairs).unflatten(axis, (pairs, 2)).unbind(axis + 1)
+        yield alike(f"equal masks of neighbours in {name}, {call}", one, other, probability)
+
+
+def alike(what: str, one: Tensor, other: Tensor, probability: float) -> Observation:
+    """Two masks agree no more often than independent ones do."""
+    chance = probability**2 + (1 - probability) ** 2
+    return by_chance(what, int((one == other).sum()), one.numel(), chance) if one.numel() else Observation()
