@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -136,11 +136,10 @@ def _listed(parameters: Iterable[Tensor]) -> list[Tensor]:
         raise TypeError(
             f"parameters is a {type(parameters).__name__}, but should be a Tensor or an iterable of Tensors"
         )
-    generator = inspect.isgenerator(parameters)
-    if generator and inspect.getgeneratorstate(parameters) == inspect.GEN_CLOSED:
+    if isinstance(parameters, Generator) and inspect.getgeneratorstate(parameters) == inspect.GEN_CLOSED:
         raise ValueError("parameters is a generator that is used up: pass a fresh one, or a list")
     listed = list(parameters)
-    if not listed and generator:
+    if not listed and isinstance(parameters, Generator):
         warnings.warn("parameters is a generator that yields nothing, so nothing is clipped", stacklevel=5)
     elif not listed and isinstance(parameters, Iterator):
         raise ValueError(

@@ -118,14 +118,15 @@ def _check_result(result: object, hint: Any, name: str) -> None:
     """The result against its annotation, and the fields of a NamedTuple against theirs; with the axes bound so far."""
     if hint is not inspect.Signature.empty and not is_bearable(result, hint):
         raise TypeCheckError(f"{name} returned {_seen(result)}, but should return {_spelled(hint)}")
-    for field, field_hint in _field_hints(type(result)).items():
+    cls: Any = type(result)
+    for field, field_hint in _field_hints(cls).items():
         value = getattr(result, field)
         if not is_bearable(value, field_hint):
             raise TypeCheckError(f"{name} returned {field} = {_seen(value)}, but should be {_spelled(field_hint)}")
 
 
 @functools.lru_cache(maxsize=256)
-def _field_hints(cls: type) -> dict[str, Any]:
+def _field_hints(cls: type[Any]) -> dict[str, Any]:
     if not (issubclass(cls, tuple) and hasattr(cls, "_fields")):
         return {}
     return typing.get_type_hints(cls, include_extras=True)

@@ -115,9 +115,10 @@ class Recurrent(torch.nn.Module):
         dtype = door.autocast_dtype(x.device.type)
         if dtype is not None:
             x, *state = (_cast(t, dtype) for t in (x, *state))
-            weights = [Weights(*(w if w is None else _cast(w, dtype) for w in each)) for each in weights]
-        output, *final, columns = self._stack(layout, weights, keep, x, *state)
-        return layout, output, tuple(layout.leave_state(s) for s in final[: len(state)]), columns
+            weights = [Weights._make(w if w is None else _cast(w, dtype) for w in each) for each in weights]
+        output, h_n, c_n, columns = self._stack(layout, weights, keep, x, *state)
+        final = (h_n,) if c_n is None else (h_n, c_n)
+        return layout, output, tuple(map(layout.leave_state, final)), columns
 
     def _admit(self, input: Any, hx: Any, weight: Tensor) -> tuple[Layout, list[Tensor]]:
         """The layout of the input and the initial state inside it; raises if either does not fit."""

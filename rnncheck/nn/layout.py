@@ -4,7 +4,6 @@
 ``steps`` lists every sequence's elements, time by time. ``split`` cuts that into time steps, ``join`` puts it together.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,10 +33,10 @@ class Padded(NamedTuple):
     def leave_state(self, state: Tensor) -> Tensor:
         return state if self.batched else state.squeeze(1)
 
-    def split(self, sequence: Tensor) -> Sequence[Tensor]:
+    def split(self, sequence: Tensor) -> tuple[Tensor, ...]:
         return sequence.unbind(0)
 
-    def join(self, steps: Sequence[Tensor]) -> Tensor:
+    def join(self, steps: tuple[Tensor, ...]) -> Tensor:
         return torch.stack(steps)
 
 
@@ -62,10 +61,10 @@ class Packed(NamedTuple):
         order = self.like.unsorted_indices
         return state if order is None else state.index_select(1, order)
 
-    def split(self, sequence: Tensor) -> Sequence[Tensor]:
+    def split(self, sequence: Tensor) -> tuple[Tensor, ...]:
         return sequence.split(self.batch_sizes)
 
-    def join(self, steps: Sequence[Tensor]) -> Tensor:
+    def join(self, steps: tuple[Tensor, ...]) -> Tensor:
         return torch.cat(steps)
 
 
