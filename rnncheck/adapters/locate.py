@@ -1,4 +1,4 @@
-"""From what a person writes (``package.module:attr``, ``path/to/file.py:attr``, ``torch.nn.LSTM``) to the object it names."""
+"""From what a person writes (``package.module:attr``, ``file.py:attr``, ``torch.nn.LSTM``) to the object it names."""
 
 import difflib
 import importlib
@@ -127,7 +127,7 @@ def _walk(reference: str, module: ModuleType, place: str, attribute: str) -> Loc
 def _get(reference: str, module: ModuleType, place: str, attribute: str) -> Any:
     value: Any = module
     if not attribute:
-        raise UsageError(f"{reference}: is a module, but should name something in it; try {place}:{_something_in(module)}")
+        raise UsageError(f"{reference}: is a module, but should name what is in it, as {place}:{_something_in(module)}")
     for part in attribute.split("."):
         try:
             value = getattr(value, part)
@@ -145,8 +145,10 @@ def _close(part: str, value: Any, error: Exception) -> str:
 
 
 def _something_in(module: ModuleType) -> str:
-    own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
-    return own[-1] if own else "attr"
+    """The classes that the module defines."""
+    classes = {name: value for name, value in vars(module).items() if isinstance(value, type)}
+    own = [name for name, value in classes.items() if value.__module__ == module.__name__ and not name.startswith("_")]
+    return " or ".join(own[:5]) if own else "attr"
 
 
 @contextmanager
@@ -160,11 +162,15 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
         with redirect_stdout(sys.stderr):
             yield
     except SystemExit as stop:
-        raise UsageError(f"{reference}: cannot be imported: it ends the process (sys.exit({stop.code!r})) when imported; "
-                         'put what is run under: if __name__ == "__main__"') from None
+        raise UsageError(
+            f"{reference}: cannot be imported: it calls sys.exit({stop.code!r}) when imported; "
+            'put what is run under: if __name__ == "__main__"'
+        ) from None
     except Exception as error:
-        raise UsageError(f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}"
-                         f"{_where(error, path)}{_hint(error)}") from None
+        raise UsageError(
+            f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}"
+            f"{_where(error, path)}{_hint(error)}"
+        ) from None
     finally:
         sys.path.remove(str(folder))
         if str(folder) not in sys.path:

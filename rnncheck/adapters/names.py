@@ -47,8 +47,13 @@ def read(name: str) -> Reading:
     found = {part: [t for t in tokens if t in words] for part, words in WORDS.items()}
     kinds = [kind for t in tokens for kind in KINDS if t in found[kind]]
     sides = [side for t in tokens for side in SIDES if t in found[side]]
-    return Reading(kinds[-1] if kinds else None, sides[-1] if sides else None, bool(found["reverse"]), numbers,
-                   stacked[-1] if stacked else None)
+    return Reading(
+        kinds[-1] if kinds else None,
+        sides[-1] if sides else None,
+        bool(found["reverse"]),
+        numbers,
+        stacked[-1] if stacked else None,
+    )
 
 
 def match(names: Collection[str], config: Config) -> dict[str, str] | None:
@@ -63,7 +68,8 @@ def match(names: Collection[str], config: Config) -> dict[str, str] | None:
     readings = {name: read(name) for name in names}
     says_reverse = any(reading.reverse for reading in readings.values())
     found = {_torch_name(reading, config.directions, says_reverse): own for own, reading in readings.items()}
-    return {name: found[name] for name in wanted} if found.keys() == wanted.keys() and len(found) == len(names) else None
+    one_to_one = found.keys() == wanted.keys() and len(found) == len(names)
+    return {name: found[name] for name in wanted} if one_to_one else None
 
 
 def _torch_name(reading: Reading, directions: int, says_reverse: bool) -> str:

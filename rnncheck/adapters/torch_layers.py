@@ -34,7 +34,7 @@ class ModuleLayer:
 
     def parameters(self) -> dict[str, Tensor]:
         """The live tensors; a parametrized one is computed anew at each call, so it is not among them."""
-        own = dict(self.module.named_parameters()) if isinstance(self.module, nn.Module) else {}
+        own: dict[str, Tensor] = dict(self.module.named_parameters()) if isinstance(self.module, nn.Module) else {}
         return own if self.names is None else {name: own[mine] for name, mine in self.names.items() if mine in own}
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
@@ -43,8 +43,9 @@ class ModuleLayer:
             mine = name if self.names is None else self.names[name]
             if mine not in own:
                 raise Malformed(f"there is no parameter {mine}, but should be one for {name}")
-            if own[mine].shape != value.shape:
-                raise Malformed(f"{mine} has shape {tuple(own[mine].shape)}, but {name} should have {tuple(value.shape)}")
+            came, expected = tuple(own[mine].shape), tuple(value.shape)
+            if came != expected:
+                raise Malformed(f"{mine} has shape {came}, but {name} should have {expected}", came, expected)
             set_parameter(self.module, mine, value)
 
     def train(self, mode: bool) -> None:
@@ -81,8 +82,14 @@ class TorchLike:
         return ModuleLayer(module, config.has_cell, {name: name for name in config.parameter_shapes()})
 
 
-def torch_like(constructor: Callable[..., Any], modes: tuple[Mode, ...], name: str, *,
-               without: tuple[str, ...] = (), source: str | None = None) -> Subject:
+def torch_like(
+    constructor: Callable[..., Any],
+    modes: tuple[Mode, ...],
+    name: str,
+    *,
+    without: tuple[str, ...] = (),
+    source: str | None = None,
+) -> Subject:
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
     absent = {"reset_before", "lengths", *without} | ({"proj"} if "LSTM" not in modes else set())
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}

@@ -1,0 +1,32 @@
+"""What a class declares of itself: ``rnncheck_claims = {"packed": False, "proj": "not implemented", "vmap": True}``."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from rnncheck.errors import UsageError
+from rnncheck.subject import CLIP_FEATURES, FEATURES, Claim
+
+
+def declared_claims(target: Any, name: str) -> dict[str, Claim]:
+    """The claims that ``target`` declares: feature -> True, False, or a reason why it is not offered.
+
+    Raises UsageError for a feature that does not exist, and for anything but a bool or a str.
+    """
+    said = getattr(target, "rnncheck_claims", {})
+    if not isinstance(said, Mapping):
+        came = type(said).__name__
+        raise UsageError(f"{name}: rnncheck_claims is a {came}, but should be a dict, feature -> bool or reason")
+    return {feature: _claim(name, feature, value) for feature, value in said.items()}
+
+
+def _claim(name: str, feature: Any, value: Any) -> Claim:
+    if feature not in FEATURES and feature not in CLIP_FEATURES:
+        close = difflib.get_close_matches(str(feature), [*FEATURES, *CLIP_FEATURES], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; should be one of {', '.join(FEATURES)}"
+        raise UsageError(f"{name}: rnncheck_claims speaks of {feature!r}, but there is no such feature{hint}")
+    if isinstance(value, bool):
+        return Claim(value, "declared")
+    if isinstance(value, str):
+        return Claim(False, "declared", value)
+    raise UsageError(f"{name}: rnncheck_claims[{feature!r}] = {value!r}, but should be True, False or a reason (a str)")

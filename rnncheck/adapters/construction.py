@@ -1,0 +1,142 @@
+"""What a constructor offers: an argument that is there and is not refused; and which axis a layer takes for time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.adapters.constructor import Constructor
+from rnncheck.adapters.names import own_parameters
+from rnncheck.adapters.tiny import BATCH, TIME, Ground, ground, reason_not
+from rnncheck.config import Config
+from rnncheck.subject import Claim
+
+REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError)
+"""How a constructor says that it does not offer something; what else it raises is a failure inside."""
+ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "layers": ("num_layers", {"num_layers": 2}),
+    "bidirectional": ("bidirectional", {"bidirectional": True}),
+    "bias_off": ("bias", {"bias": False}),
+    "dropout": ("dropout", {"dropout": 0.5, "num_layers": 2}),
+    "proj": ("proj_size", {"proj_size": 3}),
+    "reset_before": ("reset_after", {"reset_after": False}),
+}
+"""Features of the constructor: the argument, and the configuration that asks for it."""
+ONLY = {"proj": ("LSTM", "only an LSTM has a projection"), "reset_before": ("GRU", "only a GRU has a reset gate"),
+        "reset_after": ("GRU", "only a GRU has a reset gate")}  # fmt: skip
+OF_A_CELL = ("bias_off", "reset_before")
+SHAPED = ("layers", "bidirectional", "bias_off", "proj")
+"""Features that change the shapes of parameters."""
+
+
+def refusal(start: Ground, config: Config) -> str | None:
+    """Why the constructor refuses this configuration; None where it does not, or fails otherwise."""
+    build = start.subject.build
+    return reason_not(lambda: build(config, torch.float32, torch.device("cpu")), REFUSALS)
+
+
+def constructor_claims(start: Ground) -> dict[str, Claim]:
+    """The features that are arguments of the constructor; of an instance, what it happens to have."""
+    if start.subject.fixed is not None:
+        return _fixed_claims(start.subject.fixed)
+    claims = {feature: _asked(start, feature) for feature in ASKED}
+    claims["reset_after"] = _only(start, "reset_after") or Claim(True, "signature")
+    if not claims["layers"].offered:
+        claims["dropout"] = Claim(False, "signature", "dropout acts between layers only")
+    return claims
+
+
+def _fixed_claims(fixed: Config) -> dict[str, Claim]:
+    has = {
+        "layers": fixed.num_layers > 1, "bidirectional": fixed.bidirectional, "bias_off": not fixed.bias,
+        "dropout": fixed.dropout > 0, "proj": fixed.proj_size > 0, "reset_before": not fixed.reset_after,
+        "reset_after": fixed.mode == "GRU" and fixed.reset_after,
+    }  # fmt: skip
+    return {name: Claim(value, "declared", "" if value else f"this one is {fixed}") for name, value in has.items()}
+
+
+def _asked(start: Ground, feature: str) -> Claim:
+    argument, changes = ASKED[feature]
+    build = start.subject.build
+    if not isinstance(build, Constructor):
+        return Claim(False, "signature", "it is not built by a constructor")
+    if build.is_cell and feature not in OF_A_CELL:
+        return Claim(False, "signature", "a cell is one layer in one direction")
+    other_mode = _only(start, feature)
+    if other_mode is not None:
+        return other_mode
+    if build.signature.takes(argument) == "no":
+        return Claim(False, "signature", f"the constructor takes no {argument}")
+    config = start.case.config.but(**changes)
+    why = refusal(start, config)
+    if why is not None:
+        return Claim(False, "signature", f"the constructor refuses {argument}: {why}")
+    if build.signature.takes(argument) == "maybe" and feature in SHAPED and _shapes(start, config) == _shapes(start):
+        return Claim(False, "signature", f"{argument} disappears in the constructor's ** without effect")
+    return Claim(True, "signature")
+
+
+def _shapes(start: Ground, config: Config | None = None) -> list[tuple[int, ...]] | None:
+    """Of all parameters, in their order; None where the layer cannot be built."""
+    try:
+        layer = start.subject.build(config or start.case.config, torch.float32, torch.device("cpu"))
+    except Exception:  # a claim that fails inside
+        return None
+    return [tuple(parameter.shape) for parameter in own_parameters(layer.module).values()]
+
+
+def _only(start: Ground, feature: str) -> Claim | None:
+    """Not offered, where the feature is one of another mode."""
+    mode, why = ONLY.get(feature, (start.subject.modes[0], ""))
+    return None if mode in start.subject.modes else Claim(False, "signature", why)
+
+
+def variations(start: Ground, claims: Mapping[str, Claim]) -> list[Config]:
+    """The simplest configuration, and each feature of the constructor that is offered, by itself."""
+    simplest = start.case.config
+    if start.subject.fixed is not None:
+        return [simplest]
+    return [simplest, *(simplest.but(**changes) for feature, (_, changes) in ASKED.items() if claims[feature].offered)]
+
+
+def layout_claims(start: Ground) -> dict[str, Claim]:
+    """Which of the first two axes is time: by an argument, or seen from the states, whose last but one is batch."""
+    batched = start.case.batch is not None
+    claims = {"batched": Claim(batched, "probed", "" if batched else "only input without a batch axis can be run")}
+    fixed, build, config = start.subject.fixed, start.subject.build, start.case.config
+    takes = build.signature.takes("batch_first") if isinstance(build, Constructor) and not build.is_cell else "no"
+    if takes == "yes":
+        return claims | {
+            name: _not_refused(start, config.but(batch_first=value))
+            for name, value in (("time_first", False), ("batch_first", True))
+        }
+    told = fixed is not None and isinstance(getattr(start.layer.module, "batch_first", None), bool)
+    major = config.batch_first if told else batched and _reads_batch_first(start)
+    why = f"reads input as ({'batch, time' if major else 'time, batch'}, input)"
+    claims |= {"time_first": Claim(not major, "probed", why), "batch_first": Claim(major, "probed", why)}
+    if takes == "maybe" and not major:
+        claims["batch_first"] = _heeded(start)
+    return claims
+
+
+def _heeded(start: Ground) -> Claim:
+    """batch_first=True where only ** takes it: whether it is then read so."""
+    claim = _not_refused(start, start.case.config.but(batch_first=True))
+    seen: list[Ground] = []
+    failed = reason_not(lambda: seen.append(ground(start.subject, start.case.but(batch_first=True), start.forms)))
+    if claim.offered and failed is None and not _reads_batch_first(seen[0]):
+        return Claim(False, "signature", "batch_first disappears in the constructor's ** without effect")
+    return claim
+
+
+def _not_refused(start: Ground, config: Config) -> Claim:
+    why = refusal(start, config)
+    return Claim(why is None, "signature", why or "")
+
+
+def _reads_batch_first(start: Ground) -> bool:
+    """What the subject takes for the batch is the last but one axis of its states."""
+    h_n = start.state[0]
+    first = BATCH if start.case.config.batch_first else TIME
+    return isinstance(h_n, Tensor) and h_n.dim() >= 2 and h_n.shape[-2] == first

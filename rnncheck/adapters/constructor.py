@@ -1,0 +1,128 @@
+"""A class or a factory, called with those of torch's constructor arguments that it takes."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.adapters.lengths import LengthsLayer
+from rnncheck.adapters.locate import Located
+from rnncheck.adapters.names import match, own_parameters
+from rnncheck.adapters.signature import Signature, forward_of, hx_argument, lengths_argument
+from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.adapters.torch_layers import ModuleLayer
+from rnncheck.config import Config
+from rnncheck.subject import NotClaimed
+
+OPTIONS: Mapping[str, Any] = {
+    "num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False,
+    "proj_size": 0, "reset_after": True,
+}  # fmt: skip
+"""torch's optional arguments (and reset_after) with their defaults."""
+NATURE = ("nonlinearity", "batch_first", "reset_after")
+"""Options that a class without the argument may have by nature: it reads batch-major, or is the textbook's GRU."""
+
+
+def options_of(config: Config) -> dict[str, Any]:
+    """Every option of torch's constructor, as this configuration has it."""
+    nonlinearity = "relu" if config.mode == "RNN_RELU" else "tanh"
+    return {name: nonlinearity if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
+
+
+@dataclass(frozen=True)
+class Constructor:
+    """Builds the layer of a Config by calling the target; a cell is made a layer that calls it step by step."""
+
+    target: Located
+    is_cell: bool = False
+
+    @cached_property
+    def signature(self) -> Signature:
+        """What the target takes."""
+        return Signature.of(self.target.object)
+
+    def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
+        made = self.make(config, dtype, device)
+        return layer_of(Stepwise(made) if self.is_cell else made, config)
+
+    def make(self, config: Config, dtype: torch.dtype, device: torch.device) -> Any:
+        """What the target returns for this configuration, of this dtype and on this device."""
+        places: dict[str, Any] = {"dtype": dtype, "device": device}
+        taken = {name: value for name, value in places.items() if name in self.signature.names}
+        sizes, options = self.arguments(config)
+        made = self.target.object(*sizes, **options, **taken)
+        if isinstance(made, nn.Module) and len(taken) < len(places):
+            made = made.to(dtype=dtype, device=device)
+        return made
+
+    def arguments(self, config: Config) -> tuple[tuple[int, ...], dict[str, Any]]:
+        """Positional and keyword arguments. An option that has a name is always given: its default may be another."""
+        names, sizes = self.signature.size_names(), (config.input_size, config.hidden_size)
+        options = {name: value for name, value in options_of(config).items() if self.gives(name, value)}
+        return ((), dict(zip(names, sizes, strict=True)) | options) if names else (sizes, options)
+
+    def gives(self, name: str, value: Any) -> bool:
+        """Whether the option is passed; raises NotClaimed where it would have to be and cannot."""
+        takes, default = self.signature.takes(name), value == OPTIONS[name]
+        if takes == "no" and not default and name not in NATURE:
+            raise NotClaimed(f"the constructor takes no {name}")
+        return takes == "yes" or (takes == "maybe" and not default)
+
+    def source(self) -> str | None:
+        """Python lines that bind ``build``, to be called as torch's constructor; None where a script cannot."""
+        target = self.target
+        if target.lines is None or self._calls_otherwise():
+            return None
+        stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()]
+        head = [target.lines, *(stepwise if self.is_cell else [])]
+        if self._is_torch_like() and not self.is_cell:
+            return "\n".join([*head, f"build = {target.expression}"])
+        taken = [name for name in OPTIONS if name in self.signature.names]
+        accepted = [f"{name}={OPTIONS[name]!r}" for name in OPTIONS if name in taken or name in NATURE]
+        rest = ["**options"] if self.signature.others else []
+        names = self.signature.size_names()
+        sizes = [f"{names[0]}=input_size", f"{names[1]}=hidden_size"] if names else ["input_size", "hidden_size"]
+        call = f"{target.expression}({', '.join([*sizes, *(f'{name}={name}' for name in taken), *rest])})"
+        made = f"Stepwise({call})" if self.is_cell else call
+        parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *rest])
+        return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
+
+    def _calls_otherwise(self) -> bool:
+        """Whether the state is not simply the second argument."""
+        made = self.target.object
+        return isinstance(made, type) and hx_argument(getattr(made, "forward", made.__call__)).keyword is not None
+
+    def _is_torch_like(self) -> bool:
+        """Whether torch's own call says the same to this constructor."""
+        signature = self.signature
+        known = {name: signature.defaults.get(name, OPTIONS[name]) for name in OPTIONS if name in signature.names}
+        sizes = signature.positional[:2] in ((), signature.size_names(), ("input_size", "hidden_size"))
+        complete = signature.takes("batch_first") != "no"
+        return sizes and complete and all(value == OPTIONS[name] for name, value in known.items())
+
+
+def layer_of(module: Any, config: Config) -> ModuleLayer:
+    """A built module behind the one door, its parameters matched with torch's names where they can be."""
+    forward, names = forward_of(module), match(own_parameters(module), config)
+    hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
+    if lengths is None:
+        return ModuleLayer(module, config.has_cell, names, hx)
+    call = ByKeyword(lengths, hx)
+    return LengthsLayer(module, config.has_cell, names, hx, batch_first=config.batch_first, call=call)
+
+
+@dataclass(frozen=True)
+class ByKeyword:
+    """Calls a module with lengths under the name that its forward has for them."""
+
+    lengths: str
+    hx: str | None
+
+    def __call__(self, module: Any, x: Tensor, hx: Any, lengths: Tensor) -> Any:
+        given = {} if hx is None or self.hx is None else {self.hx: hx}
+        second = () if hx is None or self.hx is not None else (hx,)
+        return module(x, *second, **given, **{self.lengths: lengths})

@@ -1,0 +1,98 @@
+"""Which of torch's modes a class, a module or a name speaks of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from rnncheck.adapters.names import match, misfit
+from rnncheck.config import GATES, MODES, Config, Mode
+from rnncheck.errors import UsageError
+
+ELMAN: tuple[Mode, ...] = ("RNN_TANH", "RNN_RELU")
+TORCH: Mapping[type, tuple[Mode, ...]] = {
+    nn.LSTM: ("LSTM",), nn.GRU: ("GRU",), nn.RNN: ELMAN,
+    nn.LSTMCell: ("LSTM",), nn.GRUCell: ("GRU",), nn.RNNCell: ELMAN,
+}  # fmt: skip
+NAMES: Mapping[str, tuple[Mode, ...]] = {"lstm": ("LSTM",), "gru": ("GRU",), "rnn": ELMAN, "elman": ELMAN}
+
+
+def declared_modes(target: Any) -> tuple[Mode, ...]:
+    """What is certain: ``rnncheck_mode = "GRU"`` on it, a torch layer above it, or its own ``mode``; else ()."""
+    said = getattr(target, "rnncheck_mode", None)
+    if said is not None:
+        return _known((said,) if isinstance(said, str) else tuple(said), target)
+    kind = target if isinstance(target, type) else type(target)
+    for torch_kind, modes in TORCH.items():
+        if issubclass(kind, torch_kind):
+            return modes if isinstance(target, type) else _one_of(modes, target)
+    mode = getattr(target, "mode", None)
+    return (mode,) if isinstance(mode, str) and mode in MODES else ()
+
+
+def _one_of(modes: tuple[Mode, ...], instance: Any) -> tuple[Mode, ...]:
+    """Of an Elman network's two modes the one that this instance has."""
+    if modes != ELMAN:
+        return modes
+    return ("RNN_RELU",) if getattr(instance, "nonlinearity", "tanh") == "relu" else ("RNN_TANH",)
+
+
+def _known(modes: tuple[str, ...], target: Any) -> tuple[Mode, ...]:
+    unknown = [mode for mode in modes if mode not in MODES]
+    if unknown or not modes:
+        raise UsageError(f"rnncheck_mode = {modes!r} on {target!r:.60}, but should be of {', '.join(MODES)}")
+    return tuple(mode for mode in MODES if mode in modes)
+
+
+def modes_in(name: str) -> tuple[Mode, ...]:
+    """The modes that a name like ``FastLSTM`` speaks of, () if none.
+
+    >>> modes_in("mine.py:FastLSTM")
+    ('LSTM',)
+    """
+    last = name.rpartition(":")[2].rpartition(".")[2].lower()
+    return next((modes for word, modes in NAMES.items() if word in last), ())
+
+
+def modes_by_parameters(own: Mapping[str, Tensor], input_size: int, hidden_size: int) -> tuple[Mode, ...]:
+    """The modes whose gates these parameters of one layer and direction make up; () if none, or if it cannot be told.
+
+    Each gate has a matrix for the input, one for the state, and 0, 1 or 2 biases.
+    """
+    count = sum(parameter.numel() for parameter in own.values())
+    for modes in (("LSTM",), ("GRU",), ELMAN):
+        gates = len(GATES[modes[0]])
+        if any(count == gates * hidden_size * (input_size + hidden_size + biases) for biases in range(3)):
+            return modes
+    return ()
+
+
+def config_by_parameters(own: Mapping[str, Tensor], modes: tuple[Mode, ...] = MODES) -> Config | None:
+    """The configuration with exactly these parameters, None if there is none; what leaves no trace is torch's default.
+
+    >>> config_by_parameters(dict(nn.GRU(4, 3, bidirectional=True).named_parameters()))
+    Config('GRU', 4, 3, bidirectional=True)
+    """
+    for shape in _candidates(modes, len(own)):
+        names = match(own, shape)
+        config = names and _sized(own, names, shape)
+        if names and config and misfit(own, names, config) is None:
+            return config
+    return None
+
+
+def _candidates(modes: tuple[Mode, ...], count: int) -> list[Config]:
+    """Every arrangement of as many parameters, with sizes that mean nothing yet."""
+    arrangements = [
+        Config(mode, 2, 2, num_layers=layers, bias=bias, bidirectional=both, proj_size=proj)
+        for mode in sorted(modes, key=lambda mode: mode == "RNN_RELU") for layers in range(1, count // 2 + 1)
+        for bias in (True, False) for both in (False, True) for proj in ((0, 1) if mode == "LSTM" else (0,))
+    ]  # fmt: skip
+    return [config for config in arrangements if len(config.parameter_shapes()) == count]
+
+
+def _sized(own: Mapping[str, Tensor], names: Mapping[str, str], shape: Config) -> Config | None:
+    weight_ih, weight_hh = own[names["weight_ih_l0"]], own[names["weight_hh_l0"]]
+    hidden = weight_ih.shape[0] // len(shape.gates) if weight_ih.dim() == 2 else 0
+    proj = weight_hh.shape[-1] if shape.proj_size and weight_hh.dim() == 2 else 0
+    return shape.but(input_size=weight_ih.shape[1], hidden_size=hidden, proj_size=proj) if hidden > proj else None

@@ -1,0 +1,200 @@
+"""What a subject offers: what it declares, what its signatures say, and what tiny calls show.
+
+A feature in a signature is claimed even if it fails inside: to find that is what the catalog is for. Only a constructor
+that refuses the argument takes the claim back. A call that fails shows that a feature is not offered; a call that
+succeeds with wrong numbers shows that it is.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from rnncheck.adapters.clip_functions import probed
+from rnncheck.adapters.construction import constructor_claims, layout_claims, refusal, variations
+from rnncheck.adapters.constructor import Constructor
+from rnncheck.adapters.loading import load_claims
+from rnncheck.adapters.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
+from rnncheck.adapters.names import own_parameters
+from rnncheck.adapters.signature import HxArgument, forward_of, hx_argument, lengths_argument
+from rnncheck.adapters.tiny import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
+from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.case import Case
+from rnncheck.config import MODES, Config, Mode
+from rnncheck.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.trial import SubjectError
+
+SIZES = ((4, 7), (4, 6), (8, 8))
+"""(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""
+
+
+class NotRecurrent(Exception):
+    """Nothing that could be judged can be run; the message says why."""
+
+
+def probe(subject: Subject) -> Mapping[str, Claim]:
+    """A claim for each feature, and for each of torch's modes; what the subject declares goes unprobed.
+
+    Where nothing can be run at all, no feature is offered and "batched" says why.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return probed(subject).claims if subject.kind == "clip" else _probe_layer(subject)
+
+
+def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
+    try:
+        start = _find_ground(subject)
+    except NotRecurrent as reason:
+        return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
+    layout = layout_claims(start)
+    start = _laid_out(start, layout)
+    claims = {**_mode_claims(start), **layout, **constructor_claims(start), **_forward_claims(start)}
+    claims |= {name: Claim(True, "probed") for name in ("state", "float32")}
+    claims |= _module_claims(start) | _call_claims(start, subject.claims)
+    claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
+    return {**claims, **subject.claims}
+
+
+def _laid_out(start: Ground, claims: Mapping[str, Claim]) -> Ground:
+    """The simplest case as a batch-major layer wants it, if it is one; and the ways to give hx that work there."""
+    major = start.case.config.batch_first or not claims["time_first"].offered
+    case = start.case.but(batch_first=major)
+    found = replace(start, case=case)
+    return replace(found, forms=tuple(hx for hx in start.forms if _tried(found, hx).offered) or start.forms)
+
+
+# the simplest case that works -----------------------------------------------------------------------------------------
+
+
+def _find_ground(subject: Subject) -> Ground:
+    """The simplest case that runs; raises NotRecurrent with the reason of the most promising attempt."""
+    reasons: list[BaseException] = []
+    for config in _configs(subject):
+        for batch in (BATCH, None):
+            for hx in ("none", "zeros"):
+                try:
+                    found = ground(subject, Case(config, TIME, batch, hx=hx), ("zeros", "none"))
+                except (SubjectError, Malformed) as error:
+                    reasons.append(error)
+                    continue
+                if len(found.state) == 1 + config.has_cell:
+                    return _of_its_mode(found)
+                reasons.append(Malformed(f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"))
+    raise NotRecurrent(_why(reasons))
+
+
+def _configs(subject: Subject) -> Iterator[Config]:
+    """What to try: an LSTM first, unless the mode is known."""
+    if subject.fixed is not None:
+        yield subject.fixed
+        return
+    for batch_first in (False, True):
+        for input_size, hidden_size in SIZES:
+            for mode in subject.modes or ("LSTM", "RNN_TANH"):
+                yield Config(mode, input_size, hidden_size, batch_first=batch_first)
+
+
+def _why(reasons: list[BaseException]) -> str:
+    malformed = next((root(reason) for reason in reasons if isinstance(root(reason), Malformed)), None)
+    if malformed is not None:
+        return f"no recurrent layer as torch's are: {said(malformed)}; wrap it in a module that returns just that"
+    first = reasons[0]
+    if isinstance(first, SubjectError) and first.doing == "building":
+        why = said(root(first))
+        return f"its constructor refuses every configuration: {why}; name a factory (input_size, hidden_size) -> layer"
+    return f"it cannot be called as a recurrent layer: {said(root(first))}"
+
+
+def _of_its_mode(found: Ground) -> Ground:
+    """The same with the subject's modes and the case's mode told apart."""
+    modes = found.subject.modes or _modes(found)
+    if not modes:
+        raise NotRecurrent("cannot tell which of RNN, GRU, LSTM it is; set rnncheck_mode on it, or name a reference")
+    config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
+    return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
+
+
+def _modes(found: Ground) -> tuple[Mode, ...]:
+    """The modes of as many states: declared by the module, counted by its parameters, or spoken of by its name."""
+    module, config = _inner(found), found.case.config
+    by_count = modes_by_parameters(own_parameters(module), config.input_size, config.hidden_size)
+    for modes in (declared_modes(module), by_count, modes_in(found.subject.name), modes_in(type(module).__name__)):
+        if modes and (modes == ("LSTM",)) == (len(found.state) == 2):
+            return _elman(found) if modes == ELMAN else modes
+    return ("LSTM",) if len(found.state) == 2 else ()
+
+
+def _elman(found: Ground) -> tuple[Mode, ...]:
+    """Both modes where nonlinearity can be chosen; else the one that the output shows."""
+    build = found.subject.build
+    if isinstance(build, Constructor) and build.signature.takes("nonlinearity") != "no":
+        config = found.case.config.but(mode="RNN_RELU")
+        return ("RNN_TANH",) if refusal(found, config) else ELMAN
+    positive = isinstance(found.output, Tensor) and bool((found.output >= 0).all())
+    return ("RNN_RELU",) if positive else ("RNN_TANH",)
+
+
+def _inner(found: Ground) -> Any:
+    """The module that the subject's author wrote."""
+    module = found.layer.module
+    return module.cell if isinstance(module, Stepwise) else module
+
+
+# claims ---------------------------------------------------------------------------------------------------------------
+
+
+def _mode_claims(start: Ground) -> dict[str, Claim]:
+    return {mode: Claim(mode in start.subject.modes, "probed") for mode in MODES}
+
+
+def _forward_claims(start: Ground) -> dict[str, Claim]:
+    """hx, by the signature of the author's forward."""
+    forward = forward_of(_inner(start))
+    argument, lengths = hx_argument(forward), lengths_argument(forward)
+    takes = {"lengths": Claim(lengths is not None, "signature", "" if lengths else "forward takes no lengths")}
+    if argument.given == "maybe":
+        return takes | {"hx": _tried(start, "zeros"), "hx_none": _tried(start, "none")}
+    why = "forward takes no initial state" if argument.given == "no" else ""
+    return takes | {"hx": Claim(argument.given == "yes", "signature", why), "hx_none": _needed(argument)}
+
+
+def _needed(argument: HxArgument) -> Claim:
+    why = "forward has no default for the initial state" if argument.needed else ""
+    return Claim(not argument.needed, "signature", why)
+
+
+def _tried(start: Ground, hx: str) -> Claim:
+    reason = reason_not(lambda: ground(start.subject, start.case.but(hx=hx), (hx,)))
+    return Claim(reason is None, "probed", reason or "")
+
+
+def _module_claims(start: Ground) -> dict[str, Claim]:
+    """What every module offers: torch.compile runs what it cannot compile as it is."""
+    module = isinstance(start.layer.module, nn.Module)
+    why = "" if module else "it is not a torch.nn.Module"
+    return {name: Claim(module, "signature", why) for name in ("module", "compile")}
+
+
+def _promises(start: Ground, claims: Mapping[str, Claim]) -> dict[str, Claim]:
+    """What follows from what it is: torch's initialization of torch's layers, ONNX of what can be exported."""
+    torchs = isinstance(_inner(start), nn.RNNBase | nn.RNNCellBase)
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    onnx = f"needs {' and '.join(missing)}, not installed" if missing else claims["export"].why
+    return {
+        "torch_init": Claim(torchs, "signature", "" if torchs else "no subclass of torch's, and not declared"),
+        "onnx": Claim(not missing and claims["export"].offered, "probed", onnx),
+    }
+
+
+def _call_claims(start: Ground, declared: Mapping[str, Claim]) -> dict[str, Claim]:
+    """The features that only a call can show; a fixed instance's packed input is tried as it is."""
+    reasons = {
+        feature: reason_not(lambda call=call: call(start))  # type: ignore[misc]
+        for feature, call in CALLS.items()
+        if feature not in declared
+    }
+    return {feature: Claim(reason is None, "probed", reason or "") for feature, reason in reasons.items()}

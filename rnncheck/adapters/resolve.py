@@ -1,0 +1,134 @@
+"""From what a person names (a class, factory, instance, cell, clip function, or words for one) to Subjects."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+import rnncheck.nn
+from rnncheck.adapters.claims import declared_claims
+from rnncheck.adapters.clip_functions import clip_function, torch_clip
+from rnncheck.adapters.constructor import Constructor
+from rnncheck.adapters.instances import Instance, config_of
+from rnncheck.adapters.known import known_deviations
+from rnncheck.adapters.locate import Located, described, locate
+from rnncheck.adapters.modes import ELMAN, declared_modes
+from rnncheck.adapters.probe import probe
+from rnncheck.adapters.probe_all import probe_all
+from rnncheck.adapters.signature import Signature
+from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.clip import clip_grad_norm_
+from rnncheck.config import Mode
+from rnncheck.errors import UsageError
+from rnncheck.subject import Claim, Subject
+
+__all__ = ["known_deviations", "probe", "probe_all", "subjects"]
+
+KINDS = ("layer", "cell", "clip")
+TORCH_LIKE: Mapping[Any, tuple[Mode, ...]] = {
+    nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",),
+    rnncheck.nn.RNN: ELMAN, rnncheck.nn.GRU: ("GRU",), rnncheck.nn.LSTM: ("LSTM",),
+}  # fmt: skip
+"""Layers whose claims are known, so that they need no probing; a test probes them all the same."""
+
+
+def subjects(target: Any = None, against: Any = None, kind: str | None = None) -> list[Subject]:
+    """The subjects that ``target`` names, each with the reference that ``against`` names.
+
+    target: None for rnncheck's own layers and torch's; a str, class, factory, instance, cell, clip function or Subject;
+            or a list of these
+    kind:   "layer", "cell" or "clip" where it cannot be told from the target
+
+    Raises UsageError, one line, where something cannot be used. What a subject offers is yet to be probed.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"kind = {kind!r}, but should be one of {', '.join(KINDS)}")
+    several = target if isinstance(target, list | tuple) else [target]
+    found = ours_and_torchs() if target is None else [_subject(one, kind) for one in several]
+    return found if against is None else [_with_reference(one, _subject(against, kind)) for one in found]
+
+
+def ours_and_torchs() -> list[Subject]:
+    """What is looked at if no target is named."""
+    classes = [rnncheck.nn.RNN, rnncheck.nn.GRU, rnncheck.nn.LSTM, nn.RNN, nn.GRU, nn.LSTM]
+    rnn, gru, lstm, *torchs = (_subject(one, None) for one in classes)
+    return [rnn, gru, textbook_gru(), lstm, _subject(clip_grad_norm_, None), *torchs, torch_clip()]
+
+
+def textbook_gru() -> Subject:
+    """rnncheck.nn.GRU with reset_after=False: as in Cho et al. 2014."""
+    source = "import functools\n\nimport rnncheck.nn\n\nbuild = functools.partial(rnncheck.nn.GRU, reset_after=False)"
+    build = functools.partial(rnncheck.nn.GRU, reset_after=False)
+    gru = torch_like(build, ("GRU",), "rnncheck.nn.GRU(reset_after=False)", source=source)
+    variant = {"reset_after": Claim(False, "declared"), "reset_before": Claim(True, "declared")}
+    return replace(gru, claims={**gru.claims, **variant})
+
+
+def _subject(target: Any, kind: str | None) -> Subject:
+    if isinstance(target, Subject):
+        return target
+    located = locate(str(target)) if isinstance(target, str | Path) else described(target)
+    if isinstance(located.object, Subject):
+        return located.object
+    kind = kind or _kind(located)
+    return _clip(located) if kind == "clip" else _layer(located, is_cell=kind == "cell")
+
+
+def _kind(target: Located) -> str:
+    """What the target is, by its type and name; raises UsageError where it is nothing that can be called."""
+    value = target.object
+    if isinstance(value, ModuleType):
+        raise UsageError(f"{target.name}: is a module, but should name a layer, a cell or a clip function in it")
+    if not callable(value):
+        raise UsageError(f"{target.name}: is {_a(value)}, but should be a layer, a cell or a clip function")
+    name = (value if isinstance(value, type) or _is_function(value) else type(value)).__name__
+    if _is_function(value) and ("max_norm" in Signature.of(value).names or "clip" in name):
+        return "clip"
+    kind = value if isinstance(value, type) else type(value)
+    return "cell" if issubclass(kind, nn.RNNCellBase) or name.lower().endswith("cell") else "layer"
+
+
+def _is_function(value: Any) -> bool:
+    """A function or a method; functools.partial has no name and counts as a factory."""
+    return hasattr(value, "__name__") and not isinstance(value, type)
+
+
+def _a(value: Any) -> str:
+    return f"{value!r:.40} of type {type(value).__name__}"
+
+
+def _clip(target: Located) -> Subject:
+    if isinstance(target.object, type | nn.Module):
+        raise UsageError(f"{target.name}: is {_a(target.object)}, but should be a function like clip_grad_norm_")
+    source = None if target.lines is None else f"{target.lines}\n\nbuild = {target.expression}"
+    return clip_function(target.object, target.name, source=source)
+
+
+def _layer(target: Located, is_cell: bool) -> Subject:
+    value = target.object
+    own = TORCH_LIKE.get(value) if isinstance(value, type) else None
+    if own is not None and not is_cell:
+        source = f"{target.lines}\n\nbuild = {target.expression}"
+        return torch_like(value, own, target.name, source=source)
+    claims = declared_claims(value, target.name)
+    if isinstance(value, type | functools.partial) or _is_function(value):
+        build = Constructor(target, is_cell)
+        return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source())
+    config, copies = config_of(target, value), Instance(target, is_cell)
+    return Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source())
+
+
+def _with_reference(subject: Subject, reference: Subject) -> Subject:
+    """The subject with its reference, which also says the modes where the subject does not."""
+    pair = f"{subject.name} against {reference.name}"
+    if subject.kind != reference.kind:
+        raise UsageError(f"{pair}: a {subject.kind} cannot agree with a {reference.kind}; name two of a kind")
+    modes = tuple(mode for mode in subject.modes or reference.modes if mode in (reference.modes or subject.modes))
+    if subject.kind == "layer" and not modes and subject.modes and reference.modes:
+        known = [", ".join(one.modes) for one in (subject, reference)]
+        raise UsageError(f"{pair}: {known[0]} cannot agree with {known[1]}; name a reference of the same mode")
+    return replace(subject, modes=modes, reference=reference)

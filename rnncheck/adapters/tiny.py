@@ -1,0 +1,217 @@
+"""Tiny calls that show whether a subject offers what no signature tells."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from rnncheck.adapters.locate import one_line
+from rnncheck.case import Case
+from rnncheck.subject import Layer, Malformed, NotClaimed, Subject
+from rnncheck.trial import SubjectError, Trial, subject_at_work
+
+TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
+
+
+class NotOffered(Exception):
+    """What came back shows that a feature is not offered, though nothing was raised."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The simplest case that a subject can run, and what it returned; every call starts from here.
+
+    forms: the ways to give hx that work in this case, each tried in turn
+    """
+
+    subject: Subject
+    case: Case
+    layer: Layer
+    output: Any
+    state: tuple[Any, ...]
+    forms: tuple[str, ...]
+
+    def run(self, **changes: Any) -> "Ground":
+        """The case with these changes, with hx given or not, whichever works first; raises what the last one raised."""
+        *first, last = self.forms
+        for hx in first:
+            try:
+                return ground(self.subject, self.case.but(hx=hx, **changes), self.forms)
+            except (SubjectError, Malformed):  # the next way is tried
+                pass
+        return ground(self.subject, self.case.but(hx=last, **changes), self.forms)
+
+    def tensors(self) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """The input and the state, as the case's call takes them."""
+        trial = _trial(self.subject, self.case)
+        return trial.lay_out(trial.x, trial.state)
+
+    def function(self) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """(x -> output, x): in double precision if there is any, as float32 has kernels with fewer derivatives."""
+        double = reason_not(lambda: self.run(dtype="float64")) is None
+        found = self.run(dtype="float64" if double else "float32")
+        x, hx = found.tensors()
+        return (lambda x: found.layer(x, hx)[0]), x
+
+
+def ground(subject: Subject, case: Case, forms: tuple[str, ...]) -> Ground:
+    """Build and call once; raises SubjectError or Malformed."""
+    trial = _trial(subject, case)
+    layer = trial.build()
+    output, state = trial.call_on(layer)
+    return Ground(subject, case, layer, output, state, forms)
+
+
+def _trial(subject: Subject, case: Case) -> Trial:
+    return Trial(replace(subject, claims={}), case)  # without the claim to load, parameters stay as they are
+
+
+def reason_not(action: Callable[[], Any], only: tuple[type[BaseException], ...] = (BaseException,)) -> str | None:
+    """None where ``action`` succeeds (or raises anything but ``only``); else the exception in one line."""
+    try:
+        with warnings.catch_warnings(), subject_at_work("probing"):
+            warnings.simplefilter("ignore")
+            action()
+    except SubjectError as error:
+        cause = root(error)
+        return said(cause) if isinstance(cause, only) else None
+    return None
+
+
+def root(error: BaseException) -> BaseException:
+    """What the subject itself raised."""
+    while isinstance(error, SubjectError):
+        error = error.cause
+    return error
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line."""
+    if isinstance(error, NotClaimed | Malformed | NotOffered):
+        return one_line(error)
+    return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
+
+
+# the features, a call each --------------------------------------------------------------------------------------------
+
+
+def unbatched(g: Ground) -> None:
+    """Offered where the output or the state loses an axis, with hx and without: else it was misread."""
+    for hx in g.forms:
+        seen = ground(g.subject, g.case.but(hx=hx, batch=None), g.forms)
+        dims = [part.dim() for part in (seen.output, *seen.state) if isinstance(part, Tensor)]
+        if dims and 2 not in dims:
+            raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
+
+
+def packed(g: Ground) -> None:
+    """The simplest packed input: sorted lengths."""
+    seen = g.run(batch=BATCH, lengths=LENGTHS)
+    if not isinstance(seen.output, PackedSequence | Tensor):
+        raise NotOffered(f"a {type(seen.output).__name__} comes back for a PackedSequence")
+
+
+def training(g: Ground) -> None:
+    """A module with parameters is meant to be trained; of anything else, the output must depend on the input."""
+    if any(p.requires_grad for p in g.layer.parameters().values()):
+        return
+    f, x = g.function()
+    torch.autograd.grad(f(x.requires_grad_()).sum(), x)
+
+
+def second(g: Ground) -> None:
+    """The derivative of a squared derivative."""
+    f, x = g.function()
+    x = x.detach().requires_grad_()
+    (first,) = torch.autograd.grad(f(x).square().sum(), x, create_graph=True)
+    torch.autograd.grad(first.square().sum(), x)
+
+
+def jvp(g: Ground) -> None:
+    """With respect to the input."""
+    f, x = g.function()
+    torch.func.jvp(f, (x,), (torch.ones_like(x),))
+
+
+def vmap(g: Ground) -> None:
+    """Over a new first axis of the input."""
+    f, x = g.function()
+    torch.func.vmap(f)(torch.stack([x, x]))
+
+
+def functional(g: Ground) -> None:
+    """With its own parameters."""
+    module, arguments = _module(g)
+    torch.func.functional_call(module, dict(module.named_parameters()), arguments)
+
+
+def autocast(g: Ground) -> None:
+    """To bfloat16."""
+    device = torch.device(g.case.device).type
+    with torch.autocast(device, torch.bfloat16):
+        g.run()
+
+
+def meta(g: Ground) -> None:
+    """Built and called on the meta device."""
+    g.run(device="meta")
+
+
+def export(g: Ground) -> None:
+    """With example inputs."""
+    module, arguments = _module(g)
+    torch.export.export(module, arguments)
+
+
+def script(g: Ground) -> None:
+    """As a part of another module: torch.nn.LSTM itself can be scripted no other way."""
+    module, arguments = _module(g)
+    if isinstance(arguments[-1], tuple):
+        raise NotOffered("its state must be given, and TorchScript cannot be told of a pair here")
+    whole = _WithState(module) if len(arguments) > 1 else _Alone(module)
+    torch.jit.script(whole.train(module.training))
+
+
+class _Alone(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):  # TorchScript takes what has no type for a Tensor
+        return self.layer(x)
+
+
+class _WithState(_Alone):
+    def forward(self, x, hx):
+        return self.layer(x, hx)
+
+
+def _module(g: Ground) -> tuple[nn.Module, tuple[Any, ...]]:
+    """The module and the arguments of one call."""
+    if not isinstance(g.layer.module, nn.Module):
+        raise NotOffered("it is not a torch.nn.Module")
+    x, hx = g.tensors()
+    if hx is None:
+        return g.layer.module, (x,)
+    return g.layer.module, (x, hx if g.case.config.has_cell else hx[0])
+
+
+CALLS: Mapping[str, Callable[[Ground], None]] = {
+    "unbatched": unbatched,
+    "packed": packed,
+    "training": training,
+    **{dtype: lambda g, dtype=dtype: g.run(dtype=dtype) for dtype in ("float64", "bfloat16", "float16")},  # type: ignore[misc]
+    "second": second,
+    "jvp": jvp,
+    "vmap": vmap,
+    "functional": functional,
+    "autocast": autocast,
+    "meta": meta,
+    "export": export,
+    "script": script,
+}
+"""Features that no signature tells, each with the call that raises where it is not offered."""
