@@ -1,6 +1,7 @@
 """Where work is done: in this process, in isolated workers, or on many machines; one small protocol."""
 
 from rnncheck.engine.inline import Inline
+from rnncheck.engine.processes import Processes
 from rnncheck.engine.work import Done, Engine, Job, Workshop
 
-__all__ = ["Done", "Engine", "Inline", "Job", "Workshop"]
+__all__ = ["Done", "Engine", "Inline", "Job", "Processes", "Workshop"]

@@ -137,4 +137,5 @@ class Workshop:
         trial = trial_of(subject, shrunk.case)
         outcome = self._check(name, trial, 0, watch)
         with preserved():
-            return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explain(trial, outcome)}
+            explanation = explain(self.catalog[name], trial, outcome)
+        return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explanation}

@@ -1,0 +1,70 @@
+"""Shrinking a case that kills or hangs whoever runs it: each attempt in a process of its own."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from rnncheck.engine.work import Done, Engine, Job, Watch, Workshop
+from rnncheck.property import Property
+from rnncheck.shrink import Shrunk, shrink
+from rnncheck.verdict import Outcome
+
+USUAL_COST = 20
+"""A property of this cost, in runs of the subject, is given twice the time of one that costs nothing."""
+BRIEF, LEAST = 1 / 40, 0.5
+"""An attempt at a case that hangs is given this part of the usual time, and at least so many seconds."""
+CONFIRMED = 4
+"""The smallest case that hangs must still do so when it is given so many times what the attempts were given."""
+
+
+def time_limit(prop: Property | None, case_seconds: float) -> float:
+    """Seconds until a check of this property counts as hung."""
+    return case_seconds * (1 + (0 if prop is None else prop.cost / USUAL_COST))
+
+
+class Keeper:
+    """Runs in a worker of its own and never runs the subject itself.
+
+    engine: makes an engine of one worker for a number of case_seconds
+    known:  what the case is known to come to; None if that is yet to be seen
+    """
+
+    def __init__(self, workshop: Workshop, engine: Callable[[float], Engine], case_seconds: float,
+                 known: Outcome | None) -> None:  # fmt: skip
+        self.workshop = workshop
+        self.engine = engine
+        self.case_seconds = case_seconds
+        self.known = known
+
+    def do(self, job: Job, watch: Watch) -> Done:
+        """Shrink the job's case to the smallest that comes to the same status, and judge that one."""
+        deadline = time.monotonic() + job.seconds
+        (first,), prop = job.cases, self.workshop.catalog[job.properties[0][0]]
+        known = self.known or self._attempt(job, first, self.case_seconds)
+        seconds = self.case_seconds if known.status != "hung" else max(LEAST, self.case_seconds * BRIEF)
+
+        def fails(case: Any) -> bool:
+            needed = time_limit(prop, seconds) if known.status == "hung" else 0.0
+            in_time = time.monotonic() + needed < deadline
+            return in_time and self._attempt(job, case, seconds).status == known.status
+
+        shrunk = shrink(first, fails, job.attempts)
+        if known.status == "fails":
+            told = self._do(replace(job, cases=(shrunk.case,), attempts=0, seconds=0.0))
+            return replace(told, shrunk=shrunk, outcomes=told.outcomes or ((0, known),))
+        outcome = known if shrunk.case == first else self._attempt(job, shrunk.case, CONFIRMED * seconds)
+        if outcome.status != known.status:
+            shrunk, outcome = Shrunk(first, shrunk.attempts), known
+        return Done(job, ((0, outcome),), shrunk=shrunk)
+
+    def _attempt(self, job: Job, case: Any, seconds: float) -> Outcome:
+        one = Job(job.index, "judge", job.subject, (case,), job.properties)
+        done = self._do(one, seconds)
+        return done.outcomes[0][1] if done.outcomes else Outcome(job.properties[0][0], "not_reached", reason=done.lost)
+
+    def _do(self, job: Job, seconds: float | None = None) -> Done:
+        with closing(self.engine(seconds or self.case_seconds)) as engine:
+            (done,) = engine.run([job])
+        return done

@@ -1,0 +1,36 @@
+"""How much memory a process holds, and how much a worker may."""
+
+import os
+from pathlib import Path
+
+GIB = 1 << 30
+LEAST = GIB // 2
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process holds; 0 where that cannot be told (it is gone, or the system has no /proc)."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def available() -> int | None:
+    """Bytes that are free for the taking, in this machine and in this control group; None where that cannot be told."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+    group = Path("/sys/fs/cgroup")
+    try:
+        return min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no control group, or one without a limit ("max")
+        return free
+
+
+def share(workers: int) -> int | None:
+    """Bytes that each of so many workers may take: four fifths of what is available, in equal parts."""
+    free = available()
+    return None if free is None else max(LEAST, int(0.8 * free / workers))

@@ -1,0 +1,176 @@
+"""A worker as its parent sees it: forked, given a job, listened to, looked after, and ended."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rnncheck.engine.channel import Inbox, send
+from rnncheck.engine.last_words import ended, last_words
+from rnncheck.engine.memory import resident
+from rnncheck.engine.record import Entry, Record
+from rnncheck.engine.work import Job
+from rnncheck.engine.worker import HELD_BACK, WHERE, Do, Ends, work
+
+TAIL = 1 << 14
+"""Bytes that are kept of what a subject prints."""
+ROOM = 1 << 20
+"""Bytes that it may print while nobody reads."""
+LAST_MOMENT = 0.3
+"""Seconds that a hanging worker has to print where it is."""
+
+
+@dataclass
+class Console:
+    """What a worker prints; only the end of it is kept. ``ended`` once there will be no more."""
+
+    fd: int
+    tail: bytes = b""
+    ended: bool = False
+
+    def take(self) -> bool:
+        """Read what has come; whether there was anything."""
+        try:
+            data = os.read(self.fd, ROOM)
+        except BlockingIOError:
+            return False
+        self.tail = (self.tail + data)[-TAIL:]
+        self.ended = not data
+        return bool(data)
+
+    def finish(self) -> None:
+        """Read what the dead have left; a process that they forked may go on printing, and is not waited for."""
+        for _ in range(4):
+            if not self.take():
+                return
+
+
+class Worker:
+    """A forked process that does the jobs of one subject, one at a time."""
+
+    def __init__(self, do: Do, subject: int, others: Iterable["Worker"]) -> None:
+        self.subject = subject
+        self.record = Record()
+        jobs, self.jobs = os.pipe()
+        messages_in, messages = os.pipe()
+        console_in, console = os.pipe()
+        ends = Ends(jobs, messages, console)
+        self.inbox, self.console = Inbox(messages_in), Console(console_in)
+        theirs = [fd for other in (*others, self) for fd in other.fds()]
+        self.pid = fork(lambda parent: work(do, ends, self.record, theirs, parent))
+        for fd in (jobs, messages, console):
+            os.close(fd)
+        for fd in (messages_in, console_in):
+            os.set_blocking(fd, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with contextlib.suppress(OSError):  # the system has a limit of its own: then what there is has to do
+                fcntl.fcntl(console_in, fcntl.F_SETPIPE_SZ, ROOM)
+        self.alive = True
+        self.status: int | None = None
+        self.began = resident(self.pid)
+        self.entry: Entry | None = None
+        self.quiet = 0.0
+        self.looked = time.monotonic()
+
+    def fds(self) -> tuple[int, ...]:
+        """The parent's ends of the pipes."""
+        return self.jobs, self.inbox.fd, self.console.fd
+
+    def give(self, job: Job) -> None:
+        """Send a job; raises OSError where the worker has died while it had nothing to do."""
+        self.record.clear()
+        self.entry, self.quiet, self.looked = None, 0.0, time.monotonic()
+        send(self.jobs, job)
+
+    def sources(self) -> list[int]:
+        """Where something may still come from."""
+        return [pipe.fd for pipe in (self.inbox, self.console) if not pipe.ended]
+
+    def listen(self) -> list[Any]:
+        """The messages that have come; raises Garbled."""
+        self.console.take()
+        while self.inbox.take():
+            pass
+        return list(self.inbox.messages())
+
+    def look(self) -> Entry | None:
+        """What it is doing. ``quiet`` counts the seconds since that changed, as far as the parent was there to see."""
+        now, entry = time.monotonic(), self.record.read()
+        self.quiet = self.quiet + min(now - self.looked, 1.0) if entry == self.entry else 0.0
+        self.entry, self.looked = entry, now
+        return entry
+
+    def grown(self) -> int:
+        """Bytes of memory that it holds beyond those it started with."""
+        return resident(self.pid) - self.began
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone; what it has forked goes with it."""
+        if self.alive:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # somebody else has waited for it
+                pid, status = self.pid, None
+            if pid:
+                self.alive, self.status = False, status
+                self._kill_group()
+        return not self.alive
+
+    def how_it_ended(self) -> str:
+        """In words, with the last that it printed."""
+        self.console.finish()
+        return "\n".join(filter(None, (ended(self.status), last_words(self.console.tail))))
+
+    def where_it_is(self) -> str:
+        """The line that a hanging worker is at, as far as it can still tell."""
+        self.console.take()
+        seen = self.console.tail
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, WHERE)
+        deadline = time.monotonic() + LAST_MOMENT
+        while time.monotonic() < deadline and b"(most recent call first)" not in self.console.tail[-2000:]:
+            time.sleep(0.02)
+            self.console.take()
+        return "" if seen == self.console.tail else last_words(self.console.tail)
+
+    def end(self) -> None:
+        """Kill it and what it has forked."""
+        if not self.has_ended():
+            self._kill_group()
+            with contextlib.suppress(ChildProcessError):
+                _, self.status = os.waitpid(self.pid, 0)
+            self.alive = False
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it, and close its pipes."""
+        self.end()
+        for fd in self.fds():
+            os.close(fd)
+        self.record.close()
+
+
+def fork(child: Any) -> int:
+    """The pid of a forked process that runs ``child(the parent's pid)``, which never returns."""
+    parent = os.getpid()
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    try:
+        with warnings.catch_warnings():
+            # Python warns that the parent's threads are not in the child, which needs none: own streams, one torch thread
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            child(parent)
+        with contextlib.suppress(OSError):  # the child does so too, and may have ended already
+            os.setpgid(pid, pid)
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)

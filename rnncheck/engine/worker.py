@@ -1,0 +1,157 @@
+"""Inside a worker: a process of its own that does jobs, tells what came of them, and never returns."""
+
+import contextlib
+import ctypes
+import faulthandler
+import fcntl
+import gc
+import os
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import torch
+
+from rnncheck.engine.channel import Inbox, send
+from rnncheck.engine.record import Record
+from rnncheck.engine.work import Done, Job, Watch
+from rnncheck.verdict import Outcome
+
+HIGH = 200
+"""Our pipes lie at or above this number, out of the way of a subject that closes the low ones."""
+WHERE = signal.SIGUSR1
+"""The signal that makes a worker print where it is, also from within C."""
+HELD_BACK = (signal.SIGINT, signal.SIGTERM)
+"""Blocked while a worker is made, so that neither it nor its parent is interrupted halfway."""
+CONTEXT_LOST = 86
+"""A worker that ends itself with this code says that its CUDA context can no longer be used."""
+_SET_PDEATHSIG = 1
+_KEPT: list[Any] = []
+"""The parent's streams: to let go of them would close their files, and write what the parent had not yet written."""
+
+Do = Callable[[Job, Watch], Done]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An exception that no subject is to blame for, as its traceback's text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A worker's ends of its pipes: jobs come in, messages go out, and what the subject prints goes to the console."""
+
+    jobs: int
+    messages: int
+    console: int
+
+
+class Reporter(Watch):
+    """Records each check before it begins and sends each outcome; a copy that the subject forked says nothing."""
+
+    def __init__(self, record: Record, messages: int) -> None:
+        self.record = record
+        self.messages = messages
+        self.pid = os.getpid()
+        self.job = -1
+
+    def before(self, place: int, what: str) -> None:
+        self._leave_if_copied()
+        random.seed(0)
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed(0)
+        self.record.write(self.job, place, what)
+
+    def after(self, place: int, outcome: Outcome) -> None:
+        self.send((place, outcome))
+
+    def send(self, message: object) -> None:
+        """Tell the parent, unless it would learn it from a worker whose CUDA context is lost."""
+        self._leave_if_copied()
+        _leave_if_context_lost()
+        send(self.messages, message)
+
+    def _leave_if_copied(self) -> None:
+        if os.getpid() != self.pid:
+            os._exit(0)
+
+
+def work(do: Do, ends: Ends, record: Record, others: Iterable[int], parent: int) -> NoReturn:
+    """The life of a worker, from the fork to its end."""
+    code = 1
+    try:
+        jobs, reporter = _settle(ends, record, others, parent)
+        _serve(do, jobs, reporter)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _settle(ends: Ends, record: Record, others: Iterable[int], parent: int) -> tuple[Inbox, Reporter]:
+    gc.freeze()  # what the parent made is not ours to finalise
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    die_with(parent)
+    for name in (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
+        signal.signal(name, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipes = (ends.jobs, ends.messages, ends.console)
+    jobs, messages, console = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH) for fd in pipes)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (console, 1), (console, 2)):
+        os.dup2(source, target)
+    for fd in {nothing, console, *pipes, *others} - {0, 1, 2}:
+        os.close(fd)
+    _KEPT.extend((sys.stdin, sys.stdout, sys.stderr))
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, errors="replace", closefd=False) for fd in (1, 2))
+    faulthandler.enable(2)
+    faulthandler.register(WHERE, 2)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+    torch.set_num_threads(1)
+    return Inbox(jobs), Reporter(record, messages)
+
+
+def die_with(parent: int) -> None:
+    """Where the system offers it (Linux), this process is killed when its parent ends, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _serve(do: Do, jobs: Inbox, reporter: Reporter) -> None:
+    """Each job as it comes, until there is no parent to send one."""
+    while True:
+        try:
+            job = jobs.receive()
+        except EOFError:
+            return
+        reporter.job = job.index
+        message: Any
+        try:
+            message = do(job, reporter)
+            if job.kind == "judge":  # its outcomes have been sent one by one
+                message = replace(message, outcomes=())
+        except BaseException:
+            message = Mistake(traceback.format_exc())
+        reporter.send(message)
+
+
+def _leave_if_context_lost() -> None:
+    """After an error inside a CUDA kernel everything that the process asks of the device fails, whoever asks."""
+    if not torch.cuda.is_initialized():
+        return
+    try:
+        torch.cuda.synchronize()
+    except Exception as error:
+        os.write(2, f"the CUDA context can no longer be used: {error}\n".encode())
+        os._exit(CONTEXT_LOST)
