@@ -1,5 +1,270 @@
-"""weights: to come."""
+"""What must hold of the parameters: every one is used, shared, trained, written and drawn as documented."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import combinations
+from math import log, sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from rnncheck.case import Case
+from rnncheck.catalog.lively import lively, lively_parameters, positive
+from rnncheck.catalog.relabelled import relabelled, restored
+from rnncheck.catalog.words import deterministic, has_bias
+from rnncheck.config import Config
+from rnncheck.observation import Observation, both, every, fact, identical, near, within
 from rnncheck.property import Family
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial, seeded, subject_at_work
 
 weights = Family("weights")
+
+
+@weights("relabel", formula="f(P x; P W P^-1) = P f(x; W)", source="hidden units have no order", kind="metamorphic",
+         needs=("load",), applies=deterministic)  # fmt: skip
+def relabel(trial: Trial) -> Observation:
+    """Giving the hidden units of each layer and direction another order reorders outputs and states, nothing else."""
+    return trial.same(restored(trial, relabelled(trial).run))
+
+
+@weights("bias_sum", formula="f(b_ih, b_hh) = f(b_hh, b_ih)", source="lisa-lab/DeepLearningTutorials#81",
+         kind="metamorphic", needs=("load",), applies=deterministic & has_bias)  # fmt: skip
+def bias_sum(trial: Trial) -> Observation:
+    """Where b_ih and b_hh are only added they can be exchanged: all rows but a GRU's n, whose b_hh is gated by r."""
+    return trial.same(trial.but(parameters=_exchanged(trial)).run)
+
+
+def _exchanged(trial: Trial) -> dict[str, Tensor]:
+    """b_ih and b_hh exchanged in the rows where that changes no sum."""
+    config, new = trial.config, dict(trial.parameters)
+    gates = "rz" if config.mode == "GRU" and config.reset_after else config.gates
+    for _, _, suffix in config.suffixes():
+        ih, hh = trial.parameters["bias_ih" + suffix], trial.parameters["bias_hh" + suffix]
+        rows = torch.arange(len(ih), device=ih.device) < len(gates) * config.hidden_size
+        new["bias_ih" + suffix], new["bias_hh" + suffix] = torch.where(rows, hh, ih), torch.where(rows, ih, hh)
+    return new
+
+
+# trained --------------------------------------------------------------------------------------------------------------
+
+
+def _gradients(trial: Trial) -> dict[str, Tensor]:
+    """The parameters' gradients of the sum of all results, zero where nothing flows."""
+    ones = trial.run.map(torch.ones_like)
+    found, live = trial.gradients(ones), trial.layer.parameters()
+    gradients = {name: found.get(name) for name, parameter in live.items() if parameter.requires_grad}
+    return {name: torch.zeros_like(live[name]) if g is None else g for name, g in gradients.items()}
+
+
+@weights("alive", formula="d loss / d W[row] != 0", source="google/flax#5594, fastai/fastai2#427", kind="derivative",
+         cost=3, needs=("load", "training"), applies=deterministic)  # fmt: skip
+def alive(trial: Trial) -> Observation:
+    """Every row of every parameter gets a gradient that is not zero."""
+    found = {name: (g != 0).reshape(len(g), -1).any(1) for name, g in _gradients(lively(trial)).items()}
+    return every(identical(f"rows of {name} with a gradient", rows, torch.ones_like(rows), ("row",))
+                 for name, rows in found.items())  # fmt: skip
+
+
+@weights("trainable", formula="W := W - d loss / d W  =>  W, f(x) move", source="fastai/fastai2#427",
+         kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
+def trainable(trial: Trial) -> Observation:
+    """Every parameter of the module gets a gradient that is not zero, and an optimizer's step changes the output."""
+    t = lively(trial)
+    before, module = t.run, t.layer.module
+    with torch.enable_grad():
+        run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))
+        loss = torch.stack([part.sum() for _, part in run.parts()]).sum()
+    with subject_at_work("running backward"):
+        loss.backward()
+    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    idle = [name for name, p in trained.items() if p.grad is None or not bool(p.grad.any())]
+    torch.optim.SGD(trained.values(), lr=0.1).step()
+    moved = not torch.equal(t.run_on(t.layer).output, before.output)
+    return fact("parameters without a gradient", not idle, idle, "none") & fact(
+        "a step", moved, "no effect", "an effect"
+    )
+
+
+# written --------------------------------------------------------------------------------------------------------------
+
+Write = Callable[[nn.Module, Mapping[str, Tensor]], Any]
+
+
+@torch.no_grad()
+def _in_place(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        parameter.add_(steps[name])
+
+
+def _data(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        parameter.data = parameter.data + steps[name]
+
+
+def _state_dict(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    module.load_state_dict({name: value + steps.get(name, 0) for name, value in module.state_dict().items()})
+
+
+def _optimizer(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        parameter.grad = -steps[name]
+    torch.optim.SGD(module.parameters(), lr=1.0).step()
+    module.zero_grad()
+
+
+WAYS: Mapping[str, Write] = {
+    "in place": _in_place, ".data": _data, "load_state_dict": _state_dict, "an optimizer's step": _optimizer,
+}  # fmt: skip
+
+
+@weights("write_through", formula="W := W'  =>  f(x; W'), and back  =>  f(x; W) ≡ before", cost=25,
+         source="stale copies of weights", kind="metamorphic", needs=("load", "module"),
+         applies=deterministic)  # fmt: skip
+def write_through(trial: Trial) -> Observation:
+    """However the parameters are changed between two calls, the second uses them; changed back, it is as before."""
+
+    def written(way: str) -> Observation:
+        layer = trial.build()
+        before = trial.run_on(layer)
+        steps = {name: trial.like(p, f"step of {name}", 0.5) for name, p in layer.module.named_parameters()}
+        with subject_at_work(f"changing the parameters, {way}"):
+            WAYS[way](layer.module, steps)
+        seen = _as_if_new(trial, layer, f"{way}: ")
+        layer.load(trial.parameters)
+        return seen & both(trial.run_on(layer), before, 0.0, f"{way}, and back: ")
+
+    return every(map(written, WAYS))
+
+
+def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
+    """The layer gives what a new layer gives that is loaded with its parameters."""
+    new = trial.but(parameters={name: p.detach().clone() for name, p in layer.parameters().items()})
+    return new.same(trial.run_on(layer), prefix)
+
+
+class _Halved(nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight / 2
+
+
+@weights("parametrize", formula="W = g(V)  =>  f(x; g(V)), d loss / d V = g'(d loss / d W)", cost=6,
+         kind="metamorphic", source="torch.nn.utils.parametrize", needs=("load", "module", "training"),
+         applies=deterministic)  # fmt: skip
+def parametrized(trial: Trial) -> Observation:
+    """A parametrization of a weight takes effect in the next call, and hands its gradient on; removed, so does that."""
+    layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
+    before = trial.run_on(layer)
+    owner, attribute = _owner(layer, name)
+    parametrize.register_parametrization(owner, attribute, _Halved())
+    during = trial.run_on(layer)
+    with torch.enable_grad():
+        trial.read(*trial.call_on(layer, trial.x.clone(), trial.state)).output.sum().backward()
+    trained = getattr(owner.parametrizations, attribute).original.grad is not None
+    parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+    after = both(trial.run_on(layer), before, 0.0, "parametrization removed: ")
+    return (
+        halved.same(during, f"{name} halved: ")
+        & fact("gradient of the parametrized", trained, None, "a tensor")
+        & after
+    )
+
+
+def _chosen(trial: Trial) -> str:
+    names = list(trial.parameters)
+    return names[trial.draw("parametrized weight", 0, len(names) - 1)]
+
+
+def _with_half(trial: Trial, name: str) -> dict[str, Tensor]:
+    return {**trial.parameters, name: trial.parameters[name] / 2}
+
+
+def _owner(layer: Layer, name: str) -> tuple[Any, str]:
+    """The module that owns the parameter of this torch name, and what it calls it."""
+    live = layer.parameters()[name]
+    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
+    path, _, attribute = own.rpartition(".")
+    return layer.module.get_submodule(path), attribute
+
+
+# built ----------------------------------------------------------------------------------------------------------------
+
+FLAGS: Mapping[str, dict[str, Any]] = {
+    "bias": {"bias": (True, False)},
+    "batch_first": {"batch_first": (True, False)},
+    "bidirectional": {"bidirectional": (True, False)},
+    "num_layers": {"num_layers": (1, 2)},
+    "dropout": {"dropout": (0.0, 0.5), "num_layers": (2, 2)},
+    "proj_size": {"proj_size": (0, 1)},
+    "nonlinearity": {"mode": ("RNN_TANH", "RNN_RELU")},
+}
+
+
+@weights("flags", formula="f(flag on) != f(flag off)", source="keras-team/keras#8484, NISCHALPI/xLSTM-and-mLSTM#2",
+         cost=20, kind="metamorphic", needs=("hx_none", "batched"))  # fmt: skip
+def flags(trial: Trial) -> Observation:
+    """Every constructor flag that is accepted changes what the same input gives."""
+    return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
+
+
+def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:
+    """Both values of a flag give different results, in training, for an input of time = batch; if both are claimed."""
+    config, training = replace(trial.config, hidden_size=3, proj_size=0, dropout=0.0), trial.subject.offers("training")
+    own = {name: getattr(trial.case, name) for name in ("dtype", "device", "seed")}
+    base = Case(config, 4, 4, training=training, **own)
+    try:
+        one, other = (base.but(**{name: pair[i] for name, pair in values.items()}) for i in (0, 1))
+    except ValueError:  # not a flag of this mode
+        return Observation()
+    if one.config.mode[:3] != trial.config.mode[:3] or trial.subject.refuses(one) or trial.subject.refuses(other):
+        return Observation()
+    first, second = _raw(trial, one), _raw(trial, other)
+    return fact(f"effect of {flag}", not (first.shape == second.shape and torch.equal(first, second)), "none", "some")
+
+
+def _raw(trial: Trial, case: Case) -> Tensor:
+    """The output for this configuration in its own layout, for the same input tensor whatever the layout."""
+    x = positive(trial, trial.x.new_empty(4, 4, case.config.input_size), "input of all flags")
+    layer = (base := Trial(trial.subject, case)).but(parameters=lively_parameters(base)).build()
+    with seeded(case.seed, case.device), subject_at_work("calling"), torch.no_grad():
+        output, _ = layer(x, None)
+    return torch.as_tensor(output)
+
+
+ALPHA = 1e-9
+"""The probability with which weights.init rejects parameters that are drawn as documented."""
+
+
+@weights("init", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))", source="torch.nn.LSTM, documentation of Variables",
+         cost=40, kind="invariant", needs=("torch_init", "torch_parameters"))  # fmt: skip
+def init(trial: Trial) -> Observation:
+    """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none is a copy."""
+    config = replace(trial.config, input_size=24, hidden_size=96, proj_size=trial.config.proj_size and 48)
+    drawn = {name: parameter.detach().double().cpu() for name, parameter in _new(trial, config).parameters().items()}
+    bound, eps = config.hidden_size**-0.5, torch.finfo(trial.case.torch_dtype).eps
+    inside = every(within(f"initial {name}", p, -bound, bound, eps * bound) for name, p in drawn.items())
+    spread = every(_uniform(name, p / bound, eps) for name, p in drawn.items())
+    pairs = combinations(drawn, 2)
+    same = [f"{a} = {b}" for a, b in pairs if drawn[a].shape == drawn[b].shape and torch.equal(drawn[a], drawn[b])]
+    return inside & spread & fact("initial parameters that are copies", not same, same, "none")
+
+
+def _new(trial: Trial, config: Config) -> Layer:
+    with seeded(trial.case.seed, trial.case.device), subject_at_work("building"):
+        layer: Layer = trial.subject.build(config, trial.case.torch_dtype, torch.device(trial.case.device))
+    return layer
+
+
+def _uniform(name: str, values: Tensor, eps: float) -> Observation:
+    """Kolmogorov's distance of these values from U(-1, 1) is what chance allows.
+
+    By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, P(D > d) <= 2 exp(-2 n d^2); the values are rounded.
+    """
+    ordered, n = values.reshape(-1).sort().values, values.numel()
+    rank = torch.arange(n, dtype=torch.float64)
+    expected = (ordered.clamp(-1, 1) + 1) / 2
+    distance = torch.maximum((expected - rank / n).abs(), (expected - (rank + 1) / n).abs()).max()
+    by_chance = sqrt(log(2 / ALPHA) / (2 * n)) + eps
+    return near(f"distance of initial {name} from uniform", distance, torch.zeros_like(distance), by_chance)
