@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.observation import Observation, both, every, fact, identical
+from rnncheck.observation import Observation, both, equal, every, fact, identical
 from rnncheck.subject import Malformed
 from rnncheck.trial import Trial
 
@@ -85,8 +85,10 @@ def unharmed(trial: Trial) -> Observation:
     layer, fresh = trial.layer, trial.build()
     live, as_built = layer.parameters(), fresh.parameters()
     same = every(identical(f"{name} after the refusals", live[name], value) for name, value in as_built.items())
+    flags = [{name: p.requires_grad for name, p in parameters.items()} for parameters in (live, as_built)]
     good = [t for t in (trial, trial.but(lengths=None)) if trial.subject.refuses(t.case) is None]
-    return same & every(both(t.run_on(layer), t.run_on(fresh), 0.0, "good input after the refusals: ") for t in good)
+    runs = every(both(t.run_on(layer), t.run_on(fresh), 0.0, "good input after the refusals: ") for t in good)
+    return same & equal("requires_grad after the refusals", *flags) & runs
 
 
 def others(size: int) -> list[int]:

@@ -75,18 +75,25 @@ def autocast(trial: Trial) -> Observation:
        source="torch.nn.RNN, GRU, LSTM: Variables; pytorch/pytorch#89357", needs=("module", "torch_parameters"))
 def parameters(trial: Trial) -> Observation:
     """Parameters have torch's names, shapes, count and dtype, and a state_dict of torch's layer goes in and out."""
-    module, torchs = trial.build().module, trial.case.parameters()
-    own = dict(module.named_parameters())
-    fitting = {name: -value for name, value in torchs.items() if name in own and own[name].shape == value.shape}
+    with subject_at_work("building"):
+        built = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
+    own = dict(built.module.named_parameters())
+    inside = (
+        equal("parameters", {name: tuple(p.shape) for name, p in own.items()}, trial.config.parameter_shapes())
+        & equal("names in the state_dict", sorted(built.module.state_dict()), sorted(trial.config.parameter_shapes()))
+        & equal("dtypes of the parameters", {p.dtype for p in own.values()}, {trial.case.torch_dtype})
+    )
+    return inside & loaded_both_ways(trial) if inside.holds else inside
+
+
+def loaded_both_ways(trial: Trial) -> Observation:
+    """After a call, the module takes the state_dict of a torch layer, and gives it back as it was."""
+    trial.call_on(trial.layer)
+    module, torchs = trial.layer.module, {name: -value for name, value in trial.case.parameters().items()}
     with subject_at_work("loading torch's state_dict"):
-        module.load_state_dict(fitting, strict=False)
+        module.load_state_dict(torchs)
     stored = module.state_dict()
-    return every([
-        equal("parameters", {name: tuple(p.shape) for name, p in own.items()}, trial.config.parameter_shapes()),
-        equal("names in the state_dict", sorted(stored), sorted(torchs)),
-        equal("dtypes of the parameters", {p.dtype for p in own.values()}, {trial.case.torch_dtype}),
-        *(identical(f"{name} after loading", stored[name], value) for name, value in fitting.items() if name in stored),
-    ])  # fmt: skip
+    return every(identical(f"{name} after loading", stored[name], value) for name, value in torchs.items())
 
 
 def production(trial: Trial) -> Trial:
