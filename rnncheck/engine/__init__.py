@@ -1,7 +1,8 @@
 """Where work is done: in this process, in isolated workers, or on many machines; one small protocol."""
 
 from rnncheck.engine.inline import Inline
+from rnncheck.engine.make import make_engine
 from rnncheck.engine.processes import Processes
 from rnncheck.engine.work import Done, Engine, Job, Workshop
 
-__all__ = ["Done", "Engine", "Inline", "Job", "Processes", "Workshop"]
+__all__ = ["Done", "Engine", "Inline", "Job", "Processes", "Workshop", "make_engine"]

@@ -164,7 +164,7 @@ def fork(child: Any) -> int:
     held = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         with warnings.catch_warnings():
-            # Python warns that the parent's threads are not in the child, which needs none: own streams, one torch thread
+            # Python warns that the parent's threads are not in the child. It needs none: own streams, one torch thread
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:

@@ -1,0 +1,86 @@
+"""The engine of a name, or the nearest thing to it that this machine can do."""
+
+import os
+import sys
+import time
+from typing import Any
+
+import torch
+
+from rnncheck.engine.inline import Inline
+from rnncheck.engine.packing import Unpackable, pack
+from rnncheck.engine.process import fork
+from rnncheck.engine.processes import CASE_SECONDS, Processes, WorkerMistake
+from rnncheck.engine.spawned import Spawned
+from rnncheck.engine.work import Engine, Workshop
+from rnncheck.errors import UsageError
+
+ENGINES = ("processes", "inline", "ray")
+TRIAL_SECONDS = 20.0
+
+
+def make_engine(name: str, workshop: Workshop, jobs: int | None = None, *, device: str = "cpu",
+                case_seconds: float = CASE_SECONDS, memory: int | None = None, address: str | None = None) -> Engine:  # fmt: skip
+    """The engine of this name; its ``note`` says so where it is not quite what was asked for.
+
+    jobs:         workers, default one a core; with ray, tasks at a time, default what the cluster has room for
+    device:       where the subjects run; a process that already uses CUDA cannot be forked for it
+    case_seconds: wall time until a check counts as hung
+    memory:       bytes that a worker may take beyond what it starts with
+    address:      of the Ray cluster; default: the environment variable RNNCHECK_RAY_ADDRESS, else Ray's own default
+
+    Raises UsageError on another name, and where Ray is asked for and not installed.
+    """
+    options: dict[str, Any] = {"case_seconds": case_seconds, "memory": memory}
+    if name == "inline":
+        return Inline(workshop)
+    if name == "processes":
+        return _isolated(workshop, jobs, device, options)
+    if name == "ray":
+        from rnncheck.engine.ray import Ray
+
+        return Ray(workshop, jobs, address=address, **options)
+    raise UsageError(f"engine = {name!r}, but should be one of {', '.join(ENGINES)}")
+
+
+def _isolated(workshop: Workshop, jobs: int | None, device: str, options: dict[str, Any]) -> Engine:
+    reason = why_not_fork(device)
+    if reason is None:
+        return Processes(workshop, jobs, **options)
+    try:
+        if not hasattr(os, "fork"):
+            raise Unpackable("isolated workers need a system that can fork")
+        return Spawned(pack(workshop), jobs, note=f"workers of a fresh process, since {reason}", **options)
+    except (Unpackable, WorkerMistake) as error:
+        last = str(error).strip().split("\n")[-1]
+        return Inline(workshop, note=f"in this process, without isolation, since {reason}, and {last}")
+
+
+def why_not_fork(device: str = "cpu") -> str | None:
+    """Why a fork of this process could not do the work, found by trying; None where it can."""
+    if not hasattr(os, "fork"):
+        return "this system cannot fork"
+    if sys.platform == "darwin":
+        return "macOS' own libraries do not survive a fork"
+    pid = fork(lambda parent: _try_out(device))
+    deadline = time.monotonic() + TRIAL_SECONDS
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return None if status == 0 else f"torch does not work in a fork of this process (device {device})"
+        time.sleep(0.001)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return f"torch hangs in a fork of this process (device {device})"
+
+
+def _try_out(device: str) -> None:
+    """In a fork: forward and backward, which fail where the parent has threads or a context that a fork does not have."""
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        torch.set_num_threads(1)
+        torch.ones(2, 2, device=device, requires_grad=True).mm(torch.ones(2, 2, device=device)).sum().backward()
+        code = 0
+    finally:
+        os._exit(code)

@@ -1,0 +1,54 @@
+"""A workshop as bytes, for processes that were not forked from this one; classes of scripts and loose files included."""
+
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+
+from rnncheck.engine.work import Workshop
+
+
+class Unpackable(Exception):
+    """The subjects cannot be sent to another process; the message says why."""
+
+
+def pack(workshop: Workshop, elsewhere: bool = False) -> bytes:
+    """Bytes that ``pickle.loads`` makes the workshop of, where rnncheck is installed; raises Unpackable.
+
+    What is in packages goes by name; what another process could not import goes by value. ``elsewhere``: so does what
+    lies outside site-packages, for a machine that may not have it.
+    """
+    try:
+        import cloudpickle
+    except ImportError:
+        raise Unpackable("subjects are sent by cloudpickle, which is not installed: pip install cloudpickle") from None
+    try:
+        with _by_value(elsewhere):
+            return bytes(cloudpickle.dumps(workshop))
+    except Exception as error:  # whatever an object's own pickling raises
+        raise Unpackable(f"a subject cannot be sent: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _by_value(elsewhere: bool) -> Iterator[None]:
+    import cloudpickle
+
+    modules = [m for name, m in list(sys.modules.items()) if "." not in name and _goes_by_value(name, m, elsewhere)]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _goes_by_value(name: str, module: ModuleType, elsewhere: bool) -> bool:
+    file = getattr(module, "__file__", None)
+    if file is None or name in ("__main__", "rnncheck") or module.__name__ != name:
+        return False
+    installed = any(Path(file).is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))
+    return not installed and (elsewhere or PathFinder.find_spec(name) is None)
