@@ -16,6 +16,10 @@ from rnncheck.config import Config, Mode
 class Malformed(Exception):
     """What the subject returned cannot be read: a wrong type or shape. shape.* judges it; the others cannot go on."""
 
+    def __init__(self, message: str, actual: object = None, expected: object = None) -> None:
+        super().__init__(message)
+        self.actual, self.expected = actual, expected
+
 
 class NotClaimed(Exception):
     """A property asks for a follow-up case that the subject does not offer; the message is the reason."""
@@ -53,6 +57,7 @@ FEATURES: Mapping[str, str] = {
     "autocast": "torch.autocast",
     "meta": "the meta device",
     "lengths": "padded input with lengths beside it (TakesLengths)",
+    "refusals": "wrong input is refused by name, as torch.nn refuses it",
     "module": "it is a torch.nn.Module",
     "torch_parameters": "its parameters have torch's names and shapes",
     "torch_init": "its initial parameters are drawn as torch's are",

@@ -193,7 +193,7 @@ class Trial:
         self._stay_within_claims()
         with seeded(self.case.seed, self.case.device), subject_at_work("building"):
             layer: Layer = self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
-            layer.load(self.parameters)
+            layer.load(self.parameters if self.subject.offers("load") else {})
             layer.train(self.case.training)
         return layer
 
@@ -347,7 +347,7 @@ def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(tensor, Tensor):
         raise Malformed(f"{what} is a {type(tensor).__name__}, but should be a tensor")
     if tuple(tensor.shape) != shape:
-        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}")
+        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}", tuple(tensor.shape), shape)
 
 
 def lay_out(tensor: Tensor, layout: Layout) -> Tensor:

@@ -1,5 +1,6 @@
 """Tiny calls that show whether a subject offers what no signature tells."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -200,6 +201,16 @@ def _module(g: Ground) -> tuple[nn.Module, tuple[Any, ...]]:
     return g.layer.module, (x, hx if g.case.config.has_cell else hx[0])
 
 
+def refusals(g: Ground) -> None:
+    """An input with a feature too many is refused by a message that names both numbers."""
+    size = g.case.config.input_size
+    x, hx = g.tensors()
+    wider = torch.cat([x, x[..., :1]], dim=-1)
+    message = reason_not(lambda: g.layer(wider, hx)) or "accepted"
+    if not all(re.search(rf"\b{number}\b", message) for number in (size, size + 1)):
+        raise NotOffered(f"an input of {size + 1} features instead of {size} is {message}")
+
+
 CALLS: Mapping[str, Callable[[Ground], None]] = {
     "unbatched": unbatched,
     "packed": packed,
@@ -213,5 +224,6 @@ CALLS: Mapping[str, Callable[[Ground], None]] = {
     "meta": meta,
     "export": export,
     "script": script,
+    "refusals": refusals,
 }
 """Features that no signature tells, each with the call that raises where it is not offered."""
