@@ -1,6 +1,6 @@
 """A script that makes the calls that the property made, and compares the two numbers that should have agreed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -8,31 +8,13 @@ from torch import Tensor
 
 from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.case import Case
-from rnncheck.observation import Comparison, Fact, Observation
+from rnncheck.observation import Comparison, Fact, Observation, equal
 from rnncheck.property import Property
+from rnncheck.repro.helpers import helpers
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event, RecordedTrial, recording
 from rnncheck.subject import Malformed, Subject
 from rnncheck.trial import SubjectError, seeded
-
-_HELPERS = '''
-def load(layer, parameters, names={names}):
-    """Set the parameters, given under torch's names."""
-    own = dict(layer.named_parameters())
-    with torch.no_grad():
-        for key, value in parameters.items():
-            own[names.get(key, key)].copy_(value)
-
-
-def call(layer, x, hx, grad):
-    """(output, (h_n,)) or (output, (h_n, c_n))"""
-    with torch.set_grad_enabled(grad):
-        output, state = layer(x) if hx is None else layer(x, hx)
-    return output, state if isinstance(state, tuple) else (state,)
-
-
-torch.manual_seed({seed})
-'''
 
 
 def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
@@ -42,16 +24,14 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     recorded, events, layers = recording(subject)
     with seeded(case.seed, case.device):
         seen, raised = _watch(prop, RecordedTrial(recorded, case))
-    if not layers or any(event.kind == "gradients" for event in events):
+    if not layers:
         return None
     inner = layers[0][0]
     own = {id(p): name for name, p in inner.module.named_parameters()}
     renamed = {key: own[id(p)] for key, p in inner.parameters().items() if own.get(id(p), key) != key}
-    last = _last_line(prop, seen, raised, events)
-    if last is None:
-        return None
-    lines = [line for number, event in enumerate(events, 1) for line in _lines(number, event, case)]
-    return _HELPERS.format(names=renamed, seed=case.seed) + "\n".join([*lines, *last, ""])
+    done = [line for number, event in enumerate(events, 1) for line in _lines(number, event, case)]
+    last = _last_lines(prop, seen, raised, events)
+    return helpers(case, renamed, [event.kind for event in events]) + "\n".join([*done, *last, ""]) if last is not None else None
 
 
 def _watch(prop: Property, trial: RecordedTrial) -> tuple[Observation, BaseException | None]:
@@ -59,8 +39,8 @@ def _watch(prop: Property, trial: RecordedTrial) -> tuple[Observation, BaseExcep
         return prop.check(trial), None
     except SubjectError as error:
         return Observation(), error.cause
-    except Malformed:
-        return Observation(), None
+    except Malformed as error:
+        return equal("shape of the result", error.actual, error.expected), None
 
 
 def _lines(number: int, event: Event, case: Case) -> list[str]:
@@ -76,24 +56,28 @@ def _lines(number: int, event: Event, case: Case) -> list[str]:
         return [f"load({layer}, {{{values}}})"]
     if event.kind == "train":
         return [f"{layer}.train({event.arguments[0]})"]
+    if event.kind == "gradients":
+        given = ", ".join(literal(part) for part in event.arguments)
+        return [f"gradients_{number} = gradients({layer}, {given})"]
     x, hx = event.arguments
-    given = hx if hx is None or case.config.has_cell else hx[0]
+    given = literal(hx if hx is None or case.config.has_cell else hx[0])
     said = "  # expected to raise" if event.error is not None else ""
-    return [f"output_{number}, state_{number} = call({layer}, {literal(x)}, {literal(given)}, {event.grad}){said}"]
+    return [f"output_{number}, state_{number} = call({layer}, {literal(x)}, {given}, {event.grad}){said}"]
 
 
-def _last_line(prop: Property, seen: Observation, raised: BaseException | None, events: list[Event]) -> list[str] | None:
-    """The assertion: on two numbers, on a shape or dtype, or that a wrong call is refused."""
+def _last_lines(prop: Property, seen: Observation, raised: BaseException | None, events: list[Event]) -> list[str] | None:
+    """The assertion: on two numbers, on a shape or dtype, that a wrong call is refused, or on all that came back."""
     if raised is not None:
         return []
     if prop.family == "reject":
         return [f"raise AssertionError({'; '.join(seen.mismatches())[:300]!r})"]
     values = {expression: value for event in events for expression, value in event.values.items()}
-    for part in sorted(seen.parts, key=lambda part: -part.worst()):
+    wrong = sorted((part for part in seen.parts if part.worst() > 1), key=lambda part: -part.worst())
+    for part in wrong:
         found = _numbers_apart(part, values) if isinstance(part, Comparison) else _fact(part, values)
-        if found is not None and part.worst() > 1:
+        if found is not None:
             return found
-    return None
+    return list(_all_that_came_back(wrong[0], values)) if wrong and values else None
 
 
 def _numbers_apart(part: Comparison, values: dict[str, Tensor]) -> list[str] | None:
@@ -103,13 +87,13 @@ def _numbers_apart(part: Comparison, values: dict[str, Tensor]) -> list[str] | N
     at = torch.unravel_index(ratios.argmax(), ratios.shape)
     actual, expected = part.actual[at], part.expected[at]
     left, right = _place(actual, values.items()), _place(expected, reversed(values.items()))
-    if left is None:
+    if left is None or left == right:
         return None
     allowed = float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(ratios.shape)[at])
     return [
         f"actual = {left}.item()",
-        f"expected = {right}.item()" if right else f"expected = {literal(expected.double())}.item()",
-        f"print('{part.what}:', actual, 'but should be', expected)",
+        f"expected = {right}.item()" if right else f"expected = {literal(float(expected))}",
+        f"print({part.what!r}, actual, 'but should be', expected)",
         f"assert actual == expected or abs(actual - expected) <= {allowed:.3g}, 'allowed {allowed:.3g}'",
     ]
 
@@ -121,7 +105,8 @@ def _place(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> str | None:
             continue
         hits = ((value == number) | (value.isnan() & number.isnan())).nonzero()
         if len(hits):
-            return f"{expression}[{', '.join(str(int(i)) for i in hits[0])}]"
+            index = ", ".join(str(int(i)) for i in hits[0])
+            return f"{expression}[{index}]" if index else expression
     return None
 
 
@@ -129,9 +114,19 @@ def _fact(part: Fact, values: dict[str, Tensor]) -> list[str] | None:
     """A shape or a dtype that is not what it should be."""
     for expression, value in values.items():
         for attribute, told in (("shape", tuple(value.shape)), ("dtype", value.dtype)):
-            if part.actual in (told, str(told)) and not part.holds:
+            if part.actual in (told, str(told)):
                 wrap = "tuple({})" if attribute == "shape" else "{}"
                 wanted = str(part.expected)
                 return [f"actual = {wrap.format(f'{expression}.{attribute}')}",
                         f"assert str(actual) == {wanted!r}, f'{part.what} = {{actual}}, but should be {wanted}'"]
     return None
+
+
+def _all_that_came_back(part: Comparison | Fact, values: dict[str, Tensor]) -> Iterator[str]:
+    """What is compared is computed from several results: the rule is broken as long as all of them are as they were."""
+    yield f"# {part.mismatch()}"
+    yield "# This follows from the results above, and is so as long as they are what they were:"
+    yield "still = [same(seen, was) for seen, was in ("
+    yield from (f"    ({expression}, {literal(value.clone())})," for expression, value in values.items())
+    yield ")]"
+    yield f"assert not all(still), {part.mismatch()!r}"

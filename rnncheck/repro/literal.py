@@ -25,7 +25,7 @@ def literal(value: object) -> str:
         return f"torch.nn.utils.rnn.PackedSequence({parts})"
     if isinstance(value, tuple):
         return "(" + ", ".join(literal(part) for part in value) + ("," if len(value) == 1 else "") + ")"
-    return repr(value)
+    return _numbers(value)
 
 
 def _tensor(value: Tensor) -> str:

@@ -97,6 +97,8 @@ class RecordedTrial(Trial):
         found = super().gradients(cotangents, layer)
         owner = layer or self.layer
         if isinstance(owner, RecordedLayer):
-            owner.events.append(Event("gradients", owner.number, (self, cotangents), {
-                f"gradients_{len(owner.events) + 1}[{name!r}]": value for name, value in found.items() if value is not None}))
+            given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()))
+            number = len(owner.events) + 1
+            owner.events.append(Event("gradients", owner.number, given, {
+                f"gradients_{number}[{name!r}]": value for name, value in found.items() if value is not None}))
         return found
