@@ -20,8 +20,10 @@ several = batched & at_least(batch=2) & deterministic
 @batch("alone", formula="f(x)[:, b] = f(x[:, b])", kind="metamorphic", cost=4,
        source="samples mixed by a view instead of a transpose: facebookresearch/fairseq#239", applies=several)
 def alone(trial: Trial) -> Observation:
-    """A sequence gives in a batch what it gives alone."""
-    return trial.same(side_by_side(rows(trial, [row]).run for row in range(trial.batch)))
+    """A sequence gives in a batch what it gives alone, of one layer that is asked for both."""
+    together = trial.run_on(trial.layer)
+    by_themselves = side_by_side(rows(trial, [row]).run for row in range(trial.batch))
+    return both(by_themselves, together, trial.budget.allowed.map(lambda part: 2 * part))
 
 
 @batch("permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36",

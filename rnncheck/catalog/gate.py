@@ -62,6 +62,8 @@ LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Expected], ...]
     ),
 }
 """What saturated gates do: in words, the pre-activations, the part of the result, and what it must be."""
+HELD = 20
+"""Steps over which they do it."""
 
 
 @gate("latch", kind="invariant",
@@ -69,15 +71,16 @@ LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Expected], ...]
       needs=can_set, cost=4, source="Hochreiter and Schmidhuber 1997: the constant error carousel; NX-AI/xlstm#98",
       applies=gated & settable & deterministic)
 def latch(trial: Trial) -> Observation:
-    """Saturated gates hold, write, block or silence exactly, over the whole sequence."""
-    state = tuple(trial.like(part, f"latched state {i}") for i, part in enumerate(trial.given_state))
-    ready = trial.but(x=with_ones(trial.x), state=state)
+    """Saturated gates hold, write, block or silence exactly, over twenty steps."""
+    x = trial.like(trial.x.new_empty(HELD, *trial.x.shape[1:]), "input while latched")
+    state = tuple(trial.like(part, f"latched state {i}", scale=4.0) for i, part in enumerate(trial.given_state))
+    ready = trial.but(x=with_ones(x), state=state, lengths=trial.lengths and (HELD,) * trial.batch)
 
     def latched(what: str, gates: Mapping[str, float], part: str, expected: Expected) -> Observation:
-        pinned_trial = ready.but(parameters=pinned(ready, gates))
-        actual = getattr(pinned_trial.run, part)
-        allowed = getattr(pinned_trial.budget.allowed, part)
-        return near(what + part, actual, expected(pinned_trial, actual), allowed, Run.AXES[part])
+        actual = getattr(ready.but(parameters=pinned(ready, gates)).run, part)
+        wanted = expected(ready, actual)
+        allowed = HELD * 2 * roundoff(trial) * (1 + wanted.double().abs())  # each step, a product and a sum
+        return near(what + part, actual, wanted, allowed, Run.AXES[part])
 
     return every(latched(*each) for each in LATCHES[trial.config.mode])
 

@@ -69,9 +69,8 @@ def padding_ignored(trial: Trial) -> Observation:
     lengths = (*(trial.lengths or ()), len(more))
     together = trial.but(x=torch.cat([more, companion], dim=1), state=state, lengths=lengths).run
     follow_up = pick(together, range(trial.batch))
-    return both(trial.but(x=filled).run, trial.run, 0.0, "NaN in the padding: ") & trial.same(
-        Run(follow_up.output[: trial.time], *follow_up.state), "beside a longer sequence: "
-    )
+    beside = Run(follow_up.output[: trial.time], *follow_up.state)
+    return trial.same(trial.but(x=filled).run, "NaN in padding: ") & trial.same(beside, "beside a longer sequence: ")
 
 
 @lengths("order", formula="f(pack(x, n)) = restore(f(pack(sort(x, n))))", kind="metamorphic",
