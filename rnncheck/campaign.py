@@ -3,7 +3,7 @@
 import datetime
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any
 
 from rnncheck import store
 from rnncheck.deviation import Deviation
-from rnncheck.engine.work import Done, Engine, Job, Workshop
+from rnncheck.engine.signals import termination_interrupts
+from rnncheck.engine.work import GIVE_UP, Done, Engine, Job
 from rnncheck.judge import out_of_claim
 from rnncheck.property import Property
-from rnncheck.repro import reproduces
 from rnncheck.report.model import Coverage, Report, SubjectReport
+from rnncheck.repro import reproduces
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
 from rnncheck.subject import Claim, Subject
@@ -25,8 +26,6 @@ BLOCK = 4
 """Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
 COST_OF_A_CASE = 20
 """A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
-GIVE_UP = 3
-"""After so many crashes or hangs a subject is left alone."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,7 @@ class Account:
     script: Path | None = None
     alone: str | None = None
     refused: str | None = None
+    missed: str | None = None
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
@@ -94,12 +94,14 @@ class Account:
         start = zlib.crc32(self.prop.id.encode()) % self.share()
         return self.failed is None and (self.applicable - 1) % self.share() in (0, start)[: 1 + (self.applicable > 1)]
 
-    def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> None:
-        """Take note of an outcome; what comes after a failure is not counted, so that the order of work does not matter."""
+    def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
+        """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
         if outcome.status == "not_claimed":
             self.refused = outcome.reason
-        if self.failed is not None or outcome.status in ("not_applicable", "not_claimed"):
-            return
+        if outcome.status == "not_reached":
+            self.missed = outcome.reason
+        if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
+            return False
         self.cases += 1
         if outcome.red:
             known = next((d for d in deviations if d.property == self.prop.id and d.covers(case)), None)
@@ -109,6 +111,7 @@ class Account:
                 self.deviated = (case, outcome, known)
         elif outcome.budget_used is not None:
             self.used = max(self.used or 0.0, outcome.budget_used)
+        return True
 
 
 @dataclass
@@ -152,17 +155,18 @@ class Docket:
         )  # fmt: skip
 
     def enter(self, done: Done) -> None:
-        """Take note of a finished job."""
+        """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter."""
         self.seconds += done.seconds
-        self.done += len(done.job.cases)
+        self.done += 0 if self.given_up else len(done.job.cases)
         for place, outcome in done.outcomes:
-            case = done.job.cases[place]
-            self.accounts[outcome.property].enter(case, outcome, self.deviations)
-            self.crashes += outcome.status in ("crashed", "hung")
+            case, account = done.job.cases[place], self.accounts[outcome.property]
+            if self.given_up is not None or not account.enter(case, outcome, self.deviations):
+                continue
+            self.crashes += account.failed is not None and outcome.status in ("crashed", "hung")
             if self.subject.kind == "layer" and outcome.status in ("holds", "fails"):
                 self.ledger.visit(case)
-        if self.crashes >= GIVE_UP:
-            self.given_up = f"given up after {self.crashes} crashes or hangs"
+            if self.crashes >= GIVE_UP:
+                self.given_up = f"given up after {self.crashes} crashes or hangs"
 
     def report(self) -> SubjectReport:
         """Every verdict, in the order of the catalog."""
@@ -183,6 +187,8 @@ class Docket:
             return blank.but(verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why))
         if account.cases:
             return blank
+        if account.missed:
+            return blank.but(verdict="not_reached", reason=account.missed, budget_used=None)
         status, reason = ("not_claimed", account.refused) if account.refused else self._why_not(prop)
         return blank.but(verdict=status, reason=reason, budget_used=None)
 
@@ -232,6 +238,7 @@ class Campaign:
         self.deadline = self.started + seconds
         self.numbers = count()
         self.stopped: str | None = None
+        self.note: str | None = None
         self.stale: list[str] = []
         self.mended: list[str] = []
 
@@ -240,25 +247,33 @@ class Campaign:
 
     def run(self, engine: Engine) -> Report:
         """Everything, in order; what is known when it is stopped is in the report all the same."""
+        self.note = engine.note
         try:
-            self.replay(engine)
-            self.judge(engine)
-            self.shrink(engine)
+            with termination_interrupts():
+                self.replay(engine)
+                self.judge(engine)
+                self.shrink(engine)
         except KeyboardInterrupt:
             self.stopped = "interrupted"
         finally:
             engine.close()
         return self.report()
 
+    def _results(self, engine: Engine, jobs: Iterable[Job]) -> Iterator[Done]:
+        """What comes of the jobs; that something was lost on the way is told at the end."""
+        for done in engine.run(jobs):
+            self.stopped = self.stopped or done.lost
+            yield done
+
     def replay(self, engine: Engine) -> None:
         """What failed last time comes first, and the stored cases of declared deviations."""
         jobs = [*self._stored_jobs(), *self._deviation_jobs()]
         held = {job.index: what for job, what in jobs}
-        for done in engine.run(job for job, _ in jobs):
+        for done in self._results(engine, (self._in_time(job) for job, _ in jobs)):
             docket, what = self.dockets[done.job.subject], held[done.job.index]
             still = any(outcome.red for _, outcome in done.outcomes)
             if isinstance(what, Deviation):
-                if not still:
+                if not still and done.outcomes:
                     self.stale.append(f"{what.property} on {docket.subject.name}: the declared deviation no longer occurs ({what})")
             elif not still and done.outcomes:
                 self._mend(what)
@@ -296,7 +311,7 @@ class Campaign:
     def judge(self, engine: Engine) -> None:
         """All dockets in turn, a block each, until nothing is planned or the time is up."""
         planned = sum(docket.planned for docket in self.dockets)
-        for done in engine.run(self._turns()):
+        for done in self._results(engine, self._turns()):
             docket = self.dockets[done.job.subject]
             docket.enter(done)
             self._save(docket)
@@ -312,7 +327,11 @@ class Campaign:
                 if job is None:
                     waiting.remove(jobs)
                 else:
-                    yield job
+                    yield self._in_time(job)
+
+    def _in_time(self, job: Job) -> Job:
+        """The job, to be left unfinished where the time is up."""
+        return replace(job, seconds=max(0.0, self._end_of_judging() - time.monotonic()))
 
     def _end_of_judging(self) -> float:
         """A fifth of the time is kept for shrinking once there is something to shrink."""
@@ -346,7 +365,7 @@ class Campaign:
                       self.settings.profile.attempts, self._shrink_seconds(len(failing)))
             accounts[job.index] = (docket, account)
             jobs.append(job)
-        for done in engine.run(jobs):
+        for done in self._results(engine, jobs):
             docket, account = accounts[done.job.index]
             account.shrunk = done
             if done.shrunk is not None and self.settings.folder is not None:
@@ -375,7 +394,8 @@ class Campaign:
         """What is known by now."""
         s = self.settings
         stale = [*self.stale, *self._unmatched()]
-        return Report(dict(s.environment), s.seed, s.profile.name, tuple(docket.report() for docket in self.dockets),
+        environment = {**s.environment, **({"engine": self.note} if self.note else {})}
+        return Report(environment, s.seed, s.profile.name, tuple(docket.report() for docket in self.dockets),
                       self.stopped, s.missing, tuple(stale), tuple(self.mended))
 
     def _unmatched(self) -> list[str]:
