@@ -1,1 +1,17 @@
-"""Property-based verification and shape checking for recurrent networks in PyTorch."""
+"""Property-based verification and shape checking for recurrent networks in PyTorch.
+
+>>> import rnncheck, torch
+>>> report = rnncheck.verify(torch.nn.GRU, properties="shape.output,time.split", max_examples=12, engine="inline")
+>>> report.exit_code
+0
+"""
+
+from rnncheck.config import Config
+from rnncheck.contracts import checked
+from rnncheck.deviation import Deviation
+from rnncheck.errors import UsageError
+from rnncheck.report import Failed, Report
+from rnncheck.subject import Subject
+from rnncheck.verify import verify
+
+__all__ = ["Config", "Deviation", "Failed", "Report", "Subject", "UsageError", "checked", "verify"]

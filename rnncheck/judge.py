@@ -31,7 +31,8 @@ def rehearse(trial: Trial | ClipTrial) -> None:
 def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
     """Check ``prop`` on ``trial`` (which is forked: properties share the trial's run, and nothing else).
 
-    A subject that raises is ``errored``, with the last lines of its own traceback. A mistake of ours is not caught.
+    A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
+    says so (and which our own tests do not accept): one broken check must not take the other verdicts with it.
     """
     unclaimed = out_of_claim(prop, trial.subject, trial.case)
     if unclaimed is not None:
@@ -48,6 +49,8 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         return Outcome(prop.id, "not_reached", reason=str(missing))
     except Malformed as error:
         return Outcome(prop.id, "errored", mismatches=(str(error),), reason="the result cannot be read; see shape.*")
+    except Exception as mistake:
+        return Outcome(prop.id, "errored", reason=_our_mistake(mistake))
     if not seen.parts:
         return Outcome(prop.id, "not_applicable", reason="nothing to compare in this case")
     used = seen.budget_used if seen.measured else None
@@ -64,6 +67,14 @@ def out_of_claim(prop: Property, subject: Subject, case: Case | ClipCase) -> Out
     if not prop.applies(case):
         return Outcome(prop.id, "not_applicable", reason=f"applies to: {prop.applies.words}")
     return None
+
+
+OUR_MISTAKE = "a mistake of rnncheck, not of the subject (please report it)"
+
+
+def _our_mistake(mistake: Exception) -> str:
+    frame = traceback.extract_tb(mistake.__traceback__)[-1]
+    return f"{OUR_MISTAKE}: {type(mistake).__name__}: {mistake}\n{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
 
 
 def _own_traceback(error: SubjectError) -> str:

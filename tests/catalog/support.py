@@ -9,7 +9,7 @@ from torch import nn
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
 from rnncheck.case import Case
 from rnncheck.config import MODES, Mode
-from rnncheck.judge import judge
+from rnncheck.judge import OUR_MISTAKE, judge
 from rnncheck.property import Property
 from rnncheck.strategies.plan import plan
 from rnncheck.subject import Subject
@@ -51,7 +51,13 @@ def planned(subject: Subject, seed: int = 0) -> Iterator[Case]:
 def outcomes(prop: Property, subject: Subject, count: int, seed: int = 0) -> Iterator[tuple[Case, Outcome]]:
     """(case, outcome) of the first ``count`` planned cases that the property applies to and the subject claims."""
     judged = ((case, judge(prop, Trial(subject, case))) for case in planned(subject, seed))
-    return islice((pair for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count)
+    return islice((_not_ours(pair) for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count)
+
+
+def _not_ours(pair: tuple[Case, Outcome]) -> tuple[Case, Outcome]:
+    """A mistake of our own is no kill and no pass."""
+    assert not (pair[1].reason or "").startswith(OUR_MISTAKE), pair
+    return pair
 
 
 def killed(prop: Property, subject: Subject, count: int = 60, seed: int = 0) -> tuple[Case, Outcome] | None:
