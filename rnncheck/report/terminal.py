@@ -34,8 +34,10 @@ def print_report(report: Report, console: Console, *, verbose: bool = False) -> 
 def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
     """One row a property; what does not apply or is not claimed is counted below, and listed if verbose."""
     table = Table(title=_title(subject), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name, justify in (("", "left"), ("property", "left"), ("verdict", "left"), ("cases", "right"), ("budget used", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("", "property", "verdict"):
+        table.add_column(name, no_wrap=True)
+    for name in ("cases", "budget used"):
+        table.add_column(name, no_wrap=True, justify="right")
     table.add_column("", overflow="fold")
     for verdict in subject.verdicts:
         if verbose or verdict.verdict not in QUIET:

@@ -71,7 +71,7 @@ _SEEDS = st.integers(0, 2**31 - 1)
 @st.composite
 def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None) -> Case:
     """Cases of this structural row; an instance keeps the sizes of its one configuration."""
-    time, batch, input_size, hidden_size = draw(size or sizes())
+    time, batch, input_size, hidden_size = draw(sizes() if size is None else size)
     config = subject.fixed or _config(row, input_size, hidden_size, draw(_DROPOUTS))
     form = row["form"]
     rows = None if form == "unbatched" else batch
