@@ -1,7 +1,7 @@
 """The oracle: the truth in float64, how far from it is allowed, and where and why a subject leaves it."""
 
-from rnncheck.oracle.budget import Budget, budget
-from rnncheck.oracle.diagnose import diagnose
+from rnncheck.oracle.budgets import Budget, budget
+from rnncheck.oracle.diagnosis import diagnose
 from rnncheck.oracle.gradients import GradientBudget, gradient_budget
 from rnncheck.oracle.locate import Location, error_curve, localise
 from rnncheck.oracle.problem import OracleError, truth

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.budget import Budget, budget_of
+from rnncheck.oracle.budgets import Budget, budget_of
 from rnncheck.oracle.problem import Problem, run
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.variants import Function, With

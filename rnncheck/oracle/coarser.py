@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.oracle.asked import Asked
-from rnncheck.oracle.budget import Budget, budget_of
+from rnncheck.oracle.budgets import Budget, budget_of
 from rnncheck.oracle.fits import flat
 from rnncheck.oracle.rounding import ROUNDINGS, Rounding, unit_roundoff
 from rnncheck.oracle.variants import Function, kept_as, tf32, tf32_cut

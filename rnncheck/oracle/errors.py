@@ -6,12 +6,13 @@ to the next one to first order: those of the gates of an LSTM to its cell state,
 A matrix product of n terms with roundoff u, of which A is the sum of the terms' absolute values, S the sum and Q the sum
 of squares:
 
-    error² = u² ((log2 n + 2) A² + n S² / 6) + (2 operand)² (Q + S²)
+    error² = u² (A² (log2 n + 2) / 4 + n A² / 72 + n S² / 18) + (2 operand)² (Q + S²)
 
-The first term is that of blocked and pairwise summation, in any order (Blanchard, Higham, Mary 2020). The second is what a
-plain loop adds: its n roundings are relative to partial sums, which grow towards S (Higham and Mary 2019: sqrt(n) u); with
-errors uniform in half an ulp their variance is u² S² (1/n² + … + n²/n²) / 6 at most. The third: both operands of every
-product were rounded before.
+The first term is that of pairwise and blocked summation: the roundings on the way of a term to the sum, each relative to
+a partial sum (Blanchard, Higham, Mary 2020). The next two are those of a plain loop (Higham and Mary 2019: sqrt(n) u): its n
+roundings are relative to partial sums, which climb to S if all terms have one sign, and to A / 2 and back if the
+positive ones come first; the sums of their squares are n S² / 3 and n A² / 12, and a rounding error uniform in half an ulp
+has the variance u² / 6 of them. The last: both operands of every product were rounded before.
 """
 
 import math
@@ -76,9 +77,9 @@ class Sizes:
     def __init__(self, rounding: Rounding) -> None:
         self.rounding = rounding
         # the float64 truth rounds too: what is allowed is the difference of the two
-        self.store = rounding.store + 2.0**-53
-        self.cell = rounding.cell + 2.0**-53
-        self.accumulate = rounding.accumulate + 2.0**-53
+        self.store = math.hypot(rounding.store, 2.0**-53)
+        self.cell = math.hypot(rounding.cell, 2.0**-53)
+        self.accumulate = math.hypot(rounding.accumulate, 2.0**-53)
         self.function = rounding.function + self.store
 
     def product(self, x: Tensor, w: Tensor, value: Tensor, *added: Tensor) -> Tensor:
@@ -88,8 +89,8 @@ class Sizes:
         for summand in added:
             size += summand.abs()
         u = self.accumulate
-        variance = size.square_().mul_(u * u * (math.log2(terms) + 2))
-        variance.add_(value.square(), alpha=u * u * terms / 6)
+        variance = size.square_().mul_(u * u * ((math.log2(terms) + 2) / 4 + terms / 72))
+        variance.add_(value.square(), alpha=u * u * terms / 18)
         if self.rounding.operand:
             squares = times(x.square(), w.square()).add_(value.square())
             for summand in added:
@@ -105,8 +106,8 @@ class Sizes:
         return total * self.store**2
 
     def gate(self, s: Tensor) -> Tensor:
-        """Of a sigmoid: twice a function's relative error, and an ulp of 1, as (1 + tanh(x / 2)) / 2 has."""
-        return ((self.rounding.function + self.function) * s + self.store).square()
+        """Of a sigmoid: a function's relative error, and half of 1's roundoff, as (1 + tanh(x / 2)) / 2 has."""
+        return (self.function * s + self.store / 2).square()
 
     def tanh(self, value: Tensor) -> Tensor:
         """Of a tanh, relative to its value."""
@@ -138,6 +139,14 @@ class Scene:
         reverse, valid = problem.reverse(index), problem.valid
         cells = None if c is None else trace.before("c", c, reverse, valid)
         return cls(problem.layers[index], trace, x, trace.before("h", h, reverse, valid), cells)
+
+    def spread(self, x: Tensor, h: Tensor, own: Tensor) -> Tensor:
+        """The largest variance of a pre-activation, (time, batch), from those of x and h and its own error.
+
+        x, h: (time, 1, batch, size); own: (gates, time, 1, batch, hidden). The errors of different features are taken as independent.
+        """
+        total = times(x, self.layer.w.square()) + times(h, self.layer.u.square()) + own.square()
+        return total.amax(dim=(0, -1)).squeeze(1)
 
     def into(self, sizes: Sizes, *biases: Tensor) -> Tensor:
         """The variance of W x + biases, (gates, time, 1, batch, hidden)."""

@@ -1,6 +1,6 @@
 """How far the gradients of a correct implementation may be from the truth, for one case.
 
-As budget.py does for the results: sigma is the distance from the truth of a few copies with random rounding, forward and
+As budgets.py does for the results: sigma is the distance from the truth of a few copies with random rounding, forward and
 backward. A rounding error backward is a number added to the gradient of a value, which is the same as the loss having
 <value, number> as a further term. The gradients of all values come from autograd in float64; the parameters' gradients
 are products of those of the pre-activations with inputs and states.
@@ -17,12 +17,13 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.backward import backward_of, input_variance
-from rnncheck.oracle.budget import LAMBDA, allowed, longest, pooled, ratio
+from rnncheck.oracle.budgets import longest
 from rnncheck.oracle.errors import Errors, Scene, Sizes, Trace, errors_of
 from rnncheck.oracle.noise import Jitter, Tape
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.problem import Problem, checked, final_states
 from rnncheck.oracle.rounding import Rounding
+from rnncheck.oracle.spread import LAMBDA, allowed, pooled, ratio, stretch
 from rnncheck.run import Run
 
 
@@ -220,8 +221,9 @@ def gradient_budget(
     noisy = _differentiate(problem, traces, weights, copies, added)
     compared = _at_the_start(problem, exact, noisy, backwards) | _of_parameters(problem, scenes, exact, noisy, sizes)
     names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
-    stretch = _stretch(problem, exact, noisy, sizes)
-    stretched = {name: stretch if name in exact.start else _largest(stretch) for name in names}
+    factor = _stretch(problem, exact, noisy, sizes)
+    worst = factor.max() if factor.numel() else torch.ones((), dtype=torch.float64, device="cpu")
+    stretched = {name: factor if name in exact.start else worst for name in names}
     bounds = {name: allowed(compared[name][0], compared[name][1] * stretched[name], rounding) for name in names}
     return GradientBudget({name: compared[name][0] for name in names}, bounds, rounding, kinks)
 
@@ -257,14 +259,7 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
             sigma = pooled(grad.squeeze(-3), noisy.grads[i][place])
             over = grad.squeeze(-3).abs() + LAMBDA * sigma > sizes.rounding.overflow
             lost |= over.any(-1).flatten(0, -2).any(0)
-    exponent = LAMBDA * tau.sqrt()
-    stretch = torch.where(exponent > 1e-4, exponent.expm1() / exponent, 1.0)
-    return stretch.masked_fill(lost | stretch.isnan(), torch.inf)[:, None]
-
-
-def _largest(stretch: Tensor) -> Tensor:
-    """The largest factor of a batch, 1 where there is none: no factor is smaller."""
-    return stretch.max() if stretch.numel() else torch.ones((), dtype=torch.float64, device="cpu")
+    return stretch(tau).masked_fill(lost, torch.inf)[:, None]
 
 
 Compared = dict[str, tuple[Tensor, Tensor]]

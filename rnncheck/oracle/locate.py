@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.budget import Budget
+from rnncheck.oracle.budgets import Budget
 from rnncheck.run import Run
 
 DIRECTIONS = ("forward", "reverse")

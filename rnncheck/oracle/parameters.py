@@ -63,7 +63,8 @@ def parameter_variances(config: Config, terms: Factors, sizes: Sizes) -> dict[st
         size = _sum(config, d.abs(), None if multiplied is None else multiplied.abs())[0]
         value = _sum(config, d, multiplied)[0]
         squares = _sum(config, d.square(), None if multiplied is None else multiplied.square())[0]
-        variance = (u * size).square() * (math.log2(max(count, 1)) + 2) + (u * value).square() * (count / 6)
+        variance = (u * size).square() * ((math.log2(max(count, 1)) + 2) / 4 + count / 72)
+        variance = variance + (u * value).square() * (count / 18)
         found[name] = variance + operand**2 * (squares + value.square())
     return found
 

@@ -26,7 +26,7 @@ class Rounding:
     accumulate  unit roundoff of the sums inside a matrix product
     store       unit roundoff of every intermediate value that is kept: pre-activations, gates, products
     cell        unit roundoff of the cell state c that is carried on (h is as `store`)
-    function    relative error of sigmoid and tanh, beyond the storing of their value
+    function    relative error of sigmoid and tanh, beyond the storing of their value: the standard deviation, half its maximum
     underflow   the absolute error where numbers become too small: flushed to zero, or rounded to a subnormal
     overflow    the largest finite number
     """
@@ -63,7 +63,7 @@ _UNDERFLOW = {torch.float16: 2.0**-25}
 _DOUBLE = unit_roundoff(torch.float64)
 _SINGLE = unit_roundoff(torch.float32)
 _TF32 = 2.0**-10  # the operand cut to 10 explicit bits; rounded, it would be half that
-_ULPS = {"cpu": 1.0, "cuda": 2.0}  # of exp and tanh; a sigmoid divides as well
+_ULPS = {"cpu": 1.0, "cuda": 2.0}  # the largest error of exp and tanh; an ulp is 2 u
 
 
 def _plain(dtype: torch.dtype, device: str = "cpu") -> Rounding:
@@ -76,7 +76,7 @@ def _plain(dtype: torch.dtype, device: str = "cpu") -> Rounding:
         accumulate=inner,
         store=unit,
         cell=unit,
-        function=2 * inner * _ULPS.get(device, 2.0),
+        function=inner * _ULPS.get(device, 2.0),
         underflow=_UNDERFLOW.get(dtype, torch.finfo(dtype).tiny),
         overflow=torch.finfo(dtype).max,
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.asked import Asked
-from rnncheck.oracle.budget import Budget, budget_of
+from rnncheck.oracle.budgets import Budget, budget_of
 from rnncheck.oracle.coarser import coarser
 from rnncheck.oracle.fits import fitting, flat
 from rnncheck.oracle.hypotheses import Hypothesis, hypotheses

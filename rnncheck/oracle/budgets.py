@@ -1,0 +1,184 @@
+"""How far from the truth a correct implementation may be, for one case.
+
+The noise level is measured, not bounded: the case is computed in float64 several times more, each time with every
+rounding of a real implementation replaced by a random one. errors.py says how large they are, noise.py how random,
+spread.py how far from the truth is allowed then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.equations import Observer, Strand
+from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
+from rnncheck.oracle.noise import Jitter, Tape
+from rnncheck.oracle.problem import Observers, Problem, final_states
+from rnncheck.oracle.rounding import Rounding
+from rnncheck.oracle.spread import allowed, pooled, ratio, stretch
+from rnncheck.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """The truth of a case, and the absolute error that one implementation may have, element by element, in float64.
+
+    allowed is inf where nothing can be said: where the truth is not finite, or the dtype overflows on the way to it, or
+    the network has become chaotic. Two runs of one subject may differ by twice as much.
+    """
+
+    truth: Run
+    allowed: Run
+    rounding: Rounding | None = None
+
+    def ratios(self, actual: Run) -> Run:
+        """|actual - truth| / allowed, in the layout of a Run."""
+        c_n = None
+        if self.truth.c_n is not None and self.allowed.c_n is not None:
+            assert actual.c_n is not None
+            c_n = ratio(self.truth.c_n, self.allowed.c_n, actual.c_n)
+        output = ratio(self.truth.output, self.allowed.output, actual.output)
+        return Run(output, ratio(self.truth.h_n, self.allowed.h_n, actual.h_n), c_n)
+
+    def used(self, actual: Run) -> float:
+        """The largest share of the budget that is used; above 1 the subject does not agree."""
+        return max((float(part.max()) for _, part in self.ratios(actual).parts() if part.numel()), default=0.0)
+
+    @property
+    def undecided(self) -> float:
+        """The share of the numbers about which nothing can be said."""
+        parts = [part.isinf() for _, part in self.allowed.parts()]
+        return sum(int(part.sum()) for part in parts) / max(1, sum(part.numel() for part in parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A strand and its perturbed copies; tau2: (time, batch), what the errors so far have done to the slopes."""
+
+    truth: Strand
+    copies: Strand
+    tau2: Tensor
+
+    def sigma(self, pick: Callable[[Strand], Tensor], tau2: Tensor) -> Tensor:
+        """Of one part, stretched by tau2 (its leading axes)."""
+        return pooled(pick(self.truth).squeeze(-3), pick(self.copies)) * stretch(tau2).unsqueeze(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """What a layer gets: the true x (time, 1, batch, features), that of the copies, and their tau2 (time, batch)."""
+
+    x: Tensor
+    copies: Tensor
+    tau2: Tensor
+
+
+def default_copies(config: Config) -> int:
+    """8, and fewer for wide layers, whose features measure sigma together."""
+    return max(2, min(8, 512 // config.hidden_size))
+
+
+def longest(problem: Problem, copies: int) -> int:
+    """The largest number of signs that one place needs."""
+    config = problem.config
+    return len(config.gates) * copies * problem.x.shape[2] * config.hidden_size
+
+
+def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, copies: int, inner: Observer) -> Pair:
+    trace = Trace(inner)
+    exact = problem.strand(index, flow.x, trace)
+    scene = Scene.of(problem, index, flow.x, trace)
+    errors = errors_of(problem.config)(scene, sizes)
+    noisy = problem.strand(index, flow.copies, Jitter(errors, tape, copies, inner), copies)
+    if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
+        return Pair(exact, noisy, flow.tau2)
+    reverse = problem.reverse(index)
+    states = _before(_variance(exact.output, noisy.output), reverse)
+    variance = scene.spread(_variance(flow.x, flow.copies), states, errors["x"])
+    if problem.valid is not None:
+        variance = torch.where(problem.valid.squeeze(-1), variance, 0.0)
+    grown = variance.flip(0).cumsum(0).flip(0) if reverse else variance.cumsum(0)
+    return Pair(exact, noisy, flow.tau2 + grown)
+
+
+def _variance(truth: Tensor, copies: Tensor) -> Tensor:
+    """Of the copies about the truth, (time, 1, batch, size)."""
+    return (copies - truth).square().mean(dim=1, keepdim=True)
+
+
+def _before(variance: Tensor, reverse: bool) -> Tensor:
+    """What a step starts from, zero for the first."""
+    nothing = torch.zeros_like(variance[:1])
+    return torch.cat([variance[1:], nothing] if reverse else [nothing, variance[:-1]])
+
+
+def _next(flow: Flow, pairs: list[Pair]) -> Flow:
+    """What the next layer gets. With two directions each step has seen all others."""
+    tau2 = torch.stack([pair.tau2 for pair in pairs]).amax(0)
+    if len(pairs) > 1:
+        tau2 = tau2.amax(0).expand_as(tau2)
+    x, copies = (
+        torch.cat(outputs, dim=-1) for outputs in zip(*((p.truth.output, p.copies.output) for p in pairs), strict=True)
+    )
+    return Flow(x, copies, tau2)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def budget(
+    config: Config,
+    parameters: Mapping[str, Tensor],
+    input: Tensor,
+    h_0: Tensor | None = None,
+    c_0: Tensor | None = None,
+    lengths: Sequence[int] | Tensor | None = None,
+    *,
+    rounding: Rounding,
+    seed: int,
+    copies: int | None = None,
+) -> Budget:
+    """Truth and allowed error of a case; the arguments are those of truth().
+
+    rounding: how the subject rounds; seed: of the random roundings, the same seed gives the same budget;
+    copies: how many perturbed runs, 8 or fewer for wide layers unless said.
+    """
+    return budget_of(Problem.of(config, parameters, input, h_0, c_0, lengths), rounding, seed, copies)
+
+
+def budget_of(
+    problem: Problem,
+    rounding: Rounding,
+    seed: int,
+    copies: int | None = None,
+    equations: Observers = lambda _: Observer(),
+) -> Budget:
+    """The same for a problem, and for other equations where a hypothesis has some."""
+    config, sizes = problem.config, Sizes(rounding)
+    copies = copies or default_copies(config)
+    tape = Tape(seed, longest(problem, copies))
+    tau2 = torch.zeros(problem.x.shape[0], problem.x.shape[2], dtype=torch.float64, device="cpu")
+    flow, pairs = Flow(problem.x, problem.x, tau2), []
+    for layer in range(config.num_layers):
+        indices = range(layer * config.directions, (layer + 1) * config.directions)
+        strands = [_strand(problem, index, flow, sizes, tape, copies, equations(index)) for index in indices]
+        flow = _next(flow, strands)
+        pairs += strands
+    exact = Run(flow.x.squeeze(1), *final_states([pair.truth for pair in pairs], lambda value: value.squeeze(0)))
+    return Budget(exact, _allowed(exact, pairs[-config.directions :], pairs, rounding), rounding)
+
+
+def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding) -> Run:
+    output = torch.cat([pair.sigma(lambda strand: strand.output, pair.tau2) for pair in top], dim=-1)
+    h_n = torch.stack([pair.sigma(lambda strand: strand.h_n, pair.tau2.amax(0)) for pair in pairs])
+    c_n = None
+    if exact.c_n is not None:
+        cells = [pair.sigma(_cell, pair.tau2.amax(0)) for pair in pairs]
+        c_n = allowed(exact.c_n, torch.stack(cells), rounding)
+    return Run(allowed(exact.output, output, rounding), allowed(exact.h_n, h_n, rounding), c_n)
+
+
+def _cell(strand: Strand) -> Tensor:
+    assert strand.c_n is not None
+    return strand.c_n

@@ -1,0 +1,287 @@
+"""Correct recurrent layers that round in different ways, and the random cases that they and the oracle are tried on."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from rnncheck.config import MODES, Config
+from rnncheck.run import Run
+
+Parameters = Mapping[str, Tensor]
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A random case: what the layer is, and what it gets."""
+
+    config: Config
+    dtype: torch.dtype
+    parameters: dict[str, Tensor]
+    x: Tensor
+    h_0: Tensor
+    c_0: Tensor | None
+    lengths: list[int] | None
+
+    @property
+    def arguments(self) -> tuple:
+        """Of the oracle's functions."""
+        return self.config, self.parameters, self.x, self.h_0, self.c_0, self.lengths
+
+    @property
+    def states(self) -> tuple[Tensor, ...]:
+        """The initial states that there are."""
+        return (self.h_0,) if self.c_0 is None else (self.h_0, self.c_0)
+
+
+# layers in plain torch ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a hand-written layer computes; each field a way of rounding."""
+
+    product: Callable[[Tensor, Tensor], Tensor] = lambda x, w: x @ w.T
+    sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid
+    bias_last: bool = False
+    by_gate: bool = False
+    difference: bool = False
+
+
+def accumulate(order: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """One term after the other, rounded each time; order -1: from the last to the first."""
+
+    def product(x: Tensor, w: Tensor) -> Tensor:
+        wide = torch.float32 if x.dtype.itemsize == 2 else x.dtype
+        terms = [x[:, k : k + 1].to(wide) * w[:, k].to(wide) for k in range(x.shape[1])][::order]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total.to(x.dtype)
+
+    return product
+
+
+def in_float64(x: Tensor, w: Tensor) -> Tensor:
+    """Accumulated in float64."""
+    return (x.double() @ w.double().T).to(x.dtype)
+
+
+def by_tanh(a: Tensor) -> Tensor:
+    """The sigmoid from a tanh."""
+    return 0.5 + 0.5 * torch.tanh(0.5 * a)
+
+
+def linear(style: Style, x: Tensor, w: Tensor, b: Tensor | None, gates: int) -> Tensor:
+    """w x + b, gate by gate if the style says so."""
+    blocks = w.chunk(gates) if style.by_gate else (w,)
+    product = torch.cat([style.product(x, block) for block in blocks], -1)
+    return product if b is None or style.bias_last else product + b
+
+
+def cell(config: Config, style: Style, x: Tensor, state: tuple[Tensor, ...], p: Parameters) -> tuple[Tensor, ...]:
+    """One step: x (batch, input), state of (batch, size)."""
+    h, gates = state[0], len(config.gates)
+    b_ih, b_hh = p.get("bias_ih"), p.get("bias_hh")
+    into, back = linear(style, x, p["weight_ih"], b_ih, gates), linear(style, h, p["weight_hh"], b_hh, gates)
+    late = style.bias_last and b_ih is not None
+    if config.mode == "GRU":
+        if late:
+            into, back = into + b_ih, back + b_hh
+        (r_x, z_x, n_x), (r_h, z_h, n_h) = into.chunk(3, -1), back.chunk(3, -1)
+        r, z = style.sigmoid(r_x + r_h), style.sigmoid(z_x + z_h)
+        if config.reset_after:
+            n = torch.tanh(n_x + r * n_h)
+        else:
+            w_n, b_n = p["weight_hh"].chunk(3)[2], None if b_hh is None else b_hh.chunk(3)[2]
+            n = torch.tanh(n_x + linear(Style(style.product), r * h, w_n, b_n, 1))
+        return (n + z * (h - n),) if style.difference else ((1 - z) * n + z * h,)
+    a = into + back + (b_ih + b_hh) if late else into + back
+    if config.mode != "LSTM":
+        return (torch.tanh(a) if config.mode == "RNN_TANH" else torch.relu(a),)
+    i, f, g, o = a.chunk(4, -1)
+    c = style.sigmoid(f) * state[1] + style.sigmoid(i) * torch.tanh(g)
+    h = style.sigmoid(o) * torch.tanh(c)
+    return (style.product(h, p["weight_hr"]) if config.proj_size else h), c
+
+
+def loop(data: Data, style: Style) -> Run:
+    """All layers and directions, step by step."""
+    config, x, finals = data.config, data.x, []
+    ends = torch.tensor(data.lengths or [len(x)] * x.shape[1])[:, None]
+    for layer in range(config.num_layers):
+        halves = []
+        for direction in range(config.directions):
+            index = layer * config.directions + direction
+            suffix = f"_l{layer}" + "_reverse" * direction
+            p = {n.removesuffix(suffix): v for n, v in data.parameters.items() if n.endswith(suffix)}
+            state, outputs = tuple(s[index] for s in data.states), [x[0]] * len(x)
+            for t in reversed(range(len(x))) if direction else range(len(x)):
+                new, live = cell(config, style, x[t], state, p), t < ends
+                state = tuple(torch.where(live, n, s) for n, s in zip(new, state, strict=True))
+                outputs[t] = torch.where(live, new[0], torch.zeros_like(new[0]))
+            halves.append(torch.stack(outputs))
+            finals.append(state)
+        x = torch.cat(halves, -1)
+    return Run(x, *(torch.stack(states) for states in zip(*finals, strict=True)))
+
+
+# torch's own ----------------------------------------------------------------------------------------------------------
+
+
+def module(config: Config, dtype: torch.dtype) -> torch.nn.RNNBase:
+    """torch.nn's layer of this configuration."""
+    keys = {"num_layers": config.num_layers, "bias": config.bias, "bidirectional": config.bidirectional, "dtype": dtype}
+    if config.mode == "LSTM":
+        return torch.nn.LSTM(config.input_size, config.hidden_size, proj_size=config.proj_size, **keys)
+    if config.mode == "GRU":
+        return torch.nn.GRU(config.input_size, config.hidden_size, **keys)
+    return torch.nn.RNN(config.input_size, config.hidden_size, nonlinearity=config.mode[4:].lower(), **keys)
+
+
+def torch_nn(data: Data) -> Run:
+    """torch.nn, packed where there are lengths."""
+    layer, config = module(data.config, data.dtype), data.config
+    hx = data.states if config.has_cell else data.h_0
+    if data.lengths is None:
+        output, state = torch.func.functional_call(layer, data.parameters, (data.x, hx))
+    else:
+        packed = pack_padded_sequence(data.x, torch.tensor(data.lengths), enforce_sorted=False)
+        output, state = torch.func.functional_call(layer, data.parameters, (packed, hx))
+        output = pad_packed_sequence(output, total_length=len(data.x))[0]
+    return Run(output, *(state if config.has_cell else (state,)))
+
+
+def without_onednn(data: Data) -> Run:
+    """The same with oneDNN off."""
+    with torch.backends.mkldnn.flags(enabled=False):
+        return torch_nn(data)
+
+
+def permuted(data: Data) -> Run:
+    """torch.nn with the hidden units in another order, and put back: one layer, one direction, no projection."""
+    order = torch.randperm(data.config.hidden_size, generator=torch.Generator().manual_seed(0))
+    back, gates = order.argsort(), len(data.config.gates)
+
+    def rows(value: Tensor) -> Tensor:
+        return value.unflatten(0, (gates, -1))[:, order].flatten(0, 1)
+
+    changed = {name: rows(value) for name, value in data.parameters.items()}
+    changed["weight_hh_l0"] = changed["weight_hh_l0"][:, order]
+    states = [state[..., order] for state in data.states]
+    other = Data(data.config, data.dtype, changed, data.x, states[0], states[1] if states[1:] else None, data.lengths)
+    return torch_nn(other).map(lambda value: value[..., back])
+
+
+# all of them ----------------------------------------------------------------------------------------------------------
+
+STYLES = {
+    "one term after the other": Style(product=accumulate(1)),
+    "from the last term to the first": Style(product=accumulate(-1), bias_last=True, difference=True),
+    "gate by gate": Style(by_gate=True, difference=True),
+    "biases last": Style(bias_last=True),
+    "sigmoid from tanh": Style(sigmoid=by_tanh),
+    "accumulating in float64": Style(product=in_float64),
+}
+LAYERS: dict[str, Callable[[Data], Run]] = {
+    "torch.nn": torch_nn,
+    "torch.nn without oneDNN": without_onednn,
+    "permuted units": permuted,
+    **{name: lambda data, style=style: loop(data, style) for name, style in STYLES.items()},
+}
+
+
+def can(name: str, data: Data) -> bool:
+    """Whether this layer is made for this case."""
+    if name == "permuted units":
+        return data.config.num_layers * data.config.directions == 1 and not data.config.proj_size and _native(data)
+    return _native(data) if name.startswith("torch.nn") else True
+
+
+def _native(data: Data) -> bool:
+    """What torch.nn takes: a GRU that resets after, sequences of at least one step, and on CPUs no float16 in places."""
+    return data.config.reset_after and (data.lengths is None or min(data.lengths) > 0)
+
+
+# random cases ---------------------------------------------------------------------------------------------------------
+
+
+class Draw:
+    """Random cases from a seed: sizes small, values from tiny to huge, time to `longest`."""
+
+    def __init__(self, seed: int, dtypes: tuple[torch.dtype, ...] = DTYPES, longest: int = 200) -> None:
+        self.random = random.Random(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.dtypes, self.longest = dtypes, longest
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal, float64."""
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64)
+
+    def config(self) -> Config:
+        """Any mode and structure, sizes 1 to 7, seldom to 40."""
+        r = self.random
+        mode, top = r.choice(MODES), 40 if r.random() < 0.02 else 7
+        hidden = r.randint(1, top)
+        return Config(
+            mode,
+            r.randint(1, top),
+            hidden,
+            num_layers=r.choice((1, 1, 2, 3)),
+            bias=r.random() < 0.8,
+            bidirectional=r.random() < 0.4,
+            proj_size=r.randint(1, hidden - 1) if mode == "LSTM" and hidden > 1 and r.random() < 0.2 else 0,
+            reset_after=mode != "GRU" or r.random() < 0.8,
+        )
+
+    def values(self, *shape: int) -> Tensor:
+        """Normal numbers; now and then all equal, sparse, or with one that stands out."""
+        r, normal = self.random, self.normal(*shape)
+        kind = r.random()
+        if kind < 0.06:
+            return torch.full(shape, float(normal.flatten()[0]), dtype=torch.float64)
+        if kind < 0.12:
+            return normal * (self.normal(*shape) > 0.8)
+        if kind < 0.15:
+            normal.flatten()[r.randrange(normal.numel())] *= 100
+        return normal
+
+    def time(self) -> int:
+        """1 to 12 mostly, to `longest` in one case of fifty."""
+        return self.random.randint(1, 12 if self.random.random() > 0.02 else self.longest)
+
+    def __call__(self) -> Data:
+        r, config, dtype = self.random, self.config(), self.random.choice(self.dtypes)
+        time, batch = self.time(), r.randint(1, 4)
+        largest = 100.0 if dtype == torch.float16 else 1e4
+        weight = r.choice((0.01, 0.1, 0.5, 0.5, 1.0, 1.0, 3.0, 10.0, 30.0))
+        weight = min(weight, 0.5) if config.mode == "RNN_RELU" else weight
+        inputs, state = min(largest, r.choice((1e-4, 1e-2, 1.0, 1.0, 1.0, 1e2, 1e4))), r.choice((0.0, 1e-3, 1.0, 1.0))
+        parameters = {n: (weight * self.values(*shape)).to(dtype) for n, shape in config.parameter_shapes().items()}
+        strands = config.num_layers * config.directions
+        h_0 = (state * self.values(strands, batch, config.state_size)).to(dtype)
+        c_0 = (state * self.values(strands, batch, config.hidden_size)).to(dtype) if config.has_cell else None
+        lengths = [r.randint(1, time) for _ in range(batch)] if r.random() < 0.3 else None
+        x = (inputs * self.values(time, batch, config.input_size)).to(dtype)
+        return Data(config, dtype, parameters, x, h_0, c_0, lengths)
+
+    def many(self, count: int) -> Iterator[Data]:
+        """count cases."""
+        for _ in range(count):
+            yield self()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """With one thread, as many small cases want."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
