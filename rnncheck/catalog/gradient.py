@@ -1,5 +1,280 @@
-"""gradient: to come."""
+"""What must hold of gradients: right, whatever the loss looks at, whatever requires them, however often asked for."""
 
-from rnncheck.property import Family
+from collections.abc import Callable, Iterable
+from itertools import combinations
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+
+from rnncheck.catalog.derivatives import (
+    agree,
+    differentiable_run,
+    gradients_through,
+    leaves_of,
+    loss_of,
+    only,
+    states_in,
+)  # fmt: skip
+from rnncheck.catalog.lively import enlivened, small_and_lively
+from rnncheck.catalog.moves import one_after_the_other, steps_inside
+from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
+from rnncheck.observation import Observation, every, fact, identical, near
+from rnncheck.property import Family, Where
+from rnncheck.run import Run
+from rnncheck.subject import Layer
+from rnncheck.trial import SubjectError, Trial, subject_at_work
 
 gradient = Family("gradient")
+TRAINING = ("training",)
+LOUD = 1024.0
+"""The gradient of an output that gradient.reach starts from: what is left of it after ten steps is not 0 in float16."""
+few_steps = Where("at most 10 steps", lambda case: case.time <= 10)
+wide = Where("float32 or float64", lambda case: case.dtype in ("float32", "float64"))
+
+
+@gradient("reference", formula="d loss / d (x, hx, W) = float64 truth", source="wvabrinskas/Neuron#181",
+          kind="differential", needs=("load", "training"), applies=deterministic)  # fmt: skip
+def reference(trial: Trial) -> Observation:
+    """The gradients of input, initial state and every parameter are those of the equations, in training and in eval."""
+    return agree(trial, trial.gradients(trial.cotangents()), trial.gradient_budget().truth, times=1.0)
+
+
+# against differences --------------------------------------------------------------------------------------------------
+
+
+def in_double(trial: Trial) -> Trial:
+    """Lively data in float64, where differences are exact enough, and rectifiers stay away from their kink."""
+    t = small_and_lively(trial)
+    parameters = {name: p.double() for name, p in t.parameters.items()}
+    return t.but(
+        dtype="float64", x=t.x.double(), state=t.state and tuple(map(Tensor.double, t.state)), parameters=parameters
+    )
+
+
+def _checked(check: Callable[..., bool], trial: Trial) -> str | None:
+    """What torch's gradcheck or gradgradcheck has against the trial's layer; None where it finds nothing."""
+    layer, leaves = trial.layer, leaves_of(trial)
+    parameters = [p for p in layer.parameters().values() if p.requires_grad]
+
+    def function(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        state = rest[: len(leaves) - 1] or None
+        return tuple(part for _, part in differentiable_run(trial, layer, x, state).parts())
+
+    with subject_at_work("running backward"):
+        try:
+            check(function, (*leaves.values(), *parameters), fast_mode=True)
+        except GradcheckError as error:
+            return " ".join(str(error).split())[:300]
+    return None
+
+
+@gradient("numerical", formula="d f = (f(x + e) - f(x - e)) / 2e", source="torch.autograd.gradcheck",
+          kind="derivative", needs=("training", "float64"), applies=deterministic & at_least(batch=1),
+          cost=60)  # fmt: skip
+def numerical(trial: Trial) -> Observation:
+    """The gradients of all results by input, state and parameters are what differences in float64 say."""
+    return fact("gradcheck", (why := _checked(gradcheck, in_double(trial))) is None, why, "without complaint")
+
+
+@gradient("second", formula="d d f = differences of d f", source="torch.autograd.gradgradcheck",
+          kind="derivative", needs=("training", "float64", "second"),
+          applies=deterministic & at_least(batch=1), cost=300)  # fmt: skip
+def second(trial: Trial) -> Observation:
+    """The second derivatives are what differences of the first say."""
+    return fact("gradgradcheck", (why := _checked(gradgradcheck, in_double(trial))) is None, why, "without complaint")
+
+
+@gradient("second_refused", formula="d d f: raises", source="pytorch/pytorch#20449", kind="derivative",
+          needs=TRAINING, applies=deterministic & at_least(batch=1), cost=4)  # fmt: skip
+def second_refused(trial: Trial) -> Observation:
+    """Where second derivatives are not offered, asking for them raises, and no number is made up."""
+    if trial.subject.offers("second"):
+        return Observation()
+    try:
+        _penalty(small_and_lively(trial))
+    except SubjectError as refusal:
+        return fact("second derivatives", bool(str(refusal.cause)), refusal, "an error that says why")
+    return fact("second derivatives", False, "numbers, though they are not offered", "an error that says why")
+
+
+@gradient("penalty", formula="d |d f|^2 / d W in the case's dtype = in float64", cost=8,
+          source="Gulrajani et al. 2017, WGAN-GP", kind="derivative",
+          needs=("training", "float64", "second", "load"),
+          applies=deterministic & at_least(batch=1) & wide)  # fmt: skip
+def penalty(trial: Trial) -> Observation:
+    """A penalty on the gradient of the input can be trained with, in the case's own dtype."""
+    own, exact = _penalty(small_and_lively(trial)), _penalty(in_double(trial))
+    allowed = torch.finfo(trial.case.torch_dtype).eps ** 0.5  # lively data loses a few roundoffs, not half the digits
+    return every(
+        near(f"penalty's gradient of {name}", own[name], g, allowed * g.abs().max()) for name, g in exact.items()
+    )
+
+
+def _penalty(trial: Trial) -> dict[str, Tensor]:
+    """The parameters' gradients of the sum of squares of the input's gradient."""
+    layer, x = trial.layer, trial.x.clone().requires_grad_()
+    parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
+    output = differentiable_run(trial, layer, x, trial.state).output
+    with torch.enable_grad(), subject_at_work("running backward twice"):
+        (first,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+        found = torch.autograd.grad(first.square().sum(), list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(p) if g is None else g for (name, p), g in zip(parameters.items(), found, strict=True)
+    }
+
+
+@gradient("forward_mode", formula="<jvp(v), w> = <v, vjp(w)>", source="torch.autograd.forward_ad",
+          kind="derivative", needs=("training", "jvp"), applies=deterministic & padded, cost=4)  # fmt: skip
+def forward_mode(trial: Trial) -> Observation:
+    """Forward-mode derivatives are the transpose of backward's."""
+    t, weights = trial.but(layout="contiguous"), trial.cotangents()  # a tangent does not go through expanded memory
+    leaves = {name: leaf.detach() for name, leaf in leaves_of(trial).items()}
+    directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
+    with forward_ad.dual_level():
+        dual = {name: forward_ad.make_dual(leaf, directions[name]) for name, leaf in leaves.items()}
+        run = differentiable_run(t, t.layer, dual["input"], states_in(dual))
+        tangents = {name: forward_ad.unpack_dual(part).tangent for name, part in run.parts()}
+    forward = sum(_dot(tangents[name], weight) for name, weight in weights.parts() if tangents[name] is not None)
+    found, budget = trial.gradients(weights), trial.gradient_budget()
+    backward = sum(_dot(found[name], v) for name, v in directions.items())
+    allowed = 4 * sum(_dot(budget.allowed[name], v.abs()) for name, v in directions.items())
+    return near("<jvp(v), w>", torch.as_tensor(forward), torch.as_tensor(backward), allowed)
+
+
+def _dot(a: Tensor | None, b: Tensor) -> Tensor:
+    return (a.double() * b.double()).sum() if a is not None else torch.zeros((), dtype=torch.float64, device=b.device)
+
+
+# whatever the loss looks at, whatever requires gradients --------------------------------------------------------------
+
+
+@gradient("every_output", formula="loss over any of y, h_n, c_n",
+          source="pytorch/pytorch#96416, chainer/chainer#8037", kind="derivative", needs=TRAINING,
+          applies=deterministic, cost=12)  # fmt: skip
+def every_output(trial: Trial) -> Observation:
+    """The loss may use any of output, h_n and c_n and ignore the others."""
+    names = [name for name, _ in trial.run.parts()]
+    subsets = [*combinations(names, 1), *combinations(names, 2)]
+    weights = trial.cotangents()
+
+    def using(chosen: tuple[str, ...]) -> Observation:
+        actual = gradients_through(trial, trial.layer, _forward(trial), weights, chosen)
+        return agree(
+            trial, actual, trial.gradients(only(weights, chosen)), why=f"loss of {' and '.join(chosen)} only: "
+        )
+
+    pair = subsets[len(names) + trial.draw("pair of results", 0, len(subsets) - len(names) - 1)]
+    return every(using(chosen) for chosen in {*combinations(names, 1), pair})
+
+
+def _forward(trial: Trial) -> Callable[[dict[str, Tensor]], Run]:
+    return lambda leaves: trial.read(*trial.call_on(trial.layer, leaves["input"], states_in(leaves)))
+
+
+@gradient("any_requires_grad", formula="requires_grad of any subset: the others' .grad is None",
+          kind="derivative", cost=30, source="frozen layers, fixed inputs", needs=TRAINING,
+          applies=deterministic)  # fmt: skip
+def any_requires_grad(trial: Trial) -> Observation:
+    """Any of input, state and parameters may require gradients: they get theirs, and all others stay None."""
+    weights, expected = trial.cotangents(), trial.gradients(trial.cotangents())
+    parameters = [name for name in expected if name not in ("input", "h_0", "c_0")]
+    alone = parameters[trial.draw("the parameter that is not frozen", 0, len(parameters) - 1)]
+    one_kind = [{name} for name in expected if name not in parameters] + [{alone}, set(parameters)]
+    all_but = [set(expected) - {"input"}, set(expected) - set(parameters), set(expected)]
+
+    def only_for(wanted: set[str]) -> Observation:
+        found = _accumulated(trial, trial.build(), weights, 1, wanted)
+        others = [name for name, g in found.items() if name not in wanted and g is not None]
+        asked = {name: found[name] for name in sorted(wanted)}
+        told = f"only {', '.join(sorted(wanted))} requires gradients: " if len(wanted) < 4 else ""
+        return agree(trial, asked, expected, why=told) & fact(
+            f"{told}others with a gradient", not others, others, "none"
+        )
+
+    return every(only_for(wanted) for wanted in one_kind + all_but)
+
+
+def _accumulated(trial: Trial, layer: Layer, weights: Run, calls: int, wanted: Iterable[str] | None = None,
+                 backwards: int = 1) -> dict[str, Tensor | None]:  # fmt: skip
+    """What .grad holds after so many calls, with so many backward passes each; None where nothing was written."""
+    leaves = {name: leaf.detach() for name, leaf in leaves_of(trial).items()} | layer.parameters()
+    for name, leaf in leaves.items():
+        leaf.requires_grad_(wanted is None or name in wanted)
+    for _ in range(calls):
+        loss = loss_of(differentiable_run(trial, layer, leaves["input"], states_in(leaves)), weights)
+        with subject_at_work("running backward"):
+            for left in reversed(range(backwards)):
+                loss.backward(retain_graph=left > 0)
+    return {name: leaf.grad for name, leaf in leaves.items()}
+
+
+@gradient("accumulates", formula="backward(); backward()  =>  .grad = 2 d loss",
+          source="pytorch/pytorch#777", kind="derivative", needs=TRAINING, applies=deterministic, cost=8)  # fmt: skip
+def accumulates(trial: Trial) -> Observation:
+    """Two backward passes, through one graph or through two calls, add up."""
+    half = trial.cotangents().map(lambda weight: weight / 2)
+    whole = half.map(lambda weight: weight * 2)
+    expected = trial.gradients(whole)
+    retained = _accumulated(trial, trial.build(), half, 1, backwards=2)
+    called = _accumulated(trial, trial.build(), half, 2)
+    return agree(trial, retained, expected, why="one graph: ") & agree(trial, called, expected, why="two calls: ")
+
+
+# along time, in both modes --------------------------------------------------------------------------------------------
+
+
+@gradient("split", formula="d f(x) = d (f(x[:k]) ++ f(x[k:], state))", kind="derivative", needs=TRAINING,
+          cost=6, source="truncated backpropagation; FluxML/Flux.jl#2185",
+          applies=deterministic & one_direction & padded & at_least(time=2))  # fmt: skip
+def split(trial: Trial) -> Observation:
+    """Gradients flow through a carried state as they flow through the steps of one call."""
+    k, weights = trial.draw("split", 1, trial.time - 1), trial.cotangents()
+
+    def in_two(leaves: dict[str, Tensor]) -> Run:
+        early, late = trial.but(x=trial.x[:k]), trial.but(x=trial.x[k:], state=trial.given_state)
+        first = early.read(*early.call_on(trial.layer, leaves["input"][:k], states_in(leaves)))
+        second = late.read(*late.call_on(trial.layer, leaves["input"][k:], first.state))
+        return one_after_the_other(first, second)
+
+    return agree(
+        trial, gradients_through(trial, trial.layer, in_two, weights), trial.gradients(weights), why=f"split at {k}: "
+    )
+
+
+@gradient("eval_is_train", formula="d f_eval = d f_train, dropout 0", source="pytorch/pytorch#5878",
+          kind="derivative", needs=TRAINING, applies=deterministic, cost=5)  # fmt: skip
+def eval_is_train(trial: Trial) -> Observation:
+    """Without dropout, eval() and train() have the same gradients."""
+    weights, other = trial.cotangents(), trial.but(training=not trial.case.training, dropout=0.0)
+    return agree(trial, other.gradients(weights), trial.gradients(weights))
+
+
+@gradient("reach", formula="d y_t / d x_s != 0  <=>  y_t may see x_s",
+          source="Karpathy 2019, A recipe for training neural networks", kind="derivative",
+          needs=("load", "training"), applies=deterministic & few_steps, cost=10)  # fmt: skip
+def reach(trial: Trial) -> Observation:
+    """An output has a gradient by exactly the inputs it may see: forward s <= t, reverse s >= t, its own sequence's."""
+    t = enlivened(trial, trial.time, trial.batch, trial.lengths or ())
+    x = t.x.clone().requires_grad_()
+    output = differentiable_run(t, t.layer, x, t.state).output
+    halves = output.chunk(t.config.directions, dim=-1)
+
+    def seen(y: Tensor) -> Tensor:
+        with subject_at_work("running backward"):
+            (g,) = torch.autograd.grad(y, x, torch.full_like(y, LOUD), retain_graph=True, allow_unused=True)
+        return torch.zeros_like(x).any(-1) if g is None else (g != 0).any(-1)
+
+    actual = torch.stack([torch.stack([seen(half[time]) for time in range(t.time)]) for half in halves])
+    return identical("d y_t / d x_s is not 0", actual, _may_see(t), ("direction", "t", "s", "batch"))
+
+
+def _may_see(trial: Trial) -> Tensor:
+    """bool (directions, t, s, batch): above the first layer of a bidirectional net an output sees all of its row."""
+    steps = torch.arange(trial.time, device=trial.x.device)
+    before = (steps[:, None] >= steps).unsqueeze(-1)
+    everything = trial.config.bidirectional and trial.config.num_layers > 1
+    directions = torch.stack([before, before.transpose(0, 1)][: trial.config.directions])
+    inside = steps_inside(trial)
+    return (directions | everything) & inside[:, None] & inside

@@ -6,15 +6,24 @@ from rnncheck.trial import Trial
 
 
 def lively(trial: Trial) -> Trial:
-    """The case with positive data of moderate size throughout: no gradient can cancel, saturate or vanish.
-
-    Three steps at least, all of them valid; the subject keeps its own parameters where they cannot be set.
-    """
+    """The case on such data, with three steps at least, all of them valid."""
     time, rows = max(trial.time, 3), max(trial.batch, 1)
+    return enlivened(trial, time, rows, (time,) * rows)
+
+
+def small_and_lively(trial: Trial) -> Trial:
+    """The case on such data, with three steps and at most two sequences; packed, the other has two steps."""
+    rows = min(max(trial.batch, 1), 2)
+    lengths = (3, 2)[:rows] if trial.case.sorted_lengths else (2, 3)[-rows:]
+    return enlivened(trial, 3, rows, lengths)
+
+
+def enlivened(trial: Trial, time: int, rows: int, lengths: tuple[int, ...]) -> Trial:
+    """The case on such data; the lengths count where its input is packed. What cannot be set, parameters, stays."""
     x = positive(trial, trial.x.new_empty(time, rows, trial.config.input_size), "input")
     shapes = [(part.shape[0], rows, part.shape[2]) for part in trial.state or ()]
     state = tuple(positive(trial, trial.x.new_empty(shape), "hx") for shape in shapes) or None
-    return trial.but(x=x, state=state, parameters=lively_parameters(trial), lengths=trial.lengths and (time,) * rows)
+    return trial.but(x=x, state=state, parameters=lively_parameters(trial), lengths=trial.lengths and lengths)
 
 
 def positive(trial: Trial, tensor: Tensor, name: str) -> Tensor:
