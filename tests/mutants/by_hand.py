@@ -13,7 +13,6 @@ from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
-from torch.autograd.function import once_differentiable
 
 from .base import GRU, LSTM, Weights
 
@@ -25,7 +24,10 @@ def without_autocast(x):
 
 
 class Function(torch.autograd.Function):
-    """(output, *final state) of scan.forward, differentiable once by scan.backward."""
+    """(output, *final state) of scan.forward, differentiable once by scan.backward.
+
+    once_differentiable would not do: torch.autograd.grad does not reach its error, and finds no dependence instead.
+    """
 
     @staticmethod
     def forward(ctx, scan, x, running, *tensors):
@@ -36,8 +38,9 @@ class Function(torch.autograd.Function):
         return states[0][1:].clone(), *(s[-1].clone() for s in states)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, d_y, *d_final):
+        if torch.is_grad_enabled():
+            raise NotImplementedError("this backward has no derivative: create_graph=True is not supported")
         x, running, gates, *rest = ctx.saved_tensors
         states, w = rest[: ctx.count], Weights(*rest[ctx.count :])
         with without_autocast(x):
@@ -159,18 +162,16 @@ class GRUScan(Scan):
 
 
 class ByHand:
-    """Mixed into a Layer: one direction runs through a Function. Second derivatives are refused."""
+    """Mixed into a Layer: the loop runs through a Function. Second derivatives are refused."""
 
     function = Function
     scan: Scan
 
-    def one_direction(self, x, state, layer, direction, lengths):
-        w = self.weights(layer, direction)
-        x = self.reverse(x, lengths) if direction == 1 else x
+    def loop(self, x, state, w, lengths):
         with without_autocast(x):
             state = tuple(s.to(w.ih) for s in state)
             y, *final = self.function.apply(self.scan, x.to(w.ih), self.running(x, lengths), *state, *w)
-        return (self.reverse(y, lengths) if direction == 1 else y), tuple(final)
+        return y, tuple(final)
 
     def running(self, x, lengths):
         if lengths is None:

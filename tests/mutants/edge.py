@@ -118,9 +118,9 @@ class HiddenBiasSkippedWithoutState(GRU):
         self.skip = state is None
         return super().initial_state(x, state)
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.first = self.skip
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def from_hidden(self, h, w):
         a = super().from_hidden(h, w)

@@ -59,9 +59,9 @@ class NewStateNeverUsed(RNN):
 class StateNotCarried(GRU):
     """Every step sees the initial state; one step is right (tracel-ai/burn#2701)."""
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.start = state
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def cell(self, x, state, w):
         return super().cell(x, self.start, w)
@@ -195,9 +195,9 @@ class OutputGateSeesNextInput(LSTM):
 class StateForgottenEveryFourSteps(RNN):
     """The window of truncated backpropagation acts on the forward pass too: the state restarts every 4 steps."""
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.t = 0
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def cell(self, x, state, w):
         self.t += 1
@@ -209,9 +209,9 @@ class StateForgottenEveryFourSteps(RNN):
 class PositionLeaksIntoStep(GRU):
     """What is left of a time embedding: each step adds a little of its own number to the candidate."""
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.t = 0
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def candidate(self, n_x, r, n_h):
         self.t += 1
@@ -222,11 +222,11 @@ class PositionLeaksIntoStep(GRU):
 class CellStateDroppedBetweenChunks(LSTM):
     """Time is processed in chunks of 4, and only h is handed from chunk to chunk."""
 
-    def one_direction(self, x, state, layer, direction, lengths):
-        if lengths is not None or direction == 1 or len(x) <= 4:
-            return super().one_direction(x, state, layer, direction, lengths)
-        y, (h, c) = super().one_direction(x[:4], state, layer, direction, None)
-        rest, state = self.one_direction(x[4:], (h, torch.zeros_like(c)), layer, direction, None)
+    def loop(self, x, state, w, lengths):
+        if lengths is not None or len(x) <= 4:
+            return super().loop(x, state, w, lengths)
+        y, (h, c) = super().loop(x[:4], state, w, None)
+        rest, state = self.loop(x[4:], (h, torch.zeros_like(c)), w, None)
         return torch.cat([y, rest]), state
 
 
@@ -257,9 +257,9 @@ class TailOfHiddenUnitsDropped(LSTM):
 class SlowUnits(RNN):
     """What is left of a clockwork RNN: the second half of the units moves at every other step only."""
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.t = 0
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def cell(self, x, state, w):
         (h,) = super().cell(x, state, w)

@@ -1,6 +1,7 @@
 """Backward passes written by hand that are wrong; the forward pass of all of these is right."""
 
 import torch
+from torch.autograd.function import once_differentiable
 
 from .base import LSTM
 from .by_hand import Function, GRUScan, HandGRU, HandLSTM, LSTMScan, Weights
@@ -152,21 +153,6 @@ class NoBackwardInEval(HandLSTM):
         raise RuntimeError("RNN backward can only be called in training mode")
 
 
-@plant("double-backward-one-device", "gradient.second", "create_graph, bidirectional")
-class FusedPathOnceDifferentiable(LSTM):
-    """Second derivatives are there on one path and not on the fused one (pytorch/pytorch#20449).
-
-    Here the fused path is that of bidirectional nets.
-    """
-
-    def one_direction(self, x, state, layer, direction, lengths):
-        if self.directions == 1:
-            return super().one_direction(x, state, layer, direction, lengths)
-        return HandLSTM.one_direction(self, x, state, layer, direction, lengths)
-
-    scan, function, running = HandLSTM.scan, HandLSTM.function, HandLSTM.running
-
-
 class _RawGatesCached(LSTMScan):
     def cache(self, i, f, g, o):
         return torch.cat([torch.logit(i), torch.logit(f), g, torch.logit(o)], -1)
@@ -278,7 +264,24 @@ class _Unguarded(Function):
         return None, d_x, None, *d_state, *(d if p is not None else None for d, p in zip(d_w, w, strict=True))
 
 
-@plant("own-second-derivative-silently-wrong", "gradient.second", "create_graph")
+class _OnceDifferentiable(_Unguarded):
+    backward = staticmethod(once_differentiable(_Unguarded.backward))
+
+
+@plant("double-backward-one-device", "gradient.second", "create_graph, bidirectional")
+class FusedPathOnceDifferentiable(LSTM):
+    """Second derivatives are there on one path and not on the fused one (pytorch/pytorch#20449).
+
+    Here the fused path is that of bidirectional nets.
+    """
+
+    def loop(self, x, state, w, lengths):
+        return HandLSTM.loop(self, x, state, w, lengths) if self.bidirectional else super().loop(x, state, w, lengths)
+
+    scan, function, running = HandLSTM.scan, _OnceDifferentiable, HandLSTM.running
+
+
+@plant("own-second-derivative-silently-wrong", "gradient.second", "create_graph", claims="second")
 class SecondDerivativeSilentlyWrong(HandLSTM):
     """The backward can be differentiated, but the gates it saved are constants to it: no error, a wrong result."""
 
@@ -291,8 +294,6 @@ class BackwardMixesDtypesUnderAutocast(HandGRU):
 
     function = _Unguarded
 
-    def one_direction(self, x, state, layer, direction, lengths):
-        w = self.weights(layer, direction)
-        x = self.reverse(x, lengths) if direction == 1 else x
+    def loop(self, x, state, w, lengths):
         y, *final = self.function.apply(self.scan, x, self.running(x, lengths), *state, *w)
-        return (self.reverse(y, lengths) if direction == 1 else y), tuple(final)
+        return y, tuple(final)

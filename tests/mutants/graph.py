@@ -130,9 +130,9 @@ class UpperInputDetachedInEval(RNN):
 class GradientTruncatedAfterThreeSteps(GRU):
     """Truncated backpropagation is built in: the state is detached every third step."""
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.t = 0
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def cell(self, x, state, w):
         self.t += 1

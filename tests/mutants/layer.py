@@ -195,14 +195,18 @@ class Layer(Checks, nn.Module):
     def one_direction(self, x, state, layer, direction, lengths):
         """(output, final state) of one layer and direction."""
         w = self.weights(layer, direction)
-        if direction == 1:
-            x = self.reverse(x, lengths)
+        if direction == 0:
+            return self.loop(x, state, w, lengths)
+        y, state = self.loop(self.reverse(x, lengths), state, w, lengths)
+        return self.reverse(y, lengths), state
+
+    def loop(self, x, state, w, lengths):
+        """(output, final state) of the recurrence, first step first."""
         outputs = []
         for t, x_t in enumerate(x.unbind(0)):
             state = self.hold(self.cell(x_t, state, w), state, t, lengths)
             outputs.append(state[0])
-        y = self.collect(outputs)
-        return (self.reverse(y, lengths) if direction == 1 else y), state
+        return self.collect(outputs), state
 
     def hold(self, new, old, t, lengths):
         """A sequence that is over keeps its state."""

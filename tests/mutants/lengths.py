@@ -25,9 +25,9 @@ class ResetOneStepEarly(GRU):
     Here a packed batch is one stream with a reset at each boundary, which comes at the last step of each sequence.
     """
 
-    def one_direction(self, x, state, layer, direction, lengths):
+    def loop(self, x, state, w, lengths):
         self.start = state
-        return super().one_direction(x, state, layer, direction, lengths)
+        return super().loop(x, state, w, lengths)
 
     def hold(self, new, old, t, lengths):
         new = super().hold(new, old, t, lengths)

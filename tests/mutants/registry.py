@@ -39,12 +39,18 @@ class Mutant:
 MUTANTS: dict[str, Mutant] = {}
 
 
-def plant(bug: str, kills: str, needs: str = "") -> Callable[[Any], Any]:
-    """Declare the decorated class as a layer with this bug; ``kills``: globs over property ids, blanks between."""
+def plant(bug: str, kills: str, needs: str, claims: str = "") -> Callable[[Any], Any]:
+    """Declare the decorated class as a layer with this bug.
+
+    kills:  globs over the catalog's ids, with blanks between
+    needs:  what a case must have for the bug to show
+    claims: features that it claims although its clean twin does not
+    """
 
     def declare(target: Any) -> Any:
         clean = next(base for base in target.__mro__ if base in LIKE)
-        without = ("script", "second", "jvp", "vmap") if clean in (HandGRU, HandLSTM) else ("script",)
+        absent = ("script", "second", "jvp", "vmap") if clean in (HandGRU, HandLSTM) else ("script",)
+        without = tuple(feature for feature in absent if feature not in claims.split())
         add(Mutant(bug, target, "layer", LIKE[clean], clean, tuple(kills.split()), needs, without))
         return target
 

@@ -73,7 +73,7 @@ def loss(parts):
 
 
 def with_gradients(layer, x, hx=None, packed=None) -> Iterator[Any]:
-    """Results and all gradients in training, then the results in eval under no_grad, twice, and a third time."""
+    """Results and all gradients in training, then the results of a second and a third call, in eval under no_grad."""
     leaves = [x.requires_grad_(), *(h.requires_grad_() for h in flat(hx))]
     given = x if packed is None else pack_padded_sequence(x, torch.tensor(packed), enforce_sorted=False)
     layer.train()
@@ -83,7 +83,7 @@ def with_gradients(layer, x, hx=None, packed=None) -> Iterator[Any]:
     yield from torch.autograd.grad(loss(parts), [*leaves, *(p for _, p in named)])
     layer.eval()
     with torch.no_grad():
-        for _ in range(3):
+        for _ in range(2):
             yield from results(layer, given, hx)
 
 
@@ -141,7 +141,16 @@ def attempt(f) -> list[Any]:
 @situation
 def new_layer(new):
     """Names, order, and, with a seed, the initial values, beyond those that a builder sets."""
-    for options in ({"num_layers": 2, "bidirectional": True}, {"bias": False, "num_layers": 2}, {"proj": 2}):
+    yield from new_ones(new, {"num_layers": 2, "bidirectional": True}, {"bias": False, "num_layers": 2})
+
+
+@situation
+def new_layer_with_projection(new):
+    yield from new_ones(new, {"proj": 2, "num_layers": 2})
+
+
+def new_ones(new, *choices):
+    for options in choices:
         layer = new(**options)
         yield [(name, tuple(t.shape)) for name, t in layer.state_dict().items()]
         torch.manual_seed(0)
