@@ -6,7 +6,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ TAIL = 1 << 14
 """Bytes that are kept of what a subject prints."""
 ROOM = 1 << 20
 """Bytes that it may print while nobody reads."""
+READS = 256
+"""How often its output is read in a row: one that never stops printing is not all that there is to look after."""
 LAST_MOMENT = 0.3
 """Seconds that a hanging worker has to print where it is."""
 
@@ -34,20 +36,17 @@ class Console:
     ended: bool = False
 
     def take(self) -> bool:
-        """Read what has come; whether there was anything."""
-        try:
-            data = os.read(self.fd, ROOM)
-        except BlockingIOError:
-            return False
-        self.tail = (self.tail + data)[-TAIL:]
-        self.ended = not data
-        return bool(data)
-
-    def finish(self) -> None:
-        """Read what the dead have left; a process that they forked may go on printing, and is not waited for."""
-        for _ in range(4):
-            if not self.take():
-                return
+        """Read what has come, within reason; whether there may be more."""
+        for _ in range(READS):
+            try:
+                data = os.read(self.fd, ROOM)
+            except BlockingIOError:
+                return False
+            self.tail = (self.tail + data)[-TAIL:]
+            self.ended = not data
+            if self.ended:
+                return False
+        return True
 
 
 class Worker:
@@ -91,12 +90,12 @@ class Worker:
         """Where something may still come from."""
         return [pipe.fd for pipe in (self.inbox, self.console) if not pipe.ended]
 
-    def listen(self) -> list[Any]:
-        """The messages that have come; raises Garbled."""
+    def listen(self) -> Iterator[Any]:
+        """The messages that have come; raises Garbled after those that came before."""
         self.console.take()
         while self.inbox.take():
             pass
-        return list(self.inbox.messages())
+        return self.inbox.messages()
 
     def look(self) -> Entry | None:
         """What it is doing. ``quiet`` counts the seconds since that changed, as far as the parent was there to see."""
@@ -123,7 +122,7 @@ class Worker:
 
     def how_it_ended(self) -> str:
         """In words, with the last that it printed."""
-        self.console.finish()
+        self.console.take()
         return "\n".join(filter(None, (ended(self.status), last_words(self.console.tail))))
 
     def where_it_is(self) -> str:

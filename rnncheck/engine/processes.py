@@ -14,6 +14,7 @@ from rnncheck.engine.channel import Garbled
 from rnncheck.engine.keeper import Keeper, time_limit
 from rnncheck.engine.memory import GIB, share
 from rnncheck.engine.process import Worker
+from rnncheck.engine.record import Entry
 from rnncheck.engine.task import Task
 from rnncheck.engine.work import GIVE_UP, PROBE, Done, Job, Workshop
 from rnncheck.engine.worker import Mistake
@@ -167,19 +168,18 @@ class Processes:
     def _hear(self, worker: Worker, task: Task) -> bool:
         """Take what the worker says; whether it is done with its task, well or badly."""
         try:
-            messages = worker.listen()
+            for message in worker.listen():
+                if isinstance(message, Mistake):
+                    raise WorkerMistake(f"in a worker:\n{message.text}")
+                if isinstance(message, Done):
+                    self._part(worker, task)
+                    task.finish(message)
+                    self._keep(worker)
+                    return True
+                task.outcomes.append(message)
         except Garbled as error:
-            self._bury(worker, task, "crashed", f"the worker no longer knew what it did: {error}")
+            self._bury(worker, task, "crashed", f"the worker no longer knew what it did: {error}", task.next())
             return True
-        for message in messages:
-            if isinstance(message, Mistake):
-                raise WorkerMistake(f"in a worker:\n{message.text}")
-            if isinstance(message, Done):
-                self._part(worker, task)
-                task.finish(message)
-                self._keep(worker)
-                return True
-            task.outcomes.append(message)
         return False
 
     def _look_after(self, worker: Worker, task: Task, ended: bool) -> None:
@@ -207,11 +207,11 @@ class Processes:
             return max(PROBE_SECONDS, self.case_seconds)
         return time_limit(self.workshop.catalog.get(what or ""), self.case_seconds)
 
-    def _bury(self, worker: Worker, task: Task, status: Status, reason: str) -> None:
-        """A worker that is dead, or is to be: what it was doing is to blame."""
+    def _bury(self, worker: Worker, task: Task, status: Status, reason: str, entry: Entry | None = None) -> None:
+        """A worker that is dead, or is to be: what it was doing is to blame, as its record says if ``entry`` does not."""
         self._part(worker, task)
-        where = worker.where_it_is() if status == "hung" else ""
-        entry = worker.record.read()
+        entry = entry or worker.record.read()
+        where = worker.where_it_is() if status == "hung" else ""  # being asked may wake it, and then it goes on
         worker.end()
         reason = "\n".join(filter(None, (reason, where))) or worker.how_it_ended()
         worker.close()
