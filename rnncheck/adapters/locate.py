@@ -140,7 +140,8 @@ def _get(reference: str, module: ModuleType, place: str, attribute: str) -> Any:
 def _close(part: str, value: Any, error: Exception) -> str:
     if not isinstance(error, AttributeError):
         return f": {type(error).__name__}: {one_line(error)}"
-    close = difflib.get_close_matches(part, dir(value), n=3)
+    names = {name.lower(): name for name in dir(value)}
+    close = [names[name] for name in difflib.get_close_matches(part.lower(), names, n=3)]
     return f"; did you mean {', '.join(close)}?" if close else ""
 
 

@@ -124,7 +124,7 @@ def _modes(found: Ground) -> tuple[Mode, ...]:
     by_count = modes_by_parameters(own_parameters(module), config.input_size, config.hidden_size)
     for modes in (declared_modes(module), by_count, modes_in(found.subject.name), modes_in(type(module).__name__)):
         if modes and (modes == ("LSTM",)) == (len(found.state) == 2):
-            return _elman(found) if modes == ELMAN else modes
+            return _elman(found) if set(modes) <= set(ELMAN) else modes
     return ("LSTM",) if len(found.state) == 2 else ()
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rnncheck import engine as engines
 from rnncheck.adapters.modes import modes_in
 from rnncheck.adapters.probe import probe
 from rnncheck.case import DTYPES
 from rnncheck.config import MODES
-from rnncheck.engine import Done, Job, Workshop
+from rnncheck.engine import Done, Job, Workshop, make_engine
 from rnncheck.errors import UsageError
 from rnncheck.strategies.structure import FORMS
 from rnncheck.subject import FEATURES, Claim, Subject
@@ -34,9 +33,7 @@ def _probed(everyone: list[Subject], engine: str, jobs: int | None) -> dict[int,
     waiting = [i for i, one in enumerate(everyone) if not _declares_all(one)]
     if not waiting:
         return {}
-    workshop = Workshop(everyone, {}, probe)
-    make = getattr(engines, "make_engine", lambda name, workshop, jobs: engines.Inline(workshop))
-    working = make(engine, workshop, jobs)
+    working = make_engine(engine, Workshop(everyone, {}, probe), jobs)
     try:
         return {done.job.subject: done for done in working.run(Job(n, "probe", i) for n, i in enumerate(waiting))}
     finally:

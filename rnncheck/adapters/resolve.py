@@ -29,11 +29,12 @@ from rnncheck.subject import Claim, Subject
 __all__ = ["known_deviations", "probe", "probe_all", "subjects"]
 
 KINDS = ("layer", "cell", "clip")
-TORCH_LIKE: Mapping[Any, tuple[Mode, ...]] = {
-    nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",),
-    rnncheck.nn.RNN: ELMAN, rnncheck.nn.GRU: ("GRU",), rnncheck.nn.LSTM: ("LSTM",),
-}  # fmt: skip
+TORCHS: Mapping[Any, tuple[Mode, ...]] = {nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}
+OURS: Mapping[Any, tuple[Mode, ...]] = {rnncheck.nn.RNN: ELMAN, rnncheck.nn.GRU: ("GRU",), rnncheck.nn.LSTM: ("LSTM",)}
 """Layers whose claims are known, so that they need no probing; a test probes them all the same."""
+NO_SCRIPT = Claim(False, "declared", "TorchScript does not read its Python")
+BEFORE = {"reset_after": Claim(False, "declared"), "reset_before": Claim(True, "declared")}
+BOTH = {"reset_after": Claim(True, "declared"), "reset_before": Claim(True, "declared")}
 
 
 def subjects(target: Any = None, against: Any = None, kind: str | None = None) -> list[Subject]:
@@ -54,9 +55,10 @@ def subjects(target: Any = None, against: Any = None, kind: str | None = None) -
 
 def ours_and_torchs() -> list[Subject]:
     """What is looked at if no target is named."""
-    classes = [rnncheck.nn.RNN, rnncheck.nn.GRU, rnncheck.nn.LSTM, nn.RNN, nn.GRU, nn.LSTM]
-    rnn, gru, lstm, *torchs = (_subject(one, None) for one in classes)
-    return [rnn, gru, textbook_gru(), lstm, _subject(clip_grad_norm_, None), *torchs, torch_clip()]
+    rnn, gru, lstm, *torchs = (_subject(one, None) for one in (*OURS, *TORCHS))
+    one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "a subject of its own, beside this one")}
+    grus = [replace(gru, claims=one_of_two), textbook_gru()]
+    return [rnn, *grus, lstm, _subject(clip_grad_norm_, None), *torchs, torch_clip()]
 
 
 def textbook_gru() -> Subject:
@@ -64,8 +66,7 @@ def textbook_gru() -> Subject:
     source = "import functools\n\nimport rnncheck.nn\n\nbuild = functools.partial(rnncheck.nn.GRU, reset_after=False)"
     build = functools.partial(rnncheck.nn.GRU, reset_after=False)
     gru = torch_like(build, ("GRU",), "rnncheck.nn.GRU(reset_after=False)", source=source)
-    variant = {"reset_after": Claim(False, "declared"), "reset_before": Claim(True, "declared")}
-    return replace(gru, claims={**gru.claims, **variant})
+    return replace(gru, claims={**gru.claims, **BEFORE, "script": NO_SCRIPT})
 
 
 def _subject(target: Any, kind: str | None) -> Subject:
@@ -110,16 +111,23 @@ def _clip(target: Located) -> Subject:
 
 def _layer(target: Located, is_cell: bool) -> Subject:
     value = target.object
-    own = TORCH_LIKE.get(value) if isinstance(value, type) else None
-    if own is not None and not is_cell:
-        source = f"{target.lines}\n\nbuild = {target.expression}"
-        return torch_like(value, own, target.name, source=source)
+    if isinstance(value, type) and (value in TORCHS or value in OURS) and not is_cell:
+        return _known_layer(target)
     claims = declared_claims(value, target.name)
     if isinstance(value, type | functools.partial) or _is_function(value):
         build = Constructor(target, is_cell)
         return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source())
     config, copies = config_of(target, value), Instance(target, is_cell)
     return Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source())
+
+
+def _known_layer(target: Located) -> Subject:
+    """A layer of torch's or of ours, with the claims that we know."""
+    value, ours = target.object, target.object in OURS
+    source = f"{target.lines}\n\nbuild = {target.expression}"
+    layer = torch_like(value, (OURS if ours else TORCHS)[value], target.name, source=source)
+    others = {"script": NO_SCRIPT} if ours else {}
+    return replace(layer, claims={**layer.claims, **others, **(BOTH if value is rnncheck.nn.GRU else {})})
 
 
 def _with_reference(subject: Subject, reference: Subject) -> Subject:

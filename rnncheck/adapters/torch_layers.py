@@ -70,6 +70,10 @@ def torch_arguments(config: Config) -> dict[str, Any]:
     return arguments
 
 
+OF_ONE_MODE: Mapping[str, Mode] = {"proj": "LSTM", "reset_after": "GRU", "reset_before": "GRU"}
+"""Features that only one mode can have."""
+
+
 @dataclass(frozen=True)
 class TorchLike:
     """Builds a layer by torch's own constructor; the parameters have torch's names."""
@@ -91,7 +95,7 @@ def torch_like(
     source: str | None = None,
 ) -> Subject:
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
-    absent = {"reset_before", "lengths", *without} | ({"proj"} if "LSTM" not in modes else set())
+    absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
 

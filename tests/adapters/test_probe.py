@@ -1,0 +1,256 @@
+"""What subjects claim: by declaration, by signature, by tiny calls; and what a probe must not hide."""
+
+import functools
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from rnncheck.adapters.constructor import Constructor
+from rnncheck.adapters.locate import described
+from rnncheck.adapters.probe import probe
+from rnncheck.adapters.probe_all import probe_all
+from rnncheck.adapters.resolve import OURS, TORCHS, ours_and_torchs, subjects
+from rnncheck.config import MODES
+from rnncheck.errors import UsageError
+from rnncheck.subject import CLIP_FEATURES, FEATURES, Claim
+
+from . import targets
+
+
+def claimed(target, **options):
+    (found,) = probe_all(subjects(target, **options), "inline")
+    return found
+
+
+@functools.cache
+def of(name):
+    return claimed(getattr(targets, name))
+
+
+def offered(subject):
+    return {name for name, claim in subject.claims.items() if claim.offered}
+
+
+@pytest.mark.parametrize("layer", [*OURS, *TORCHS], ids=lambda layer: f"{layer.__module__.partition('.')[0]}.{layer.__name__}")
+def test_declared_claims_are_what_a_probe_finds(layer):
+    """But for what no probe can see (how parameters are drawn, an exporter that is not installed) or torch deviates in."""
+    (declared,) = subjects(layer)
+    assert set(declared.claims) == set(FEATURES)
+    probed = probe(replace(declared, build=Constructor(described(layer)), modes=(), claims={}))
+    differing = {name: probed[name].why for name, claim in declared.claims.items() if claim.offered != probed[name].offered}
+    beyond = {"onnx", "torch_init"} if layer in OURS else {"onnx", "vmap"}
+    assert set(differing) <= beyond, differing
+    assert declared.modes == tuple(mode for mode in MODES if probed[mode].offered)
+
+
+def test_every_feature_is_claimed_or_not():
+    for name in ("FourLinears", "TextbookGRU", "major_gru"):
+        assert set(of(name).claims) == set(FEATURES)
+    assert set(claimed(targets.my_clip).claims) == set(CLIP_FEATURES)
+
+
+def test_what_is_not_offered_says_why():
+    for name in ("FourLinears", "TextbookGRU", "OtherOrder", "StateNeeded"):
+        silent = [feature for feature, claim in of(name).claims.items() if not claim.offered and not claim.why]
+        assert silent == []
+
+
+def test_a_batch_major_layer_without_the_argument():
+    four = of("FourLinears")
+    assert four.modes == ("LSTM",)
+    assert "batch_first" in offered(four) and "time_first" not in offered(four)
+    assert four.claims["time_first"].why == "reads input as (batch, time, input)"
+    assert {"hx", "hx_none", "float64", "training", "second"} <= offered(four)
+    assert not {"packed", "unbatched", "load", "layers", "torch_parameters"} & offered(four)
+    assert "cannot be matched one to one" in four.claims["load"].why
+
+
+def test_a_factory_has_the_nature_of_what_it_makes():
+    gru = of("major_gru")
+    assert gru.modes == ("GRU",) and "batch_first" in offered(gru) and "time_first" not in offered(gru)
+    assert {"load", "packed", "torch_parameters"} <= offered(gru)
+
+
+def test_the_textbooks_gru_is_told_by_its_numbers():
+    gru = of("TextbookGRU")
+    assert gru.modes == ("GRU",)
+    assert {"reset_before", "load", "bias_off"} <= offered(gru) and "reset_after" not in offered(gru)
+
+
+def test_whoever_names_a_reference_must_agree_with_it():
+    gru = claimed(targets.TextbookGRU, against="torch.nn.GRU")
+    assert {"reset_after", "load"} <= offered(gru) and "reset_before" not in offered(gru)
+
+
+class TorchNamedTextbookGRU(targets.TextbookGRU):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        for side, linear in (("ih", self.x2h), ("hh", self.h2h)):
+            self.register_parameter(f"weight_{side}_l0", linear.weight)
+            self.register_parameter(f"bias_{side}_l0", linear.bias)
+
+
+def test_whoever_uses_torchs_names_promises_torchs_gru():
+    gru = claimed(TorchNamedTextbookGRU)
+    assert {"reset_after", "load", "torch_parameters"} <= offered(gru) and "reset_before" not in offered(gru)
+
+
+def test_gates_in_another_order_are_no_failure():
+    lstm = of("OtherOrder")
+    assert lstm.claims["load"].why == "it holds the gates in the order i f o g, not i f g o"
+
+
+def test_what_the_constructor_refuses_is_not_claimed():
+    assert of("OtherOrder").claims["layers"] == Claim(
+        False, "signature", "the constructor refuses num_layers: NotImplementedError: one layer only"
+    )
+
+
+def test_what_disappears_without_effect_is_not_claimed():
+    lstm = of("OtherOrder")
+    assert lstm.claims["bidirectional"].why == "bidirectional disappears in the constructor's ** without effect"
+    assert not {"bidirectional", "bias_off", "proj"} & offered(lstm)
+
+
+def test_lengths_before_hx():
+    lstm = of("OtherOrder")
+    assert {"lengths", "packed", "hx", "hx_none", "batch_first", "time_first"} <= offered(lstm)
+    layer = lstm.build(layer_config("LSTM"), torch.float32, torch.device("cpu"))
+    assert layer.hx_name == "hx"
+    x, h, c = torch.ones(5, 3, 4), torch.ones(1, 3, 7), torch.zeros(1, 3, 7)
+    output, _ = layer.with_lengths(x, (h, c), torch.tensor([5, 4, 2]))
+    assert output[2:, 2].eq(0).all() and output[:2, 2].ne(0).any()
+
+
+def layer_config(mode):
+    from rnncheck.config import Config
+
+    return Config(mode, 4, 7)
+
+
+def test_a_state_that_must_be_given():
+    layer = of("StateNeeded")
+    assert "hx" in offered(layer) and "hx_none" not in offered(layer)
+    assert layer.claims["hx_none"].why == "forward has no default for the initial state"
+    assert {"float64", "packed", "functional", "meta"} <= offered(layer)
+
+
+def test_what_fails_inside_is_claimed_all_the_same():
+    lstm = claimed(targets.FailsInside)
+    assert {"bidirectional", "layers", "packed"} <= offered(lstm)
+    assert not {"batch_first", "dropout", "proj"} & offered(lstm)
+
+
+def test_declarations_count_more_than_probes():
+    class Declared(nn.GRU):
+        rnncheck_claims = {"packed": "not yet", "script": False, "reset_before": True}
+
+    gru = claimed(Declared)
+    assert gru.claims["packed"] == Claim(False, "declared", "not yet")
+    assert gru.claims["script"] == Claim(False, "declared")
+    assert gru.claims["reset_before"] == Claim(True, "declared")
+
+
+@pytest.mark.parametrize(("claims", "complaint"), [
+    ({"paked": True}, "rnncheck_claims speaks of 'paked', but there is no such feature; did you mean 'packed'?"),
+    ({"packed": 3}, "rnncheck_claims['packed'] = 3, but should be True, False or a reason"),
+    (["packed"], "rnncheck_claims is a list, but should be a dict"),
+])  # fmt: skip
+def test_declarations_must_make_sense(claims, complaint):
+    declared = type("Declared", (nn.GRU,), {"rnncheck_claims": claims})
+    with pytest.raises(UsageError, match="Declared: ") as error:
+        subjects(declared)
+    assert complaint in str(error.value)
+
+
+def test_a_mode_may_be_declared():
+    class Odd(targets.StateNeeded):
+        rnncheck_mode = "GRU"
+
+    assert claimed(Odd).modes == ("GRU",)
+    with pytest.raises(UsageError, match="rnncheck_mode"):
+        subjects(type("Wrong", (nn.Module,), {"rnncheck_mode": "SRU"}))
+
+
+def test_an_elman_network_is_told_by_its_parameters():
+    class Simple(nn.Module):
+        def __init__(self, input_size, hidden_size):
+            super().__init__()
+            self.inner = nn.RNN(input_size, hidden_size, nonlinearity="relu")
+
+        def forward(self, x, hx=None):
+            return self.inner(x, hx)
+
+    assert claimed(Simple).modes == ("RNN_RELU",)
+
+
+def test_nothing_that_can_be_run():
+    for target, complaint in {
+        targets.OnlyOutput: "OnlyOutput: no recurrent layer as torch's are: a Tensor returned, but should be (output, state)",
+        targets.NeedsVocabulary: "NeedsVocabulary: its constructor refuses every configuration: TypeError: NeedsVocab",
+        nn.Linear: "torch.nn.Linear: no recurrent layer",
+    }.items():
+        with pytest.raises(UsageError) as error:
+            claimed(target)
+        assert complaint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_layer_that_is_no_module():
+    class Plain:
+        def __init__(self, input_size, hidden_size):
+            self.inner = nn.GRU(input_size, hidden_size)
+
+        def __call__(self, x, hx=None):
+            return self.inner(x, hx)
+
+    plain = claimed(Plain, kind="layer", against="torch.nn.GRU")
+    assert {"hx", "batched", "packed"} <= offered(plain)
+    assert not {"module", "load", "compile", "export", "functional", "float64"} & offered(plain)
+
+
+def test_weight_norm_is_loaded_through_its_parametrization():
+    lstm = of("weight_normed")
+    assert "load" in offered(lstm) and "torch_parameters" not in offered(lstm)
+
+
+def test_spectral_norm_keeps_only_a_part_of_what_is_loaded():
+    def made(input_size, hidden_size):
+        return nn.utils.parametrizations.spectral_norm(nn.GRU(input_size, hidden_size), "weight_hh_l0")
+
+    gru = claimed(made)
+    assert gru.claims["load"].why == "weight_hh_l0 is not what was loaded (a parametrization changes it)"
+
+
+class Lost:
+    """An engine whose workers die in every probe."""
+
+    def __init__(self, workshop):
+        pass
+
+    def run(self, jobs):
+        from rnncheck.engine import Done
+
+        yield from (Done(job, lost="crashed: SIGSEGV") for job in jobs)
+
+    def close(self):
+        pass
+
+
+def test_a_subject_that_dies_in_its_probe_is_judged_all_the_same(monkeypatch):
+    from rnncheck.adapters import probe_all as module
+
+    monkeypatch.setattr(module, "make_engine", lambda name, workshop, jobs: Lost(workshop))
+    (lost,) = module.probe_all(subjects(targets.TextbookGRU))
+    assert lost.modes == ("GRU",)
+    assert {"batched", "hx_none", "float32"} <= offered(lost) and "packed" not in offered(lost)
+    assert lost.claims["packed"].why == "the probe did not end: crashed: SIGSEGV"
+
+
+def test_nothing_is_probed_that_declares_everything(monkeypatch):
+    from rnncheck.adapters import probe_all as module
+
+    monkeypatch.setattr(module, "make_engine", lambda *_: pytest.fail("an engine was made"))
+    layers = [subject for subject in ours_and_torchs() if subject.kind == "layer"]
+    assert module.probe_all(layers) == layers
