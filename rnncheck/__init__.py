@@ -10,8 +10,9 @@ from rnncheck.config import Config
 from rnncheck.contracts import checked
 from rnncheck.deviation import Deviation
 from rnncheck.errors import UsageError
+from rnncheck.faces.conformance import Conformance, parametrize
 from rnncheck.report import Failed, Report
 from rnncheck.subject import Subject
 from rnncheck.verify import verify
 
-__all__ = ["Config", "Deviation", "Failed", "Report", "Subject", "UsageError", "checked", "verify"]
+__all__ = ["Config", "Conformance", "Deviation", "Failed", "Report", "Subject", "UsageError", "checked", "parametrize", "verify"]

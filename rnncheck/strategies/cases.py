@@ -68,6 +68,16 @@ _DROPOUTS = st.sampled_from((0.5, 0.25, 0.9))
 _SEEDS = st.integers(0, 2**31 - 1)
 
 
+def plain_case(row: Row, subject: Subject) -> Case:
+    """The simplest case of this structural row that can tell: different sizes, random values, a length of each kind."""
+    time, batch, input_size, hidden_size = 3, 4, 5, 6
+    ramp = tuple(max(1, time - i) for i in range(batch))
+    steps = {"sorted": ramp, "unsorted": _rotated(list(ramp), 1)}.get(row["form"])
+    rows = None if row["form"] == "unbatched" else batch
+    config = subject.fixed or _config(row, input_size, hidden_size, 0.5)
+    return Case(config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"])
+
+
 @st.composite
 def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None) -> Case:
     """Cases of this structural row; an instance keeps the sizes of its one configuration."""

@@ -3,34 +3,39 @@
 from collections.abc import Iterator
 from typing import Any
 
+from hypothesis.strategies import SearchStrategy, tuples
+
 from rnncheck.case import Case
 from rnncheck.falsify import draw
-from rnncheck.strategies.cases import cases, degenerate_sizes
+from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
 from rnncheck.strategies.structure import rows
 from rnncheck.subject import Subject
 
-DRAWN_AT_ONCE = 6
-"""How many cases of a row are drawn in one go: Hypothesis' set-up is paid once for all of them."""
+DEPTH = 5
+"""How many cases of a row are drawn in one go, and"""
+CHUNK = 12
+"""of how many rows: Hypothesis' set-up is paid once for all of them."""
 
 
 def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, device: str = "cpu") -> Iterator[Any]:
-    """Cases without end: all rows with their simplest draw, all rows with degenerate sizes, all rows at random, …"""
+    """Cases without end: all rows with a plain case, all rows with degenerate sizes, all rows at random, …"""
     if subject.kind == "clip":
         yield from _clip_cases(seed)
         return
     structure = rows(subject, dtypes, strength, device)
-    yield from (draw(cases(row, subject), 1, seed)[0] for row in structure)
+    yield from (plain_case(row, subject) for row in structure)
     for step in range(10**6 if structure else 0):
-        yield from _round(structure, subject, seed, step)
+        yield from _drawn(structure, subject, degenerate_sizes(), 1, _mix(seed, step, 1))
+        yield from _drawn(structure, subject, sizes(), DEPTH, _mix(seed, step, 2))
 
 
-def _round(structure: list[dict[str, Any]], subject: Subject, seed: int, step: int) -> Iterator[Case]:
-    """Two rounds over the rows: one of degenerate sizes, and DRAWN_AT_ONCE - 1 of generic ones."""
-    odd = [draw(cases(row, subject, size=degenerate_sizes()), 2, _mix(seed, step, i, 1)) for i, row in enumerate(structure)]
-    yield from (drawn[-1] for drawn in odd)
-    deep = [draw(cases(row, subject), DRAWN_AT_ONCE, _mix(seed, step, i, 2)) for i, row in enumerate(structure)]
-    for depth in range(1, DRAWN_AT_ONCE):
-        yield from (drawn[depth] for drawn in deep if depth < len(drawn))
+def _drawn(structure: list[dict[str, Any]], subject: Subject, size: SearchStrategy[list[int]], depth: int, seed: int) -> Iterator[Case]:
+    """``depth`` cases of each row, in as many rounds over all rows."""
+    chunks = [structure[i : i + CHUNK] for i in range(0, len(structure), CHUNK)]
+    together = [tuples(*(cases(row, subject, size=size) for row in chunk)) for chunk in chunks]
+    rounds = [draw(strategy, depth + 1, _mix(seed, i))[1:] for i, strategy in enumerate(together)]  # the first is trivial
+    for level in range(depth):
+        yield from (case for drawn in rounds if level < len(drawn) for case in drawn[level])
 
 
 def _mix(*numbers: int) -> int:
