@@ -136,6 +136,12 @@ def test_no_false_alarm_under_transformations():
         assert Readout()(torch.ones(2, 3)).shape == (2,)
 
 
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore:.*torch.jit.trace:DeprecationWarning")
+def test_jit_trace_records_no_comparison_of_shapes():
+    module, x = Readout(), torch.ones(2, 3)
+    assert torch.equal(torch.jit.trace(module, (x,))(x), module(x))
+
+
 def test_vmap_sees_one_example():
     with pytest.raises(TypeCheckError):
         torch.func.vmap(Readout())(torch.ones(2, 3))

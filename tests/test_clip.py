@@ -136,6 +136,15 @@ def test_grouping_does_not_matter_in_low_precision():
     assert max(norms) - min(norms) <= 2 * torch.finfo(torch.float32).eps * max(norms)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+@pytest.mark.parametrize("p", NORM_TYPES)
+def test_gradients_that_are_zero_stay_zero(p, dtype):
+    parameters = parameters_with(torch.zeros(3, dtype=dtype), torch.zeros(2, dtype=dtype))
+    for max_norm in (0.0, 1.0):
+        assert clip_grad_norm_(parameters, max_norm, p, error_if_nonfinite=True) == 0.0
+    assert all((q.grad == 0).all() for q in parameters)
+
+
 # ---- inf and NaN
 
 
@@ -143,7 +152,7 @@ def test_grouping_does_not_matter_in_low_precision():
 @pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
 def test_nonfinite_gradients(bad, p):
     def fresh():
-        return parameters_with(torch.tensor([1.0, bad, 3.0]), torch.tensor([4.0]))
+        return parameters_with(torch.tensor([4.0]), torch.tensor([1.0, bad, 3.0]), torch.tensor([5.0]))
 
     parameters = fresh()
     assert not clip_grad_norm_(parameters, 1.0, p).isfinite()
@@ -151,7 +160,7 @@ def test_nonfinite_gradients(bad, p):
     for arguments in ({"max_norm": math.inf}, {"max_norm": 1.0, "error_if_nonfinite": True}):
         parameters = fresh()
         if "error_if_nonfinite" in arguments:
-            with pytest.raises(RuntimeError, match=r"gradient 0 of 2, of shape \(3,\), holds (inf|nan)"):
+            with pytest.raises(RuntimeError, match=r"gradient 1 of 3, of shape \(3,\), holds (inf|nan)"):
                 clip_grad_norm_(parameters, norm_type=p, **arguments)
         else:
             assert not clip_grad_norm_(parameters, norm_type=p, **arguments).isfinite()
