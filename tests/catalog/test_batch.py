@@ -1,0 +1,80 @@
+"""batch.*: what each property catches, and what it lets through."""
+
+import pytest
+from hypothesis import strategies as st
+
+from rnncheck.catalog import CATALOG
+from rnncheck.config import MODES
+from rnncheck.falsify import draw
+from rnncheck.judge import judge
+from rnncheck.strategies import cases, rows
+from rnncheck.strategies.cases import CLIFFS
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.mutants import MUTANTS
+
+KILLS = {
+    "batch.alone": "batch-gt-1",
+    "batch.permute": "view-instead-of-transpose",
+    "batch.gradient_alone": "own-gradient-averaged-over-batch",
+    "batch.unbatched": "own-unbatched-ignores-hx",
+    "batch.empty": "own-empty-batch-crashes",
+    "batch.empty_backward": "own-empty-batch-forgets-directions",
+    "batch.poisoned": "own-nan-spreads-over-batch",
+    "batch.cliffs": "rocm-large-batch",
+}
+ERRORED = {"batch.empty", "batch.empty_backward"}
+"""Where a mutant fails by raising."""
+GENERIC = [prop for prop in KILLS if prop != "batch.cliffs"]
+
+
+@pytest.mark.parametrize("prop", GENERIC)
+def test_a_mutant_is_killed(prop):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[KILLS[prop]]))
+    assert outcome.status == ("errored" if prop in ERRORED else "fails"), case
+
+
+def test_one_layer_is_asked_for_the_batch_and_for_each_sequence():
+    """A default state that is made for the first batch, and kept, needs a second batch of another size."""
+    assert killed(CATALOG["batch.alone"], subject_of(MUTANTS["trace-bakes-batch"])) is not None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", GENERIC)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 12) == []
+
+
+@pytest.mark.parametrize("prop", GENERIC)
+def test_something_is_checked(prop):
+    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
+
+
+@st.composite
+def cliff_sizes(draw):
+    """[time, batch, input, hidden], small but for one that is a cliff."""
+    small = draw(st.permutations([2, 3, 4, 5]))
+    axis = draw(st.sampled_from([1, 3, 0, 2]))
+    small[axis] = draw(st.sampled_from(CLIFFS[:2:-1] if axis else (257, 256, 255, 1, 2)))
+    return small
+
+
+def cliff_cases(subject, count):
+    structure = rows(subject, ("float32", "float64", "bfloat16", "float16"), 2)
+    return [draw(cases(row, subject, size=cliff_sizes()), 4, seed)[-1] for seed, row in enumerate(structure[:count])]
+
+
+def judged_on_cliffs(subject, count):
+    return [(case, judge(CATALOG["batch.cliffs"], Trial(subject, case))) for case in cliff_cases(subject, count)]
+
+
+@pytest.mark.parametrize("mutant", ["rocm-large-batch", "int32-offsets", "own-vector-tail", "long-sequence-limit"])
+def test_a_cliff_is_found(mutant):
+    assert any(outcome.red for _, outcome in judged_on_cliffs(subject_of(MUTANTS[mutant]), 40))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_torch_has_no_cliffs(mode):
+    judged = judged_on_cliffs(TORCH[mode], 12)
+    assert [(str(case), outcome.mismatches) for case, outcome in judged if outcome.red] == []
+    assert any(outcome.status == "holds" for _, outcome in judged)

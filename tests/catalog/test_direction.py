@@ -1,0 +1,33 @@
+"""direction.*: what each property catches, and what it lets through."""
+
+import pytest
+
+from rnncheck.catalog import CATALOG
+from rnncheck.config import MODES
+from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.mutants import MUTANTS
+
+KILLS = {"direction.two_nets": "bwd-uses-fwd-cell", "direction.reversal": "rev-output-not-flipped-back"}
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    assert outcome.status == "fails", case
+
+
+@pytest.mark.parametrize("mutant", ["hn-direction-major", "bilstm-rewriter", "own-upper-layer-reads-forward-half"])
+def test_reversal_sees_the_layers_above_the_first(mutant):
+    assert killed(CATALOG["direction.reversal"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_something_is_checked(prop, mode):
+    assert [outcome.status for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 3)] == ["holds"] * 3

@@ -1,0 +1,64 @@
+"""time.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+
+from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.time import within_reach
+from rnncheck.config import MODES, Config
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.mutants import MUTANTS
+
+KILLS = {
+    "time.split": "state-not-carried",
+    "time.split_packed": "own-packed-ignores-hx",
+    "time.step_by_step": "own-position-in-recurrence",
+    "time.same_weights": "own-position-in-recurrence",
+    "time.reach": "own-next-input",
+    "time.memory": "own-window-of-four",
+}
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    assert outcome.status == "fails", case
+
+
+@pytest.mark.parametrize("mutant", ["bwd-input-not-reversed", "rev-output-not-flipped-back", "dirs-reshape-order"])
+def test_reach_knows_the_reverse_direction(mutant):
+    assert killed(CATALOG["time.reach"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+
+
+@pytest.mark.parametrize("prop", KILLS)
+def test_something_is_checked(prop):
+    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
+
+
+def reach_of(**changes):
+    """within_reach of a small packed case: three steps, lengths 3 and 2; (s, t, batch, directions)."""
+    config = Config("GRU", 2, 3).but(**changes)
+    return within_reach(Trial(TORCH["GRU"], Case(config, time=3, batch=2, lengths=(3, 2))))
+
+
+def test_a_forward_output_is_within_reach_of_what_came_before():
+    expected = torch.tensor([[1, 1, 1], [0, 1, 1], [0, 0, 1]], dtype=torch.bool)
+    assert reach_of()[:, :, 0, 0].equal(expected)
+
+
+def test_nothing_reaches_over_a_sequence_s_end():
+    reach = reach_of(bidirectional=True)
+    assert reach[:, :, 1, 0].equal(torch.tensor([[1, 1, 0], [0, 1, 0], [0, 0, 0]], dtype=torch.bool))
+    assert reach[:, :, 1, 1].equal(torch.tensor([[1, 0, 0], [1, 1, 0], [0, 0, 0]], dtype=torch.bool))
+
+
+def test_above_two_directions_everything_is_within_reach():
+    assert reach_of(bidirectional=True, num_layers=2)[:, :, 0].all()
