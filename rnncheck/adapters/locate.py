@@ -200,9 +200,11 @@ def one_line(error: object, limit: int = 300) -> str:
 
 def described(value: Any) -> Located:
     """An object that was handed over as it is, with the name and the import that lead to it, where there are any."""
+    if isinstance(value, ModuleType):
+        return Located(value, value.__name__)
     name = getattr(value, "__qualname__", None) or type(value).__qualname__
     place = getattr(value, "__module__", None)
-    if place is None or "<" in name or isinstance(value, ModuleType) or not _leads_to(place, name, value):
+    if place is None or "<" in name or not _leads_to(place, name, value):
         return Located(value, name.rpartition(".")[2] if "<" in name else name)
     if place == "__main__" or place.startswith("_rnncheck_"):
         return Located(value, name)

@@ -84,7 +84,7 @@ COMPLAINTS = {
     "mine.py:LSTM.wieght": "mine.py:LSTM.wieght: mine.py.LSTM has no wieght; did you mean weight?",
     "mine.py": "mine.py: is a module, but should name what is in it, as mine.py:LSTM",
     "no_such_module.LSTM": "no_such_module.LSTM: there is no module no_such_module; should be",
-    "no_such_module:LSTM": "no_such_module:LSTM: cannot be imported: ModuleNotFoundError: No module named 'no_such_module'",
+    "no_such_module:LSTM": "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'",
     "what is this": "'what is this' names nothing that can be imported; should be package.module:attr",
     "ends.py:LSTM": "ends.py:LSTM: cannot be imported: it calls sys.exit(3) when imported; put what is run under",
     "broken.py:LSTM": "broken.py:LSTM: cannot be imported: ZeroDivisionError: division by zero (",
