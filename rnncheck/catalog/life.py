@@ -1,5 +1,50 @@
-"""life: to come."""
+"""What must hold of a layer over its life: whatever happened to it, it is what its parameters and flags say."""
 
+import torch
+
+from rnncheck.catalog.operations import OPERATIONS, Life, agree
+from rnncheck.catalog.words import anywhere, deterministic
+from rnncheck.observation import Observation, every
 from rnncheck.property import Family
+from rnncheck.trial import Trial
 
 life = Family("life")
+
+
+@life("machine", formula="after any operations: f(x) = f'(x), f' a new layer with the parameters of f",
+      kind="metamorphic", source="model-based testing; torch.nn.Module; pytorch/pytorch#1721", applies=anywhere,
+      needs=("load", "module"), cost=40)
+def machine(trial: Trial) -> Observation:
+    """After every operation of a life in drawn order, the layer agrees with a new one that has its parameters.
+
+    Operations: call, train, eval, to(dtype) and back, load_state_dict, deepcopy, pickle, optimizer step, parametrize,
+    another dropout, time, batch, hx. Ends at the first disagreement, which says what was done before.
+    """
+    one = Life.begin(trial)
+    seen, offered = Observation(), [name for name, (_, offered) in OPERATIONS.items() if offered(one)]
+    for index in torch.randperm(len(offered), generator=trial.generator("order of operations")).tolist():
+        seen &= one.perform(offered[index])
+        if not seen.holds:
+            break
+    return seen
+
+
+@life("interleaved", formula="f(x), g(x'), f(x): each as if alone", kind="metamorphic", applies=deterministic, cost=10,
+      source="keras-team/keras: state kept on a class or in a module; tensorflow/tensorflow#34055")
+def interleaved(trial: Trial) -> Observation:
+    """Two differently configured layers used in turn do not disturb each other."""
+    other = neighbour(trial)
+    pairs = [(trial, trial.build(), "this layer"), (other, other.build(), "the other layer")]
+    runs = [(one, one.run_on(layer), f"{who}, turn {turn}: ") for turn in (1, 2) for one, layer, who in pairs]
+    return every(agree(*run) for run in runs)
+
+
+def neighbour(trial: Trial) -> Trial:
+    """Another layer of the same subject: wider, with batch_first the other way; for an instance, one more like it."""
+    subject, case, config = trial.subject, trial.case, trial.config
+    flip = "time_first" if config.batch_first else "batch_first"
+    wider = config.but(
+        hidden_size=config.hidden_size + 2, input_size=config.input_size + 1,
+        batch_first=not config.batch_first if subject.offers(flip) else config.batch_first,
+    )  # fmt: skip
+    return Trial(subject, case.but(config=subject.fixed or wider, seed=case.seed + 1))

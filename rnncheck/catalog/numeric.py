@@ -1,5 +1,129 @@
-"""numeric: to come."""
+"""What must hold of numbers at the edge: long sequences, NaN and inf, very large and very small values."""
 
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.words import at_least, deterministic, differentiable, saturating
+from rnncheck.observation import Observation, both, every, identical
 from rnncheck.property import Family
+from rnncheck.run import Run
+from rnncheck.trial import Trial
 
 numeric = Family("numeric")
+
+
+def finite(what: str, tensor: Tensor, axes: tuple[str, ...] = ()) -> Observation:
+    """No NaN and no inf."""
+    return identical(f"{what} is finite", tensor.isfinite(), torch.ones_like(tensor, dtype=torch.bool), axes)
+
+
+def calm(trial: Trial) -> Trial:
+    """The case with moderate values; rows of weight_hh have an absolute sum of 1/2, so that nothing grows for ever."""
+
+    def moderate(name: str, parameter: Tensor) -> Tensor:
+        fan_in = parameter.shape[1] if parameter.dim() == 2 else 1
+        drawn = trial.like(parameter, f"moderate {name}", 0.5 * fan_in**-0.5)
+        return drawn / (2 * drawn.abs().sum(1, keepdim=True)) if name.startswith("weight_hh") else drawn
+
+    parameters = {name: moderate(name, parameter) for name, parameter in trial.parameters.items()}
+    state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state))
+    return trial.but(x=trial.like(trial.x, "moderate x"), state=state, parameters=parameters)
+
+
+@numeric("finite", formula="finite x, moderate weights: y, h_n, c_n are finite, time up to 2000", kind="invariant",
+         source="muditbhargava66/PyxLSTM#15: NaN after some hundred steps", stratum="long", cost=60)
+def finite_output(trial: Trial) -> Observation:
+    """Finite input and moderate weights give finite output and states, however long the sequence."""
+    return every(finite(name, part, Run.AXES[name]) for name, part in calm(trial).run.parts())
+
+
+@numeric("finite_gradient", formula="finite x, moderate weights: gradients are finite, time up to 2000",
+         kind="invariant", source="Pascanu et al. 2013: exploding gradients", applies=differentiable, stratum="long",
+         cost=200)
+def finite_gradient(trial: Trial) -> Observation:
+    """Finite input and moderate weights give finite gradients, however long the sequence."""
+    quiet = calm(trial)
+    weights = Run(*(trial.like(part, f"cotangent of {name}") / trial.time for name, part in quiet.run.parts()))
+    gradients = quiet.gradients(weights)
+    return every(finite(f"gradient of {name}", g) for name, g in gradients.items() if g is not None)
+
+
+def reached(trial: Trial, step: int, row: int) -> Run:
+    """What the input of this step and sequence may influence: booleans in the shape of a run."""
+    config, lengths = trial.config, torch.tensor(trial.lengths or [trial.time] * trial.batch)
+    inside = torch.arange(trial.time)[:, None] < lengths
+    x = torch.zeros_like(inside)
+    x[step, row] = True
+    states = []
+    for _ in range(config.num_layers):
+        later, earlier = x.cumsum(0) > 0, x.flip(0).cumsum(0).flip(0) > 0
+        outputs = [seen & inside for seen in (later, earlier)[: config.directions]]
+        states += [output.any(0) for output in outputs]
+        x = torch.stack(outputs).any(0)
+    output = torch.cat([seen[..., None].expand(-1, -1, config.state_size) for seen in outputs], dim=-1)
+    h_n = torch.stack(states)[..., None]
+    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
+    return Run(output, *(h_n.expand(-1, -1, size) for size in sizes))
+
+
+@numeric("nan_stays", formula="isnan(f(x with NaN at (s, b))) ≡ what (s, b) may reach; all else ≡ f(x)",
+         kind="metamorphic", source="IEEE 754", applies=deterministic & at_least(time=1, batch=1), cost=4)
+def nan_stays(trial: Trial) -> Observation:
+    """A NaN in the input reaches exactly the outputs and states that it may reach; an inf none that it may not.
+
+    NaN never vanishes. An inf may: a gate saturates. What is beyond their reach is as without them, bit for bit.
+    """
+    row = trial.draw("row", 0, trial.batch - 1)
+    step = trial.draw("step", 0, (trial.lengths[row] if trial.lengths else trial.time) - 1)
+    feature = trial.draw("feature", 0, trial.config.input_size - 1)
+    plain, reach = trial.but(layout="contiguous"), dict(reached(trial, step, row).parts())
+
+    def with_value(value: float) -> Iterator[tuple[str, Tensor, Tensor]]:
+        x = plain.x.clone()
+        x[step, row, feature] = value
+        for (name, part), (_, before) in zip(plain.but(x=x).run.parts(), plain.run.parts(), strict=True):
+            yield name, part, before.masked_fill(reach[name].to(x.device), value)
+
+    what, nan, inf = f"step {step} of sequence {row}", float("nan"), float("inf")
+    return every(
+        identical(f"{name}, {what} NaN", part, expected, Run.AXES[name]) for name, part, expected in with_value(nan)
+    ) & every(
+        identical(f"{name} out of reach, {what} inf", part.masked_fill(reach[name], inf), expected, Run.AXES[name])
+        for name, part, expected in with_value(inf)
+    )
+
+
+def largest(trial: Trial) -> float:
+    """1e4, or what the dtype can take: no sum of products of such weights and inputs overflows."""
+    config = trial.config
+    width = max(config.input_size, config.hidden_size, config.output_size)
+    return float(min(1e4, (torch.finfo(trial.case.torch_dtype).max / 16) ** 0.5 / width))
+
+
+@numeric("extreme", formula="x, W up to 1e4, x tiny, subnormal or -0: y, h_n, c_n finite and true", kind="differential",
+         source="exp overflows in a sigmoid or tanh written out; IEEE 754: gradual underflow",
+         applies=deterministic & saturating & at_least(time=1), cost=20)
+def extreme(trial: Trial) -> Observation:
+    """Very large and very small input, under small and very large weights, makes no NaN, and what is true; -0 is 0.
+
+    relu is left out: it may grow as it likes. Of subnormal input only a finite result is asked.
+    """
+    x, parameters, large = trial.x, trial.parameters, largest(trial)
+    heavy = {name: trial.like(p, f"heavy {name}", large) for name, p in parameters.items()}
+    unbiased = {name: torch.zeros_like(p) if p.dim() == 1 else p for name, p in parameters.items()}
+    faint = trial.but(state=trial.state and trial.zero_state(), parameters=unbiased)
+    subnormal = faint.but(x=trial.like(x, "subnormal x", torch.finfo(x.dtype).tiny / 4))
+    runs = {
+        "large x: ": trial.but(x=trial.like(x, "large x", large)),
+        "large x and weights: ": trial.but(x=trial.like(x, "large x", large), parameters=heavy),
+        "x around 1e-7: ": faint.but(x=trial.like(x, "small x", 1e-7)),
+    }
+    zeros, minus_zeros = trial.but(x=torch.zeros_like(x)).run, trial.but(x=-torch.zeros_like(x)).run
+    return every([
+        both(minus_zeros, zeros, 0.0, "x = -0 instead of 0: "),
+        *(finite(f"subnormal x: {name}", part, Run.AXES[name]) for name, part in subnormal.run.parts()),
+        *(finite(what + name, part, Run.AXES[name]) for what, t in runs.items() for name, part in t.run.parts()),
+        *(both(t.run, t.budget.truth, t.budget.allowed, what) for what, t in runs.items()),
+    ])  # fmt: skip

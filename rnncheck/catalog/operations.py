@@ -1,0 +1,278 @@
+"""What can happen to a layer in its life: operations that change it, after which it has to be what it says it is."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from rnncheck.case import DTYPES
+from rnncheck.observation import Observation, both, every, identical
+from rnncheck.run import Run
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial, subject_at_work
+from rnncheck.values import Values
+
+Operation = Callable[["Life"], Observation]
+OPERATIONS: dict[str, tuple[Operation, Callable[["Life"], bool]]] = {}
+"""Each operation by its name, and whether it can be performed on this layer."""
+
+
+@dataclass
+class Life:
+    """A layer, and what it should be by now: the case (shapes, hx), its mode, and its dropout."""
+
+    trial: Trial
+    layer: Layer
+    dropout: float
+    training: bool = False
+    done: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, trial: Trial) -> "Life":
+        """A new layer with moderate parameters and input, in eval, before any call."""
+        given = trial.parameters.items()
+        moderate = {name: generic(trial, name, p.shape, 0.5 * p.shape[-1] ** -0.5) for name, p in given}
+        calm = trial.but(x=generic(trial, "x", trial.x.shape), parameters=moderate, training=False)
+        return cls(calm, calm.build(), trial.config.dropout)
+
+    @property
+    def module(self) -> nn.Module:
+        """The layer's module."""
+        module: nn.Module = self.layer.module
+        return module
+
+    def call(self) -> Observation:
+        """A call in the layer's own mode, which leaves the parameters as they are."""
+        before = self.parameters()
+        self.trial.but(training=self.training).call_on(self.layer)
+        return parameters_are(self, before, f"after {', '.join(self.done)}")
+
+    def switch(self, training: bool) -> None:
+        """train() or eval()."""
+        self.training = training
+        self.layer.train(training)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """What the parameters are now, as copies."""
+        return {name: p.detach().clone() for name, p in self.layer.parameters().items()}
+
+    def agrees(self, parameters: dict[str, Tensor] | None = None) -> Observation:
+        """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped."""
+        twin, past = self.trial.but(parameters=parameters or self.parameters()), ", ".join(self.done)
+        self.layer.train(False)
+        seen = agree(twin, twin.run_on(self.layer), f"after {past}: ")
+        self.layer.train(self.training)
+        if self.training and (self.dropout == 0 or self.trial.config.num_layers == 1):
+            seen &= agree(twin, twin.run_on(self.layer), f"after {past}, in train(): ")
+        return seen
+
+    def perform(self, name: str) -> Observation:
+        """One operation, and whether the layer agrees with a new one afterwards."""
+        self.done.append(name)
+        return OPERATIONS[name][0](self) & self.agrees()
+
+
+def agree(trial: Trial, run: Run, prefix: str) -> Observation:
+    """The run is the trial's own: bit for bit, or else within the budget (which takes longer to compute than both)."""
+    exactly = both(run, trial.run, 0.0, prefix)
+    return exactly if exactly.holds else trial.same(run, prefix)
+
+
+def generic(trial: Trial, name: str, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
+    """Random values of moderate size, whatever the case's own are."""
+    return Values("normal", scale).tensor(tuple(shape), trial.case.seed, f"life: {name}").to(trial.x)
+
+
+def operation(name: str, offered: Callable[[Life], bool] = lambda life: True) -> Callable[[Operation], Operation]:
+    """Declare the decorated function as the operation of this name."""
+
+    def declare(perform: Operation) -> Operation:
+        OPERATIONS[name] = (perform, offered)
+        return perform
+
+    return declare
+
+
+def trains(life: Life) -> bool:
+    return life.trial.subject.offers("training")
+
+
+def drops(life: Life) -> bool:
+    stacked = life.trial.config.num_layers > 1
+    return trains(life) and stacked and isinstance(getattr(life.module, "dropout", None), float)
+
+
+def batched(life: Life) -> bool:
+    return life.trial.case.batch is not None
+
+
+def takes_either_state(life: Life) -> bool:
+    return life.trial.subject.offers("hx") and life.trial.subject.offers("hx_none")
+
+
+def other_dtypes(life: Life) -> list[str]:
+    return [name for name in DTYPES if name != life.trial.case.dtype and life.trial.subject.offers(name)]
+
+
+def importable(life: Life) -> bool:
+    """Whether pickle finds the class by its name: not so for one defined inside a function."""
+    try:
+        pickle.dumps(type(life.module))
+    except (pickle.PicklingError, AttributeError):
+        return False
+    return True
+
+
+def owner(life: Life, parameter: Tensor) -> tuple[nn.Module, str] | None:
+    """The submodule and attribute where this parameter lives."""
+    for module in life.module.modules():
+        for name, own in module.named_parameters(recurse=False):
+            if own is parameter:
+                return module, name
+    return None
+
+
+def drawn_parameter(life: Life) -> str:
+    names = list(life.layer.parameters())
+    return names[life.trial.draw("parameter", 0, len(names) - 1)]
+
+
+@operation("call")
+def call(life: Life) -> Observation:
+    return life.call()
+
+
+@operation("train", trains)
+def train(life: Life) -> Observation:
+    life.switch(True)
+    return life.call()
+
+
+@operation("eval", trains)
+def evaluate(life: Life) -> Observation:
+    life.switch(False)
+    return life.call()
+
+
+@operation("to(dtype) and back", lambda life: bool(other_dtypes(life)))
+def to_dtype_and_back(life: Life) -> Observation:
+    here, others = life.trial, other_dtypes(life)
+    other = others[here.draw("dtype", 0, len(others) - 1)]
+    state = here.state and tuple(part.to(DTYPES[other]) for part in here.state)
+    with subject_at_work(f"moving to {other}"):
+        life.module.to(DTYPES[other])
+    here.but(dtype=other, x=here.x.to(DTYPES[other]), state=state, training=life.training).call_on(life.layer)
+    with subject_at_work(f"moving back from {other}"):
+        life.module.to(here.case.torch_dtype)
+    return Observation()
+
+
+def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observation:
+    """The parameters have these values."""
+    now = life.parameters()
+    return every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
+
+
+@operation("load_state_dict")
+def load_state_dict(life: Life) -> Observation:
+    expected, stored = {name: -value for name, value in life.parameters().items()}, life.module.state_dict()
+    with subject_at_work("loading a state_dict"):
+        life.module.load_state_dict({name: -v if v.is_floating_point() else v for name, v in stored.items()})
+    return parameters_are(life, expected, "after load_state_dict")
+
+
+def replaced(life: Life, copied: Layer) -> Observation:
+    """The life goes on as the copy; the original is zeroed, which must not touch the copy."""
+    before = life.parameters()
+    with torch.no_grad():
+        for parameter in life.layer.parameters().values():
+            parameter.zero_()
+    life.layer = copied
+    return parameters_are(life, before, f"of the copy ({life.done[-1]}), when the original is zeroed")
+
+
+@operation("deepcopy")
+def deepcopied(life: Life) -> Observation:
+    with subject_at_work("being copied"):
+        copied = copy.deepcopy(life.layer)
+    return replaced(life, copied)
+
+
+@operation("pickle", importable)
+def pickled(life: Life) -> Observation:
+    with subject_at_work("being pickled"):
+        copied = pickle.loads(pickle.dumps(life.layer))
+    return replaced(life, copied)
+
+
+@operation("optimizer step", trains)
+def optimizer_step(life: Life) -> Observation:
+    optimizer = torch.optim.SGD(life.module.parameters(), lr=0.5)
+    loud = life.trial.but(training=True)
+    life.layer.train(True)
+    run = loud.read(*loud.call_on(life.layer))
+    with subject_at_work("an optimizer step"):
+        sum(part.sum() for _, part in run.parts()).backward()  # type: ignore[union-attr]
+        nn.utils.clip_grad_value_(life.module.parameters(), 0.1)
+        optimizer.step()
+        optimizer.zero_grad()
+    life.layer.train(life.training)
+    return Observation()
+
+
+class Halved(nn.Module):
+    """A parametrization: half of the parameter."""
+
+    def forward(self, parameter: Tensor) -> Tensor:
+        return parameter / 2
+
+
+@operation("parametrize", lambda life: owner(life, life.layer.parameters()[drawn_parameter(life)]) is not None)
+def parametrized(life: Life) -> Observation:
+    name = drawn_parameter(life)
+    expected, place = life.parameters(), owner(life, life.layer.parameters()[name])
+    assert place is not None
+    with subject_at_work(f"parametrizing {name}"):
+        parametrize.register_parametrization(*place, Halved())
+    seen = life.agrees({**expected, name: expected[name] / 2})
+    with subject_at_work(f"removing the parametrization of {name}"):
+        parametrize.remove_parametrizations(*place, leave_parametrized=True)
+    return seen
+
+
+@operation("another dropout", drops)
+def another_dropout(life: Life) -> Observation:
+    life.dropout = 0.0 if life.dropout else 0.5
+    life.module.dropout = life.dropout  # type: ignore[assignment]
+    return life.call()
+
+
+def resized(life: Life, time: int, batch: int) -> Observation:
+    """The life goes on with input of another shape."""
+    here = life.trial
+    name = f"{time} steps of {batch}"
+    state = here.state and tuple(generic(here, name, (len(part), batch, part.shape[-1])) for part in here.state)
+    lengths = here.lengths and tuple(1 + (5 * row + 2) % time for row in range(batch))
+    life.trial = here.but(x=generic(here, name, (time, batch, here.config.input_size)), state=state, lengths=lengths)
+    return life.call()
+
+
+@operation("another time")
+def another_time(life: Life) -> Observation:
+    return resized(life, life.trial.draw("another time", 1, 6), life.trial.batch)
+
+
+@operation("another batch", batched)
+def another_batch(life: Life) -> Observation:
+    return resized(life, life.trial.time, life.trial.draw("another batch", 2, 5))
+
+
+@operation("another hx", takes_either_state)
+def another_state(life: Life) -> Observation:
+    given = tuple(generic(life.trial, "another hx", part.shape) for part in life.trial.given_state)
+    life.trial = life.trial.but(state=None if life.trial.state is not None else given)
+    return life.call()
