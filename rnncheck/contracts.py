@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import torch
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from beartype.door import is_bearable
 from jaxtyping import TypeCheckError, jaxtyped
 from torch import Tensor
@@ -18,7 +18,15 @@ from torch._subclasses import FakeTensor
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CONF = BeartypeConf(is_random=False)
+"""beartype looks at one item of a list; by default it draws which from Python's global random state."""
+
 _enabled = os.environ.get("RNNCHECK_DISABLE", "0") in ("", "0")
+
+
+def enabled() -> bool:
+    """Whether checks are on in this process."""
+    return _enabled
 
 
 class checking:
@@ -98,7 +106,7 @@ def _typed(fn: Callable[P, R]) -> Callable[P, R]:
         return result
 
     inner.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
-    return jaxtyped(typechecker=beartype)(inner)
+    return jaxtyped(typechecker=beartype(conf=CONF))(inner)
 
 
 def _resolved_signature(fn: Callable[..., Any]) -> inspect.Signature:
@@ -116,12 +124,12 @@ def _resolved_signature(fn: Callable[..., Any]) -> inspect.Signature:
 
 def _check_result(result: object, hint: Any, name: str) -> None:
     """The result against its annotation, and the fields of a NamedTuple against theirs; with the axes bound so far."""
-    if hint is not inspect.Signature.empty and not is_bearable(result, hint):
+    if hint is not inspect.Signature.empty and not is_bearable(result, hint, conf=CONF):
         raise TypeCheckError(f"{name} returned {_seen(result)}, but should return {_spelled(hint)}")
     cls: Any = type(result)
     for field, field_hint in _field_hints(cls).items():
         value = getattr(result, field)
-        if not is_bearable(value, field_hint):
+        if not is_bearable(value, field_hint, conf=CONF):
             raise TypeCheckError(f"{name} returned {field} = {_seen(value)}, but should be {_spelled(field_hint)}")
 
 

@@ -4,6 +4,7 @@ import copy
 import inspect
 import os
 import pickle
+import random
 import subprocess
 import sys
 from typing import NamedTuple
@@ -145,6 +146,19 @@ def test_jit_trace_records_no_comparison_of_shapes():
 def test_vmap_sees_one_example():
     with pytest.raises(TypeCheckError):
         torch.func.vmap(Readout())(torch.ones(2, 3))
+
+
+def test_it_draws_no_random_numbers():
+    @checked
+    def lengths(sequences: list[Float[Tensor, "time input"]]) -> list[int]:
+        return [len(s) for s in sequences]
+
+    before = random.getstate()
+    assert lengths([torch.ones(n, 3) for n in range(9)]) == list(range(9))
+    assert rnncheck.nn.LSTM(3, 2)(torch.ones(4, 3))[0].shape == (4, 2)
+    assert random.getstate() == before
+    with pytest.raises(TypeCheckError):
+        lengths([torch.ones(2, 3, 4)])
 
 
 def test_what_would_check_nothing_is_refused():
