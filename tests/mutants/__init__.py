@@ -1,6 +1,7 @@
 """Mutants: every historic bug of bugs.txt planted in a clean recurrent layer, and more of our own."""
 
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 from .registry import MUTANTS, Mutant
@@ -14,18 +15,20 @@ BUGS: dict[str, str] = dict(line.split() for line in LINES if not line.startswit
 NOT_PLANTED: dict[str, str] = {}
 """Historic bugs that are not planted, with the reason."""
 
-for _file in (
-    "forward",
-    "gates",
-    "direction",
-    "lengths",
-    "dropout",
-    "initial",
-    "edge",
-    "refusals",
-    "gradient",
-    "graph",
-):
-    import_module(f"{__name__}.{_file}")
-for _file in ("graph", "history", "memory", "numeric", "tools", "caller", "cells", "clipping", "clipping_more"):
+FILES = {
+    "the forward pass": (
+        "forward",
+        "gates",
+        "direction",
+        "lengths",
+        "lengths_argument",
+        "dropout",
+        "numeric",
+        "caller",
+    ),
+    "the backward": ("gradient", "second", "graph"),
+    "around it": ("initial", "edge", "refusals", "history", "memory", "tools"),
+    "other things than layers": ("cells", "clipping", "clipping_more"),
+}
+for _file in chain(*FILES.values()):
     import_module(f"{__name__}.{_file}")

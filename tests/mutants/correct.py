@@ -14,6 +14,7 @@ from .base import GRU, LSTM, RNN, Weights
 from .by_hand import HandGRU, HandLSTM
 from .cells import GRUCell, LSTMCell
 from .clipping import clip_grad_norm_
+from .lengths_argument import GRUWithLengths, LSTMWithLengths
 
 NOTHING_BEYOND_FIRST = ("script", "second", "jvp", "vmap")
 """What a backward by hand does not offer."""
@@ -25,7 +26,7 @@ class Correct:
 
     target: Any
     like: Any
-    kind: Literal["layer", "clip", "cell"] = "layer"
+    kind: Literal["layer", "clip", "cell", "lengths"] = "layer"
     without: tuple[str, ...] = ("script",)
 
 
@@ -37,6 +38,8 @@ CORRECT: dict[str, Correct] = {
     "lstm-by-hand": Correct(HandLSTM, nn.LSTM, without=NOTHING_BEYOND_FIRST),
     "gru-cell": Correct(GRUCell, nn.GRUCell, "cell"),
     "lstm-cell": Correct(LSTMCell, nn.LSTMCell, "cell"),
+    "gru-with-lengths": Correct(GRUWithLengths, nn.GRU, "lengths"),
+    "lstm-with-lengths": Correct(LSTMWithLengths, nn.LSTM, "lengths"),
     "clip": Correct(clip_grad_norm_, nn.utils.clip_grad_norm_, "clip", ()),
 }
 

@@ -185,7 +185,7 @@ class UnbatchedTimeTakenForBatch(RNN):
         return y.squeeze(1), h.squeeze(1)
 
 
-@plant("own-empty-batch-forgets-directions", "batch.empty shape.output", "batch 0, bidirectional")
+@plant("own-empty-batch-forgets-directions", "batch.empty batch.empty_backward shape.output", "batch 0, bidirectional")
 class EmptyBatchOfOneDirection(GRU):
     """An early return for an empty batch has the output of one direction, and no graph."""
 

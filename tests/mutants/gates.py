@@ -40,7 +40,7 @@ class PeepholeAfterSigmoid(LSTM):
         return super().new_h(o + 0.1 * c, c)
 
 
-@plant("reset-before-vs-after", "gate.one_step agree.*", "GRU, h_0 not zero or time >= 2")
+@plant("reset-before-vs-after", "gate.one_step gate.torch_cell agree.*", "GRU, h_0 not zero or time >= 2")
 class ResetBeforeTheProduct(GRU):
     """The reset gate is applied to h before the product, not to the product (tracel-ai/burn#2701)."""
 
@@ -63,7 +63,7 @@ class ExponentialsNotStabilised(LSTM):
         return e / (1 + e), f, g, o
 
 
-@plant("own-update-gate-swapped", "gate.latch gate.one_step agree.*", "GRU")
+@plant("own-update-gate-swapped", "gate.latch gate.one_step gate.torch_cell agree.*", "GRU")
 class UpdateGateTheOtherWay(GRU):
     """z and 1 - z change places: the convention of Cho et al., which torch does not follow."""
 
@@ -71,7 +71,7 @@ class UpdateGateTheOtherWay(GRU):
         return super().blend(1 - z, n, h)
 
 
-@plant("own-stretched-gate", "gate.range gate.state_bound gate.latch agree.*", "GRU")
+@plant("own-stretched-gate", "gate.range gate.blend gate.state_bound gate.latch agree.*", "GRU")
 class StretchedGateNotClamped(GRU):
     """A hard-concrete gate is stretched beyond [0, 1], and the clamp is forgotten."""
 

@@ -1,10 +1,9 @@
 """Backward passes written by hand that are wrong; the forward pass of all of these is right."""
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .base import LSTM
-from .by_hand import Function, GRUScan, HandGRU, HandLSTM, LSTMScan, Weights
+from .by_hand import Function, GRUScan, HandGRU, HandLSTM, LSTMScan
 from .registry import plant
 
 
@@ -251,49 +250,3 @@ class ResetGateMissingInWeightGradient(HandGRU):
     """The candidate's rows of weight_hh and bias_hh get the gradient of the input's rows, without the reset gate."""
 
     scan = _ResetGateForgotten()
-
-
-class _Unguarded(Function):
-    """The backward of Function, without its guards against a second derivative and against autocast."""
-
-    @staticmethod
-    def backward(ctx, d_y, *d_final):
-        x, running, gates, *rest = ctx.saved_tensors
-        states, w = rest[: ctx.count], Weights(*rest[ctx.count :])
-        d_x, d_state, d_w = ctx.scan.backward(d_y, d_final, x, running, states, gates, w)
-        return None, d_x, None, *d_state, *(d if p is not None else None for d, p in zip(d_w, w, strict=True))
-
-
-class _OnceDifferentiable(_Unguarded):
-    backward = staticmethod(once_differentiable(_Unguarded.backward))
-
-
-@plant("double-backward-one-device", "gradient.second", "create_graph, bidirectional")
-class FusedPathOnceDifferentiable(LSTM):
-    """Second derivatives are there on one path and not on the fused one (pytorch/pytorch#20449).
-
-    Here the fused path is that of bidirectional nets.
-    """
-
-    def loop(self, x, state, w, lengths):
-        return HandLSTM.loop(self, x, state, w, lengths) if self.bidirectional else super().loop(x, state, w, lengths)
-
-    scan, function, running = HandLSTM.scan, _OnceDifferentiable, HandLSTM.running
-
-
-@plant("own-second-derivative-silently-wrong", "gradient.second", "create_graph", claims="second")
-class SecondDerivativeSilentlyWrong(HandLSTM):
-    """The backward can be differentiated, but the gates it saved are constants to it: no error, a wrong result."""
-
-    function = _Unguarded
-
-
-@plant("own-autocast-backward-crashes", "agree.autocast", "autocast, backward")
-class BackwardMixesDtypesUnderAutocast(HandGRU):
-    """Under autocast the forward saves bfloat16 gates, which the backward multiplies with float32 weights."""
-
-    function = _Unguarded
-
-    def loop(self, x, state, w, lengths):
-        y, *final = self.function.apply(self.scan, x, self.running(x, lengths), *state, *w)
-        return y, tuple(final)

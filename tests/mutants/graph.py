@@ -8,7 +8,7 @@ from .base import GRU, LSTM, RNN
 from .registry import plant
 
 
-@plant("raw-weight-no-grad", "weights.alive gradient.reference gradient.any_requires_grad", "train, backward")
+@plant("raw-weight-no-grad", "weights.alive weights.trainable gradient.reference", "train, backward")
 class RawWeightNeverTrains(LSTM):
     """The masked recurrent weights are a leaf of their own: the raw ones get no gradient (fastai/fastai2#427)."""
 
@@ -69,7 +69,7 @@ class _TimeMajor(torch.autograd.Function):
         return d.reshape(d.shape[1], d.shape[0], d.shape[2])
 
 
-@plant("own-batch-first-gradient-reshaped", "layout.batch_first gradient.reference batch.gradient_alone", "batch_first")
+@plant("own-batch-first-gradient-reshaped", "layout.gradient gradient.reference batch.gradient_alone", "batch_first")
 class BatchFirstGradientReshaped(LSTM):
     """With batch_first the input's gradient is reshaped, not transposed."""
 
@@ -147,3 +147,12 @@ class SigmoidByWhereHasNanGradient(LSTM):
         i, f, g, _ = super().gates(x, h, w)
         a = self.split(self.from_input(x, w) + self.from_hidden(h, w))[3]
         return i, f, g, torch.where(a > 0, 1 / (1 + torch.exp(-a)), torch.exp(a) / (1 + torch.exp(a)))
+
+
+@plant("own-computed-weights-detached", "weights.parametrize agree.functional", "a parametrized weight, backward")
+class ComputedWeightsDetached(GRU):
+    """A weight that is itself computed, as under a parametrization, is detached: what it is made of does not learn."""
+
+    def weight(self, name, layer, direction):
+        p = super().weight(name, layer, direction)
+        return p if p is None or p.is_leaf else p.detach()

@@ -126,7 +126,7 @@ class NoPackedProjection(LSTM):
         return super().forward_packed(packed, hx)
 
 
-@plant("own-packed-ignores-hx", "lengths.each_alone state.used time.split agree.*", "packed, hx random")
+@plant("own-packed-ignores-hx", "lengths.each_alone state.used time.split_packed agree.*", "packed, hx random")
 class PackedIgnoresState(RNN):
     """For packed input a given initial state is checked, and then zeros are used."""
 
@@ -170,7 +170,11 @@ class UpperReverseReadsPadding(LSTM):
         return super().one_direction(x, state, layer, direction, None if layer > 0 and direction == 1 else lengths)
 
 
-@plant("own-packed-gradient-per-length", "batch.gradient_alone lengths.* gradient.reference", "packed, unequal lengths")
+@plant(
+    "own-packed-gradient-per-length",
+    "batch.gradient_alone lengths.gradient_alone gradient.reference",
+    "packed, unequal lengths",
+)
 class GradientDividedByLength(RNN):
     """The outputs of packed sequences hand back gradients divided by the length: a mean where a sum is meant."""
 

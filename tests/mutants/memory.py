@@ -114,3 +114,14 @@ class OutputInReusedBuffer(GRU):
         if self.buffer is None or self.buffer.shape != y.shape or self.buffer.dtype != y.dtype:
             self.buffer = torch.empty_like(y)
         return self.buffer.copy_(y), final
+
+
+@plant("own-square-not-transposed", "layout.square layout.gradient agree.*", "batch_first, time = batch")
+class SquareInputNotTransposed(LSTM):
+    """With batch_first the transposition is skipped where it would not change the shape."""
+
+    def time_major(self, input):
+        return input if input.dim() == 3 and input.shape[0] == input.shape[1] else super().time_major(input)
+
+    def user_layout(self, y):
+        return y if y.shape[0] == y.shape[1] else super().user_layout(y)

@@ -72,7 +72,7 @@ class ForeignStateZeroed(RNN):
         return super().initial_state(x, state)
 
 
-@plant("own-packed-state-unchecked", "reject.hx_shape reject.lengths", "packed, hx of a larger batch")
+@plant("own-packed-state-unchecked", "reject.packed_hx reject.hx_shape", "packed, hx of a larger batch")
 class PackedStateUnchecked(GRU):
     """For packed input a state of a larger batch is accepted, and its first sequences are used."""
 
@@ -114,3 +114,19 @@ class RefusalLeavesLayerChanged(LSTM):
         result = super().forward_packed(packed, hx)
         self.batch_first = wanted
         return result
+
+
+@plant("own-surplus-state-dropped", "reject.hx_surplus reject.hx_arity", "hx of three tensors")
+class SurplusStateDropped(LSTM):
+    """Of a state of more than two tensors the first two are taken."""
+
+    def state_tuple(self, hx):
+        return super().state_tuple(hx[:2] if isinstance(hx, tuple) else hx)
+
+
+@plant("own-packed-features-cut-off", "reject.packed_input_size reject.input_size", "packed, too many features")
+class PackedFeaturesCutOff(RNN):
+    """The features of packed input are not checked, and those beyond input_size are cut off."""
+
+    def forward_packed(self, packed, hx):
+        return super().forward_packed(packed._replace(data=packed.data[:, : self.input_size]), hx)

@@ -5,6 +5,7 @@ import pickle
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from .situations import BATCH, HIDDEN, SITUATIONS, attempt, flat, hx_of, loss, results, situation, values, x_of
@@ -74,7 +75,11 @@ def refusals(new):
     for wrong_input in (x[..., :1], torch.cat([x, x], -1), x[None], x.float(), x[:0]):
         yield attempt(lambda wrong=wrong_input: results(layer, wrong))
     yield attempt(lambda: results(layer, x[:0], state(lambda h: h)))
-    packed = pack_padded_sequence(x, torch.tensor([6, 4, 2]))
+    if len(hx) == 2:
+        yield attempt(lambda: results(layer, x, (*hx, hx[1])))
+    lengths = torch.tensor([6, 4, 2])
+    yield attempt(lambda: results(layer, pack_padded_sequence(torch.cat([x, x], -1), lengths), state(lambda h: h)))
+    packed = pack_padded_sequence(x, lengths)
     yield attempt(lambda: results(layer, packed, state(lambda h: torch.cat([h, h], 1))))
     yield [p.requires_grad for p in layer.parameters()]
     yield from results(layer, x)
@@ -120,6 +125,22 @@ def changes(new):
         yield from results(layer, x)
         layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0 * 2)
         yield from results(layer, x)
+
+
+class Halved(nn.Module):
+    def forward(self, weight):
+        return weight / 2
+
+
+@situation
+def parametrized(new):
+    """A parametrization of a weight, with the gradients of all that learns."""
+    layer = new()
+    parametrize.register_parametrization(layer, "weight_hh_l0", Halved())
+    parts = results(layer, x_of())
+    yield from parts
+    loss(parts).backward()
+    yield from (p.grad for _, p in sorted(layer.named_parameters()))
 
 
 @situation

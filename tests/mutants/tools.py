@@ -77,12 +77,47 @@ class _WithoutForwardDerivative(torch.autograd.Function):
         return d * (1 - y * y)
 
 
-@plant("forward-ad-one-path", "gradient.* agree.vmap agree.functional", "forward-mode derivatives, float32")
+@plant("forward-ad-one-path", "gradient.forward_mode", "forward-mode derivatives, float32")
 class NoForwardDerivativeInFloat32(LSTM):
     """Forward-mode derivatives depend on dtype and backend (torch 2.13: float32 LSTM, mkldnn_rnn_layer)."""
 
     def new_h(self, o, c):
         return o * _WithoutForwardDerivative.apply(c) if c.dtype == torch.float32 else super().new_h(o, c)
+
+
+class _WrongForwardDerivative(torch.autograd.Function):
+    """tanh whose jvp forgets a square."""
+
+    @staticmethod
+    def forward(a):
+        return torch.tanh(a)
+
+    @staticmethod
+    def setup_context(ctx, inputs, y):
+        ctx.save_for_backward(y)
+        ctx.save_for_forward(y)
+
+    @staticmethod
+    def backward(ctx, d):
+        (y,) = ctx.saved_tensors
+        return d * (1 - y * y)
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        (y,) = ctx.saved_tensors
+        return tangent * (1 - y)
+
+    @staticmethod
+    def vmap(info, in_dims, a):
+        return _WrongForwardDerivative.apply(a), in_dims[0]
+
+
+@plant("own-wrong-jvp", "gradient.forward_mode", "forward-mode derivatives")
+class ForwardDerivativeWrong(GRU):
+    """The candidate's forward-mode derivative lacks a square; its backward is right."""
+
+    def candidate(self, n_x, r, n_h):
+        return _WrongForwardDerivative.apply(n_x + r * n_h)
 
 
 @plant("compiled-backward", "agree.compiled", "torch.compile, gradients of a recurrence")
@@ -162,3 +197,13 @@ class CellStateInFloat8(LSTM):
         if not torch.is_autocast_enabled(c.device.type):
             return c
         return c + (c.detach().to(torch.float8_e4m3fn).to(c) - c.detach())
+
+
+@plant("own-autocast-states-differ", "shape.autocast agree.autocast", "autocast")
+class AutocastOutputAloneIsCast(GRU):
+    """Under autocast the output is cast down, and the final state, the same numbers, is not."""
+
+    def user_layout(self, y):
+        y = super().user_layout(y)
+        low = torch.is_autocast_enabled(y.device.type)
+        return y.to(torch.get_autocast_dtype(y.device.type)) if low else y
