@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.moves import steps_inside
+from rnncheck.catalog.moves import exact, steps_inside
 from rnncheck.config import Config
 from rnncheck.run import Run
 from rnncheck.trial import Trial
@@ -32,7 +32,7 @@ class Weights(NamedTuple):
 
 def weights(trial: Trial, suffix: str) -> Weights:
     """Those of one layer and direction, by torch's suffix."""
-    own = {name.removesuffix(suffix): p.cpu().double() for name, p in trial.parameters.items() if name.endswith(suffix)}
+    own = {name.removesuffix(suffix): exact(p) for name, p in trial.parameters.items() if name.endswith(suffix)}
     none = torch.zeros(len(own["weight_ih"]), dtype=torch.float64)
     identity = torch.eye(trial.config.hidden_size, dtype=torch.float64)
     return Weights(own["weight_ih"], own["weight_hh"], own.get("bias_ih", none), own.get("bias_hh", none),
@@ -89,9 +89,9 @@ _STEPS: Mapping[str, Callable[[Tensor, States, Weights], States]] = {
 
 def next_state(trial: Trial, index: int) -> States:
     """(h',) or (h', c') of one direction of a one-layer case after its first step, each (batch, features), float64."""
-    state = tuple(part[index].cpu().double() for part in trial.given_state)
+    state = tuple(exact(part[index]) for part in trial.given_state)
     suffix = trial.config.suffixes()[index][2]
-    return _STEPS[variant(trial.config)](trial.x[0].cpu().double(), state, weights(trial, suffix))
+    return _STEPS[variant(trial.config)](exact(trial.x[0]), state, weights(trial, suffix))
 
 
 # weights zero --------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def closed_forms(trial: Trial) -> Run:
     lengths, time = inside.sum(0), torch.arange(trial.time)[:, None]
     after, finals, top = _AFTER[variant(config)], [], []
     for index, (layer, direction, suffix) in enumerate(config.suffixes()):
-        w, state = weights(trial, suffix), tuple(part[index].cpu().double() for part in trial.given_state)
+        w, state = weights(trial, suffix), tuple(exact(part[index]) for part in trial.given_state)
         finals.append(after(lengths[:, None], state, w))
         if layer == config.num_layers - 1:
             taken = lengths - time if direction else time + 1

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from rnncheck.catalog.equations import closed_forms, next_state
 from rnncheck.catalog.measure import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
+from rnncheck.catalog.moves import exact
 from rnncheck.catalog.words import (
     deterministic,
     gated,
@@ -79,7 +80,7 @@ def latch(trial: Trial) -> Observation:
     def latched(what: str, gates: Mapping[str, float], part: str, expected: Expected) -> Observation:
         actual = getattr(ready.but(parameters=pinned(ready, gates)).run, part)
         wanted = expected(ready, actual)
-        allowed = HELD * 2 * roundoff(trial) * (1 + wanted.double().abs())  # each step, a product and a sum
+        allowed = HELD * 2 * roundoff(trial) * (1 + exact(wanted).abs())  # each step, a product and a sum
         return near(what + part, actual, wanted, allowed, Run.AXES[part])
 
     return every(latched(*each) for each in LATCHES[trial.config.mode])
@@ -112,14 +113,14 @@ def state_bound(trial: Trial) -> Observation:
 def _lstm_bound(trial: Trial, u: float) -> Observation:
     assert trial.run.c_n is not None
     h_bound = torch.inf if trial.config.proj_size else 1.0
-    c_bound = trial.given_state[1].double().abs() + trial.time
+    c_bound = exact(trial.given_state[1]).abs() + trial.time
     return _at_most(trial.run.output, h_bound, 4 * u, "output") & _at_most(
         trial.run.c_n, c_bound, 4 * u * trial.time * c_bound, "c_n"
     )
 
 
 def _gru_bound(trial: Trial, u: float) -> Observation:
-    bound = trial.given_state[0].double().abs().clamp(min=1)
+    bound = exact(trial.given_state[0]).abs().clamp(min=1)
     top = bound[-trial.config.directions :].transpose(0, 1).flatten(1).expand(trial.run.output.shape)
     allowed = 8 * u * trial.time
     seen = _at_most(trial.run.output, top, allowed * top, "output")
@@ -137,7 +138,7 @@ def _relu_bound(trial: Trial, u: float) -> Observation:
 
 
 def _at_most(part: Tensor, bound: Tensor | float, allowed: Tensor | float, name: str) -> Observation:
-    return within(name, part.double(), -torch.as_tensor(bound), bound, allowed, Run.AXES[name])
+    return within(name, exact(part), -torch.as_tensor(bound), bound, allowed, Run.AXES[name])
 
 
 BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
@@ -150,10 +151,10 @@ BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
 def blend(trial: Trial) -> Observation:
     """The new state of a GRU lies between its candidate and its old state."""
     step = one_step(trial)
-    candidate = step.but(parameters=pinned(step, {"z": OFF})).run.h_n.double()
-    (old,) = (part.double() for part in step.given_state)
+    written = step.but(parameters=pinned(step, {"z": OFF}))
+    candidate, old = exact(written.run.h_n), exact(step.given_state[0])
     low, high = torch.minimum(candidate, old), torch.maximum(candidate, old)
-    return within("h_n", step.run.h_n.double(), low, high, 8 * roundoff(trial) * (1 + old.abs()), UNIT)
+    return within("h_n", exact(step.run.h_n), low, high, written.budget.allowed.h_n + step.budget.allowed.h_n, UNIT)
 
 
 @gate("one_step", formula="f(x_0, state) = cell(x_0, state)", kind="differential", needs=("load",),

@@ -46,6 +46,11 @@ def backwards(x: Tensor, lengths: tuple[int, ...] | None) -> Tensor:
     return turned
 
 
+def exact(part: Tensor) -> Tensor:
+    """The same values in float64 on the CPU; not every device has float64."""
+    return part.detach().cpu().double()
+
+
 def steps_inside(trial: Trial) -> Tensor:
     """bool (time, batch): True up to each sequence's own end."""
     lengths = torch.tensor(trial.lengths or (trial.time,) * trial.batch, device=trial.x.device)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.moves import one_after_the_other, rows, steps_inside
+from rnncheck.catalog.moves import exact, one_after_the_other, rows, steps_inside
 from rnncheck.catalog.purpose import FAINT, bistable_parameters, transparent_parameters
 from rnncheck.catalog.words import at_least, batched, deterministic, one_direction, packed, padded
 from rnncheck.observation import Observation, every, identical, within
@@ -86,7 +86,7 @@ def reach(trial: Trial) -> Observation:
     def moved(s: int) -> Tensor:
         changed = faint.clone()
         changed[s] = 1.0
-        distance = (quiet.but(x=changed).run.output.double() - quiet.run.output.double()).abs().cpu()
+        distance = (exact(quiet.but(x=changed).run.output) - exact(quiet.run.output)).abs()
         return (distance > 2 * quiet.budget.allowed.output).unflatten(2, (trial.config.directions, -1)).any(3)
 
     actual = torch.stack([moved(s) for s in range(trial.time)])
@@ -122,5 +122,5 @@ def memory(trial: Trial) -> Observation:
         x[LONG] = value
         return trained.but(x=x).run
 
-    apart = after(1.0).h_n.double() - after(-1.0).h_n.double()
+    apart = exact(after(1.0).h_n) - exact(after(-1.0).h_n)
     return within("h_n after x_s = 1, less h_n after x_s = -1", apart, 0.1, torch.inf, axes=Run.AXES["h_n"])
