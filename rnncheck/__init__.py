@@ -10,9 +10,27 @@ from rnncheck.config import Config
 from rnncheck.contracts import checked
 from rnncheck.deviation import Deviation
 from rnncheck.errors import UsageError
+from rnncheck.faces.agreement import agrees_with
 from rnncheck.faces.conformance import Conformance, parametrize
+from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, unit_interval
 from rnncheck.report import Failed, Report
 from rnncheck.subject import Subject
 from rnncheck.verify import verify
 
-__all__ = ["Config", "Conformance", "Deviation", "Failed", "Report", "Subject", "UsageError", "checked", "parametrize", "verify"]
+__all__ = [
+    "Config",
+    "Conformance",
+    "ContractViolation",
+    "Deviation",
+    "Failed",
+    "Report",
+    "Subject",
+    "UsageError",
+    "agrees_with",
+    "bounded",
+    "checked",
+    "norm_at_most",
+    "parametrize",
+    "unit_interval",
+    "verify",
+]
