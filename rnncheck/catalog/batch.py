@@ -1,11 +1,9 @@
 """What must hold along the batch axis: sequences know nothing of each other, whatever their number."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-from rnncheck import oracle
+from rnncheck.catalog.derivatives import agree
 from rnncheck.catalog.moves import pick, rows, side_by_side
 from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded, unbatched
 from rnncheck.observation import Observation, both, equal, every, near
@@ -17,8 +15,14 @@ batch = Family("batch")
 several = batched & at_least(batch=2) & deterministic
 
 
-@batch("alone", formula="f(x)[:, b] = f(x[:, b])", kind="metamorphic", cost=4,
-       source="samples mixed by a view instead of a transpose: facebookresearch/fairseq#239", applies=several)
+@batch(
+    "alone",
+    formula="f(x)[:, b] = f(x[:, b])",
+    kind="metamorphic",
+    cost=4,
+    source="samples mixed by a view instead of a transpose: facebookresearch/fairseq#239",
+    applies=several,
+)
 def alone(trial: Trial) -> Observation:
     """A sequence gives in a batch what it gives alone, of one layer that is asked for both."""
     together = trial.run_on(trial.layer)
@@ -26,8 +30,9 @@ def alone(trial: Trial) -> Observation:
     return both(by_themselves, together, trial.budget.allowed.map(lambda part: 2 * part))
 
 
-@batch("permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36",
-       applies=several)
+@batch(
+    "permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36", applies=several
+)
 def permute(trial: Trial) -> Observation:
     """Permuting the batch permutes the outputs and the states, and nothing else."""
     order = torch.randperm(trial.batch - 1, generator=trial.generator("order of the batch")) + 1
@@ -36,16 +41,21 @@ def permute(trial: Trial) -> Observation:
     return trial.same(pick(rows(trial, shuffled).run, back))
 
 
-@batch("gradient_alone", kind="derivative",
-       formula="d loss(f(x)[:, b]) / d(x, hx, parameters) = d loss(f(x[:, b])) / d(...), 0 for the others",
-       needs=("load",), cost=8, source="per-example gradients: Goodfellow 2015, arXiv:1510.01799",
-       applies=several & differentiable)
+@batch(
+    "gradient_alone",
+    kind="derivative",
+    formula="d loss(f(x)[:, b]) / d(x, hx, parameters) = d loss(f(x[:, b])) / d(...), 0 for the others",
+    cost=8,
+    source="per-example gradients: Goodfellow 2015, arXiv:1510.01799",
+    applies=several & differentiable,
+)
 def gradient_alone(trial: Trial) -> Observation:
     """The gradient of one sequence's loss is that of the sequence alone, and no other sequence has a share in it."""
     row = trial.draw("whose loss", 0, trial.batch - 1)
     own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
     by_itself = rows(trial, [row]).gradients(pick(own, [row]))
-    return same_gradients(trial, own, {name: in_batch(trial, name, g, row) for name, g in by_itself.items()})
+    expected = {name: in_batch(trial, name, g, row) for name, g in by_itself.items()}
+    return agree(trial, trial.gradients(own), expected, own)
 
 
 ON_THE_BATCH = ("input", "h_0", "c_0")
@@ -67,27 +77,26 @@ def in_batch(trial: Trial, name: str, gradient: Tensor | None, row: int) -> Tens
     return torch.cat([whole, whole.new_zeros(trial.time - len(whole), *whole.shape[1:])]) if name == "input" else whole
 
 
-def same_gradients(trial: Trial, cotangents: Run, expected: Mapping[str, Tensor | None]) -> Observation:
-    """The gradients of the trial are these, of another run of the subject: twice the budget. None counts as 0."""
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    budget = oracle.gradient_budget(trial.config, trial.parameters, trial.x, h_0, c_0, trial.lengths, cotangents,
-                                    rounding=trial.rounding, seed=trial.case.seed)
-    zeros = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
-    actual = {name: g if g is not None else zeros[name] for name, g in trial.gradients(cotangents).items()}
-    wanted = {name: g if g is not None else zeros[name] for name, g in expected.items()}
-    return every(near(f"gradient of {name}", actual[name], wanted[name], 2 * budget.allowed[name]) for name in actual)
-
-
-@batch("unbatched", formula="f(x) = f(x[:, None])[:, 0]", kind="metamorphic", needs=("batched",),
-       source="torch.nn.RNN: input of shape (L, H_in)", applies=unbatched & deterministic)
+@batch(
+    "unbatched",
+    formula="f(x) = f(x[:, None])[:, 0]",
+    kind="metamorphic",
+    needs=("batched",),
+    source="torch.nn.RNN: input of shape (L, H_in)",
+    applies=unbatched & deterministic,
+)
 def as_batch_of_one(trial: Trial) -> Observation:
     """A sequence without batch axis gives what it gives as a batch of one."""
     return trial.same(trial.but(batch=1).run)
 
 
-@batch("empty", kind="invariant",
-       formula="f(x[:, :0]) has shape (time, 0, features), states (layers*directions, 0, size)",
-       source="torch.nn's layers take a batch of 0; the last batch of a filtered data set", applies=batched & padded)
+@batch(
+    "empty",
+    kind="invariant",
+    formula="f(x[:, :0]) has shape (time, 0, features), states (layers*directions, 0, size)",
+    source="torch.nn's layers take a batch of 0; the last batch of a filtered data set",
+    applies=batched & padded,
+)
 def empty(trial: Trial) -> Observation:
     """A batch of no sequences gives outputs and states of no sequences, in the right shapes."""
     nobody = rows(trial, [])
@@ -95,8 +104,13 @@ def empty(trial: Trial) -> Observation:
     return both(nobody.run, expected, 0.0) & equal("dtype of the output", nobody.run.output.dtype, trial.x.dtype)
 
 
-@batch("empty_backward", formula="d sum(f(x[:, :0])) / d parameters = 0", kind="derivative",
-       source="an empty sum has gradient 0", applies=batched & padded & differentiable)
+@batch(
+    "empty_backward",
+    formula="d sum(f(x[:, :0])) / d parameters = 0",
+    kind="derivative",
+    source="an empty sum has gradient 0",
+    applies=batched & padded & differentiable,
+)
 def empty_backward(trial: Trial) -> Observation:
     """A batch of no sequences can be learnt from: its gradients are zero."""
     nobody = rows(trial, [])
@@ -104,8 +118,14 @@ def empty_backward(trial: Trial) -> Observation:
     return every(near(f"gradient of {name}", g, torch.zeros_like(g), 0.0) for name, g in found.items())
 
 
-@batch("poisoned", formula="x[:, b] = NaN, inf, -inf  =>  f(x)[:, others] unchanged", kind="metamorphic", cost=3,
-       source="0 * NaN: masks made by multiplication", applies=several)
+@batch(
+    "poisoned",
+    formula="x[:, b] = NaN, inf, -inf  =>  f(x)[:, others] unchanged",
+    kind="metamorphic",
+    cost=3,
+    source="0 * NaN: masks made by multiplication",
+    applies=several,
+)
 def poisoned(trial: Trial) -> Observation:
     """NaN or inf in one sequence and its state leaves the others untouched."""
     victim = trial.draw("poisoned sequence", 0, trial.batch - 1)
@@ -116,8 +136,10 @@ def poisoned(trial: Trial) -> Observation:
         state = trial.state and tuple(_poison(part, victim, value) for part in trial.state)
         return pick(trial.but(x=_poison(trial.x, victim, value), state=state).run, others)
 
-    return every(both(with_poison(value), expected, allowed, f"{value} in sequence {victim}: ")
-                 for value in (torch.nan, torch.inf, -torch.inf))
+    return every(
+        both(with_poison(value), expected, allowed, f"{value} in sequence {victim}: ")
+        for value in (torch.nan, torch.inf, -torch.inf)
+    )
 
 
 def _poison(part: Tensor, row: int, value: float) -> Tensor:
@@ -128,10 +150,15 @@ PIECE = 5
 """Sequences in a batch that no implementation finds awkward."""
 
 
-@batch("cliffs", formula="f(x) = truth, f(x) = f(x[:, :5]), f(x[:, 5:10]), ... side by side", kind="metamorphic",
-       stratum="cliffs", cost=30,
-       source="tiles, vectors and offsets: pytorch/pytorch#177834, pytorch/rl#3818, pytorch/pytorch#133751",
-       applies=batched & at_least(batch=1) & deterministic)
+@batch(
+    "cliffs",
+    formula="f(x) = truth, f(x) = f(x[:, :5]), f(x[:, 5:10]), ... side by side",
+    kind="metamorphic",
+    stratum="cliffs",
+    cost=30,
+    source="tiles, vectors and offsets: pytorch/pytorch#177834, pytorch/rl#3818, pytorch/pytorch#133751",
+    applies=batched & at_least(batch=1) & deterministic,
+)
 def cliffs(trial: Trial) -> Observation:
     """Sizes at which kernels change their path agree with small ones: the batch with the truth, and with its pieces."""
     starts = range(0, trial.batch, PIECE)

@@ -5,7 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.batch import in_batch, in_row, same_gradients
+from rnncheck.catalog.batch import in_batch, in_row
+from rnncheck.catalog.derivatives import agree
 from rnncheck.catalog.moves import pick, rows, side_by_side, steps_inside
 from rnncheck.catalog.refusals import named, refusal
 from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, packed, unsorted
@@ -18,20 +19,30 @@ from rnncheck.trial import Trial, subject_at_work
 lengths = Family("lengths")
 
 
-@lengths("each_alone", kind="metamorphic",
-         formula="f(pack(x, n))[:n_b, b] = f(x[:n_b, b]), h_n of b = h after its own n_b steps",
-         needs=("batched",), cost=4, source="pytorch/rl#3711, allenai/allennlp#1713: the final state at the padded end",
-         applies=packed & deterministic)
+@lengths(
+    "each_alone",
+    kind="metamorphic",
+    formula="f(pack(x, n))[:n_b, b] = f(x[:n_b, b]), h_n of b = h after its own n_b steps",
+    needs=("batched",),
+    cost=4,
+    source="pytorch/rl#3711, allenai/allennlp#1713: the final state at the padded end",
+    applies=packed & deterministic,
+)
 def each_alone(trial: Trial) -> Observation:
     """A sequence of a packed batch gives what it gives alone and unpadded, final states at its own last step."""
     alone = (longer(unpadded(trial, row).run, trial.time) for row in range(trial.batch))
     return trial.same(side_by_side(alone))
 
 
-@lengths("gradient_alone", kind="derivative",
-         formula="d loss(f(pack(x, n))[:, b]) / d(x, hx, parameters) = d loss(f(x[:n_b, b])) / d(...)",
-         needs=("batched", "load"), cost=8, source="fla-org/flash-linear-attention#1258: backward of packing",
-         applies=packed & deterministic & differentiable)
+@lengths(
+    "gradient_alone",
+    kind="derivative",
+    formula="d loss(f(pack(x, n))[:, b]) / d(x, hx, parameters) = d loss(f(x[:n_b, b])) / d(...)",
+    needs=("batched",),
+    cost=8,
+    source="fla-org/flash-linear-attention#1258: backward of packing",
+    applies=packed & deterministic & differentiable,
+)
 def gradient_alone(trial: Trial) -> Observation:
     """The gradient of one packed sequence's loss is that of the sequence alone and unpadded, and 0 for the others."""
     row = trial.draw("whose loss", 0, trial.batch - 1)
@@ -39,7 +50,8 @@ def gradient_alone(trial: Trial) -> Observation:
     by_itself = unpadded(trial, row)
     cotangents = pick(own, [row])
     gradients = by_itself.gradients(Run(cotangents.output[: by_itself.time], *cotangents.state))
-    return same_gradients(trial, own, {name: in_batch(trial, name, g, row) for name, g in gradients.items()})
+    expected = {name: in_batch(trial, name, g, row) for name, g in gradients.items()}
+    return agree(trial, trial.gradients(own), expected, own)
 
 
 def unpadded(trial: Trial, row: int) -> Trial:
@@ -55,10 +67,13 @@ def longer(run: Run, time: int) -> Run:
     return Run(torch.cat([run.output, missing]), *run.state)
 
 
-@lengths("padding_ignored", kind="metamorphic",
-         formula="f(pack(x, n)) does not depend on x[n_b:, b], nor on how long the longest sequence is",
-         source="onnx/onnx-tensorflow#342: the reverse direction starts in the padding",
-         applies=packed & deterministic)
+@lengths(
+    "padding_ignored",
+    kind="metamorphic",
+    formula="f(pack(x, n)) does not depend on x[n_b:, b], nor on how long the longest sequence is",
+    source="onnx/onnx-tensorflow#342: the reverse direction starts in the padding",
+    applies=packed & deterministic,
+)
 def padding_ignored(trial: Trial) -> Observation:
     """What the padding contains (NaN too) changes nothing, and how much of it there is changes nothing valid."""
     inside = steps_inside(trial)[..., None]
@@ -73,8 +88,13 @@ def padding_ignored(trial: Trial) -> Observation:
     return trial.same(trial.but(x=filled).run, "NaN in padding: ") & trial.same(beside, "beside a longer sequence: ")
 
 
-@lengths("order", formula="f(pack(x, n)) = restore(f(pack(sort(x, n))))", kind="metamorphic",
-         source="pack_padded_sequence, enforce_sorted; fartashf/vsepp#36", applies=unsorted & deterministic)
+@lengths(
+    "order",
+    formula="f(pack(x, n)) = restore(f(pack(sort(x, n))))",
+    kind="metamorphic",
+    source="pack_padded_sequence, enforce_sorted; fartashf/vsepp#36",
+    applies=unsorted & deterministic,
+)
 def order(trial: Trial) -> Observation:
     """Lengths in any order give what descending ones give, outputs and states put back into the caller's order."""
     given = trial.lengths or ()
@@ -83,9 +103,14 @@ def order(trial: Trial) -> Observation:
     return trial.same(pick(rows(trial, descending).run, back))
 
 
-@lengths("full", formula="f(pack(x, (time, ..., time))) = f(x)", kind="metamorphic", needs=("packed", "batched"),
-         source="tensorflow/tensorflow#49241: masked and plain kernels differ",
-         applies=batched & at_least(batch=1) & deterministic)
+@lengths(
+    "full",
+    formula="f(pack(x, (time, ..., time))) = f(x)",
+    kind="metamorphic",
+    needs=("packed", "batched"),
+    source="tensorflow/tensorflow#49241: masked and plain kernels differ",
+    applies=batched & at_least(batch=1) & deterministic,
+)
 def full(trial: Trial) -> Observation:
     """With all lengths equal to time, packed is padded."""
     whole = trial.but(lengths=(trial.time,) * trial.batch)
@@ -95,9 +120,15 @@ def full(trial: Trial) -> Observation:
 # modules that take the lengths themselves ----------------------------------------------------------------------------
 
 
-@lengths("module", formula="f(x, n) = f(pack(x, n)) padded with 0, whatever x[n_b:, b] is", kind="metamorphic",
-         needs=("lengths",), cost=3, source="google/flax#3208, keras-team/keras#15756, pytorch/pytorch#184961",
-         applies=packed & deterministic)
+@lengths(
+    "module",
+    formula="f(x, n) = f(pack(x, n)) padded with 0, whatever x[n_b:, b] is",
+    kind="metamorphic",
+    needs=("lengths",),
+    cost=3,
+    source="google/flax#3208, keras-team/keras#15756, pytorch/pytorch#184961",
+    applies=packed & deterministic,
+)
 def module(trial: Trial) -> Observation:
     """A module that takes lengths itself ignores the padding, however much there is; its output is 0 after each end."""
     filled = torch.where(steps_inside(trial)[..., None], trial.x, torch.nan)
@@ -105,8 +136,10 @@ def module(trial: Trial) -> Observation:
     poisoned = with_lengths(trial, torch.cat([filled, torch.full_like(trial.x[:2], torch.nan)]), trial.lengths or ())
     cut = Run(poisoned.output[: trial.time], *poisoned.state)
     after = poisoned.output[trial.time :]
-    return trial.same(plain) & trial.same(cut, "NaN in the padding: ") & identical(
-        "output after time", after, torch.zeros_like(after), Run.AXES["output"]
+    return (
+        trial.same(plain)
+        & trial.same(cut, "NaN in the padding: ")
+        & identical("output after time", after, torch.zeros_like(after), Run.AXES["output"])
     )
 
 
@@ -120,9 +153,15 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
     return padded.read(*result).map(Tensor.detach)
 
 
-@lengths("zero", formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged", kind="metamorphic",
-         needs=("lengths",), cost=3, source="tensorflow/tensorflow#36139, #33148; jax-ml/jax#15183",
-         applies=packed & at_least(batch=2) & deterministic)
+@lengths(
+    "zero",
+    formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged",
+    kind="metamorphic",
+    needs=("lengths",),
+    cost=3,
+    source="tensorflow/tensorflow#36139, #33148; jax-ml/jax#15183",
+    applies=packed & at_least(batch=2) & deterministic,
+)
 def zero(trial: Trial) -> Observation:
     """A sequence of length 0 keeps its initial state bit for bit, its outputs are 0; or it is refused clearly."""
     row = trial.draw("row of length 0", 0, trial.batch - 1)

@@ -2,25 +2,17 @@
 
 import pytest
 import torch
+from torch import nn
 
+from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG
 from rnncheck.config import MODES
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
-from tests.catalog.lengths_modules import (
-    GRUWithLengths,
-    LSTMWithLengths,
-    MaskedByMultiplication,
-    PaddedToTheLongest,
-    RNNWithLengths,
-    StaleAfterTheEnd,
-    ZeroFailsSomewhere,
-    ZeroRefused,
-    ZeroTakenForOne,
-    lengths_subject,
-)
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
+from tests.mutants.correct import Correct
+from tests.mutants.lengths_argument import GRUWithLengths, LSTMWithLengths
 
 KILLS = {
     "lengths.each_alone": "final-state-at-padded-end",
@@ -29,14 +21,28 @@ KILLS = {
     "lengths.order": "sorted-never-unsorted",
     "lengths.full": "reset-off-by-one",
 }
-OWN_KILLS = {
-    MaskedByMultiplication: "lengths.module",
-    StaleAfterTheEnd: "lengths.module",
-    PaddedToTheLongest: "lengths.module",
-    ZeroTakenForOne: "lengths.zero",
-    ZeroFailsSomewhere: "lengths.zero",
+KILLS_WITH_LENGTHS = {"lengths.module": "own-lengths-mask-by-product", "lengths.zero": "own-lengths-zero-reads-last"}
+OF_MODULES = [name for name, mutant in MUTANTS.items() if mutant.kind == "lengths"]
+
+
+class ZeroRefused(GRUWithLengths):
+    """Takes no length of zero, and says so."""
+
+    def check_lengths(self, x, lengths):
+        if int(lengths.min()) < 1:
+            raise ValueError(f"lengths should be positive, got {lengths.tolist()}")
+
+
+RIGHT = {
+    "gru": Correct(GRUWithLengths, nn.GRU, "lengths"),
+    "lstm": Correct(LSTMWithLengths, nn.LSTM, "lengths"),
+    "zero-refused": Correct(ZeroRefused, nn.GRU, "lengths"),
 }
-RIGHT = [RNNWithLengths, GRUWithLengths, LSTMWithLengths, ZeroRefused]
+
+
+def module_subject(variant):
+    """A module that takes lengths, as a subject that claims packed input and lengths."""
+    return taking_lengths(subject_of(variant))
 
 
 @pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
@@ -45,16 +51,22 @@ def test_a_mutant_is_killed(prop, mutant):
     assert outcome.status == "fails", case
 
 
-@pytest.mark.parametrize(("module", "prop"), OWN_KILLS.items())
-def test_a_mutant_that_takes_lengths_is_killed(module, prop):
-    case, outcome = killed(CATALOG[prop], lengths_subject(module))
+@pytest.mark.parametrize(("prop", "mutant"), KILLS_WITH_LENGTHS.items())
+def test_a_module_that_takes_lengths_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], module_subject(MUTANTS[mutant]))
     assert outcome.status == "fails", case
 
 
-@pytest.mark.parametrize("module", RIGHT)
-@pytest.mark.parametrize("prop", ["lengths.module", "lengths.zero", *KILLS])
-def test_modules_that_take_lengths_are_clean(prop, module):
-    subject = lengths_subject(module)
+@pytest.mark.parametrize("mutant", OF_MODULES)
+def test_every_mutant_that_takes_lengths_is_found(mutant):
+    found = [killed(CATALOG[prop], module_subject(MUTANTS[mutant])) for prop in KILLS_WITH_LENGTHS]
+    assert any(found)
+
+
+@pytest.mark.parametrize("variant", RIGHT)
+@pytest.mark.parametrize("prop", [*KILLS_WITH_LENGTHS, *KILLS])
+def test_modules_that_take_lengths_are_clean(prop, variant):
+    subject = module_subject(RIGHT[variant])
     assert complaints(CATALOG[prop], subject, 8) == []
     assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG[prop], subject, 1))
 
@@ -63,17 +75,13 @@ def test_modules_that_take_lengths_are_clean(prop, module):
 @pytest.mark.parametrize("prop", KILLS)
 def test_torch_is_clean(prop, mode):
     assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+    assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
 
 
-@pytest.mark.parametrize("prop", KILLS)
-def test_something_is_checked(prop):
-    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
-
-
-@pytest.mark.parametrize("prop", ["lengths.module", "lengths.zero"])
+@pytest.mark.parametrize("prop", KILLS_WITH_LENGTHS)
 def test_torch_does_not_take_lengths(prop):
     """And packing, which is torch's way, refuses a length of zero clearly."""
     case = next(case for case, _ in outcomes(CATALOG["lengths.full"], TORCH["GRU"], 1))
     assert judge(CATALOG[prop], Trial(TORCH["GRU"], case)).status == "not_claimed"
     with pytest.raises(RuntimeError, match="greater than 0"):
-        torch.nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4), torch.tensor([3, 0]))
+        nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4), torch.tensor([3, 0]))
