@@ -1,19 +1,24 @@
 """``rnncheck.verify``: from a target to a report."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters import resolve
-from rnncheck.campaign import PROFILES, Campaign, Progress, Settings
+from rnncheck.campaign import Campaign, Progress
+from rnncheck.case import DTYPES
 from rnncheck.catalog import CATALOG, select
 from rnncheck.deviation import Deviation, declare
+from rnncheck.devices import asked_for, is_here
 from rnncheck.engine import Workshop, make_engine
 from rnncheck.environment import environment
 from rnncheck.errors import UsageError
 from rnncheck.property import Property
 from rnncheck.report.model import Report
+from rnncheck.settings import PROFILES, Profile, Settings
 from rnncheck.subject import Subject
 
 
@@ -31,6 +36,7 @@ def verify(
     jobs: int | None = None,
     engine: str = "processes",
     device: str = "cpu",
+    require: Sequence[str] = (),
     dtypes: Sequence[str] | None = None,
     deviations: Mapping[str, str] | Sequence[Deviation] | None = None,
     folder: str | Path | None = None,
@@ -46,36 +52,60 @@ def verify(
     properties: comma-separated globs over the ids of the catalog
     profile:    "smoke", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its own
     engine:     "processes" (isolated workers), "inline", or "ray"
+    device:     "cpu", "cuda", "cuda:1", "mps", "xpu", several with commas, or "all" that are found
+    require:    devices without which the report is incomplete (exit code 3)
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
     repro:      where to write a standalone script for each failure; None writes none
 
     Raises UsageError where the target or an option cannot be used.
     """
+    started = time.monotonic()
     subjects = resolve.subjects(target, against, kind)
-    base = PROFILES.get(profile)
-    if base is None:
-        raise UsageError(f"profile = {profile!r}, but should be one of {', '.join(PROFILES)}")
-    changes = {"cases": max_examples, "strength": strength}
-    chosen = type(base)(**{**vars(base), **{k: v for k, v in changes.items() if v is not None}})
+    devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=tuple(_select(properties)),
-        profile=chosen,
+        profile=_profile(profile, cases=max_examples, strength=strength),
         seed=seed,
         budget=None if budget is None else seconds(budget),
-        device=device,
-        deviations=tuple([*declare(deviations), *resolve.known_deviations(subjects)]),
+        deviations=tuple([*_known(declare(deviations)), *resolve.known_deviations(subjects)]),
         folder=None if folder is None else Path(folder),
         repro=None if repro is None else Path(repro),
         environment=environment(),
-        **({} if dtypes is None else {"dtypes": tuple(dtypes)}),
+        missing=tuple(name for name in required if not is_here(name)),
+        **({} if dtypes is None else {"dtypes": _dtypes(dtypes)}),
     )
-    return run(subjects, settings, engine, jobs, progress)
-
-
-def run(subjects: Sequence[Subject], settings: Settings, engine: str, jobs: int | None, progress: Progress | None) -> Report:
-    """Probe what is not declared, then the campaign."""
     claimed = resolve.probe_all(subjects, engine, jobs)
-    return Campaign(claimed, settings, progress).run(make_engine(engine, Workshop(claimed, CATALOG, resolve.probe), jobs))
+    named = _by_device(claimed, devices)
+    running = make_engine(engine, Workshop([subject for subject, _ in named], CATALOG, resolve.probe), jobs)
+    return Campaign(named, settings, progress, started).run(running)
+
+
+def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:
+    """Each subject on each device; clip functions are judged on the first. The device is part of the name, unless cpu."""
+    return [
+        (subject if device == "cpu" else replace(subject, name=f"{subject.name} on {device}"), device)
+        for device in devices for subject in subjects if subject.kind == "layer" or device == devices[0]
+    ]  # fmt: skip
+
+
+def _profile(name: str, **changes: Any) -> Profile:
+    if name not in PROFILES:
+        raise UsageError(f"profile = {name!r}, but should be one of {', '.join(PROFILES)}")
+    return replace(PROFILES[name], **{key: value for key, value in changes.items() if value is not None})
+
+
+def _known(deviations: Sequence[Deviation]) -> Sequence[Deviation]:
+    for deviation in deviations:
+        if deviation.property not in CATALOG:
+            raise UsageError(f"deviation from {deviation.property!r}, but there is no such property; see: rnncheck list")
+    return deviations
+
+
+def _dtypes(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in DTYPES:
+            raise UsageError(f"dtype = {name!r}, but should be one of {', '.join(DTYPES)}")
+    return tuple(names)
 
 
 def _select(properties: str) -> list[Property]:

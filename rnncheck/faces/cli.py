@@ -36,9 +36,12 @@ def cli() -> None:
 @cli.command("verify")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--against", metavar="REF", help="The implementation that TARGET is to agree with, e.g. torch.nn.LSTM.")
-@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if it cannot be told.")
+@click.option(
+    "--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if it cannot be told."
+)
 @click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Which properties, e.g. 'time.*,shape.output'.")
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
+@click.option("--require", multiple=True, metavar="DEVICE", help="Incomplete (exit 3) without this device.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32", "bfloat16", "float16"]))
 @click.option("--profile", default="ci", type=click.Choice(["smoke", "ci", "nightly"]), show_default=True)
 @click.option("--budget", metavar="60s", help="Wall time for everything.")
@@ -47,19 +50,38 @@ def cli() -> None:
 @click.option("--seed", default="0", metavar="N|random", help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
-@click.option("--json", "json_file", type=click.Path(dir_okay=False), metavar="F", help="Also write the report as JSON; - for stdout.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False),
+    metavar="F",
+    help="Also write the report as JSON; - for stdout.",
+)
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False), metavar="F", help="Also write JUnit XML.")
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), metavar="F", help="Also write Markdown.")
 @click.option("--sarif", "sarif_file", type=click.Path(dir_okay=False), metavar="F", help="Also write SARIF 2.1.0.")
-@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure.")
+@click.option(
+    "--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure."
+)
 @click.option("--verbose", "-v", is_flag=True, help="List what does not apply and what is not claimed too.")
-def verify_command(targets: tuple[str, ...], seed: str, json_file: str | None, junit_file: str | None, markdown_file: str | None,
-                   sarif_file: str | None, verbose: bool, dtypes: tuple[str, ...], **options: Any) -> int:
+def verify_command(
+    targets: tuple[str, ...],
+    seed: str,
+    json_file: str | None,
+    junit_file: str | None,
+    markdown_file: str | None,
+    sarif_file: str | None,
+    verbose: bool,
+    dtypes: tuple[str, ...],
+    **options: Any,
+) -> int:
     """Judge TARGET (package.module:attr, path/to/file.py:attr, or dotted); none: rnncheck's own layers and torch's."""
     console = Console(stderr=json_file == "-")
     chosen = _seed(seed)
     with _progress_bar() as progress:
-        report = verify(list(targets) or None, seed=chosen, dtypes=dtypes or None, folder=FOLDER, progress=progress, **options)
+        report = verify(
+            list(targets) or None, seed=chosen, dtypes=dtypes or None, folder=FOLDER, progress=progress, **options
+        )
     print_report(report, console, verbose=verbose)
     if seed == "random":
         console.print(f"seed: {chosen}")
@@ -100,12 +122,20 @@ class _progress_bar:
     """A progress bar on stderr, only on a terminal."""
 
     def __enter__(self) -> Any:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         console = Console(stderr=True)
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.bar.start()
         self.task = self.bar.add_task("looking at the target", total=None)
-        return lambda what, done, planned: self.bar.update(self.task, description=what, completed=done, total=planned or None)
+        return lambda what, done, planned: self.bar.update(
+            self.task, description=what, completed=done, total=planned or None
+        )
 
     def __exit__(self, *exc: object) -> None:
         self.bar.stop()
@@ -132,7 +162,9 @@ def explain_command(id: str) -> int:
 
     if id not in CATALOG:
         close = difflib.get_close_matches(id, CATALOG, n=3)
-        raise UsageError(f"no property {id!r}{'; did you mean ' + ', '.join(close) + '?' if close else ''} See: rnncheck list")
+        raise UsageError(
+            f"no property {id!r}{'; did you mean ' + ', '.join(close) + '?' if close else ''} See: rnncheck list"
+        )
     for key, value in _card(CATALOG[id]).items():
         click.echo(f"{key:10} {value}")
     click.echo("\n" + inspect.getsource(CATALOG[id].check))
@@ -149,13 +181,22 @@ def replay_command(file: str, target: str | None, engine: str) -> int:
     if done.verdict.red:
         click.echo(failure_text(done.subject, done.verdict))
         return 1
-    click.echo(f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {done.subject}\n  case: {done.verdict.case}")
+    click.echo(
+        f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {done.subject}\n  case: {done.verdict.case}"
+    )
     return 0 if done.verdict.verdict == "holds" else 3
 
 
 def _card(prop: Property) -> dict[str, Any]:
-    return {"id": prop.id, "statement": prop.statement, "formula": prop.formula, "kind": prop.kind, "source": prop.source,
-            "applies": prop.applies.words, "needs": ", ".join(prop.needs)}
+    return {
+        "id": prop.id,
+        "statement": prop.statement,
+        "formula": prop.formula,
+        "kind": prop.kind,
+        "source": prop.source,
+        "applies": prop.applies.words,
+        "needs": ", ".join(prop.needs),
+    }
 
 
 def main() -> None:

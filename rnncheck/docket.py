@@ -1,0 +1,206 @@
+"""One subject's part of a campaign: what is known of each property so far, and what is concluded."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rnncheck.deviation import Deviation
+from rnncheck.devices import is_here
+from rnncheck.engine.work import GIVE_UP, Done, Job
+from rnncheck.judge import out_of_claim
+from rnncheck.property import Property
+from rnncheck.report.model import Coverage, SubjectReport
+from rnncheck.settings import Settings
+from rnncheck.strategies.plan import plan
+from rnncheck.strategies.structure import Ledger, rows
+from rnncheck.subject import Claim, Subject
+from rnncheck.verdict import Outcome, Verdict
+
+BLOCK = 4
+"""Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
+COST_OF_A_CASE = 20
+"""A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
+
+
+@dataclass
+class Account:
+    """All that is known so far about one property on one subject."""
+
+    prop: Property
+    cases: int = 0
+    applicable: int = 0
+    used: float | None = None
+    failed: tuple[Any, Outcome] | None = None
+    deviated: tuple[Any, Outcome, Deviation] | None = None
+    shrunk: Done | None = None
+    stored: Path | None = None
+    script: Path | None = None
+    alone: str | None = None
+    refused: str | None = None
+    missed: str | None = None
+
+    def share(self) -> int:
+        """Checked on every ``share``-th case that it applies to."""
+        return max(1, self.prop.cost // COST_OF_A_CASE)
+
+    def wants(self) -> bool:
+        """Whether this applicable case is one to check: the first, and then one of ``share``."""
+        self.applicable += 1
+        start = zlib.crc32(self.prop.id.encode()) % self.share()
+        return self.failed is None and (self.applicable - 1) % self.share() in (0, start)[: 1 + (self.applicable > 1)]
+
+    def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
+        """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
+        if outcome.status == "not_claimed":
+            self.refused = outcome.reason
+        if outcome.status == "not_reached":
+            self.missed = outcome.reason
+        if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
+            return False
+        self.cases += 1
+        if outcome.red:
+            known = next((d for d in deviations if d.property == self.prop.id and d.covers(case)), None)
+            if known is None:
+                self.failed = (case, outcome)
+            elif self.deviated is None:
+                self.deviated = (case, outcome, known)
+        elif outcome.budget_used is not None:
+            self.used = max(self.used or 0.0, outcome.budget_used)
+        return True
+
+
+@dataclass
+class Docket:
+    """One subject's part of a campaign: its accounts, its ledger, and the cases still to come."""
+
+    index: int
+    subject: Subject
+    device: str
+    settings: Settings
+    deviations: list[Deviation]
+    accounts: dict[str, Account] = field(default_factory=dict)
+    seconds: float = 0.0
+    done: int = 0
+    planned: int = 0
+    crashes: int = 0
+    given_up: str | None = None
+
+    def __post_init__(self) -> None:
+        wanted = [p for p in self.settings.properties if (p.family == "clip") == (self.subject.kind == "clip")]
+        self.accounts = {p.id: Account(p) for p in sorted(wanted, key=lambda p: p.cost)}
+        structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)
+        self.ledger = Ledger.over(structure if self.subject.kind == "layer" else [], self.settings.profile.strength)
+        self.planned = self.settings.profile.cases
+        self.given_up = None if is_here(self.device) else f"there is no device {self.device} here"
+
+    def cases(self) -> Iterator[Any]:
+        """The planned cases, in order."""
+        found = plan(
+            self.subject, self.settings.dtypes, self.settings.profile.strength, self.settings.seed, self.device
+        )
+        return islice(found, self.planned)
+
+    def jobs(self, numbers: Iterator[int]) -> Iterator[Job]:
+        """The planned cases in blocks, each case with the properties that are to be checked on it."""
+        cases = self.cases()
+        while (block := tuple(islice(cases, BLOCK))) and self.given_up is None:
+            yield Job(next(numbers), "judge", self.index, block, tuple(self.properties_for(case) for case in block))
+
+    def properties_for(self, case: Any) -> tuple[str, ...]:
+        """Which properties to check on this case, cheap ones first."""
+        return tuple(
+            id for id, account in self.accounts.items()
+            if out_of_claim(account.prop, self.subject, case) is None and account.wants()
+        )  # fmt: skip
+
+    def enter(self, done: Done) -> None:
+        """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter."""
+        self.seconds += done.seconds
+        self.done += 0 if self.given_up else len(done.job.cases)
+        for place, outcome in done.outcomes:
+            case, account = done.job.cases[place], self.accounts[outcome.property]
+            if self.given_up is not None or not account.enter(case, outcome, self.deviations):
+                continue
+            self.crashes += account.failed is not None and outcome.status in ("crashed", "hung")
+            if self.subject.kind == "layer" and outcome.status in ("holds", "fails"):
+                self.ledger.visit(case)
+            if self.crashes >= GIVE_UP:
+                self.given_up = f"given up after {self.crashes} crashes or hangs"
+
+    def report(self) -> SubjectReport:
+        """Every verdict, in the order of the catalog."""
+        ledger = self.ledger.to_json()
+        verdicts = tuple(self.verdict(self.accounts[p.id]) for p in self.settings.properties if p.id in self.accounts)
+        cases = max((account.cases for account in self.accounts.values()), default=0)
+        coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"])
+        return SubjectReport(
+            self.subject.name, dict(self.subject.claims), self.seconds, max(cases, self.done), coverage, verdicts
+        )
+
+    def verdict(self, account: Account) -> Verdict:
+        """What is concluded of one property."""
+        prop = account.prop
+        blank = Verdict(prop.id, "holds", prop.kind, account.cases, account.used, prop.statement)
+        if account.failed is not None:
+            return self._red(account, blank)
+        if account.deviated is not None:
+            case, outcome, why = account.deviated
+            return blank.but(
+                verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why)
+            )
+        if account.cases:
+            return blank
+        if account.missed:
+            return blank.but(verdict="not_reached", reason=account.missed, budget_used=None)
+        status, reason = ("not_claimed", account.refused) if account.refused else self._why_not(prop)
+        return blank.but(verdict=status, reason=reason, budget_used=None)
+
+    def _red(self, account: Account, blank: Verdict) -> Verdict:
+        assert account.failed is not None
+        case, outcome = account.failed
+        told = blank.but(
+            verdict=outcome.status,
+            case=case,
+            budget_used=outcome.budget_used,
+            stored=None if account.stored is None else str(account.stored),
+            repro=None if account.script is None else str(account.script),
+        )
+        if account.shrunk is not None and account.shrunk.shrunk is not None:
+            smallest, explanation = account.shrunk.shrunk, account.shrunk.explanation
+            outcome = next((o for _, o in account.shrunk.outcomes if o.red), outcome)
+            told = told.but(
+                case=smallest.case,
+                irrelevant=smallest.irrelevant,
+                verdict=outcome.status,
+                budget_used=outcome.budget_used,
+                location=explanation and explanation.location,
+                diagnosis=explanation and explanation.diagnosis,
+            )
+        reasons = [line for line in (outcome.reason, account.alone) if line]
+        return told.but(mismatch="\n".join(outcome.mismatches) or None, reason="\n".join(reasons) or None)
+
+    @cached_property
+    def _anything(self) -> list[Any]:
+        """Cases of a subject that claims everything: what a property could have applied to."""
+        everything = replace(self.subject, claims={f: Claim(True, "declared") for f in self.subject.claims}, fixed=None)
+        return list(islice(plan(everything, self.settings.dtypes, 2, 0, self.device), 60))
+
+    def _why_not(self, prop: Property) -> tuple[Any, str]:
+        """Why a property was checked on no case at all."""
+        if self.given_up:
+            return "not_reached", self.given_up
+        lacking = self.subject.lacks(prop.needs)
+        if lacking is not None:
+            return "not_claimed", lacking
+        applying = [case for case in self._anything if prop.applies(case)]
+        for case in applying:
+            refusal = self.subject.refuses(case)
+            if refusal is None:
+                return "not_reached", "the budget ended before a case that it applies to"
+        if applying:
+            return "not_claimed", self.subject.refuses(applying[0]) or ""
+        return "not_applicable", f"applies to: {prop.applies.words}"

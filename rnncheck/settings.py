@@ -1,0 +1,43 @@
+"""What a campaign is told: how far to go, with what, and where to keep what it finds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rnncheck.deviation import Deviation
+from rnncheck.property import Property
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How far to go: strength of the covering array, cases a subject, seconds a subject, attempts at shrinking."""
+
+    name: str
+    strength: int
+    cases: int
+    seconds: float
+    attempts: int = 300
+
+
+PROFILES = {
+    "smoke": Profile("smoke", 2, 40, 20.0, 150),
+    "ci": Profile("ci", 3, 250, 60.0),
+    "nightly": Profile("nightly", 3, 10_000, 1800.0, 1000),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a campaign is told; ``budget`` is seconds of wall time for all of it, None for the profile's."""
+
+    properties: tuple[Property, ...]
+    profile: Profile = PROFILES["ci"]
+    seed: int = 0
+    budget: float | None = None
+    dtypes: tuple[str, ...] = ("float32", "float64", "bfloat16", "float16")
+    deviations: tuple[Deviation, ...] = ()
+    folder: Path | None = None
+    repro: Path | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
