@@ -5,7 +5,7 @@ as in a PackedSequence. Sequences of equal length are the case batch_t = batch.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ State = tuple[Tensor, ...]
 """(h,) or (h, c), each (batch, features)."""
 
 
+@runtime_checkable
 class Step(Protocol):
     """What a step returns: the new state, and whatever else its cell computed."""
 

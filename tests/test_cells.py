@@ -118,7 +118,7 @@ def test_a_step_is_the_cell_behind_the_input_projection(name):
     x, *rest = arguments(name)
     states = len(cell(name)(x, *rest).state)
     state, (weight_ih, weight_hh, bias_ih, bias_hh, *weight_hr) = rest[:states], rest[states:]
-    step = getattr(cells, f"{name}_step")
+    step = checked(getattr(cells, f"{name}_step"))  # its annotations hold too, though nobody checks them in a loop
     projected = torch.nn.functional.linear(x, weight_ih, bias_ih)
     for actual, expected in zip(
         step(projected, *state, weight_hh, bias_hh, *weight_hr), cell(name)(x, *rest), strict=True

@@ -92,6 +92,9 @@ class Recurrent(torch.nn.Module):
         output: like the input, with directions*hidden features; a PackedSequence for a PackedSequence
         state:  like hx: each sequence's state after its own last step
 
+        Results have the input's dtype and device and share no memory with anything given. Under autocast all of it,
+        state included, is in autocast's dtype (float64 stays float64), as torch.nn's RNN and LSTM have it.
+
         Raises ValueError for the rank or dtype of the input, TypeError for what is no tensor, and RuntimeError for any
         other misfit of shape, dtype or device: torch.nn's types.
         """

@@ -6,13 +6,14 @@ devices only, so they hold under torch.compile, torch.export, vmap and on the me
 
 import numbers
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 
+@runtime_checkable
 class Layer(Protocol):
     """What the door has to know of a layer."""
 
