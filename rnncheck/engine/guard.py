@@ -19,6 +19,18 @@ def _set_device(device: torch.device) -> None:
     torch.set_default_device(None if device == torch.device("cpu") else device)
 
 
+def _matmul_precision() -> str | None:
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # torch does not say it where its newer flags, which are listed too, were used
+        return None
+
+
+def _set_matmul_precision(precision: str | None) -> None:
+    if precision is not None:
+        torch.set_float32_matmul_precision(precision)
+
+
 _TINY = [1e-310]
 
 
@@ -40,7 +52,7 @@ FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "flush denormals": (_flushes_denormals, torch.set_flush_denormal),
     "autocast, cpu": (lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)),
     "autocast, cuda": (lambda: torch.is_autocast_enabled("cuda"), lambda on: torch.set_autocast_enabled("cuda", on)),
-    "float32 matmul precision": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    "float32 matmul precision": (_matmul_precision, _set_matmul_precision),
     **{
         f"{where} {name}": _attribute(owner, name)
         for where, owner, names in (

@@ -19,8 +19,16 @@ ENGINES = ("processes", "inline", "ray")
 TRIAL_SECONDS = 20.0
 
 
-def make_engine(name: str, workshop: Workshop, jobs: int | None = None, *, device: str = "cpu",
-                case_seconds: float = CASE_SECONDS, memory: int | None = None, address: str | None = None) -> Engine:  # fmt: skip
+def make_engine(
+    name: str,
+    workshop: Workshop,
+    jobs: int | None = None,
+    *,
+    device: str = "cpu",
+    case_seconds: float = CASE_SECONDS,
+    memory: int | None = None,
+    address: str | None = None,
+) -> Engine:
     """The engine of this name; its ``note`` says so where it is not quite what was asked for.
 
     jobs:         workers, default one a core; with ray, tasks at a time, default what the cluster has room for
@@ -75,7 +83,7 @@ def why_not_fork(device: str = "cpu") -> str | None:
 
 
 def _try_out(device: str) -> None:
-    """In a fork: forward and backward, which fail where the parent has threads or a context that a fork does not have."""
+    """In a fork: forward and backward, which fail where the parent has threads or a context that the fork lacks."""
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -1,4 +1,4 @@
-"""A workshop as bytes, for processes that were not forked from this one; classes of scripts and loose files included."""
+"""A workshop as bytes, for processes that were not forked from this one; classes of loose scripts included."""
 
 import sys
 import sysconfig
@@ -47,8 +47,9 @@ def _by_value(elsewhere: bool) -> Iterator[None]:
 
 
 def _goes_by_value(name: str, module: ModuleType, elsewhere: bool) -> bool:
-    file = getattr(module, "__file__", None)
-    if file is None or name in ("__main__", "rnncheck") or module.__name__ != name:
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]  # a package may have no file
+    place = next(filter(None, places), None)
+    if place is None or name in ("__main__", "rnncheck") or module.__name__ != name:
         return False
-    installed = any(Path(file).is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))
+    installed = any(Path(place).is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib"))
     return not installed and (elsewhere or PathFinder.find_spec(name) is None)

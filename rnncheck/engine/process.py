@@ -120,6 +120,13 @@ class Worker:
                 self._kill_group()
         return not self.alive
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end, which is near."""
+        deadline = time.monotonic() + seconds
+        while not self.has_ended() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return not self.alive
+
     def how_it_ended(self) -> str:
         """In words, with the last that it printed."""
         self.console.take()

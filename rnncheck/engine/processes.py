@@ -28,6 +28,8 @@ GRACE = 2.0
 AHEAD = 3
 """Jobs for each worker that are taken before the first of them is given back."""
 TICK = 0.05
+DYING = 3.0
+"""Seconds that a process is given to end after its pipes are closed."""
 IDLE = 8
 """Workers that are kept without work, each for its subject."""
 KEEPER = -1
@@ -188,8 +190,8 @@ class Processes:
         limit = self._limit(what, task)
         if ended:
             self._bury(worker, task, "crashed", "")
-        elif worker.inbox.ended and worker.quiet > TICK:
-            self._bury(worker, task, "crashed", "it closed the pipe to its parent")
+        elif worker.inbox.ended:
+            self._bury(worker, task, "crashed", "" if worker.ends_within(DYING) else "it closed the pipe to its parent")
         elif self.memory is not None and worker.grown() > self.memory:
             self._bury(worker, task, "crashed", f"killed: more than {self.memory / GIB:.2g} GiB of memory")
         elif worker.quiet > limit:
@@ -208,7 +210,7 @@ class Processes:
         return time_limit(self.workshop.catalog.get(what or ""), self.case_seconds)
 
     def _bury(self, worker: Worker, task: Task, status: Status, reason: str, entry: Entry | None = None) -> None:
-        """A worker that is dead, or is to be: what it was doing is to blame, as its record says if ``entry`` does not."""
+        """A worker that is dead, or is to be: what it was doing (the entry, else its record) is to blame."""
         self._part(worker, task)
         entry = entry or worker.record.read()
         where = worker.where_it_is() if status == "hung" else ""  # being asked may wake it, and then it goes on

@@ -34,8 +34,9 @@ class Setup:
 class Spawned:
     """The engine of isolated workers, in a process of its own that takes jobs from this one.
 
-    workshop: as rnncheck.engine.packing.pack made it; ``options`` are those of Processes. Raises WorkerMistake where the
-    workshop cannot be unpacked there.
+    workshop: as rnncheck.engine.packing.pack made it; ``options`` are those of Processes.
+
+    Raises WorkerMistake where the workshop cannot be unpacked there.
     """
 
     def __init__(self, workshop: bytes, jobs: int | None = None, *, note: str | None = None, **options: Any) -> None:

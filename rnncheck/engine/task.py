@@ -46,7 +46,9 @@ class Task:
         """The first check that has no outcome yet, as if it were on record."""
         had = {(place, outcome.property) for place, outcome in self.outcomes}
         checks = ((place, name) for place, names in enumerate(self.rest.properties) for name in names)
-        return next((Entry(self.job.index, place, 0.0, name) for place, name in checks if (place, name) not in had), None)
+        return next(
+            (Entry(self.job.index, place, 0.0, name) for place, name in checks if (place, name) not in had), None
+        )
 
     def finish(self, done: Done | None = None, lost: str | None = None) -> None:
         """Nothing more is to be done; ``done`` is what a worker made of the rest."""

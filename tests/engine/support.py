@@ -1,4 +1,4 @@
-"""What the tests of the engines share: subjects that misbehave from input_size 4 on, a tiny catalog, and three cases."""
+"""What the tests of the engines share: subjects that misbehave from input_size 4 on, a tiny catalog, three cases."""
 
 import os
 import time
@@ -34,7 +34,9 @@ def flags(trial):
     """torch's default dtype and random numbers at the start of a check, and Python's."""
     import random
 
-    seen = equal("default dtype", torch.get_default_dtype(), torch.float32) & equal("first", round(random.random(), 4), 0.8444)
+    seen = equal("default dtype", torch.get_default_dtype(), torch.float32) & equal(
+        "first", round(random.random(), 4), 0.8444
+    )
     return seen & equal("grad mode", torch.is_grad_enabled(), True)
 
 

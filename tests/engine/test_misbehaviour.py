@@ -1,4 +1,4 @@
-"""Subjects that crash, hang, leak, flood, fork and corrupt: each gets its verdict, and what is beside it is judged as ever."""
+"""Subjects that crash, hang, leak, flood, fork and corrupt: each gets its verdict, those beside it are judged as ever."""
 
 import ctypes
 import os
@@ -161,7 +161,7 @@ ALL = (*CRASHED, *GARBLED, *HUNG, *ERRORED, *FINE, replace_torch)
 
 @pytest.fixture(scope="module")
 def judged():
-    """Every subject of this file with a well-behaved one after it, judged by two workers: {act: Done}, and the others."""
+    """{act: Done} of every subject of this file, and what came of a well-behaved one after each; by two workers."""
     subjects = [subject for act in ALL for subject in (misbehaving(act), gru())]
     engine = Processes(workshop(*subjects), 2, case_seconds=LIMIT, memory=GIB // 2)
     done = results(engine, (judging(i, i) for i in range(len(subjects))))

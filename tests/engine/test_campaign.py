@@ -1,0 +1,155 @@
+"""Whole campaigns on the engine of isolated workers: the same whatever the number of workers, and told when stopped."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rnncheck.campaign import PROFILES, Campaign, Settings
+from rnncheck.engine import Inline, Processes
+from rnncheck.observation import equal
+from tests.engine.support import CATALOG, again, children, ended, gru, misbehaving, prop, shape, workshop
+
+ROOT = Path(__file__).parents[2]
+
+
+def crash():
+    ctypes.string_at(0)
+
+
+def sleep():
+    ctypes.CDLL(None).sleep(1000)
+
+
+def small(trial):
+    return equal("time", trial.time < 3, True)
+
+
+def shapeless(trial):
+    return shape(trial)
+
+
+CHECKS = {p.id: p for p in (*CATALOG.values(), *map(prop, (small, shapeless)))}
+SETTINGS = Settings(tuple(CHECKS.values()), replace(PROFILES["smoke"], cases=16, attempts=10), budget=300.0)
+
+
+def report(subjects, engine, **changes):
+    return Campaign([(subject, "cpu") for subject in subjects], replace(SETTINGS, **changes)).run(engine)
+
+
+def timeless(report):
+    data = report.to_json()
+    for subject in data["subjects"]:
+        del subject["seconds"]
+    return data
+
+
+def verdicts(report, place=0):
+    return {v.property: v.verdict for v in report.subjects[place].verdicts}
+
+
+def test_identical_with_one_worker_and_with_two():
+    """Counts, verdicts, minimal cases and reasons, with a property that fails and a subject that crashes."""
+    subjects = (gru(), misbehaving(crash))
+    one, two = (report(subjects, Processes(workshop(*subjects, catalog=CHECKS), jobs)) for jobs in (1, 2))
+    assert timeless(one) == timeless(two)
+    assert verdicts(one) == {"own.shape": "holds", "own.again": "holds", "own.flags": "holds", "own.small": "fails",
+                             "own.shapeless": "holds"}  # fmt: skip
+    assert list(verdicts(one, 1).values()).count("crashed") == 3
+    assert one.subjects[1].cases < one.subjects[0].cases
+    assert one.exit_code == 1
+    assert children() == set()
+
+
+def test_the_same_report_as_inline():
+    subjects = (gru(),)
+    properties = tuple(map(prop, (shape, again, small)))
+    checks = {p.id: p for p in properties}
+    shop = workshop(*subjects, catalog=checks)
+    inline, isolated = (report(subjects, make(shop), properties=properties) for make in (Inline, Processes))
+    assert timeless(inline) == timeless(isolated)
+
+
+def test_a_crash_is_shrunk_and_saved(tmp_path):
+    subjects = (misbehaving(crash),)
+    told = report(subjects, Processes(workshop(*subjects, catalog=CHECKS), 2), folder=tmp_path)
+    crashed = [v for v in told.subjects[0].verdicts if v.verdict == "crashed"]
+    assert len(crashed) == 3
+    assert all("SIGSEGV" in v.reason for v in crashed)
+    assert all(v.case.config.input_size in (4, 5) and v.case.config.hidden_size == 1 for v in crashed)
+    assert len(list((tmp_path / "failing").glob("*.json"))) == 3
+    left = [v for v in told.subjects[0].verdicts if v.verdict == "not_reached"]
+    assert all(v.reason == "given up after 3 crashes or hangs" for v in left)
+
+
+def test_the_budget_is_kept_by_a_subject_that_hangs():
+    subjects = (misbehaving(sleep), gru())
+    engine = Processes(workshop(*subjects, catalog=CHECKS), 2, case_seconds=2.0)
+    started = time.monotonic()
+    told = report(subjects, engine, budget=8.0)
+    took = time.monotonic() - started
+    assert took < 12
+    assert "hung" in verdicts(told).values()
+    assert "hung" not in verdicts(told, 1).values()
+
+
+SCRIPT = """
+    import sys
+    from pathlib import Path
+    import ctypes, os, time
+    from tests.engine import test_campaign as here
+    from tests.engine.support import children, gru, misbehaving, workshop
+
+    def slow():
+        Path(sys.argv[1]).touch()
+        time.sleep(0.2)
+
+    subjects = (misbehaving(slow), gru())
+    engine = here.Processes(workshop(*subjects, catalog=here.CHECKS), 2)
+    told = here.report(subjects, engine, profile=here.replace(here.PROFILES["smoke"], cases=10_000))
+    print("stopped:", told.stopped, "exit:", told.exit_code, "verdicts:", here.verdicts(told, 1))
+    print("left:", sorted(children()))
+"""
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    """A campaign without end in a process of its own, at work."""
+    sign = tmp_path / "at work"
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(SCRIPT), str(sign)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, process_group=0)
+    deadline = time.monotonic() + 60
+    while not sign.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(campaign, number):
+    workers = children(campaign.pid)
+    assert workers
+    os.kill(campaign.pid, number)
+    output, _ = campaign.communicate(timeout=30)
+    assert "stopped: interrupted" in output
+    assert "'own.shape': 'holds'" in output
+    assert "left: []" in output
+    assert all(ended(pid) for pid in workers)
+
+
+def test_no_orphan_survives_a_killed_parent(campaign):
+    workers = children(campaign.pid)
+    assert workers
+    campaign.kill()
+    campaign.wait()
+    assert all(ended(pid) for pid in workers)
