@@ -13,9 +13,14 @@ from rnncheck.trial import Trial
 direction = Family("direction")
 
 
-@direction("two_nets", formula="bi(x)_t = [forward(x)_t, reversed(x)_t], reversed(x) = flip(forward'(flip(x)))",
-           kind="metamorphic", needs=("load",), source="Schuster and Paliwal 1997; HKUST-KnowComp/R-Net#13",
-           applies=bidirectional & one_layer & deterministic)
+@direction(
+    "two_nets",
+    formula="bi(x)_t = [forward(x)_t, reversed(x)_t], reversed(x) = flip(forward'(flip(x)))",
+    kind="metamorphic",
+    needs=("load",),
+    source="Schuster and Paliwal 1997; HKUST-KnowComp/R-Net#13",
+    applies=bidirectional & one_layer & deterministic,
+)
 def two_nets(trial: Trial) -> Observation:
     """A bidirectional layer is a forward net and a net that reads backwards, side by side at every position."""
 
@@ -30,8 +35,14 @@ def two_nets(trial: Trial) -> Observation:
     return trial.same(Run(output, *(torch.cat(parts) for parts in zip(onward.state, back.state, strict=True))))
 
 
-@direction("reversal", formula="f(x; W, W') = swap(flip(f(flip(x); W', W)))", kind="metamorphic", needs=("load",),
-           source="time-reversal symmetry; keras-team/keras#1001", applies=bidirectional & deterministic)
+@direction(
+    "reversal",
+    formula="f(x; W, W') = swap(flip(f(flip(x); W', W)))",
+    kind="metamorphic",
+    needs=("load",),
+    source="time-reversal symmetry; keras-team/keras#1001",
+    applies=bidirectional & deterministic,
+)
 def reversal(trial: Trial) -> Observation:
     """Exchanging the directions' parameters and states and flipping time flips the output and exchanges its halves."""
     parameters = {_other(name): _inputs_exchanged(trial, name, p) for name, p in trial.parameters.items()}

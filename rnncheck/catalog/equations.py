@@ -1,8 +1,8 @@
 """The equations of the cells in float64 once more, read off torch.nn's documentation, for gate.*.
 
-    RNN    h' = tanh(W_ih x + b_ih + W_hh h + b_hh)                         or relu
-    LSTM   i, f, o = sigmoid(...), g = tanh(...);  c' = f c + i g;  h' = o tanh(c')
-    GRU    r, z = sigmoid(...);  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h
+RNN    h' = tanh(W_ih x + b_ih + W_hh h + b_hh)                         or relu
+LSTM   i, f, o = sigmoid(...), g = tanh(...);  c' = f c + i g;  h' = o tanh(c')
+GRU    r, z = sigmoid(...);  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h
 """
 
 from collections.abc import Callable, Mapping
@@ -35,8 +35,13 @@ def weights(trial: Trial, suffix: str) -> Weights:
     own = {name.removesuffix(suffix): exact(p) for name, p in trial.parameters.items() if name.endswith(suffix)}
     none = torch.zeros(len(own["weight_ih"]), dtype=torch.float64)
     identity = torch.eye(trial.config.hidden_size, dtype=torch.float64)
-    return Weights(own["weight_ih"], own["weight_hh"], own.get("bias_ih", none), own.get("bias_hh", none),
-                   own.get("weight_hr", identity))
+    return Weights(
+        own["weight_ih"],
+        own["weight_hh"],
+        own.get("bias_ih", none),
+        own.get("bias_hh", none),
+        own.get("weight_hr", identity),
+    )
 
 
 def variant(config: Config) -> str:

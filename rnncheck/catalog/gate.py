@@ -9,6 +9,7 @@ from rnncheck.catalog.equations import closed_forms, next_state
 from rnncheck.catalog.measure import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
 from rnncheck.catalog.moves import exact
 from rnncheck.catalog.words import (
+    at_least,
     deterministic,
     gated,
     has_bias,
@@ -28,15 +29,29 @@ can_set = ("load", "hx", "state")
 UNIT = ("layers*directions", "batch", "hidden")
 
 
-@gate("range", formula="0 <= i, f, o, r, z <= 1", kind="invariant", needs=can_set, cost=5,
-      source="sigmoid's range; Lasagne/Lasagne#448", applies=gated & settable & deterministic)
+@gate(
+    "range",
+    formula="0 <= i, f, o, r, z <= 1",
+    kind="invariant",
+    needs=can_set,
+    cost=5,
+    source="sigmoid's range; Lasagne/Lasagne#448",
+    applies=gated & settable & deterministic,
+)
 def gate_range(trial: Trial) -> Observation:
     """Update, reset, input, forget and output gates lie in [0, 1]."""
     return _all_within(trial, "rzifo", "gate", 0.0)
 
 
-@gate("candidate_range", formula="-1 <= g, n, h <= 1", kind="invariant", needs=can_set, cost=5, source="tanh's range",
-      applies=saturating & settable & deterministic)
+@gate(
+    "candidate_range",
+    formula="-1 <= g, n, h <= 1",
+    kind="invariant",
+    needs=can_set,
+    cost=5,
+    source="tanh's range",
+    applies=saturating & settable & deterministic,
+)
 def candidate_range(trial: Trial) -> Observation:
     """Candidate states lie in [-1, 1]: g of an LSTM, n of a GRU, h itself of a tanh RNN."""
     return _all_within(trial, "gnh", "candidate", -1.0)
@@ -67,10 +82,15 @@ HELD = 20
 """Steps over which they do it."""
 
 
-@gate("latch", kind="invariant",
-      formula="f = 1, i = 0: c' = c;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0",
-      needs=can_set, cost=4, source="Hochreiter and Schmidhuber 1997: the constant error carousel; NX-AI/xlstm#98",
-      applies=gated & settable & deterministic)
+@gate(
+    "latch",
+    kind="invariant",
+    formula="f = 1, i = 0: c' = c;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0",
+    needs=can_set,
+    cost=4,
+    source="Hochreiter and Schmidhuber 1997: the constant error carousel; NX-AI/xlstm#98",
+    applies=gated & settable & deterministic,
+)
 def latch(trial: Trial) -> Observation:
     """Saturated gates hold, write, block or silence exactly, over twenty steps."""
     x = trial.like(trial.x.new_empty(HELD, *trial.x.shape[1:]), "input while latched")
@@ -86,9 +106,14 @@ def latch(trial: Trial) -> Observation:
     return every(latched(*each) for each in LATCHES[trial.config.mode])
 
 
-@gate("closed_form", kind="invariant", needs=("load",), source="the documented equations with W = U = 0",
-      formula="LSTM c_t = f^t c_0 + i g (1 + f + ... + f^(t-1)), GRU h_t = z^t h_0 + (1 - z^t) n, RNN h_t = tanh(b)",
-      applies=has_bias & deterministic)
+@gate(
+    "closed_form",
+    kind="invariant",
+    needs=("load",),
+    source="the documented equations with W = U = 0",
+    formula="LSTM c_t = f^t c_0 + i g (1 + f + ... + f^(t-1)), GRU h_t = z^t h_0 + (1 - z^t) n, RNN h_t = tanh(b)",
+    applies=has_bias & deterministic & at_least(batch=1),
+)
 def closed_form(trial: Trial) -> Observation:
     """With weights zero and biases random, the state follows the scalar recurrence of the documentation."""
     parameters = {name: _biases_only(trial, name, parameter) for name, parameter in trial.parameters.items()}
@@ -102,9 +127,14 @@ def _biases_only(trial: Trial, name: str, parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if parameter.dim() == 2 else trial.like(parameter, f"random {name}")
 
 
-@gate("state_bound", kind="invariant",
-      formula="LSTM |h_t| <= 1, |c_t| <= |c_0| + t;  GRU |h_t| <= max(|h_0|, 1);  tanh in [-1, 1];  relu >= 0",
-      source="the ranges of sigmoid, tanh and relu", cost=1, applies=deterministic)
+@gate(
+    "state_bound",
+    kind="invariant",
+    formula="LSTM |h_t| <= 1, |c_t| <= |c_0| + t;  GRU |h_t| <= max(|h_0|, 1);  tanh in [-1, 1];  relu >= 0",
+    source="the ranges of sigmoid, tanh and relu",
+    cost=1,
+    applies=deterministic,
+)
 def state_bound(trial: Trial) -> Observation:
     """States stay within the bounds that the ranges of gates and candidates imply."""
     return BOUNDS[trial.config.mode](trial, roundoff(trial))
@@ -146,8 +176,15 @@ BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
 }  # fmt: skip
 
 
-@gate("blend", formula="min(n, h) <= (1 - z) n + z h <= max(n, h)", kind="invariant", needs=can_set, cost=2,
-      source="Cho et al. 2014: a linear interpolation; mquad/hgru4rec#11", applies=is_gru & one_layer & deterministic)
+@gate(
+    "blend",
+    formula="min(n, h) <= (1 - z) n + z h <= max(n, h)",
+    kind="invariant",
+    needs=can_set,
+    cost=2,
+    source="Cho et al. 2014: a linear interpolation; mquad/hgru4rec#11",
+    applies=is_gru & one_layer & deterministic,
+)
 def blend(trial: Trial) -> Observation:
     """The new state of a GRU lies between its candidate and its old state."""
     step = one_step(trial)
@@ -157,8 +194,14 @@ def blend(trial: Trial) -> Observation:
     return within("h_n", exact(step.run.h_n), low, high, written.budget.allowed.h_n + step.budget.allowed.h_n, UNIT)
 
 
-@gate("one_step", formula="f(x_0, state) = cell(x_0, state)", kind="differential", needs=("load",),
-      source="the equations in torch.nn's documentation, written out again", applies=one_layer & deterministic)
+@gate(
+    "one_step",
+    formula="f(x_0, state) = cell(x_0, state)",
+    kind="differential",
+    needs=("load",),
+    source="the equations in torch.nn's documentation, written out again",
+    applies=one_layer & deterministic,
+)
 def single_step(trial: Trial) -> Observation:
     """One step of the layer is the equations of its cell."""
     step = first_step(trial)
@@ -166,9 +209,14 @@ def single_step(trial: Trial) -> Observation:
     return both(step.run, _joined(each), step.budget.allowed)
 
 
-@gate("torch_cell", formula="f(x_0, state) = torch.nn.*Cell(x_0, state)", kind="differential", needs=("load",),
-      source="torch.nn.RNNCell, GRUCell, LSTMCell",
-      applies=one_layer & without_projection & reset_after & deterministic)
+@gate(
+    "torch_cell",
+    formula="f(x_0, state) = torch.nn.*Cell(x_0, state)",
+    kind="differential",
+    needs=("load",),
+    source="torch.nn.RNNCell, GRUCell, LSTMCell",
+    applies=one_layer & without_projection & reset_after & deterministic,
+)
 def torch_cell(trial: Trial) -> Observation:
     """One step of the layer is one call of torch's cell with the same parameters."""
     step = first_step(trial)

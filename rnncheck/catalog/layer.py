@@ -12,9 +12,15 @@ from rnncheck.trial import Trial
 layer = Family("layer")
 
 
-@layer("stack", formula="f(x) = f_L-1(... f_1(f_0(x))), states in the order of the layers", kind="metamorphic",
-       needs=("load",), cost=4, source="Graves 2013: deep recurrent networks; apache/mxnet#17479",
-       applies=stacked & deterministic)
+@layer(
+    "stack",
+    formula="f(x) = f_L-1(... f_1(f_0(x))), states in the order of the layers",
+    kind="metamorphic",
+    needs=("load",),
+    cost=4,
+    source="Graves 2013: deep recurrent networks; apache/mxnet#17479",
+    applies=stacked & deterministic,
+)
 def stack(trial: Trial) -> Observation:
     """A stack is its layers one on top of the other, each a layer of its own with its own states."""
     runs: list[Run] = []

@@ -1,6 +1,6 @@
 """The gates of a black box: measured from single steps alone, by setting parameters and states.
 
-    LSTM   c' = f c + i g, h' = o tanh(c')      f  how far c' moves with c: two runs
+    LSTM   c' = f c + i g, h' = o tanh(c')      f  c' / c, with i saturated to 0
                                                 o  h' / tanh(c')
                                                 i  c' at c = 0, with g saturated to 1
                                                 g  c' at c = 0, with i saturated to 1
@@ -10,8 +10,7 @@
     RNN    h' is the candidate itself
 
 What the gates themselves are made of (matmuls, sigmoids) is in the measured value. Only what is computed after them
-can blur the measurement: a few products, sums and one stored result, each of one unit roundoff u. For f, the term i g
-is in both runs; where it does not come out the same (memory alignment is enough for that), its own budget is allowed.
+can blur the measurement: a few products, sums and one stored result, each of one unit roundoff u.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,8 +26,8 @@ from rnncheck.trial import Trial
 
 SATURATED = 1000.0
 """A pre-activation whose sigmoid is 1, or at -1000 is 0, in every dtype: exp(-1000) is 0 even in float64."""
-APART = 16.0
-"""The two cell states between which f is measured: a power of two, large against i g, within float16."""
+LARGE = 16.0
+"""The cell state at which f and o are measured: a power of two, so that tanh(c') is large unless f is tiny."""
 
 settable = Where("bias=True, or one layer", lambda case: case.config.bias or case.config.num_layers == 1)
 """The cases in which a gate can be saturated: by its bias, or by an input feature that is always 1."""
@@ -98,18 +97,18 @@ def _elman(step: Trial, u: float) -> dict[str, Measured]:
 def _lstm(step: Trial, u: float) -> dict[str, Measured]:
     h_0, c_0 = step.given_state
 
-    def at(c: float, **gates: float) -> Trial:
-        return step.but(state=(h_0, torch.full_like(c_0, c)), parameters=pinned(step, gates))
+    def at(c: float, **gates: float) -> tuple[Tensor, Tensor]:
+        run = step.but(state=(h_0, torch.full_like(c_0, c)), parameters=pinned(step, gates)).run
+        return exact(run.h_n), exact(run.state[1])
 
-    low, high = at(0.0), at(APART)
-    c_low, h_high, c_high = exact(low.run.state[1]), exact(high.run.h_n), exact(high.run.state[1])
-    seen = torch.tanh(c_high[..., : h_high.shape[-1]])
+    h, c = at(LARGE)
+    seen = torch.tanh(c[..., : h.shape[-1]])
     underflow = 4 * torch.finfo(step.case.torch_dtype).smallest_normal / seen.abs()
     return {
-        "i": Measured(exact(at(0.0, g=SATURATED).run.state[1]), 4 * u),
-        "f": Measured((c_high - c_low) / APART, 8 * u + 2 * low.budget.allowed.state[1] / APART),
-        "g": Measured(exact(at(0.0, i=SATURATED).run.state[1]), 4 * u),
-        "o": Measured(h_high / seen, 8 * u + underflow),
+        "i": Measured(at(0.0, g=SATURATED)[1], 4 * u),
+        "f": Measured(at(LARGE, i=-SATURATED)[1] / LARGE, 4 * u),
+        "g": Measured(at(0.0, i=SATURATED)[1], 4 * u),
+        "o": Measured(h / seen, 8 * u + underflow),
     }
 
 

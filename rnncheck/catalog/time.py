@@ -15,8 +15,15 @@ time = Family("time")
 forward = deterministic & one_direction & at_least(time=2)
 
 
-@time("split", formula="f(x) = f(x[:k]) ++ f(x[k:], state)", kind="metamorphic", needs=("hx", "state"), cost=8,
-      source="streaming equivalence; Keras stateful layers", applies=forward & padded)
+@time(
+    "split",
+    formula="f(x) = f(x[:k]) ++ f(x[k:], state)",
+    kind="metamorphic",
+    needs=("hx", "state"),
+    cost=8,
+    source="streaming equivalence; Keras stateful layers",
+    applies=forward & padded,
+)
 def split(trial: Trial) -> Observation:
     """Running a sequence in two pieces, carrying the state, gives the same as running it at once."""
 
@@ -28,9 +35,15 @@ def split(trial: Trial) -> Observation:
     return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, trial.time))
 
 
-@time("split_packed", kind="metamorphic",
-      formula="f(pack(x)) = f(pack(x[:k])) ++ f(pack(x[k:]), state of those that go on)",
-      needs=("hx", "state"), cost=8, source="truncated back-propagation over packed batches", applies=forward & packed)
+@time(
+    "split_packed",
+    kind="metamorphic",
+    formula="f(pack(x)) = f(pack(x[:k])) ++ f(pack(x[k:]), state of those that go on)",
+    needs=("hx", "state"),
+    cost=8,
+    source="truncated back-propagation over packed batches",
+    applies=forward & packed,
+)
 def split_packed(trial: Trial) -> Observation:
     """Packed sequences run in two pieces, those that are over staying behind, give the same as run at once."""
     assert trial.lengths is not None
@@ -51,8 +64,15 @@ def split_packed(trial: Trial) -> Observation:
     return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, max(lengths)))
 
 
-@time("step_by_step", formula="f(x) = f(x_0) ++ f(x_1, state_1) ++ ... ++ f(x_T-1, state_T-1)", kind="metamorphic",
-      needs=("hx", "state"), cost=8, source="autoregressive decoding; pytorch/rl#1406", applies=forward & padded)
+@time(
+    "step_by_step",
+    formula="f(x) = f(x_0) ++ f(x_1, state_1) ++ ... ++ f(x_T-1, state_T-1)",
+    kind="metamorphic",
+    needs=("hx", "state"),
+    cost=8,
+    source="autoregressive decoding; pytorch/rl#1406",
+    applies=forward & padded,
+)
 def step_by_step(trial: Trial) -> Observation:
     """A call for each step, carrying the state, gives the same as one call."""
     run = trial.but(x=trial.x[:1]).run
@@ -61,9 +81,15 @@ def step_by_step(trial: Trial) -> Observation:
     return trial.same(run)
 
 
-@time("same_weights", formula="f(x[:t+1]) = F(x_t, state after x[:t]) with one F for all t, all t in one call",
-      kind="metamorphic", needs=("hx", "state"), cost=8, source="Goodfellow et al., Deep Learning, 10.1: unfolding",
-      applies=forward & padded & batched & at_least(batch=1))
+@time(
+    "same_weights",
+    formula="f(x[:t+1]) = F(x_t, state after x[:t]) with one F for all t, all t in one call",
+    kind="metamorphic",
+    needs=("hx", "state"),
+    cost=8,
+    source="Goodfellow et al., Deep Learning, 10.1: unfolding",
+    applies=forward & padded & batched & at_least(batch=1),
+)
 def same_weights(trial: Trial) -> Observation:
     """Every step is the same map: one step, from the states that x[:0], x[:1], ... lead to, gives all that follows."""
     prefixes = [trial.but(x=trial.x[:t]).run.state for t in range(1, trial.time)]
@@ -73,10 +99,15 @@ def same_weights(trial: Trial) -> Observation:
     return trial.same(Run(together.output.reshape(trial.run.output.shape), *after))
 
 
-@time("reach", kind="invariant",
-      formula="y_t moves with x_s  <=>  s <= t (forward), s >= t (reverse), always (above two directions)",
-      needs=("load",), cost=8, source="causality; zhiyongc/GRU-D#5, stanfordmlgroup/nlc#8",
-      applies=deterministic & at_least(batch=1))
+@time(
+    "reach",
+    kind="invariant",
+    formula="y_t moves with x_s  <=>  s <= t (forward), s >= t (reverse), always (above two directions)",
+    needs=("load",),
+    cost=8,
+    source="causality; zhiyongc/GRU-D#5, stanfordmlgroup/nlc#8",
+    applies=deterministic & at_least(batch=1),
+)
 def reach(trial: Trial) -> Observation:
     """An output moves when an input in its reach is changed, and only then: no leak from the future, no deafness."""
     faint = torch.full_like(trial.x, FAINT)
@@ -108,9 +139,15 @@ LONG = 40
 """Steps over which something is to be remembered: more than a window of inputs would reach back."""
 
 
-@time("memory", formula="sign(h_n) = sign(x_s), s a long time ago, x = 0 before and after", kind="invariant",
-      needs=("load",), cost=20, source="Hochreiter and Schmidhuber 1997: long time lags; an n-gram model cannot",
-      applies=deterministic & at_least(batch=1))
+@time(
+    "memory",
+    formula="sign(h_n) = sign(x_s), s a long time ago, x = 0 before and after",
+    kind="invariant",
+    needs=("load",),
+    cost=20,
+    source="Hochreiter and Schmidhuber 1997: long time lags; an n-gram model cannot",
+    applies=deterministic & at_least(batch=1),
+)
 def memory(trial: Trial) -> Observation:
     """A single input still decides the final states forty steps later, where the weights are made to remember."""
     silence = trial.x.new_zeros(2 * LONG + 1, *trial.x.shape[1:])

@@ -7,7 +7,9 @@ from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.measure import measured_gates
 from rnncheck.config import MODES, Config
+from rnncheck.judge import judge
 from rnncheck.trial import Trial
+from rnncheck.values import Values
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 
@@ -82,3 +84,12 @@ def test_the_gates_of_a_projection_are_measured_for_the_units_that_are_seen():
     trial = Trial(TORCH["LSTM"], Case(Config("LSTM", 4, 5, proj_size=2), time=2, batch=3, hx="random"))
     sizes = {letter: seen.value.shape[-1] for letter, seen in measured_gates(trial).items()}
     assert sizes == {"i": 5, "f": 5, "g": 5, "o": 2}
+
+
+@pytest.mark.parametrize("mode", ["GRU", "LSTM"])
+@pytest.mark.parametrize("seed", range(4))
+def test_gates_of_upper_layers_are_measured_while_those_below_change(mode, seed):
+    """What a layer returns while its gates are set is another input to the layer above."""
+    config = Config(mode, 3, 3, num_layers=3, bidirectional=True)
+    case = Case(config, 2, 3, dtype="float64", hx="random", biases=Values("sparse", 5.0), seed=seed)
+    assert judge(CATALOG["gate.range"], Trial(TORCH[mode], case)).status == "holds"
