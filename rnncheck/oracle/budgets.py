@@ -96,7 +96,8 @@ def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, 
         return Pair(exact, noisy, flow.tau2)
     reverse = problem.reverse(index)
     states = _before(_variance(exact.output, noisy.output), reverse)
-    variance = scene.spread(_variance(flow.x, flow.copies), states, errors["x"])
+    own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
+    variance = scene.spread(_variance(flow.x, flow.copies), states, own)
     if problem.valid is not None:
         variance = torch.where(problem.valid.squeeze(-1), variance, 0.0)
     grown = variance.flip(0).cumsum(0).flip(0) if reverse else variance.cumsum(0)

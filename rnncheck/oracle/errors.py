@@ -88,7 +88,7 @@ class Sizes:
         size = times(x.abs(), w.abs())
         for summand in added:
             size += summand.abs()
-        u = self.accumulate
+        u, over = self.accumulate, size > self.rounding.overflow
         variance = size.square_().mul_(u * u * ((math.log2(terms) + 2) / 4 + terms / 72))
         variance.add_(value.square(), alpha=u * u * terms / 18)
         if self.rounding.operand:
@@ -96,6 +96,8 @@ class Sizes:
             for summand in added:
                 squares += summand.square()
             variance.add_(squares, alpha=(2 * self.rounding.operand) ** 2)
+        if self.rounding.overflow < torch.finfo(torch.float32).max:
+            variance.masked_fill_(over, math.nan)
         return variance + self.stored(*added) if added else variance
 
     def stored(self, *values: Tensor) -> Tensor:
@@ -143,9 +145,9 @@ class Scene:
     def spread(self, x: Tensor, h: Tensor, own: Tensor) -> Tensor:
         """The largest variance of a pre-activation, (time, batch), from those of x and h and its own error.
 
-        x, h: (time, 1, batch, size); own: (gates, time, 1, batch, hidden). The errors of different features are taken as independent.
+        x, h: (time, 1, batch, size); own: (gates, time, 1, batch, hidden), a variance. The errors of different features are taken as independent.
         """
-        total = times(x, self.layer.w.square()) + times(h, self.layer.u.square()) + own.square()
+        total = times(x, self.layer.w.square()) + times(h, self.layer.u.square()) + own
         return total.amax(dim=(0, -1)).squeeze(1)
 
     def into(self, sizes: Sizes, *biases: Tensor) -> Tensor:
@@ -194,12 +196,13 @@ def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
     r, z = trace["s"]
     into = scene.into(sizes, layer.b_ih) + sizes.stored(part)
     back = scene.recurrent(sizes, rec, layer.b_hh) + sizes.stored(rec)
-    gates = into[:2] + back[:2] + sizes.stored(a)
+    gates = into[:2] + sizes.stored(a)
     reset = r * rec[2]
-    candidate = into[2] + r.square() * back[2] + sizes.gate(r) * rec[2].square() + sizes.stored(reset, an)
+    candidate = into[2] + sizes.gate(r) * rec[2].square() + sizes.stored(reset, an)
     x = torch.cat([gates, candidate[None]])
     sums = torch.cat([a, an[None]])
-    return {"x": sizes.error(x, part, rec, sums), "h": _gru_state(scene, sizes, z)}
+    errors = {"x": sizes.error(x, part, sums), "rec": sizes.error(back, rec)}
+    return {**errors, "h": _gru_state(scene, sizes, z)}
 
 
 def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:

@@ -51,12 +51,16 @@ class GradientBudget:
         return max((float(share.max()) for share in self.ratios(actual).values() if share.numel()), default=0.0)
 
 
-class Rounded(Trace):
-    """Keeps every value, with the rounding errors that were added to it, and takes some rectifiers the other way."""
+Sides = tuple[Tensor, Tensor]
+"""Which rectifiers are in doubt, (time, 1, batch, hidden), and whether a copy takes it as on, (time, copies, …)."""
 
-    def __init__(self, errors: Errors, tape: Tape, copies: int, flips: Tensor | None = None) -> None:
+
+class Rounded(Trace):
+    """Keeps every value, with the rounding errors that were added to it, and takes doubtful rectifiers either way."""
+
+    def __init__(self, errors: Errors, tape: Tape, copies: int, sides: Sides | None = None) -> None:
         super().__init__()
-        self._jitter, self._flips, self._time = Jitter(errors, tape, copies), flips, 0
+        self._jitter, self._sides, self._time = Jitter(errors, tape, copies), sides, 0
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         self._time = time
@@ -64,7 +68,10 @@ class Rounded(Trace):
 
     def relu(self, value: Tensor) -> Tensor:
         on = value > 0
-        return torch.where(on if self._flips is None else on ^ self._flips[self._time], value, 0.0)
+        if self._sides is not None:
+            doubtful, side = self._sides
+            on = torch.where(doubtful[self._time], side[self._time], on)
+        return torch.where(on, value, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,15 +170,15 @@ class Backwards:
         return {place: self.errors[place] * _signs(self.errors[place], copies, generator) for place in places}
 
 
-def _flips(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> tuple[Tensor, int]:
-    """(time, copies, batch, hidden): which copies take a rectifier the other way, and how many rectifiers are in doubt."""
+def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> Sides:
+    """Each doubtful rectifier is on in half of the copies, another half for each."""
     truth, copies = scene.trace["a"].detach()[0], trace["a"][0]
     sigma = pooled(truth.squeeze(1), copies).unsqueeze(1)
     doubtful = truth.abs() <= LAMBDA * sigma + sizes.rounding.underflow
     order = (
         torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
     )
-    return doubtful & (order < copies.shape[1] // 2), int(doubtful.sum())
+    return doubtful, order < copies.shape[1] // 2
 
 
 def _rounded(problem: Problem, scenes: list[Scene], sizes: Sizes, seed: int, copies: int) -> tuple[list[Trace], int]:
@@ -183,11 +190,9 @@ def _rounded(problem: Problem, scenes: list[Scene], sizes: Sizes, seed: int, cop
         return plain, 0
     _forward(problem, plain, copies)  # to see how far the pre-activations move
     generator = torch.Generator("cpu").manual_seed(seed)
-    found = [_flips(scene, trace, sizes, generator) for scene, trace in zip(scenes, plain, strict=True)]
-    flipping: list[Trace] = [
-        Rounded(error, tape, copies, flips) for error, (flips, _) in zip(errors, found, strict=True)
-    ]
-    return flipping, sum(count for _, count in found)
+    found = [_sides(scene, trace, sizes, generator) for scene, trace in zip(scenes, plain, strict=True)]
+    sided: list[Trace] = [Rounded(error, tape, copies, sides) for error, sides in zip(errors, found, strict=True)]
+    return sided, sum(int(doubtful.sum()) for doubtful, _ in found)
 
 
 @torch.inference_mode(False)

@@ -65,7 +65,8 @@ def parameter_variances(config: Config, terms: Factors, sizes: Sizes) -> dict[st
         squares = _sum(config, d.square(), None if multiplied is None else multiplied.square())[0]
         variance = (u * size).square() * ((math.log2(max(count, 1)) + 2) / 4 + count / 72)
         variance = variance + (u * value).square() * (count / 18)
-        found[name] = variance + operand**2 * (squares + value.square())
+        variance = variance + operand**2 * (squares + value.square()) + count * sizes.rounding.underflow**2
+        found[name] = torch.where(size > sizes.rounding.overflow, torch.nan, variance)
     return found
 
 
