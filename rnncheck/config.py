@@ -19,7 +19,8 @@ class Config:
     """The constructor arguments of a recurrent layer; never corrects the user.
 
     Sizes are counts of features; ``dropout`` is a probability. ``reset_after`` speaks of the GRU only: True applies
-    the reset gate after the recurrent product (torch, cuDNN), False before it (Cho et al. 2014, most textbooks).
+    the reset gate after the recurrent product (torch, cuDNN; Cho et al., arXiv:1406.1078v1), False before it (v3, most
+    textbooks).
 
     >>> Config("LSTM", 2, 3, bidirectional=True)
     Config('LSTM', 2, 3, bidirectional=True)
