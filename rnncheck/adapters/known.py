@@ -1,4 +1,7 @@
-"""What torch itself is known to break: declared deviations, each with its reason and the case that shows it."""
+"""What torch itself is known to break: declared deviations, each with its reason and the smallest case that shows it.
+
+Each was seen with plain torch 2.13; tests/adapters/test_known.py looks at all of them again.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +13,15 @@ from torch import nn
 from rnncheck.adapters.constructor import Constructor
 from rnncheck.adapters.instances import Instance
 from rnncheck.adapters.torch_layers import TorchLike
+from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase, Gradient
+from rnncheck.config import Config, Mode
 from rnncheck.deviation import Deviation
 from rnncheck.subject import Subject
+from rnncheck.values import Values
 
-CLIP = torch.nn.utils.clip_grad_norm_
+SEEN_WITH = "2.13."
+"""The torch that the stored cases fail on. On another one they are not replayed: there, a rule may be kept again."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +32,53 @@ class Known:
     deviation: Deviation
 
 
-KNOWN: tuple[Known, ...] = ()
+def _layer(of: type, mode: Mode, property: str, reason: str, issue: str | None = None, /,
+           where: dict[str, Any] | None = None, **case: Any) -> Known:  # fmt: skip
+    stored = Case(Config(mode, 2, 3), **{"time": 2, "batch": 2, **case})
+    return Known(of, Deviation(property, reason, where, issue, case=stored.to_json()))
+
+
+def _clip(property: str, reason: str, issue: str | None = None, *gradients: Gradient, **arguments: Any) -> Known:
+    case = ClipCase(gradients or (Gradient((2,)),), **arguments)
+    return Known(torch.nn.utils.clip_grad_norm_, Deviation(property, reason, None, issue, case=case.to_json()))
+
+
+NO_BATCHING = "vmap has no batching rule for aten::{}"
+NOT_CHECKED = "the size of hx is checked only after it is put into the order of the packed batch"
+KNOWN: tuple[Known, ...] = (
+    _layer(nn.RNN, "RNN_TANH", "agree.vmap", NO_BATCHING.format("rnn_tanh, rnn_relu"), "pytorch/pytorch#134606"),
+    _layer(nn.GRU, "GRU", "agree.vmap", NO_BATCHING.format("gru"), "pytorch/pytorch#134606"),
+    _layer(nn.LSTM, "LSTM", "agree.vmap", NO_BATCHING.format("lstm"), "pytorch/pytorch#134606"),
+    _layer(nn.LSTM, "LSTM", "gradient.forward_mode", "oneDNN's LSTM has no forward-mode derivative",
+           where={"dtype": ["float32", "bfloat16", "float16"]}, training=True),
+    _layer(nn.RNN, "RNN_TANH", "reject.packed_hx", NOT_CHECKED, hx="random", lengths=(1, 2)),
+    _layer(nn.GRU, "GRU", "reject.packed_hx", NOT_CHECKED, hx="random", lengths=(1, 2)),
+    _layer(nn.LSTM, "LSTM", "reject.packed_hx", "hx is not checked with packed input", "pytorch/pytorch#195803",
+           hx="random", lengths=(2, 2)),
+    _layer(nn.LSTM, "LSTM", "reject.packed_input_size", "input_size is not checked with packed input",
+           "pytorch/pytorch#195803", lengths=(2, 2)),
+    _layer(nn.LSTM, "LSTM", "reject.hx_surplus", "of an unbatched (h, c, …) what follows c is ignored",
+           hx="random", batch=None),
+    _layer(nn.LSTM, "LSTM", "reject.dtype", "the dtype of packed input is left to the kernels, which do not name it",
+           lengths=(2, 2), dtype="float64"),
+    _layer(nn.LSTM, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
+    _clip("clip.arguments", "max_norm is not checked: a negative one turns gradients round", "pytorch/pytorch#31367"),
+    _clip("clip.nonfinite", "one infinite gradient makes all finite ones zero", "pytorch/pytorch#46849"),
+    _clip("clip.empty", "norm_type=inf raises if a gradient has no elements", "meta-pytorch/torchrec#3891"),
+    _clip("clip.listed_twice", "a parameter that is listed twice counts twice, and is scaled twice"),
+    _clip("clip.huge_and_tiny", "the squares of finite gradients overflow and underflow in float32"),
+    _clip("clip.low_precision", "the norm and the factor are computed in the gradients' own dtype",
+          "pytorch/pytorch#194033", Gradient((2,), Values("ones"), "float16")),
+    _clip("clip.zero_norm_type", "norm_type=0 counts the tensors that are not zero, not their elements", None,
+          Gradient((2,), Values("ones"))),
+)  # fmt: skip
 
 
 def known_deviations(subjects: Sequence[Subject]) -> list[Deviation]:
     """The deviations of those subjects that are torch's own, each in the name of its subject."""
-    return [replace(known.deviation, subject=subject.name)
-            for subject in subjects for known in KNOWN if known.of is target_of(subject)]  # fmt: skip
+    pairs = [(subject, known.deviation) for subject in subjects for known in KNOWN if known.of is target_of(subject)]
+    seen = torch.__version__.startswith(SEEN_WITH)
+    return [replace(said, subject=one.name, case=said.case if seen else None) for one, said in pairs]
 
 
 def target_of(subject: Subject) -> Any:
@@ -43,6 +91,3 @@ def target_of(subject: Subject) -> Any:
     if isinstance(build, Instance):
         return type(build.target.object)
     return build
-
-
-_ = nn

@@ -34,7 +34,8 @@ def test_no_target():
     names = [subject.name for subject in ours_and_torchs()]
     assert names == [
         "rnncheck.nn.RNN", "rnncheck.nn.GRU", "rnncheck.nn.GRU(reset_after=False)", "rnncheck.nn.LSTM",
-        "rnncheck.clip.clip_grad_norm_", "torch.nn.RNN", "torch.nn.GRU", "torch.nn.LSTM", "torch.nn.utils.clip_grad_norm_",
+        "rnncheck.clip.clip_grad_norm_", "torch.nn.RNN", "torch.nn.GRU", "torch.nn.LSTM",
+        "torch.nn.utils.clip_grad_norm_",
     ]  # fmt: skip
     assert names == [subject.name for subject in subjects()]
     assert all(subject.source for subject in ours_and_torchs())

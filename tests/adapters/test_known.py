@@ -1,0 +1,65 @@
+"""torch's known deviations: each still occurs on its stored case, and they are nobody else's."""
+
+import pytest
+import torch
+from torch import nn
+
+from rnncheck.adapters.known import KNOWN, known_deviations
+from rnncheck.adapters.resolve import probe, subjects
+from rnncheck.catalog import CATALOG
+from rnncheck.engine import Job, Workshop, make_engine
+from rnncheck.store import case_from_json
+
+SAYS = {"agree.vmap": "Batching rule not implemented", "gradient.forward_mode": "forward AD with mkldnn_rnn_layer"}
+"""What torch must be heard to say, so that nothing else is taken for the deviation."""
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    """Of all stored cases: in workers of their own, because some of them write where they must not."""
+    subject_of = [subjects(known.of)[0] for known in KNOWN]
+    cases = [case_from_json(one.kind, known.deviation.case) for one, known in zip(subject_of, KNOWN, strict=True)]
+    assert all(known.deviation.covers(case) for known, case in zip(KNOWN, cases, strict=True))
+    jobs = [
+        Job(i, "judge", i, (case,), ((known.deviation.property,),))
+        for i, (known, case) in enumerate(zip(KNOWN, cases, strict=True))
+    ]
+    engine = make_engine("processes", Workshop(subject_of, CATALOG, probe), 1)
+    try:
+        return {name(KNOWN[done.job.index]): done.outcomes[0][1] for done in engine.run(jobs)}
+    finally:
+        engine.close()
+
+
+def name(known):
+    return f"{known.of.__name__}-{known.deviation.property}"
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=name)
+def test_the_stored_case_still_shows_it(known, outcomes):
+    seen = outcomes[name(known)]
+    assert seen.red, f"{known.deviation.property} is {seen.status} on {known.of.__name__}: {seen.reason}"
+    assert SAYS.get(known.deviation.property, "") in f"{seen.reason} {seen.mismatches}"
+
+
+def test_they_are_given_under_the_name_of_their_subject():
+    found = known_deviations(subjects(["torch.nn:LSTM", "torch.nn.utils.clip_grad_norm_"]))
+    assert {deviation.subject for deviation in found} == {"torch.nn:LSTM", "torch.nn.utils.clip_grad_norm_"}
+    assert "agree.vmap" in {deviation.property for deviation in found}
+
+
+def test_an_instance_of_torchs_has_them_and_a_subclass_has_not():
+    class Own(nn.LSTM):
+        pass
+
+    def properties(target):
+        return {deviation.property for deviation in known_deviations(subjects(target))}
+
+    assert properties(nn.LSTM(2, 3)) == properties(nn.LSTM) != set()
+    assert properties(Own) == properties("rnncheck.clip.clip_grad_norm_") == set()
+
+
+def test_on_a_torch_that_was_not_looked_at_the_cases_are_not_replayed(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.99.0")
+    found = known_deviations(subjects(nn.LSTM))
+    assert found and all(deviation.case is None for deviation in found)
