@@ -76,7 +76,8 @@ def verify(
     )
     claimed = resolve.probe_all(subjects, engine, jobs)
     named = _by_device(claimed, devices)
-    running = make_engine(engine, Workshop([subject for subject, _ in named], CATALOG, resolve.probe), jobs)
+    workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
+    running = make_engine(engine, workshop, jobs, devices=devices)
     return Campaign(named, settings, progress, started).run(running)
 
 
