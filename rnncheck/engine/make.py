@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ def make_engine(
     workshop: Workshop,
     jobs: int | None = None,
     *,
-    device: str = "cpu",
+    devices: Sequence[str] = ("cpu",),
     case_seconds: float = CASE_SECONDS,
     memory: int | None = None,
     address: str | None = None,
@@ -32,7 +33,7 @@ def make_engine(
     """The engine of this name; its ``note`` says so where it is not quite what was asked for.
 
     jobs:         workers, default one a core; with ray, tasks at a time, default what the cluster has room for
-    device:       where the subjects run; a process that already uses CUDA cannot be forked for it
+    devices:      where the subjects run; a process that already uses CUDA cannot be forked for it
     case_seconds: wall time until a check counts as hung
     memory:       bytes that a worker may take beyond what it starts with
     address:      of the Ray cluster; default: the environment variable RNNCHECK_RAY_ADDRESS, else Ray's own default
@@ -43,7 +44,7 @@ def make_engine(
     if name == "inline":
         return Inline(workshop)
     if name == "processes":
-        return _isolated(workshop, jobs, device, options)
+        return _isolated(workshop, jobs, devices, options)
     if name == "ray":
         from rnncheck.engine.ray import Ray
 
@@ -51,8 +52,8 @@ def make_engine(
     raise UsageError(f"engine = {name!r}, but should be one of {', '.join(ENGINES)}")
 
 
-def _isolated(workshop: Workshop, jobs: int | None, device: str, options: dict[str, Any]) -> Engine:
-    reason = why_not_fork(device)
+def _isolated(workshop: Workshop, jobs: int | None, devices: Sequence[str], options: dict[str, Any]) -> Engine:
+    reason = next(filter(None, map(why_not_fork, devices)), None)
     if reason is None:
         return Processes(workshop, jobs, **options)
     try:

@@ -22,7 +22,7 @@ def pack(workshop: Workshop, elsewhere: bool = False) -> bytes:
     lies outside site-packages, for a machine that may not have it.
     """
     try:
-        import cloudpickle
+        import cloudpickle  # type: ignore[import-untyped]
     except ImportError:
         raise Unpackable("subjects are sent by cloudpickle, which is not installed: pip install cloudpickle") from None
     try:

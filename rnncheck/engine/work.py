@@ -134,7 +134,7 @@ class Workshop:
             return in_time and self._check(name, trial_of(subject, case), 0, watch).status == status
 
         shrunk = shrink(first, fails, job.attempts)
-        trial = trial_of(subject, shrunk.case)
+        trial: Any = trial_of(subject, shrunk.case)
         outcome = self._check(name, trial, 0, watch)
         with preserved():
             explanation = explain(self.catalog[name], trial, outcome)

@@ -1,4 +1,4 @@
-"""Subjects that crash, hang, leak, flood, fork and corrupt: each gets its verdict, those beside it are judged as ever."""
+"""Subjects that crash, hang, leak, flood, fork and corrupt: each gets its verdict, and no other a wrong one."""
 
 import ctypes
 import os

@@ -101,7 +101,8 @@ def test_last_words_of_a_crash():
     """What faulthandler of this very Python writes is understood."""
     lines = ("import ctypes, faulthandler", "print('before', flush=True)", "faulthandler.enable()",
              "def inner():", "    ctypes.string_at(0)", "inner()")  # fmt: skip
-    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    command = [sys.executable, "-c", "\n".join(lines)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     told = last_words(run.stdout).split("\n")
     assert told[0] == "before"
     assert "Segmentation fault" in told[-3]
