@@ -13,6 +13,7 @@ from rnncheck.errors import UsageError
 from rnncheck.faces.agreement import agrees_with
 from rnncheck.faces.conformance import Conformance, parametrize
 from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, unit_interval
+from rnncheck.faces.watch import watch
 from rnncheck.report import Failed, Report
 from rnncheck.subject import Subject
 from rnncheck.verify import verify
@@ -33,4 +34,5 @@ __all__ = [
     "parametrize",
     "unit_interval",
     "verify",
+    "watch",
 ]

@@ -24,7 +24,9 @@ COPIES = 8
 SPREADS = 6.0
 
 
-def agrees_with(reference: Any, *, sample: float = 0.01, policy: Policy = "raise", folder: str | Path | None = None) -> Callable[[Any], Any]:
+def agrees_with(
+    reference: Any, *, sample: float = 0.01, policy: Policy = "raise", folder: str | Path | None = None
+) -> Callable[[Any], Any]:
     """Replay a fraction ``sample`` of the calls of a layer class or of a function against ``reference``.
 
     A layer (a torch.nn.Module class with torch's call) is compared with the reference under the same parameters, input
@@ -45,8 +47,14 @@ def agrees_with(reference: Any, *, sample: float = 0.01, policy: Policy = "raise
     return decorate
 
 
-def _layer_forward(forward: Callable[..., Any], name: str, reference: Any, toss: Callable[[], bool], policy: Policy,
-                   folder: str | Path | None) -> Callable[..., Any]:
+def _layer_forward(
+    forward: Callable[..., Any],
+    name: str,
+    reference: Any,
+    toss: Callable[[], bool],
+    policy: Policy,
+    folder: str | Path | None,
+) -> Callable[..., Any]:
     @functools.wraps(forward)
     def wrapper(self: nn.Module, input: Any, hx: Any = None, *args: Any, **kwargs: Any) -> Any:
         result = forward(self, input, hx, *args, **kwargs)
@@ -55,7 +63,11 @@ def _layer_forward(forward: Callable[..., Any], name: str, reference: Any, toss:
                 seen, case = compare_call(self, input, hx, result, reference)
             if not seen.holds:
                 kept = _keep(case, name, Path(folder)) if folder is not None else ""
-                violate(name, f"{name} does not agree with {reference.__name__}: {seen.mismatches()[0]}; {case}{kept}", policy)
+                violate(
+                    name,
+                    f"{name} does not agree with {reference.__name__}: {seen.mismatches()[0]}; {case}{kept}",
+                    policy,
+                )
         return result
 
     return wrapper
@@ -74,8 +86,16 @@ def compare_call(layer: nn.Module, input: Any, hx: Any, result: Any, reference: 
     if state is not None and unbatched:
         state = tuple(part.unsqueeze(1) for part in state)
     dtype = str(x.dtype).removeprefix("torch.")
-    case = Case(config, len(x), None if unbatched else x.shape[1], lengths, dtype, str(x.device),
-                "none" if state is None else "random", training=layer.training)
+    case = Case(
+        config,
+        len(x),
+        None if unbatched else x.shape[1],
+        lengths,
+        dtype,
+        str(x.device),
+        "none" if state is None else "random",
+        training=layer.training,
+    )
     own = subject.build(config, x.dtype, x.device).parameters()
     tensors = Tensors(x, state, {name: p.detach().clone() for name, p in own.items()}, lengths)
     trial = Trial(subject, case, tensors)
@@ -85,7 +105,9 @@ def compare_call(layer: nn.Module, input: Any, hx: Any, result: Any, reference: 
         return near(str(error), torch.ones(1), torch.zeros(1), 0.0), case
     budget = trial.budget
     expected = Trial(other, case, tensors).run
-    return both(actual, expected, budget.allowed.map(lambda allowed: 2 * allowed)) & both(actual, budget.truth, budget.allowed), case
+    return both(actual, expected, budget.allowed.map(lambda allowed: 2 * allowed)) & both(
+        actual, budget.truth, budget.allowed
+    ), case
 
 
 def _believed(subject: Subject) -> Subject:
@@ -108,7 +130,9 @@ def _keep(case: Case | None, name: str, folder: Path) -> str:
     return f"; kept in {store.save(stored, folder / 'failing')}"
 
 
-def _function(fn: Callable[..., Any], reference: Callable[..., Any], toss: Callable[[], bool], policy: Policy) -> Callable[..., Any]:
+def _function(
+    fn: Callable[..., Any], reference: Callable[..., Any], toss: Callable[[], bool], policy: Policy
+) -> Callable[..., Any]:
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         result = fn(*args, **kwargs)
@@ -116,19 +140,28 @@ def _function(fn: Callable[..., Any], reference: Callable[..., Any], toss: Calla
             with torch.no_grad():
                 seen = compare_results(result, reference, args, kwargs)
             if not seen.holds:
-                violate(fn.__qualname__, f"{fn.__qualname__} does not agree with {reference.__name__}: {seen.mismatches()[0]}", policy)
+                violate(
+                    fn.__qualname__,
+                    f"{fn.__qualname__} does not agree with {reference.__name__}: {seen.mismatches()[0]}",
+                    policy,
+                )
         return result
 
     return wrapper
 
 
-def compare_results(result: Any, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation:
+def compare_results(
+    result: Any, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Observation:
     """A result against the reference's on the same arguments in float64; allowed is what changes of a few roundoffs do."""
     actual = list(tensors_in(result))
     eps = max((torch.finfo(tensor.dtype).eps for _, tensor in actual), default=0.0)
     expected = [tensor for _, tensor in tensors_in(reference(*_wide(args), **_wide(kwargs)))]
     g = torch.Generator().manual_seed(0)
-    moved = [[t for _, t in tensors_in(reference(*_wide(args, g, 2 * eps), **_wide(kwargs, g, 2 * eps)))] for _ in range(COPIES)]
+    moved = [
+        [t for _, t in tensors_in(reference(*_wide(args, g, 2 * eps), **_wide(kwargs, g, 2 * eps)))]
+        for _ in range(COPIES)
+    ]
     return every(
         near(where, tensor, expected[i], _allowed(expected[i], [copy[i] for copy in moved], eps))
         for i, (where, tensor) in enumerate(actual)
@@ -145,7 +178,11 @@ def _wide(value: Any, g: torch.Generator | None = None, step: float = 0.0) -> An
     """Floating-point tensors in float64, each element changed by up to ``step`` of itself."""
     if isinstance(value, Tensor) and value.is_floating_point():
         wide = value.detach().double()
-        return wide if g is None else wide * (1 + step * (2 * torch.rand(wide.shape, generator=g, dtype=wide.dtype) - 1).to(wide.device))
+        return (
+            wide
+            if g is None
+            else wide * (1 + step * (2 * torch.rand(wide.shape, generator=g, dtype=wide.dtype) - 1).to(wide.device))
+        )
     if isinstance(value, dict):
         return {key: _wide(part, g, step) for key, part in value.items()}
     return tuple(_wide(part, g, step) for part in value) if isinstance(value, tuple) else value

@@ -36,12 +36,13 @@ class ContractWarning(UserWarning):
     """The same as a warning, under the policy "warn"."""
 
 
-def violate(name: str, message: str, policy: Policy) -> None:
-    """Count a violation and do what the policy says."""
+def violate(name: str, message: str, policy: Policy, first: bool | None = None) -> None:
+    """Count a violation and do what the policy says; ``first``: whether it is to be warned of, else once a name."""
     violations[name] += 1
+    first = violations[name] == 1 if first is None else first
     if policy == "raise":
         raise ContractViolation(message)
-    if policy == "warn" and violations[name] == 1:
+    if policy == "warn" and first:
         warnings.warn(message, ContractWarning, stacklevel=3)
     if policy == "log":
         log.warning(message)
@@ -113,8 +114,13 @@ def unit_interval(fn: Callable[P, R]) -> Callable[P, R]:
     return bounded(0.0, 1.0)(fn)
 
 
-def norm_at_most(argument: str, *, of: str | None = None, norm_type: float = 2.0, policy: Policy = "raise",
-                 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def norm_at_most(
+    argument: str,
+    *,
+    of: str | None = None,
+    norm_type: float = 2.0,
+    policy: Policy = "raise",
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """After the call the gradients' total norm is at most the argument of this name, give or take the dtype's rounding.
 
     of: the argument with the parameters (an iterable, a module or an optimizer); the first one if not said

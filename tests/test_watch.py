@@ -1,0 +1,81 @@
+"""watch(): quiet on a healthy model, and it says what it sees on one that is not."""
+
+import pytest
+import torch
+from torch import nn
+
+import rnncheck
+import rnncheck.nn as typed
+from rnncheck.faces.decorators import ContractViolation, ContractWarning
+
+
+class Tagger(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.rnn = layer
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0])
+
+
+LAYERS = [nn.LSTM(3, 4), nn.GRU(3, 4), nn.RNN(3, 4), typed.LSTM(3, 4), typed.GRU(3, 4), typed.RNN(3, 4)]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{type(layer).__module__}.{type(layer).__name__}")
+def test_a_healthy_model_is_left_in_peace(layer, recwarn):
+    model = Tagger(layer)
+    with rnncheck.watch(model, sample=1.0, max_norm=1.0) as seen:
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(3):
+            model(torch.randn(5, 2, 3)).sum().backward()
+            rnncheck.clip.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+    assert seen.calls == 3
+    assert not seen.findings
+    assert not [w for w in recwarn if issubclass(w.category, ContractWarning)]
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM(3, 4), typed.GRU(3, 4)])
+def test_non_finite_values_are_told_once(layer):
+    model = Tagger(layer)
+    with pytest.warns(ContractWarning, match="rnn: output has .* non-finite values") as told, rnncheck.watch(model, sample=1.0) as seen:
+        for _ in range(3):
+            model(torch.full((5, 2, 3), torch.nan))
+    assert seen.findings["rnn", "non-finite"] == 3 * (3 if isinstance(layer, nn.LSTM) else 2)  # output and states
+    assert len(told) == 1
+
+
+def test_saturated_gates_are_told():
+    layer = nn.LSTM(3, 4)
+    with torch.no_grad():
+        layer.bias_ih_l0[4:8] = 50.0
+    with rnncheck.watch(Tagger(layer), sample=1.0, policy="count") as seen:
+        seen.model(torch.randn(5, 2, 3))
+    assert set(seen.findings) == {("rnn", "gate f at 1")}
+
+
+def test_unclipped_gradients_are_told_at_the_step():
+    model = Tagger(nn.GRU(3, 4))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    (1000 * model(torch.randn(5, 2, 3)).sum()).backward()
+    with pytest.raises(ContractViolation, match="at the optimizer's step, but should be at most 1"), \
+            rnncheck.watch(model, policy="raise", max_norm=1.0):
+        optimizer.step()
+    optimizer.step()  # and the hook is gone
+
+
+def test_a_wrong_shape_is_told():
+    class Narrow(nn.LSTM):
+        def forward(self, input, hx=None):
+            output, state = super().forward(input, hx)
+            return output[..., :2], state
+
+    with pytest.raises(ContractViolation, match=r"output has shape \(5, 2, 2\), but should have \(5, 2, 4\)"), \
+            rnncheck.watch(Narrow(3, 4), policy="raise") as seen:
+        seen.model(torch.randn(5, 2, 3))
+
+
+def test_a_model_without_recurrent_layers_is_refused():
+    with pytest.raises(ValueError, match="there is no recurrent layer inside"):
+        rnncheck.watch(nn.Linear(2, 2))
