@@ -25,13 +25,15 @@ Progress = Callable[[str, int, int], None]
 
 
 class Campaign:
-    """Runs every docket's (a subject on a device) jobs on an engine until they are done or the time is up, then shrinks what failed."""
+    """Runs the jobs of every docket (a subject on a device) until they are done or the time is up, then shrinks what failed."""
 
     def __init__(self, subjects: Sequence[tuple[Subject, str]], settings: Settings, progress: Progress | None = None,
                  started: float | None = None) -> None:
         self.settings = settings
         self.progress = progress or (lambda what, done, planned: None)
-        self.dockets = [Docket(i, subject, device, settings, self._deviations(subject)) for i, (subject, device) in enumerate(subjects)]
+        self.dockets = [
+            Docket(i, subject, device, settings, self._deviations(subject)) for i, (subject, device) in enumerate(subjects)
+        ]
         seconds = settings.budget if settings.budget is not None else settings.profile.seconds * max(1, len(subjects))
         self.started = time.monotonic() if started is None else started
         self.deadline = self.started + seconds

@@ -109,7 +109,8 @@ class Case:
         sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
         shapes = [(states, self.rows, size) for size in sizes]
         return tuple(
-            self._round(values.tensor(shape, self.seed, name)) for name, shape in zip(("h_0", "c_0"), shapes, strict=False)
+            self._round(values.tensor(shape, self.seed, name))
+            for name, shape in zip(("h_0", "c_0"), shapes, strict=False)
         )
 
     def _round(self, values: Tensor) -> Tensor:
@@ -119,7 +120,8 @@ class Case:
         """The same case with these fields changed; fields of Config are changed inside the Config."""
         inner = {name: value for name, value in changes.items() if name in _CONFIG_ONLY}
         outer = {name: value for name, value in changes.items() if name not in _CONFIG_ONLY}
-        return replace(self, **({"config": self.config.but(**inner)} if inner else {}), **outer)
+        changed: dict[str, Any] = {"config": self.config.but(**inner), **outer}
+        return replace(self, **changed)
 
     def to_json(self) -> dict[str, Any]:
         """Every field, by name; JSON types only."""

@@ -1,7 +1,7 @@
 """A rule that a subject is known to break: declared beforehand, with a reason and a stored case that is replayed."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def _matches(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-def declare(given: Mapping[str, str] | list[Deviation] | None) -> list[Deviation]:
+def declare(given: Mapping[str, str] | Sequence[Deviation] | None) -> list[Deviation]:
     """``{"gradient.second": "reason"}`` or a list of Deviation, as a list."""
     if given is None:
         return []

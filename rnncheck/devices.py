@@ -1,5 +1,7 @@
 """Which devices there are, and which were asked for."""
 
+from collections.abc import Callable
+
 import torch
 
 from rnncheck.errors import UsageError
@@ -9,7 +11,9 @@ KINDS = ("cpu", "cuda", "mps", "xpu")
 
 def found() -> list[str]:
     """The kinds of device that this machine has and this torch can use, cpu first."""
-    others = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "xpu": torch.xpu.is_available}
+    others: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "xpu": torch.xpu.is_available,
+    }
     return ["cpu", *(kind for kind, available in others.items() if available())]
 
 

@@ -6,7 +6,7 @@ import torch
 
 from rnncheck import oracle
 from rnncheck.property import Property
-from rnncheck.repro import script
+from rnncheck.repro.script import script
 from rnncheck.run import Run
 from rnncheck.subject import Malformed
 from rnncheck.trial import SubjectError, Trial, Unmeasurable
@@ -42,8 +42,17 @@ def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:
     if location is None:
         return Explanation()
     h_0, c_0 = (*trial.given_state, None)[:2]
-    diagnosis = oracle.diagnose(config, trial.parameters, trial.x, h_0, c_0, trial.lengths, actual,
-                                rounding=trial.rounding, seed=trial.case.seed)
+    diagnosis = oracle.diagnose(
+        config,
+        trial.parameters,
+        trial.x,
+        h_0,
+        c_0,
+        trial.lengths,
+        actual,
+        rounding=trial.rounding,
+        seed=trial.case.seed,
+    )
     return Explanation(str(location), diagnosis, around=_around(actual, budget))
 
 
@@ -52,10 +61,17 @@ def _around(actual: Run, budget: oracle.Budget) -> str:
     ratios = budget.ratios(actual).output
     _, row, feature = torch.unravel_index(ratios.argmax(), ratios.shape)
     shapes = ", ".join(f"{name} {tuple(part.shape)}" for name, part in actual.parts())
-    lines = [f"shapes as (time, batch, features): {shapes}", f"output at batch {int(row)}, feature {int(feature)}:",
-             "  time        actual      expected    allowed"]
+    lines = [
+        f"shapes as (time, batch, features): {shapes}",
+        f"output at batch {int(row)}, feature {int(feature)}:",
+        "  time        actual      expected    allowed",
+    ]
     for t in range(min(len(ratios), 40)):
-        values = (actual.output[t, row, feature], budget.truth.output[t, row, feature], budget.allowed.output[t, row, feature])
+        values = (
+            actual.output[t, row, feature],
+            budget.truth.output[t, row, feature],
+            budget.allowed.output[t, row, feature],
+        )
         wrong = " <--" if float(ratios[t, row, feature]) > 1 else ""
         lines.append(f"  {t:4}  {float(values[0]):12.6g}  {float(values[1]):12.6g}  {float(values[2]):9.2g}{wrong}")
     return "\n".join(lines)

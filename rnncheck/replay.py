@@ -8,6 +8,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.work import Done
 from rnncheck.errors import UsageError
+from rnncheck.explain import Explanation
 from rnncheck.store import Stored, StoreError, load
 from rnncheck.verdict import Verdict
 
@@ -42,9 +43,9 @@ def replay(file: str | Path, target: str | None = None, engine: str = "processes
 def _verdict(stored: Stored, done: Done) -> Verdict:
     prop = CATALOG[stored.property]
     outcome = done.outcomes[0][1]
-    told = done.explanation
+    told = done.explanation or Explanation()
     return Verdict(
         prop.id, outcome.status, prop.kind, 1, outcome.budget_used, prop.statement,
-        mismatch="\n".join(outcome.mismatches) or None, location=told and told.location, diagnosis=told and told.diagnosis,
-        case=stored.case, reason="\n".join(filter(None, (outcome.reason, told and told.around))) or None,
+        mismatch="\n".join(outcome.mismatches) or None, location=told.location, diagnosis=told.diagnosis,
+        case=stored.case, reason="\n".join(filter(None, (outcome.reason, told.around))) or None,
     )  # fmt: skip

@@ -38,15 +38,18 @@ def file_name(property: str, target: str, suffix: str = ".json") -> str:
 
 def save(stored: Stored, folder: Path) -> Path:
     """Write atomically under ``folder``; raises OSError where the disk refuses."""
-    return write_json(folder / file_name(stored.property, stored.target), {
-        "schema": SCHEMA,
-        "property": stored.property,
-        "target": stored.target,
-        "against": stored.against,
-        "kind": stored.kind,
-        "mended": stored.mended,
-        "case": stored.case.to_json(),
-    })
+    return write_json(
+        folder / file_name(stored.property, stored.target),
+        {
+            "schema": SCHEMA,
+            "property": stored.property,
+            "target": stored.target,
+            "against": stored.against,
+            "kind": stored.kind,
+            "mended": stored.mended,
+            "case": stored.case.to_json(),
+        },
+    )
 
 
 def write_json(path: Path, data: Any) -> Path:
@@ -85,7 +88,8 @@ def case_from_json(kind: str, data: Any) -> Any:
     """A case for a subject of this kind, ``layer`` or ``clip``; raises KeyError or ValueError."""
     from rnncheck.clip_case import ClipCase
 
-    return {"layer": Case, "clip": ClipCase}[kind].from_json(data)
+    kinds: dict[str, Any] = {"layer": Case, "clip": ClipCase}
+    return kinds[kind].from_json(data)
 
 
 def load_all(folder: Path) -> tuple[list[Stored], list[str]]:

@@ -86,7 +86,9 @@ class Claim:
 class Layer(Protocol):
     """A built layer behind one door: torch's call, parameters under torch's names."""
 
-    module: Any
+    @property
+    def module(self) -> Any:
+        """The torch.nn.Module itself, where there is one."""
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
         """(output, (h_n,)) or (output, (h_n, c_n)), in the layer's own layout."""

@@ -1,11 +1,14 @@
 """What is said of one property: on one case (Outcome), and on all of them (Verdict)."""
 
+import builtins
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from rnncheck.case import Case
 
-Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"]
+Status = Literal[
+    "holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"
+]
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
@@ -21,7 +24,7 @@ class Outcome:
     mismatches: tuple[str, ...] = ()
     reason: str | None = None
 
-    @property
+    @builtins.property
     def red(self) -> bool:
         """Whether something is wrong."""
         return self.status in RED
@@ -58,7 +61,7 @@ class Verdict:
     irrelevant: tuple[str, ...] = ()
     stored: str | None = None
 
-    @property
+    @builtins.property
     def red(self) -> bool:
         """Whether something is wrong."""
         return self.verdict in RED

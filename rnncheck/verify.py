@@ -67,7 +67,7 @@ def verify(
         profile=_profile(profile, cases=max_examples, strength=strength),
         seed=seed,
         budget=None if budget is None else seconds(budget),
-        deviations=tuple([*_known(declare(deviations)), *resolve.known_deviations(subjects)]),
+        deviations=(*_known(declare(deviations)), *resolve.known_deviations(subjects)),
         folder=None if folder is None else Path(folder),
         repro=None if repro is None else Path(repro),
         environment=environment(),

@@ -69,7 +69,8 @@ def parametrize(
         raise UsageError(f"deviations = {', '.join(unknown)}, but no such property is checked here; see: rnncheck list")
     common = {"against": against, "kind": kind, "max_examples": 40, "jobs": 1, **options}
     items = [
-        pytest.param(Conformance(target, prop.id, {**common, "deviations": [d for d in declared if d.property == prop.id]}), id=prop.id)
+        pytest.param(Conformance(target, prop.id, {**common, "deviations": [d for d in declared if d.property == prop.id]}),
+                     id=prop.id)
         for prop in chosen if (prop.family == "clip") == clip
     ]  # fmt: skip
     return pytest.mark.parametrize("conformance", items, indirect=True)

@@ -31,7 +31,11 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     renamed = {key: own[id(p)] for key, p in inner.parameters().items() if own.get(id(p), key) != key}
     done = [line for number, event in enumerate(events, 1) for line in _lines(number, event, case)]
     last = _last_lines(prop, seen, raised, events)
-    return helpers(case, renamed, [event.kind for event in events]) + "\n".join([*done, *last, ""]) if last is not None else None
+    return (
+        helpers(case, renamed, [event.kind for event in events]) + "\n".join([*done, *last, ""])
+        if last is not None
+        else None
+    )
 
 
 def _watch(prop: Property, trial: RecordedTrial) -> tuple[Observation, BaseException | None]:
@@ -65,7 +69,9 @@ def _lines(number: int, event: Event, case: Case) -> list[str]:
     return [f"output_{number}, state_{number} = call({layer}, {literal(x)}, {given}, {event.grad}){said}"]
 
 
-def _last_lines(prop: Property, seen: Observation, raised: BaseException | None, events: list[Event]) -> list[str] | None:
+def _last_lines(
+    prop: Property, seen: Observation, raised: BaseException | None, events: list[Event]
+) -> list[str] | None:
     """The assertion: on two numbers, on a shape or dtype, that a wrong call is refused, or on all that came back."""
     if raised is not None:
         return []
@@ -117,8 +123,10 @@ def _fact(part: Fact, values: dict[str, Tensor]) -> list[str] | None:
             if part.actual in (told, str(told)):
                 wrap = "tuple({})" if attribute == "shape" else "{}"
                 wanted = str(part.expected)
-                return [f"actual = {wrap.format(f'{expression}.{attribute}')}",
-                        f"assert str(actual) == {wanted!r}, f'{part.what} = {{actual}}, but should be {wanted}'"]
+                return [
+                    f"actual = {wrap.format(f'{expression}.{attribute}')}",
+                    f"assert str(actual) == {wanted!r}, f'{part.what} = {{actual}}, but should be {wanted}'",
+                ]
     return None
 
 

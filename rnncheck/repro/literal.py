@@ -42,7 +42,8 @@ def _tensor(value: Tensor) -> str:
     if value.dim() > 1 and value.transpose(0, 1).is_contiguous():
         return f"{text}.transpose(0, 1).contiguous().transpose(0, 1)"
     if value.storage_offset():
-        return f"torch.cat([torch.zeros({value.storage_offset()}{dtype}), {text}.flatten()])[{value.storage_offset()}:].view{tuple(value.shape)}"
+        offset = value.storage_offset()
+        return f"torch.cat([torch.zeros({offset}{dtype}), {text}.flatten()])[{offset}:].view{tuple(value.shape)}"
     return f"torch.empty_strided({tuple(value.shape)}, {value.stride()}{dtype}).copy_({text})"
 
 

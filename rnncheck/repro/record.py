@@ -99,6 +99,12 @@ class RecordedTrial(Trial):
         if isinstance(owner, RecordedLayer):
             given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()))
             number = len(owner.events) + 1
-            owner.events.append(Event("gradients", owner.number, given, {
-                f"gradients_{number}[{name!r}]": value for name, value in found.items() if value is not None}))
+            owner.events.append(
+                Event(
+                    "gradients",
+                    owner.number,
+                    given,
+                    {f"gradients_{number}[{name!r}]": value for name, value in found.items() if value is not None},
+                )
+            )
         return found

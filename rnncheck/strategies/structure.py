@@ -5,7 +5,7 @@ Random drawing leaves holes (100 examples reach 16 to 20 of the 24 combinations 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from covertable import make
@@ -38,7 +38,9 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         "dropout": [fixed.dropout > 0] if fixed else [False, True] if subject.offers("dropout") else [False],
         "reset_after": _reset_after(subject),
         "form": [form for form, feature in FORMS.items() if subject.offers(feature)],
-        "hx": [hx for hx, feature in (("random", "hx"), ("none", "hx_none"), ("zeros", "hx")) if subject.offers(feature)],
+        "hx": [
+            hx for hx, feature in (("random", "hx"), ("none", "hx_none"), ("zeros", "hx")) if subject.offers(feature)
+        ],
         "dtype": [dtype for dtype in dtypes if subject.offers(dtype)],
         "layout": list(LAYOUTS),
         "training": [False, True] if subject.offers("training") else [False],
@@ -77,7 +79,7 @@ CONSTRAINTS = (
 
 def rows(subject: Subject, dtypes: tuple[str, ...], strength: int = 3, device: str = "cpu") -> list[dict[str, Any]]:
     """Rows, one value an axis, in which every possible combination of ``strength`` axes occurs at least once."""
-    domain = {axis: values for axis, values in axes(subject, dtypes, device).items()}
+    domain = axes(subject, dtypes, device)
     if not all(domain.values()):
         return []
     free = {axis: values for axis, values in domain.items() if len(values) > 1}
@@ -107,8 +109,6 @@ def _allowed(row: Row) -> bool:
 
 
 def _full(domain: Mapping[str, list[Any]]) -> Iterable[dict[str, Any]]:
-    from itertools import product
-
     return (dict(zip(domain, values, strict=True)) for values in product(*domain.values()))
 
 
