@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from rnncheck.catalog import CATALOG
 from rnncheck.errors import UsageError
+from rnncheck.faces.config_file import read_config
+from rnncheck.faces.gate import gate_command
+from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.property import Property
 from rnncheck.replay import replay
-from rnncheck.report.junit import junit
-from rnncheck.report.markdown import markdown
-from rnncheck.report.model import Report
-from rnncheck.report.sarif import sarif
 from rnncheck.report.terminal import print_report
 from rnncheck.report.text import failure_text
 from rnncheck.store import FOLDER
@@ -36,9 +34,7 @@ def cli() -> None:
 @cli.command("verify")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--against", metavar="REF", help="The implementation that TARGET is to agree with, e.g. torch.nn.LSTM.")
-@click.option(
-    "--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if it cannot be told."
-)
+@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if it cannot be told.")
 @click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Which properties, e.g. 'time.*,shape.output'.")
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
 @click.option("--require", multiple=True, metavar="DEVICE", help="Incomplete (exit 3) without this device.")
@@ -50,50 +46,41 @@ def cli() -> None:
 @click.option("--seed", default="0", metavar="N|random", help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
+@report_options
+@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure.")
 @click.option(
-    "--json",
-    "json_file",
+    "--deviations",
     type=click.Path(dir_okay=False),
     metavar="F",
-    help="Also write the report as JSON; - for stdout.",
-)
-@click.option("--junit", "junit_file", type=click.Path(dir_okay=False), metavar="F", help="Also write JUnit XML.")
-@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), metavar="F", help="Also write Markdown.")
-@click.option("--sarif", "sarif_file", type=click.Path(dir_okay=False), metavar="F", help="Also write SARIF 2.1.0.")
-@click.option(
-    "--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure."
+    help="What is known not to hold: [[deviations]] of a TOML file.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="List what does not apply and what is not claimed too.")
 def verify_command(
     targets: tuple[str, ...],
     seed: str,
-    json_file: str | None,
-    junit_file: str | None,
-    markdown_file: str | None,
-    sarif_file: str | None,
     verbose: bool,
     dtypes: tuple[str, ...],
+    deviations: str | None,
     **options: Any,
 ) -> int:
     """Judge TARGET (package.module:attr, path/to/file.py:attr, or dotted); none: rnncheck's own layers and torch's."""
-    console = Console(stderr=json_file == "-")
-    chosen = _seed(seed)
+    files = take_files(options)
+    console = Console(stderr="-" in files.values())
+    chosen, known = _seed(seed), None if deviations is None else read_config(Path(deviations)).deviations
     with _progress_bar() as progress:
         report = verify(
-            list(targets) or None, seed=chosen, dtypes=dtypes or None, folder=FOLDER, progress=progress, **options
+            list(targets) or None,
+            seed=chosen,
+            dtypes=dtypes or None,
+            deviations=known,
+            folder=FOLDER,
+            progress=progress,
+            **options,
         )
     print_report(report, console, verbose=verbose)
     if seed == "random":
         console.print(f"seed: {chosen}")
-    files: tuple[tuple[str | None, Callable[[Report], str]], ...] = (
-        (json_file, lambda report: json.dumps(report.to_json(), indent=2)),
-        (junit_file, junit),
-        (markdown_file, markdown),
-        (sarif_file, lambda report: json.dumps(sarif(report), indent=2)),
-    )
-    for file, render in files:
-        if file:
-            _write(file, render(report))
+    write_reports(report, files)
     return report.exit_code
 
 
@@ -106,16 +93,6 @@ def _seed(text: str) -> int:
         return int(text)
     except ValueError:
         raise UsageError(f"--seed = {text!r}, but should be a whole number, or random") from None
-
-
-def _write(file: str, text: str) -> None:
-    if file == "-":
-        click.echo(text)
-        return
-    try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
 
 
 class _progress_bar:
@@ -133,9 +110,7 @@ class _progress_bar:
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.bar.start()
         self.task = self.bar.add_task("looking at the target", total=None)
-        return lambda what, done, planned: self.bar.update(
-            self.task, description=what, completed=done, total=planned or None
-        )
+        return lambda what, done, planned: self.bar.update(self.task, description=what, completed=done, total=planned or None)
 
     def __exit__(self, *exc: object) -> None:
         self.bar.stop()
@@ -162,9 +137,7 @@ def explain_command(id: str) -> int:
 
     if id not in CATALOG:
         close = difflib.get_close_matches(id, CATALOG, n=3)
-        raise UsageError(
-            f"no property {id!r}{'; did you mean ' + ', '.join(close) + '?' if close else ''} See: rnncheck list"
-        )
+        raise UsageError(f"no property {id!r}{'; did you mean ' + ', '.join(close) + '?' if close else ''} See: rnncheck list")
     for key, value in _card(CATALOG[id]).items():
         click.echo(f"{key:10} {value}")
     click.echo("\n" + inspect.getsource(CATALOG[id].check))
@@ -181,10 +154,11 @@ def replay_command(file: str, target: str | None, engine: str) -> int:
     if done.verdict.red:
         click.echo(failure_text(done.subject, done.verdict))
         return 1
-    click.echo(
-        f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {done.subject}\n  case: {done.verdict.case}"
-    )
+    click.echo(f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {done.subject}\n  case: {done.verdict.case}")
     return 0 if done.verdict.verdict == "holds" else 3
+
+
+cli.add_command(gate_command)
 
 
 def _card(prop: Property) -> dict[str, Any]:

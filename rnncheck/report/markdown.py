@@ -7,7 +7,8 @@ from rnncheck.report.text import clean, failure_text
 
 def markdown(report: Report) -> str:
     """A heading, a summary, a table a subject, and each failure in full."""
-    parts = ["# rnncheck", summary(report).plain, *(_subject(subject) for subject in report.subjects)]
+    meaning = [cell(line) for line in summary(report).plain.splitlines()]
+    parts = ["# rnncheck", *meaning, *(_subject(subject) for subject in report.subjects)]
     parts += [f"```text\n{fenced(failure_text(subject.name, verdict))}\n```" for subject, verdict in report.failures]
     return "\n\n".join(parts) + "\n"
 
@@ -20,7 +21,9 @@ def _subject(subject: SubjectReport) -> str:
         f"| {MARKS[v.verdict][0]} | `{v.property}` | {v.verdict.replace('_', ' ')} | {v.cases or ''} | {used_text(v)} |"
         for v in subject.verdicts if v.verdict not in QUIET
     ]  # fmt: skip
-    quiet = ", ".join(f"{subject.count()[status]} {status.replace('_', ' ')}" for status in QUIET if subject.count()[status])
+    quiet = ", ".join(
+        f"{subject.count()[status]} {status.replace('_', ' ')}" for status in QUIET if subject.count()[status]
+    )
     return f"## {cell(subject.name)}\n\n{told}\n\n" + "\n".join(rows) + (f"\n\nBesides: {quiet}." if quiet else "")
 
 

@@ -1,13 +1,21 @@
 """The report as SARIF 2.1.0 (OASIS): a rule a property, a result a failure."""
 
 from typing import Any
+from urllib.parse import quote
 
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.text import clean, failure_text
 from rnncheck.verdict import Verdict
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-LEVELS = {"fails": "error", "errored": "error", "crashed": "error", "hung": "error", "deviates": "note", "not_reached": "warning"}
+LEVELS = {
+    "fails": "error",
+    "errored": "error",
+    "crashed": "error",
+    "hung": "error",
+    "deviates": "note",
+    "not_reached": "warning",
+}
 
 
 def sarif(report: Report) -> dict[str, Any]:
@@ -25,7 +33,11 @@ def sarif(report: Report) -> dict[str, Any]:
         "rules": list(rules.values()),
     }
     finished = {"executionSuccessful": report.exit_code in (0, 1), "exitCode": report.exit_code}
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "invocations": [finished], "results": results}]}
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "invocations": [finished], "results": results}],
+    }
 
 
 def _result(subject: SubjectReport, verdict: Verdict) -> dict[str, Any]:
@@ -33,9 +45,9 @@ def _result(subject: SubjectReport, verdict: Verdict) -> dict[str, Any]:
         "ruleId": verdict.property,
         "level": LEVELS[verdict.verdict],
         "message": {"text": clean(failure_text(subject.name, verdict))},
-        "partialFingerprints": {"rnncheck/v1": f"{subject.name}/{verdict.property}"},
+        "partialFingerprints": {"rnncheck/v1": clean(f"{subject.name}/{verdict.property}")},
     }
-    file = subject.name.partition(":")[0]
+    file = quote(clean(subject.name.partition(":")[0]))
     if file.endswith(".py"):
         result["locations"] = [{"physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": 1}}}]
     else:

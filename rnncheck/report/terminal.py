@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnncheck.report.model import Report, SubjectReport
-from rnncheck.report.text import failure_text
+from rnncheck.report.text import clean, failure_text
 from rnncheck.verdict import Verdict
 
 MARKS = {
@@ -33,7 +33,7 @@ def print_report(report: Report, console: Console, *, verbose: bool = False) -> 
 
 def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
     """One row a property; what does not apply or is not claimed is counted below, and listed if verbose."""
-    table = Table(title=_title(subject), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=Text(clean(_title(subject))), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in ("", "property", "verdict"):
         table.add_column(name, no_wrap=True)
     for name in ("cases", "budget used"):
@@ -57,8 +57,14 @@ def _title(subject: SubjectReport) -> str:
 def _row(verdict: Verdict) -> tuple[RenderableType, ...]:
     mark, style = MARKS[verdict.verdict]
     reason = "" if verdict.red else (verdict.reason or "").splitlines()[0] if verdict.reason else ""
-    return (Text(mark, style=style), Text(verdict.property), Text(verdict.verdict.replace("_", " "), style=style),
-            str(verdict.cases or ""), used_text(verdict), Text(reason, style="dim"))
+    return (
+        Text(mark, style=style),
+        Text(verdict.property),
+        Text(verdict.verdict.replace("_", " "), style=style),
+        str(verdict.cases or ""),
+        used_text(verdict),
+        Text(clean(reason), style="dim"),
+    )
 
 
 def used_text(verdict: Verdict) -> str:
@@ -74,14 +80,23 @@ def failures_of(subject: SubjectReport) -> list[str]:
     told: list[str] = []
     causes: Counter[str] = Counter()
     for verdict in sorted((v for v in subject.verdicts if v.red), key=lambda v: v.verdict == "errored"):
-        cause = (verdict.reason or "").splitlines()[0] if verdict.verdict == "errored" and verdict.reason else verdict.property
+        cause = (
+            (verdict.reason or "").splitlines()[0]
+            if verdict.verdict == "errored" and verdict.reason
+            else verdict.property
+        )
         causes[cause] += 1
         if causes[cause] == 1:
             told.append(failure_text(subject.name, verdict))
     again = sum(number - 1 for number in causes.values())
     shown, hidden = told[:SHOWN_FAILURES], len(told) - SHOWN_FAILURES
-    tail = [f"{again} more properties could not be judged on {subject.name} for the same reason."] if again else []
-    tail += [f"{hidden} more failures of {subject.name}: see --json, or narrow down with --properties."] if hidden > 0 else []
+    name = clean(subject.name)
+    tail = [f"{again} more properties could not be judged on {name} for the same reason."] if again else []
+    tail += (
+        [f"{hidden} more failures of {name}: see --json, or narrow down with --properties."]
+        if hidden > 0
+        else []
+    )
     return [*shown, *tail]
 
 
@@ -90,16 +105,19 @@ def summary(report: Report) -> Text:
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
     cases = sum(subject.cases for subject in report.subjects)
     known = f"; {counted['deviates']} known deviations" if counted["deviates"] else ""
-    lines = [*report.mended, *report.stale]
+    lines = [clean(line) for line in (*report.mended, *report.stale)]
     if report.exit_code == 1:
         red = len(report.failures)
-        names = ", ".join(sorted({subject.name for subject, _ in report.failures}))
+        names = ", ".join(sorted({clean(subject.name) for subject, _ in report.failures}))
         lines.append(f"{red} of {sum(counted.values())} properties do not hold ({names}){known}. "
                      f"{counted['holds']} hold, on {cases} cases.")  # fmt: skip
         return Text("\n".join(lines), style="bold red")
     if report.exit_code == 3:
-        why = report.stopped or (f"no such device: {', '.join(report.missing)}" if report.missing else
-                                 f"{counted['not_reached']} properties were not reached")
+        why = report.stopped or (
+            f"no such device: {', '.join(report.missing)}"
+            if report.missing
+            else f"{counted['not_reached']} properties were not reached"
+        )
         lines.append(f"Incomplete: {why}. {counted['holds']} properties hold so far, on {cases} cases{known}.")
         return Text("\n".join(lines), style="bold yellow")
     lines.append(f"All that is claimed holds: {counted['holds']} properties on {cases} cases{known}.")

@@ -7,13 +7,16 @@ HEADLINES = {
     "errored": "cannot be judged: an exception from",
     "crashed": "crashed",
     "hung": "hung",
+    "not_reached": "was not reached on",
     "deviates": "is known not to hold for",
 }
 
 
 def clean(text: str) -> str:
     """Without control characters: what a subject says must not steer a terminal, a page or an XML reader."""
-    return "".join(c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def failure_text(subject: str, verdict: Verdict) -> str:

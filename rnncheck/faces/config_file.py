@@ -1,0 +1,138 @@
+"""``[tool.rnncheck]`` of pyproject.toml, or the same keys at the top of a TOML file of its own."""
+
+import datetime
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rnncheck import store
+from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase
+from rnncheck.config import Config
+from rnncheck.deviation import Deviation, DeviationError
+from rnncheck.errors import UsageError
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """What the gate is told; the names are the keys, and what they say is what rnncheck.verify's arguments say.
+
+    devices:  where to run; all that are found: ["all"]
+    coverage: the share of the combinations of structural axes that must have been judged, 1.0 for all
+    baseline: a JSON report; what held there must still hold
+    """
+
+    targets: tuple[str, ...] = ()
+    against: str | None = None
+    kind: str | None = None
+    properties: tuple[str, ...] = ("*",)
+    profile: str = "ci"
+    budget: str | float | None = None
+    max_examples: int | None = None
+    strength: int | None = None
+    seed: int = 0
+    jobs: int | None = None
+    engine: str = "processes"
+    devices: tuple[str, ...] = ("cpu",)
+    require: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] | None = None
+    repro: Path | None = None
+    coverage: float = 0.0
+    baseline: Path | None = None
+    deviations: tuple[Deviation, ...] = ()
+
+
+Wanted = tuple[Callable[[Any], bool], str]
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+TEXT: Wanted = (lambda value: isinstance(value, str), "a string")
+NAMES: Wanted = (_is_names, "a list of strings")
+WHOLE: Wanted = (lambda value: type(value) is int, "a whole number")
+TABLE: Wanted = (lambda value: isinstance(value, dict), "a table")
+TABLES: Wanted = (
+    lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+    "an array of tables, [[deviations]]",
+)
+DAY: Wanted = (lambda value: type(value) is datetime.date, "a date such as 2027-01-31, without quotes")
+TIME: Wanted = (lambda value: isinstance(value, str) or type(value) in (int, float), 'a time such as "60s"')
+SHARE: Wanted = (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a share between 0.0 and 1.0")
+
+KEYS: dict[str, Wanted] = {
+    "targets": NAMES, "against": TEXT, "kind": TEXT, "properties": NAMES, "profile": TEXT, "budget": TIME,
+    "max_examples": WHOLE, "strength": WHOLE, "seed": WHOLE, "jobs": WHOLE, "engine": TEXT, "devices": NAMES,
+    "require": NAMES, "dtypes": NAMES, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
+}  # fmt: skip
+DEVIATION_KEYS: dict[str, Wanted] = {
+    "property": TEXT, "reason": TEXT, "where": TABLE, "issue": TEXT, "expires": DAY, "case": TEXT, "subject": TEXT,
+}  # fmt: skip
+FIELDS = sorted({field.name for noun in (Case, Config, ClipCase) for field in fields(noun)})
+
+
+def read_config(file: Path) -> GateConfig:
+    """Read and check a file; raises UsageError with one line that names the file and the key."""
+    table = _table(file)
+    _check(str(file), table, KEYS)
+    values: dict[str, Any] = {key: tuple(value) if KEYS[key] is NAMES else value for key, value in table.items()}
+    for key in ("baseline", "repro"):
+        if key in values:
+            values[key] = file.parent / values[key]
+    values["deviations"] = tuple(
+        _deviation(f"{file}: deviation {number}", item, file.parent)
+        for number, item in enumerate(table.get("deviations", ()), start=1)
+    )
+    return GateConfig(**values)
+
+
+def _table(file: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not TOML: {error}") from None
+    if file.name != "pyproject.toml" and "tool" not in document:
+        return document
+    tool = document.get("tool", {})
+    if not isinstance(tool.get("rnncheck"), dict):
+        raise UsageError(f'{file} has no table [tool.rnncheck] that says what to check, e.g. targets = ["mine.py:MyLSTM"]')
+    return dict(tool["rnncheck"])
+
+
+def _check(where: str, table: Mapping[str, Any], wanted: Mapping[str, Wanted]) -> None:
+    for key, value in table.items():
+        _known(where, key, wanted)
+        good, words = wanted[key]
+        if not good(value):
+            raise UsageError(f"{where}: {key} = {value!r}, but should be {words}")
+
+
+def _known(where: str, key: str, names: Iterable[str]) -> None:
+    if key not in names:
+        close = difflib.get_close_matches(key, list(names), n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+        raise UsageError(f"{where}: unknown key {key!r}; {hint}")
+
+
+def _deviation(where: str, item: Mapping[str, Any], folder: Path) -> Deviation:
+    _check(where, item, DEVIATION_KEYS)
+    for name in ("property", "reason"):
+        if name not in item:
+            raise UsageError(f"{where} has no {name}")
+    for name in item.get("where", {}):
+        _known(f"{where}: where", name, FIELDS)
+    try:
+        return Deviation(**{**item, **({"case": _case(folder / item["case"])} if "case" in item else {})})
+    except (DeviationError, store.StoreError) as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _case(file: Path) -> dict[str, Any]:
+    stored = store.load(file)
+    return dict(stored.case.to_json())

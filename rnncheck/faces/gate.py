@@ -1,0 +1,158 @@
+"""``rnncheck gate``: what a project has promised in its configuration, checked; made for continuous integration."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from rnncheck.deviation import Deviation
+from rnncheck.devices import asked_for
+from rnncheck.errors import UsageError
+from rnncheck.faces.config_file import GateConfig, read_config
+from rnncheck.faces.github import annotations, write_summary
+from rnncheck.faces.report_files import report_options, take_files, write_reports
+from rnncheck.report.model import Report
+from rnncheck.report.terminal import print_report
+from rnncheck.store import FOLDER
+from rnncheck.verify import verify
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The report, and what the gate asks beyond it.
+
+    lost:  what held in the baseline and does not any more, without being red
+    short: subjects whose coverage is below the required share
+    """
+
+    report: Report
+    lost: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """A line for each."""
+        return (*self.lost, *self.short)
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 something fails or has been lost, 3 incomplete."""
+        if self.report.exit_code == 1 or self.lost:
+            return 1
+        return 3 if self.short else self.report.exit_code
+
+
+def gate(config: GateConfig, folder: Path | None = FOLDER) -> GateResult:
+    """Check all that the configuration promises; raises UsageError where it cannot be used.
+
+    folder: where failing cases are kept and replayed from; None keeps none
+    """
+    if not config.targets:
+        raise UsageError('targets = [], but the gate needs at least one, e.g. targets = ["mine.py:MyLSTM"]')
+    held = _baseline(config.baseline)
+    devices = asked_for(",".join(config.devices))
+    report = verify(
+        list(config.targets),
+        against=config.against,
+        kind=config.kind,
+        properties=",".join(config.properties),
+        profile=config.profile,
+        budget=config.budget,
+        max_examples=config.max_examples,
+        strength=config.strength,
+        seed=config.seed,
+        jobs=config.jobs,
+        engine=config.engine,
+        device=",".join(devices),
+        require=config.require,
+        dtypes=config.dtypes,
+        deviations=[d for d in config.deviations if _concerns(d, devices)],
+        folder=folder,
+        repro=config.repro,
+    )
+    report = replace(report, stale=(*report.stale, *_unmatched(config.deviations, report)))
+    return GateResult(report, tuple(_lost(held, report)), tuple(_short(config.coverage, report)))
+
+
+def _concerns(deviation: Deviation, devices: Sequence[str]) -> bool:
+    """Whether a deviation speaks of a device that is run on: one of CUDA only is not stale for a run on the CPU."""
+    named = (deviation.where or {}).get("device")
+    return named is None or bool(set(devices) & set([named] if isinstance(named, str) else named))
+
+
+def _unmatched(deviations: Sequence[Deviation], report: Report) -> list[str]:
+    """Deviations of a subject that is none of the targets."""
+    names = {subject.name.partition(" on ")[0] for subject in report.subjects}
+    return [
+        f"{d.property}: the declared deviation of {d.subject} matches none of {', '.join(sorted(names))}"
+        for d in deviations if d.subject is not None and d.subject not in names
+    ]  # fmt: skip
+
+
+def _short(share: float, report: Report) -> list[str]:
+    return [
+        f"{subject.name}: {covered.covered} of {covered.combinations} combinations were judged, "
+        f"but coverage = {share} asks for {share:.0%}"
+        for subject in report.subjects
+        if (covered := subject.coverage).covered < share * covered.combinations
+    ]
+
+
+def _baseline(file: Path | None) -> set[tuple[str, str]]:
+    """(subject, property) of all that held in a JSON report."""
+    if file is None:
+        return set()
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            (subject["name"], verdict["property"])
+            for subject in data["subjects"] for verdict in subject["verdicts"] if verdict["verdict"] == "holds"
+        }  # fmt: skip
+    except OSError as error:
+        raise UsageError(f"baseline = {str(file)!r} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"baseline = {str(file)!r} is not a JSON report; write one with --json F") from None
+
+
+def _lost(held: set[tuple[str, str]], report: Report) -> list[str]:
+    """What held and is neither green, nor red (which is told as a failure), nor declared to deviate."""
+    now = {(subject.name, verdict.property): verdict for subject, verdict in report.verdicts()}
+    lost = []
+    for subject, prop in sorted(held):
+        verdict = now.get((subject, prop))
+        if verdict is None:
+            lost.append(f"{prop} on {subject} held in the baseline and was not checked now")
+        elif verdict.verdict not in ("holds", "deviates") and not verdict.red:
+            words = verdict.verdict.replace("_", " ")
+            lost.append(f"{prop} on {subject} held in the baseline and is {words} now: {verdict.reason}")
+    return lost
+
+
+@click.command("gate")
+@click.option(
+    "--config", default="pyproject.toml", type=click.Path(dir_okay=False), metavar="F", show_default=True,
+    help="The TOML file that says what to check.",
+)  # fmt: skip
+@report_options
+def gate_command(config: str, **options: Any) -> int:
+    """Check what [tool.rnncheck] of pyproject.toml promises; annotates by itself in GitHub Actions."""
+    files = take_files(options)
+    console = Console(stderr="-" in files.values())
+    result = gate(read_config(Path(config)))
+    print_report(result.report, console)
+    for line in result.complaints:
+        console.print(Text(line, style="bold red"), soft_wrap=True)
+    if result.complaints:
+        console.print(Text(f"The gate is not passed: exit {result.exit_code}.", style="bold red"))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in annotations(result.report, result.complaints):
+            click.echo(line, err="-" in files.values())
+        write_summary(result.report, result.complaints, os.environ)
+    write_reports(result.report, files)
+    return result.exit_code

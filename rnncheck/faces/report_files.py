@@ -1,0 +1,55 @@
+"""The options that write a report to files, and the writing: shared by the commands that make a report."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rnncheck.errors import UsageError
+from rnncheck.report.badge import badge
+from rnncheck.report.html import html
+from rnncheck.report.junit import junit
+from rnncheck.report.markdown import markdown
+from rnncheck.report.model import Report
+from rnncheck.report.sarif import sarif
+
+FORMATS: dict[str, tuple[str, Callable[[Report], str]]] = {
+    "json": ("the report as JSON; - for stdout", lambda report: json.dumps(report.to_json(), indent=2)),
+    "junit": ("JUnit XML", junit),
+    "markdown": ("Markdown", markdown),
+    "sarif": ("SARIF 2.1.0", lambda report: json.dumps(sarif(report), indent=2)),
+    "html": ("one self-contained HTML page", html),
+    "badge": ("an SVG badge", badge),
+}
+
+
+def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--json F``, ``--junit F``, … on a command; take_files finds them in its options."""
+    for name, (what, _) in reversed(FORMATS.items()):
+        option = click.option(f"--{name}", f"{name}_file", type=click.Path(dir_okay=False), metavar="F", help=f"Also write {what}.")
+        command = option(command)
+    return command
+
+
+def take_files(options: dict[str, Any]) -> dict[str, str]:
+    """The files that were asked for, by format; they are no longer among the options then."""
+    given = {name: options.pop(f"{name}_file") for name in FORMATS}
+    return {name: file for name, file in given.items() if file}
+
+
+def write_reports(report: Report, files: Mapping[str, str]) -> None:
+    """Write each; raises UsageError where a file cannot be written."""
+    for name, file in files.items():
+        _write(file, FORMATS[name][1](report))
+
+
+def _write(file: str, text: str) -> None:
+    if file == "-":
+        click.echo(text)
+        return
+    try:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from None

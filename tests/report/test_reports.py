@@ -1,0 +1,197 @@
+"""Every rendering of a report: it can be read by what reads it, counts right, and nothing that a subject says acts on it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from io import StringIO
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+from rich.console import Console
+from tests.report.built import CASE, HOSTILE, everything, failing, report, verdict
+
+from rnncheck.report.badge import badge
+from rnncheck.report.html import html
+from rnncheck.report.junit import junit
+from rnncheck.report.markdown import markdown
+from rnncheck.report.sarif import sarif
+from rnncheck.report.terminal import print_report
+
+SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
+TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
+SARIF = {
+    "type": "object", "required": ["version", "runs"],
+    "properties": {
+        "version": {"const": "2.1.0"}, "$schema": {"type": "string", "format": "uri"},
+        "runs": {"type": "array", "items": {
+            "type": "object", "required": ["tool", "results"],
+            "properties": {
+                "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
+                    "type": "object", "required": ["name"], "properties": {
+                        "name": {"type": "string"}, "version": {"type": "string"},
+                        "rules": {"type": "array", "uniqueItems": True, "items": {
+                            "type": "object", "required": ["id"],
+                            "properties": {"id": {"type": "string"}, "shortDescription": TEXT}}}}}}},
+                "invocations": {"type": "array", "items": {
+                    "type": "object", "required": ["executionSuccessful"],
+                    "properties": {"executionSuccessful": {"type": "boolean"}, "exitCode": {"type": "integer"}}}},
+                "results": {"type": "array", "items": {
+                    "type": "object", "required": ["message"], "properties": {
+                        "message": TEXT, "ruleId": {"type": "string"},
+                        "level": {"enum": ["none", "note", "warning", "error"]},
+                        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "locations": {"type": "array", "items": {"type": "object", "properties": {
+                            "physicalLocation": {"type": "object", "required": ["artifactLocation"]},
+                            "logicalLocations": {"type": "array", "items": {"type": "object"}}}}}}}}}}}},
+}  # fmt: skip
+"""The parts of the SARIF 2.1.0 schema (OASIS) that a log with one tool and plain results uses."""
+
+
+def dumped(value) -> object:
+    return json.loads(json.dumps(value))
+
+
+def test_json_is_as_its_schema_says():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(dumped(everything().to_json()), SCHEMA)
+
+
+@pytest.mark.parametrize("lacking", ["schema", "stopped", "stale_deviations", "subjects"])
+def test_the_json_schema_misses_what_is_absent(lacking):
+    data = dumped(everything().to_json())
+    del data[lacking]
+    with pytest.raises(jsonschema.ValidationError, match=lacking):
+        jsonschema.validate(data, SCHEMA)
+
+
+def test_json_of_an_infinite_excess_is_json():
+    data = json.dumps(report(failing(budget_used=float("inf"))).to_json(), allow_nan=False)
+    jsonschema.validate(json.loads(data), SCHEMA)
+
+
+def test_junit_counts():
+    suite = ElementTree.fromstring(junit(everything()).split("\n", 1)[1])[0]
+    counted = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    assert counted == {"tests": 9, "failures": 1, "errors": 3, "skipped": 4}
+    children = [child.tag for case in suite for child in case]
+    assert {tag: children.count(tag) for tag in set(children)} == {"failure": 1, "error": 3, "skipped": 4}
+
+
+def test_markdown_tables_keep_their_columns():
+    rows = [line for line in markdown(everything()).splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 7
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
+
+
+def test_markdown_escapes_a_hostile_name_outside_of_code():
+    text = markdown(everything())
+    prose = re.sub(r"^```text\n.*?\n```$", "", text, flags=re.S | re.M)
+    assert "<script" not in prose
+    assert text.count("```") == 2 * len(everything().failures)
+
+
+def test_sarif_is_sarif():
+    log = dumped(sarif(everything()))
+    jsonschema.validate(log, SARIF)
+    levels = [result["level"] for result in log["runs"][0]["results"]]
+    assert (levels.count("error"), levels.count("warning"), levels.count("note")) == (4, 1, 1)
+    known = {rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    assert known == {result["ruleId"] for result in log["runs"][0]["results"]}
+
+
+@pytest.mark.parametrize(
+    "verdicts, fields, last",
+    [
+        ([verdict()], {}, "All that is claimed holds: 1 properties on 9 cases."),
+        ([failing(), verdict(property="a.b")], {}, "1 of 2 properties do not hold (mine.py:MyLSTM). 1 hold, on 9 cases."),
+        ([verdict("not_reached")], {}, "Incomplete: 1 properties were not reached. 0 properties hold so far, on 9 cases."),
+        ([verdict()], {"missing": ("cuda",)}, "Incomplete: no such device: cuda. 1 properties hold so far, on 9 cases."),
+    ],
+)  # fmt: skip
+def test_the_terminals_last_line_says_what_it_means(verdicts, fields, last):
+    shown = StringIO()
+    print_report(report(*verdicts, **fields), Console(file=shown, width=300))
+    assert shown.getvalue().splitlines()[-1] == last
+
+
+def test_the_terminal_is_not_steered():
+    shown = StringIO()
+    print_report(everything(), Console(file=shown, width=200))
+    assert "\x1b" not in shown.getvalue() and "\x00" not in shown.getvalue()
+
+
+class Page(HTMLParser):
+    """Start tags with their attributes, and the text outside of script and style."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def test_html_refers_to_nothing_outside():
+    page = html(everything())
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
+    attributes = {(name, value) for _, attrs in Page(page).tags for name, value in attrs.items()}
+    assert {value for name, value in attributes if name in ("src", "href")} == {"data:,"}
+
+
+def test_html_takes_no_orders_from_a_subject():
+    page = Page(html(everything()))
+    scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+    assert len(scripts) == 1 and scripts[0]["nonce"]
+    assert "alert" not in {name for _, attrs in page.tags for name in attrs}
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.words
+    assert "\x1b" not in page.words and "\x00" not in page.words
+
+
+def test_html_shows_message_case_and_script(tmp_path):
+    script = tmp_path / "repro.py"
+    script.write_text("import torch  # </pre><script>\n")
+    page = Page(html(report(failing(repro=str(script)))))
+    for text in ("12 of 24 elements differ", "first wrong: time 2", '"batch_first": true', "</pre><script>", "300 of 312"):
+        assert text in page.words
+    assert [tag for tag, _ in page.tags].count("script") == 1
+
+
+def test_html_of_a_script_that_is_gone(tmp_path):
+    assert "the script" not in Page(html(report(failing(repro=str(tmp_path / "gone.py"))))).words
+
+
+def test_html_stays_light():
+    many = [failing(f"time.p{i}", mismatch="x" * 50_000) for i in range(300)]
+    page = html(report(*many))
+    assert len(page.encode()) < 1_000_000
+    assert "more characters: see the JSON report" in page
+
+
+def test_html_lists_families_and_verdicts_to_filter_by():
+    page = Page(html(everything()))
+    values = [attrs.get("value") for tag, attrs in page.tags if tag == "option"]
+    assert {"holds", "fails", "crashed", "not_reached"} <= set(values)
+    assert "gradient" in page.words and CASE.dtype in page.words
+
+
+@pytest.mark.parametrize(
+    "verdicts, fields, words",
+    [
+        ([verdict()], {}, "1 hold"),
+        ([failing()], {}, "1 fail"),
+        ([verdict()], {"stale": ("time.split: stale",)}, "stale deviations"),
+        ([verdict("not_reached")], {}, "incomplete"),
+    ],
+)
+def test_badge(verdicts, fields, words):
+    image = ElementTree.fromstring(badge(report(*verdicts, name=HOSTILE, **fields)))
+    assert image.get("aria-label") == f"rnncheck: {words}"
+    assert ("#1a7f37" in badge(report(*verdicts, **fields))) == (words == "1 hold")
