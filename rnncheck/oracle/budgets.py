@@ -17,7 +17,7 @@ from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
 from rnncheck.oracle.noise import Jitter, Tape
 from rnncheck.oracle.problem import Observers, Problem, final_states
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.spread import allowed, pooled, ratio, stretch
+from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch
 from rnncheck.run import Run
 
 
@@ -61,9 +61,11 @@ class Pair:
     copies: Strand
     tau2: Tensor
 
-    def sigma(self, pick: Callable[[Strand], Tensor], tau2: Tensor) -> Tensor:
-        """Of one part, stretched by tau2 (its leading axes)."""
-        return pooled(pick(self.truth).squeeze(-3), pick(self.copies)) * stretch(tau2).unsqueeze(-1)
+    def spread(self, pick: Callable[[Strand], Tensor], tau2: Tensor) -> Tensor:
+        """margin * sigma * stretch of one part; tau2 has its leading axes."""
+        truth, copies = pick(self.truth), pick(self.copies)
+        count = copies.shape[-3]
+        return margin(count) * pooled(truth.squeeze(-3), copies) * stretch(tau2, count).unsqueeze(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +78,8 @@ class Flow:
 
 
 def default_copies(config: Config) -> int:
-    """8, and fewer for wide layers, whose features measure sigma together."""
-    return max(2, min(8, 512 // config.hidden_size))
+    """16, and half for wide layers: it is there that they cost, and a larger margin is the price."""
+    return 16 if config.hidden_size <= 64 else 8
 
 
 def longest(problem: Problem, copies: int) -> int:
@@ -92,12 +94,14 @@ def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, 
     scene = Scene.of(problem, index, flow.x, trace)
     errors = errors_of(problem.config)(scene, sizes)
     noisy = problem.strand(index, flow.copies, Jitter(errors, tape, copies, inner), copies)
-    if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
-        return Pair(exact, noisy, flow.tau2)
     reverse = problem.reverse(index)
-    states = _before(_variance(exact.output, noisy.output), reverse)
+    states = _variance(exact.output, noisy.output)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
-    variance = scene.spread(_variance(flow.x, flow.copies), states, own)
+    variance = scene.spread(_variance(flow.x, flow.copies), _before(states, reverse), own)
+    if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
+        variance = torch.zeros_like(variance)
+    over = exact.output.abs() + margin(copies) * states.sqrt() > sizes.rounding.overflow
+    variance = variance.masked_fill(over.any(-1).squeeze(1), torch.inf)
     if problem.valid is not None:
         variance = torch.where(problem.valid.squeeze(-1), variance, 0.0)
     grown = variance.flip(0).cumsum(0).flip(0) if reverse else variance.cumsum(0)
@@ -143,7 +147,7 @@ def budget(
     """Truth and allowed error of a case; the arguments are those of truth().
 
     rounding: how the subject rounds; seed: of the random roundings, the same seed gives the same budget;
-    copies: how many perturbed runs, 8 or fewer for wide layers unless said.
+    copies: how many perturbed runs, an even number; 16, or 8 above 64 hidden units, unless said.
     """
     return budget_of(Problem.of(config, parameters, input, h_0, c_0, lengths), rounding, seed, copies)
 
@@ -171,11 +175,11 @@ def budget_of(
 
 
 def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding) -> Run:
-    output = torch.cat([pair.sigma(lambda strand: strand.output, pair.tau2) for pair in top], dim=-1)
-    h_n = torch.stack([pair.sigma(lambda strand: strand.h_n, pair.tau2.amax(0)) for pair in pairs])
+    output = torch.cat([pair.spread(lambda strand: strand.output, pair.tau2) for pair in top], dim=-1)
+    h_n = torch.stack([pair.spread(lambda strand: strand.h_n, pair.tau2.amax(0)) for pair in pairs])
     c_n = None
     if exact.c_n is not None:
-        cells = [pair.sigma(_cell, pair.tau2.amax(0)) for pair in pairs]
+        cells = [pair.spread(_cell, pair.tau2.amax(0)) for pair in pairs]
         c_n = allowed(exact.c_n, torch.stack(cells), rounding)
     return Run(allowed(exact.output, output, rounding), allowed(exact.h_n, h_n, rounding), c_n)
 

@@ -23,7 +23,7 @@ from rnncheck.oracle.noise import Jitter, Tape
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.problem import Problem, checked, final_states
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.spread import LAMBDA, allowed, pooled, ratio, stretch
+from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch
 from rnncheck.run import Run
 
 
@@ -174,7 +174,7 @@ def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator)
     """Each doubtful rectifier is on in half of the copies, another half for each."""
     truth, copies = scene.trace["a"].detach()[0], trace["a"][0]
     sigma = pooled(truth.squeeze(1), copies).unsqueeze(1)
-    doubtful = truth.abs() <= LAMBDA * sigma + sizes.rounding.underflow
+    doubtful = truth.abs() <= margin(copies.shape[1]) * sigma + sizes.rounding.underflow
     order = (
         torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
     )
@@ -208,7 +208,7 @@ def gradient_budget(
     *,
     rounding: Rounding,
     seed: int,
-    copies: int = 8,
+    copies: int = 16,
 ) -> GradientBudget:
     """True and allowed gradients of sum(output * cotangents.output) + the same of h_n and c_n.
 
@@ -245,11 +245,11 @@ def _weights(problem: Problem, cotangents: Run) -> Run:
 
 
 def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor:
-    """(batch, 1): the factor from LAMBDA sigma to what is allowed, 1 unless rounding is coarse or the network chaotic.
+    """(batch, 1): the factor from sigma to what is allowed, margin, 1 unless rounding is coarse or the network chaotic.
 
     The slope of a saturated gate is exp(-|a|): an error e in a changes the gradient by the factor exp(e), and those of all
     steps multiply. So gradients do not spread like a normal law but like its exponential: where the exponent has the
-    standard deviation tau, LAMBDA tau becomes exp(LAMBDA tau) - 1. Infinite where a gradient overflows on the way.
+    standard deviation tau, margin tau becomes exp(margin tau) - 1. Infinite where a value or gradient overflows on the way.
     """
     tau = torch.zeros(problem.x.shape[2], dtype=torch.float64, device="cpu")
     lost = torch.zeros_like(tau, dtype=torch.bool)
@@ -261,10 +261,17 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
                 spread = (noisy.traces[i][place] - exact.traces[i][place]).detach().square().mean(dim=(-1, -3))
                 tau += spread.flatten(0, -2).sum(0) / (len(spread) if spread.dim() > 2 else 1)
         for place, grad in exact.grads[i].items():
-            sigma = pooled(grad.squeeze(-3), noisy.grads[i][place])
-            over = grad.squeeze(-3).abs() + LAMBDA * sigma > sizes.rounding.overflow
-            lost |= over.any(-1).flatten(0, -2).any(0)
-    return stretch(tau).masked_fill(lost, torch.inf)[:, None]
+            lost |= _overflows(grad, noisy.grads[i][place], sizes)
+            lost |= _overflows(exact.traces[i][place].detach(), noisy.traces[i][place].detach(), sizes)
+    copies = noisy.inputs[0].shape[1]
+    return margin(copies) * stretch(tau, copies).masked_fill(lost, torch.inf)[:, None]
+
+
+def _overflows(truth: Tensor, copies: Tensor, sizes: Sizes) -> Tensor:
+    """(batch,): whether a row has a value that may exceed the dtype's range."""
+    sigma = pooled(truth.squeeze(-3), copies)
+    over = truth.squeeze(-3).abs() + margin(copies.shape[-3]) * sigma > sizes.rounding.overflow
+    return over.any(-1).flatten(0, -2).any(0)
 
 
 Compared = dict[str, tuple[Tensor, Tensor]]
