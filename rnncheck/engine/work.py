@@ -108,16 +108,26 @@ class Workshop:
         for place, (case, names) in enumerate(zip(job.cases, job.properties, strict=True)):
             if not names or time.perf_counter() > deadline:
                 continue
-            watch.before(place, RUN)
-            trial = trial_of(self.subjects[job.subject], case)
-            with preserved():
-                rehearse(trial)
-            for name in names:
-                if time.perf_counter() > deadline:
-                    break
-                found.append((place, self._check(name, trial, place, watch)))
-                watch.after(*found[-1])
+            for outcome in self._case(job.subject, case, names, deadline, place, watch):
+                watch.after(place, outcome)
+                found.append((place, outcome))
         return {"outcomes": tuple(found)}
+
+    def _case(self, subject: int, case: Any, names: tuple[str, ...], deadline: float, place: int,
+              watch: Watch) -> Iterator[Outcome]:  # fmt: skip
+        watch.before(place, RUN)
+        try:
+            trial = trial_of(self.subjects[subject], case)
+        except Exception as error:  # no memory for its tensors, or no such device on this machine
+            reason = f"the case cannot be built here: {type(error).__name__}: {error}"
+            yield from (Outcome(name, "not_reached", reason=reason) for name in names)
+            return
+        with preserved():
+            rehearse(trial)
+        for name in names:
+            if time.perf_counter() > deadline:
+                return
+            yield self._check(name, trial, place, watch)
 
     def _check(self, name: str, trial: Any, place: int, watch: Watch) -> Outcome:
         watch.before(place, name)

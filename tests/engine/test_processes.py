@@ -174,6 +174,12 @@ def test_a_mistake_of_ours_is_raised_with_its_traceback():
     assert children() == set()
 
 
+def test_a_case_that_cannot_be_built_here_is_not_reached():
+    (done,) = results(Processes(workshop(gru()), 1), [judging(0, 0, [CASES[0].but(time=10**12), CASES[0]], IDS[:1])])
+    assert told(done) == [(0, IDS[0], "not_reached"), (1, IDS[0], "holds")]
+    assert "the case cannot be built here: " in at(done, 0)[IDS[0]][1]
+
+
 def test_abandoned_halfway():
     """A caller that stops listening leaves no work behind, and the engine can be used again."""
     with closing(Processes(workshop(gru()), 2)) as engine:
