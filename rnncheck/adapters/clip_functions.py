@@ -13,8 +13,14 @@ OPTIONS = ("norm_type", "error_if_nonfinite", "foreach")
 """The features that are arguments, and that a signature tells."""
 
 
-def clip_function(function: Callable[..., Any], name: str, *, without: tuple[str, ...] = (), source: str | None = None,
-                  reference: Subject | None = None) -> Subject:
+def clip_function(
+    function: Callable[..., Any],
+    name: str,
+    *,
+    without: tuple[str, ...] = (),
+    source: str | None = None,
+    reference: Subject | None = None,
+) -> Subject:
     """A function (parameters, max_norm, ...) as a subject that claims what its signature offers, except ``without``."""
     declared = {feature: Claim(feature not in without, "declared") for feature in CLIP_FEATURES}
     claims = declared | {feature: _from_signature(function, feature) for feature in OPTIONS if feature not in without}

@@ -1,6 +1,7 @@
 """What a constructor offers: an argument that is there and is not refused; and which axis a layer takes for time."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from rnncheck.adapters.constructor import Constructor
 from rnncheck.adapters.names import own_parameters
-from rnncheck.adapters.tiny import BATCH, TIME, Ground, ground, reason_not
+from rnncheck.adapters.tiny import BATCH, TIME, Ground, attempt, ground, reason_not
 from rnncheck.config import Config
 from rnncheck.subject import Claim
 
@@ -79,11 +80,9 @@ def _asked(start: Ground, feature: str) -> Claim:
 
 def _shapes(start: Ground, config: Config | None = None) -> list[tuple[int, ...]] | None:
     """Of all parameters, in their order; None where the layer cannot be built."""
-    try:
-        layer = start.subject.build(config or start.case.config, torch.float32, torch.device("cpu"))
-    except Exception:  # a claim that fails inside
-        return None
-    return [tuple(parameter.shape) for parameter in own_parameters(layer.module).values()]
+    built = partial(start.subject.build, config or start.case.config, torch.float32, torch.device("cpu"))
+    layer, error = attempt(built)
+    return None if error else [tuple(parameter.shape) for parameter in own_parameters(layer.module).values()]
 
 
 def _only(start: Ground, feature: str) -> Claim | None:
@@ -123,9 +122,8 @@ def layout_claims(start: Ground) -> dict[str, Claim]:
 def _heeded(start: Ground) -> Claim:
     """batch_first=True where only ** takes it: whether it is then read so."""
     claim = _not_refused(start, start.case.config.but(batch_first=True))
-    seen: list[Ground] = []
-    failed = reason_not(lambda: seen.append(ground(start.subject, start.case.but(batch_first=True), start.forms)))
-    if claim.offered and failed is None and not _reads_batch_first(seen[0]):
+    seen, error = attempt(lambda: ground(start.subject, start.case.but(batch_first=True), start.forms))
+    if claim.offered and error is None and not _reads_batch_first(seen):
         return Claim(False, "signature", "batch_first disappears in the constructor's ** without effect")
     return claim
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,7 +55,8 @@ class Constructor:
         places: dict[str, Any] = {"dtype": dtype, "device": device}
         taken = {name: value for name, value in places.items() if name in self.signature.names}
         sizes, options = self.arguments(config)
-        made = self.target.object(*sizes, **options, **taken)
+        with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
+            made = self.target.object(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = made.to(dtype=dtype, device=device)
         return made

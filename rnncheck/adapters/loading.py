@@ -1,6 +1,7 @@
 """Whether parameters can be set under torch's names, and which gate is where then, and which GRU it is."""
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from itertools import permutations
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.adapters.names import misfit, own_parameters, unmatched
-from rnncheck.adapters.tiny import Ground, NotOffered, reason_not
+from rnncheck.adapters.tiny import Ground, NotOffered, attempt, reason_not
 from rnncheck.config import Config
 from rnncheck.run import Run
 from rnncheck.subject import Claim
@@ -62,10 +63,9 @@ def _claims_of(formula: Formula | None, config: Config) -> dict[str, Claim]:
 
 def _why_not_loaded(start: Ground, configs: Collection[Config]) -> str | None:
     for config in configs:
-        layer = start.subject.build(config, torch.float32, torch.device("cpu"))
-        own = own_parameters(layer.module)
-        if layer.names is None:
-            return unmatched(own, config)
+        layer, error = attempt(partial(start.subject.build, config, torch.float32, torch.device("cpu")))
+        if error is None and layer.names is None:  # what fails inside says nothing of names
+            return unmatched(own_parameters(layer.module), config)
     names, simplest = start.layer.names, start.case.config  # type: ignore[attr-defined]
     return misfit(own_parameters(start.layer.module), names, simplest) or reason_not(lambda: _comes_back(start))
 
@@ -89,15 +89,15 @@ def _loaded(start: Ground) -> tuple[Any, Mapping[str, Tensor]]:
 
 def _formula(start: Ground) -> Formula | None:
     """The formula that explains the numbers, None if there is none."""
-    seen: list[Run] = []
-    if reason_not(lambda: seen.append(_run(start))) is not None:
+    seen, error = attempt(lambda: _run(start))
+    if error is not None:
         return None
     config, parameters = start.case.config, start.case.parameters()
     x = start.case.input_tensor()
     for formula in _formulas(config):
         variant = config.but(reset_after=formula.reset_after, batch_first=False)
         rows = {name: _in_torchs_order(name, value, formula.gates, config.gates) for name, value in parameters.items()}
-        if _close(seen[0], oracle.truth(variant, rows, x)):
+        if _close(seen, oracle.truth(variant, rows, x)):
             return formula
     return None
 

@@ -54,7 +54,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     start = _laid_out(start, layout)
     claims = {**_mode_claims(start), **layout, **constructor_claims(start), **_forward_claims(start)}
     claims |= {name: Claim(True, "probed") for name in ("state", "float32")}
-    claims |= _module_claims(start) | _call_claims(start, subject.claims)
+    claims |= _module_claims(start) | _call_claims(start, subject.claims) | dict(subject.claims)
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     return {**claims, **subject.claims}
 

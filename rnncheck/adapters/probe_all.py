@@ -1,10 +1,12 @@
 """Probes subjects where a crash or a hang of theirs does not take us down, and settles what they claim."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rnncheck.adapters.locate import one_line
 from rnncheck.adapters.modes import modes_in
 from rnncheck.adapters.probe import probe
+from rnncheck.adapters.tiny import CALLS
 from rnncheck.case import DTYPES
 from rnncheck.config import MODES
 from rnncheck.engine import Done, Job, Workshop, make_engine
@@ -13,7 +15,8 @@ from rnncheck.strategies.structure import FORMS
 from rnncheck.subject import FEATURES, Claim, Subject
 
 HOPED_FOR = ("batched", "time_first", "hx", "hx_none", "state", "float32", "training", "module")
-"""What is taken for granted of a subject whose probe crashed or hung, so that a case can show it."""
+"""What is taken for granted of a subject that crashes or hangs whatever is asked of it, so that a case can show it."""
+CALLED_CLIP = ("generator", "single_tensor", "returned_norm")
 
 
 def probe_all(subjects: Sequence[Subject], engine: str = "processes", jobs: int | None = None) -> list[Subject]:
@@ -29,34 +32,64 @@ def probe_all(subjects: Sequence[Subject], engine: str = "processes", jobs: int 
     return [one if one.reference is None else _beside(one, next(ready)) for one in settled[: len(subjects)]]
 
 
-def _probed(everyone: list[Subject], engine: str, jobs: int | None) -> dict[int, Done]:
+def _probed(everyone: list[Subject], engine: str, jobs: int | None) -> dict[int, Mapping[str, Claim]]:
+    """The claims of those that do not declare them all. Where a probe did not end, the features are tried one by one."""
     waiting = [i for i, one in enumerate(everyone) if not _declares_all(one)]
-    if not waiting:
-        return {}
-    working = make_engine(engine, Workshop(everyone, {}, probe), jobs)
+    done = dict(zip(waiting, _run([everyone[i] for i in waiting], engine, jobs), strict=True))
+    return {i: one.claims if one.claims is not None else _one_by_one(everyone[i], one, engine, jobs)
+            for i, one in done.items()}  # fmt: skip
+
+
+def _run(subjects: list[Subject], engine: str, jobs: int | None) -> list[Done]:
+    if not subjects:
+        return []
+    working = make_engine(engine, Workshop(subjects, {}, probe), jobs)
     try:
-        return {done.job.subject: done for done in working.run(Job(n, "probe", i) for n, i in enumerate(waiting))}
+        return list(working.run(Job(i, "probe", i) for i in range(len(subjects))))
     finally:
         working.close()
+
+
+def _one_by_one(subject: Subject, lost: Done, engine: str, jobs: int | None) -> Mapping[str, Claim]:
+    """Each feature in a probe of its own: one that ends the process is claimed, so that a case can show what happens."""
+    if subject.kind == "clip":
+        return {**subject.claims, **{name: Claim(True, "probed", _said(lost)) for name in CALLED_CLIP}}
+    features = [name for name in CALLS if name not in subject.claims]
+    done = _run([_asked_only(subject, name) for name in features], engine, jobs)
+    told = [one.claims for one in done if one.claims is not None]
+    if not told:
+        return dict.fromkeys(FEATURES, Claim(False, "probed", _said(lost))) | _hoped_for(subject, lost)
+    each = {name: Claim(True, "probed", _said(one)) if one.claims is None else one.claims[name]
+            for name, one in zip(features, done, strict=True)}  # fmt: skip
+    return {**told[0], **each, **subject.claims}
+
+
+def _asked_only(subject: Subject, feature: str) -> Subject:
+    others = {name: Claim(False, "declared") for name in CALLS if name != feature}
+    return replace(subject, claims={**others, **subject.claims})
+
+
+def _hoped_for(subject: Subject, lost: Done) -> dict[str, Claim]:
+    modes = subject.modes or modes_in(subject.name) or ("LSTM",)
+    return {name: Claim(True, "probed", _said(lost)) for name in (*HOPED_FOR, *modes)} | dict(subject.claims)
+
+
+def _said(lost: Done) -> str:
+    return f"its probe did not end: {one_line(lost.lost or 'no reason known')}"
 
 
 def _declares_all(subject: Subject) -> bool:
     return subject.kind == "layer" and bool(subject.modes) and FEATURES.keys() <= subject.claims.keys()
 
 
-def _settled(subject: Subject, done: Done) -> Subject:
+def _settled(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     if subject.kind == "clip":
-        return subject if done.claims is None else replace(subject, claims=done.claims)
-    if done.claims is None:
-        why = f"the probe did not end: {done.lost or 'no reason known'}"
-        hoped = {name: Claim(name in HOPED_FOR, "probed", why) for name in FEATURES}
-        modes = subject.modes or modes_in(subject.name) or ("LSTM",)
-        return replace(subject, modes=modes, claims=hoped | dict(subject.claims))
-    claims = {name: claim for name, claim in done.claims.items() if name not in MODES}
+        return replace(subject, claims=found)
+    claims = {name: claim for name, claim in found.items() if name not in MODES}
     for needed in (tuple(FORMS.values()), tuple(DTYPES)):
         if not any(claims[name].offered for name in needed):
             raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
-    modes = tuple(mode for mode in MODES if mode in done.claims and done.claims[mode].offered) or subject.modes
+    modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
     return _as_seen(replace(subject, modes=modes, claims=claims))
 
 

@@ -71,16 +71,20 @@ def _trial(subject: Subject, case: Case) -> Trial:
     return Trial(replace(subject, claims={}), case)  # without the claim to load, parameters stay as they are
 
 
-def reason_not(action: Callable[[], Any], only: tuple[type[BaseException], ...] = (BaseException,)) -> str | None:
-    """None where ``action`` succeeds (or raises anything but ``only``); else the exception in one line."""
+def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """(what ``action`` returns, None), or (None, what the subject raised)."""
     try:
         with warnings.catch_warnings(), subject_at_work("probing"):
             warnings.simplefilter("ignore")
-            action()
+            return action(), None
     except SubjectError as error:
-        cause = root(error)
-        return said(cause) if isinstance(cause, only) else None
-    return None
+        return None, root(error)
+
+
+def reason_not(action: Callable[[], Any], only: tuple[type[BaseException], ...] = (BaseException,)) -> str | None:
+    """None where ``action`` succeeds (or raises anything but ``only``); else the exception in one line."""
+    _, error = attempt(action)
+    return said(error) if error is not None and isinstance(error, only) else None
 
 
 def root(error: BaseException) -> BaseException:

@@ -10,9 +10,7 @@ class FourLinears(nn.Module):
     def __init__(self, input_size, hidden_size):
         super().__init__()
         self.hidden_size = hidden_size
-        self.forget, self.write, self.candidate, self.out = (
-            nn.Linear(input_size + hidden_size, hidden_size) for _ in "fico"
-        )
+        self.forget, self.write, self.candidate, self.out = (nn.Linear(input_size + hidden_size, hidden_size) for _ in "fico")
 
     def forward(self, x, state=None):
         batch, time, _ = x.shape

@@ -1,5 +1,6 @@
 """What subjects claim: by declaration, by signature, by tiny calls; and what a probe must not hide."""
 
+import ctypes
 import functools
 from dataclasses import replace
 
@@ -33,17 +34,13 @@ def offered(subject):
     return {name for name, claim in subject.claims.items() if claim.offered}
 
 
-@pytest.mark.parametrize(
-    "layer", [*OURS, *TORCHS], ids=lambda layer: f"{layer.__module__.partition('.')[0]}.{layer.__name__}"
-)
+@pytest.mark.parametrize("layer", [*OURS, *TORCHS], ids=lambda layer: f"{layer.__module__.partition('.')[0]}.{layer.__name__}")
 def test_declared_claims_are_what_a_probe_finds(layer):
     """But for what no probe can see (how parameters are drawn, what is not installed), or torch deviates in."""
     (declared,) = subjects(layer)
     assert set(declared.claims) == set(FEATURES)
     probed = probe(replace(declared, build=Constructor(described(layer)), modes=(), claims={}))
-    differing = {
-        name: probed[name].why for name, claim in declared.claims.items() if claim.offered != probed[name].offered
-    }
+    differing = {name: probed[name].why for name, claim in declared.claims.items() if claim.offered != probed[name].offered}
     beyond = {"onnx", "torch_init"} if layer in OURS else {"onnx", "vmap"}
     assert set(differing) <= beyond, differing
     assert declared.modes == tuple(mode for mode in MODES if probed[mode].offered)
@@ -227,29 +224,32 @@ def test_spectral_norm_keeps_only_a_part_of_what_is_loaded():
     assert gru.claims["load"].why == "weight_hh_l0 is not what was loaded (a parametrization changes it)"
 
 
-class Lost:
-    """An engine whose workers die in every probe."""
+class Crashes(nn.GRU):
+    """Ends the process whatever is asked of it."""
 
-    def __init__(self, workshop):
-        pass
-
-    def run(self, jobs):
-        from rnncheck.engine import Done
-
-        yield from (Done(job, lost="crashed: SIGSEGV") for job in jobs)
-
-    def close(self):
-        pass
+    def forward(self, input, hx=None):
+        ctypes.string_at(0)
 
 
-def test_a_subject_that_dies_in_its_probe_is_judged_all_the_same(monkeypatch):
-    from rnncheck.adapters import probe_all as module
+class CrashesOnPacked(nn.GRU):
+    def forward(self, input, hx=None):
+        if isinstance(input, nn.utils.rnn.PackedSequence):
+            ctypes.string_at(0)
+        return super().forward(input, hx)
 
-    monkeypatch.setattr(module, "make_engine", lambda name, workshop, jobs: Lost(workshop))
-    (lost,) = module.probe_all(subjects(targets.TextbookGRU))
+
+def test_a_subject_that_dies_in_its_probe_is_judged_all_the_same():
+    (lost,) = probe_all(subjects(Crashes), "processes", 1)
     assert lost.modes == ("GRU",)
     assert {"batched", "hx_none", "float32"} <= offered(lost) and "packed" not in offered(lost)
-    assert lost.claims["packed"].why == "the probe did not end: crashed: SIGSEGV"
+    assert lost.claims["packed"].why.startswith("its probe did not end: crashed")
+
+
+def test_a_feature_that_ends_the_process_is_claimed_so_that_a_case_shows_it():
+    (found,) = probe_all(subjects(CrashesOnPacked), "processes", 1)
+    assert "SIGSEGV" in found.claims["packed"].why and found.offers("packed")
+    assert set(found.claims) == set(FEATURES)
+    assert {"load", "layers", "unbatched", "float64", "meta"} <= offered(found) and not found.offers("vmap")
 
 
 def test_nothing_is_probed_that_declares_everything(monkeypatch):

@@ -166,9 +166,7 @@ def test_a_property_that_asks_an_instance_for_another_configuration_is_not_claim
 def test_a_cell_is_the_layer_it_is_a_cell_of(cell, layer, rows):
     (subject,), (reference,) = (probe_all(subjects(target), "inline") for target in (cell, layer))
     assert subject.modes == reference.modes
-    assert not any(
-        subject.offers(feature) for feature in ("layers", "bidirectional", "batch_first", "packed", "dropout")
-    )
+    assert not any(subject.offers(feature) for feature in ("layers", "bidirectional", "batch_first", "packed", "dropout"))
     for mode in subject.modes:
         case = Case(Config(mode, 4, 7), time=5, batch=rows, hx="random")
         torch.testing.assert_close(vars(Trial(subject, case).run), vars(Trial(reference, case).run))
