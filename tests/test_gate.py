@@ -1,0 +1,191 @@
+"""The gate: what a configuration says, each exit code, deviations, the baseline, GitHub's annotations, and the workflow in the docs."""
+
+import datetime
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rnncheck.devices import KINDS, is_here
+from rnncheck.errors import UsageError
+from rnncheck.faces import gate as gate_module
+from rnncheck.faces.cli import main
+from rnncheck.faces.config_file import read_config
+from rnncheck.faces.gate import GateResult
+from tests.report.built import failing, report, verdict
+
+DOCS = Path(__file__).parent.parent / "docs" / "ci.md"
+ABSENT = next(kind for kind in KINDS if not is_here(kind))
+MINE = '''
+import torch
+
+class Right(torch.nn.LSTM):
+    """Right, as far as we know."""
+
+class Forgetful(torch.nn.LSTM):
+    """Ignores the state that it is given."""
+
+    def forward(self, input, hx=None):
+        return super().forward(input)
+'''
+TINY = 'profile = "smoke"\nmax_examples = 4\nengine = "inline"\n'
+RIGHT = TINY + 'targets = ["mine.py:Right"]\nproperties = ["shape.output"]\n'
+FORGETFUL = TINY + 'targets = ["mine.py:Forgetful"]\nproperties = ["time.split"]\n'
+DEVIATION = '[[tool.rnncheck.deviations]]\nproperty = "time.split"\nreason = "known"\n'
+YESTERDAY = datetime.date.today() - datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs the command line in a folder with mine.py and a pyproject.toml: returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    (tmp_path / "mine.py").write_text(MINE)
+
+    def runs(config: str, *words: str) -> int:
+        (tmp_path / "pyproject.toml").write_text("[tool.rnncheck]\n" + config)
+        monkeypatch.setattr("sys.argv", ["rnncheck", *(words or ("gate",))])
+        with pytest.raises(SystemExit) as done:
+            main()
+        return done.value.code
+
+    return runs
+
+
+def test_passed(run, capsys):
+    assert run(RIGHT) == 0
+    assert "All that is claimed holds: 1 properties" in capsys.readouterr().out
+
+
+def test_a_failure_is_annotated_and_summarised(run, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    (tmp_path / "summary.md").write_text("before\n")
+    assert run(FORGETFUL) == 1
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::error ")]
+    assert len(told) == 1
+    assert told[0].startswith("::error title=time.split%3A mine.py%3AForgetful,file=mine.py::time.split does not hold")
+    assert "%0A  Running a sequence" in told[0]
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.startswith("before\n# rnncheck") and "| ✗ | `time.split` | fails |" in summary
+
+
+def test_a_required_device_that_is_missing_is_incomplete(run, capsys):
+    assert run(RIGHT + f'require = ["{ABSENT}"]') == 3
+    assert f"no such device: {ABSENT}" in capsys.readouterr().out
+
+
+def test_coverage_that_is_short_is_incomplete(run, capsys):
+    assert run(RIGHT + "coverage = 1.0") == 3
+    assert re.search(r"Right: \d+ of \d+ combinations were judged, but coverage = 1.0", capsys.readouterr().out)
+
+
+def test_a_declared_deviation_passes(run, capsys):
+    assert run(FORGETFUL + DEVIATION + 'subject = "mine.py:Forgetful"') == 0
+    assert "1 known deviations" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "config, says",
+    [
+        (RIGHT.replace("shape.output", "time.split") + DEVIATION, "the declared deviation did not occur on"),
+        (FORGETFUL + DEVIATION + f"expires = {YESTERDAY}", f"the deviation expired on {YESTERDAY}"),
+        (RIGHT + DEVIATION + 'subject = "mine.py:Gone"', "of mine.py:Gone matches none of mine.py:Right"),
+    ],
+    ids=["does not occur", "expired", "matches nothing"],
+)
+def test_a_stale_deviation_fails(run, capsys, config, says):
+    assert run(config) == 1
+    assert says in capsys.readouterr().out
+
+
+def test_a_deviation_on_another_device_is_left_aside(run):
+    config = RIGHT.replace("shape.output", "time.split") + DEVIATION
+    assert run(config + 'where = {device = "cuda"}') == 0
+
+
+@pytest.mark.parametrize(
+    "config, says",
+    [
+        ('device = ["cpu"]', "unknown key 'device'; did you mean 'devices'?"),
+        ("targets = []", "the gate needs at least one"),
+        ('targets = "mine.py:Right"', "targets = 'mine.py:Right', but should be a list of strings"),
+        ("seed = true", "seed = True, but should be a whole number"),
+        ("coverage = 2.0", "coverage = 2.0, but should be a share"),
+        ('deviations = ["time.split"]', "an array of tables"),
+        (DEVIATION + 'expires = "2027-01-31"', "a date such as 2027-01-31, without quotes"),
+        (DEVIATION + "where = {dtyp = 1}", "deviation 1: where: unknown key 'dtyp'; did you mean 'dtype'?"),
+        (DEVIATION + 'because = "x"', "deviation 1: unknown key 'because'"),
+        ('[[tool.rnncheck.deviations]]\nproperty = "time.split"', "deviation 1 has no reason"),
+        ('[[tool.rnncheck.deviations]]\nproperty = "time.split"\nreason = " "', "has no reason: say why"),
+        (DEVIATION + 'case = "gone.json"', "gone.json: no such file"),
+        ("= 3", "is not TOML"),
+        (RIGHT + 'baseline = "gone.json"', "gone.json' cannot be read"),
+        (RIGHT + 'baseline = "mine.py"', "is not a JSON report"),
+        ('targets = ["mine.py:Missing"]', "Missing"),
+        (RIGHT.replace("smoke", "smok"), "profile = 'smok', but should be one of"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_and_exit_2(run, capsys, config, says):
+    assert run(config) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.startswith("rnncheck: ") and error.count("\n") == 1
+
+
+def test_no_configuration(run, capsys, tmp_path):
+    assert run("", "gate", "--config", "gone.toml") == 2
+    assert "gone.toml cannot be read" in capsys.readouterr().err
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    with pytest.raises(UsageError, match=r"has no table \[tool.rnncheck\]"):
+        read_config(tmp_path / "pyproject.toml")
+
+
+@pytest.mark.parametrize(
+    "now, words",
+    [
+        (verdict("holds"), None),
+        (verdict("deviates"), None),
+        (failing(), None),
+        (verdict("not_claimed", reason="raises"), "held in the baseline and is not claimed now: raises"),
+        (verdict("not_reached", reason="the budget"), "held in the baseline and is not reached now"),
+        (verdict("holds", "shape.output"), "held in the baseline and was not checked now"),
+    ],
+)
+def test_what_held_in_the_baseline(now, words):
+    current = report(now)
+    lost = gate_module._lost({("mine.py:MyLSTM", "time.split")}, current)
+    assert [line.partition(" on mine.py:MyLSTM ")[2][: len(words or "")] for line in lost] == ([words] if words else [])
+    assert GateResult(current, tuple(lost)).exit_code == (0 if now.verdict in ("holds", "deviates") and not words else 1)
+
+
+def test_a_baseline_is_what_json_wrote(run, capsys):
+    assert run(RIGHT, "gate", "--json", "base.json") == 0
+    assert run(RIGHT.replace("shape.output", "shape.state") + 'baseline = "base.json"') == 1
+    assert "shape.output on mine.py:Right held in the baseline and was not checked now" in capsys.readouterr().out
+
+
+def test_verify_reads_deviations_from_a_file(run, capsys, tmp_path):
+    (tmp_path / "known.toml").write_text(DEVIATION.replace("tool.rnncheck.", ""))
+    options = ["--properties", "time.split", "--profile", "smoke", "--max-examples", "4", "--engine", "inline"]
+    assert run("", "verify", "mine.py:Forgetful", "--deviations", "known.toml", *options) == 0
+    assert "1 known deviations" in capsys.readouterr().out
+
+
+def test_the_workflow_in_the_docs_runs(run, tmp_path):
+    commands = re.findall(r"run: rnncheck (.*)", DOCS.read_text())
+    assert commands
+    for command in commands:
+        assert run(RIGHT, *shlex.split(command)) == 0
+    assert (tmp_path / "rnncheck.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "rnncheck.sarif").is_file()
+
+
+def test_the_configuration_in_the_docs_is_one(tmp_path):
+    tables = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), flags=re.S)
+    told = tomllib.loads("".join(tables))["tool"]["rnncheck"]
+    del told["deviations"][0]["case"]
+    assert gate_module.GateConfig(**{k: v for k, v in told.items() if k != "deviations"}).against == "torch.nn.LSTM"
+    (tmp_path / "known.toml").write_text("".join(tables).replace('case = "', '# "'))
+    assert read_config(tmp_path / "known.toml").deviations[0].where == {"dtype": ["float16", "bfloat16"]}
