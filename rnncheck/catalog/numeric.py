@@ -19,35 +19,47 @@ def finite(what: str, tensor: Tensor, axes: tuple[str, ...] = ()) -> Observation
     return identical(f"{what} is finite", tensor.isfinite(), torch.ones_like(tensor, dtype=torch.bool), axes)
 
 
-def calm(trial: Trial) -> Trial:
-    """The case with moderate values; rows of weight_hh have an absolute sum of 1/2, so that nothing grows for ever."""
+def moderate_parameters(trial: Trial) -> dict[str, Tensor]:
+    """Moderate weights; rows of weight_hh have an absolute sum of 1/2, so that nothing grows for ever."""
 
-    def moderate(name: str, parameter: Tensor) -> Tensor:
-        fan_in = parameter.shape[1] if parameter.dim() == 2 else 1
-        drawn = trial.like(parameter, f"moderate {name}", 0.5 * fan_in**-0.5)
+    def moderate(name: str, shape: tuple[int, ...]) -> Tensor:
+        drawn = trial.like(trial.x.new_empty(shape), f"moderate {name}", 0.5 * shape[-1] ** -0.5)
         return drawn / (2 * drawn.abs().sum(1, keepdim=True)) if name.startswith("weight_hh") else drawn
 
-    parameters = {name: moderate(name, parameter) for name, parameter in trial.parameters.items()}
-    state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state))
-    return trial.but(x=trial.like(trial.x, "moderate x"), state=state, parameters=parameters)
+    return {name: moderate(name, shape) for name, shape in trial.config.parameter_shapes().items()}
+
+
+def long(trial: Trial) -> Trial:
+    """Some hundred steps, up to 2000, of moderate values, through one layer (an instance: through all that it has)."""
+    time = 125 * 2 ** trial.draw("time", 0, 4)
+    config = trial.subject.fixed or trial.config.but(num_layers=1, dropout=0.0)
+    lengths = trial.lengths and tuple(max(1, n * time // trial.time) for n in trial.lengths)
+    x = trial.like(trial.x.new_empty(time, trial.batch, config.input_size), "moderate x")
+    bare = trial.but(x=x, state=None, lengths=lengths, config=config)
+    state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(bare.zero_state()))
+    return bare.but(state=state, parameters=moderate_parameters(bare))
+
+
+def finite_gradients(trial: Trial) -> Observation:
+    """The gradients of a mean over time are finite."""
+    weights = Run(*(trial.like(part, f"cotangent of {name}") / trial.time for name, part in trial.run.parts()))
+    gradients = trial.gradients(weights)
+    return every(finite(f"gradient of {name}", g) for name, g in gradients.items() if g is not None)
 
 
 @numeric("finite", formula="finite x, moderate weights: y, h_n, c_n are finite, time up to 2000", kind="invariant",
-         source="muditbhargava66/PyxLSTM#15: NaN after some hundred steps", stratum="long", cost=60)
+         source="muditbhargava66/PyxLSTM#15: NaN after some hundred steps", applies=at_least(time=1), cost=400)
 def finite_output(trial: Trial) -> Observation:
-    """Finite input and moderate weights give finite output and states, however long the sequence."""
-    return every(finite(name, part, Run.AXES[name]) for name, part in calm(trial).run.parts())
+    """Finite input and moderate weights give finite output and states, over thousands of steps."""
+    return every(finite(name, part, Run.AXES[name]) for name, part in long(trial).run.parts())
 
 
 @numeric("finite_gradient", formula="finite x, moderate weights: gradients are finite, time up to 2000",
-         kind="invariant", source="Pascanu et al. 2013: exploding gradients", applies=differentiable, stratum="long",
-         cost=200)
+         kind="invariant", source="Pascanu et al. 2013: exploding gradients",
+         applies=differentiable & at_least(time=1), cost=800)
 def finite_gradient(trial: Trial) -> Observation:
-    """Finite input and moderate weights give finite gradients, however long the sequence."""
-    quiet = calm(trial)
-    weights = Run(*(trial.like(part, f"cotangent of {name}") / trial.time for name, part in quiet.run.parts()))
-    gradients = quiet.gradients(weights)
-    return every(finite(f"gradient of {name}", g) for name, g in gradients.items() if g is not None)
+    """Finite input and moderate weights give finite gradients, over thousands of steps."""
+    return finite_gradients(long(trial))
 
 
 def reached(trial: Trial, step: int, row: int) -> Run:
@@ -68,8 +80,14 @@ def reached(trial: Trial, step: int, row: int) -> Run:
     return Run(output, *(h_n.expand(-1, -1, size) for size in sizes))
 
 
-@numeric("nan_stays", formula="isnan(f(x with NaN at (s, b))) ≡ what (s, b) may reach; all else ≡ f(x)",
-         kind="metamorphic", source="IEEE 754", applies=deterministic & at_least(time=1, batch=1), cost=4)
+@numeric(
+    "nan_stays",
+    formula="isnan(f(x with NaN at (s, b))) ≡ what (s, b) may reach; all else ≡ f(x)",
+    kind="metamorphic",
+    source="IEEE 754",
+    applies=deterministic & at_least(time=1, batch=1),
+    cost=4,
+)
 def nan_stays(trial: Trial) -> Observation:
     """A NaN in the input reaches exactly the outputs and states that it may reach; an inf none that it may not.
 
@@ -102,9 +120,14 @@ def largest(trial: Trial) -> float:
     return float(min(1e4, (torch.finfo(trial.case.torch_dtype).max / 16) ** 0.5 / width))
 
 
-@numeric("extreme", formula="x, W up to 1e4, x tiny, subnormal or -0: y, h_n, c_n finite and true", kind="differential",
-         source="exp overflows in a sigmoid or tanh written out; IEEE 754: gradual underflow",
-         applies=deterministic & saturating & at_least(time=1), cost=20)
+@numeric(
+    "extreme",
+    formula="x, W up to 1e4, x tiny, subnormal or -0: y, h_n, c_n finite and true",
+    kind="differential",
+    source="exp overflows in a sigmoid or tanh written out; IEEE 754: gradual underflow",
+    applies=deterministic & saturating & at_least(time=1),
+    cost=20,
+)
 def extreme(trial: Trial) -> Observation:
     """Very large and very small input, under small and very large weights, makes no NaN, and what is true; -0 is 0.
 
@@ -127,3 +150,18 @@ def extreme(trial: Trial) -> Observation:
         *(finite(what + name, part, Run.AXES[name]) for what, t in runs.items() for name, part in t.run.parts()),
         *(both(t.run, t.budget.truth, t.budget.allowed, what) for what, t in runs.items()),
     ])  # fmt: skip
+
+
+@numeric(
+    "extreme_gradient",
+    formula="x up to 1e4, moderate weights: gradients are finite",
+    kind="invariant",
+    cost=6,
+    source="torch.where passes a NaN gradient on from the branch that it does not take",
+    applies=differentiable & deterministic & saturating & at_least(time=1),
+)
+def extreme_gradient(trial: Trial) -> Observation:
+    """Gates that very large input saturates have finite gradients."""
+    state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state))
+    large = trial.like(trial.x, "large x", largest(trial))
+    return finite_gradients(trial.but(x=large, state=state, parameters=moderate_parameters(trial)))

@@ -1,0 +1,89 @@
+"""life.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+
+from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.operations import OPERATIONS, Life, importable, owner
+from rnncheck.config import MODES, Config
+from rnncheck.judge import judge
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+
+KILLS = {
+    "life.machine": "own-deepcopy-shares-weights",
+    "life.interleaved": "own-default-state-shared",
+}
+LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
+CASE = Case(Config("LSTM", 3, 4, 2, dropout=0.5), time=3, batch=2, hx="random", training=True)
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    assert outcome.status == "fails", case
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        "trace-bakes-batch", "own-default-state-cached", "own-pickle-loses-flag", "own-load-skips-reverse",
+        "own-weights-cached", "own-weights-cached-by-version", "own-parameters-listed-once", "weights-destroyed",
+        "own-weights-drift",
+    ],
+)  # fmt: skip
+def test_the_machine_finds(mutant):
+    assert killed(CATALOG["life.machine"], subject_of(MUTANTS[mutant]), 25) is not None
+
+
+@pytest.mark.parametrize("mutant", ["own-flag-on-the-class", "reset-noop-for-bidir"])
+def test_taking_turns_finds(mutant):
+    assert killed(CATALOG["life.interleaved"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 8) == []
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_correct_variants_are_clean(name):
+    assert [line for prop in KILLS for line in complaints(CATALOG[prop], subject_of(CORRECT[name]), 2)] == []
+
+
+def test_a_disagreement_says_what_was_done():
+    _, outcome = killed(CATALOG["life.machine"], subject_of(MUTANTS["own-load-skips-reverse"]))
+    assert "after load_state_dict" in outcome.mismatches[0]
+
+
+def test_every_operation_can_be_performed_on_torch():
+    life = Life.begin(Trial(TORCH["LSTM"], CASE))
+    assert [name for name, (_, offered) in OPERATIONS.items() if not offered(life)] == []
+    for name in OPERATIONS:
+        assert life.perform(name).holds, name
+    assert life.done[3].startswith("to(dtype) and back")
+
+
+def test_the_same_case_leads_the_same_life():
+    prop, subject = CATALOG["life.machine"], subject_of(MUTANTS["own-weights-cached"])
+    assert judge(prop, Trial(subject, CASE)) == judge(prop, Trial(subject, CASE))
+
+
+def test_a_class_of_a_function_is_not_pickled():
+    class Local(torch.nn.LSTM):
+        pass
+
+    life = Life.begin(Trial(TORCH["LSTM"], CASE))
+    assert importable(life)
+    life.layer.module.__class__ = Local
+    assert not importable(life)
+
+
+def test_a_parameter_is_found_where_it_lives():
+    life = Life.begin(Trial(TORCH["LSTM"], CASE))
+    assert owner(life, life.module.weight_hh_l1) == (life.module, "weight_hh_l1")
+    assert owner(life, torch.zeros(1)) is None

@@ -1,0 +1,93 @@
+"""mode.*: what each property catches, and what it lets through; and the statistics of it."""
+
+from fractions import Fraction
+from math import comb
+
+import pytest
+import torch
+
+from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.chance import by_chance, tails
+from rnncheck.catalog.masks import kept, kept_values, panes, placed
+from rnncheck.config import MODES, Config
+from rnncheck.trial import Trial, seeded
+from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+
+KILLS = {
+    "mode.repeatable": "dropout-state-ignores-seed",
+    "mode.eval_ignores_dropout": "dropout-in-eval",
+    "mode.dropout_between_layers": "mask-not-resampled",
+    "mode.rng": "own-random-state-consumed",
+}
+LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    assert outcome.status == "fails", case
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        "dropout-dead-assignment", "dropout-arg-on-1-layer-rnns", "dropout-scheme-depends-on-flags", "eval-sticks",
+        "miopen-second-step-all-drop", "own-dropout-after-last", "own-dropout-not-rescaled", "own-dropout-per-sequence",
+        "own-dropout-keep-probability", "own-dropout-on-recurrence",
+    ],
+)  # fmt: skip
+def test_wrong_dropout_is_found(mutant):
+    assert killed(CATALOG["mode.dropout_between_layers"], subject_of(MUTANTS[mutant]), 20) is not None
+
+
+@pytest.mark.parametrize("mutant", ["own-third-call-differs", "reset-noop-for-bidir", "weights-destroyed", "own-weights-drift"])
+def test_calls_that_differ_are_found(mutant):
+    assert killed(CATALOG["mode.repeatable"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mutant", ["own-eval-scales", "converted-module-never-loaded"])
+def test_wrong_eval_is_found(mutant):
+    assert killed(CATALOG["mode.eval_ignores_dropout"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 10) == []
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_correct_variants_are_clean(name):
+    assert [line for prop in KILLS for line in complaints(CATALOG[prop], subject_of(CORRECT[name]), 3)] == []
+
+
+@pytest.mark.parametrize(("count", "trials", "probability"), [(3, 10, 0.5), (0, 7, 0.25), (7, 7, 0.25), (19, 20, 0.75)])
+def test_tails_are_exact(count, trials, probability):
+    p = Fraction(probability)
+    each = [comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(trials + 1)]
+    assert tails(count, trials, probability) == pytest.approx(float(min(sum(each[: count + 1]), sum(each[count:]))))
+
+
+def test_chance_allows_six_standard_deviations_and_not_eight():
+    assert by_chance("heads", 5000 + 300, 10_000, 0.5).holds  # the standard deviation is 50
+    assert not by_chance("heads", 5000 + 400, 10_000, 0.5).holds
+    assert not by_chance("heads", 5000 - 400, 10_000, 0.5).holds
+
+
+@pytest.mark.parametrize(("probability", "count", "holds"), [(0.0, 0, True), (0.0, 1, False), (1.0, 5, True), (1.0, 4, False)])
+def test_certainty_leaves_nothing_to_chance(probability, count, holds):
+    assert by_chance("certain", count, 5, probability).holds is holds
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_value_that_was_dropped_is_zero_and_the_others_are_known(mode):
+    case = Case(Config(mode, 3, 4, 3, dropout=0.5), time=2, batch=2, training=True)
+    glass = panes(Trial(TORCH[mode], case))
+    with seeded(0):
+        run = glass.run_on(glass.build())
+    assert placed(glass, run, "call").holds
+    assert run.output[kept(glass, run)[:, :, 0]].allclose(torch.tensor(kept_values(case.config)[-1]).float())
+    assert 0.2 < kept(glass, run).float().mean() < 0.3  # 0.5 at each of two gaps

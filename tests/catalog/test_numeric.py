@@ -1,0 +1,93 @@
+"""numeric.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+
+from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.numeric import largest, long, reached
+from rnncheck.config import MODES, Config
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+from tests.mutants.extra_doors import EXTRA
+
+KILLS = {
+    "numeric.finite": "own-scale-grows-with-time",
+    "numeric.finite_gradient": "own-scale-grows-with-time",
+    "numeric.nan_stays": "own-nan-to-num",
+    "numeric.extreme": "stabiliser-or-normaliser-missing",
+    "numeric.extreme_gradient": "own-nan-gradient-of-where",
+}
+QUICK = [prop for prop in KILLS if not prop.startswith("numeric.finite")]
+LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of({**MUTANTS, **EXTRA}[mutant]))
+    assert outcome.status == "fails", case
+
+
+@pytest.mark.parametrize(
+    ("prop", "mutant"),
+    [
+        ("numeric.nan_stays", "own-nan-not-carried"),
+        ("numeric.nan_stays", "own-nan-spreads-over-batch"),
+        ("numeric.extreme", "own-tanh-from-exponentials"),
+        ("numeric.extreme", "own-input-clamped"),
+        ("numeric.extreme", "own-subnormal-states-flushed"),
+        ("numeric.extreme", "own-float16-overflows"),
+    ],
+)
+def test_more_mutants_are_killed(prop, mutant):
+    assert killed(CATALOG[prop], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 15 if prop in QUICK else 3) == []
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_correct_variants_are_clean(name):
+    assert [line for prop in QUICK for line in complaints(CATALOG[prop], subject_of(CORRECT[name]), 4)] == []
+
+
+def reach_of(**changes):
+    """What step 1 of sequence 1 reaches, in a packed case of three steps, lengths 3 and 2: (time, directions), states."""
+    config = Config("GRU", 2, 3).but(**changes)
+    run = reached(Trial(TORCH["GRU"], Case(config, time=3, batch=2, lengths=(3, 2))), step=1, row=1)
+    assert not run.output[:, 0].any()
+    assert not run.h_n[:, 0].any()
+    return run.output[:, 1, ::3].tolist(), run.h_n[:, 1, 0].tolist()
+
+
+def test_forward_reaches_later_steps_up_to_the_sequence_s_end():
+    assert reach_of() == ([[False], [True], [False]], [True])
+
+
+def test_reverse_reaches_earlier_steps():
+    assert reach_of(bidirectional=True) == ([[False, True], [True, True], [False, False]], [True, True])
+
+
+def test_above_two_directions_everything_is_reached():
+    assert reach_of(bidirectional=True, num_layers=2) == ([[True, True], [True, True], [False, False]], [True] * 4)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_the_largest_values_do_not_overflow(mode, dtype):
+    trial = Trial(TORCH[mode], Case(Config(mode, 7, 8), time=1, batch=1, dtype=dtype))
+    x, w = torch.full((7,), 3.5 * largest(trial), dtype=torch.float64), 3.5 * largest(trial)
+    assert (x.sum() * w).to(trial.x.dtype).isfinite()
+
+
+def test_a_long_case_has_long_lengths():
+    case = Case(Config("LSTM", 2, 3, 3, dropout=0.5), time=4, batch=2, lengths=(4, 1), hx="random", training=True)
+    trial = long(Trial(TORCH["LSTM"], case))
+    assert trial.time in (125, 250, 500, 1000, 2000)
+    assert trial.lengths == (trial.time, trial.time // 4)
+    assert not trial.case.dropout_active

@@ -1,0 +1,112 @@
+"""reject.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.refusals import mentions, others, refusal
+from rnncheck.config import MODES
+from rnncheck.subject import Malformed
+from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+from tests.mutants.extra_doors import EXTRA
+
+KILLS = {
+    "reject.input_size": "own-input-truncated",
+    "reject.packed_input_size": "own-packed-features-cut",
+    "reject.rank": "own-rank-flattened",
+    "reject.hx_shape": "own-state-batch-broadcast",
+    "reject.hx_rank": "hx-rank-unchecked",
+    "reject.packed_hx": "own-packed-state-unchecked",
+    "reject.hx_arity": "only-h-given",
+    "reject.hx_surplus": "own-third-state-dropped",
+    "reject.dtype": "own-input-cast",
+    "reject.hx_dtype": "state-on-other-device",
+    "reject.device": "own-foreign-state-zeroed",
+    "reject.empty_time": "zero-length",
+    "reject.lengths": "own-batch-sizes-repaired",
+    "reject.constructor": "own-constructor-unchecked",
+}
+DEVIATIONS = {
+    "reject.packed_hx": {*MODES},  # pytorch/pytorch#195803, #173946
+    "reject.packed_input_size": {"LSTM"},  # the same; its kernel reads past the end of the input
+    "reject.hx_surplus": {"LSTM"},
+    "reject.hx_dtype": {"LSTM"},
+}
+"""What torch.nn does not refuse, or not in words."""
+LSTM_ONLY = {"reject.hx_arity", "reject.hx_surplus"}
+LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of({**MUTANTS, **EXTRA}[mutant]))
+    assert outcome.status == "fails", case
+    assert "refused" in outcome.mismatches[0] or "of an input of time 0" in outcome.mismatches[0]
+
+
+@pytest.mark.parametrize(
+    ("prop", "mutant"),
+    [
+        ("reject.hx_shape", "extra-layers-accepted"),
+        ("reject.hx_shape", "own-cell-size-unchecked"),
+        ("reject.hx_shape", "own-refusal-freezes-parameters"),
+        ("reject.packed_input_size", "own-refusal-harms-layer"),
+        ("reject.input_size", "own-input-size-broadcast"),
+    ],
+)
+def test_more_mutants_are_killed(prop, mutant):
+    assert killed(CATALOG[prop], subject_of(MUTANTS[mutant])) is not None
+
+
+CLEAN = [
+    (prop, mode) for prop in KILLS for mode in MODES
+    if mode not in DEVIATIONS.get(prop, ()) and (mode == "LSTM" or prop not in LSTM_ONLY)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("prop", "mode"), CLEAN)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 12) == []
+
+
+HARMLESS = [("reject.packed_hx", mode) for mode in MODES] + [("reject.hx_surplus", "LSTM"), ("reject.hx_dtype", "LSTM")]
+
+
+@pytest.mark.parametrize(("prop", "mode"), HARMLESS)
+def test_torch_deviates(prop, mode):
+    assert killed(CATALOG[prop], TORCH[mode]) is not None
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_correct_variants_are_clean(name):
+    without = DEVIATIONS if issubclass(CORRECT[name].target, torch.nn.LSTM) else ()
+    without = without if CORRECT[name].like is torch.nn.LSTM else LSTM_ONLY
+    props = [CATALOG[prop] for prop in KILLS if prop not in without]
+    assert [line for prop in props for line in complaints(prop, subject_of(CORRECT[name]), 3)] == []
+
+
+def test_a_message_mentions_whole_numbers_and_words():
+    assert mentions("Expected hidden size (2, 3, 4), got [2, 13, 4]", (13,))
+    assert not mentions("Expected hidden size (2, 3, 4), got [2, 13, 4]", (1,))
+    assert mentions("got 4D instead", (4,))
+    assert not mentions("0.5 is too large", (5,))
+    assert mentions("found Half, expected Float", ("float32", "Float"))
+    assert not mentions("expected BFloat16", ("float16", "Float"))
+    assert mentions("got [2, 3, 4, 1]", (4711, (2, 3, 4, 1)))
+
+
+def test_only_an_exception_is_a_refusal():
+    def malformed():
+        raise Malformed("a list returned")
+
+    assert refusal(lambda: 1) is None
+    assert refusal(malformed) is None
+    assert refusal(lambda: 1 / 0) == "ZeroDivisionError: division by zero"
+
+
+def test_other_sizes_are_positive_and_other():
+    assert others(4) == [1, 5, 3, 8]
+    assert others(1) == [2]
+    assert others(0) == [1]

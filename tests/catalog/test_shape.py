@@ -1,0 +1,68 @@
+"""shape.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.shape import form
+from rnncheck.config import MODES
+from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+from tests.mutants.extra_doors import EXTRA
+
+KILLS = {
+    "shape.output": "bf-output-not-transposed",
+    "shape.state": "own-states-batch-first",
+    "shape.dtype_device": "stateful-mixed-precision",
+    "shape.autocast": "own-autocast-states-float32",
+    "shape.parameters": "own-extra-buffer",
+    "shape.meta": "own-default-state-on-cpu",
+}
+STATUS = {"shape.meta": "errored"}
+LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
+
+
+@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of({**MUTANTS, **EXTRA}[mutant]))
+    assert outcome.status == STATUS.get(prop, "fails"), case
+
+
+@pytest.mark.parametrize("mutant", ["own-packed-output-enforce-sorted", "packed-meta-from-max-length"])
+def test_a_packed_output_has_the_form_of_its_input(mutant):
+    assert killed(CATALOG["shape.output"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mutant", ["stack-input-size-ignores-directions", "last-layer-size-off", "config-values-permuted",
+                                    "own-zero-biases-without-bias"])  # fmt: skip
+def test_wrong_parameters_fail_with_their_shapes(mutant):
+    _, outcome = killed(CATALOG["shape.parameters"], subject_of(MUTANTS[mutant]))
+    assert outcome.status == "fails"
+    assert "weight_ih_l0" in outcome.mismatches[0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_correct_variants_are_clean(name):
+    assert [line for prop in KILLS for line in complaints(CATALOG[prop], subject_of(CORRECT[name]), 4)] == []
+
+
+def test_the_form_of_a_tensor_is_its_shape():
+    assert form(torch.zeros(2, 3)) == {"type": "Tensor", "shape": (2, 3)}
+    assert form(torch.zeros(2, 3), features=5) == {"type": "Tensor", "shape": (2, 5)}
+    assert form([]) == {"type": "list"}
+
+
+def test_the_form_of_a_packed_sequence_has_its_order():
+    packed = pack_padded_sequence(torch.zeros(3, 2, 4), torch.tensor([1, 3]), enforce_sorted=False)
+    assert form(packed, features=6) == {
+        "type": "PackedSequence", "data": {"type": "Tensor", "shape": (4, 6)}, "batch_sizes": [2, 1, 1],
+        "sorted_indices": [1, 0], "unsorted_indices": [1, 0],
+    }  # fmt: skip
