@@ -1,5 +1,252 @@
-"""agree: to come."""
+"""What must agree: with the equations, a reference, other dtypes, devices, backends, and torch's transformations."""
 
-from rnncheck.property import Family
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from rnncheck import oracle
+from rnncheck.catalog import derivatives
+from rnncheck.catalog.moves import rows
+from rnncheck.catalog.transformed import as_onnx, compiled, exported, functional, scripted
+from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, padded
+from rnncheck.observation import Observation, both, every, fact
+from rnncheck.property import Family, Where
+from rnncheck.run import Run
+from rnncheck.subject import Layer
+from rnncheck.switches import switched
+from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
 
 agree = Family("agree")
+below_double = Where("below double precision", lambda case: case.dtype != "float64")
+contiguous = Where("contiguous", lambda case: case.layout == "contiguous")
+
+
+@agree("forward", formula="f(x) = float64 truth", source="the equations of torch.nn.RNN, GRU, LSTM",
+       kind="differential", needs=("load",), applies=deterministic, cost=1)  # fmt: skip
+def forward(trial: Trial) -> Observation:
+    """Output and final states are those of the equations, but for rounding."""
+    return both(trial.run, trial.budget.truth, trial.budget.allowed)
+
+
+@agree("against", formula="f(x) = reference(x)", source="--against", kind="differential", needs=("load",),
+       applies=deterministic)  # fmt: skip
+def against(trial: Trial) -> Observation:
+    """The reference, given the same parameters, gives the same; and it is right itself."""
+    reference = trial.subject.reference
+    if reference is None or reference.refuses(trial.case) or not reference.offers("load"):
+        return Observation()
+    other, allowed = Trial(reference, trial.case, trial.tensors), trial.budget.allowed
+    right = both(other.run, trial.budget.truth, allowed, f"{reference.name} itself: ")
+    return both(trial.run, other.run, allowed.map(lambda part: 2 * part)) & right
+
+
+# dtypes, devices, backends --------------------------------------------------------------------------------------------
+
+
+@agree("dtype", formula="f in float32, bfloat16, float16 = f in float64", kind="metamorphic",
+       needs=("load", "float64"), source="bfloat16 kernels beside float64 ones",
+       applies=deterministic & below_double)  # fmt: skip
+def dtype(trial: Trial) -> Observation:
+    """The same numbers give the same in double precision, but for the rounding of the case's dtype."""
+    double = {name: p.double() for name, p in trial.parameters.items()}
+    state = trial.state and tuple(map(Tensor.double, trial.state))
+    exact = trial.but(dtype="float64", x=trial.x.double(), state=state, parameters=double)
+    return both(trial.run, exact.run, trial.budget.allowed)
+
+
+@agree("autocast", formula="f under autocast = f, rounded as autocast does",
+       source="torch.autocast; pytorch/pytorch#45048", kind="differential",
+       needs=("load", "autocast", "training"), applies=deterministic & is_float32, cost=6)  # fmt: skip
+def autocast(trial: Trial) -> Observation:
+    """Under autocast the results, and the gradients of a loss of them, are right within autocast's own rounding."""
+    kind = trial.x.device.type
+    low = torch.get_autocast_dtype(kind)
+    rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=low)
+    weights, h_0, c_0 = trial.cotangents(), *(*trial.given_state, None)[:2]
+    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
+    budget = oracle.budget(*given, rounding=rounding, seed=trial.case.seed)
+    slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=trial.case.seed)
+    with torch.autocast(kind, low):
+        run = trial.run_on(trial.layer)
+    found = derivatives.gradients_through(trial, trial.layer, partial(_under_autocast, trial), weights)
+    return both(run, budget.truth, budget.allowed) & derivatives.within_budget(slopes, found)
+
+
+def _under_autocast(trial: Trial, leaves: Mapping[str, Tensor]) -> Run:
+    with torch.autocast(trial.x.device.type, torch.get_autocast_dtype(trial.x.device.type)):
+        run = trial.read(*trial.call_on(trial.layer, leaves["input"], derivatives.states_in(leaves)))
+    return run.map(Tensor.float)
+
+
+@agree("device", formula="f on the CPU = f on the accelerator",
+       source="pytorch/pytorch#94754, #90421, #95118", cost=8, kind="metamorphic", needs=("load",),
+       applies=deterministic)  # fmt: skip
+def device(trial: Trial) -> Observation:
+    """The CPU and the machine's accelerator give the same, each within its own rounding, with TF32 off and on."""
+    if not torch.accelerator.is_available():
+        raise NotReached("there is no accelerator in this machine")
+    found = torch.accelerator.current_accelerator()
+    other = "cpu" if not trial.case.device.startswith("cpu") or found is None else found.type
+    there = _moved(trial, other)
+    seen = both(there.run, there.budget.truth, there.budget.allowed, f"on {other}: ")
+    return seen & every(_with_tf32(t, on) for t in (there, trial) if t.x.is_cuda for on in ((), ("tf32",)))
+
+
+def _moved(trial: Trial, device: str) -> Trial:
+    parameters = {name: p.to(device) for name, p in trial.parameters.items()}
+    state = trial.state and tuple(part.to(device) for part in trial.state)
+    return trial.but(device=device, x=trial.x.to(device), state=state, parameters=parameters)
+
+
+def _with_tf32(trial: Trial, switches: tuple[str, ...]) -> Observation:
+    t = trial.but(switches=switches)
+    with switched(switches):
+        run = t.run_on(t.layer)
+    return both(run, t.budget.truth, t.budget.allowed, f"TF32 {'on' if switches else 'off'}: ")
+
+
+Around = Callable[[], AbstractContextManager[object]]
+SURROUNDINGS: Mapping[str, Around] = {
+    "inference_mode": torch.inference_mode,
+    "no_grad": torch.no_grad,
+    "enable_grad": torch.enable_grad,
+    "oneDNN off": partial(switched, ("onednn_off",)),
+    "cuDNN off": partial(switched, ("cudnn_off",)),
+    "cuDNN deterministic": partial(switched, ("cudnn_deterministic",)),
+}
+"""What a call may be made in, in this order on one layer."""
+
+
+@agree("no_grad", formula="f(x) with no_grad, inference_mode, oneDNN off, ... = f(x)", kind="metamorphic",
+       cost=8, source="fast paths that are taken without gradients", applies=deterministic)  # fmt: skip
+def no_grad(trial: Trial) -> Observation:
+    """With and without gradients, in inference mode, with and without oneDNN or cuDNN, the results are the same."""
+
+    layer = trial.layer  # built outside: what is created in inference mode can never have gradients
+
+    def inside(name: str, around: Around) -> Observation:
+        with seeded(trial.case.seed, trial.case.device), around():
+            arguments = trial.lay_out(trial.x, trial.state)
+            with subject_at_work(f"calling with {name}"):
+                result = layer(*arguments)
+            run = trial.read(*result).map(lambda part: part.detach().clone())
+        return trial.same(run, f"{name}: ")
+
+    on_cuda = trial.x.is_cuda
+    return every(inside(name, around) for name, around in SURROUNDINGS.items() if on_cuda or "cuDNN" not in name)
+
+
+# transformations ------------------------------------------------------------------------------------------------------
+
+
+def _same_calls(layer: Layer, calls: Mapping[str, Trial]) -> Observation:
+    """The transformed layer gives for each of these trials, in this order, what the layer itself gives."""
+    return every(trial.same(trial.run_on(layer), f"{what}: ") for what, trial in calls.items())
+
+
+def _briefly(trial: Trial) -> Trial:
+    """At most two steps: enough for a recurrence, and quickly traced."""
+    lengths = trial.lengths and tuple(min(length, 2) for length in trial.lengths)
+    return trial.but(x=trial.x[:2], lengths=lengths)
+
+
+def _other_input(trial: Trial) -> dict[str, Trial]:
+    return {"another input": trial.but(x=trial.like(trial.x, "another input"))}
+
+
+def _other_batch(trial: Trial) -> dict[str, Trial]:
+    """One sequence more, the first one again; nothing where there is no batch axis."""
+    return {} if trial.case.batch is None else {"another batch": rows(trial, [*range(trial.batch), 0])}
+
+
+@agree("compiled", formula="compile(f)(x) = f(x), d compile(f) = d f", source="pytorch/pytorch#185163",
+       kind="differential", needs=("compile", "training"), applies=deterministic & at_least(batch=1),
+       cost=2000, stratum="compiled")  # fmt: skip
+def compiled_layer(trial: Trial) -> Observation:
+    """torch.compile changes neither results nor gradients, also for another batch."""
+    t = _briefly(trial)
+    with compiled(t.build()) as layer:
+        run, found = derivatives.run_and_gradients(t, layer, weights := t.cotangents())
+        slopes = derivatives.agree(t, found, t.gradients(weights), weights)
+        return t.same(run) & slopes & _same_calls(layer, _other_batch(t))
+
+
+@agree("exported", formula="export(f)(x) = f(x)", source="pytorch/pytorch#15319, #184961",
+       kind="differential", cost=1000, needs=("export",),
+       applies=deterministic & padded & contiguous & at_least(batch=1), stratum="compiled")  # fmt: skip
+def exported_layer(trial: Trial) -> Observation:
+    """torch.export's program gives what the layer gives, for other numbers too; another batch is right or refused."""
+    t = _briefly(trial)
+    layer = exported(t, t.build())
+    same = _same_calls(layer, {"the case": t, **_other_input(t)})
+    return same & every(_right_or_refused(other, layer) for other in _other_batch(t).values())
+
+
+def _right_or_refused(trial: Trial, layer: Layer) -> Observation:
+    try:
+        return trial.same(trial.run_on(layer), "another batch: ")
+    except SubjectError as refusal:
+        return fact("another batch", bool(str(refusal.cause)), refusal, "right, or refused with a reason")
+
+
+@agree("scripted", formula="script(f)(x) = f(x)", source="torch.jit.script; pytorch/pytorch#16663",
+       kind="differential", needs=("script",), applies=deterministic & padded & at_least(batch=1), cost=500,
+       stratum="compiled")  # fmt: skip
+def scripted_layer(trial: Trial) -> Observation:
+    """torch.jit.script's module gives what the layer gives, called several times, also for another batch."""
+    calls = {"the case": trial, "again": trial, "a third time": trial, **_other_batch(trial)}
+    return _same_calls(scripted(trial, trial.build()), calls)
+
+
+@agree("onnx", formula="onnx(f)(x) = f(x)",
+       source="pytorch/pytorch#11368, #34800, microsoft/onnxscript#2852", cost=3000, kind="differential",
+       needs=("onnx", "float32"),
+       applies=deterministic & padded & contiguous & is_float32 & at_least(batch=1), stratum="compiled")  # fmt: skip
+def onnx(trial: Trial) -> Observation:
+    """Exported to ONNX and run by ONNX Runtime, the layer gives what it gives, for other numbers too."""
+    t = _briefly(trial)
+    return _same_calls(as_onnx(t, t.build()), {"the case": t, **_other_input(t)})
+
+
+@agree("functional", formula="functional_call(f, W')(x) = f(x; W'), then f(x; W) ≡ before",
+       source="torch.func.functional_call", kind="metamorphic",
+       needs=("load", "functional", "module", "training"), applies=deterministic, cost=30)  # fmt: skip
+def functional_layer(trial: Trial) -> Observation:
+    """Called with other parameters, the layer is one that has them, in results and gradients, and keeps its own."""
+    layer, names = trial.layer, _own_names(trial.layer)
+    before = trial.run_on(layer)
+    new = {name: trial.like(p, f"another {name}", 0.5).requires_grad_() for name, p in trial.parameters.items()}
+    if set(names) != set(new):  # a parametrized weight has another name, and is not given by its own
+        return Observation()
+    other = trial.but(parameters={name: p.detach() for name, p in new.items()})
+    called, weights = functional(layer, {names[name]: p for name, p in new.items()}), trial.cotangents()
+    found = derivatives.gradients_through(trial, called, derivatives.calls(trial, called), weights, wanted=new)
+    slopes = derivatives.agree(other, found, other.gradients(weights), weights)
+    return other.same(trial.run_on(called)) & slopes & both(trial.run_on(layer), before, 0.0, "afterwards: ")
+
+
+def _own_names(layer: Layer) -> dict[str, str]:
+    """torch's parameter names -> the module's own."""
+    own = {id(parameter): name for name, parameter in layer.module.named_parameters()}
+    return {name: own[id(parameter)] for name, parameter in layer.parameters().items()}
+
+
+@agree("vmap", formula="vmap(f)(x) = f(x_1), f(x_2), ...",
+       source="torch.func.vmap; pytorch/pytorch#134606", kind="metamorphic", needs=("vmap",),
+       applies=deterministic & batched & padded & at_least(batch=1), cost=6)  # fmt: skip
+def vmapped(trial: Trial) -> Observation:
+    """Mapped over sequences, as per-example gradients need it, the layer gives what it gives for each alone."""
+    one = rows(trial, [0]).but(layout="contiguous")
+    layer = one.layer  # built outside: vmap has no random numbers
+
+    def alone(x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        run = one.read(*one.call_on(layer, x.unsqueeze(1), tuple(part.unsqueeze(1) for part in state) or None))
+        return tuple(part.squeeze(1) for _, part in run.parts())
+
+    mapped = torch.vmap(alone, in_dims=1, out_dims=1)
+    with subject_at_work("calling under vmap"), torch.no_grad():
+        parts = mapped(trial.x, *(trial.state or ()))
+    return trial.same(Run(*parts))

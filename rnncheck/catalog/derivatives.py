@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from rnncheck import oracle
 from rnncheck.observation import Observation, every, near
 from rnncheck.run import Run
 from rnncheck.subject import Layer
@@ -44,7 +45,8 @@ def only(cotangents: Run, names: tuple[str, ...]) -> Run:
 def loss_of(run: Run, cotangents: Run, names: tuple[str, ...] = ("output", "h_n", "c_n")) -> Tensor:
     """The sum of these parts of the result times their cotangents; the others are not looked at."""
     weights = dict(cotangents.parts())
-    return torch.stack([(part * weights[name]).sum() for name, part in run.parts() if name in names]).sum()
+    with torch.enable_grad():
+        return torch.stack([(part * weights[name]).sum() for name, part in run.parts() if name in names]).sum()
 
 
 def leaves_of(trial: Trial) -> dict[str, Tensor]:
@@ -64,18 +66,48 @@ def differentiable_run(trial: Trial, layer: Layer, x: Tensor, state: tuple[Tenso
         return trial.read(*trial.call_on(layer, x, state))
 
 
+def calls(trial: Trial, layer: Layer) -> Callable[[Mapping[str, Tensor]], Run]:
+    """The call of a layer as a function of the leaves."""
+    return lambda leaves: trial.read(*trial.call_on(layer, leaves["input"], states_in(leaves)))
+
+
 def gradients_through(
     trial: Trial,
     layer: Layer,
-    forward: Callable[[dict[str, Tensor]], Run],
+    forward: Callable[[Mapping[str, Tensor]], Run],
     cotangents: Run,
     names: tuple[str, ...] = ("output", "h_n", "c_n"),
+    wanted: Mapping[str, Tensor] | None = None,
 ) -> Gradients:
-    """The gradients of the loss of ``forward(leaves)``, by "input", "h_0", "c_0" and each parameter's name."""
+    """The gradients of the loss of ``forward(leaves)``, by "input", "h_0", "c_0" and each parameter's name.
+
+    wanted: which parameters; the layer's own unless said
+    """
     leaves = leaves_of(trial)
     with torch.enable_grad():
-        loss = loss_of(forward(leaves), cotangents, names)
-    wanted = {**leaves, **{name: p for name, p in layer.parameters().items() if p.requires_grad}}
+        run = forward(leaves)
+    return _backward(loss_of(run, cotangents, names), leaves, wanted or layer.parameters())
+
+
+def run_and_gradients(trial: Trial, layer: Layer, cotangents: Run) -> tuple[Run, Gradients]:
+    """What one call returns, and its gradients."""
+    leaves = leaves_of(trial)
+    with torch.enable_grad():
+        run = calls(trial, layer)(leaves)
+    return run.map(Tensor.detach), _backward(loss_of(run, cotangents), leaves, layer.parameters())
+
+
+def _backward(loss: Tensor, leaves: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> Gradients:
+    wanted = {**leaves, **{name: p for name, p in parameters.items() if p.requires_grad}}
     with subject_at_work("running backward"):
         found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
+
+
+def within_budget(budget: oracle.GradientBudget, actual: Gradients) -> Observation:
+    """Gradients are true within this budget; None as zero."""
+    truth, allowed = budget.truth, budget.allowed
+    zero = {name: torch.zeros_like(g) for name, g in truth.items()}
+    return every(
+        near(f"gradient of {name}", _or(g, zero[name]), truth[name], allowed[name]) for name, g in actual.items()
+    )

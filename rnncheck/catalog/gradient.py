@@ -1,6 +1,6 @@
 """What must hold of gradients: right, whatever the loss looks at, whatever requires them, however often asked for."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 
 import torch
@@ -10,6 +10,7 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 from rnncheck.catalog.derivatives import (
     agree,
+    calls,
     differentiable_run,
     gradients_through,
     leaves_of,
@@ -160,17 +161,13 @@ def every_output(trial: Trial) -> Observation:
     weights = trial.cotangents()
 
     def using(chosen: tuple[str, ...]) -> Observation:
-        actual = gradients_through(trial, trial.layer, _forward(trial), weights, chosen)
+        actual = gradients_through(trial, trial.layer, calls(trial, trial.layer), weights, chosen)
         return agree(
             trial, actual, trial.gradients(only(weights, chosen)), why=f"loss of {' and '.join(chosen)} only: "
         )
 
     pair = subsets[len(names) + trial.draw("pair of results", 0, len(subsets) - len(names) - 1)]
     return every(using(chosen) for chosen in {*combinations(names, 1), pair})
-
-
-def _forward(trial: Trial) -> Callable[[dict[str, Tensor]], Run]:
-    return lambda leaves: trial.read(*trial.call_on(trial.layer, leaves["input"], states_in(leaves)))
 
 
 @gradient("any_requires_grad", formula="requires_grad of any subset: the others' .grad is None",
@@ -180,8 +177,8 @@ def any_requires_grad(trial: Trial) -> Observation:
     """Any of input, state and parameters may require gradients: they get theirs, and all others stay None."""
     weights, expected = trial.cotangents(), trial.gradients(trial.cotangents())
     parameters = [name for name in expected if name not in ("input", "h_0", "c_0")]
-    alone = parameters[trial.draw("the parameter that is not frozen", 0, len(parameters) - 1)]
-    one_kind = [{name} for name in expected if name not in parameters] + [{alone}, set(parameters)]
+    alone = parameters[trial.draw("the one that is not frozen", 0, len(parameters) - 1) :][:1] if parameters else []
+    one_kind = [{name} for name in expected if name not in parameters] + [set(alone), set(parameters)]
     all_but = [set(expected) - {"input"}, set(expected) - set(parameters), set(expected)]
 
     def only_for(wanted: set[str]) -> Observation:
@@ -193,7 +190,7 @@ def any_requires_grad(trial: Trial) -> Observation:
             f"{told}others with a gradient", not others, others, "none"
         )
 
-    return every(only_for(wanted) for wanted in one_kind + all_but)
+    return every(only_for(wanted) for wanted in one_kind + all_but if wanted)
 
 
 def _accumulated(trial: Trial, layer: Layer, weights: Run, calls: int, wanted: Iterable[str] | None = None,
@@ -232,7 +229,7 @@ def split(trial: Trial) -> Observation:
     """Gradients flow through a carried state as they flow through the steps of one call."""
     k, weights = trial.draw("split", 1, trial.time - 1), trial.cotangents()
 
-    def in_two(leaves: dict[str, Tensor]) -> Run:
+    def in_two(leaves: Mapping[str, Tensor]) -> Run:
         early, late = trial.but(x=trial.x[:k]), trial.but(x=trial.x[k:], state=trial.given_state)
         first = early.read(*early.call_on(trial.layer, leaves["input"][:k], states_in(leaves)))
         second = late.read(*late.call_on(trial.layer, leaves["input"][k:], first.state))

@@ -140,7 +140,9 @@ def write_through(trial: Trial) -> Observation:
 
 
 def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
-    """The layer gives what a new layer gives that is loaded with its parameters."""
+    """The layer gives what a new layer gives that is loaded with its parameters; if these can all be read."""
+    if set(layer.parameters()) != set(trial.parameters):
+        return Observation()
     new = trial.but(parameters={name: p.detach().clone() for name, p in layer.parameters().items()})
     return new.same(trial.run_on(layer), prefix)
 

@@ -1,0 +1,146 @@
+"""A layer behind one of torch's transformations, called as the layer is."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.subject import Layer
+from rnncheck.trial import NotReached, Trial, subject_at_work
+
+State = tuple[Tensor, ...] | None
+Call = Callable[[Any, State], tuple[Any, tuple[Tensor, ...]]]
+
+
+class Called(nn.Module):
+    """A layer as a module that is called with (input, state): what the transformations are given."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.of_layer = layer.module
+        self.layer = layer
+        self.train(layer.module.training)
+
+    def forward(self, input: Any, state: State = None) -> tuple[Any, tuple[Tensor, ...]]:
+        """The layer's own call."""
+        return self.layer(input, state)
+
+
+@dataclass
+class Through:
+    """A layer whose calls take another way; the parameters are the layer's own."""
+
+    layer: Layer
+    call: Call
+
+    @property
+    def module(self) -> Any:
+        """The layer's module."""
+        return self.layer.module
+
+    def __call__(self, input: Any, hx: State) -> tuple[Any, tuple[Tensor, ...]]:
+        return self.call(input, hx)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The layer's own."""
+        return self.layer.parameters()
+
+    def load(self, parameters: Mapping[str, Tensor]) -> None:
+        """Into the layer."""
+        self.layer.load(parameters)
+
+    def train(self, mode: bool) -> None:
+        """Of the layer."""
+        self.layer.train(mode)
+
+
+def functional(layer: Layer, parameters: Mapping[str, Tensor]) -> Layer:
+    """The layer, called by torch.func.functional_call with these parameters, given under the module's own names."""
+    module = Called(layer)
+    given = {f"of_layer.{name}": parameter for name, parameter in parameters.items()}
+    return Through(layer, lambda input, state: torch.func.functional_call(module, given, (input, state)))
+
+
+@contextmanager
+def compiled(layer: Layer) -> Iterator[Layer]:
+    """The layer through torch.compile: traced forward and backward for each shape, and run without generated code."""
+    torch._dynamo.reset()  # or shapes of earlier cases count towards the limit beyond which nothing is compiled
+    try:
+        yield Through(layer, torch.compile(Called(layer), backend="aot_eager", dynamic=False))
+    finally:
+        torch._dynamo.reset()
+
+
+class _Scriptable(nn.Module):
+    """A module to be scripted: one that TorchScript can call, as it cannot call torch's overloaded forward."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+
+class _WithoutState(_Scriptable):
+    def forward(self, input: Tensor):
+        return self.module(input)
+
+
+class _WithState(_Scriptable):
+    def forward(self, input: Tensor, hx: Tensor):
+        return self.module(input, hx)
+
+
+class _WithTwoStates(_Scriptable):
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor]):
+        return self.module(input, hx)
+
+
+def scripted(trial: Trial, layer: Layer) -> Layer:
+    """The layer through torch.jit.script, which wants to know whether a state is given; torch's calls, padded input."""
+    kind = (_WithoutState, _WithState, _WithTwoStates)[len(trial.state or ())]
+    with subject_at_work("running torch.jit.script"):
+        module = torch.jit.script(kind(layer.module).train(layer.module.training))
+
+    def call(input: Tensor, state: State) -> tuple[Any, tuple[Tensor, ...]]:
+        given = () if state is None else (state if len(state) == 2 else state[0],)
+        output, final = module(input, *given)
+        return output, final if isinstance(final, tuple) else (final,)
+
+    return Through(layer, call)
+
+
+def exported(trial: Trial, layer: Layer) -> Layer:
+    """The layer through torch.export, at the sizes of the trial; other batches may be taken or refused."""
+    arguments = trial.lay_out(trial.x, trial.state)
+    with subject_at_work("running torch.export"):
+        program = torch.export.export(Called(layer), arguments, strict=False)
+    return Through(layer, program.module())
+
+
+def as_onnx(trial: Trial, layer: Layer) -> Layer:
+    """The layer exported to ONNX and run by ONNX Runtime; raises NotReached where these are not installed."""
+    runtime = _installed("onnxruntime")
+    for package in ("onnx", "onnxscript"):
+        _installed(package)
+    with subject_at_work("running torch.onnx.export"):
+        program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
+    assert program is not None
+    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+
+    def call(input: Tensor, state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
+        values = [tensor.detach().cpu().numpy() for tensor in (input, *(state or ()))]
+        output, *rest = session.run(None, dict(zip(names, values, strict=True)))
+        return torch.from_numpy(output), tuple(map(torch.from_numpy, rest))
+
+    return Through(layer, call)
+
+
+def _installed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise NotReached(f"{package} is not installed") from None
