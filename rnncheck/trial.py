@@ -50,7 +50,8 @@ class subject_at_work:
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
         interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-        if cause is not None and not interrupted:
+        judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
+        if cause is not None and not interrupted and not judged:
             raise SubjectError(self.doing, cause) from cause
 
 
@@ -215,12 +216,19 @@ class Trial:
         """A run of a layer that the property holds itself (again, or after something was done to it)."""
         return self.read(*self.call_on(layer)).map(Tensor.detach)
 
-    def call_on(self, layer: Layer, x: Tensor | None = None, state: tuple[Tensor, ...] | None = None,
-                ) -> tuple[Any, tuple[Tensor, ...]]:
+    def call_on(
+        self,
+        layer: Layer,
+        x: Tensor | None = None,
+        state: tuple[Tensor, ...] | None = None,
+    ) -> tuple[Any, tuple[Tensor, ...]]:
         """What the subject itself returns, in its own layout; x and state default to the trial's."""
         self._stay_within_claims()
         arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
-        with subject_at_work("calling"), torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None):
+        with (
+            subject_at_work("calling"),
+            torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None),
+        ):
             return layer(*arguments)
 
     def lay_out(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...] | None]:
@@ -279,11 +287,16 @@ class Trial:
         with torch.enable_grad():
             seen = self.read(*self.call_on(layer, leaves["input"], state))
             parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
-            loss = sum((part * getattr(cotangents, name)).sum() for name, part in seen.parts()
-                       if getattr(cotangents, name) is not None)
+            loss = sum(
+                (part * getattr(cotangents, name)).sum()
+                for name, part in seen.parts()
+                if getattr(cotangents, name) is not None
+            )
             with subject_at_work("running backward"):
                 wanted = {**leaves, **parameters}
-                return dict(zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True))
+                return dict(
+                    zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True)
+                )
 
     def cotangents(self) -> Run:
         """Generic, fixed weights for each element of the result; none on what lies after a sequence's end."""
@@ -303,8 +316,16 @@ class Trial:
 
             return noise_budget(self)
         h_0, c_0 = (*self.given_state, None)[:2]
-        return oracle.budget(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths, rounding=self.rounding,
-                             seed=self.case.seed)
+        return oracle.budget(
+            self.config.but(dropout=0.0),
+            self.parameters,
+            self.x,
+            h_0,
+            c_0,
+            self.lengths,
+            rounding=self.rounding,
+            seed=self.case.seed,
+        )
 
     def gradient_budget(self, cotangents: Run | None = None) -> oracle.GradientBudget:
         """Truth and allowed error of ``gradients(cotangents)``; of the trial's own cotangents it is computed once."""
@@ -322,8 +343,17 @@ class Trial:
 
             return noise_gradient_budget(self, cotangents)
         h_0, c_0 = (*self.given_state, None)[:2]
-        return oracle.gradient_budget(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths,
-                                      cotangents, rounding=self.rounding, seed=self.case.seed)
+        return oracle.gradient_budget(
+            self.config.but(dropout=0.0),
+            self.parameters,
+            self.x,
+            h_0,
+            c_0,
+            self.lengths,
+            cotangents,
+            rounding=self.rounding,
+            seed=self.case.seed,
+        )
 
     @property
     def rounding(self) -> oracle.Rounding:
