@@ -17,7 +17,7 @@ LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_correct_variant_is_clean(name):
     subject = subject_of(CORRECT[name])
-    trials = [Trial(subject, case) for case in islice(planned(subject), 12)]
+    trials = [Trial(subject, case) for case in islice(planned(subject), 8)]
     judged = [(str(trial.case), judge(prop, trial)) for trial in trials for prop in PROPERTIES]
     assert [pair for pair in judged if pair[1].red] == []
-    assert sum(outcome.status == "holds" for _, outcome in judged) > 100
+    assert sum(outcome.status == "holds" for _, outcome in judged) > 60
