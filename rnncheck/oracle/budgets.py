@@ -17,7 +17,7 @@ from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
 from rnncheck.oracle.noise import Jitter, Tape
 from rnncheck.oracle.problem import Observers, Problem, final_states
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch
+from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.run import Run
 
 
@@ -55,25 +55,30 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A strand and its perturbed copies; tau2: (time, batch), what the errors so far have done to the slopes."""
+    """A strand, its perturbed copies, and their variance: a Strand of (…, 1, batch, size).
+
+    tau2: (time, batch), what the errors so far have done to the slopes.
+    """
 
     truth: Strand
     copies: Strand
+    variance: Strand
     tau2: Tensor
 
-    def spread(self, pick: Callable[[Strand], Tensor], tau2: Tensor) -> Tensor:
-        """margin * sigma * stretch of one part; tau2 has its leading axes."""
-        truth, copies = pick(self.truth), pick(self.copies)
-        count = copies.shape[-3]
-        return margin(count) * pooled(truth.squeeze(-3), copies) * stretch(tau2, count).unsqueeze(-1)
+    def spread(self, pick: Callable[[Strand], Tensor]) -> Tensor:
+        """margin * sigma * stretch of one part."""
+        count, own = self.copies.output.shape[-3], pick(self.variance).squeeze(-3)
+        tau2 = self.tau2 if own.dim() > 2 else self.tau2.amax(0)
+        return margin(count) * pooled(own) * stretch(tau2, count).unsqueeze(-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What a layer gets: the true x (time, 1, batch, features), that of the copies, and their tau2 (time, batch)."""
+    """What a layer gets: the true x (time, 1, batch, features), that of the copies, their variance, tau2 (time, batch)."""
 
     x: Tensor
     copies: Tensor
+    variance: Tensor
     tau2: Tensor
 
 
@@ -95,22 +100,22 @@ def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, 
     errors = errors_of(problem.config)(scene, sizes)
     noisy = problem.strand(index, flow.copies, Jitter(errors, tape, copies, inner), copies)
     reverse = problem.reverse(index)
-    states = _variance(exact.output, noisy.output)
+    spread = _variance(exact, noisy)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
-    variance = scene.spread(_variance(flow.x, flow.copies), _before(states, reverse), own)
+    slopes = scene.spread(flow.variance, _before(spread.output, reverse), own)
     if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
-        variance = torch.zeros_like(variance)
-    over = exact.output.abs() + margin(copies) * states.sqrt() > sizes.rounding.overflow
-    variance = variance.masked_fill(over.any(-1).squeeze(1), torch.inf)
+        slopes = torch.zeros_like(slopes)
+    over = exact.output.abs() + margin(copies) * spread.output.sqrt() > sizes.rounding.overflow
+    slopes = slopes.masked_fill(over.any(-1).squeeze(1), torch.inf)
     if problem.valid is not None:
-        variance = torch.where(problem.valid.squeeze(-1), variance, 0.0)
-    grown = variance.flip(0).cumsum(0).flip(0) if reverse else variance.cumsum(0)
-    return Pair(exact, noisy, flow.tau2 + grown)
+        slopes = torch.where(problem.valid.squeeze(-1), slopes, 0.0)
+    grown = slopes.flip(0).cumsum(0).flip(0) if reverse else slopes.cumsum(0)
+    return Pair(exact, noisy, spread, flow.tau2 + grown)
 
 
-def _variance(truth: Tensor, copies: Tensor) -> Tensor:
-    """Of the copies about the truth, (time, 1, batch, size)."""
-    return (copies - truth).square().mean(dim=1, keepdim=True)
+def _variance(truth: Strand, copies: Strand) -> Strand:
+    c_n = None if truth.c_n is None or copies.c_n is None else variance(truth.c_n, copies.c_n)
+    return Strand(variance(truth.output, copies.output), variance(truth.h_n, copies.h_n), c_n)
 
 
 def _before(variance: Tensor, reverse: bool) -> Tensor:
@@ -124,10 +129,9 @@ def _next(flow: Flow, pairs: list[Pair]) -> Flow:
     tau2 = torch.stack([pair.tau2 for pair in pairs]).amax(0)
     if len(pairs) > 1:
         tau2 = tau2.amax(0).expand_as(tau2)
-    x, copies = (
-        torch.cat(outputs, dim=-1) for outputs in zip(*((p.truth.output, p.copies.output) for p in pairs), strict=True)
-    )
-    return Flow(x, copies, tau2)
+    parts = zip(*((p.truth.output, p.copies.output, p.variance.output) for p in pairs), strict=True)
+    x, copies, spread = (torch.cat(outputs, dim=-1) for outputs in parts)
+    return Flow(x, copies, spread, tau2)
 
 
 @torch.inference_mode(False)
@@ -164,7 +168,7 @@ def budget_of(
     copies = copies or default_copies(config)
     tape = Tape(seed, longest(problem, copies))
     tau2 = torch.zeros(problem.x.shape[0], problem.x.shape[2], dtype=torch.float64, device="cpu")
-    flow, pairs = Flow(problem.x, problem.x, tau2), []
+    flow, pairs = Flow(problem.x, problem.x, torch.zeros_like(problem.x), tau2), []
     for layer in range(config.num_layers):
         indices = range(layer * config.directions, (layer + 1) * config.directions)
         strands = [_strand(problem, index, flow, sizes, tape, copies, equations(index)) for index in indices]
@@ -175,11 +179,11 @@ def budget_of(
 
 
 def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding) -> Run:
-    output = torch.cat([pair.spread(lambda strand: strand.output, pair.tau2) for pair in top], dim=-1)
-    h_n = torch.stack([pair.spread(lambda strand: strand.h_n, pair.tau2.amax(0)) for pair in pairs])
+    output = torch.cat([pair.spread(lambda strand: strand.output) for pair in top], dim=-1)
+    h_n = torch.stack([pair.spread(lambda strand: strand.h_n) for pair in pairs])
     c_n = None
     if exact.c_n is not None:
-        cells = [pair.spread(_cell, pair.tau2.amax(0)) for pair in pairs]
+        cells = [pair.spread(_cell) for pair in pairs]
         c_n = allowed(exact.c_n, torch.stack(cells), rounding)
     return Run(allowed(exact.output, output, rounding), allowed(exact.h_n, h_n, rounding), c_n)
 

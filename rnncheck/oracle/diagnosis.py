@@ -114,7 +114,7 @@ def diagnose(
         return f"agrees with {reference} if " + ", or if ".join(family.name(number) for family, number in fitted[:2])
     rounded = coarser(asked, actual, budget, rounding, seed)
     if rounded is not None:
-        return f"agrees with {reference} if {rounded}"
+        return f"agrees with {reference} {rounded}"
     for first, second in search.pairs(candidates):
         if search.fits(first, second):
             return f"agrees with {reference} if {first.name} and {second.name}"

@@ -174,9 +174,7 @@ class Strand(NamedTuple):
     c_n: Tensor | None
 
 
-def unroll(
-    step: Step, layer: Layer, x: Tensor, start: State, reverse: bool, valid: Tensor | None, see: Observer
-) -> Strand:
+def unroll(step: Step, layer: Layer, x: Tensor, start: State, reverse: bool, valid: Tensor | None, see: Observer) -> Strand:
     """The loop over time. x: (gates, time, copies, batch, hidden); valid: (time, batch, 1), None where all are.
 
     A row that is not valid at a step keeps its state and puts out 0: a forward strand stops at a row's own last step,

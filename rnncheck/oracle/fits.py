@@ -84,6 +84,7 @@ def families(config: Config) -> Iterator[Family]:
         yield Family(f"{{}} is added to {what}", False, Maker(place, at, False), letter)
     for state in ("c", "h") if config.mode == "LSTM" else ("h",):
         yield Family(f"the new {state} is multiplied by {{}}", True, Maker(state, None, True))
+        yield Family(f"{{}} is added to the new {state}", False, Maker(state, None, False))
     for kind in ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if config.bias else ())):
         yield Family(f"{kind} is multiplied by {{}}", True, Scaled(kind))
 

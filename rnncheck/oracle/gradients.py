@@ -23,7 +23,7 @@ from rnncheck.oracle.noise import Jitter, Tape
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.problem import Problem, checked, final_states
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch
+from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.run import Run
 
 
@@ -173,11 +173,9 @@ class Backwards:
 def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> Sides:
     """Each doubtful rectifier is on in half of the copies, another half for each."""
     truth, copies = scene.trace["a"].detach()[0], trace["a"][0]
-    sigma = pooled(truth.squeeze(1), copies).unsqueeze(1)
+    sigma = pooled(variance(truth, copies))
     doubtful = truth.abs() <= margin(copies.shape[1]) * sigma + sizes.rounding.underflow
-    order = (
-        torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
-    )
+    order = torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
     return doubtful, order < copies.shape[1] // 2
 
 
@@ -262,6 +260,7 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
                 tau += spread.flatten(0, -2).sum(0) / (len(spread) if spread.dim() > 2 else 1)
         for place, grad in exact.grads[i].items():
             lost |= _overflows(grad, noisy.grads[i][place], sizes)
+        for place in exact.traces[i].values:
             lost |= _overflows(exact.traces[i][place].detach(), noisy.traces[i][place].detach(), sizes)
     copies = noisy.inputs[0].shape[1]
     return margin(copies) * stretch(tau, copies).masked_fill(lost, torch.inf)[:, None]
@@ -269,9 +268,9 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
 
 def _overflows(truth: Tensor, copies: Tensor, sizes: Sizes) -> Tensor:
     """(batch,): whether a row has a value that may exceed the dtype's range."""
-    sigma = pooled(truth.squeeze(-3), copies)
-    over = truth.squeeze(-3).abs() + margin(copies.shape[-3]) * sigma > sizes.rounding.overflow
-    return over.any(-1).flatten(0, -2).any(0)
+    sigma = pooled(variance(truth, copies))
+    over = truth.abs() + margin(copies.shape[-3]) * sigma > sizes.rounding.overflow
+    return over.squeeze(-3).any(-1).flatten(0, -2).any(0)
 
 
 Compared = dict[str, tuple[Tensor, Tensor]]
@@ -285,8 +284,8 @@ def _at_the_start(problem: Problem, exact: Pass, noisy: Pass, backwards: list[Ba
         own[f"{place}_0"] = torch.stack([back.start[place] for back in backwards])
     found = {}
     for name, true in exact.start.items():
-        variance = pooled(true.squeeze(-3), noisy.start[name]).square() + own[name].squeeze(-3)
-        found[name] = true.squeeze(-3), variance.sqrt()
+        squares = pooled(variance(true, noisy.start[name])).square() + own[name]
+        found[name] = true.squeeze(-3), squares.sqrt().squeeze(-3)
     return found
 
 

@@ -42,9 +42,7 @@ def _gates(config: Config) -> Iterator[Hypothesis]:
         yield Hypothesis(name, moves.gate_order(order), order in COMMON_ORDERS)
         for kind in ("weight_ih", "weight_hh", "bias"):
             if kind != "bias" or config.bias:
-                yield Hypothesis(
-                    f"the gates of {kind} alone are ordered {_spaced(order)}", moves.gate_order(order, kind)
-                )
+                yield Hypothesis(f"the gates of {kind} alone are ordered {_spaced(order)}", moves.gate_order(order, kind))
 
 
 def _seeing(place: str, function: Function) -> Change:

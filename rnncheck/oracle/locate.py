@@ -54,9 +54,7 @@ def _steps_taken(time: int, batch: int, lengths: Sequence[int] | Tensor | None, 
     return torch.where(taken < 0, time + steps, taken)  # beyond the end: after everything else
 
 
-def _first_output(
-    config: Config, shares: Tensor, lengths: Sequence[int] | Tensor | None
-) -> tuple[int, int, int] | None:
+def _first_output(config: Config, shares: Tensor, lengths: Sequence[int] | Tensor | None) -> tuple[int, int, int] | None:
     """(direction, time, batch) of the first output of the last layer that is off, the earliest in its own direction."""
     found = []
     for direction, half in enumerate(shares.chunk(config.directions, -1)):

@@ -115,9 +115,7 @@ def run(problem: Problem, observers: Observers = lambda _: Observer()) -> Run:
     """All layers, one after the other, each strand seen by its own observer."""
     x, strands, directions = problem.x, [], problem.config.directions
     for layer in range(problem.config.num_layers):
-        layer_strands = [
-            problem.strand(i, x, observers(i)) for i in range(layer * directions, (layer + 1) * directions)
-        ]
+        layer_strands = [problem.strand(i, x, observers(i)) for i in range(layer * directions, (layer + 1) * directions)]
         x = torch.cat([strand.output for strand in layer_strands], dim=-1)
         strands += layer_strands
     return Run(x.squeeze(1), *final_states(strands, lambda value: value.squeeze(0)))

@@ -106,9 +106,7 @@ ROUNDINGS: Mapping[str, Rounding] = MappingProxyType(_table())
 """The models a subject may declare, by name, as they are on a CPU."""
 
 
-def rounding_for(
-    dtype: torch.dtype, device: str = "cpu", *, autocast: torch.dtype | None = None, tf32: bool = False
-) -> Rounding:
+def rounding_for(dtype: torch.dtype, device: str = "cpu", *, autocast: torch.dtype | None = None, tf32: bool = False) -> Rounding:
     """The model of a layer whose parameters and input have this dtype, on this kind of device.
 
     autocast: the dtype that autocast computes in; tf32: float32 products may use TF32.

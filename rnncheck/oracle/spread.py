@@ -64,10 +64,14 @@ def margin(copies: int) -> float:
     return REAL * high
 
 
-def pooled(truth: Tensor, copies: Tensor) -> Tensor:
-    """sigma of each element, (…, size), from copies (…, copies, batch, size); NaN where a copy is not finite."""
-    variance = (copies - truth.unsqueeze(-3)).square().mean(dim=-3)
-    return torch.maximum(variance, variance.mean(dim=-1, keepdim=True)).sqrt()
+def variance(truth: Tensor, copies: Tensor) -> Tensor:
+    """Of the copies (…, copies, batch, size) about the truth (…, 1, batch, size), in its shape; NaN where one is not finite."""
+    return torch.linalg.vector_norm(copies - truth, dim=-3, keepdim=True).square_().div_(copies.shape[-3])
+
+
+def pooled(variances: Tensor) -> Tensor:
+    """sigma of each element: the larger of its own and that of all features."""
+    return torch.maximum(variances, variances.mean(dim=-1, keepdim=True)).sqrt()
 
 
 def stretch(tau2: Tensor, copies: int) -> Tensor:
