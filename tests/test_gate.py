@@ -1,11 +1,14 @@
-"""The gate: what a configuration says, each exit code, deviations, the baseline, GitHub's annotations, and the workflow in the docs."""
+"""The gate: its configuration, each exit code, deviations, the baseline, annotations, and the workflow in the docs."""
 
 import datetime
+import json
 import re
 import shlex
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from rnncheck.devices import KINDS, is_here
@@ -16,6 +19,7 @@ from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import GateResult
 from tests.report.built import failing, report, verdict
 
+SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
 DOCS = Path(__file__).parent.parent / "docs" / "ci.md"
 ABSENT = next(kind for kind in KINDS if not is_here(kind))
 MINE = '''
@@ -160,8 +164,9 @@ def test_what_held_in_the_baseline(now, words):
     assert GateResult(current, tuple(lost)).exit_code == (0 if now.verdict in ("holds", "deviates") and not words else 1)
 
 
-def test_a_baseline_is_what_json_wrote(run, capsys):
+def test_a_baseline_is_what_json_wrote(run, capsys, tmp_path):
     assert run(RIGHT, "gate", "--json", "base.json") == 0
+    jsonschema.validate(json.loads((tmp_path / "base.json").read_text()), SCHEMA)
     assert run(RIGHT.replace("shape.output", "shape.state") + 'baseline = "base.json"') == 1
     assert "shape.output on mine.py:Right held in the baseline and was not checked now" in capsys.readouterr().out
 

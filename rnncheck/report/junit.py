@@ -14,8 +14,16 @@ def junit(report: Report) -> str:
         count = subject.count()
         errors = count["errored"] + count["crashed"] + count["hung"]
         skipped = len(subject.verdicts) - count["holds"] - count["fails"] - errors
-        suite = SubElement(root, "testsuite", name=clean(subject.name), tests=str(len(subject.verdicts)),
-                           failures=str(count["fails"]), errors=str(errors), skipped=str(skipped), time=f"{subject.seconds:.3f}")
+        suite = SubElement(
+            root,
+            "testsuite",
+            name=clean(subject.name),
+            tests=str(len(subject.verdicts)),
+            failures=str(count["fails"]),
+            errors=str(errors),
+            skipped=str(skipped),
+            time=f"{subject.seconds:.3f}",
+        )
         for verdict in subject.verdicts:
             _test_case(suite, subject, verdict)
     indent(root)
@@ -31,4 +39,6 @@ def _test_case(suite: Element, subject: SubjectReport, verdict: Verdict) -> None
         return
     kind = "failure" if verdict.verdict == "fails" else "error"
     message = (verdict.mismatch or verdict.reason or "").split("\n")[0]
-    SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(failure_text(subject.name, verdict))
+    SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(
+        failure_text(subject.name, verdict)
+    )

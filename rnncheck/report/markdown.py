@@ -21,9 +21,7 @@ def _subject(subject: SubjectReport) -> str:
         f"| {MARKS[v.verdict][0]} | `{v.property}` | {v.verdict.replace('_', ' ')} | {v.cases or ''} | {used_text(v)} |"
         for v in subject.verdicts if v.verdict not in QUIET
     ]  # fmt: skip
-    quiet = ", ".join(
-        f"{subject.count()[status]} {status.replace('_', ' ')}" for status in QUIET if subject.count()[status]
-    )
+    quiet = ", ".join(f"{subject.count()[status]} {status.replace('_', ' ')}" for status in QUIET if subject.count()[status])
     return f"## {cell(subject.name)}\n\n{told}\n\n" + "\n".join(rows) + (f"\n\nBesides: {quiet}." if quiet else "")
 
 

@@ -80,11 +80,7 @@ def failures_of(subject: SubjectReport) -> list[str]:
     told: list[str] = []
     causes: Counter[str] = Counter()
     for verdict in sorted((v for v in subject.verdicts if v.red), key=lambda v: v.verdict == "errored"):
-        cause = (
-            (verdict.reason or "").splitlines()[0]
-            if verdict.verdict == "errored" and verdict.reason
-            else verdict.property
-        )
+        cause = (verdict.reason or "").splitlines()[0] if verdict.verdict == "errored" and verdict.reason else verdict.property
         causes[cause] += 1
         if causes[cause] == 1:
             told.append(failure_text(subject.name, verdict))
@@ -92,11 +88,7 @@ def failures_of(subject: SubjectReport) -> list[str]:
     shown, hidden = told[:SHOWN_FAILURES], len(told) - SHOWN_FAILURES
     name = clean(subject.name)
     tail = [f"{again} more properties could not be judged on {name} for the same reason."] if again else []
-    tail += (
-        [f"{hidden} more failures of {name}: see --json, or narrow down with --properties."]
-        if hidden > 0
-        else []
-    )
+    tail += [f"{hidden} more failures of {name}: see --json, or narrow down with --properties."] if hidden > 0 else []
     return [*shown, *tail]
 
 

@@ -6,7 +6,7 @@ from rnncheck.report import Coverage, Report, SubjectReport
 from rnncheck.subject import Claim
 from rnncheck.verdict import Verdict
 
-HOSTILE = 'mine.py:<script>alert(1)</script>[/b]|`"\'&\x1b[31m\x00\ud800 --> ]]> ```'
+HOSTILE = "mine.py:<script>alert(1)</script>[/b]|`\"'&\x1b[31m\x00\ud800 --> ]]> ```"
 CASE = Case(Config("LSTM", 2, 3, batch_first=True), time=4, batch=3)
 STATEMENT = "Running a sequence in two pieces gives the same as running it at once."
 

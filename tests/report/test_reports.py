@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 from rich.console import Console
-from tests.report.built import CASE, HOSTILE, everything, failing, report, verdict
 
 from rnncheck.report.badge import badge
 from rnncheck.report.html import html
@@ -18,6 +17,7 @@ from rnncheck.report.junit import junit
 from rnncheck.report.markdown import markdown
 from rnncheck.report.sarif import sarif
 from rnncheck.report.terminal import print_report
+from tests.report.built import CASE, HOSTILE, everything, failing, report, verdict
 
 SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
