@@ -31,9 +31,7 @@ class LengthsLayer(ModuleLayer):
     batch_first: bool = False
     call: Call = by_position
 
-    def with_lengths(
-        self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor
-    ) -> tuple[Any, tuple[Tensor, ...]]:
+    def with_lengths(self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
         """(padded output, state) for padded input and the length of each of its sequences."""
         return split_result(self.call(self.module, input, hx if hx is None or self.has_cell else hx[0], lengths))
 
@@ -45,12 +43,20 @@ class LengthsLayer(ModuleLayer):
         return pack_padded_sequence(output, lengths, self.batch_first, input.sorted_indices is None), state
 
 
+@dataclass(frozen=True)
+class TakingLengths:
+    """Builds such layers: ``plain`` builds the module behind the plain door."""
+
+    plain: Callable[[Config, torch.dtype, torch.device], ModuleLayer]
+    call: Call
+
+    def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> LengthsLayer:
+        layer = self.plain(config, dtype, device)
+        return LengthsLayer(**vars(layer), batch_first=config.batch_first, call=self.call)
+
+
 def taking_lengths(subject: Subject, call: Call = by_position) -> Subject:
     """A torch-like subject whose modules take the lengths themselves; it claims packed input and ``lengths``."""
-
-    def build(config: Config, dtype: torch.dtype, device: torch.device) -> LengthsLayer:
-        layer = subject.build(config, dtype, device)
-        return LengthsLayer(**vars(layer), batch_first=config.batch_first, call=call)
-
     offered = Claim(True, "declared", "the module takes lengths")
-    return replace(subject, build=build, claims={**subject.claims, "packed": offered, "lengths": offered})
+    claims = {**subject.claims, "packed": offered, "lengths": offered}
+    return replace(subject, build=TakingLengths(subject.build, call), claims=claims)

@@ -1,12 +1,14 @@
 """lengths.*: what each property catches, and what it lets through."""
 
+import pickle
+
 import pytest
 import torch
 from torch import nn
 
 from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES
+from rnncheck.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
@@ -69,6 +71,13 @@ def test_modules_that_take_lengths_are_clean(prop, variant):
     subject = module_subject(RIGHT[variant])
     assert complaints(CATALOG[prop], subject, 8) == []
     assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG[prop], subject, 1))
+
+
+def test_such_a_subject_travels_to_another_process():
+    subject = pickle.loads(pickle.dumps(module_subject(RIGHT["gru"])))
+    layer = subject.build(Config("GRU", 2, 3, batch_first=True), torch.float64, torch.device("cpu"))
+    output, (h_n,) = layer.with_lengths(torch.ones(2, 4, 2, dtype=torch.float64), None, torch.tensor([4, 1]))
+    assert output[1, 0].equal(h_n[0, 1]) and not output[1, 1:].any()
 
 
 @pytest.mark.parametrize("mode", MODES)
