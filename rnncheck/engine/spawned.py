@@ -50,8 +50,12 @@ class Spawned:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
         assert self.process.stdin is not None and self.process.stdout is not None
         self.jobs, self.inbox = self.process.stdin.fileno(), Inbox(self.process.stdout.fileno())
-        send(self.jobs, self.setup)
-        self._receive()
+        try:
+            send(self.jobs, self.setup)
+            self._receive()
+        except BaseException:
+            self.close()
+            raise
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         """In the order of the jobs."""
