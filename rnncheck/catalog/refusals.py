@@ -53,13 +53,15 @@ def named(what: str, message: str | None, names: Iterable[Name]) -> Observation:
     return fact(what, good, "accepted" if message is None else f"refused with {message!r}", words)
 
 
-def refused(trial: Trial, what: str, input: Any, hx: Any, *names: Name) -> Observation:
-    """The trial's layer refuses this input and hx, naming all of this, and leaves both as they were."""
+def refused(
+    trial: Trial, what: str, input: Any, hx: Any, *names: Name, call: Callable[[Any, Any], object] | None = None
+) -> Observation:
+    """The trial's layer (or another call) refuses this input and hx, naming all of this, and leaves both as they were."""
     parts = [input.data if isinstance(input, PackedSequence) else input, *(hx if isinstance(hx, tuple) else (hx,))]
     given = [part for part in parts if isinstance(part, Tensor)]
     before = [part.clone() for part in given]
     with torch.set_grad_enabled(trial.case.training):
-        message = refusal(lambda: trial.layer(input, hx))
+        message = refusal(lambda: (call or trial.layer)(input, hx))
     return named(what, message, names) & every(_as_before(what, *pair) for pair in zip(given, before, strict=True))
 
 

@@ -1,6 +1,6 @@
 """Wrong input is refused, with an exception that names what was expected and what came, and nothing is harmed by it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from itertools import chain
 from typing import Any
@@ -15,6 +15,7 @@ from rnncheck.config import Config
 from rnncheck.observation import Observation, both, every
 from rnncheck.property import Family
 from rnncheck.run import Run
+from rnncheck.subject import Layer
 from rnncheck.trial import Trial
 
 reject = Family("reject")
@@ -39,29 +40,47 @@ def of_other_width(trial: Trial) -> Iterator[Observation]:
         yield refused(trial, f"an input with {size} features", *given, (trial.config.input_size,), (size,))
 
 
-@reject("input_size", formula="f(x), x.shape[-1] != input_size, is refused", kind="invariant",
-        source="torch.nn.RNNBase.check_input", applies=deterministic & padded, cost=8)
+@reject(
+    "input_size",
+    formula="f(x), x.shape[-1] != input_size, is refused",
+    kind="invariant",
+    source="torch.nn.RNNBase.check_input",
+    applies=deterministic & padded,
+    cost=8,
+)
 def input_size(trial: Trial) -> Observation:
     """An input with another number of features than input_size is refused, naming both numbers."""
     return in_turn(trial, of_other_width(trial))
 
 
-@reject("packed_input_size", formula="f(pack(x)), x.shape[-1] != input_size, is refused", kind="invariant",
-        source="pytorch/pytorch#195803: not checked", applies=deterministic & packed, cost=8)
+@reject(
+    "packed_input_size",
+    formula="f(pack(x)), x.shape[-1] != input_size, is refused",
+    kind="invariant",
+    source="pytorch/pytorch#195803: not checked",
+    applies=deterministic & packed,
+    cost=8,
+)
 def packed_input_size(trial: Trial) -> Observation:
     """A packed input, too, with another number of features than input_size is refused, naming both numbers."""
     return in_turn(trial, of_other_width(trial))
 
 
-@reject("rank", formula="f(x), x.dim() not in (2, 3), is refused", kind="invariant",
-        source="torch.nn.RNN.forward", applies=deterministic & padded, cost=6)
+@reject(
+    "rank",
+    formula="f(x), x.dim() not in (2, 3), is refused",
+    kind="invariant",
+    source="torch.nn.RNN.forward",
+    applies=deterministic & padded,
+    cost=6,
+)
 def rank(trial: Trial) -> Observation:
     """An input that has neither two nor three axes is refused, naming how many it has and how many it may have."""
     _, hx = trial.lay_out(trial.x, trial.state)
 
     def attempt(*sizes: int) -> Observation:
         x = trial.like(trial.x.new_empty(*sizes, trial.config.input_size), "wrong input")
-        return refused(trial, f"an input of shape {tuple(x.shape)}", x, hx, (2, 3), (x.dim(),))
+        return refused(trial, f"an input of shape {tuple(x.shape)}", x, hx, (2, 3), (x.dim(), tuple(x.shape)))
 
     time, batch = trial.time, trial.batch
     return in_turn(trial, (attempt(*sizes) for sizes in ((), (time, 1, batch), (1, time, batch, 1))))
@@ -87,31 +106,54 @@ def reshaped(trial: Trial) -> Iterator[Observation]:
             yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", x, given, *names)
 
 
-@reject("hx_shape", formula="f(x, hx), hx of a wrong size, is refused", kind="invariant", cost=24,
-        source="torch.nn.RNNBase.check_hidden_size; pytorch/pytorch#3259", applies=deterministic & padded & hx_given)
+@reject(
+    "hx_shape",
+    formula="f(x, hx), hx of a wrong size, is refused",
+    kind="invariant",
+    cost=24,
+    source="torch.nn.RNNBase.check_hidden_size; pytorch/pytorch#3259",
+    applies=deterministic & padded & hx_given,
+)
 def hx_shape(trial: Trial) -> Observation:
     """A state of another size is refused, naming both sizes; a state for a batch of one is not broadcast."""
     axes = (1, 2, 0) if trial.case.batch is not None else (2, 0)
     return in_turn(trial, chain.from_iterable(resized(trial, axis) for axis in axes))
 
 
-@reject("hx_rank", formula="f(x, hx), hx.dim() != x.dim(), is refused", kind="invariant", cost=8,
-        source="pytorch/pytorch#106769: heap overflow for a hx of 5 axes", applies=deterministic & padded & hx_given)
+@reject(
+    "hx_rank",
+    formula="f(x, hx), hx.dim() != x.dim(), is refused",
+    kind="invariant",
+    cost=8,
+    source="pytorch/pytorch#106769: heap overflow for a hx of 5 axes",
+    applies=deterministic & padded & hx_given,
+)
 def hx_rank(trial: Trial) -> Observation:
     """A state with an axis too many or too few is refused, naming how many it has and should have, or its shape."""
     return in_turn(trial, reshaped(trial))
 
 
-@reject("packed_hx", formula="f(pack(x), hx), hx of a wrong size or rank, is refused", kind="invariant", cost=32,
-        source="pytorch/pytorch#195803, #173946: not checked, up to a segmentation fault",
-        applies=deterministic & packed & hx_given)
+@reject(
+    "packed_hx",
+    formula="f(pack(x), hx), hx of a wrong size or rank, is refused",
+    kind="invariant",
+    cost=32,
+    source="pytorch/pytorch#195803, #173946: not checked, up to a segmentation fault",
+    applies=deterministic & packed & hx_given,
+)
 def packed_hx(trial: Trial) -> Observation:
     """With packed input, too, a state of another size or rank is refused, naming what was expected and what came."""
     return in_turn(trial, chain(resized(trial, 1), resized(trial, 2), reshaped(trial), resized(trial, 0)))
 
 
-@reject("hx_arity", formula="f(x, h), f(x, (h,)), f(x, (h, None)) are refused", kind="invariant",
-        source="onnx/onnx-tensorflow#408: h without c", applies=deterministic & has_cell & hx_given, cost=5)
+@reject(
+    "hx_arity",
+    formula="f(x, h), f(x, (h,)), f(x, (h, None)) are refused",
+    kind="invariant",
+    source="onnx/onnx-tensorflow#408: h without c",
+    applies=deterministic & has_cell & hx_given,
+    cost=5,
+)
 def hx_arity(trial: Trial) -> Observation:
     """An LSTM refuses h without c: a partial state is not completed silently."""
     x, hx = trial.lay_out(trial.x, trial.given_state)
@@ -120,8 +162,14 @@ def hx_arity(trial: Trial) -> Observation:
     return in_turn(trial, (refused(trial, what, x, given) for what, given in wrong.items()))
 
 
-@reject("hx_surplus", formula="f(x, (h, c, c)) is refused", kind="invariant",
-        source="torch.nn.LSTM: Inputs, a pair", applies=deterministic & has_cell & hx_given, cost=3)
+@reject(
+    "hx_surplus",
+    formula="f(x, (h, c, c)) is refused",
+    kind="invariant",
+    source="torch.nn.LSTM: Inputs, a pair",
+    applies=deterministic & has_cell & hx_given,
+    cost=3,
+)
 def hx_surplus(trial: Trial) -> Observation:
     """An LSTM refuses a state of more than two tensors: none of them is dropped silently."""
     x, hx = trial.lay_out(trial.x, trial.given_state)
@@ -133,8 +181,14 @@ def wider(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype != torch.float64 else torch.float32
 
 
-@reject("dtype", formula="f(x.double()), f(x.long()) are refused by a float32 layer", kind="invariant",
-        source="torch.nn.RNNBase.check_input", applies=deterministic, cost=5)
+@reject(
+    "dtype",
+    formula="f(x.double()), f(x.long()) are refused by a float32 layer",
+    kind="invariant",
+    source="torch.nn.RNNBase.check_input",
+    applies=deterministic,
+    cost=5,
+)
 def dtype(trial: Trial) -> Observation:
     """An input of another dtype than the parameters' is refused, naming both."""
     own = trial.case.torch_dtype
@@ -146,8 +200,14 @@ def dtype(trial: Trial) -> Observation:
     return in_turn(trial, (attempt(other) for other in (wider(own), torch.int64)))
 
 
-@reject("hx_dtype", formula="f(x, hx.double()) is refused by a float32 layer", kind="invariant",
-        source="torch.nn.RNN: the input and hx have one dtype", applies=deterministic & hx_given, cost=5)
+@reject(
+    "hx_dtype",
+    formula="f(x, hx.double()) is refused by a float32 layer",
+    kind="invariant",
+    source="torch.nn.RNN: the input and hx have one dtype",
+    applies=deterministic & hx_given,
+    cost=5,
+)
 def hx_dtype(trial: Trial) -> Observation:
     """A state of another float dtype than the parameters' is refused, h_0 and c_0 alike."""
     other = wider(trial.case.torch_dtype)
@@ -159,13 +219,19 @@ def hx_dtype(trial: Trial) -> Observation:
     return in_turn(trial, (attempt(k) for k in range(len(trial.given_state))))
 
 
-@reject("device", formula="f(x.to(other)), f(x, hx.to(other)) are refused", kind="invariant", cost=6,
-        source="pytorch/pytorch#9534: a state on the CPU corrupts the CUDA context",
-        applies=deterministic & padded & hx_given)
+@reject(
+    "device",
+    formula="f(x.to(other)), f(x, hx.to(other)) are refused",
+    kind="invariant",
+    cost=6,
+    source="pytorch/pytorch#9534: a state on the CPU corrupts the CUDA context",
+    applies=deterministic & padded & hx_given,
+)
 def device(trial: Trial) -> Observation:
     """Input and state on different devices are refused, naming the one where the layer is not.
 
-    Beside a CPU the other device is meta, which torch's own products of matrices do not refuse: hence only with hx.
+    Beside a CPU the other device is meta. Some of torch's products take a meta tensor and a CPU one, and give a meta
+    tensor: that has no values that could be wrong, and counts as a refusal.
     """
     other = "cpu" if trial.x.device.type != "cpu" else "meta"
     x, hx = trial.lay_out(trial.x, trial.state)
@@ -173,12 +239,32 @@ def device(trial: Trial) -> Observation:
     def moved(k: int) -> tuple[Tensor, ...]:
         return tuple(part.to(other) if i == k else part for i, part in enumerate(hx or ()))
 
-    states = (refused(trial, f"{('h_0', 'c_0')[k]} on {other}", x, moved(k), (other,)) for k in range(len(hx or ())))
-    return in_turn(trial, chain([refused(trial, f"an input on {other}", x.to(other), hx, (other,))], states))
+    pairs = [(f"an input on {other}", x.to(other), hx or ())]
+    pairs += [(f"{('h_0', 'c_0')[k]} on {other}", x, moved(k)) for k in range(len(hx or ()))]
+    call = with_values(trial.layer)
+    return in_turn(trial, (refused(trial, what, input, hx, (other,), call=call) for what, input, hx in pairs))
 
 
-@reject("empty_time", formula="f(x[:0]) is refused, or (y, h_n) = ([], h_0)", kind="invariant",
-        source="pytorch/pytorch#50192", applies=deterministic & padded, cost=3)
+def with_values(layer: Layer) -> Callable[[Any, Any], object]:
+    """The layer's call, raising if the result is on meta."""
+
+    def call(input: Any, hx: Any) -> object:
+        output, state = layer(input, hx)
+        if any(isinstance(part, Tensor) and part.is_meta for part in (output, *state)):
+            raise RuntimeError("no values, the result is on meta")
+        return output
+
+    return call
+
+
+@reject(
+    "empty_time",
+    formula="f(x[:0]) is refused, or (y, h_n) = ([], h_0)",
+    kind="invariant",
+    source="pytorch/pytorch#50192",
+    applies=deterministic & padded,
+    cost=3,
+)
 def empty_time(trial: Trial) -> Observation:
     """An input of no steps is refused, naming the 0, or gives an empty output and the initial state as it was."""
     empty = trial.but(x=trial.x[:0])
@@ -189,9 +275,14 @@ def empty_time(trial: Trial) -> Observation:
     return in_turn(trial, continued or (named("an input of time 0", message, [(0,)]),))
 
 
-@reject("lengths", formula="f(PackedSequence(data, batch_sizes)), batch_sizes growing or too long, is refused",
-        kind="invariant", source="torch.nn.utils.rnn.PackedSequence; pytorch/pytorch#169213",
-        applies=deterministic & packed & at_least(time=2, batch=1), cost=4)
+@reject(
+    "lengths",
+    formula="f(PackedSequence(data, batch_sizes)), batch_sizes growing or too long, is refused",
+    kind="invariant",
+    source="torch.nn.utils.rnn.PackedSequence; pytorch/pytorch#169213",
+    applies=deterministic & packed & at_least(time=2, batch=1),
+    cost=4,
+)
 def lengths(trial: Trial) -> Observation:
     """A packed input whose batch sizes grow, or speak of more steps than there are, is refused."""
     equal = trial.but(lengths=(trial.time,) * trial.batch)
@@ -220,8 +311,13 @@ def wrong_arguments(trial: Trial) -> list[tuple[str, Any]]:
     return pairs if trial.subject.fixed is None else []
 
 
-@reject("constructor", formula="F(hidden_size=0), F(dropout=1.5), F(proj_size=hidden_size), ... are refused",
-        kind="invariant", source="torch.nn.RNNBase.__init__", cost=1)
+@reject(
+    "constructor",
+    formula="F(hidden_size=0), F(dropout=1.5), F(proj_size=hidden_size), ... are refused",
+    kind="invariant",
+    source="torch.nn.RNNBase.__init__",
+    cost=1,
+)
 def constructor(trial: Trial) -> Observation:
     """Sizes that are no positive integers, dropout that is no probability, and a projection too wide are refused."""
     dtype, device = trial.case.torch_dtype, torch.device(trial.case.device)
