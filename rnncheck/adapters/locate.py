@@ -167,10 +167,11 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
             f"{reference}: cannot be imported: it calls sys.exit({stop.code!r}) when imported; "
             'put what is run under: if __name__ == "__main__"'
         ) from None
+    except UsageError as error:
+        raise UsageError(f"{reference}: {error}") from None
     except Exception as error:
         raise UsageError(
-            f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}"
-            f"{_where(error, path)}{_hint(error)}"
+            f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}{_where(error, path)}{_hint(error)}"
         ) from None
     finally:
         sys.path.remove(str(folder))
