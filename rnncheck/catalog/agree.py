@@ -21,7 +21,6 @@ from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_w
 
 agree = Family("agree")
 below_double = Where("below double precision", lambda case: case.dtype != "float64")
-contiguous = Where("contiguous", lambda case: case.layout == "contiguous")
 
 
 @agree("forward", formula="f(x) = float64 truth", source="the equations of torch.nn.RNN, GRU, LSTM",
@@ -51,10 +50,15 @@ def against(trial: Trial) -> Observation:
        applies=deterministic & below_double)  # fmt: skip
 def dtype(trial: Trial) -> Observation:
     """The same numbers give the same in double precision, but for the rounding of the case's dtype."""
-    double = {name: p.double() for name, p in trial.parameters.items()}
-    state = trial.state and tuple(map(Tensor.double, trial.state))
-    exact = trial.but(dtype="float64", x=trial.x.double(), state=state, parameters=double)
-    return both(trial.run, exact.run, trial.budget.allowed)
+    return both(trial.run, _in(torch.float64, trial).run, trial.budget.allowed)
+
+
+def _in(dtype: torch.dtype, trial: Trial) -> Trial:
+    """The same numbers in another dtype."""
+    parameters = {name: p.to(dtype) for name, p in trial.parameters.items()}
+    state = trial.state and tuple(part.to(dtype) for part in trial.state)
+    name = str(dtype).removeprefix("torch.")
+    return trial.but(dtype=name, x=trial.x.to(dtype), state=state, parameters=parameters)
 
 
 @agree("autocast", formula="f under autocast = f, rounded as autocast does",
@@ -150,7 +154,7 @@ def _same_calls(layer: Layer, calls: Mapping[str, Trial]) -> Observation:
 def _briefly(trial: Trial) -> Trial:
     """At most two steps: enough for a recurrence, and quickly traced."""
     lengths = trial.lengths and tuple(min(length, 2) for length in trial.lengths)
-    return trial.but(x=trial.x[:2], lengths=lengths)
+    return trial.but(x=trial.x[:2], lengths=lengths, layout="contiguous")
 
 
 def _other_input(trial: Trial) -> dict[str, Trial]:
@@ -176,7 +180,7 @@ def compiled_layer(trial: Trial) -> Observation:
 
 @agree("exported", formula="export(f)(x) = f(x)", source="pytorch/pytorch#15319, #184961",
        kind="differential", cost=1000, needs=("export",),
-       applies=deterministic & padded & contiguous & at_least(batch=1), stratum="compiled")  # fmt: skip
+       applies=deterministic & padded & at_least(batch=1), stratum="compiled")  # fmt: skip
 def exported_layer(trial: Trial) -> Observation:
     """torch.export's program gives what the layer gives, for other numbers too; another batch is right or refused."""
     t = _briefly(trial)
@@ -193,8 +197,8 @@ def _right_or_refused(trial: Trial, layer: Layer) -> Observation:
 
 
 @agree("scripted", formula="script(f)(x) = f(x)", source="torch.jit.script; pytorch/pytorch#16663",
-       kind="differential", needs=("script",), applies=deterministic & padded & at_least(batch=1), cost=500,
-       stratum="compiled")  # fmt: skip
+       kind="differential", needs=("script",), applies=deterministic & padded & at_least(batch=1),
+       cost=500, stratum="compiled")  # fmt: skip
 def scripted_layer(trial: Trial) -> Observation:
     """torch.jit.script's module gives what the layer gives, called several times, also for another batch."""
     calls = {"the case": trial, "again": trial, "a third time": trial, **_other_batch(trial)}
@@ -203,11 +207,10 @@ def scripted_layer(trial: Trial) -> Observation:
 
 @agree("onnx", formula="onnx(f)(x) = f(x)",
        source="pytorch/pytorch#11368, #34800, microsoft/onnxscript#2852", cost=3000, kind="differential",
-       needs=("onnx", "float32"),
-       applies=deterministic & padded & contiguous & is_float32 & at_least(batch=1), stratum="compiled")  # fmt: skip
+       needs=("onnx", "float32"), applies=deterministic & padded & at_least(batch=1), stratum="compiled")  # fmt: skip
 def onnx(trial: Trial) -> Observation:
     """Exported to ONNX and run by ONNX Runtime, the layer gives what it gives, for other numbers too."""
-    t = _briefly(trial)
+    t = _in(torch.float32, _briefly(trial))
     return _same_calls(as_onnx(t, t.build()), {"the case": t, **_other_input(t)})
 
 

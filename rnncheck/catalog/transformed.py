@@ -1,6 +1,7 @@
 """A layer behind one of torch's transformations, called as the layer is."""
 
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def as_onnx(trial: Trial, layer: Layer) -> Layer:
     runtime = _installed("onnxruntime")
     for package in ("onnx", "onnxscript"):
         _installed(package)
-    with subject_at_work("running torch.onnx.export"):
+    with subject_at_work("running torch.onnx.export"), _quiet("torch.onnx"):
         program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
     assert program is not None
     session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -137,6 +138,18 @@ def as_onnx(trial: Trial, layer: Layer) -> Layer:
         return torch.from_numpy(output), tuple(map(torch.from_numpy, rest))
 
     return Through(layer, call)
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Nothing below an error is logged."""
+    log = logging.getLogger(logger)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _installed(package: str) -> Any:
