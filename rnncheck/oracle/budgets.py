@@ -102,7 +102,7 @@ def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, 
     reverse = problem.reverse(index)
     spread = _variance(exact, noisy)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
-    slopes = scene.spread(flow.variance, _before(spread.output, reverse), own)
+    slopes = scene.spread(flow.variance, _before(spread.output, reverse), own, sizes)
     if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
         slopes = torch.zeros_like(slopes)
     over = exact.output.abs() + margin(copies) * spread.output.sqrt() > sizes.rounding.overflow

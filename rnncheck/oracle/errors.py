@@ -6,13 +6,15 @@ to the next one to first order: those of the gates of an LSTM to its cell state,
 A matrix product of n terms with roundoff u, of which A is the sum of the terms' absolute values, S the sum and Q the sum
 of squares:
 
-    error² = u² (A² (log2 n + 2) / 4 + n A² / 72 + n S² / 18) + (2 operand)² (Q + S²)
+    error² = u² (A² (log2 n + 2) / 4 + A² n / 72 + S² n / 18 + S² (n / 10)²) + (2 operand)² (Q + S²)
 
 The first term is that of pairwise and blocked summation: the roundings on the way of a term to the sum, each relative to
 a partial sum (Blanchard, Higham, Mary 2020). The next two are those of a plain loop (Higham and Mary 2019: sqrt(n) u): its n
 roundings are relative to partial sums, which climb to S if all terms have one sign, and to A / 2 and back if the
 positive ones come first; the sums of their squares are n S² / 3 and n A² / 12, and a rounding error uniform in half an ulp
-has the variance u² / 6 of them. The last: both operands of every product were rounded before.
+has the variance u² / 6 of them. The fourth is that of equal terms, as constant inputs and weights have: every addition between
+two powers of 2 makes the same error, so errors add up in proportion to n, to 0.2 n u S typically and n u S / 2 at worst. The
+last: both operands of every product were rounded before.
 """
 
 import math
@@ -71,6 +73,11 @@ def times(x: Tensor, w: Tensor) -> Tensor:
     return torch.matmul(gated, w).unflatten(-2, x.shape[-4:-1])
 
 
+def summation(terms: int) -> tuple[float, float]:
+    """The factors of A² and S² in the variance of a sum of so many terms."""
+    return (math.log2(terms) + 2) / 4 + terms / 72, terms / 18 + terms**2 / 100
+
+
 class Sizes:
     """The sizes of rounding errors under one model; every method returns variances, and error() their root."""
 
@@ -89,8 +96,8 @@ class Sizes:
         for summand in added:
             size += summand.abs()
         u, over = self.accumulate, size > self.rounding.overflow
-        variance = size.square_().mul_(u * u * ((math.log2(terms) + 2) / 4 + terms / 72))
-        variance.add_(value.square(), alpha=u * u * terms / 18)
+        of_sizes, of_sum = summation(terms)
+        variance = size.square_().mul_(u * u * of_sizes).add_(value.square(), alpha=u * u * of_sum)
         if self.rounding.operand:
             squares = times(x.square(), w.square()).add_(value.square())
             for summand in added:
@@ -114,6 +121,11 @@ class Sizes:
     def tanh(self, value: Tensor) -> Tensor:
         """Of a tanh, relative to its value."""
         return (self.function * value).square()
+
+    def unsaturated(self, a: Tensor, variance: Tensor) -> Tensor:
+        """variance, 0 where a gate of pre-activation a stays within a roundoff of saturation."""
+        edge = 2 - math.log(self.store)
+        return torch.where(a.abs() - 8 * variance.sqrt() > edge, 0.0, variance)
 
     def error(self, variance: Tensor, *values: Tensor) -> Tensor:
         """The root of the variance, never below underflow, NaN where one of the values overflows."""
@@ -142,13 +154,19 @@ class Scene:
         cells = None if c is None else trace.before("c", c, reverse, valid)
         return cls(problem.layers[index], trace, x, trace.before("h", h, reverse, valid), cells)
 
-    def spread(self, x: Tensor, h: Tensor, own: Tensor) -> Tensor:
-        """The largest variance of a pre-activation, (time, batch), from those of x and h and its own error.
+    def spread(self, x: Tensor, h: Tensor, own: Tensor, sizes: Sizes) -> Tensor:
+        """The largest variance of a pre-activation, (time, batch), from those of x, of h and of its own error.
 
-        x, h: (time, 1, batch, size); own: (gates, time, 1, batch, hidden), a variance. The errors of different features are taken as independent.
+        x, h: (time, 1, batch, size); own: (gates, time, 1, batch, hidden). The errors of different features are taken as
+        independent. Units that stay saturated to within a roundoff do not count.
         """
         total = times(x, self.layer.w.square()) + times(h, self.layer.u.square()) + own
-        return total.amax(dim=(0, -1)).squeeze(1)
+        return sizes.unsaturated(self.pre_activations(), total).amax(dim=(0, -1)).squeeze(1)
+
+    def pre_activations(self) -> Tensor:
+        """Of all gates, (gates, time, 1, batch, hidden)."""
+        a = self.trace["a"]
+        return torch.cat([a, self.trace["an"][None]]) if "an" in self.trace.values else a
 
     def into(self, sizes: Sizes, *biases: Tensor) -> Tensor:
         """The variance of W x + biases, (gates, time, 1, batch, hidden)."""

@@ -254,10 +254,10 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
     for i in range(len(problem.layers)):
         if problem.config.mode != "RNN_RELU":
             for place in ("a", "an"):
-                if place not in exact.traces[i].values:
-                    continue
-                spread = (noisy.traces[i][place] - exact.traces[i][place]).detach().square().mean(dim=(-1, -3))
-                tau += spread.flatten(0, -2).sum(0) / (len(spread) if spread.dim() > 2 else 1)
+                if place in exact.traces[i].values:
+                    a = exact.traces[i][place].detach()
+                    spread = sizes.unsaturated(a, variance(a, noisy.traces[i][place].detach())).mean(dim=-1)
+                    tau += spread.squeeze(-2).flatten(0, -2).sum(0) / (len(a) if a.dim() > 4 else 1)
         for place, grad in exact.grads[i].items():
             lost |= _overflows(grad, noisy.grads[i][place], sizes)
         for place in exact.traces[i].values:

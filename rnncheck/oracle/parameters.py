@@ -6,7 +6,6 @@ da is what flows into W x + b_ih, dr what flows into U h + b_hh; they differ in 
 the previous h, but to r * h for the candidate of a GRU that resets before. dW_hr = sum of dh (o * tanh(c))ᵀ.
 """
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import ORDER
-from rnncheck.oracle.errors import Sizes, Trace
+from rnncheck.oracle.errors import Sizes, Trace, summation
 from rnncheck.oracle.problem import Problem
 
 Factors = Mapping[str, tuple[Tensor, Tensor | None]]
@@ -63,8 +62,8 @@ def parameter_variances(config: Config, terms: Factors, sizes: Sizes) -> dict[st
         size = _sum(config, d.abs(), None if multiplied is None else multiplied.abs())[0]
         value = _sum(config, d, multiplied)[0]
         squares = _sum(config, d.square(), None if multiplied is None else multiplied.square())[0]
-        variance = (u * size).square() * ((math.log2(max(count, 1)) + 2) / 4 + count / 72)
-        variance = variance + (u * value).square() * (count / 18)
+        of_sizes, of_sum = summation(max(count, 1))
+        variance = of_sizes * (u * size).square() + of_sum * (u * value).square()
         variance = variance + operand**2 * (squares + value.square()) + count * sizes.rounding.underflow**2
         found[name] = torch.where(size > sizes.rounding.overflow, torch.nan, variance)
     return found

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import ModuleType
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+import rnncheck.nn
 from rnncheck.config import MODES, Config
 from rnncheck.run import Run
 
@@ -134,19 +135,20 @@ def loop(data: Data, style: Style) -> Run:
 # torch's own ----------------------------------------------------------------------------------------------------------
 
 
-def module(config: Config, dtype: torch.dtype) -> torch.nn.RNNBase:
-    """torch.nn's layer of this configuration."""
+def module(config: Config, dtype: torch.dtype, library: ModuleType = torch.nn) -> torch.nn.Module:
+    """The library's layer of this configuration."""
     keys = {"num_layers": config.num_layers, "bias": config.bias, "bidirectional": config.bidirectional, "dtype": dtype}
     if config.mode == "LSTM":
-        return torch.nn.LSTM(config.input_size, config.hidden_size, proj_size=config.proj_size, **keys)
+        return library.LSTM(config.input_size, config.hidden_size, proj_size=config.proj_size, **keys)
     if config.mode == "GRU":
-        return torch.nn.GRU(config.input_size, config.hidden_size, **keys)
-    return torch.nn.RNN(config.input_size, config.hidden_size, nonlinearity=config.mode[4:].lower(), **keys)
+        keys |= {} if config.reset_after else {"reset_after": False}
+        return library.GRU(config.input_size, config.hidden_size, **keys)
+    return library.RNN(config.input_size, config.hidden_size, nonlinearity=config.mode[4:].lower(), **keys)
 
 
-def torch_nn(data: Data) -> Run:
-    """torch.nn, packed where there are lengths."""
-    layer, config = module(data.config, data.dtype), data.config
+def call(layer: torch.nn.Module, data: Data) -> Run:
+    """The layer with the case's parameters on its data, packed where there are lengths."""
+    config = data.config
     hx = data.states if config.has_cell else data.h_0
     if data.lengths is None:
         output, state = torch.func.functional_call(layer, data.parameters, (data.x, hx))
@@ -155,6 +157,16 @@ def torch_nn(data: Data) -> Run:
         output, state = torch.func.functional_call(layer, data.parameters, (packed, hx))
         output = pad_packed_sequence(output, total_length=len(data.x))[0]
     return Run(output, *(state if config.has_cell else (state,)))
+
+
+def torch_nn(data: Data) -> Run:
+    """torch.nn."""
+    return call(module(data.config, data.dtype), data)
+
+
+def ours(data: Data) -> Run:
+    """rnncheck.nn."""
+    return call(module(data.config, data.dtype, rnncheck.nn), data)
 
 
 def without_onednn(data: Data) -> Run:
@@ -191,6 +203,7 @@ STYLES = {
 LAYERS: dict[str, Callable[[Data], Run]] = {
     "torch.nn": torch_nn,
     "torch.nn without oneDNN": without_onednn,
+    "rnncheck.nn": ours,
     "permuted units": permuted,
     **{name: lambda data, style=style: loop(data, style) for name, style in STYLES.items()},
 }
@@ -199,13 +212,8 @@ LAYERS: dict[str, Callable[[Data], Run]] = {
 def can(name: str, data: Data) -> bool:
     """Whether this layer is made for this case."""
     if name == "permuted units":
-        return data.config.num_layers * data.config.directions == 1 and not data.config.proj_size and _native(data)
-    return _native(data) if name.startswith("torch.nn") else True
-
-
-def _native(data: Data) -> bool:
-    """What torch.nn takes: a GRU that resets after, sequences of at least one step, and on CPUs no float16 in places."""
-    return data.config.reset_after and (data.lengths is None or min(data.lengths) > 0)
+        return data.config.num_layers * data.config.directions == 1 and not data.config.proj_size and data.config.reset_after
+    return data.config.reset_after if name.startswith("torch.nn") else True
 
 
 # random cases ---------------------------------------------------------------------------------------------------------
@@ -275,13 +283,21 @@ class Draw:
         for _ in range(count):
             yield self()
 
+    def cotangents(self, data: Data) -> Run:
+        """Normal weights of each result, in the case's dtype."""
+        config, (time, batch, _) = data.config, data.x.shape
+        strands = config.num_layers * config.directions
+        sizes = [(time, batch, config.output_size), (strands, batch, config.state_size)]
+        sizes += [(strands, batch, config.hidden_size)] if config.has_cell else []
+        return Run(*(self.normal(*size).to(data.dtype) for size in sizes))
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """With one thread, as many small cases want."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+
+def gradients(layer: Callable[[Data], Run], data: Data, cotangents: Run) -> dict[str, Tensor | None]:
+    """Of the sum of results times cotangents, under the oracle's names."""
+    given = {"input": data.x, "h_0": data.h_0} | ({} if data.c_0 is None else {"c_0": data.c_0}) | data.parameters
+    leaves = {name: value.clone().requires_grad_() for name, value in given.items()}
+    parameters = {name: leaves[name] for name in data.parameters}
+    data = replace(data, parameters=parameters, x=leaves["input"], h_0=leaves["h_0"], c_0=leaves.get("c_0"))
+    loss = sum((part * getattr(cotangents, name)).sum() for name, part in layer(data).parts())
+    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    return dict(zip(leaves, found, strict=True))
