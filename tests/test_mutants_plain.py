@@ -80,9 +80,7 @@ def test_a_mutant_differs_from_its_clean_twin(bug):
 @pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "cell"])
 def test_a_cell_differs_from_its_clean_twin(bug):
     mutant = MUTANTS[bug]
-    assert not same(
-        record(cell_situations(mutant.target, mutant.like)), record(cell_situations(mutant.clean, mutant.like))
-    )
+    assert not same(record(cell_situations(mutant.target, mutant.like)), record(cell_situations(mutant.clean, mutant.like)))
 
 
 @pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "clip"])

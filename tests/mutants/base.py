@@ -32,9 +32,7 @@ class RNN(Layer):
     ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype
-        )
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype)
         self.mode, self.nonlinearity = "RNN_" + nonlinearity.upper(), nonlinearity
 
     def cell(self, x, state, w):
@@ -62,9 +60,7 @@ class GRU(Layer):
         device=None,
         dtype=None,
     ):
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype
-        )
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype)
 
     def cell(self, x, state, w):
         (h,) = state

@@ -1,6 +1,7 @@
 """Layers that are right, each in its own way: they round otherwise, and nothing may be held against them."""
 
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -136,10 +137,14 @@ class LoopOverLSTMCell(LSTM):
         return torch.func.functional_call(self.step, parameters, (x, state))
 
 
-@torch.jit.script
-def scripted_step(i: Tensor, f: Tensor, g: Tensor, o: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def plain_step(i: Tensor, f: Tensor, g: Tensor, o: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    scripted_step = torch.jit.script(plain_step)
 
 
 @correct("scripted-step", nn.LSTM)

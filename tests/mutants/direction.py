@@ -6,7 +6,7 @@ from .base import GRU, LSTM, RNN
 from .registry import plant
 
 
-@plant("bwd-uses-fwd-cell", "direction.* weights.alive agree.*", "bidirectional")
+@plant("bwd-uses-fwd-cell", "direction.two_nets direction.reversal weights.alive agree.*", "bidirectional")
 class ReverseUsesForwardWeights(LSTM):
     """Both directions use one set of weights (HKUST-KnowComp/R-Net#13)."""
 

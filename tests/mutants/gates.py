@@ -15,7 +15,7 @@ class InputAndForgetGateSwapped(LSTM):
         return i, f, g, o
 
 
-@plant("chunk-order-i-f-o-g", "gate.latch gate.one_step agree.*", "LSTM")
+@plant("chunk-order-i-f-o-g", "agree.against gate.latch gate.one_step agree.*", "LSTM")
 class GateOrderIFOG(LSTM):
     """The rows are cut in the order i, f, o, g, so torch's weights mean something else (pytorch/pytorch#11335)."""
 

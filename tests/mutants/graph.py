@@ -139,7 +139,11 @@ class GradientTruncatedAfterThreeSteps(GRU):
         return super().cell(x, tuple(s.detach() for s in state) if self.t > 1 and self.t % 3 == 1 else state, w)
 
 
-@plant("own-nan-gradient-of-where", "numeric.extreme numeric.finite", "sums below -88 (float32), backward")
+@plant(
+    "own-nan-gradient-of-where",
+    "numeric.extreme_gradient numeric.extreme numeric.finite_gradient",
+    "sums below -88 (float32), backward",
+)
 class SigmoidByWhereHasNanGradient(LSTM):
     """A stable sigmoid is chosen by torch.where; its other branch overflows and makes the gradient NaN."""
 

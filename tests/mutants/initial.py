@@ -62,9 +62,7 @@ class ValuesPermuted(GRU):
         dtype=None,
     ):
         flags = zip(("bidirectional", "batch_first"), (batch_first, bidirectional), strict=True)
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, dropout=dropout, **dict(flags), device=device, dtype=dtype
-        )
+        super().__init__(input_size, hidden_size, num_layers, bias, dropout=dropout, **dict(flags), device=device, dtype=dtype)
 
 
 @plant("own-init-by-input-size", "weights.init", "a new layer, input_size != hidden_size")

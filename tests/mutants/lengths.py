@@ -108,7 +108,7 @@ class PackedTimeFromFirstLength(RNN):
         return super().pack(y[: int(lengths[0])], lengths.clamp(max=int(lengths[0])), packed)
 
 
-@plant("sorted-never-unsorted", "lengths.order lengths.each_alone agree.*", "packed, unsorted lengths")
+@plant("sorted-never-unsorted", "batch.permute lengths.order lengths.each_alone agree.*", "packed, unsorted lengths")
 class StatesInSortedOrder(GRU):
     """The batch is sorted by length for packing and the states are never put back (fartashf/vsepp#36)."""
 

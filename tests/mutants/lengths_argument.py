@@ -92,9 +92,7 @@ class LengthZeroRefusedVaguely(LSTMWithLengths):
         assert bool((lengths > 0).all())
 
 
-@plant_lengths(
-    "own-lengths-fast-path", "lengths.module lengths.each_alone", "one sequence of full length among shorter ones"
-)
+@plant_lengths("own-lengths-fast-path", "lengths.module lengths.each_alone", "one sequence of full length among shorter ones")
 class FastPathIfAnyIsFull(LSTMWithLengths):
     """The path without a mask is chosen if any sequence is full, not if all are (tensorflow/tensorflow#36139)."""
 
