@@ -104,7 +104,8 @@ def kills() -> dict[str, str]:
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
-        found |= getattr(module, "KILLS", {})
+        for name in vars(module):
+            found |= getattr(module, name) if name.startswith("KILLS") else {}
     return found
 
 

@@ -1,0 +1,88 @@
+"""How a mutant is hunted: the default profile's cases in their order, cheap properties first, until one is red."""
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+
+from rnncheck.adapters import resolve
+from rnncheck.adapters.clip_functions import clip_function
+from rnncheck.adapters.lengths import taking_lengths
+from rnncheck.catalog import CATALOG, select
+from rnncheck.docket import Account
+from rnncheck.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
+from rnncheck.property import Property
+from rnncheck.settings import PROFILES
+from rnncheck.shrink import shrink
+from rnncheck.strategies.plan import plan
+from rnncheck.subject import Subject
+from rnncheck.verdict import Outcome
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+
+DEAR = 100
+"""Properties that cost more (compilers, gradcheck of second order) are hunted with only where no other is meant for it."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The first property that is red on a mutant, on which case, and what it took."""
+
+    prop: Property
+    case: Any
+    outcome: Outcome
+    cases: int
+    seconds: float
+
+
+def subject_of(mutant: Any) -> Subject:
+    """A mutant of any kind as a subject."""
+    from tests.catalog.support import subject_of as layer_subject
+
+    if mutant.kind == "clip":
+        return clip_function(mutant.target, mutant.target.__name__)
+    if mutant.kind == "cell":
+        (subject,) = resolve.probe_all(resolve.subjects(mutant.target, kind="cell"), "inline")
+        return subject
+    return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
+
+
+def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple[str, ...] = ("*",)) -> Kill | None:
+    """As a campaign of the default profile would find it, on one core; ``among``: globs over the properties."""
+    chosen = [p for p in select(",".join(among)) if (p.family == "clip") == (subject.kind == "clip")]
+    cheap = [p for p in chosen if p.cost <= DEAR]
+    props = sorted(cheap or chosen, key=lambda p: p.cost)
+    accounts = [Account(prop) for prop in props]
+    started = time.perf_counter()
+    for number, case in enumerate(islice(plan(subject, DTYPES, PROFILES["ci"].strength, 0), cases), 1):
+        trial = trial_of(subject, case)
+        for account in accounts:
+            if out_of_claim(account.prop, subject, case) is not None or not account.wants():
+                continue
+            outcome = judge(account.prop, trial)
+            assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome
+            if outcome.red:
+                return Kill(account.prop, case, outcome, number, time.perf_counter() - started)
+    return None
+
+
+def killers(subject: Subject, cases: int, dearest: int = 100) -> list[str]:
+    """Every property (that costs at most ``dearest``) that is red on one of the first planned cases."""
+    found: dict[str, None] = {}
+    for case in islice(plan(subject, DTYPES, 2, 0), cases):
+        trial = trial_of(subject, case)
+        for prop in CATALOG.values():
+            fits = (prop.family == "clip") == (subject.kind == "clip") and prop.cost <= dearest and prop.id not in found
+            if fits and out_of_claim(prop, subject, case) is None and judge(prop, trial).red:
+                found[prop.id] = None
+    return list(found)
+
+
+def smallest(subject: Subject, kill: Kill) -> Any:
+    """The case of a kill, shrunk."""
+    return shrink(kill.case, lambda case: judge(kill.prop, trial_of(subject, case)).status == kill.outcome.status).case
+
+
+torch.set_num_threads(1)
