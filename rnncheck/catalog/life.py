@@ -11,9 +11,15 @@ from rnncheck.trial import Trial
 life = Family("life")
 
 
-@life("machine", formula="after any operations: f(x) = f'(x), f' a new layer with the parameters of f",
-      kind="metamorphic", source="model-based testing; torch.nn.Module; pytorch/pytorch#1721", applies=anywhere,
-      needs=("load", "module"), cost=40)
+@life(
+    "machine",
+    formula="after any operations: f(x) = f'(x), f' a new layer with the parameters of f",
+    kind="metamorphic",
+    source="model-based testing; torch.nn.Module; pytorch/pytorch#1721",
+    applies=anywhere,
+    needs=("load", "module"),
+    cost=40,
+)
 def machine(trial: Trial) -> Observation:
     """After every operation of a life in drawn order, the layer agrees with a new one that has its parameters.
 
@@ -29,8 +35,14 @@ def machine(trial: Trial) -> Observation:
     return seen
 
 
-@life("interleaved", formula="f(x), g(x'), f(x): each as if alone", kind="metamorphic", applies=deterministic, cost=10,
-      source="keras-team/keras: state kept on a class or in a module; tensorflow/tensorflow#34055")
+@life(
+    "interleaved",
+    formula="f(x), g(x'), f(x): each as if alone",
+    kind="metamorphic",
+    applies=deterministic,
+    cost=10,
+    source="keras-team/keras: state kept on a class or in a module; tensorflow/tensorflow#34055",
+)
 def interleaved(trial: Trial) -> Observation:
     """Two differently configured layers used in turn do not disturb each other."""
     other = neighbour(trial)

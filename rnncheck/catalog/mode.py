@@ -15,13 +15,20 @@ from rnncheck.trial import Trial, seeded
 mode = Family("mode")
 
 
-@mode("repeatable", formula="f(x); f(x'); f(x) ≡ f(x), under dropout after the same manual_seed", kind="metamorphic",
-      source="torch.manual_seed; pytorch/pytorch#74177", applies=anywhere, cost=5)
+@mode(
+    "repeatable",
+    formula="f(x); f(x'); f(x) ≡ f(x), under dropout after the same manual_seed",
+    kind="metamorphic",
+    source="torch.manual_seed; pytorch/pytorch#74177",
+    applies=anywhere,
+    cost=5,
+)
 def repeatable(trial: Trial) -> Observation:
     """The same call gives the same, bit for bit, however often, and whatever was called between.
 
     Where dropout is active, the random state is set to the same seed before each call.
     """
+
     def again(call: int) -> Observation:
         shorter = trial.lengths and tuple(min(n, call) for n in trial.lengths)
         trial.but(x=trial.x[:call], lengths=shorter).call_on(trial.layer)
@@ -31,9 +38,15 @@ def repeatable(trial: Trial) -> Observation:
     return every(again(call) for call in (1, 2, 3))
 
 
-@mode("eval_ignores_dropout", formula="eval(f)(x) = truth without dropout, after train(f)(x'), train(f)(x)",
-      kind="metamorphic", source="torch.nn.Dropout; NVIDIA/Megatron-LM#411", applies=has_dropout,
-      needs=("training", "dropout"), cost=4)
+@mode(
+    "eval_ignores_dropout",
+    formula="eval(f)(x) = truth without dropout, after train(f)(x'), train(f)(x)",
+    kind="metamorphic",
+    source="torch.nn.Dropout; NVIDIA/Megatron-LM#411",
+    applies=has_dropout,
+    needs=("training", "dropout"),
+    cost=4,
+)
 def eval_ignores_dropout(trial: Trial) -> Observation:
     """In eval dropout does nothing, also after training calls of the same and of other shapes."""
     loud, quiet = trial.but(training=True), trial.but(training=False)
@@ -47,8 +60,14 @@ def eval_ignores_dropout(trial: Trial) -> Observation:
     return both(quiet.run_on(layer), budget.truth, budget.allowed)
 
 
-@mode("rng", formula="random state before f(x) ≡ random state after", kind="invariant", applies=deterministic, cost=1,
-      source="torch.random")
+@mode(
+    "rng",
+    formula="random state before f(x) ≡ random state after",
+    kind="invariant",
+    applies=deterministic,
+    cost=1,
+    source="torch.random",
+)
 def rng(trial: Trial) -> Observation:
     """Where dropout is inactive, a call consumes no random numbers."""
     layer = trial.layer
@@ -65,9 +84,15 @@ def random_states(trial: Trial) -> dict[str, Tensor]:
     return states | ({f"the generator of {device}": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
-@mode("dropout_between_layers", formula="x_(l+1) = y_l * m / (1 - p), m ~ Bernoulli(1 - p), always anew",
-      kind="invariant", source="torch.nn.LSTM: dropout; tensorflow/tensorflow#29391, pytorch/pytorch#189285",
-      applies=has_dropout, needs=("training", "dropout", "load"), cost=30)
+@mode(
+    "dropout_between_layers",
+    formula="x_(l+1) = y_l * m / (1 - p), m ~ Bernoulli(1 - p), always anew",
+    kind="invariant",
+    source="torch.nn.LSTM: dropout; tensorflow/tensorflow#29391, pytorch/pytorch#189285",
+    applies=has_dropout,
+    needs=("training", "dropout", "load"),
+    cost=30,
+)
 def dropout_between_layers(trial: Trial) -> Observation:
     """Dropout acts between layers and nowhere else, scaled by 1 / (1 - p), drawn anew for every value at every call.
 
@@ -83,8 +108,11 @@ def dropout_between_layers(trial: Trial) -> Observation:
     probability = (1 - glass.config.dropout) ** (glass.config.num_layers - 1)
     fresh = alike("equal masks in two calls", kept(glass, first), kept(glass, second), probability)
     placement = every(placed(glass, run, call) for call, run in runs.items())
-    return first_layer_as_without(trial) & placement & fresh & every(
-        rate for call, run in runs.items() for rate in rates(glass, run, call)
+    return (
+        first_layer_as_without(trial)
+        & placement
+        & fresh
+        & every(rate for call, run in runs.items() for rate in rates(glass, run, call))
     )
 
 

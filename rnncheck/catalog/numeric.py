@@ -47,16 +47,27 @@ def finite_gradients(trial: Trial) -> Observation:
     return every(finite(f"gradient of {name}", g) for name, g in gradients.items() if g is not None)
 
 
-@numeric("finite", formula="finite x, moderate weights: y, h_n, c_n are finite, time up to 2000", kind="invariant",
-         source="muditbhargava66/PyxLSTM#15: NaN after some hundred steps", applies=at_least(time=1), cost=400)
+@numeric(
+    "finite",
+    formula="finite x, moderate weights: y, h_n, c_n are finite, time up to 2000",
+    kind="invariant",
+    source="muditbhargava66/PyxLSTM#15: NaN after some hundred steps",
+    applies=at_least(time=1),
+    cost=400,
+)
 def finite_output(trial: Trial) -> Observation:
     """Finite input and moderate weights give finite output and states, over thousands of steps."""
     return every(finite(name, part, Run.AXES[name]) for name, part in long(trial).run.parts())
 
 
-@numeric("finite_gradient", formula="finite x, moderate weights: gradients are finite, time up to 2000",
-         kind="invariant", source="Pascanu et al. 2013: exploding gradients",
-         applies=differentiable & at_least(time=1), cost=800)
+@numeric(
+    "finite_gradient",
+    formula="finite x, moderate weights: gradients are finite, time up to 2000",
+    kind="invariant",
+    source="Pascanu et al. 2013: exploding gradients",
+    applies=differentiable & at_least(time=1),
+    cost=800,
+)
 def finite_gradient(trial: Trial) -> Observation:
     """Finite input and moderate weights give finite gradients, over thousands of steps."""
     return finite_gradients(long(trial))

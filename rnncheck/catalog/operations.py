@@ -98,23 +98,28 @@ def operation(name: str, offered: Callable[[Life], bool] = lambda life: True) ->
 
 
 def trains(life: Life) -> bool:
+    """Whether it can be trained."""
     return life.trial.subject.offers("training")
 
 
 def drops(life: Life) -> bool:
+    """Whether its dropout acts, and can be changed as torch's can: a float called dropout."""
     stacked = life.trial.config.num_layers > 1
     return trains(life) and stacked and isinstance(getattr(life.module, "dropout", None), float)
 
 
 def batched(life: Life) -> bool:
+    """Whether its input has a batch axis."""
     return life.trial.case.batch is not None
 
 
 def takes_either_state(life: Life) -> bool:
+    """Whether hx may be given or left out."""
     return life.trial.subject.offers("hx") and life.trial.subject.offers("hx_none")
 
 
 def other_dtypes(life: Life) -> list[str]:
+    """The dtypes that it also claims."""
     return [name for name in DTYPES if name != life.trial.case.dtype and life.trial.subject.offers(name)]
 
 
@@ -137,29 +142,34 @@ def owner(life: Life, parameter: Tensor) -> tuple[nn.Module, str] | None:
 
 
 def drawn_parameter(life: Life) -> str:
+    """The name of one parameter, the same whenever it is asked for."""
     names = list(life.layer.parameters())
     return names[life.trial.draw("parameter", 0, len(names) - 1)]
 
 
 @operation("call")
 def call(life: Life) -> Observation:
+    """A call in the present mode."""
     return life.call()
 
 
 @operation("train", trains)
 def train(life: Life) -> Observation:
+    """train(), and a call."""
     life.switch(True)
     return life.call()
 
 
 @operation("eval", trains)
 def evaluate(life: Life) -> Observation:
+    """eval(), and a call."""
     life.switch(False)
     return life.call()
 
 
 @operation("to(dtype) and back", lambda life: bool(other_dtypes(life)))
 def to_dtype_and_back(life: Life) -> Observation:
+    """to(another dtype), a call, and to(its own dtype)."""
     here, others = life.trial, other_dtypes(life)
     other = others[here.draw("dtype", 0, len(others) - 1)]
     state = here.state and tuple(part.to(DTYPES[other]) for part in here.state)
@@ -179,6 +189,7 @@ def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observ
 
 @operation("load_state_dict")
 def load_state_dict(life: Life) -> Observation:
+    """Every parameter changes its sign through load_state_dict."""
     expected, stored = {name: -value for name, value in life.parameters().items()}, life.module.state_dict()
     with subject_at_work("loading a state_dict"):
         life.module.load_state_dict({name: -v if v.is_floating_point() else v for name, v in stored.items()})
@@ -197,6 +208,7 @@ def replaced(life: Life, copied: Layer) -> Observation:
 
 @operation("deepcopy")
 def deepcopied(life: Life) -> Observation:
+    """The life goes on as a deep copy."""
     with subject_at_work("being copied"):
         copied = copy.deepcopy(life.layer)
     return replaced(life, copied)
@@ -204,6 +216,7 @@ def deepcopied(life: Life) -> Observation:
 
 @operation("pickle", importable)
 def pickled(life: Life) -> Observation:
+    """The life goes on as what was pickled and unpickled."""
     with subject_at_work("being pickled"):
         copied = pickle.loads(pickle.dumps(life.layer))
     return replaced(life, copied)
@@ -211,6 +224,7 @@ def pickled(life: Life) -> Observation:
 
 @operation("optimizer step", trains)
 def optimizer_step(life: Life) -> Observation:
+    """One step of SGD on the sum of all that is returned, no larger than 0.05 in any parameter."""
     optimizer = torch.optim.SGD(life.module.parameters(), lr=0.5)
     loud = life.trial.but(training=True)
     life.layer.train(True)
@@ -233,6 +247,7 @@ class Halved(nn.Module):
 
 @operation("parametrize", lambda life: owner(life, life.layer.parameters()[drawn_parameter(life)]) is not None)
 def parametrized(life: Life) -> Observation:
+    """One parameter is halved by a parametrization; after a look it becomes a parameter again."""
     name = drawn_parameter(life)
     expected, place = life.parameters(), owner(life, life.layer.parameters()[name])
     assert place is not None
@@ -246,6 +261,7 @@ def parametrized(life: Life) -> Observation:
 
 @operation("another dropout", drops)
 def another_dropout(life: Life) -> Observation:
+    """dropout is switched off or on, and a call."""
     life.dropout = 0.0 if life.dropout else 0.5
     life.module.dropout = life.dropout  # type: ignore[assignment]
     return life.call()
@@ -263,16 +279,19 @@ def resized(life: Life, time: int, batch: int) -> Observation:
 
 @operation("another time")
 def another_time(life: Life) -> Observation:
+    """Input of another length from now on."""
     return resized(life, life.trial.draw("another time", 1, 6), life.trial.batch)
 
 
 @operation("another batch", batched)
 def another_batch(life: Life) -> Observation:
+    """Another number of sequences from now on."""
     return resized(life, life.trial.time, life.trial.draw("another batch", 2, 5))
 
 
 @operation("another hx", takes_either_state)
 def another_state(life: Life) -> Observation:
+    """hx is given from now on, or left out."""
     given = tuple(generic(life.trial, "another hx", part.shape) for part in life.trial.given_state)
     life.trial = life.trial.but(state=None if life.trial.state is not None else given)
     return life.call()

@@ -1,17 +1,24 @@
-"""What the properties of rejection are made of: a call that must be refused, in words, without harm."""
+"""What the properties of rejection are made of: calls that must be refused, in words, without harm."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.config import Config
 from rnncheck.observation import Observation, both, equal, every, fact, identical
-from rnncheck.subject import Malformed
+from rnncheck.subject import Layer, Malformed
 from rnncheck.trial import Trial
 
+WRONG_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "input_size": (-1,), "hidden_size": (0, -1, 2.5), "num_layers": (0, -1), "dropout": (1.5, -0.1), "proj_size": (-1,),
+}  # fmt: skip
+FEATURE_OF = {"num_layers": "layers", "dropout": "dropout", "proj_size": "proj"}
+"""What no constructor can take; for proj_size hidden_size as well."""
 Name = tuple[str | int | tuple[int, ...], ...]
 """Ways to name one thing: words, numbers, shapes; any of them will do."""
 
@@ -96,3 +103,60 @@ def unharmed(trial: Trial) -> Observation:
 def others(size: int) -> list[int]:
     """Positive sizes that are not this one: what would broadcast, a little more or less, and twice as much."""
     return [other for other in dict.fromkeys((1, size + 1, size - 1, 2 * size)) if other > 0 and other != size]
+
+
+def of_other_width(trial: Trial) -> Iterator[Observation]:
+    """Attempts with an input that has too many or too few features."""
+    for size in others(trial.config.input_size):
+        x = trial.like(trial.x.new_empty(trial.time, trial.batch, size), "wrong input")
+        given = trial.lay_out(x, trial.state)
+        yield refused(trial, f"an input with {size} features", *given, (trial.config.input_size,), (size,))
+
+
+def resized(trial: Trial, axis: int) -> Iterator[Observation]:
+    """Attempts with one state too large or too small along an axis of (layers * directions, batch, features)."""
+    state = trial.given_state
+    for k, (name, part) in enumerate(zip(("h_0", "c_0"), state, strict=False)):
+        for size in others(part.shape[axis]):
+            wrong = trial.like(part.new_empty(*part.shape[:axis], size, *part.shape[axis + 1 :]), "wrong state")
+            given = trial.lay_out(trial.x, (*state[:k], wrong, *state[k + 1 :]))
+            yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", *given, (part.shape[axis],), (size,))
+
+
+def reshaped(trial: Trial) -> Iterator[Observation]:
+    """Attempts with one state that has an axis too many or too few, and every element that it should have."""
+    x, hx = trial.lay_out(trial.x, trial.given_state)
+    for k, (name, part) in enumerate(zip(("h_0", "c_0"), hx or (), strict=False)):
+        for wrong in (part.flatten(0, 1), part.unsqueeze(-1), part.unsqueeze(0), part[None, :, None]):
+            given = (*(hx or ())[:k], wrong, *(hx or ())[k + 1 :])
+            names = [(t.dim(), tuple(t.shape)) for t in (part, wrong)]
+            yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", x, given, *names)
+
+
+def with_values(layer: Layer) -> Callable[[Any, Any], object]:
+    """The layer's call, raising if the result is on meta."""
+
+    def call(input: Any, hx: Any) -> object:
+        output, state = layer(input, hx)
+        if any(isinstance(part, Tensor) and part.is_meta for part in (output, *state)):
+            raise RuntimeError("no values, the result is on meta")
+        return output
+
+    return call
+
+
+def unchecked(config: Config, **arguments: Any) -> Config:
+    """A Config with values that Config itself refuses: what a caller may pass to a layer's constructor all the same."""
+    wrong = copy(config)
+    for name, value in arguments.items():
+        object.__setattr__(wrong, name, value)
+    return wrong
+
+
+def wrong_arguments(trial: Trial) -> list[tuple[str, Any]]:
+    """(name, value) of arguments that no layer can have, as far as the subject has them; none for an instance."""
+    offers = trial.subject.offers
+    wrong = {name: values for name, values in WRONG_ARGUMENTS.items() if offers(FEATURE_OF.get(name, "float32"))}
+    too_wide = [("proj_size", trial.config.hidden_size)] if trial.config.has_cell and "proj_size" in wrong else []
+    pairs = [(name, value) for name, values in wrong.items() for value in values] + too_wide
+    return pairs if trial.subject.fixed is None else []

@@ -1,7 +1,5 @@
 """Wrong input is refused, with an exception that names what was expected and what came, and nothing is harmed by it."""
 
-from collections.abc import Callable, Iterator
-from copy import copy
 from itertools import chain
 from typing import Any
 
@@ -9,13 +7,23 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.catalog.refusals import Name, in_turn, named, others, refusal, refused
+from rnncheck.catalog.refusals import (
+    Name,
+    in_turn,
+    named,
+    of_other_width,
+    refusal,
+    refused,
+    reshaped,
+    resized,
+    unchecked,
+    with_values,
+    wrong_arguments,
+)
 from rnncheck.catalog.words import at_least, deterministic, has_cell, hx_given, packed, padded
-from rnncheck.config import Config
 from rnncheck.observation import Observation, both, every
 from rnncheck.property import Family
 from rnncheck.run import Run
-from rnncheck.subject import Layer
 from rnncheck.trial import Trial
 
 reject = Family("reject")
@@ -26,18 +34,6 @@ NAMES: dict[torch.dtype, Name] = {
     torch.float16: ("float16", "Half", "half"),
     torch.int64: ("int64", "Long", "long"),
 }
-WRONG_ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "input_size": (-1,), "hidden_size": (0, -1, 2.5), "num_layers": (0, -1), "dropout": (1.5, -0.1), "proj_size": (-1,),
-}  # fmt: skip
-FEATURE_OF = {"num_layers": "layers", "dropout": "dropout", "proj_size": "proj"}
-
-
-def of_other_width(trial: Trial) -> Iterator[Observation]:
-    """Attempts with an input that has too many or too few features."""
-    for size in others(trial.config.input_size):
-        x = trial.like(trial.x.new_empty(trial.time, trial.batch, size), "wrong input")
-        given = trial.lay_out(x, trial.state)
-        yield refused(trial, f"an input with {size} features", *given, (trial.config.input_size,), (size,))
 
 
 @reject(
@@ -84,26 +80,6 @@ def rank(trial: Trial) -> Observation:
 
     time, batch = trial.time, trial.batch
     return in_turn(trial, (attempt(*sizes) for sizes in ((), (time, 1, batch), (1, time, batch, 1))))
-
-
-def resized(trial: Trial, axis: int) -> Iterator[Observation]:
-    """Attempts with one state too large or too small along an axis of (layers * directions, batch, features)."""
-    state = trial.given_state
-    for k, (name, part) in enumerate(zip(("h_0", "c_0"), state, strict=False)):
-        for size in others(part.shape[axis]):
-            wrong = trial.like(part.new_empty(*part.shape[:axis], size, *part.shape[axis + 1 :]), "wrong state")
-            given = trial.lay_out(trial.x, (*state[:k], wrong, *state[k + 1 :]))
-            yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", *given, (part.shape[axis],), (size,))
-
-
-def reshaped(trial: Trial) -> Iterator[Observation]:
-    """Attempts with one state that has an axis too many or too few, and every element that it should have."""
-    x, hx = trial.lay_out(trial.x, trial.given_state)
-    for k, (name, part) in enumerate(zip(("h_0", "c_0"), hx or (), strict=False)):
-        for wrong in (part.flatten(0, 1), part.unsqueeze(-1), part.unsqueeze(0), part[None, :, None]):
-            given = (*(hx or ())[:k], wrong, *(hx or ())[k + 1 :])
-            names = [(t.dim(), tuple(t.shape)) for t in (part, wrong)]
-            yield refused(trial, f"{name} of shape {tuple(wrong.shape)}", x, given, *names)
 
 
 @reject(
@@ -225,7 +201,7 @@ def hx_dtype(trial: Trial) -> Observation:
     kind="invariant",
     cost=6,
     source="pytorch/pytorch#9534: a state on the CPU corrupts the CUDA context",
-    applies=deterministic & padded & hx_given,
+    applies=deterministic & padded,
 )
 def device(trial: Trial) -> Observation:
     """Input and state on different devices are refused, naming the one where the layer is not.
@@ -239,22 +215,10 @@ def device(trial: Trial) -> Observation:
     def moved(k: int) -> tuple[Tensor, ...]:
         return tuple(part.to(other) if i == k else part for i, part in enumerate(hx or ()))
 
-    pairs = [(f"an input on {other}", x.to(other), hx or ())]
+    pairs = [(f"an input on {other}", x.to(other), hx)]
     pairs += [(f"{('h_0', 'c_0')[k]} on {other}", x, moved(k)) for k in range(len(hx or ()))]
     call = with_values(trial.layer)
     return in_turn(trial, (refused(trial, what, input, hx, (other,), call=call) for what, input, hx in pairs))
-
-
-def with_values(layer: Layer) -> Callable[[Any, Any], object]:
-    """The layer's call, raising if the result is on meta."""
-
-    def call(input: Any, hx: Any) -> object:
-        output, state = layer(input, hx)
-        if any(isinstance(part, Tensor) and part.is_meta for part in (output, *state)):
-            raise RuntimeError("no values, the result is on meta")
-        return output
-
-    return call
 
 
 @reject(
@@ -292,23 +256,6 @@ def lengths(trial: Trial) -> Observation:
     growing[0], growing[-1] = trial.batch - 1, trial.batch + 1
     wrong = {"a longer packed input than its data": longer, "a packed input with growing batch sizes": growing}
     return in_turn(trial, (refused(trial, what, PackedSequence(x.data, s), hx) for what, s in wrong.items()))
-
-
-def unchecked(config: Config, **arguments: Any) -> Config:
-    """A Config with values that Config itself refuses: what a caller may pass to a layer's constructor all the same."""
-    wrong = copy(config)
-    for name, value in arguments.items():
-        object.__setattr__(wrong, name, value)
-    return wrong
-
-
-def wrong_arguments(trial: Trial) -> list[tuple[str, Any]]:
-    """(name, value) of arguments that no layer can have, as far as the subject has them; none for an instance."""
-    offers = trial.subject.offers
-    wrong = {name: values for name, values in WRONG_ARGUMENTS.items() if offers(FEATURE_OF.get(name, "float32"))}
-    too_wide = [("proj_size", trial.config.hidden_size)] if trial.config.has_cell and "proj_size" in wrong else []
-    pairs = [(name, value) for name, values in wrong.items() for value in values] + too_wide
-    return pairs if trial.subject.fixed is None else []
 
 
 @reject(

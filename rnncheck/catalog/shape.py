@@ -33,8 +33,13 @@ def place(value: Any) -> tuple[Any, ...]:
     return (data.dtype, data.device) if isinstance(data, Tensor) else (type(value).__name__,)
 
 
-@shape("output", formula="y has the layout of x, with directions * features instead of input_size", kind="invariant",
-       source=TORCH_RNN, cost=1)
+@shape(
+    "output",
+    formula="y has the layout of x, with directions * features instead of input_size",
+    kind="invariant",
+    source=TORCH_RNN,
+    cost=1,
+)
 def output(trial: Trial) -> Observation:
     """The output has the input's layout, unbatched, batch first or packed alike, with features for every direction."""
     given, _ = trial.lay_out(trial.x, trial.state)
@@ -50,8 +55,13 @@ def state(trial: Trial) -> Observation:
     return equal("final states", [form(part) for part in returned], [form(part) for part in given or ()])
 
 
-@shape("dtype_device", formula="y, h_n, c_n are where x is, and of its dtype", kind="invariant", cost=1,
-       source="keras-team/keras#15140: a state of another dtype than the computation")
+@shape(
+    "dtype_device",
+    formula="y, h_n, c_n are where x is, and of its dtype",
+    kind="invariant",
+    cost=1,
+    source="keras-team/keras#15140: a state of another dtype than the computation",
+)
 def dtype_device(trial: Trial) -> Observation:
     """Output and final states have the input's dtype and device, whether hx is given or not."""
     output, state = trial.call_on(trial.layer)
@@ -59,9 +69,15 @@ def dtype_device(trial: Trial) -> Observation:
     return every(equal(f"dtype and device of {name}", place(part), place(trial.x)) for name, part in results.items())
 
 
-@shape("autocast", formula="autocast(f)(x): y and h_n share one dtype, autocast's or the parameters'", kind="invariant",
-       source="torch.amp; pytorch/pytorch#45048: found Half, expected Float", applies=is_float32, needs=("autocast",),
-       cost=1)
+@shape(
+    "autocast",
+    formula="autocast(f)(x): y and h_n share one dtype, autocast's or the parameters'",
+    kind="invariant",
+    source="torch.amp; pytorch/pytorch#45048: found Half, expected Float",
+    applies=is_float32,
+    needs=("autocast",),
+    cost=1,
+)
 def autocast(trial: Trial) -> Observation:
     """Under autocast to bfloat16, output and h_n have one dtype, and every result autocast's or the parameters'."""
     with torch.autocast(torch.device(trial.case.device).type, dtype=torch.bfloat16):
@@ -71,8 +87,13 @@ def autocast(trial: Trial) -> Observation:
     return equal("dtype of h_n", dtypes[1], dtypes[0]) & fact("dtypes", known, dtypes, "bfloat16 or float32")
 
 
-@shape("parameters", formula="state_dict(f) has torch's names and shapes, and loads both ways", kind="invariant",
-       source="torch.nn.RNN, GRU, LSTM: Variables; pytorch/pytorch#89357", needs=("module", "torch_parameters"))
+@shape(
+    "parameters",
+    formula="state_dict(f) has torch's names and shapes, and loads both ways",
+    kind="invariant",
+    source="torch.nn.RNN, GRU, LSTM: Variables; pytorch/pytorch#89357",
+    needs=("module", "torch_parameters"),
+)
 def parameters(trial: Trial) -> Observation:
     """Parameters have torch's names, shapes, count and dtype, and a state_dict of torch's layer goes in and out."""
     with subject_at_work("building"):
@@ -111,12 +132,25 @@ def production(trial: Trial) -> Trial:
     sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
     state = None if trial.state is None else tuple(empty(states, rows, size) for size in sizes)
     weights = {name: empty(*sizes) for name, sizes in config.parameter_shapes().items()}
-    return trial.but(x=empty(time, rows, config.input_size), state=state, parameters=weights, config=config,
-                     device="meta", layout="contiguous")
+    return trial.but(
+        x=empty(time, rows, config.input_size),
+        state=state,
+        parameters=weights,
+        config=config,
+        device="meta",
+        layout="contiguous",
+    )
 
 
-@shape("meta", formula="meta(f)(meta(x)): shapes of y, h_n, c_n", kind="invariant", source="torch's meta device",
-       applies=padded, needs=("meta",), cost=40)
+@shape(
+    "meta",
+    formula="meta(f)(meta(x)): shapes of y, h_n, c_n",
+    kind="invariant",
+    source="torch's meta device",
+    applies=padded,
+    needs=("meta",),
+    cost=40,
+)
 def meta(trial: Trial) -> Observation:
     """On the meta device, up to production sizes, every configuration has the right shapes, and computes nothing."""
     large = production(trial)

@@ -13,16 +13,28 @@ from rnncheck.trial import Trial
 state = Family("state")
 
 
-@state("default_is_zero", formula="f(x, 0) ≡ f(x), after f(x, 0) too", kind="metamorphic", applies=deterministic,
-       source="torch.nn.RNN: Inputs, hx defaults to zeros; pytorch/pytorch#17998", needs=("hx", "hx_none"))
+@state(
+    "default_is_zero",
+    formula="f(x, 0) ≡ f(x), after f(x, 0) too",
+    kind="metamorphic",
+    applies=deterministic,
+    source="torch.nn.RNN: Inputs, hx defaults to zeros; pytorch/pytorch#17998",
+    needs=("hx", "hx_none"),
+)
 def default_is_zero(trial: Trial) -> Observation:
     """Leaving hx out is the same, bit for bit, as giving zeros, whatever was called before."""
     zeros = trial.but(state=trial.zero_state()).run
     return both(trial.but(state=None).run, zeros, 0.0)
 
 
-@state("is_last_output", formula="h_n[-1] = y[last step], and of the reverse direction y[0]", kind="invariant", cost=1,
-       source="torch.nn.RNN: Outputs; allenai/allennlp#1713", applies=deterministic & at_least(time=1))
+@state(
+    "is_last_output",
+    formula="h_n[-1] = y[last step], and of the reverse direction y[0]",
+    kind="invariant",
+    cost=1,
+    source="torch.nn.RNN: Outputs; allenai/allennlp#1713",
+    applies=deterministic & at_least(time=1),
+)
 def is_last_output(trial: Trial) -> Observation:
     """The last layer's h_n is its output at each sequence's last step; in the reverse direction, at its first."""
     forward, *reverse = by_direction(trial.run.output, trial)
@@ -44,9 +56,15 @@ def moved(run: Run, plain: Run, trial: Trial) -> dict[str, Tensor]:
     return {name: part.flatten(1).any(1) for name, part in changed.items()}
 
 
-@state("used", formula="h_0[l, d], c_0[l, d] move y, h_n, c_n of layer l, direction d, and of the layers above",
-       kind="metamorphic", source="torch.nn.LSTM: Inputs", applies=deterministic & at_least(time=1, batch=1),
-       needs=("load", "hx"), cost=12)
+@state(
+    "used",
+    formula="h_0[l, d], c_0[l, d] move y, h_n, c_n of layer l, direction d, and of the layers above",
+    kind="metamorphic",
+    source="torch.nn.LSTM: Inputs",
+    applies=deterministic & at_least(time=1, batch=1),
+    needs=("load", "hx"),
+    cost=12,
+)
 def used(trial: Trial) -> Observation:
     """Every initial state moves its own layer's and direction's states, all layers above, and nothing else."""
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
@@ -64,8 +82,14 @@ def used(trial: Trial) -> Observation:
     return every(changed(part, k) for part in range(len(faint)) for k in range(len(order)))
 
 
-@state("fresh", formula="(y, h_n) = f(x); f(x'); h_n ≡ before; f(x) ≡ before; g(x) ≡ before", kind="metamorphic",
-       source="pytorch/rl#1406; tensorflow/tensorflow#34055", applies=deterministic, cost=6)
+@state(
+    "fresh",
+    formula="(y, h_n) = f(x); f(x'); h_n ≡ before; f(x) ≡ before; g(x) ≡ before",
+    kind="metamorphic",
+    source="pytorch/rl#1406; tensorflow/tensorflow#34055",
+    applies=deterministic,
+    cost=6,
+)
 def fresh(trial: Trial) -> Observation:
     """Returned states are their caller's: later calls do not change them, and changing them changes no later call."""
     layer, twin = trial.build(), trial.build()
