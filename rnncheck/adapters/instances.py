@@ -87,11 +87,12 @@ def _with_attributes(target: Located, start: Config, told: Mapping[str, Any], si
 
 def _cannot_tell(target: Located, module: Any, mode: Mode | None, told: Mapping[str, Any]) -> str:
     own = own_parameters(module)
-    inside = [f"{name} ({type(part).__name__})" for name, part in _parts(module) if name and _is_recurrent(part)]
+    found = [(name, part) for name, part in _parts(module) if name and _is_recurrent(part)]
+    inside = [f"{target.name}.{name} ({type(part).__name__})" for name, part in found]
     if inside:
         return (
             f"{target.name}: a {type(module).__name__} is no recurrent layer, but should be one; "
-            f"name one of those inside it: {', '.join(inside[:6])}"
+            f"name one of those inside it: {', '.join(inside[:4])}"
         )
     few = ", ".join(f"{name} {tuple(value.shape)}" for name, value in list(own.items())[:4]) or "none"
     missing = [] if mode else ["rnncheck_mode"]

@@ -73,7 +73,7 @@ def test_a_list_and_a_ready_subject():
     (nn.LSTM, {"kind": "clip"}, "of type type, but should be a function like clip_grad_norm_"),
     (nn.LSTM, {"against": "torch.nn.GRU"}, "torch.nn.LSTM against torch.nn.GRU: LSTM cannot agree with GRU"),
     (nn.LSTM, {"against": "torch.nn.utils.clip_grad_norm_"}, "a layer cannot agree with a clip; name two of a kind"),
-    (targets.model, {}, "a Model is no recurrent layer, but should be one; name one of those inside it: encoder.rnn"),
+    (targets.model, {}, "a Model is no recurrent layer, but should be one; name one of those inside it: Model.encoder.rnn"),
     (targets.model.own, {}, "cannot tell its configuration from its attributes or its parameters (forget.weight"),
     (targets.model.own, {}, "set rnncheck_mode, input_size on it, or name its class"),
     (nn.Linear(2, 3), {}, "set rnncheck_mode, hidden_size on it, or name its class"),
