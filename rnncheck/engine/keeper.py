@@ -11,8 +11,9 @@ from rnncheck.property import Property
 from rnncheck.shrink import Shrunk, shrink
 from rnncheck.verdict import Outcome
 
-USUAL_COST = 20
-"""A property of this cost, in runs of the subject, is given twice the time of one that costs nothing."""
+USUAL_COST, LONGEST = 20, 3
+"""A property of this cost, in runs of the subject, is given twice the time of one that costs nothing; the costliest
+so many times as much."""
 BRIEF, LEAST = 1 / 40, 0.5
 """An attempt at a case that hangs is given this part of the usual time, and at least so many seconds."""
 CONFIRMED = 4
@@ -21,7 +22,7 @@ CONFIRMED = 4
 
 def time_limit(prop: Property | None, case_seconds: float) -> float:
     """Seconds until a check of this property counts as hung."""
-    return case_seconds * (1 + (0 if prop is None else prop.cost / USUAL_COST))
+    return case_seconds * min(LONGEST, 1 + (0 if prop is None else prop.cost / USUAL_COST))
 
 
 class Keeper:
@@ -47,8 +48,8 @@ class Keeper:
         needed = (1 + CONFIRMED) * time_limit(prop, seconds) if known.status == "hung" else 0.0
 
         def fails(case: Any) -> bool:
-            in_time = time.monotonic() - started + needed < job.seconds
-            return in_time and self._attempt(job, case, seconds).status == known.status
+            wanted = job.attempts > 0 and time.monotonic() - started + needed < job.seconds
+            return wanted and self._attempt(job, case, seconds).status == known.status
 
         shrunk = shrink(first, fails, job.attempts)
         if known.status == "fails":

@@ -220,7 +220,8 @@ class Processes:
         blamed = task.buried(entry, status, reason)
         if blamed is not None:
             place, outcome = blamed
-            self.blamed.append((task.position, task.job.subject, outcome))
+            if task.job.kind == "judge":
+                self.blamed.append((task.position, task.job.subject, outcome))
             self.deadly[task.job.subject, task.job.cases[place], outcome.property] = outcome
         if task.apart and self.nested and task.done is None:
             task.finish(lost=f"{status} while it was being explained: {reason}")

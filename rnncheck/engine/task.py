@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnncheck.engine.record import Entry
-from rnncheck.engine.work import RUN, Done, Job
+from rnncheck.engine.work import GIVEN, RUN, Done, Job
 from rnncheck.verdict import Outcome, Status
 
 FALSE_STARTS = 2
@@ -66,7 +66,7 @@ class Task:
             return None
         if self.job.kind == "shrink":
             self._shrink_apart(reason)
-            return None
+            return (0, Outcome(entry.what, status, reason=reason)) if entry.place == GIVEN else None
         place, what = entry.place, entry.what
         names = self.rest.properties[place]
         blamed = names[0] if what == RUN else what

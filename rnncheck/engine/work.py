@@ -18,6 +18,8 @@ RUN = "run"
 """What is on record while a case's own run is made, which its properties share."""
 PROBE = "probe"
 """What is on record while a subject's claims are found."""
+GIVEN, ATTEMPT = 0, 1
+"""While a case is shrunk, the place on record: of the case that was given, and of what is tried instead of it."""
 GIVE_UP = 3
 """After so many properties that crashed or hung, a subject is left alone."""
 
@@ -38,7 +40,8 @@ class Job:
 
     probe: find out what the subject claims
     judge: on each case the properties that stand at its place
-    shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it
+    shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it.
+            In no attempts at all, that is, judge and explain the case itself
 
     seconds: wall time; a check or attempt that it does not suffice for is not begun
     """
@@ -137,15 +140,15 @@ class Workshop:
     def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
         subject, name, (first,) = self.subjects[job.subject], job.properties[0][0], job.cases
         deadline = time.perf_counter() + job.seconds
-        status = self._check(name, trial_of(subject, first), 0, watch).status
+        status = self._check(name, trial_of(subject, first), GIVEN, watch).status
 
         def fails(case: Any) -> bool:
-            in_time = time.perf_counter() < deadline
-            return in_time and self._check(name, trial_of(subject, case), 0, watch).status == status
+            wanted = job.attempts > 0 and time.perf_counter() < deadline
+            return wanted and self._check(name, trial_of(subject, case), ATTEMPT, watch).status == status
 
         shrunk = shrink(first, fails, job.attempts)
         trial: Any = trial_of(subject, shrunk.case)
-        outcome = self._check(name, trial, 0, watch)
+        outcome = self._check(name, trial, ATTEMPT, watch)
         with preserved():
             explanation = explain(self.catalog[name], trial, outcome)
         return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explanation}

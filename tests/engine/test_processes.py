@@ -122,14 +122,31 @@ def test_what_hangs_is_not_begun_again_in_jobs_that_wait():
 
 def test_a_costly_property_is_given_more_time():
     def nap(trial):
-        time.sleep(1.5)
+        time.sleep(1.0)
         return equal("nothing", 0, 0)
 
-    for cost, status in ((1, "hung"), (100, "holds")):
+    for cost, status in ((1, "hung"), (1000, "holds")):
         catalog = {"own.nap": prop(nap, cost=cost)}
         engine = Processes(workshop(gru(), catalog=catalog), 1, case_seconds=0.5)
         (done,) = results(engine, [judging(0, 0, CASES[:1], catalog)])
         assert told(done) == [(0, "own.nap", status)]
+
+
+def test_two_workers_take_half_the_time():
+    """Of checks that wait instead of computing, so that it does not matter what else this machine has to do."""
+
+    def nap(trial):
+        time.sleep(0.05)
+        return equal("nothing", 0, 0)
+
+    catalog = {"own.nap": prop(nap)}
+    taken = []
+    for workers in (1, 2):
+        started = time.monotonic()
+        jobs = [judging(i, 0, CASES[:1] * 4, catalog) for i in range(8)]
+        results(Processes(workshop(gru(), catalog=catalog), workers), jobs)
+        taken.append(time.monotonic() - started)
+    assert taken[1] / taken[0] < 0.7
 
 
 def test_when_the_time_is_up_nothing_more_is_begun():
@@ -223,6 +240,15 @@ def test_shrinking_what_hangs():
     assert done.shrunk.case.config.input_size >= 4
     assert done.shrunk.case.time < case.time
     assert children() == set()
+
+
+def test_a_case_that_hangs_is_waited_for_once_if_it_is_not_to_be_shrunk():
+    started = time.monotonic()
+    job = Job(0, "shrink", 0, (CASES[1],), ((IDS[0],),), 0)
+    (done,) = results(Processes(workshop(misbehaving(sleep)), 1, case_seconds=3.0), [job])
+    assert 3.0 < time.monotonic() - started < 5.5
+    assert told(done) == [(0, IDS[0], "hung")]
+    assert done.shrunk.case == CASES[1]
 
 
 def test_a_failing_case_whose_simpler_neighbours_crash():
