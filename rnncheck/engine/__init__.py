@@ -2,7 +2,6 @@
 
 from rnncheck.engine.inline import Inline
 from rnncheck.engine.make import make_engine
-from rnncheck.engine.processes import Processes
 from rnncheck.engine.work import Done, Engine, Job, Workshop
 
-__all__ = ["Done", "Engine", "Inline", "Job", "Processes", "Workshop", "make_engine"]
+__all__ = ["Done", "Engine", "Inline", "Job", "Workshop", "make_engine"]

@@ -10,10 +10,7 @@ import torch
 
 from rnncheck.engine.inline import Inline
 from rnncheck.engine.packing import Unpackable, pack
-from rnncheck.engine.process import fork
-from rnncheck.engine.processes import CASE_SECONDS, Processes, WorkerMistake
-from rnncheck.engine.spawned import Spawned
-from rnncheck.engine.work import Engine, Workshop
+from rnncheck.engine.work import CASE_SECONDS, Engine, Workshop
 from rnncheck.errors import UsageError
 
 ENGINES = ("processes", "inline", "ray")
@@ -53,12 +50,15 @@ def make_engine(
 
 
 def _isolated(workshop: Workshop, jobs: int | None, devices: Sequence[str], options: dict[str, Any]) -> Engine:
+    if not hasattr(os, "fork"):
+        return Inline(workshop, note="in this process, without isolation, since this system cannot fork")
+    from rnncheck.engine.processes import Processes, WorkerMistake
+    from rnncheck.engine.spawned import Spawned
+
     reason = next(filter(None, map(why_not_fork, devices)), None)
     if reason is None:
         return Processes(workshop, jobs, **options)
     try:
-        if not hasattr(os, "fork"):
-            raise Unpackable("isolated workers need a system that can fork")
         return Spawned(pack(workshop), jobs, note=f"workers of a fresh process, since {reason}", **options)
     except (Unpackable, WorkerMistake) as error:
         last = str(error).strip().split("\n")[-1]
@@ -67,8 +67,8 @@ def _isolated(workshop: Workshop, jobs: int | None, devices: Sequence[str], opti
 
 def why_not_fork(device: str = "cpu") -> str | None:
     """Why a fork of this process could not do the work, found by trying; None where it can."""
-    if not hasattr(os, "fork"):
-        return "this system cannot fork"
+    from rnncheck.engine.process import fork
+
     if sys.platform == "darwin":
         return "macOS' own libraries do not survive a fork"
     pid = fork(lambda parent: _try_out(device))

@@ -16,12 +16,10 @@ from rnncheck.engine.memory import GIB, share
 from rnncheck.engine.process import Worker
 from rnncheck.engine.record import Entry
 from rnncheck.engine.task import Task
-from rnncheck.engine.work import GIVE_UP, PROBE, Done, Job, Workshop
+from rnncheck.engine.work import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, Workshop
 from rnncheck.engine.worker import Mistake
 from rnncheck.verdict import Outcome, Status
 
-CASE_SECONDS = 20.0
-"""A check that takes longer than this (for a costly property a few times this) hangs."""
 PROBE_SECONDS = 60.0
 GRACE = 2.0
 """Seconds that a check in progress is given when its job's time is up."""

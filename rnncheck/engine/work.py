@@ -20,6 +20,8 @@ PROBE = "probe"
 """What is on record while a subject's claims are found."""
 GIVEN, ATTEMPT = 0, 1
 """While a case is shrunk, the place on record: of the case that was given, and of what is tried instead of it."""
+CASE_SECONDS = 20.0
+"""A check that takes longer than this (for a costly property a few times this) hangs."""
 GIVE_UP = 3
 """After so many properties that crashed or hung, a subject is left alone."""
 

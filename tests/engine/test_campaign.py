@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from rnncheck.campaign import PROFILES, Campaign, Settings
-from rnncheck.engine import Inline, Processes
+from rnncheck.engine import Inline
+from rnncheck.engine.processes import Processes
 from rnncheck.observation import equal
 from tests.engine.support import CATALOG, again, children, ended, gru, misbehaving, prop, shape, workshop
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rnncheck.engine import Inline, Processes, make, make_engine
-from rnncheck.engine.processes import WorkerMistake
+from rnncheck.engine import Inline, make, make_engine
+from rnncheck.engine.processes import Processes, WorkerMistake
 from rnncheck.engine.spawned import Spawned
 from rnncheck.errors import UsageError
 from tests.engine.support import IDS, at, children, ended, gru, judging, misbehaving, results, told, workshop
@@ -84,6 +84,22 @@ def test_where_nothing_can_be_isolated_it_is_said(monkeypatch):
     engine = make_engine("processes", workshop(misbehaving(holds_a_lock)))
     assert isinstance(engine, Inline)
     assert engine.note.startswith("in this process, without isolation, since CUDA is in use here, and a subject cannot be")
+
+
+def test_a_system_that_cannot_fork():
+    """Everything but isolation is there, and its absence is said."""
+    lines = (
+        "import torch, os, sys",
+        "del os.fork, os.sysconf",
+        "sys.modules['fcntl'] = None",
+        "from tests.engine.support import *",
+        "from rnncheck.engine import make_engine",
+        "engine = make_engine('processes', workshop(gru()))",
+        "print(engine.note, [d.outcomes[0][1].status for d in engine.run([judging(0, 0)])])",
+    )
+    command = [sys.executable, "-W", "ignore", "-c", "\n".join(lines)]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "in this process, without isolation, since this system cannot fork ['holds']"
 
 
 def test_a_workshop_that_cannot_be_unpacked():

@@ -9,8 +9,9 @@ import time
 import pytest
 import torch
 
-from rnncheck.engine import Inline, Processes
+from rnncheck.engine import Inline
 from rnncheck.engine.memory import GIB, resident
+from rnncheck.engine.processes import Processes
 from tests.engine.support import CASES, IDS, at, gru, judging, misbehaving, results, told, workshop
 
 LIBC = ctypes.CDLL(None)

@@ -8,7 +8,7 @@ import torch
 
 from rnncheck.case import Case
 from rnncheck.config import Config
-from rnncheck.engine import Processes
+from rnncheck.engine.processes import Processes
 from rnncheck.subject import Claim, Subject
 from tests.engine.support import IDS, at, judging, results, workshop
 

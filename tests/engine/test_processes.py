@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from rnncheck.engine import Inline, Job, Processes
-from rnncheck.engine.processes import AHEAD, WorkerMistake
+from rnncheck.engine import Inline, Job
+from rnncheck.engine.processes import AHEAD, Processes, WorkerMistake
 from rnncheck.observation import equal
 from rnncheck.property import Property
 from tests.engine.support import (
