@@ -49,9 +49,7 @@ def in_double(trial: Trial) -> Trial:
     """Lively data in float64, where differences are exact enough, and rectifiers stay away from their kink."""
     t = small_and_lively(trial)
     parameters = {name: p.double() for name, p in t.parameters.items()}
-    return t.but(
-        dtype="float64", x=t.x.double(), state=t.state and tuple(map(Tensor.double, t.state)), parameters=parameters
-    )
+    return t.but(dtype="float64", x=t.x.double(), state=t.state and tuple(map(Tensor.double, t.state)), parameters=parameters)
 
 
 def _checked(check: Callable[..., bool], trial: Trial) -> str | None:
@@ -105,25 +103,36 @@ def second_refused(trial: Trial) -> Observation:
           needs=("training", "float64", "second", "load"),
           applies=deterministic & at_least(batch=1) & wide)  # fmt: skip
 def penalty(trial: Trial) -> Observation:
-    """A penalty on the gradient of the input can be trained with, in the case's own dtype."""
-    own, exact = _penalty(small_and_lively(trial)), _penalty(in_double(trial))
-    allowed = torch.finfo(trial.case.torch_dtype).eps ** 0.5  # lively data loses a few roundoffs, not half the digits
-    return every(
-        near(f"penalty's gradient of {name}", own[name], g, allowed * g.abs().max()) for name, g in exact.items()
-    )
+    """A penalty on the gradient of the input can be trained with: right in float64, and the same in the case's dtype."""
+    double = in_double(trial)
+    (_, own), (value, exact) = _penalty(small_and_lively(trial)), _penalty(double)
+    half_the_digits = torch.finfo(trial.case.torch_dtype).eps ** 0.5  # lively data loses a few roundoffs
+    same = every(near(f"penalty's gradient of {n}", own[n], g, half_the_digits * g.abs().max()) for n, g in exact.items())
+    direction = {name: trial.like(p, f"direction of {name}") for name, p in double.parameters.items()}
+    up, down = (_penalty(_stepped(double, direction, step))[0] for step in (STEP, -STEP))
+    slope = sum((_dot(exact[name], along) for name, along in direction.items()), torch.zeros(()))
+    allowed = STEP * (slope.abs() + value)  # differences err by the square of the step, and by roundoff over the step
+    return same & near("slope of the penalty", slope, (up - down) / (2 * STEP), allowed)
 
 
-def _penalty(trial: Trial) -> dict[str, Tensor]:
-    """The parameters' gradients of the sum of squares of the input's gradient."""
+STEP = 1e-5
+
+
+def _stepped(trial: Trial, direction: Mapping[str, Tensor], step: float) -> Trial:
+    return trial.but(parameters={name: p + step * direction[name] for name, p in trial.parameters.items()})
+
+
+def _penalty(trial: Trial) -> tuple[Tensor, dict[str, Tensor]]:
+    """The sum of squares of the input's gradient, and its own gradients by the parameters."""
     layer, x = trial.layer, trial.x.clone().requires_grad_()
     parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
     output = differentiable_run(trial, layer, x, trial.state).output
     with torch.enable_grad(), subject_at_work("running backward twice"):
         (first,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
-        found = torch.autograd.grad(first.square().sum(), list(parameters.values()), allow_unused=True)
-    return {
-        name: torch.zeros_like(p) if g is None else g for (name, p), g in zip(parameters.items(), found, strict=True)
-    }
+        value = first.square().sum()
+        found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    none = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    return value.detach(), {name: none[name] if g is None else g for name, g in zip(parameters, found, strict=True)}
 
 
 @gradient("forward_mode", formula="<jvp(v), w> = <v, vjp(w)>", source="torch.autograd.forward_ad",
@@ -162,9 +171,7 @@ def every_output(trial: Trial) -> Observation:
 
     def using(chosen: tuple[str, ...]) -> Observation:
         actual = gradients_through(trial, trial.layer, calls(trial, trial.layer), weights, chosen)
-        return agree(
-            trial, actual, trial.gradients(only(weights, chosen)), why=f"loss of {' and '.join(chosen)} only: "
-        )
+        return agree(trial, actual, trial.gradients(only(weights, chosen)), why=f"loss of {' and '.join(chosen)} only: ")
 
     pair = subsets[len(names) + trial.draw("pair of results", 0, len(subsets) - len(names) - 1)]
     return every(using(chosen) for chosen in {*combinations(names, 1), pair})
@@ -186,9 +193,7 @@ def any_requires_grad(trial: Trial) -> Observation:
         others = [name for name, g in found.items() if name not in wanted and g is not None]
         asked = {name: found[name] for name in sorted(wanted)}
         told = f"only {', '.join(sorted(wanted))} requires gradients: " if len(wanted) < 4 else ""
-        return agree(trial, asked, expected, why=told) & fact(
-            f"{told}others with a gradient", not others, others, "none"
-        )
+        return agree(trial, asked, expected, why=told) & fact(f"{told}others with a gradient", not others, others, "none")
 
     return every(only_for(wanted) for wanted in one_kind + all_but if wanted)
 
@@ -235,9 +240,7 @@ def split(trial: Trial) -> Observation:
         second = late.read(*late.call_on(trial.layer, leaves["input"][k:], first.state))
         return one_after_the_other(first, second)
 
-    return agree(
-        trial, gradients_through(trial, trial.layer, in_two, weights), trial.gradients(weights), why=f"split at {k}: "
-    )
+    return agree(trial, gradients_through(trial, trial.layer, in_two, weights), trial.gradients(weights), why=f"split at {k}: ")
 
 
 @gradient("eval_is_train", formula="d f_eval = d f_train, dropout 0", source="pytorch/pytorch#5878",

@@ -39,16 +39,16 @@ def batch_first(trial: Trial) -> Observation:
     return trial.same(_other_way(trial).run)
 
 
-@layout("square", formula="f_bf(x.T) = f(x).T, time = batch", source="pytorch/pytorch#80306", kind="metamorphic",
-        cost=3, needs=EITHER_WAY, applies=deterministic & has_square)  # fmt: skip
+@layout("square", formula="f_bf(x.T) = f(x).T, time = batch", source="pytorch/pytorch#80306",
+        kind="metamorphic", cost=3, needs=EITHER_WAY, applies=deterministic & has_square)  # fmt: skip
 def square(trial: Trial) -> Observation:
     """batch_first does the same where time = batch, and a wrong order of the axes shows in no shape."""
     t = _square(trial)
     return t.same(_other_way(t).run)
 
 
-@layout("gradient", formula="d f_bf(x.T) = d f(x)", source="pytorch/pytorch#80306", kind="derivative", cost=6,
-        needs=EITHER_WAY, applies=deterministic & differentiable)  # fmt: skip
+@layout("gradient", formula="d f_bf(x.T) = d f(x)", source="pytorch/pytorch#80306", kind="derivative",
+        cost=6, needs=EITHER_WAY, applies=deterministic & differentiable)  # fmt: skip
 def gradient(trial: Trial) -> Observation:
     """batch_first transposes the gradient of the input, and changes no other; where time = batch, too."""
 
@@ -59,8 +59,8 @@ def gradient(trial: Trial) -> Observation:
     return both_ways(trial) & (both_ways(_square(trial)) if has_square(trial.case) else Observation())
 
 
-@layout("strides", formula="f(x) = f(contiguous x)", source="Tensor.contiguous, Tensor.expand", kind="metamorphic",
-        cost=6, applies=deterministic)  # fmt: skip
+@layout("strides", formula="f(x) = f(contiguous x)", source="Tensor.contiguous, Tensor.expand",
+        kind="metamorphic", cost=6, applies=deterministic)  # fmt: skip
 def strides(trial: Trial) -> Observation:
     """Transposed, strided, expanded and offset memory of input and hx give what contiguous memory gives."""
     state = trial.state and tuple(map(_repeated, trial.state))
@@ -74,20 +74,31 @@ def _repeated(tensor: Tensor) -> Tensor:
     return tensor[:1].expand(tensor.shape)[:, :1].expand(tensor.shape).clone()
 
 
-@layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721", kind="invariant",
-        cost=2)  # fmt: skip
+@layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721",
+        kind="invariant", cost=2)  # fmt: skip
 def no_mutation(trial: Trial) -> Observation:
-    """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions and flags."""
+    """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions, flags and .grad."""
+    with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
+    return _untouched(trial) & _untouched(trial.but(x=with_nan))
+
+
+def _untouched(trial: Trial) -> Observation:
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
+    for parameter in layer.parameters().values():
+        parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
     before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments)}
     modes = _modes(layer)
     with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
         layer(*arguments)
     after = dict(_surroundings(layer, arguments))
-    values = every(identical(name, after[name], old) for name, (_, old) in before.items() if name in after)
-    flags = every(equal(name, _identity(after[name]), old) for name, (old, _) in before.items() if name in after)
+    both = [name for name in before if name in after]
+    values = every(identical(name, after[name].detach().clone(), before[name][1]) for name in both)
+    flags = every(equal(f"{name}: {TOLD}", _identity(after[name]), before[name][0]) for name in both)
     names = equal("parameters and buffers", list(after), list(before))
     return names & flags & values & equal("train/eval of each module", _modes(layer), modes)
+
+
+TOLD = "shape, strides, dtype, version, requires_grad, whether it has a .grad"
 
 
 def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]) -> Iterator[tuple[str, Tensor]]:
@@ -101,8 +112,8 @@ def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]
 
 
 def _identity(tensor: Tensor) -> tuple[object, ...]:
-    gradient = None if not tensor.is_leaf or tensor.grad is None else "a gradient"
-    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor._version, tensor.requires_grad, gradient
+    has_gradient = tensor.is_leaf and tensor.grad is not None
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor._version, tensor.requires_grad, has_gradient
 
 
 def _modes(layer: Layer) -> list[bool]:
@@ -110,17 +121,18 @@ def _modes(layer: Layer) -> list[bool]:
     return [module.training for module in modules()] if modules else []
 
 
-@layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant", cost=2,
-        source="in-place operations on results")  # fmt: skip
+@layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant",
+        cost=2, source="in-place operations on results", applies=deterministic)  # fmt: skip
 def no_alias(trial: Trial) -> Observation:
-    """Writing into a result changes no other result, no input, state or parameter."""
+    """Writing into a result changes no other result, no input, state or parameter, and not the next call."""
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
     with subject_at_work("calling"), torch.no_grad():
         output, state = layer(*arguments)
     written = output if isinstance(output, Tensor) else output.data
     results = {"output": written, **dict(zip(("h_n", "c_n"), state, strict=False))}
     everything = {**dict(_surroundings(layer, arguments)), **results}
-    return every(_written(name, everything) for name in results)
+    seen = every(_written(name, everything) for name in results)
+    return seen & trial.same(trial.run_on(layer), "the next call: ")
 
 
 def _written(name: str, everything: dict[str, Tensor]) -> Observation:

@@ -23,8 +23,8 @@ from rnncheck.trial import Trial, seeded, subject_at_work
 weights = Family("weights")
 
 
-@weights("relabel", formula="f(P x; P W P^-1) = P f(x; W)", source="hidden units have no order", kind="metamorphic",
-         needs=("load",), applies=deterministic)  # fmt: skip
+@weights("relabel", formula="f(P x; P W P^-1) = P f(x; W)", source="hidden units have no order",
+         kind="metamorphic", needs=("load",), applies=deterministic)  # fmt: skip
 def relabel(trial: Trial) -> Observation:
     """Giving the hidden units of each layer and direction another order reorders outputs and states, nothing else."""
     return trial.same(restored(trial, relabelled(trial).run))
@@ -59,8 +59,8 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
     return {name: torch.zeros_like(live[name]) if g is None else g for name, g in gradients.items()}
 
 
-@weights("alive", formula="d loss / d W[row] != 0", source="google/flax#5594, fastai/fastai2#427", kind="derivative",
-         cost=3, needs=("load", "training"), applies=deterministic)  # fmt: skip
+@weights("alive", formula="d loss / d W[row] != 0", source="google/flax#5594, fastai/fastai2#427",
+         kind="derivative", cost=3, needs=("load", "training"), applies=deterministic)  # fmt: skip
 def alive(trial: Trial) -> Observation:
     """Every row of every parameter gets a gradient that is not zero."""
     found = {name: (g != 0).reshape(len(g), -1).any(1) for name, g in _gradients(lively(trial)).items()}
@@ -83,9 +83,7 @@ def trainable(trial: Trial) -> Observation:
     idle = [name for name, p in trained.items() if p.grad is None or not bool(p.grad.any())]
     torch.optim.SGD(trained.values(), lr=0.1).step()
     moved = not torch.equal(t.run_on(t.layer).output, before.output)
-    return fact("parameters without a gradient", not idle, idle, "none") & fact(
-        "a step", moved, "no effect", "an effect"
-    )
+    return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
 
 
 # written --------------------------------------------------------------------------------------------------------------
@@ -126,17 +124,19 @@ WAYS: Mapping[str, Write] = {
 def write_through(trial: Trial) -> Observation:
     """However the parameters are changed between two calls, the second uses them; changed back, it is as before."""
 
-    def written(way: str) -> Observation:
+    def by(way: str) -> Observation:
         layer = trial.build()
         before = trial.run_on(layer)
         steps = {name: trial.like(p, f"step of {name}", 0.5) for name, p in layer.module.named_parameters()}
+        expected = {name: p.detach() + steps[name] for name, p in layer.module.named_parameters()}
         with subject_at_work(f"changing the parameters, {way}"):
             WAYS[way](layer.module, steps)
-        seen = _as_if_new(trial, layer, f"{way}: ")
+        written = every(identical(f"{way}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
+        seen = written & _as_if_new(trial, layer, f"{way}: ")
         layer.load(trial.parameters)
         return seen & both(trial.run_on(layer), before, 0.0, f"{way}, and back: ")
 
-    return every(map(written, WAYS))
+    return every(map(by, WAYS))
 
 
 def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
@@ -167,11 +167,7 @@ def parametrized(trial: Trial) -> Observation:
     trained = getattr(owner.parametrizations, attribute).original.grad is not None
     parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
     after = both(trial.run_on(layer), before, 0.0, "parametrization removed: ")
-    return (
-        halved.same(during, f"{name} halved: ")
-        & fact("gradient of the parametrized", trained, None, "a tensor")
-        & after
-    )
+    return halved.same(during, f"{name} halved: ") & fact("gradient of the parametrized", trained, None, "a tensor") & after
 
 
 def _chosen(trial: Trial) -> str:
@@ -204,8 +200,9 @@ FLAGS: Mapping[str, dict[str, Any]] = {
 }
 
 
-@weights("flags", formula="f(flag on) != f(flag off)", source="keras-team/keras#8484, NISCHALPI/xLSTM-and-mLSTM#2",
-         cost=20, kind="metamorphic", needs=("hx_none", "batched"))  # fmt: skip
+@weights("flags", formula="f(flag on) != f(flag off)",
+         source="keras-team/keras#8484, NISCHALPI/xLSTM-and-mLSTM#2", cost=20, kind="metamorphic",
+         needs=("hx_none", "batched"))  # fmt: skip
 def flags(trial: Trial) -> Observation:
     """Every constructor flag that is accepted changes what the same input gives."""
     return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
@@ -239,8 +236,9 @@ ALPHA = 1e-9
 """The probability with which weights.init rejects parameters that are drawn as documented."""
 
 
-@weights("init", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))", source="torch.nn.LSTM, documentation of Variables",
-         cost=40, kind="invariant", needs=("torch_init", "torch_parameters"))  # fmt: skip
+@weights("init", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",
+         source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant",
+         needs=("torch_init", "torch_parameters"))  # fmt: skip
 def init(trial: Trial) -> Observation:
     """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none is a copy."""
     config = replace(trial.config, input_size=24, hidden_size=96, proj_size=trial.config.proj_size and 48)
