@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,23 +14,35 @@ from rnncheck.catalog import select
 from rnncheck.judge import judge, out_of_claim, trial_of
 from rnncheck.property import Property
 from rnncheck.strategies import cases, rows
-from rnncheck.strategies.cases import degenerate_sizes
+from rnncheck.strategies.cases import degenerate_sizes, plain_case
+from rnncheck.strategies.clip import clip_cases
 from rnncheck.subject import Subject
 
-EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "6"))
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 SUBJECTS = resolve.subjects(None)
 
 
+@cache
+def structure(name: str, device: str) -> list[tuple[Any, st.SearchStrategy[Any]]]:
+    """(plain case, all cases) of each structural row of a subject; built once, for building costs more than drawing."""
+    subject = next(subject for subject in SUBJECTS if subject.name == name)
+    return [
+        (plain_case(row, subject), st.one_of(cases(row, subject), cases(row, subject, size=degenerate_sizes())))
+        for row in rows(subject, DTYPES, 2, device)
+    ]
+
+
 def case_strategy(subject: Subject, prop: Property, device: str) -> st.SearchStrategy[Any]:
     """Cases within the subject's claims that the property applies to."""
-    if subject.kind == "clip":
-        from rnncheck.strategies.clip import clip_cases
 
-        return clip_cases().filter(lambda case: out_of_claim(prop, subject, case) is None)
-    structure = st.sampled_from(rows(subject, DTYPES, 2, device))
-    sized = structure.flatmap(lambda row: st.one_of(cases(row, subject), cases(row, subject, size=degenerate_sizes())))
-    return sized.filter(lambda case: out_of_claim(prop, subject, case) is None)
+    def fits(case: Any) -> bool:
+        return out_of_claim(prop, subject, case) is None
+
+    if subject.kind == "clip":
+        return clip_cases().filter(fits)
+    found = structure(subject.name, device)
+    return st.one_of([strategy for plain, strategy in found if fits(plain)] or [strategy for _, strategy in found]).filter(fits)
 
 
 def suite(family: str) -> Callable[..., None]:
@@ -45,13 +58,18 @@ def suite(family: str) -> Callable[..., None]:
     def test(prop: Property, subject: Subject, device: str) -> None:
         known = [d for d in resolve.known_deviations([subject]) if d.property == prop.id]
 
-        @settings(max_examples=max(2, EXAMPLES // (1 + prop.cost // 20)), derandomize=True, database=None, deadline=None,
-                  suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=max(2, EXAMPLES // (1 + prop.cost // 20)),
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(case=case_strategy(subject, prop, device))
         def holds(case: Any) -> None:
             outcome = judge(prop, trial_of(subject, case))
-            accepted = ("holds", "not_applicable") if not any(d.covers(case) for d in known) else ("holds", "not_applicable", "fails", "errored")
-            assert outcome.status in accepted, (outcome.mismatches, outcome.reason)
+            deviates = outcome.red and any(d.covers(case) for d in known)
+            assert deviates or outcome.status in ("holds", "not_applicable"), (outcome.mismatches, outcome.reason)
 
         holds()
 

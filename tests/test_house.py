@@ -17,11 +17,11 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 CORE = ("config", "values", "case", "run", "observation", "subject", "trial", "property", "verdict", "judge", "shrink", "oracle",
         "catalog", "cells", "nn", "scan", "clip", "contracts", "clip_case", "clip_trial", "clip_truth", "strategies")  # fmt: skip
 FORBIDDEN = {
+    **{part: ("faces", "report", "adapters", "engine", "campaign") for part in CORE},
     "oracle": ("nn", "cells", "scan", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine"),
     "cells": ("nn", "oracle", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine", "case"),
     "nn": ("oracle", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine", "case"),
     "catalog": ("adapters", "faces", "report", "engine", "judge", "campaign", "falsify", "strategies", "nn"),
-    **{part: ("faces", "report", "adapters", "engine", "campaign") for part in CORE if part not in ("oracle", "cells", "nn", "catalog")},
     "adapters": ("faces", "report", "campaign"),
     "report": ("faces", "adapters", "engine", "campaign", "catalog", "judge"),
     "engine": ("faces", "report", "campaign", "catalog"),

@@ -1,4 +1,4 @@
-"""Every planted bug is found on the default profile's cases, by a property that is meant for it. docs/kills.md shows by what, how fast, and how small."""
+"""Every planted bug is found on the default profile's cases, by a property that is meant for it."""
 
 import pytest
 
