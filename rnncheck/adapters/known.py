@@ -45,6 +45,7 @@ def _clip(property: str, reason: str, issue: str | None = None, *gradients: Grad
 
 NO_BATCHING = "vmap has no batching rule for aten::{}"
 NOT_CHECKED = "the size of hx is checked only after it is put into the order of the packed batch"
+CELLS: tuple[tuple[type, Mode], ...] = ((nn.RNNCell, "RNN_TANH"), (nn.GRUCell, "GRU"), (nn.LSTMCell, "LSTM"))
 KNOWN: tuple[Known, ...] = (
     _layer(nn.RNN, "RNN_TANH", "agree.vmap", NO_BATCHING.format("rnn_tanh, rnn_relu"), "pytorch/pytorch#134606"),
     _layer(nn.GRU, "GRU", "agree.vmap", NO_BATCHING.format("gru"), "pytorch/pytorch#134606"),
@@ -62,6 +63,10 @@ KNOWN: tuple[Known, ...] = (
     _layer(nn.LSTM, "LSTM", "reject.dtype", "the dtype of packed input is left to the kernels, which do not name it",
            lengths=(2, 2), dtype="float64"),
     _layer(nn.LSTM, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
+    _layer(nn.LSTMCell, "LSTM", "reject.hx_surplus", "of an unbatched (h, c, …) what follows c is ignored",
+           hx="random", batch=None),
+    _layer(nn.LSTMCell, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
+    *(_layer(of, mode, "reject.constructor", "the sizes of a cell are not checked") for of, mode in CELLS),
     _clip("clip.arguments", "max_norm is not checked: a negative one turns gradients round", "pytorch/pytorch#31367"),
     _clip("clip.nonfinite", "one infinite gradient makes all finite ones zero", "pytorch/pytorch#46849"),
     _clip("clip.empty", "norm_type=inf raises if a gradient has no elements", "meta-pytorch/torchrec#3891"),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rnncheck.adapters.known import KNOWN, known_deviations
-from rnncheck.adapters.resolve import probe, subjects
+from rnncheck.adapters.resolve import probe, probe_all, subjects
 from rnncheck.catalog import CATALOG
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.store import case_from_json
@@ -17,7 +17,9 @@ SAYS = {"agree.vmap": "Batching rule not implemented", "gradient.forward_mode": 
 @pytest.fixture(scope="module")
 def outcomes():
     """Of all stored cases: in workers of their own, because some of them write where they must not."""
-    subject_of = [subjects(known.of)[0] for known in KNOWN]
+    targets = list(dict.fromkeys(known.of for known in KNOWN))
+    found = dict(zip(targets, probe_all(subjects(targets), "inline"), strict=True))
+    subject_of = [found[known.of] for known in KNOWN]
     cases = [case_from_json(one.kind, known.deviation.case) for one, known in zip(subject_of, KNOWN, strict=True)]
     assert all(known.deviation.covers(case) for known, case in zip(KNOWN, cases, strict=True))
     jobs = [
