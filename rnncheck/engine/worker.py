@@ -100,6 +100,7 @@ def _settle(ends: Ends, record: Record, others: Iterable[int], parent: int) -> t
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     die_with(parent)
+    signal.set_wakeup_fd(-1)
     for name in (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
         signal.signal(name, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -52,6 +52,16 @@ def write_into_our_pipes():
             continue  # the one that jobs come through
 
 
+def lose_the_cuda_context():
+    """As a kernel that fails does it: from then on every call fails, whoever makes it."""
+
+    def synchronize():
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    torch.cuda.is_initialized = lambda: True
+    torch.cuda.synchronize = synchronize
+
+
 def leak():
     held = []
     while True:
@@ -141,6 +151,7 @@ CRASHED = {
 GARBLED = {
     close_our_pipes: ("Bad file descriptor",),
     write_into_our_pipes: ("no longer knew what it did",),
+    lose_the_cuda_context: ("the CUDA context can no longer be used", "device-side assert triggered"),
 }
 HUNG = {
     sleep_in_c: ("did not end within", "in sleep_in_c"),
@@ -192,7 +203,7 @@ def test_what_is_left_of_the_job_is_done(judged, act):
 
 @pytest.mark.parametrize("act", GARBLED, ids=lambda act: act.__name__)
 def test_who_damages_the_way_back_loses_each_check(judged, act):
-    """The run is made, but no outcome comes through; after three the subject is left alone."""
+    """The run is made, but no outcome of this worker is to be had; after three the subject is left alone."""
     found = at(judged[0][act], 1)
     assert [found[id][0] for id in IDS] == ["crashed"] * 3
     assert all(word in found[IDS[0]][1] for word in GARBLED[act]), found
