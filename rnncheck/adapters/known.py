@@ -60,7 +60,7 @@ KNOWN: tuple[Known, ...] = (
            "pytorch/pytorch#195803", lengths=(2, 2)),
     _layer(nn.LSTM, "LSTM", "reject.hx_surplus", "of an unbatched (h, c, …) what follows c is ignored",
            hx="random", batch=None),
-    _layer(nn.LSTM, "LSTM", "reject.dtype", "the dtype of packed input is left to the kernels, which do not name it",
+    _layer(nn.LSTM, "LSTM", "reject.packed_dtype", "the dtype of packed input is left to the kernels, which do not name it",
            lengths=(2, 2), dtype="float64"),
     _layer(nn.LSTM, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
     _layer(nn.LSTMCell, "LSTM", "reject.hx_surplus", "of an unbatched (h, c, …) what follows c is ignored",

@@ -101,8 +101,11 @@ def unharmed(trial: Trial) -> Observation:
 
 
 def others(size: int) -> list[int]:
-    """Positive sizes that are not this one: what would broadcast, a little more or less, and twice as much."""
-    return [other for other in dict.fromkeys((1, size + 1, size - 1, 2 * size)) if other > 0 and other != size]
+    """Positive sizes that are not this one: a little more, twice as much, what would broadcast, a little less.
+
+    More comes first: what takes too much unchecked may drop it, what takes too little may read past the end.
+    """
+    return [other for other in dict.fromkeys((size + 1, 2 * size, 1, size - 1)) if other > 0 and other != size]
 
 
 def of_other_width(trial: Trial) -> Iterator[Observation]:

@@ -1,5 +1,6 @@
 """Wrong input is refused, with an exception that names what was expected and what came, and nothing is harmed by it."""
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -157,23 +158,38 @@ def wider(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype != torch.float64 else torch.float32
 
 
+def of_other_dtypes(trial: Trial) -> Iterator[Observation]:
+    """Attempts with an input of another float dtype, and of integers."""
+    own = trial.case.torch_dtype
+    for other in (wider(own), torch.int64):
+        given = trial.lay_out(trial.x.to(other), trial.state)
+        yield refused(trial, f"an input of {other}", *given, NAMES[own], NAMES[other])
+
+
 @reject(
     "dtype",
     formula="f(x.double()), f(x.long()) are refused by a float32 layer",
     kind="invariant",
     source="torch.nn.RNNBase.check_input",
-    applies=deterministic,
+    applies=deterministic & padded,
     cost=5,
 )
 def dtype(trial: Trial) -> Observation:
     """An input of another dtype than the parameters' is refused, naming both."""
-    own = trial.case.torch_dtype
+    return in_turn(trial, of_other_dtypes(trial))
 
-    def attempt(other: torch.dtype) -> Observation:
-        given = trial.lay_out(trial.x.to(other), trial.state)
-        return refused(trial, f"an input of {other}", *given, NAMES[own], NAMES[other])
 
-    return in_turn(trial, (attempt(other) for other in (wider(own), torch.int64)))
+@reject(
+    "packed_dtype",
+    formula="f(pack(x.double())), f(pack(x.long())) are refused by a float32 layer",
+    kind="invariant",
+    source="pytorch/pytorch#195803: not checked",
+    applies=deterministic & packed,
+    cost=5,
+)
+def packed_dtype(trial: Trial) -> Observation:
+    """A packed input, too, of another dtype than the parameters' is refused, naming both."""
+    return in_turn(trial, of_other_dtypes(trial))
 
 
 @reject(
