@@ -44,6 +44,7 @@ NAMES: dict[torch.dtype, Name] = {
     source="torch.nn.RNNBase.check_input",
     applies=deterministic & padded,
     cost=8,
+    needs=("refusals",),
 )
 def input_size(trial: Trial) -> Observation:
     """An input with another number of features than input_size is refused, naming both numbers."""
@@ -57,6 +58,7 @@ def input_size(trial: Trial) -> Observation:
     source="pytorch/pytorch#195803: not checked",
     applies=deterministic & packed,
     cost=8,
+    needs=("refusals",),
 )
 def packed_input_size(trial: Trial) -> Observation:
     """A packed input, too, with another number of features than input_size is refused, naming both numbers."""
@@ -70,6 +72,7 @@ def packed_input_size(trial: Trial) -> Observation:
     source="torch.nn.RNN.forward",
     applies=deterministic & padded,
     cost=6,
+    needs=("refusals",),
 )
 def rank(trial: Trial) -> Observation:
     """An input that has neither two nor three axes is refused, naming how many it has and how many it may have."""
@@ -90,6 +93,7 @@ def rank(trial: Trial) -> Observation:
     cost=24,
     source="torch.nn.RNNBase.check_hidden_size; pytorch/pytorch#3259",
     applies=deterministic & padded & hx_given,
+    needs=("refusals",),
 )
 def hx_shape(trial: Trial) -> Observation:
     """A state of another size is refused, naming both sizes; a state for a batch of one is not broadcast."""
@@ -104,6 +108,7 @@ def hx_shape(trial: Trial) -> Observation:
     cost=8,
     source="pytorch/pytorch#106769: heap overflow for a hx of 5 axes",
     applies=deterministic & padded & hx_given,
+    needs=("refusals",),
 )
 def hx_rank(trial: Trial) -> Observation:
     """A state with an axis too many or too few is refused, naming how many it has and should have, or its shape."""
@@ -117,6 +122,7 @@ def hx_rank(trial: Trial) -> Observation:
     cost=32,
     source="pytorch/pytorch#195803, #173946: not checked, up to a segmentation fault",
     applies=deterministic & packed & hx_given,
+    needs=("refusals",),
 )
 def packed_hx(trial: Trial) -> Observation:
     """With packed input, too, a state of another size or rank is refused, naming what was expected and what came."""
@@ -130,6 +136,7 @@ def packed_hx(trial: Trial) -> Observation:
     source="onnx/onnx-tensorflow#408: h without c",
     applies=deterministic & has_cell & hx_given,
     cost=5,
+    needs=("refusals",),
 )
 def hx_arity(trial: Trial) -> Observation:
     """An LSTM refuses h without c: a partial state is not completed silently."""
@@ -146,6 +153,7 @@ def hx_arity(trial: Trial) -> Observation:
     source="torch.nn.LSTM: Inputs, a pair",
     applies=deterministic & has_cell & hx_given,
     cost=3,
+    needs=("refusals",),
 )
 def hx_surplus(trial: Trial) -> Observation:
     """An LSTM refuses a state of more than two tensors: none of them is dropped silently."""
@@ -173,6 +181,7 @@ def of_other_dtypes(trial: Trial) -> Iterator[Observation]:
     source="torch.nn.RNNBase.check_input",
     applies=deterministic & padded,
     cost=5,
+    needs=("refusals",),
 )
 def dtype(trial: Trial) -> Observation:
     """An input of another dtype than the parameters' is refused, naming both."""
@@ -186,6 +195,7 @@ def dtype(trial: Trial) -> Observation:
     source="pytorch/pytorch#195803: not checked",
     applies=deterministic & packed,
     cost=5,
+    needs=("refusals",),
 )
 def packed_dtype(trial: Trial) -> Observation:
     """A packed input, too, of another dtype than the parameters' is refused, naming both."""
@@ -199,6 +209,7 @@ def packed_dtype(trial: Trial) -> Observation:
     source="torch.nn.RNN: the input and hx have one dtype",
     applies=deterministic & hx_given,
     cost=5,
+    needs=("refusals",),
 )
 def hx_dtype(trial: Trial) -> Observation:
     """A state of another float dtype than the parameters' is refused, h_0 and c_0 alike."""
@@ -218,6 +229,7 @@ def hx_dtype(trial: Trial) -> Observation:
     cost=6,
     source="pytorch/pytorch#9534: a state on the CPU corrupts the CUDA context",
     applies=deterministic & padded,
+    needs=("refusals",),
 )
 def device(trial: Trial) -> Observation:
     """Input and state on different devices are refused, naming the one where the layer is not.
@@ -244,6 +256,7 @@ def device(trial: Trial) -> Observation:
     source="pytorch/pytorch#50192",
     applies=deterministic & padded,
     cost=3,
+    needs=("refusals",),
 )
 def empty_time(trial: Trial) -> Observation:
     """An input of no steps is refused, naming the 0, or gives an empty output and the initial state as it was."""
@@ -262,6 +275,7 @@ def empty_time(trial: Trial) -> Observation:
     source="torch.nn.utils.rnn.PackedSequence; pytorch/pytorch#169213",
     applies=deterministic & packed & at_least(time=2, batch=1),
     cost=4,
+    needs=("refusals",),
 )
 def lengths(trial: Trial) -> Observation:
     """A packed input whose batch sizes grow, or speak of more steps than there are, is refused."""
@@ -280,6 +294,7 @@ def lengths(trial: Trial) -> Observation:
     kind="invariant",
     source="torch.nn.RNNBase.__init__",
     cost=1,
+    needs=("refusals",),
 )
 def constructor(trial: Trial) -> Observation:
     """Sizes that are no positive integers, dropout that is no probability, and a projection too wide are refused."""
