@@ -72,13 +72,13 @@ class Campaign:
         held = {job.index: what for job, what in jobs}
         for done in self._results(engine, (self._in_time(job) for job, _ in jobs)):
             docket, what = self.dockets[done.job.subject], held[done.job.index]
-            still = any(outcome.red for _, outcome in done.outcomes)
+            over = bool(done.outcomes) and all(outcome.status == "holds" for _, outcome in done.outcomes)
             if isinstance(what, Deviation):
-                if not still and done.outcomes:
+                if over:
                     self.stale.append(
                         f"{what.property} on {docket.subject.name}: the declared deviation no longer occurs ({what})"
                     )
-            elif not still and done.outcomes:
+            elif over:
                 self._mend(what)
             docket.enter(done)
             self._save(docket)
