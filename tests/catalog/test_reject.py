@@ -14,13 +14,13 @@ from tests.mutants.extra_doors import EXTRA
 
 KILLS = {
     "reject.input_size": "own-input-truncated",
-    "reject.packed_input_size": "own-packed-features-cut",
+    "reject.packed_input_size": "own-packed-features-cut-off",
     "reject.rank": "own-rank-flattened",
     "reject.hx_shape": "own-state-batch-broadcast",
     "reject.hx_rank": "hx-rank-unchecked",
     "reject.packed_hx": "own-packed-state-unchecked",
     "reject.hx_arity": "only-h-given",
-    "reject.hx_surplus": "own-third-state-dropped",
+    "reject.hx_surplus": "own-surplus-state-dropped",
     "reject.dtype": "own-input-cast",
     "reject.packed_dtype": "own-input-cast",
     "reject.hx_dtype": "state-on-other-device",

@@ -35,22 +35,6 @@ class AutocastStatesInFloat32(GRU):
         return y.bfloat16() if torch.is_autocast_enabled("cpu") else y
 
 
-@extra("own-third-state-dropped", "reject.hx_surplus", "hx = (h, c, c)")
-class ThirdStateDropped(LSTM):
-    """Of a state of three tensors the third is dropped without a word, as torch.nn.LSTM does for unbatched input."""
-
-    def state_tuple(self, hx):
-        return super().state_tuple(hx[:2] if isinstance(hx, tuple) else hx)
-
-
-@extra("own-packed-features-cut", "reject.packed_input_size", "packed, too many features")
-class PackedFeaturesCut(LSTM):
-    """The features of a packed input are not checked, and those beyond input_size cut off (pytorch/pytorch#195803)."""
-
-    def forward_packed(self, packed, hx):
-        return super().forward_packed(packed._replace(data=packed.data[:, : self.input_size]), hx)
-
-
 @extra("own-batch-sizes-repaired", "reject.lengths", "packed, batch sizes that do not fit")
 class BatchSizesRepaired(GRU):
     """Batch sizes that grow are taken for shrinking ones, and data that is missing for zeros."""
