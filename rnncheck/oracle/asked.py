@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.budgets import Budget, budget_of
+from rnncheck.oracle.budgets import budget_of
 from rnncheck.oracle.problem import Problem, run
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.variants import Function, With
@@ -19,6 +19,11 @@ Read = Callable[[Run], Run]
 
 def _then(first: Function, second: Function) -> Function:
     return lambda value: second(first(value))
+
+
+def _joined(steps: list[Run]) -> Run:
+    """Runs of single steps as one, with the last one's final states."""
+    return Run(torch.cat([step.output for step in steps]), steps[-1].h_n, steps[-1].c_n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +92,14 @@ class Asked:
         """What a layer with these changes returns."""
         if not self.forgetful:
             return self.read(run(self.problem(), self.observer))
-        steps = [run(self.but(x=x[None], lengths=None).problem(), self.observer) for x in self.x]
-        last = steps[-1]
-        return self.read(Run(torch.cat([step.output for step in steps]), last.h_n, last.c_n))
+        return self.read(_joined([run(step.problem(), self.observer) for step in self.single_steps()]))
+
+    def single_steps(self) -> "list[Asked]":
+        """Each time step as a case of its own, from the initial state."""
+        return [self.but(x=x[None], lengths=None, forgetful=False) for x in self.x]
 
     def allowed(self, rounding: Rounding, seed: int) -> Run:
-        """What one implementation with these changes may be off by; a forgetful one as if it were not."""
-        found: Budget = budget_of(self.problem(), rounding, seed, equations=self.observer)
-        return self.read(found.allowed)
+        """What one implementation with these changes may be off by."""
+        cases = self.single_steps() if self.forgetful else [self]
+        found = [budget_of(case.problem(), rounding, seed, equations=self.observer).allowed for case in cases]
+        return self.read(_joined(found))

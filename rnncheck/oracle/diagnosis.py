@@ -25,7 +25,7 @@ def _reference(config: Config) -> str:
     return _NAMES[config.mode] if config.reset_after else "the GRU that resets before the product"
 
 
-def _asked(
+def asked_of(
     config: Config,
     parameters: Mapping[str, Tensor],
     input: Tensor,
@@ -100,7 +100,7 @@ def diagnose(
     The arguments are those of truth() and budget(), and actual the subject's result. Tried are, in this order: every
     hypothesis of hypotheses.py, small systematic errors (fits.py), coarser rounding (coarser.py), pairs of hypotheses.
     """
-    asked = _asked(config, parameters, input, h_0, c_0, lengths)
+    asked = asked_of(config, parameters, input, h_0, c_0, lengths)
     budget = budget_of(asked.problem(), rounding, seed)
     if budget.used(actual) <= 1:
         return None

@@ -1,7 +1,8 @@
 """How large the rounding errors of one time step are: the standard deviation at each place where one is injected.
 
-Computed from the truth's own values, for all steps at once. Errors made at a place where none is injected are carried
-to the next one to first order: those of the gates of an LSTM to its cell state, those of the output gate to h.
+Computed from the truth's own values, for all steps at once. Errors made at a place where none is injected are carried to the
+next one to first order: that of a candidate to the state that it is added to. Those of the sigmoids are injected where they
+are made: an error there may be larger than the gate, and meet another one that is larger than what the gate multiplies.
 
 A matrix product of n terms with roundoff u, of which A is the sum of the terms' absolute values, S the sum and Q the sum
 of squares:
@@ -191,11 +192,11 @@ def _lstm(scene: Scene, sizes: Sizes) -> Errors:
     x = scene.into(sizes, layer.b_ih, layer.b_hh) + scene.recurrent(sizes, rec) + sizes.stored(scene.part, rec, a)
     before = scene.c
     assert before is not None
-    cell = sizes.gate(i) * g.square() + sizes.tanh(g) * i.square() + sizes.gate(f) * before.square()
-    cell = cell + sizes.stored(f * before, i * g) + (sizes.cell * c).square()
-    squashed = c.tanh()
-    h = sizes.gate(o) * squashed.square() + sizes.tanh(o * squashed) + sizes.stored(o * squashed)
-    errors = {"x": sizes.error(x, scene.part, rec, a), "c": sizes.error(cell, c)}
+    cell = sizes.tanh(i * g) + sizes.stored(f * before, i * g) + (sizes.cell * c).square()
+    product = o * c.tanh()
+    h = sizes.tanh(product) + sizes.stored(product)
+    gates = sizes.error(sizes.gate(trace["s"]))
+    errors = {"x": sizes.error(x, scene.part, rec, a), "s": gates, "c": sizes.error(cell, c)}
     if layer.p is None:
         return errors | {"h": sizes.error(h)}
     projected = sizes.product(trace["m"], layer.p, trace["h"]) + sizes.stored(trace["h"])
@@ -204,7 +205,7 @@ def _lstm(scene: Scene, sizes: Sizes) -> Errors:
 
 def _gru_state(scene: Scene, sizes: Sizes, z: Tensor) -> Tensor:
     n, h = scene.trace["g"], scene.trace["h"]
-    variance = sizes.tanh(n) * (1 - z).square() + sizes.gate(z) * (n - scene.h).square()
+    variance = sizes.tanh((1 - z) * n)
     return sizes.error(variance + sizes.stored((1 - z) * n, z * scene.h, z * (scene.h - n), h))
 
 
@@ -216,10 +217,11 @@ def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
     back = scene.recurrent(sizes, rec, layer.b_hh) + sizes.stored(rec)
     gates = into[:2] + sizes.stored(a)
     reset = r * rec[2]
-    candidate = into[2] + sizes.gate(r) * rec[2].square() + sizes.stored(reset, an)
+    candidate = into[2] + sizes.stored(reset, an)
     x = torch.cat([gates, candidate[None]])
     sums = torch.cat([a, an[None]])
-    errors = {"x": sizes.error(x, part, sums), "rec": sizes.error(back, rec)}
+    gates = sizes.error(sizes.gate(trace["s"]))
+    errors = {"x": sizes.error(x, part, sums), "rec": sizes.error(back, rec), "s": gates}
     return {**errors, "h": _gru_state(scene, sizes, z)}
 
 
@@ -231,11 +233,12 @@ def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
     rec, rec_n = a - part[:2], an - part[2]
     into = scene.into(sizes, layer.b_ih, layer.b_hh) + sizes.stored(part)
     gates = into[:2] + sizes.product(scene.h, u, rec) + sizes.stored(rec, a)
-    through = times((sizes.gate(r) + sizes.stored(r)) * scene.h.square(), un.square())
+    through = times(sizes.stored(r * scene.h), un.square())
     candidate = into[2] + sizes.product(r * scene.h, un, rec_n) + through + sizes.stored(rec_n, an)
     x = torch.cat([gates, candidate[None]])
     sums = torch.cat([a, an[None]])
-    return {"x": sizes.error(x, part, sums), "h": _gru_state(scene, sizes, z)}
+    gates = sizes.error(sizes.gate(trace["s"]))
+    return {"x": sizes.error(x, part, sums), "s": gates, "h": _gru_state(scene, sizes, z)}
 
 
 def errors_of(config: Config) -> Callable[[Scene, Sizes], Errors]:

@@ -27,7 +27,8 @@ class Rounding:
     store       unit roundoff of every intermediate value that is kept: pre-activations, gates, products
     cell        unit roundoff of the cell state c that is carried on (h is as `store`)
     function    relative error of sigmoid and tanh, beyond the storing of their value: the standard deviation, half its maximum
-    underflow   the absolute error where numbers become too small: flushed to zero, or rounded to a subnormal
+    underflow   the absolute error where numbers become too small: flushed to zero, or rounded to a subnormal; in float64
+                the root of the smallest number, below which the oracle cannot square an error
     overflow    the largest finite number
     """
 
@@ -59,7 +60,7 @@ def unit_roundoff(dtype: torch.dtype) -> float:
 
 
 # float32 and bfloat16 subnormals may be flushed to zero; float16 subnormals are always kept, so they only round.
-_UNDERFLOW = {torch.float16: 2.0**-25}
+_UNDERFLOW = {torch.float16: 2.0**-25, torch.float64: 2.0**-511}
 _DOUBLE = unit_roundoff(torch.float64)
 _SINGLE = unit_roundoff(torch.float32)
 _TF32 = 2.0**-10  # the operand cut to 10 explicit bits; rounded, it would be half that

@@ -53,7 +53,7 @@ def margin(copies: int) -> float:
     """How many sigma are allowed if it was measured by so many copies, an even number.
 
     >>> round(margin(8), 1), round(margin(16), 1)
-    (7.5, 3.9)
+    (7.5, 3.8)
     """
     if copies < 2 or copies % 2:
         raise ValueError(f"copies = {copies}, but should be an even number")

@@ -68,8 +68,7 @@ SIGMOIDS: dict[str, Function] = {
 TANHS: dict[str, Function] = {
     "hard: clip(x, -1, 1)": lambda x: x.clamp(-1, 1),
     "approximated by x / (1 + |x|)": lambda x: x / (1 + x.abs()),
-    "approximated by x (27 + x²) / (27 + 9 x²)": lambda x: x * (27 + x * x) / (27 + 9 * x * x),
-    "approximated by the same, clipped to [-1, 1]": lambda x: (x * (27 + x * x) / (27 + 9 * x * x)).clamp(-1, 1),
+    "approximated by x (27 + x²) / (27 + 9 x²)": lambda x: (x * (27 + x * x) / (27 + 9 * x * x)).clamp(-1, 1),
     "a sigmoid": torch.sigmoid,
     "a rectifier": torch.relu,
     "left out": lambda x: x,

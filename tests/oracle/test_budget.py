@@ -1,0 +1,191 @@
+"""The allowed error: what it must find, what it must not, and its edges."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from rnncheck.config import MODES, Config
+from rnncheck.oracle import ROUNDINGS, budget, rounding_for
+from rnncheck.oracle.spread import margin
+from rnncheck.run import Run
+from tests.oracle.correct_layers import LAYERS, Data, Draw, Style, can, loop, torch_nn
+
+FLOAT32 = ROUNDINGS["float32"]
+
+
+def generic(config: Config, dtype: torch.dtype = torch.float32, time: int = 12, batch: int = 3, seed: int = 0) -> Data:
+    """Weights of standard deviation 1/2, everything else of 1."""
+    draw, strands = Draw(seed), config.num_layers * config.directions
+    parameters = {name: (draw.normal(*shape) / 2).to(dtype) for name, shape in config.parameter_shapes().items()}
+    c_0 = draw.normal(strands, batch, config.hidden_size).to(dtype) if config.has_cell else None
+    x, h_0 = draw.normal(time, batch, config.input_size), draw.normal(strands, batch, config.state_size)
+    return Data(config, dtype, parameters, x.to(dtype), h_0.to(dtype), c_0, None)
+
+
+def used(data: Data, actual: Run, seed: int = 0) -> float:
+    """The share of the budget of the case's own dtype."""
+    return budget(*data.arguments, rounding=rounding_for(data.dtype), seed=seed).used(actual)
+
+
+def scaled_gate(gate: int, error: float) -> Style:
+    """A layer whose gate-th sigmoid is wrong by a relative error; both GRUs and LSTMs evaluate them in a fixed order."""
+    calls = iter(range(10**9))
+    order = {"f": 0, "i": 1, "o": 2}
+
+    def sigmoid(a: Tensor) -> Tensor:
+        wrong = next(calls) % len(order) == gate
+        return torch.sigmoid(a) * (1 + error) if wrong else torch.sigmoid(a)
+
+    return Style(sigmoid=sigmoid)
+
+
+def test_the_same_seed_gives_the_same_budget_and_no_other():
+    data = generic(Config("LSTM", 4, 3, num_layers=2, bidirectional=True))
+    first, again, other = (budget(*data.arguments, rounding=FLOAT32, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.allowed.output, again.allowed.output)
+    assert not torch.equal(first.allowed.output, other.allowed.output)
+    ratio = first.allowed.output / other.allowed.output
+    assert 0.4 < float(ratio.min()) and float(ratio.max()) < 2.5
+
+
+def test_no_false_alarm_in_some_random_cases():
+    draw, shares = Draw(12345, longest=60), []
+    for case, data in enumerate(draw.many(150)):
+        name = draw.random.choice([name for name in LAYERS if can(name, data)])
+        with torch.no_grad():
+            share = used(data, LAYERS[name](data), case)
+        assert share <= 1, f"case {case}: {name} on {data.config}, {data.dtype}: {share}"
+        shares.append(share)
+    assert 0.05 < torch.tensor(shares).median() < 0.3  # neither tight nor asleep
+
+
+@pytest.mark.parametrize("gate", [0, 1, 2], ids=["f", "i", "o"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_relative_error_of_one_in_100000_on_one_gate_is_found(gate: int, seed: int):
+    data = generic(Config("LSTM", 4, 3), time=8, seed=seed)
+    assert used(data, loop(data, Style()), seed) < 1 < used(data, loop(data, scaled_gate(gate, 1e-5)), seed)
+
+
+@pytest.mark.parametrize("gate", [0, 1, 2], ids=["f", "i", "o"])
+def test_a_relative_error_of_one_in_a_million_on_one_gate_is_found_within_a_few_cases(gate: int):
+    cases = [generic(Config("LSTM", 4, 5), time=20, seed=seed) for seed in range(8)]
+    assert all(used(data, loop(data, Style())) < 1 for data in cases)
+    assert sum(used(data, loop(data, scaled_gate(gate, 1e-6))) > 1 for data in cases) >= 3
+
+
+@pytest.mark.parametrize("mode", ["GRU", "LSTM"])
+def test_a_sigmoid_that_is_off_by_one_in_100000_is_found(mode):
+    data = generic(Config(mode, 4, 3))
+    off = Style(sigmoid=lambda a: torch.sigmoid(a) + 1e-5 * torch.sin(7 * a))
+    assert used(data, loop(data, off)) > 1
+
+
+def test_a_tolerance_for_all_cases_would_miss_what_this_finds():
+    data = generic(Config("LSTM", 4, 3))
+    wrong, exact = loop(data, scaled_gate(0, 5e-6)), budget(*data.arguments, rounding=FLOAT32, seed=0)
+    torch.testing.assert_close(wrong.output, exact.truth.output.float())
+    assert exact.used(wrong) > 1
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS.values(), ids=str)
+def test_each_model_accepts_what_rounds_like_it_and_not_what_rounds_more(rounding):
+    data = generic(Config("LSTM", 5, 4, num_layers=2))
+    coarse = {"float64": torch.float32, "float32": torch.float16, "float32 accumulating in float64": torch.float16}
+    found = budget(*data.arguments, rounding=rounding, seed=0)
+    assert found.used(found.truth) == 0
+    if rounding.name in coarse:
+        worse = found.truth.map(lambda value: value.to(coarse[rounding.name]).double())
+        assert found.used(worse) > 1
+    assert all(bool((part >= 0).all()) for _, part in found.allowed.parts())
+
+
+def test_float64_sums_in_a_float32_layer_have_a_tighter_model():
+    data = generic(Config("RNN_TANH", 40, 40))
+    loose, tight = (
+        budget(*data.arguments, rounding=ROUNDINGS[name], seed=0) for name in ("float32", "float32 accumulating in float64")
+    )
+    assert tight.used(LAYERS["accumulating in float64"](data)) < 1
+    assert float((tight.allowed.output / loose.allowed.output).mean()) < 0.8
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_saturated_units_are_allowed_what_their_granularity_demands(mode):
+    data = generic(Config(mode, 4, 3))
+    huge = replace(data, parameters={name: 1e4 * value for name, value in data.parameters.items()})
+    tiny = replace(data, parameters={name: 1e-20 * value for name, value in data.parameters.items()}, x=1e-20 * data.x)
+    for changed in (huge, tiny):
+        assert used(changed, torch_nn(changed)) <= 1
+
+
+def test_a_chaotic_network_is_undecided_from_some_step_on_and_held_to_account_before():
+    data = generic(Config("RNN_TANH", 4, 24), time=80)
+    chaotic = replace(data, parameters={name: 4 * value for name, value in data.parameters.items()})
+    found = budget(*chaotic.arguments, rounding=FLOAT32, seed=0)
+    size = found.allowed.output.amax(dim=(1, 2))
+    assert float(size[0]) < 1e-4 and float(size[-1]) > 1
+    with torch.no_grad():
+        actual = torch_nn(chaotic)
+    assert float((actual.output - found.truth.output).abs().max()) > 0.1 and found.used(actual) < 1
+    wrong = Run(actual.output.index_add(0, torch.tensor([0]), torch.full((1, 3, 24), 1e-3)), *actual.state)
+    assert found.used(wrong) > 1
+
+
+def test_nothing_is_said_where_the_dtype_overflows_and_everything_elsewhere():
+    data = generic(Config("RNN_RELU", 4, 3), torch.float16)
+    x = data.x.clone()
+    x[5, 1] = 6e4
+    parameters = {name: value.abs() + 1 for name, value in data.parameters.items()}
+    found = budget(*replace(data, x=x, parameters=parameters).arguments, rounding=ROUNDINGS["float16"], seed=0)
+    assert found.allowed.output[5:, 1].isinf().all() and found.allowed.h_n[0, 1].isinf().all()
+    assert found.allowed.output[:5].isfinite().all()
+    assert 0 < found.undecided < 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_nan_in_the_input_leaves_nothing_to_say_about_its_row_and_all_about_the_others(bad):
+    data = generic(Config("GRU", 4, 3, num_layers=2))
+    x = data.x.clone()
+    x[2, 1, 0] = bad
+    found = budget(*replace(data, x=x).arguments, rounding=FLOAT32, seed=0)
+    clean = budget(*data.arguments, rounding=FLOAT32, seed=0)
+    assert found.allowed.output[2:, 1].isinf().all() and found.allowed.output[:2].isfinite().all()
+    assert torch.equal(found.truth.output[:, [0, 2]], clean.truth.output[:, [0, 2]])
+    assert found.allowed.output[:, [0, 2]].isfinite().all()
+
+
+def test_a_nan_in_the_result_is_never_within_the_budget():
+    data = generic(Config("GRU", 4, 3))
+    actual = torch_nn(data)
+    output = actual.output.clone()
+    output[3, 1, 2] = math.nan
+    assert used(data, Run(output, *actual.state)) == math.inf
+
+
+def test_padding_and_a_sequence_without_steps_are_exact():
+    data = replace(generic(Config("LSTM", 4, 3, bidirectional=True)), lengths=[0, 12, 5])
+    found = budget(*data.arguments, rounding=FLOAT32, seed=0)
+    assert float(found.allowed.output[:, 0].max()) < 1e-30 and float(found.allowed.output[5:, 2].max()) < 1e-30
+    nearly = Run(found.truth.output.clone(), *found.truth.state)
+    nearly.output[7, 2, 0] = 1e-12
+    assert found.used(nearly) > 1
+
+
+def test_an_empty_batch_has_an_empty_budget():
+    data = generic(Config("LSTM", 4, 3), batch=0)
+    found = budget(*data.arguments, rounding=FLOAT32, seed=0)
+    assert found.allowed.output.shape == (12, 0, 3) and found.used(found.truth) == 0
+
+
+def test_the_global_generator_is_left_alone():
+    state = torch.get_rng_state()
+    budget(*generic(Config("LSTM", 4, 3)).arguments, rounding=FLOAT32, seed=0)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_fewer_copies_cost_a_larger_margin():
+    assert [round(margin(copies), 1) for copies in (4, 8, 16, 32)] == [37.0, 7.5, 3.8, 2.9]
+    with pytest.raises(ValueError, match="even"):
+        margin(5)
