@@ -11,6 +11,9 @@ HEADLINES = {
     "deviates": "is known not to hold for",
 }
 
+MOST_LINES = 4
+"""Of what differs, so many lines are told; the JSON report has them all."""
+
 
 def clean(text: str) -> str:
     """Without control characters: what a subject says must not steer a terminal, a page or an XML reader."""
@@ -22,7 +25,9 @@ def clean(text: str) -> str:
 def failure_text(subject: str, verdict: Verdict) -> str:
     """The message template of DESIGN, several lines."""
     lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject}", f"  {verdict.statement}"]
-    lines += [f"  {line}" for line in (verdict.mismatch or "").splitlines()]
+    differing = (verdict.mismatch or "").splitlines()
+    lines += [f"  {line}" for line in differing[:MOST_LINES]]
+    lines += [f"  ({len(differing) - MOST_LINES} more lines like these)"] if len(differing) > MOST_LINES else []
     where = f"first wrong: {verdict.location}" if verdict.location else ""
     lines += [f"  {line}" for line in (where, verdict.diagnosis) if line]
     lines += [f"  {line}" for line in (verdict.reason or "").splitlines()]
