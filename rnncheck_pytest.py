@@ -23,7 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def conformance(request: pytest.FixtureRequest) -> Any:
     """One property on one target, as @rnncheck.parametrize declares it, under the options of this run."""
     if not hasattr(request, "param"):
-        raise pytest.UsageError("the fixture `conformance` belongs to @rnncheck.parametrize(TARGET): decorate the test with it")
+        raise pytest.UsageError(
+            "the fixture `conformance` belongs to @rnncheck.parametrize(TARGET): decorate the test with it"
+        )
     given = {name: request.config.getoption(f"--rnncheck-{name}") for name in ("profile", "budget", "device")}
     said = {name: value for name, value in given.items() if value is not None}
     options = dict(request.param.options) | said
@@ -36,6 +38,10 @@ def conformance(request: pytest.FixtureRequest) -> Any:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """A property that does not hold prints its message, not a traceback through our code."""
     report: Any = yield
-    if call.excinfo is not None and call.excinfo.type.__module__ == "rnncheck.report.model" and call.excinfo.typename == "Failed":
+    if (
+        call.excinfo is not None
+        and call.excinfo.type.__module__ == "rnncheck.report.model"
+        and call.excinfo.typename == "Failed"
+    ):
         report.longrepr = str(call.excinfo.value)
     return report

@@ -10,7 +10,12 @@ from rnncheck.case import Case
 
 T = TypeVar("T")
 
-_QUIET: dict[str, Any] = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": False}
+_QUIET: dict[str, Any] = {
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "derandomize": False,
+}
 
 
 def draw(strategy: st.SearchStrategy[T], count: int, random_seed: int) -> list[T]:
@@ -35,7 +40,9 @@ class Found(Exception):
         self.case = case
 
 
-def search(strategy: st.SearchStrategy[Case], budget_used: Callable[[Case], float], count: int, random_seed: int) -> Case | None:
+def search(
+    strategy: st.SearchStrategy[Case], budget_used: Callable[[Case], float], count: int, random_seed: int
+) -> Case | None:
     """A case of which more than the whole budget is used, or None after ``count`` cases.
 
     Climbs: Hypothesis is told how much of the budget each case used (``target``), and looks around the worst.

@@ -31,12 +31,18 @@ def noise_budget(trial: "Trial") -> Budget:
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
         moved = follow_up.run_on(layer).map(Tensor.double)
-        squares = Run(*(s + (m - o) ** 2 for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(),
-                                                                           strict=True)))
+        squares = Run(
+            *(
+                s + (m - o) ** 2
+                for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(), strict=True)
+            )
+        )
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
     def allowed(square: Tensor, value: Tensor) -> Tensor:
-        pooled = (square / COPIES).mean(-1, keepdim=True).sqrt()  # over features: few copies estimate one element poorly
+        pooled = (
+            (square / COPIES).mean(-1, keepdim=True).sqrt()
+        )  # over features: few copies estimate one element poorly
         return SPREADS * pooled + granularity * value.abs().clamp(min=1.0)
 
     parts = zip(squares.parts(), own.parts(), strict=True)

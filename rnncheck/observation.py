@@ -125,8 +125,14 @@ def identical(what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] =
     return near(what, actual, expected, 0.0, axes)
 
 
-def within(what: str, actual: Tensor, low: Tensor | float, high: Tensor | float, allowed: Tensor | float = 0.0,
-           axes: Iterable[str] = ()) -> Observation:
+def within(
+    what: str,
+    actual: Tensor,
+    low: Tensor | float,
+    high: Tensor | float,
+    allowed: Tensor | float = 0.0,
+    axes: Iterable[str] = (),
+) -> Observation:
     """Every element lies in [low, high], give or take ``allowed``, and is a number."""
     low, high = (torch.as_tensor(end, dtype=actual.dtype, device=actual.device) for end in (low, high))
     clamped = torch.minimum(torch.maximum(actual, low), high)
@@ -150,8 +156,11 @@ def both(actual: Run, expected: Run, allowed: Run | float, prefix: str = "") -> 
     for name, value in expected.parts():
         limit = getattr(allowed, name) if isinstance(allowed, Run) else allowed
         other = getattr(actual, name)
-        seen &= near(prefix + name, other, value, limit, Run.AXES[name]) if other is not None else equal(
-            prefix + name, None, f"a tensor of shape {tuple(value.shape)}")
+        seen &= (
+            near(prefix + name, other, value, limit, Run.AXES[name])
+            if other is not None
+            else equal(prefix + name, None, f"a tensor of shape {tuple(value.shape)}")
+        )
     return seen
 
 

@@ -73,15 +73,27 @@ class Family:
         self.name = name
         self.properties: list[Property] = []
 
-    def __call__(self, name: str, *, formula: str, source: str, kind: Kind, applies: Where = anywhere,
-                 needs: tuple[str, ...] = (), stratum: str = "generic", cost: int = 2) -> Callable[[Check], Check]:
+    def __call__(
+        self,
+        name: str,
+        *,
+        formula: str,
+        source: str,
+        kind: Kind,
+        applies: Where = anywhere,
+        needs: tuple[str, ...] = (),
+        stratum: str = "generic",
+        cost: int = 2,
+    ) -> Callable[[Check], Check]:
         """Declare the decorated check as the property ``family.name``."""
 
         def declare(check: Check) -> Check:
             statement = " ".join((check.__doc__ or "").split("\n\n")[0].split())
             if not statement:
                 raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
-            prop = Property(f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost)
+            prop = Property(
+                f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost
+            )
             self.properties.append(prop)
             return check
 

@@ -63,9 +63,7 @@ def _(case: Case, fails: Callable[[Case], bool]) -> tuple[str, ...]:
         "dtype": tuple(dtype for dtype in ("float64", "float32") if dtype != case.dtype),
         "hx": tuple(hx for hx in ("none", "zeros", "random") if hx != case.hx),
     }
-    return tuple(
-        name for name, values in others.items() if all(fails(case.but(**{name: value})) for value in values)
-    )
+    return tuple(name for name, values in others.items() if all(fails(case.but(**{name: value})) for value in values))
 
 
 @simpler.register

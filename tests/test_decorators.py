@@ -43,8 +43,11 @@ class Faithful(nn.LSTM):
 class OffByALittle(nn.LSTM):
     def forward(self, input, hx=None):
         output, state = super().forward(input, hx)
-        return (output._replace(data=output.data * 1.00002) if hasattr(output, "data") and not isinstance(output, torch.Tensor)
-                else output * 1.00002), state
+        return (
+            output._replace(data=output.data * 1.00002)
+            if hasattr(output, "data") and not isinstance(output, torch.Tensor)
+            else output * 1.00002
+        ), state
 
 
 def with_gradients(*values):
@@ -59,7 +62,9 @@ def test_gates_that_are_gates_pass():
 
 
 def test_the_worst_value_and_its_index_are_named():
-    with pytest.raises(rnncheck.ContractViolation, match=r"no_candidate: result\[0\]\[1\] = 2, but should lie in \[-1, 1\]"):
+    with pytest.raises(
+        rnncheck.ContractViolation, match=r"no_candidate: result\[0\]\[1\] = 2, but should lie in \[-1, 1\]"
+    ):
         no_candidate(torch.tensor([0.0, 9.0, 0.5]))
 
 
@@ -91,7 +96,9 @@ def test_an_argument_that_is_not_there():
         rnncheck.norm_at_most("theta")(clip_each)
 
 
-@pytest.mark.parametrize("options", [{}, {"batch_first": True, "bidirectional": True, "num_layers": 2}, {"proj_size": 2}])
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_first": True, "bidirectional": True, "num_layers": 2}, {"proj_size": 2}]
+)
 def test_a_faithful_layer_agrees_however_it_is_called(options):
     layer = Faithful(3, 4, **options)
     layer(torch.randn(5, 3))

@@ -6,8 +6,25 @@ from importlib import import_module
 
 from rnncheck.property import Property
 
-FAMILIES = ("shape", "reject", "state", "gate", "time", "direction", "layer", "batch", "layout", "lengths", "weights",
-            "gradient", "agree", "mode", "life", "numeric", "clip")
+FAMILIES = (
+    "shape",
+    "reject",
+    "state",
+    "gate",
+    "time",
+    "direction",
+    "layer",
+    "batch",
+    "layout",
+    "lengths",
+    "weights",
+    "gradient",
+    "agree",
+    "mode",
+    "life",
+    "numeric",
+    "clip",
+)
 
 
 def _collect() -> dict[str, Property]:
