@@ -12,6 +12,12 @@ from rnncheck.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
 
 Gradients = Mapping[str, Tensor | None]
+AXES = {
+    "input": ("time", "batch", "input"),
+    "h_0": ("layers*directions", "batch", "features"),
+    "c_0": ("layers*directions", "batch", "hidden"),
+}
+"""The axes of the gradients that are no parameter's."""
 
 
 def agree(
@@ -28,7 +34,7 @@ def agree(
     zero = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
     return every(
         near(f"{why}gradient of {name}", _or(g, zero[name]), _or(expected.get(name), zero[name]),
-             times * budget.allowed[name])
+             times * budget.allowed[name], AXES.get(name, ()))
         for name, g in actual.items()
     )  # fmt: skip
 

@@ -1,12 +1,11 @@
 """What must hold of gradients: right, whatever the loss looks at, whatever requires them, however often asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 from rnncheck.catalog.derivatives import (
     agree,
@@ -18,6 +17,7 @@ from rnncheck.catalog.derivatives import (
     only,
     states_in,
 )  # fmt: skip
+from rnncheck.catalog.differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
 from rnncheck.catalog.lively import enlivened, small_and_lively
 from rnncheck.catalog.moves import one_after_the_other, steps_inside
 from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
@@ -45,44 +45,20 @@ def reference(trial: Trial) -> Observation:
 # against differences --------------------------------------------------------------------------------------------------
 
 
-def in_double(trial: Trial) -> Trial:
-    """Lively data in float64, where differences are exact enough, and rectifiers stay away from their kink."""
-    t = small_and_lively(trial)
-    parameters = {name: p.double() for name, p in t.parameters.items()}
-    return t.but(dtype="float64", x=t.x.double(), state=t.state and tuple(map(Tensor.double, t.state)), parameters=parameters)
-
-
-def _checked(check: Callable[..., bool], trial: Trial) -> str | None:
-    """What torch's gradcheck or gradgradcheck has against the trial's layer; None where it finds nothing."""
-    layer, leaves = trial.layer, leaves_of(trial)
-    parameters = [p for p in layer.parameters().values() if p.requires_grad]
-
-    def function(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        state = rest[: len(leaves) - 1] or None
-        return tuple(part for _, part in differentiable_run(trial, layer, x, state).parts())
-
-    with subject_at_work("running backward"):
-        try:
-            check(function, (*leaves.values(), *parameters), fast_mode=True)
-        except GradcheckError as error:
-            return " ".join(str(error).split())[:300]
-    return None
-
-
-@gradient("numerical", formula="d f = (f(x + e) - f(x - e)) / 2e", source="torch.autograd.gradcheck",
-          kind="derivative", needs=("training", "float64"), applies=deterministic & at_least(batch=1),
-          cost=60)  # fmt: skip
+@gradient("numerical", formula="<d f, v> = (f(x + e v) - f(x - e v)) / 2e",
+          source="torch.autograd.gradcheck, fast mode", kind="derivative", needs=("training", "float64"),
+          applies=deterministic & at_least(batch=1), cost=20)  # fmt: skip
 def numerical(trial: Trial) -> Observation:
-    """The gradients of all results by input, state and parameters are what differences in float64 say."""
-    return fact("gradcheck", (why := _checked(gradcheck, in_double(trial))) is None, why, "without complaint")
+    """The gradients of all results by input, states and parameters are what differences in float64 say."""
+    return as_differences(in_double(trial), loss, "loss")
 
 
-@gradient("second", formula="d d f = differences of d f", source="torch.autograd.gradgradcheck",
-          kind="derivative", needs=("training", "float64", "second"),
-          applies=deterministic & at_least(batch=1), cost=300)  # fmt: skip
+@gradient("second", formula="<d d f, v> = (d f(x + e v) - d f(x - e v)) / 2e",
+          source="torch.autograd.gradgradcheck, fast mode", kind="derivative",
+          needs=("training", "float64", "second"), applies=deterministic & at_least(batch=1), cost=60)  # fmt: skip
 def second(trial: Trial) -> Observation:
-    """The second derivatives are what differences of the first say."""
-    return fact("gradgradcheck", (why := _checked(gradgradcheck, in_double(trial))) is None, why, "without complaint")
+    """The second derivatives by input, states and parameters are what differences of the first say."""
+    return as_differences(in_double(trial), slope_of_loss, "gradient")
 
 
 @gradient("second_refused", formula="d d f: raises", source="pytorch/pytorch#20449", kind="derivative",
@@ -98,41 +74,27 @@ def second_refused(trial: Trial) -> Observation:
     return fact("second derivatives", False, "numbers, though they are not offered", "an error that says why")
 
 
-@gradient("penalty", formula="d |d f|^2 / d W in the case's dtype = in float64", cost=8,
+@gradient("penalty", formula="d |d f / d x|^2 / d W in float32 = in float64 = differences",
           source="Gulrajani et al. 2017, WGAN-GP", kind="derivative",
           needs=("training", "float64", "second", "load"),
-          applies=deterministic & at_least(batch=1) & wide)  # fmt: skip
+          applies=deterministic & at_least(batch=1) & wide, cost=30)  # fmt: skip
 def penalty(trial: Trial) -> Observation:
     """A penalty on the gradient of the input can be trained with: right in float64, and the same in the case's dtype."""
     double = in_double(trial)
-    (_, own), (value, exact) = _penalty(small_and_lively(trial)), _penalty(double)
+    own, exact = _penalty(small_and_lively(trial)), _penalty(double)
     half_the_digits = torch.finfo(trial.case.torch_dtype).eps ** 0.5  # lively data loses a few roundoffs
     same = every(near(f"penalty's gradient of {n}", own[n], g, half_the_digits * g.abs().max()) for n, g in exact.items())
-    direction = {name: trial.like(p, f"direction of {name}") for name, p in double.parameters.items()}
-    up, down = (_penalty(_stepped(double, direction, step))[0] for step in (STEP, -STEP))
-    slope = sum((_dot(exact[name], along) for name, along in direction.items()), torch.zeros(()))
-    allowed = STEP * (slope.abs() + value)  # differences err by the square of the step, and by roundoff over the step
-    return same & near("slope of the penalty", slope, (up - down) / (2 * STEP), allowed)
+    return same & as_differences(double, steepness, "penalty")
 
 
-STEP = 1e-5
-
-
-def _stepped(trial: Trial, direction: Mapping[str, Tensor], step: float) -> Trial:
-    return trial.but(parameters={name: p + step * direction[name] for name, p in trial.parameters.items()})
-
-
-def _penalty(trial: Trial) -> tuple[Tensor, dict[str, Tensor]]:
-    """The sum of squares of the input's gradient, and its own gradients by the parameters."""
-    layer, x = trial.layer, trial.x.clone().requires_grad_()
-    parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
-    output = differentiable_run(trial, layer, x, trial.state).output
-    with torch.enable_grad(), subject_at_work("running backward twice"):
-        (first,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
-        value = first.square().sum()
-        found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+def _penalty(trial: Trial) -> dict[str, Tensor]:
+    """The parameters' gradients of the sum of squares of the input's gradient."""
+    leaves = everything(trial)
+    parameters = {name: leaf for name, leaf in leaves.items() if name in trial.layer.parameters()}
+    with subject_at_work("running backward twice"):
+        found = torch.autograd.grad(steepness(trial, leaves), list(parameters.values()), allow_unused=True)
     none = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    return value.detach(), {name: none[name] if g is None else g for name, g in zip(parameters, found, strict=True)}
+    return {name: none[name] if g is None else g for name, g in zip(parameters, found, strict=True)}
 
 
 @gradient("forward_mode", formula="<jvp(v), w> = <v, vjp(w)>", source="torch.autograd.forward_ad",
@@ -267,10 +229,10 @@ def reach(trial: Trial) -> Observation:
         return torch.zeros_like(x).any(-1) if g is None else (g != 0).any(-1)
 
     actual = torch.stack([torch.stack([seen(half[time]) for time in range(t.time)]) for half in halves])
-    return identical("d y_t / d x_s is not 0", actual, _may_see(t), ("direction", "t", "s", "batch"))
+    return identical("d y_t / d x_s is not 0", actual, within_sight(t), ("direction", "t", "s", "batch"))
 
 
-def _may_see(trial: Trial) -> Tensor:
+def within_sight(trial: Trial) -> Tensor:
     """bool (directions, t, s, batch): above the first layer of a bidirectional net an output sees all of its row."""
     steps = torch.arange(trial.time, device=trial.x.device)
     before = (steps[:, None] >= steps).unsqueeze(-1)

@@ -8,7 +8,9 @@ from rnncheck.trial import Trial
 
 
 def _order(trial: Trial, what: str, size: int) -> Tensor:
-    return torch.randperm(size, generator=trial.generator(f"order of {what}"))
+    """A random order in which the first one comes last."""
+    others = torch.randperm(size - 1, generator=trial.generator(f"order of {what}")) + 1
+    return torch.cat([others, torch.zeros(1, dtype=torch.int64)])
 
 
 def hidden_order(trial: Trial, suffix: str) -> Tensor:

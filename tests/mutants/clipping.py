@@ -1,6 +1,7 @@
 """A clean clip_grad_norm_ in parts, and the bugs that such functions really had."""
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ def scale(grads, factor):
 
 def result(norm, grads):
     """The norm as torch returns it: a tensor of the first gradient's dtype and device."""
-    return torch.tensor(norm).to(grads[0]) if grads else torch.tensor(0.0)
+    return torch.tensor(norm, dtype=torch.float64).to(grads[0]) if grads else torch.tensor(0.0)
 
 
 def clip_with(parameters, max_norm, norm_type, error_if_nonfinite, norm_of=total_norm):
@@ -67,6 +68,9 @@ def clip_with(parameters, max_norm, norm_type, error_if_nonfinite, norm_of=total
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """All gradients scaled to a total norm of at most max_norm; not finite: an error if asked for, else all NaN."""
+    parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
+    if isinstance(parameters, list) and not parameters:
+        warnings.warn("there are no parameters: a generator that is used up?", stacklevel=2)
     return clip_with(parameters, max_norm, norm_type, error_if_nonfinite)
 
 

@@ -1,0 +1,136 @@
+"""agree.*: what each property catches, and what it lets through."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rnncheck.catalog import CATALOG
+from rnncheck.config import MODES
+from rnncheck.judge import judge
+from rnncheck.switches import switched
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+from tests.mutants.extra_agree import EXTRA
+
+KILLS = {
+    "agree.forward": "gates-i-f-swapped",
+    "agree.against": "gates-i-f-swapped",
+    "agree.dtype": "own-float16-overflows",
+    "agree.autocast": "own-autocast-state-in-float8",
+    "agree.device": "gates-i-f-swapped",
+    "agree.no_grad": "own-no-grad-path",
+    "agree.functional": "own-parameters-listed-once",
+    "agree.vmap": "vmap-missing",
+    "agree.compiled": "compiled-backward",
+    "agree.exported": "own-compiled-without-hidden-bias",
+    "agree.scripted": "own-scripted-states-flipped",
+}
+MORE = [
+    ("agree.forward", "reset-before-vs-after"),
+    ("agree.dtype", "own-tanh-from-exponentials"),
+    ("agree.no_grad", "own-onednn-off-path"),
+    ("agree.functional", "own-functional-call-bias"),
+]
+TRANSFORMED = ("agree.compiled", "agree.exported", "agree.scripted")
+EVERYWHERE = ("agree.forward", "agree.dtype", "agree.autocast", "agree.no_grad", "agree.functional")
+"""What is cheap, and needs no other machine."""
+
+
+def mutant_subject(mutant):
+    """The mutant, with torch's own layer as its reference."""
+    subject = subject_of(MUTANTS.get(mutant) or EXTRA[mutant])
+    return replace(subject, reference=TORCH[subject.modes[0]])
+
+
+@pytest.fixture
+def second_device(monkeypatch):
+    """The CPU, as if it were an accelerator."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), *MORE])
+def test_a_mutant_is_killed(prop, mutant, request):
+    if prop == "agree.device":
+        request.getfixturevalue("second_device")
+    case, outcome = killed(CATALOG[prop], mutant_subject(mutant), 8 if prop in TRANSFORMED else 60)
+    assert outcome.status == ("errored" if mutant == "vmap-missing" else "fails"), case
+
+
+@pytest.mark.usefixtures("second_device")
+@pytest.mark.parametrize("mode", MODES)
+def test_torch_is_clean_on_a_device(mode):
+    assert complaints(CATALOG["agree.device"], TORCH[mode], 8) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", EVERYWHERE)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 12) == []
+
+
+@pytest.mark.parametrize("mode", ["LSTM", "RNN_RELU"])
+@pytest.mark.parametrize("prop", TRANSFORMED)
+def test_torch_transformed_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 2) == []
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-by-hand"])
+@pytest.mark.parametrize("prop", EVERYWHERE)
+def test_a_correct_variant_is_clean(prop, name):
+    assert complaints(CATALOG[prop], subject_of(CORRECT[name]), 6) == []
+
+
+def test_a_correct_variant_is_clean_compiled_exported_and_mapped():
+    subject = subject_of(CORRECT["rnn"])
+    for prop, count in (("agree.compiled", 1), ("agree.exported", 2), ("agree.vmap", 8)):
+        assert [outcome.status for _, outcome in outcomes(CATALOG[prop], subject, count)] == ["holds"] * count
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_torch_agrees_with_itself_as_reference(mode):
+    subject = replace(TORCH[mode], reference=TORCH[mode])
+    assert [outcome.status for _, outcome in outcomes(CATALOG["agree.against"], subject, 8)] == ["holds"] * 8
+
+
+def test_a_wrong_reference_is_told():
+    subject = replace(TORCH["LSTM"], reference=subject_of(MUTANTS["gates-i-f-swapped"]))
+    _, outcome = killed(CATALOG["agree.against"], subject)
+    assert any("itself" in line for line in outcome.mismatches)
+
+
+def test_without_a_reference_there_is_nothing_to_compare():
+    case = next(case for case in planned(TORCH["GRU"]) if CATALOG["agree.against"].applies(case))
+    assert judge(CATALOG["agree.against"], Trial(TORCH["GRU"], case)).status == "not_applicable"
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is an accelerator")
+def test_a_missing_device_is_not_reached():
+    case = next(case for case in planned(TORCH["GRU"]) if CATALOG["agree.device"].applies(case))
+    outcome = judge(CATALOG["agree.device"], Trial(TORCH["GRU"], case))
+    assert (outcome.status, outcome.reason) == ("not_reached", "there is no accelerator in this machine")
+
+
+def test_without_onnx_runtime_it_is_not_reached(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    case = next(case for case in planned(TORCH["GRU"]) if CATALOG["agree.onnx"].applies(case))
+    outcome = judge(CATALOG["agree.onnx"], Trial(TORCH["GRU"], case))
+    assert (outcome.status, outcome.reason) == ("not_reached", "onnxruntime is not installed")
+
+
+def test_onnx():
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    assert complaints(CATALOG["agree.onnx"], TORCH["LSTM"], 2) == []
+    _, outcome = killed(CATALOG["agree.onnx"], subject_of(MUTANTS["own-compiled-without-hidden-bias"]), 4)
+    assert outcome.status == "fails"
+
+
+def test_switches_are_put_back():
+    before = torch.backends.mkldnn.enabled
+    with switched(["onednn_off"]):
+        assert not torch.backends.mkldnn.enabled
+    assert torch.backends.mkldnn.enabled == before

@@ -1,0 +1,111 @@
+"""gradient.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+
+from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.gradient import within_sight
+from rnncheck.config import MODES, Config
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+
+KILLS = {
+    "gradient.reference": "di-uses-i",
+    "gradient.numerical": "weight-grad-uses-ht",
+    "gradient.second": "own-second-derivative-silently-wrong",
+    "gradient.second_refused": "own-second-derivative-made-up",
+    "gradient.penalty": "own-second-derivative-silently-wrong",
+    "gradient.forward_mode": "own-wrong-jvp",
+    "gradient.every_output": "unused-output-crash",
+    "gradient.any_requires_grad": "own-frozen-layer-cuts-graph",
+    "gradient.accumulates": "second-backward",
+    "gradient.split": "last-step-gradient-only",
+    "gradient.eval_is_train": "own-upper-input-detached-in-eval",
+    "gradient.reach": "own-input-gradient-shifted",
+}
+MORE = [
+    ("gradient.reference", "middle-layer-weight-grad"),
+    ("gradient.reference", "zero-dropout-multilayer"),
+    ("gradient.reference", "own-projection-gradient"),
+    ("gradient.penalty", "double-backward-one-device"),
+    ("gradient.second", "double-backward-one-device"),
+    ("gradient.any_requires_grad", "own-graph-only-if-input-requires-grad"),
+    ("gradient.accumulates", "own-gradients-cleared-by-forward"),
+    ("gradient.split", "state-mutation-gradient"),
+    ("gradient.eval_is_train", "eval-mode-backward"),
+    ("gradient.reach", "own-next-input"),
+]
+CRASH = {
+    "unused-output-crash",
+    "second-backward",
+    "eval-mode-backward",
+    "own-graph-only-if-input-requires-grad",
+    "own-frozen-layer-cuts-graph",
+    "double-backward-one-device",
+}
+"""The bugs that raise."""
+OF_TORCH = [prop for prop in KILLS if prop != "gradient.second_refused"]
+"""torch offers second derivatives."""
+FORWARD_MODE = "NotImplementedError while calling: Trying to use forward AD with mkldnn_rnn_layer"
+
+
+@pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), *MORE])
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    assert outcome.status == ("errored" if mutant in CRASH else "fails"), case
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", OF_TORCH)
+def test_torch_is_clean(prop, mode):
+    red = complaints(CATALOG[prop], TORCH[mode], 8)
+    assert [line for line in red if FORWARD_MODE not in line] == []
+
+
+@pytest.mark.parametrize("prop", OF_TORCH)
+def test_a_correct_variant_is_clean(prop):
+    assert complaints(CATALOG[prop], subject_of(CORRECT["rnn"]), 5) == []
+
+
+@pytest.mark.parametrize("prop", sorted(set(KILLS) - {"gradient.second", "gradient.penalty", "gradient.forward_mode"}))
+def test_a_backward_by_hand_is_clean(prop):
+    assert complaints(CATALOG[prop], subject_of(CORRECT["lstm-by-hand"]), 5) == []
+
+
+@pytest.mark.parametrize("prop", OF_TORCH)
+def test_something_is_checked(prop):
+    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
+
+
+def test_a_refusal_of_second_derivatives_is_checked():
+    holds = outcomes(CATALOG["gradient.second_refused"], subject_of(CORRECT["lstm-by-hand"]), 3)
+    assert [outcome.status for _, outcome in holds] == ["holds"] * 3
+
+
+def test_forward_mode_is_missing_where_onednn_runs_the_lstm():
+    case = Case(Config("LSTM", 3, 4), time=3, batch=2)
+    assert any(FORWARD_MODE in line for line in complaints(CATALOG["gradient.forward_mode"], TORCH["LSTM"], 8)), case
+
+
+def sight_of(**changes):
+    """within_sight of a small packed case: three steps, lengths 3 and 2; (directions, t, s, batch)."""
+    config = Config("GRU", 2, 3).but(**changes)
+    return within_sight(Trial(TORCH["GRU"], Case(config, time=3, batch=2, lengths=(3, 2))))
+
+
+def test_a_forward_output_sees_what_came_before():
+    expected = torch.tensor([[1, 0, 0], [1, 1, 0], [1, 1, 1]], dtype=torch.bool)
+    assert sight_of()[0, :, :, 0].equal(expected)
+
+
+def test_a_reverse_output_sees_what_comes_up_to_its_sequence_s_end():
+    expected = torch.tensor([[1, 1, 0], [0, 1, 0], [0, 0, 0]], dtype=torch.bool)
+    assert sight_of(bidirectional=True)[1, :, :, 1].equal(expected)
+
+
+def test_above_the_first_layer_of_a_bidirectional_net_all_is_seen():
+    expected = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 0]], dtype=torch.bool)
+    assert sight_of(bidirectional=True, num_layers=2)[0, :, :, 1].equal(expected)

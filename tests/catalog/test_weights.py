@@ -1,0 +1,66 @@
+"""weights.*: what each property catches, and what it lets through."""
+
+import pytest
+import torch
+
+from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.relabelled import relabelled, restored
+from rnncheck.config import MODES, Config
+from rnncheck.trial import Trial
+from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+
+KILLS = {
+    "weights.relabel": "own-units-differ-by-index",
+    "weights.bias_sum": "bias-added-twice",
+    "weights.alive": "bhn-missing",
+    "weights.trainable": "raw-weight-no-grad",
+    "weights.write_through": "own-weights-cached",
+    "weights.parametrize": "own-computed-weights-detached",
+    "weights.flags": "bf-flag-ignored",
+    "weights.init": "init-arg-on-wrong-layer",
+}
+MORE = [
+    ("weights.relabel", "own-directions-summed"),
+    ("weights.alive", "own-last-unit-masked"),
+    ("weights.alive", "bwd-uses-fwd-cell"),
+    ("weights.write_through", "own-weights-cached-by-version"),
+    ("weights.write_through", "own-load-skips-reverse"),
+    ("weights.flags", "option-read-from-kwargs"),
+    ("weights.init", "own-init-by-input-size"),
+    ("weights.init", "own-init-misses-reverse"),
+]
+
+
+@pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), *MORE])
+def test_a_mutant_is_killed(prop, mutant):
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    assert outcome.status == "fails", case
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", KILLS)
+def test_torch_is_clean(prop, mode):
+    assert complaints(CATALOG[prop], TORCH[mode], 8) == []
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-by-hand"])
+@pytest.mark.parametrize("prop", KILLS)
+def test_a_correct_variant_is_clean(prop, name):
+    assert complaints(CATALOG[prop], subject_of(CORRECT[name]), 5) == []
+
+
+@pytest.mark.parametrize("prop", KILLS)
+def test_something_is_checked(prop):
+    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
+
+
+def test_relabelling_moves_the_features_and_restoring_moves_them_back():
+    config = Config("LSTM", 3, 5, num_layers=2, bidirectional=True, proj_size=2)
+    trial = Trial(TORCH["LSTM"], Case(config, time=3, batch=2, dtype="float64", hx="random"))
+    moved = relabelled(trial).run
+    assert not torch.allclose(moved.output, trial.run.output)
+    for part in ("output", "h_n", "c_n"):
+        torch.testing.assert_close(getattr(restored(trial, moved), part), getattr(trial.run, part))
