@@ -14,6 +14,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from rnncheck.config import Config
 from rnncheck.oracle import budget, gradient_budget, rounding_for, truth
 from rnncheck.run import Run
-from tests.oracle.correct_layers import LAYERS, Data, Draw, can, gradients, module
+from tests.oracle.correct_layers import DTYPES, LAYERS, Data, Draw, Style, can, gradients, loop, module
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -54,21 +55,44 @@ class Tally:
             self.alarms.append(f"{kind} {used:.3g}: case {case}, {name}, {dtype}, {data.config}")
 
     def summary(self) -> dict:
-        """Per group: cases, median, quantiles, largest; the alarms; how often assert_close raises on the same cases."""
-        rows = {group: _quantiles(values) for group, values in sorted(self.used.items())}
+        """Per group: how many used so many hundredths of the budget, and the largest share; the alarms; assert_close's."""
+        rows = {group: _histogram(values) for group, values in sorted(self.used.items())}
         close = {group: [len(bad), sum(bad)] for group, bad in self.close.items()}
         return {"used": rows, "alarms": self.alarms, "assert_close": close}
 
 
-def _quantiles(values: list[float]) -> dict[str, float]:
-    row = torch.tensor(values, dtype=torch.float64)
-    return {
-        "cases": len(values),
-        "median": float(row.median()),
-        "q99": float(row.quantile(0.99)),
-        "q999": float(row.quantile(0.999)),
-        "largest": float(row.max()),
-    }
+def _histogram(values: list[float]) -> dict:
+    """Counts of [0, 0.01), [0.01, 0.02), … [1, inf)."""
+    counts = [0] * 101
+    for value in values:
+        counts[min(100, int(100 * min(value, 1.0)))] += 1
+    return {"counts": counts, "largest": max(values)}
+
+
+def merged(files: list[Path]) -> dict:
+    """Several runs of `alarms` as one."""
+    runs = [json.loads(file.read_text()) for file in files]
+    total: dict = {"cases": sum(run["cases"] for run in runs), "alarms": [a for run in runs for a in run["alarms"]]}
+    groups = sorted({group for run in runs for group in run["used"]})
+    total["used"] = {group: _sum([run["used"][group] for run in runs if group in run["used"]]) for group in groups}
+    dtypes = sorted({dtype for run in runs for dtype in run["assert_close"]})
+    total["assert_close"] = {d: [sum(run["assert_close"][d][i] for run in runs) for i in (0, 1)] for d in dtypes}
+    return total
+
+
+def _sum(rows: list[dict]) -> dict:
+    counts = [sum(column) for column in zip(*(row["counts"] for row in rows), strict=True)]
+    return {"counts": counts, "largest": max(row["largest"] for row in rows)}
+
+
+def quantile(row: dict, share: float) -> float:
+    """The upper edge of the hundredth in which this share of the cases is reached."""
+    total, reached = sum(row["counts"]), 0
+    for hundredth, count in enumerate(row["counts"]):
+        reached += count
+        if reached >= share * total:
+            return (hundredth + 1) / 100
+    return float("inf")
 
 
 def _close(actual: Run, expected: Run, dtype: torch.dtype) -> bool:
@@ -106,12 +130,83 @@ def alarms(cases: int, seed: int, share: float, out: Path | None) -> Tally:
     return tally
 
 
+def table(total: dict) -> Iterator[str]:
+    """Markdown: the distribution per dtype and layer, the alarms, and assert_close's false alarms."""
+    yield f"{total['cases']} cases, {len(total['alarms'])} alarms."
+    yield "| | runs | median | 99 % | 99.9 % | largest |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for group, row in total["used"].items():
+        shares = " | ".join(f"{quantile(row, share):.2f}" for share in (0.5, 0.99, 0.999))
+        yield f"| {group} | {sum(row['counts'])} | {shares} | {row['largest']:.3f} |"
+    for dtype, (runs, bad) in total["assert_close"].items():
+        yield f"assert_close, {dtype}: {bad} of {runs} correct results refused ({100 * bad / runs:.2g} %)"
+    yield from total["alarms"]
+
+
 # sensitivity ------------------------------------------------------------------------------------------------------------
 
 
-def with_error(data: Data, gate: str, error: float) -> Run:
-    """The plain loop in the case's dtype with one gate (of all layers) wrong by a relative error, through its values."""
-    raise NotImplementedError
+SPOILED: dict[str, tuple[str, Callable[[float], Style]]] = {
+    "RNN_TANH: h times 1 + e": ("RNN_TANH", lambda e: Style(gate=lambda k, v: v * (1 + e))),
+    "GRU: z times 1 + e": ("GRU", lambda e: Style(gate=lambda k, v: v * (1 + e) if k == "z" else v)),
+    "LSTM: f times 1 + e": ("LSTM", lambda e: Style(gate=lambda k, v: v * (1 + e) if k == "f" else v)),
+    "LSTM: o times 1 + e": ("LSTM", lambda e: Style(gate=lambda k, v: v * (1 + e) if k == "o" else v)),
+    "LSTM: sigmoid + e sin(7 x)": ("LSTM", lambda e: Style(sigmoid=lambda a: torch.sigmoid(a) + e * torch.sin(7 * a))),
+}
+"""A systematic error of size e, the mode it is planted in, and the layer that has it."""
+
+
+def generic(mode: str, dtype: torch.dtype, seed: int) -> Data:
+    """Sizes 3 to 7, time 8 to 20, weights of standard deviation 1/2, everything else 1."""
+    draw = Draw(seed)
+    config = Config(mode, draw.random.randint(3, 7), draw.random.randint(3, 7))
+    time, batch = draw.random.randint(8, 20), 3
+    parameters = {name: (draw.normal(*shape) / 2).to(dtype) for name, shape in config.parameter_shapes().items()}
+    c_0 = draw.normal(1, batch, config.hidden_size).to(dtype) if config.has_cell else None
+    x, h_0 = draw.normal(time, batch, config.input_size).to(dtype), draw.normal(1, batch, config.hidden_size).to(dtype)
+    return Data(config, dtype, parameters, x, h_0, c_0, None)
+
+
+def smallest(found: Callable[[float], bool]) -> float:
+    """The smallest e = 10 ** (k / 8) that is found, by bisection."""
+    low, high = -8 * 16, 8
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(10 ** (middle / 8)) else (middle, high)
+    return 10 ** (high / 8)
+
+
+def sensitivity(cases: int) -> Iterator[tuple[str, ...]]:
+    """Rows: error, dtype, and the smallest e found in half of single cases and in any of them, by budget and assert_close.
+
+    The spoiled layer computes in float64 and rounds at the end where the error is smaller than the dtype can hold.
+    """
+    for what, (mode, spoil) in SPOILED.items():
+        for dtype in DTYPES:
+            ours, theirs = [], []
+            for seed in range(cases):
+                data = generic(mode, dtype, seed)
+                found = budget(*data.arguments, rounding=rounding_for(dtype), seed=seed)
+                wide = replace(
+                    data,
+                    dtype=torch.float64,
+                    parameters={name: value.double() for name, value in data.parameters.items()},
+                    x=data.x.double(),
+                    h_0=data.h_0.double(),
+                    c_0=None if data.c_0 is None else data.c_0.double(),
+                )
+                own = loop(data, Style()).map(torch.Tensor.double)
+                exact = loop(wide, Style())
+
+                def run(e: float, wide: Data = wide, own: Run = own, exact: Run = exact, spoil: Callable = spoil) -> Run:
+                    wrong = loop(wide, spoil(e))
+                    parts = zip(own.parts(), wrong.parts(), exact.parts(), strict=True)
+                    return Run(*((o + w - x).to(data.dtype) for (_, o), (_, w), (_, x) in parts))
+
+                ours.append(smallest(lambda e: found.used(run(e)) > 1))
+                theirs.append(smallest(lambda e: not _close(run(e), found.truth, dtype)))
+            numbers = (sorted(ours)[cases // 2], min(ours), sorted(theirs)[cases // 2], min(theirs))
+            yield what, dtype_name(dtype), *(f"{number:.1e}" for number in numbers)
 
 
 # cost -------------------------------------------------------------------------------------------------------------------
@@ -154,13 +249,21 @@ def main() -> None:
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--gradients", type=float, default=0.1, help="the share of cases whose gradients are checked too")
     one.add_argument("--out", type=Path)
-    commands.add_parser("sensitivity")
+    commands.add_parser("sensitivity").add_argument("--cases", type=int, default=100)
     commands.add_parser("cost")
+    commands.add_parser("table").add_argument("files", nargs="+", type=Path, help="what alarms wrote")
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message=".*oneDNN.*")
     if given.command == "alarms":
-        print(json.dumps(alarms(given.cases, given.seed, given.gradients, given.out).summary(), indent=1))
+        tally = alarms(given.cases, given.seed, given.gradients, given.out)
+        print(f"{given.cases} cases, {len(tally.alarms)} alarms", *tally.alarms, sep="\n")
+    elif given.command == "table":
+        print(*table(merged(given.files)), sep="\n")
+    else:
+        rows = cost() if given.command == "cost" else sensitivity(given.cases)
+        for row in rows:
+            print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

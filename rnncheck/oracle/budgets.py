@@ -90,7 +90,8 @@ def default_copies(config: Config) -> int:
 def longest(problem: Problem, copies: int) -> int:
     """The largest number of signs that one place needs."""
     config = problem.config
-    return len(config.gates) * copies * problem.x.shape[2] * config.hidden_size
+    features = max(len(config.gates) * config.hidden_size, config.input_size, config.output_size)
+    return copies * problem.x.shape[2] * features
 
 
 def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, copies: int, inner: Observer) -> Pair:
@@ -98,7 +99,7 @@ def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, 
     exact = problem.strand(index, flow.x, trace)
     scene = Scene.of(problem, index, flow.x, trace)
     errors = errors_of(problem.config)(scene, sizes)
-    noisy = problem.strand(index, flow.copies, Jitter(errors, tape, copies, inner), copies)
+    noisy = problem.strand(index, flow.copies, Jitter(errors, scene.rhythm(sizes), tape, copies, inner), copies)
     reverse = problem.reverse(index)
     spread = _variance(exact, noisy)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()

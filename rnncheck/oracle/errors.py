@@ -26,6 +26,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Layer, Observer, Through
+from rnncheck.oracle.noise import Rhythm
 from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.rounding import Rounding
 
@@ -163,6 +164,27 @@ class Scene:
         """
         total = times(x, self.layer.w.square()) + times(h, self.layer.u.square()) + own
         return sizes.unsaturated(self.pre_activations(), total).amax(dim=(0, -1)).squeeze(1)
+
+    def rhythm(self, sizes: Sizes) -> Rhythm:
+        """Which steps make the same rounding errors.
+
+        Those of a steady state, or of a cycle of two, differ by less than roundoff in every pre-activation of a row: their
+        errors are no more independent than they are, and add up in proportion to the number of steps instead of its root. Of
+        the other steps every fourth repeats, for what is nearly steady.
+        """
+        a = self.pre_activations().squeeze(2).transpose(0, 1)  # time, gates, batch, hidden
+        near = (
+            4 * sizes.store * a.abs().amax(dim=(1, 3)).clamp(min=sizes.rounding.underflow) if a.numel() else a.new_zeros(len(a), 0)
+        )
+
+        def same(lag: int) -> list[bool]:
+            moved = (a[lag:] - a[:-lag]).abs().amax(dim=(1, 3)) if a.numel() else near[lag:]
+            pairs = (moved <= near[lag:]).any(dim=1).tolist()
+            first, second = [*pairs, *[False] * lag], [*[False] * lag, *pairs]
+            return [one or other for one, other in zip(first, second, strict=True)][: len(a)]
+
+        steady, cycle = same(1), same(2)
+        return [0 if steady[t] or t % 4 == 0 else t % 2 + 1 if cycle[t] else None for t in range(len(a))]
 
     def pre_activations(self) -> Tensor:
         """Of all gates, (gates, time, 1, batch, hidden)."""

@@ -18,8 +18,8 @@ from torch import Tensor
 from rnncheck.config import Config
 from rnncheck.oracle.backward import backward_of, input_variance
 from rnncheck.oracle.budgets import longest
-from rnncheck.oracle.errors import Errors, Scene, Sizes, Trace, errors_of
-from rnncheck.oracle.noise import Jitter, Tape
+from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
+from rnncheck.oracle.noise import Jitter, Rhythm, Tape, random_like
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.problem import Problem, checked, final_states
 from rnncheck.oracle.rounding import Rounding
@@ -58,9 +58,9 @@ Sides = tuple[Tensor, Tensor]
 class Rounded(Trace):
     """Keeps every value, with the rounding errors that were added to it, and takes doubtful rectifiers either way."""
 
-    def __init__(self, errors: Errors, tape: Tape, copies: int, sides: Sides | None = None) -> None:
+    def __init__(self, jitter: Jitter, sides: Sides | None = None) -> None:
         super().__init__()
-        self._jitter, self._sides, self._time = Jitter(errors, tape, copies), sides, 0
+        self._jitter, self._sides, self._time = jitter, sides, 0
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         self._time = time
@@ -144,11 +144,6 @@ def _at_start(variance: Tensor, reverse: bool, valid: Tensor | None) -> Tensor:
     return variance.gather(0, last.unsqueeze(0)).squeeze(0)
 
 
-def _signs(like: Tensor, copies: int, generator: torch.Generator) -> Tensor:
-    shape = (*like.shape[:-3], copies, *like.shape[-2:])
-    return torch.randint(0, 2, shape, generator=generator, device="cpu").double().mul_(2).sub_(1)
-
-
 class Backwards:
     """The sizes of the backward pass' rounding errors, of one strand, from the truth."""
 
@@ -164,10 +159,10 @@ class Backwards:
         self.errors = {place: sizes.error(variance) * live for place, variance in every.items()}
         self.start = {place: _at_start(variance, reverse, valid) for place, variance in before.items()}
 
-    def added(self, copies: int, generator: torch.Generator, lowest: bool) -> dict[str, Tensor]:
+    def added(self, rhythm: Rhythm, tape: Tape, copies: int, lowest: bool) -> dict[str, Tensor]:
         """Random numbers of these sizes; none for the input of the lowest layer, which goes nowhere."""
         places = [place for place in self.errors if place != "input" or not lowest]
-        return {place: self.errors[place] * _signs(self.errors[place], copies, generator) for place in places}
+        return {place: random_like(self.errors[place], rhythm, tape, copies) for place in places}
 
 
 def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> Sides:
@@ -183,13 +178,18 @@ def _rounded(problem: Problem, scenes: list[Scene], sizes: Sizes, seed: int, cop
     """Observers that round, one a strand, and how many rectifiers they may take the other way."""
     errors = [errors_of(problem.config)(scene, sizes) for scene in scenes]
     tape = Tape(seed, longest(problem, copies))
-    plain: list[Trace] = [Rounded(error, tape, copies) for error in errors]
+
+    def jitters() -> list[Jitter]:
+        pairs = zip(errors, scenes, strict=True)
+        return [Jitter(error, scene.rhythm(sizes), tape, copies) for error, scene in pairs]
+
+    plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
     if problem.config.mode != "RNN_RELU":
         return plain, 0
     _forward(problem, plain, copies)  # to see how far the pre-activations move
     generator = torch.Generator("cpu").manual_seed(seed)
     found = [_sides(scene, trace, sizes, generator) for scene, trace in zip(scenes, plain, strict=True)]
-    sided: list[Trace] = [Rounded(error, tape, copies, sides) for error, sides in zip(errors, found, strict=True)]
+    sided: list[Trace] = [Rounded(jitter, sides) for jitter, sides in zip(jitters(), found, strict=True)]
     return sided, sum(int(doubtful.sum()) for doubtful, _ in found)
 
 
@@ -219,8 +219,8 @@ def gradient_budget(
     scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i].detached()) for i in strands]
     backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
     traces, kinks = _rounded(problem, scenes, sizes, seed, copies)
-    generator = torch.Generator("cpu").manual_seed(seed)
-    added = [back.added(copies, generator, i < config.directions) for i, back in enumerate(backwards)]
+    tape, rhythms = Tape(seed + 1, longest(problem, copies)), [scene.rhythm(sizes) for scene in scenes]
+    added = [back.added(rhythms[i], tape, copies, i < config.directions) for i, back in enumerate(backwards)]
     noisy = _differentiate(problem, traces, weights, copies, added)
     compared = _at_the_start(problem, exact, noisy, backwards) | _of_parameters(problem, scenes, exact, noisy, sizes)
     names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from rnncheck.oracle.equations import Observer, Through
 
-REPEATS = 4
-"""Every 4th step makes the same rounding errors again. Those of a layer that repeats itself (a constant input, a steady
-state) are not independent in time, and add up in proportion to the number of steps instead of its root."""
+Rhythm = Sequence[int | None]
+"""For each time step: a number, and all steps of that number make the same rounding errors; None for new ones."""
 
 _SPAN = 1 << 13
 
@@ -39,14 +38,29 @@ class Tape:
         return self._signs[place : place + size].view(shape)
 
 
+class Signs:
+    """The signs of one place of one strand, step by step."""
+
+    def __init__(self, tape: Tape, rhythm: Rhythm) -> None:
+        self._tape, self._rhythm, self._again = tape, rhythm, {}  # type: ignore[var-annotated]
+
+    def at(self, time: int, shape: Sequence[int]) -> Tensor:
+        """Of this step: new ones, or those of the steps of its number."""
+        number = self._rhythm[time]
+        begin = self._tape.place()
+        return self._tape.window(begin if number is None else self._again.setdefault(number, begin), shape)
+
+
 class Jitter(Through):
     """Adds random rounding errors, of other signs for each copy."""
 
-    def __init__(self, errors: Mapping[str, Tensor], tape: Tape, copies: int, inner: Observer | None = None) -> None:
+    def __init__(
+        self, errors: Mapping[str, Tensor], rhythm: Rhythm, tape: Tape, copies: int, inner: Observer | None = None
+    ) -> None:
         super().__init__(inner)
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
-        self.again = {place: tape.place() for place in errors}
-        self.tape, self.copies = tape, copies
+        self.signs = {place: Signs(tape, rhythm) for place in errors}
+        self.copies = copies
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = self.inner(place, time, value)
@@ -54,6 +68,11 @@ class Jitter(Through):
         if errors is None:
             return value
         error = errors[time]
-        begin = self.tape.place() if time % REPEATS else self.again[place]
-        signs = self.tape.window(begin, (*error.shape[:-3], self.copies, *error.shape[-2:]))
+        signs = self.signs[place].at(time, (*error.shape[:-3], self.copies, *error.shape[-2:]))
         return torch.addcmul(value, error, signs)
+
+
+def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: int) -> Tensor:
+    """Errors of these sizes for all steps, (…, time, copies, batch, size)."""
+    signs, shape = Signs(tape, rhythm), (*errors.shape[:-4], copies, *errors.shape[-2:])
+    return errors * torch.stack([signs.at(time, shape) for time in range(errors.shape[-4])], dim=-4)

@@ -45,10 +45,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Style:
-    """How a hand-written layer computes; each field a way of rounding."""
+    """How a hand-written layer computes; each field a way of rounding. gate(letter, value) may spoil it."""
 
     product: Callable[[Tensor, Tensor], Tensor] = lambda x, w: x @ w.T
     sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid
+    gate: Callable[[str, Tensor], Tensor] = lambda letter, value: value
     bias_last: bool = False
     by_gate: bool = False
     difference: bool = False
@@ -95,19 +96,21 @@ def cell(config: Config, style: Style, x: Tensor, state: tuple[Tensor, ...], p: 
         if late:
             into, back = into + b_ih, back + b_hh
         (r_x, z_x, n_x), (r_h, z_h, n_h) = into.chunk(3, -1), back.chunk(3, -1)
-        r, z = style.sigmoid(r_x + r_h), style.sigmoid(z_x + z_h)
+        r, z = style.gate("r", style.sigmoid(r_x + r_h)), style.gate("z", style.sigmoid(z_x + z_h))
         if config.reset_after:
-            n = torch.tanh(n_x + r * n_h)
+            n = style.gate("n", torch.tanh(n_x + r * n_h))
         else:
             w_n, b_n = p["weight_hh"].chunk(3)[2], None if b_hh is None else b_hh.chunk(3)[2]
-            n = torch.tanh(n_x + linear(Style(style.product), r * h, w_n, b_n, 1))
+            n = style.gate("n", torch.tanh(n_x + linear(Style(style.product), r * h, w_n, b_n, 1)))
         return (n + z * (h - n),) if style.difference else ((1 - z) * n + z * h,)
     a = into + back + (b_ih + b_hh) if late else into + back
     if config.mode != "LSTM":
-        return (torch.tanh(a) if config.mode == "RNN_TANH" else torch.relu(a),)
-    i, f, g, o = a.chunk(4, -1)
-    c = style.sigmoid(f) * state[1] + style.sigmoid(i) * torch.tanh(g)
-    h = style.sigmoid(o) * torch.tanh(c)
+        return (style.gate("h", torch.tanh(a) if config.mode == "RNN_TANH" else torch.relu(a)),)
+    i, f, g, o = (
+        style.gate(k, (torch.tanh if k == "g" else style.sigmoid)(v)) for k, v in zip("ifgo", a.chunk(4, -1), strict=True)
+    )
+    c = f * state[1] + i * g
+    h = o * torch.tanh(c)
     return (style.product(h, p["weight_hr"]) if config.proj_size else h), c
 
 
