@@ -94,9 +94,8 @@ def device(trial: Trial) -> Observation:
         raise NotReached("there is no accelerator in this machine")
     found = torch.accelerator.current_accelerator()
     other = "cpu" if not trial.case.device.startswith("cpu") or found is None else found.type
-    there = _moved(trial, other)
-    seen = both(there.run, there.budget.truth, there.budget.allowed, f"on {other}: ")
-    return seen & every(_with_tf32(t, on) for t in (there, trial) if t.x.is_cuda for on in ((), ("tf32",)))
+    both_places = (trial, _moved(trial, other))
+    return every(_with(t, switches) for t in both_places for switches in ((), ("tf32",)) if t.x.is_cuda or not switches)
 
 
 def _moved(trial: Trial, device: str) -> Trial:
@@ -105,11 +104,12 @@ def _moved(trial: Trial, device: str) -> Trial:
     return trial.but(device=device, x=trial.x.to(device), state=state, parameters=parameters)
 
 
-def _with_tf32(trial: Trial, switches: tuple[str, ...]) -> Observation:
+def _with(trial: Trial, switches: tuple[str, ...]) -> Observation:
+    """The trial, with these backend switches set and no others, is right within the rounding that they allow."""
     t = trial.but(switches=switches)
     with switched(switches):
         run = t.run_on(t.layer)
-    return both(run, t.budget.truth, t.budget.allowed, f"TF32 {'on' if switches else 'off'}: ")
+    return both(run, t.budget.truth, t.budget.allowed, f"on {t.case.device}{', TF32 on' if switches else ''}: ")
 
 
 Around = Callable[[], AbstractContextManager[object]]
@@ -128,7 +128,6 @@ SURROUNDINGS: Mapping[str, Around] = {
        cost=8, source="fast paths that are taken without gradients", applies=deterministic)  # fmt: skip
 def no_grad(trial: Trial) -> Observation:
     """With and without gradients, in inference mode, with and without oneDNN or cuDNN, the results are the same."""
-
     layer = trial.layer  # built outside: what is created in inference mode can never have gradients
 
     def inside(name: str, around: Around) -> Observation:
@@ -168,7 +167,7 @@ def _other_batch(trial: Trial) -> dict[str, Trial]:
 
 @agree("compiled", formula="compile(f)(x) = f(x), d compile(f) = d f", source="pytorch/pytorch#185163",
        kind="differential", needs=("compile", "training"), applies=deterministic & at_least(batch=1),
-       cost=2000, stratum="compiled")  # fmt: skip
+       cost=3000, stratum="compiled")  # fmt: skip
 def compiled_layer(trial: Trial) -> Observation:
     """torch.compile changes neither results nor gradients, also for another batch."""
     t = _briefly(trial)
