@@ -1,6 +1,6 @@
 """A case as a hypothesis changes it: data before, equations during, results after."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.budgets import budget_of
-from rnncheck.oracle.problem import Problem, run
+from rnncheck.oracle.problem import Problem, checked, run
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.variants import Function, With
 from rnncheck.run import Run
@@ -103,3 +103,20 @@ class Asked:
         cases = self.single_steps() if self.forgetful else [self]
         found = [budget_of(case.problem(), rounding, seed, equations=self.observer).allowed for case in cases]
         return self.read(_joined(found))
+
+
+def asked_of(
+    config: Config,
+    parameters: Mapping[str, Tensor],
+    input: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    lengths: Sequence[int] | Tensor | None,
+) -> Asked:
+    """A case as it is, from what truth() takes."""
+    strands, batch = config.num_layers * config.directions, input.shape[1]
+    double = {name: checked(name, parameters[name], shape) for name, shape in config.parameter_shapes().items()}
+    h_0 = checked("h_0", h_0, (strands, batch, config.state_size))
+    c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)) if config.has_cell else None
+    ends = None if lengths is None else torch.as_tensor(lengths, dtype=torch.int64).cpu()
+    return Asked(config, double, checked("input", input, tuple(input.shape)), h_0, c_0, ends)

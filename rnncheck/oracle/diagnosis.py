@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.asked import Asked
+from rnncheck.oracle.asked import Asked, asked_of
 from rnncheck.oracle.budgets import Budget, budget_of
 from rnncheck.oracle.coarser import coarser
 from rnncheck.oracle.fits import fitting, flat
 from rnncheck.oracle.hypotheses import Hypothesis, hypotheses
-from rnncheck.oracle.problem import OracleError, checked
+from rnncheck.oracle.problem import OracleError
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.run import Run
 
@@ -23,22 +23,6 @@ PAIR_WORK = 200_000
 
 def _reference(config: Config) -> str:
     return _NAMES[config.mode] if config.reset_after else "the GRU that resets before the product"
-
-
-def asked_of(
-    config: Config,
-    parameters: Mapping[str, Tensor],
-    input: Tensor,
-    h_0: Tensor | None,
-    c_0: Tensor | None,
-    lengths: Sequence[int] | Tensor | None,
-) -> Asked:
-    strands, batch = config.num_layers * config.directions, input.shape[1]
-    double = {name: checked(name, parameters[name], shape) for name, shape in config.parameter_shapes().items()}
-    h_0 = checked("h_0", h_0, (strands, batch, config.state_size))
-    c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)) if config.has_cell else None
-    ends = None if lengths is None else torch.as_tensor(lengths, dtype=torch.int64).cpu()
-    return Asked(config, double, checked("input", input, tuple(input.shape)), h_0, c_0, ends)
 
 
 class _Search:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle import ROUNDINGS, diagnose
-from rnncheck.oracle.diagnosis import asked_of
+from rnncheck.oracle.asked import asked_of
 from rnncheck.oracle.hypotheses import hypotheses
 from rnncheck.oracle.moves import gate_order
 from rnncheck.oracle.variants import tf32, tf32_cut

@@ -6,8 +6,8 @@ import torch
 from rnncheck.config import Config
 from rnncheck.oracle import ROUNDINGS, budget, error_curve, localise
 from rnncheck.run import Run
-from tests.oracle.correct_layers import Data, Draw
-from tests.oracle.test_budget import generic
+from tests.oracle.correct_layers import Data, Draw, loop
+from tests.oracle.test_budget import generic, scaled_gate
 
 LENGTHS = [5, 12, 9]
 
@@ -71,6 +71,18 @@ def test_a_nan_is_off_and_the_curve_says_so():
     output[9:, 1] = torch.nan
     assert str(localise(data.config, case, Run(output, case.truth.h_n))) == "time 9, layer 0, forward, batch 1"
     assert error_curve(case, Run(output, case.truth.h_n))[8:10] == [0.0, torch.inf]
+
+
+@pytest.mark.parametrize(("spoiled", "named"), [("f", "f"), ("o", "o"), ("i", "i or g")])
+def test_the_gate_is_named_where_its_error_explains_all(spoiled, named):
+    data = generic(Config("LSTM", 4, 3))
+    case = budget(*data.arguments, rounding=ROUNDINGS["float32"], seed=0)
+    actual = loop(data, scaled_gate(spoiled, 1e-4))
+    given = data.parameters, data.x, data.h_0, data.c_0
+    assert str(localise(data.config, case, actual, data=given)).endswith(f", gate {named}")
+    unexplained = Run(actual.output * torch.linspace(0.9, 1, 12)[:, None, None], *actual.state)
+    location = localise(data.config, case, unexplained, data=given)
+    assert location is not None and location.gate is None
 
 
 def test_draws_are_repeatable():
