@@ -32,17 +32,12 @@ def noise_budget(trial: "Trial") -> Budget:
         follow_up, layer = _moved(trial, copy)
         moved = follow_up.run_on(layer).map(Tensor.double)
         squares = Run(
-            *(
-                s + (m - o) ** 2
-                for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(), strict=True)
-            )
+            *(s + (m - o) ** 2 for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(), strict=True))
         )
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
     def allowed(square: Tensor, value: Tensor) -> Tensor:
-        pooled = (
-            (square / COPIES).mean(-1, keepdim=True).sqrt()
-        )  # over features: few copies estimate one element poorly
+        pooled = (square / COPIES).mean(-1, keepdim=True).sqrt()  # over features: few copies estimate one element poorly
         return SPREADS * pooled + granularity * value.abs().clamp(min=1.0)
 
     parts = zip(squares.parts(), own.parts(), strict=True)
@@ -51,7 +46,10 @@ def noise_budget(trial: "Trial") -> Budget:
 
 def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
     """The same for gradients, under the names that ``trial.gradients`` uses; no rectifier's kink is looked for."""
-    own = {name: g.double() for name, g in trial.gradients(cotangents, trial.build()).items() if g is not None}
+    layer = trial.build()
+    given = dict(zip(("input", "h_0", "c_0"), (trial.x, *(trial.state or ())), strict=False)) | layer.parameters()
+    found = trial.gradients(cotangents, layer).items()
+    own = {name: torch.zeros_like(given[name]).double() if g is None else g.double() for name, g in found}
     squares = {name: torch.zeros_like(g) for name, g in own.items()}
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
@@ -59,11 +57,14 @@ def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
             if g is not None:
                 squares[name] += (g.double() - own[name]) ** 2
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
-    allowed = {
-        name: SPREADS * (square / COPIES).mean().sqrt() + granularity * own[name].abs().clamp(min=own[name].abs().max())
-        for name, square in squares.items()
-    }
-    return GradientBudget(own, allowed, trial.rounding, 0)
+
+    def allowed(square: Tensor, gradient: Tensor) -> Tensor:
+        if not gradient.numel():
+            return square
+        spread = SPREADS * (square / COPIES).mean().sqrt() + granularity * gradient.abs().max()
+        return spread.expand(gradient.shape)
+
+    return GradientBudget(own, {name: allowed(square, own[name]) for name, square in squares.items()}, trial.rounding, 0)
 
 
 def _moved(trial: "Trial", copy: int) -> "tuple[Trial, Layer]":

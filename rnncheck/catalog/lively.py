@@ -26,6 +26,11 @@ def enlivened(trial: Trial, time: int, rows: int, lengths: tuple[int, ...]) -> T
     return trial.but(x=x, state=state, parameters=lively_parameters(trial), lengths=trial.lengths and lengths)
 
 
+def is_lively(trial: Trial) -> bool:
+    """Whether no unit can be dead: its parameters can be set, or it is no rectifier."""
+    return bool(trial.parameters) or trial.config.mode != "RNN_RELU"
+
+
 def positive(trial: Trial, tensor: Tensor, name: str) -> Tensor:
     """Between 1/2 and 1."""
     return trial.like(tensor, f"lively {name}").abs().clamp(max=2) / 4 + 0.5

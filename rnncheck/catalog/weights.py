@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rnncheck.case import Case
-from rnncheck.catalog.lively import lively, lively_parameters, positive
+from rnncheck.catalog.lively import is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
 from rnncheck.config import Config
@@ -72,6 +72,8 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a gradient that is not zero, and an optimizer's step changes the output."""
+    if not is_lively(trial):
+        return Observation()
     t = lively(trial)
     before, module = t.run, t.layer.module
     with torch.enable_grad():
@@ -205,7 +207,7 @@ FLAGS: Mapping[str, dict[str, Any]] = {
          needs=("hx_none", "batched"))  # fmt: skip
 def flags(trial: Trial) -> Observation:
     """Every constructor flag that is accepted changes what the same input gives."""
-    return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
+    return every(_matters(trial, flag, values) for flag, values in FLAGS.items() if is_lively(trial))
 
 
 def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.config import MODES, Config
+from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
@@ -64,3 +66,26 @@ def test_relabelling_moves_the_features_and_restoring_moves_them_back():
     assert not torch.allclose(moved.output, trial.run.output)
     for part in ("output", "h_n", "c_n"):
         torch.testing.assert_close(getattr(restored(trial, moved), part), getattr(trial.run, part))
+
+
+class WithSpare(torch.nn.GRU):
+    """A GRU with a parameter that nothing uses."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.spare = torch.nn.Parameter(torch.ones(3))
+
+
+def test_an_unused_parameter_is_told_also_where_none_can_be_set():
+    subject = torch_like(WithSpare, ("GRU",), "with a spare parameter", without=("load",))
+    case = Case(Config("GRU", 3, 4), time=4, batch=3)
+    outcome = judge(CATALOG["weights.trainable"], Trial(subject, case))
+    assert outcome.mismatches == ("parameters without a gradient = ['spare'], but should be none",)
+    assert judge(CATALOG["gradient.accumulates"], Trial(subject, case)).status == "holds"
+
+
+def test_a_rectifier_that_may_be_dead_is_not_blamed():
+    subject = torch_like(torch.nn.RNN, ("RNN_RELU",), "torch.nn.RNN", without=("load",))
+    case = Case(Config("RNN_RELU", 1, 1), time=1, batch=1)
+    for prop in ("weights.trainable", "weights.flags"):
+        assert judge(CATALOG[prop], Trial(subject, case)).status == "not_applicable"
