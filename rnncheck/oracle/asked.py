@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.budgets import budget_of
-from rnncheck.oracle.problem import Problem, checked, run
+from rnncheck.oracle.problem import Join, Problem, checked, concatenated, run
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.variants import Function, With
 from rnncheck.run import Run
@@ -32,7 +32,7 @@ class Asked:
 
     parameters: torch's names; x: (time, batch, input); h_0, c_0: (layers * directions, batch, size), c_0 None unless
     LSTM; lengths: (batch,), None if all are full; functions, places: what is evaluated otherwise (see variants.With);
-    reads: what is done to the result; forgetful: every step starts from the initial state.
+    reads: what is done to the result; forgetful: every step starts from the initial state; the rest: see Problem.
     """
 
     config: Config
@@ -45,6 +45,9 @@ class Asked:
     places: Mapping[str, Function] = field(default_factory=dict)
     reads: tuple[Read, ...] = ()
     forgetful: bool = False
+    join: Join = concatenated
+    reads_forwards: bool = False
+    reverse_ignores_lengths: bool = False
 
     def but(self, **changes: Any) -> "Asked":
         """The same with these fields changed."""
@@ -80,7 +83,9 @@ class Asked:
 
     def problem(self) -> Problem:
         """For the equations."""
-        return Problem.of(self.config, self.parameters, self.x, self.h_0, self.c_0, self.lengths)
+        problem = Problem.of(self.config, self.parameters, self.x, self.h_0, self.c_0, self.lengths)
+        forwards, ignores = self.reads_forwards, self.reverse_ignores_lengths
+        return replace(problem, join=self.join, reads_forwards=forwards, reverse_ignores_lengths=ignores)
 
     def read(self, result: Run) -> Run:
         """The result as this case's reader sees it."""

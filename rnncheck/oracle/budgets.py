@@ -15,7 +15,7 @@ from rnncheck.config import Config
 from rnncheck.oracle.equations import Observer, Strand
 from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
 from rnncheck.oracle.noise import Jitter, Tape
-from rnncheck.oracle.problem import Observers, Problem, final_states
+from rnncheck.oracle.problem import Join, Observers, Problem, final_states
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.run import Run
@@ -108,8 +108,9 @@ def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, 
         slopes = torch.zeros_like(slopes)
     over = exact.output.abs() + margin(copies) * spread.output.sqrt() > sizes.rounding.overflow
     slopes = slopes.masked_fill(over.any(-1).squeeze(1), torch.inf)
-    if problem.valid is not None:
-        slopes = torch.where(problem.valid.squeeze(-1), slopes, 0.0)
+    valid = problem.validity(index)
+    if valid is not None:
+        slopes = torch.where(valid.squeeze(-1), slopes, 0.0)
     grown = slopes.flip(0).cumsum(0).flip(0) if reverse else slopes.cumsum(0)
     return Pair(exact, noisy, spread, flow.tau2 + grown)
 
@@ -125,13 +126,13 @@ def _before(variance: Tensor, reverse: bool) -> Tensor:
     return torch.cat([variance[1:], nothing] if reverse else [nothing, variance[:-1]])
 
 
-def _next(flow: Flow, pairs: list[Pair]) -> Flow:
+def _next(pairs: list[Pair], join: Join) -> Flow:
     """What the next layer gets. With two directions each step has seen all others."""
     tau2 = torch.stack([pair.tau2 for pair in pairs]).amax(0)
     if len(pairs) > 1:
         tau2 = tau2.amax(0).expand_as(tau2)
     parts = zip(*((p.truth.output, p.copies.output, p.variance.output) for p in pairs), strict=True)
-    x, copies, spread = (torch.cat(outputs, dim=-1) for outputs in parts)
+    x, copies, spread = (join(outputs) for outputs in parts)
     return Flow(x, copies, spread, tau2)
 
 
@@ -173,14 +174,14 @@ def budget_of(
     for layer in range(config.num_layers):
         indices = range(layer * config.directions, (layer + 1) * config.directions)
         strands = [_strand(problem, index, flow, sizes, tape, copies, equations(index)) for index in indices]
-        flow = _next(flow, strands)
+        flow = _next(strands, problem.join)
         pairs += strands
     exact = Run(flow.x.squeeze(1), *final_states([pair.truth for pair in pairs], lambda value: value.squeeze(0)))
-    return Budget(exact, _allowed(exact, pairs[-config.directions :], pairs, rounding), rounding)
+    return Budget(exact, _allowed(exact, pairs[-config.directions :], pairs, rounding, problem.join), rounding)
 
 
-def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding) -> Run:
-    output = torch.cat([pair.spread(lambda strand: strand.output) for pair in top], dim=-1)
+def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding, join: Join) -> Run:
+    output = join([pair.spread(lambda strand: strand.output) for pair in top])
     h_n = torch.stack([pair.spread(lambda strand: strand.h_n) for pair in pairs])
     c_n = None
     if exact.c_n is not None:

@@ -40,7 +40,11 @@ class Observer:
         return torch.sigmoid(value)
 
     def tanh(self, value: Tensor) -> Tensor:
-        """Of candidates and the cell state."""
+        """Of candidates."""
+        return torch.tanh(value)
+
+    def squash(self, value: Tensor) -> Tensor:
+        """The tanh of the cell state."""
         return torch.tanh(value)
 
     def relu(self, value: Tensor) -> Tensor:
@@ -62,6 +66,9 @@ class Through(Observer):
 
     def tanh(self, value: Tensor) -> Tensor:
         return self.inner.tanh(value)
+
+    def squash(self, value: Tensor) -> Tensor:
+        return self.inner.squash(value)
 
     def relu(self, value: Tensor) -> Tensor:
         return self.inner.relu(value)
@@ -144,7 +151,7 @@ def lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Obse
     i, f, o = see("s", t, see.sigmoid(a[:3]))
     g = see("g", t, see.tanh(a[3]))
     c = see("c", t, torch.addcmul(f * c, i, g))
-    h = o * see.tanh(c)
+    h = o * see.squash(c)
     if layer.p is not None:
         h = see("m", t, h) @ layer.p
     return see("h", t, h), c

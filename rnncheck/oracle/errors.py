@@ -152,7 +152,7 @@ class Scene:
     def of(cls, problem: Problem, index: int, x: Tensor, trace: Trace) -> "Scene":
         """Of a strand that ran over x and was seen by trace."""
         h, c = problem.start(index)
-        reverse, valid = problem.reverse(index), problem.valid
+        reverse, valid = problem.reverse(index), problem.validity(index)
         cells = None if c is None else trace.before("c", c, reverse, valid)
         return cls(problem.layers[index], trace, x, trace.before("h", h, reverse, valid), cells)
 

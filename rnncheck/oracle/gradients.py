@@ -10,7 +10,7 @@ a correct implementation, so half of the copies take it the other way; `kinks` c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,7 +21,8 @@ from rnncheck.oracle.budgets import longest
 from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
 from rnncheck.oracle.noise import Jitter, Rhythm, Tape, random_like
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
-from rnncheck.oracle.problem import Problem, checked, final_states
+from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
+from rnncheck.oracle.problem import Problem, checked
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.run import Run
@@ -49,83 +50,6 @@ class GradientBudget:
     def used(self, actual: Mapping[str, Tensor | None]) -> float:
         """The largest share of the budget that is used; above 1 the subject does not agree."""
         return max((float(share.max()) for share in self.ratios(actual).values() if share.numel()), default=0.0)
-
-
-Sides = tuple[Tensor, Tensor]
-"""Which rectifiers are in doubt, (time, 1, batch, hidden), and whether a copy takes it as on, (time, copies, …)."""
-
-
-class Rounded(Trace):
-    """Keeps every value, with the rounding errors that were added to it, and takes doubtful rectifiers either way."""
-
-    def __init__(self, jitter: Jitter, sides: Sides | None = None) -> None:
-        super().__init__()
-        self._jitter, self._sides, self._time = jitter, sides, 0
-
-    def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
-        self._time = time
-        return super().__call__(place, time, self._jitter(place, time, value))
-
-    def relu(self, value: Tensor) -> Tensor:
-        on = value > 0
-        if self._sides is not None:
-            doubtful, side = self._sides
-            on = torch.where(doubtful[self._time], side[self._time], on)
-        return torch.where(on, value, 0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Pass:
-    """One forward and backward pass; all tensors detached, with an axis of copies in front of the batch.
-
-    grads: for each strand, place -> gradient of the values there; inputs: what each strand's layer got.
-    """
-
-    traces: list[Trace]
-    inputs: list[Tensor]
-    grads: list[dict[str, Tensor]]
-    start: dict[str, Tensor]
-
-
-Added = Sequence[Mapping[str, Tensor]]
-
-
-def _forward(problem: Problem, traces: Sequence[Trace], copies: int) -> tuple[Run, list[Tensor]]:
-    """The results (with copies) and each strand's input."""
-    x, directions, strands, inputs = problem.x, problem.config.directions, [], []
-    for layer in range(problem.config.num_layers):
-        indices = range(layer * directions, (layer + 1) * directions)
-        new = [problem.strand(index, x, traces[index], copies) for index in indices]
-        inputs += [x] * directions
-        x = torch.cat([strand.output for strand in new], dim=-1)
-        strands += new
-    return Run(x, *final_states(strands, lambda value: value)), inputs
-
-
-def _differentiate(problem: Problem, traces: Sequence[Trace], cotangents: Run, copies: int, added: Added) -> Pass:
-    """added: for each strand, place (or "input") -> what is added to the gradient of the values there."""
-    leaves = {"input": problem.x, "h_0": problem.h_0} | ({} if problem.c_0 is None else {"c_0": problem.c_0})
-    leaves = {name: value.repeat_interleave(copies, -3).requires_grad_() for name, value in leaves.items()}
-    problem = replace(problem, x=leaves["input"], h_0=leaves["h_0"], c_0=leaves.get("c_0"))
-    with torch.enable_grad():
-        result, inputs = _forward(problem, traces, copies)
-        loss = sum((part * getattr(cotangents, name)).sum() for name, part in result.parts())
-        for trace, x, terms in zip(traces, inputs, added, strict=True):
-            for place, number in terms.items():
-                loss = loss + ((x if place == "input" else trace[place]) * number).sum()
-        wanted = [(trace, place) for trace in traces for place in trace.values if place in _DIFFERENTIATED]
-        flat = [trace.values[place][time] for trace, place in wanted for time in range(len(problem.x))]
-        found = torch.autograd.grad(loss, [*leaves.values(), *flat])
-    start = dict(zip(leaves, found[: len(leaves)], strict=True))
-    rest = iter(found[len(leaves) :])
-    grads: dict[int, dict[str, Tensor]] = {id(trace): {} for trace in traces}
-    for trace, place in wanted:
-        steps = [next(rest) for _ in range(len(problem.x))]
-        grads[id(trace)][place] = torch.stack(steps, dim=-4 if steps[0].dim() > 3 else 0)
-    return Pass(list(traces), [x.detach() for x in inputs], [grads[id(trace)] for trace in traces], start)
-
-
-_DIFFERENTIATED = ("x", "rec", "c", "m", "h")
 
 
 def _shifted(variance: Tensor, reverse: bool) -> Tensor:
@@ -167,7 +91,7 @@ class Backwards:
 
 def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> Sides:
     """Each doubtful rectifier is on in half of the copies, another half for each."""
-    truth, copies = scene.trace["a"].detach()[0], trace["a"][0]
+    truth, copies = scene.trace["a"][0], trace["a"][0]
     sigma = pooled(variance(truth, copies))
     doubtful = truth.abs() <= margin(copies.shape[1]) * sigma + sizes.rounding.underflow
     order = torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
@@ -186,7 +110,7 @@ def _rounded(problem: Problem, scenes: list[Scene], sizes: Sizes, seed: int, cop
     plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
     if problem.config.mode != "RNN_RELU":
         return plain, 0
-    _forward(problem, plain, copies)  # to see how far the pre-activations move
+    forward(problem, plain, copies)  # to see how far the pre-activations move
     generator = torch.Generator("cpu").manual_seed(seed)
     found = [_sides(scene, trace, sizes, generator) for scene, trace in zip(scenes, plain, strict=True)]
     sided: list[Trace] = [Rounded(jitter, sides) for jitter, sides in zip(jitters(), found, strict=True)]
@@ -215,13 +139,13 @@ def gradient_budget(
     """
     problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
     weights, strands = _weights(problem, cotangents), range(len(problem.layers))
-    exact = _differentiate(problem, [Trace() for _ in strands], weights, 1, [{} for _ in strands])
-    scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i].detached()) for i in strands]
+    exact = differentiate(problem, [Trace() for _ in strands], weights, 1, [{} for _ in strands])
+    scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i]) for i in strands]
     backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
     traces, kinks = _rounded(problem, scenes, sizes, seed, copies)
     tape, rhythms = Tape(seed + 1, longest(problem, copies)), [scene.rhythm(sizes) for scene in scenes]
     added = [back.added(rhythms[i], tape, copies, i < config.directions) for i, back in enumerate(backwards)]
-    noisy = _differentiate(problem, traces, weights, copies, added)
+    noisy = differentiate(problem, traces, weights, copies, added)
     compared = _at_the_start(problem, exact, noisy, backwards) | _of_parameters(problem, scenes, exact, noisy, sizes)
     names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
     factor = _stretch(problem, exact, noisy, sizes)
@@ -255,13 +179,13 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
         if problem.config.mode != "RNN_RELU":
             for place in ("a", "an"):
                 if place in exact.traces[i].values:
-                    a = exact.traces[i][place].detach()
-                    spread = sizes.unsaturated(a, variance(a, noisy.traces[i][place].detach())).mean(dim=-1)
+                    a = exact.traces[i][place]
+                    spread = sizes.unsaturated(a, variance(a, noisy.traces[i][place])).mean(dim=-1)
                     tau += spread.squeeze(-2).flatten(0, -2).sum(0) / (len(a) if a.dim() > 4 else 1)
         for place, grad in exact.grads[i].items():
             lost |= _overflows(grad, noisy.grads[i][place], sizes)
         for place in exact.traces[i].values:
-            lost |= _overflows(exact.traces[i][place].detach(), noisy.traces[i][place].detach(), sizes)
+            lost |= _overflows(exact.traces[i][place], noisy.traces[i][place], sizes)
     copies = noisy.inputs[0].shape[1]
     return margin(copies) * stretch(tau, copies).masked_fill(lost, torch.inf)[:, None]
 

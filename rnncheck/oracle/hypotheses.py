@@ -11,10 +11,11 @@ from itertools import permutations
 import torch
 
 from rnncheck.config import Config
-from rnncheck.oracle import moves
+from rnncheck.oracle import moves, sequences
 from rnncheck.oracle.asked import Asked
+from rnncheck.oracle.equations import ORDER
 from rnncheck.oracle.moves import Change
-from rnncheck.oracle.variants import SIGMOIDS, TANHS, Function, gate
+from rnncheck.oracle.variants import SIGMOIDS, TANHS, Function, gate, one_sigmoid
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def _cell(config: Config) -> Iterator[Hypothesis]:
         outside, inside = moves.bias_beside_input, moves.bias_inside_reset
         yield Hypothesis("bias_hh of the candidate is added outside the reset gate", outside, True)
         yield Hypothesis("bias_ih of the candidate is added inside the reset gate", inside)
+        left_out = moves.rows("bias_hh", "n", torch.zeros_like)
+        yield Hypothesis("bias_hh of the candidate is left out", left_out)
     if config.mode == "LSTM":
         for offset in (1.0, -1.0):
             name = f"{offset:g} is added to the forget gate's bias"
@@ -84,14 +87,24 @@ def _evaluating(name: str, function: Function) -> Change:
     return lambda asked: asked.evaluating(name, function)
 
 
+def _both_tanhs(function: Function) -> Change:
+    return lambda asked: asked.evaluating("tanh", function).evaluating("squash", function)
+
+
 def _functions(config: Config) -> Iterator[Hypothesis]:
-    if config.mode in ("GRU", "LSTM"):
-        for name, function in SIGMOIDS.items():
-            yield Hypothesis(f"the sigmoid is {name}", _evaluating("sigmoid", function))
+    sigmoids = ORDER[config.mode][:-1]
+    for name, function in SIGMOIDS.items() if sigmoids else ():
+        yield Hypothesis(f"the sigmoid is {name}", _evaluating("sigmoid", function))
+        for index, letter in enumerate(sigmoids):
+            yield Hypothesis(f"the sigmoid of gate {letter} is {name}", _evaluating("sigmoid", one_sigmoid(index, function)))
     activation = "relu" if config.mode == "RNN_RELU" else "tanh"
     others = {"tanh": torch.tanh, "left out": lambda x: x} if activation == "relu" else TANHS
     for name, function in others.items():
-        yield Hypothesis(f"the {activation} is {name}", _evaluating(activation, function))
+        if config.mode == "LSTM":
+            yield Hypothesis(f"every tanh is {name}", _both_tanhs(function))
+            yield Hypothesis(f"the tanh of the cell state is {name}", _evaluating("squash", function))
+        which = " of the candidate" if config.mode in ("GRU", "LSTM") else ""
+        yield Hypothesis(f"the {activation}{which} is {name}", _evaluating(activation, function))
 
 
 def _parameters(config: Config) -> Iterator[Hypothesis]:
@@ -115,11 +128,17 @@ def _strands(config: Config) -> Iterator[Hypothesis]:
         yield Hypothesis("the directions' parameters are exchanged", swapped, True)
         yield Hypothesis("the reverse direction uses the forward one's parameters", shared)
         yield Hypothesis("the reverse outputs are left in processing order", moves.processing_order, True)
-        yield Hypothesis("the output holds the reverse direction first", moves.outputs_swapped, True)
+        reverse_first = moves.joined(lambda outputs: torch.cat(list(outputs)[::-1], -1))
+        yield Hypothesis("the output holds the reverse direction first", reverse_first, True)
+        yield Hypothesis("the output interleaves the directions", moves.joined(moves.interleaved))
+        forwards = "the reverse direction reads the sequence forwards"
+        yield Hypothesis(forwards, lambda asked: asked.but(reads_forwards=True))
+        both = moves.states_of(lambda _, layer, d: (layer, 0))
+        yield Hypothesis("the reverse direction starts from the forward one's initial state", both)
         yield Hypothesis("the directions' initial states are exchanged", moves.states_swapped)
         yield Hypothesis("the directions' final states are exchanged", moves.finals_swapped)
-        last = "the reverse direction's h_n is its output at the last time step"
-        yield Hypothesis(last, moves.reverse_final_from_the_end)
+        at_end = "the reverse direction's h_n is its output at the last time step"
+        yield Hypothesis(at_end, moves.reverse_final_from_the_end)
     if config.bidirectional and config.num_layers > 1:
         for read in (moves.states_direction_major, moves.finals_direction_major):
             which = "initial" if read is moves.states_direction_major else "final"
@@ -133,6 +152,9 @@ def _strands(config: Config) -> Iterator[Hypothesis]:
         for kind in ("weight_hh", "bias"):
             first = moves.renamed(lambda _, layer, d: (0, d), kind)
             yield Hypothesis(f"all layers use the {kind} of layer 0", first)
+        first_layer = moves.states_of(lambda _, layer, d: (0, d))
+        yield Hypothesis("every layer starts from the first layer's initial state", first_layer)
+        yield Hypothesis("the last layer's final state is returned for every layer", moves.last_final_for_all)
         yield Hypothesis("the layers' initial states are in the opposite order", moves.layers_flipped)
         yield Hypothesis("the layers' final states are in the opposite order", moves.finals_flipped)
 
@@ -147,10 +169,11 @@ def _states(config: Config) -> Iterator[Hypothesis]:
             yield Hypothesis("the initial h and c are exchanged", moves.exchange, True)
             yield Hypothesis("the final h and c are exchanged", moves.exchange_finals, True)
     if config.num_layers * config.directions > 1:
-        yield Hypothesis("every layer and direction starts from the first initial state", moves.first_state_for_all)
-        yield Hypothesis("the initial states are read batch first", moves.states_batch_first)
-        yield Hypothesis("the final states are written batch first", moves.finals_batch_first)
-    yield Hypothesis("every row starts from the first row's initial state", moves.first_row_for_all)
+        first = moves.states_of(lambda _, layer, d: (0, 0))
+        yield Hypothesis("every layer and direction starts from the first initial state", first)
+        yield Hypothesis("the initial states are read batch first", sequences.states_batch_first)
+        yield Hypothesis("the final states are written batch first", sequences.finals_batch_first)
+    yield Hypothesis("every row starts from the first row's initial state", sequences.first_row_for_all)
     yield Hypothesis("every step starts from the initial state", lambda asked: asked.but(forgetful=True))
 
 
@@ -159,16 +182,23 @@ def _without_c(asked: Asked) -> Asked:
 
 
 def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothesis]:
-    yield Hypothesis("sequences are read from the end", moves.rows_reversed_in_time)
-    yield Hypothesis("input and output are reshaped instead of transposed", moves.time_and_batch_exchanged)
+    yield Hypothesis("sequences are read from the end", sequences.rows_reversed_in_time)
+    yield Hypothesis("the output is in reverse order of time", moves.outputs_reversed)
+    yield Hypothesis("input and output are reshaped instead of transposed", sequences.time_and_batch_exchanged)
     if square:
-        yield Hypothesis("time and batch are exchanged", moves.batch_runs_as_time)
+        yield Hypothesis("time and batch are exchanged", sequences.batch_runs_as_time)
     if lengths:
-        yield Hypothesis("the lengths are ignored", moves.lengths_ignored, True)
+        yield Hypothesis("the lengths are ignored", sequences.lengths_ignored, True)
+        whole = "the lengths are ignored, in the output too"
+        yield Hypothesis(whole, lambda asked: asked.but(lengths=None))
+        if config.bidirectional:
+            yield Hypothesis("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
         yield Hypothesis("h_n is the output at the last step of the batch", moves.last_padded_step)
-        yield Hypothesis("initial states are not sorted with the sequences", moves.states_not_sorted, True)
-        yield Hypothesis("final states are left in the order of the sorted sequences", moves.finals_not_restored, True)
-        yield Hypothesis("results are left in the order of the sorted sequences", moves.outputs_not_restored, True)
+        yield Hypothesis("initial states are not sorted with the sequences", sequences.states_not_sorted, True)
+        if config.has_cell:
+            yield Hypothesis("the initial c is not sorted with the sequences", sequences.cells_not_sorted)
+        yield Hypothesis("final states are left in the order of the sorted sequences", sequences.finals_not_restored, True)
+        yield Hypothesis("results are left in the order of the sorted sequences", sequences.outputs_not_restored, True)
 
 
 def hypotheses(config: Config, lengths: bool = False, square: bool = False) -> list[Hypothesis]:

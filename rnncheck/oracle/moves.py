@@ -1,12 +1,13 @@
 """What is done to data and results under a hypothesis; each is a function from Asked to Asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.asked import Asked
+from rnncheck.oracle.problem import Join
 from rnncheck.run import Run
 
 Change = Callable[[Asked], Asked]
@@ -132,14 +133,25 @@ def finals_flipped(asked: Asked) -> Asked:
     return asked.reading(lambda run: on_states(run, lambda state: _grid(asked.config, state).flip(0).flatten(0, 1)))
 
 
-def first_state_for_all(asked: Asked) -> Asked:
-    """Every layer and direction starts from the first one's initial state."""
-    return asked.states(lambda state: state[:1].expand_as(state))
+def states_of(source: Callable[[Config, int, int], tuple[int, int]]) -> Change:
+    """Layer l, direction d starts from the initial state of source(l, d)."""
+
+    def change(asked: Asked) -> Asked:
+        chosen = [source(asked.config, layer, direction) for layer, direction, _ in asked.config.suffixes()]
+        index = [layer * asked.config.directions + direction for layer, direction in chosen]
+        return asked.states(lambda state: state[index])
+
+    return change
 
 
-def outputs_swapped(asked: Asked) -> Asked:
-    """The output holds the reverse direction first."""
-    return asked.reading(lambda run: Run(torch.cat(run.output.chunk(2, -1)[::-1], -1), *run.state))
+def last_final_for_all(asked: Asked) -> Asked:
+    """The last layer's final state stands for every layer's."""
+
+    def repeat(state: Tensor) -> Tensor:
+        layers = _grid(asked.config, state)
+        return layers[-1:].expand_as(layers).flatten(0, 1)
+
+    return asked.reading(lambda run: on_states(run, repeat))
 
 
 # results -----------------------------------------------------------------------------------------------------------------
@@ -161,23 +173,39 @@ def exchange_finals(asked: Asked) -> Asked:
     return asked.reading(lambda run: Run(run.output, *run.state[::-1]))
 
 
-def _ends(asked: Asked) -> Tensor:
+def ends(asked: Asked) -> Tensor:
+    """Each row's number of steps."""
     time, batch, _ = asked.x.shape
     return torch.full((batch,), time) if asked.lengths is None else asked.lengths
 
 
 def processing_order(asked: Asked) -> Asked:
-    """The reverse direction's outputs are left in the order in which they were computed."""
+    """The reverse directions' outputs are left in the order in which they were computed, in every layer."""
     time = torch.arange(len(asked.x), device="cpu")[:, None]
-    ends = _ends(asked)
-    index = torch.where(time < ends, ends - 1 - time, time)[:, :, None]
+    last = ends(asked)
+    index = torch.where(time < last, last - 1 - time, time)[:, :, None]
 
-    def read(run: Run) -> Run:
-        forward, reverse = run.output.chunk(2, -1)
-        flipped = reverse.gather(0, index.expand_as(reverse))
-        return Run(torch.cat([forward, flipped], -1), *run.state)
+    def join(outputs: Sequence[Tensor]) -> Tensor:
+        forward, reverse = outputs
+        order = index.unsqueeze(1) if reverse.dim() > 3 else index
+        return torch.cat([forward, reverse.gather(0, order.expand_as(reverse))], -1)
 
-    return asked.reading(read)
+    return asked.but(join=join)
+
+
+def joined(join: Join) -> Change:
+    """A layer's output is made of its directions' outputs in another way."""
+    return lambda asked: asked.but(join=join)
+
+
+def interleaved(outputs: Sequence[Tensor]) -> Tensor:
+    """The directions' features in turn."""
+    return torch.stack(list(outputs), dim=-1).flatten(-2)
+
+
+def outputs_reversed(asked: Asked) -> Asked:
+    """Outputs come in reverse order of time."""
+    return asked.reading(lambda run: Run(run.output.flip(0), *run.state))
 
 
 def reverse_final_from_the_end(asked: Asked) -> Asked:
@@ -185,7 +213,7 @@ def reverse_final_from_the_end(asked: Asked) -> Asked:
 
     def read(run: Run) -> Run:
         h_n = run.h_n.clone()
-        last = run.output[_ends(asked).clamp(min=1) - 1, torch.arange(run.output.shape[1], device="cpu")]
+        last = run.output[ends(asked).clamp(min=1) - 1, torch.arange(run.output.shape[1], device="cpu")]
         h_n[-1] = last.chunk(2, -1)[1]
         return Run(run.output, h_n, run.c_n)
 
@@ -201,71 +229,3 @@ def last_padded_step(asked: Asked) -> Asked:
         return Run(run.output, h_n, run.c_n)
 
     return asked.reading(read)
-
-
-# batches and sequences ---------------------------------------------------------------------------------------------------
-
-
-def _sorted(asked: Asked) -> Tensor:
-    return torch.argsort(_ends(asked), descending=True, stable=True)
-
-
-def states_not_sorted(asked: Asked) -> Asked:
-    """The initial states stay in the caller's order while the sequences are sorted by length."""
-    order = _sorted(asked)
-    return asked.states(lambda state: state[:, torch.argsort(order)])
-
-
-def finals_not_restored(asked: Asked) -> Asked:
-    """The final states are returned in the order of the sorted sequences."""
-    return asked.reading(lambda run: on_states(run, lambda state: state[:, _sorted(asked)]))
-
-
-def outputs_not_restored(asked: Asked) -> Asked:
-    """Outputs and final states are returned in that order."""
-    return finals_not_restored(asked.reading(lambda run: Run(run.output[:, _sorted(asked)], *run.state)))
-
-
-def lengths_ignored(asked: Asked) -> Asked:
-    """Padding is treated as data; the output beyond the end is cut off afterwards."""
-    valid = torch.arange(len(asked.x), device="cpu")[:, None, None] < _ends(asked)[None, :, None]
-    cut = asked.but(lengths=None)
-    return cut.reading(lambda run: Run(torch.where(valid, run.output, 0.0), *run.state))
-
-
-def rows_reversed_in_time(asked: Asked) -> Asked:
-    """Sequences are read from the end to the beginning, and outputs put back."""
-    flipped = asked.but(x=asked.x.flip(0))
-    return flipped.reading(lambda run: Run(run.output.flip(0), *run.state))
-
-
-def time_and_batch_exchanged(asked: Asked) -> Asked:
-    """The input's first two axes are taken for each other, by a reshape instead of a transposition."""
-    time, batch = asked.x.shape[:2]
-    mixed = asked.but(x=asked.x.transpose(0, 1).reshape(time, batch, -1))
-    return mixed.reading(lambda run: Run(run.output.reshape(batch, time, -1).transpose(0, 1), *run.state))
-
-
-def batch_runs_as_time(asked: Asked) -> Asked:
-    """The batch axis is run over as time."""
-    turned = asked.but(x=asked.x.transpose(0, 1), lengths=None)
-    return turned.reading(lambda run: Run(run.output.transpose(0, 1), *run.state))
-
-
-def states_batch_first(asked: Asked) -> Asked:
-    """The initial states are read as (batch, layers * directions, size)."""
-
-    def read(state: Tensor) -> Tensor:
-        return state.reshape(state.shape[1], state.shape[0], -1).transpose(0, 1)
-
-    return asked.states(read)
-
-
-def finals_batch_first(asked: Asked) -> Asked:
-    """The final states are laid out as (batch, layers * directions, size), under the documented shape."""
-    return asked.reading(lambda run: on_states(run, lambda state: state.transpose(0, 1).reshape(state.shape)))
-
-
-def first_row_for_all(asked: Asked) -> Asked:
-    """Every row starts from the first row's initial state."""
-    return asked.states(lambda state: state[:, :1].expand_as(state))

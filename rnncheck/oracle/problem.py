@@ -42,12 +42,21 @@ def _validity(lengths: Iterable[int] | Tensor | None, time: int, batch: int) -> 
     return (torch.arange(time, device="cpu")[:, None] < steps)[:, :, None]
 
 
+Join = Callable[[Sequence[Tensor]], Tensor]
+
+
+def concatenated(outputs: Sequence[Tensor]) -> Tensor:
+    """Both directions' features, side by side."""
+    return torch.cat(list(outputs), dim=-1)
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One case in float64.
 
     x: (time, 1, batch, input); h_0, c_0: (layers * directions, 1, batch, size), c_0 None unless LSTM;
-    valid: (time, batch, 1), None if no sequence ends early.
+    valid: (time, batch, 1), None if no sequence ends early; join: makes a layer's output of its directions' outputs.
+    For the hypotheses: whether the reverse direction reads forwards, and whether it ignores valid.
     """
 
     config: Config
@@ -56,6 +65,9 @@ class Problem:
     h_0: Tensor
     c_0: Tensor | None
     valid: Tensor | None
+    join: Join = concatenated
+    reads_forwards: bool = False
+    reverse_ignores_lengths: bool = False
 
     @classmethod
     def of(
@@ -94,7 +106,11 @@ class Problem:
 
     def reverse(self, index: int) -> bool:
         """Whether this strand runs from the end to the beginning."""
-        return bool(index % self.config.directions)
+        return bool(index % self.config.directions) and not self.reads_forwards
+
+    def validity(self, index: int) -> Tensor | None:
+        """valid, as this strand sees it."""
+        return None if self.reverse_ignores_lengths and index % self.config.directions else self.valid
 
     def start(self, index: int, copies: int = 1) -> State:
         """The initial state of a strand (layer * directions + direction), (copies, batch, size)."""
@@ -105,7 +121,7 @@ class Problem:
         """One layer and direction over the layer's input x (time, copies or 1, batch, features)."""
         layer, reverse = self.layers[index], self.reverse(index)
         part = input_part(self.config, layer, see("operand", 0, x))
-        return unroll(self.step, layer, part, self.start(index, copies), reverse, self.valid, see)
+        return unroll(self.step, layer, part, self.start(index, copies), reverse, self.validity(index), see)
 
 
 Observers = Callable[[int], Observer]
@@ -116,7 +132,7 @@ def run(problem: Problem, observers: Observers = lambda _: Observer()) -> Run:
     x, strands, directions = problem.x, [], problem.config.directions
     for layer in range(problem.config.num_layers):
         layer_strands = [problem.strand(i, x, observers(i)) for i in range(layer * directions, (layer + 1) * directions)]
-        x = torch.cat([strand.output for strand in layer_strands], dim=-1)
+        x = problem.join([strand.output for strand in layer_strands])
         strands += layer_strands
     return Run(x.squeeze(1), *final_states(strands, lambda value: value.squeeze(0)))
 

@@ -22,6 +22,9 @@ class With(Observer):
     def tanh(self, value: Tensor) -> Tensor:
         return self.functions.get("tanh", torch.tanh)(value)
 
+    def squash(self, value: Tensor) -> Tensor:
+        return self.functions.get("squash", torch.tanh)(value)
+
     def relu(self, value: Tensor) -> Tensor:
         return self.functions.get("relu", torch.relu)(value)
 
@@ -37,6 +40,11 @@ def gate(index: int, change: Function) -> Function:
         return torch.stack([change(value) if i == index else value for i, value in enumerate(s)])
 
     return changed
+
+
+def one_sigmoid(index: int, function: Function) -> Function:
+    """The sigmoids of all gates, of which one is another function."""
+    return lambda a: torch.stack([function(value) if i == index else value.sigmoid() for i, value in enumerate(a)])
 
 
 def kept_as(dtype: torch.dtype) -> Function:
@@ -72,6 +80,7 @@ TANHS: dict[str, Function] = {
     "a sigmoid": torch.sigmoid,
     "a rectifier": torch.relu,
     "left out": lambda x: x,
+    "1.7159 tanh(2 x / 3)": lambda x: 1.7159 * torch.tanh(2 * x / 3),
     "a sine": torch.sin,
     "arctan": torch.atan,
     "a Taylor polynomial, x - x³ / 3": lambda x: x - x**3 / 3,
