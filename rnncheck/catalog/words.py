@@ -2,9 +2,31 @@
 
 from rnncheck.property import Where, anywhere
 
-__all__ = ["anywhere", "at_least", "batched", "bidirectional", "deterministic", "differentiable", "gated", "has_bias",
-           "has_cell", "has_dropout", "hx_given", "is_float32", "is_gru", "one_direction", "one_layer", "packed",
-           "padded", "reset_after", "saturating", "stacked", "unbatched", "unsorted", "without_projection"]
+__all__ = [
+    "anywhere",
+    "at_least",
+    "batched",
+    "bidirectional",
+    "deterministic",
+    "differentiable",
+    "gated",
+    "has_bias",
+    "has_cell",
+    "has_dropout",
+    "hx_given",
+    "is_float32",
+    "is_gru",
+    "one_direction",
+    "one_layer",
+    "packed",
+    "padded",
+    "reset_after",
+    "saturating",
+    "stacked",
+    "unbatched",
+    "unsorted",
+    "without_projection",
+]
 
 deterministic = Where("dropout inactive", lambda case: not case.dropout_active)
 one_direction = Where("one direction", lambda case: not case.config.bidirectional)

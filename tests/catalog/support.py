@@ -51,7 +51,9 @@ def planned(subject: Subject, seed: int = 0) -> Iterator[Case]:
 def outcomes(prop: Property, subject: Subject, count: int, seed: int = 0) -> Iterator[tuple[Case, Outcome]]:
     """(case, outcome) of the first ``count`` planned cases that the property applies to and the subject claims."""
     judged = ((case, judge(prop, Trial(subject, case))) for case in planned(subject, seed))
-    return islice((_not_ours(pair) for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count)
+    return islice(
+        (_not_ours(pair) for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count
+    )
 
 
 def _not_ours(pair: tuple[Case, Outcome]) -> tuple[Case, Outcome]:

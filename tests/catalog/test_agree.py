@@ -121,11 +121,14 @@ def test_without_onnx_runtime_it_is_not_reached(monkeypatch):
     assert (outcome.status, outcome.reason) == ("not_reached", "onnxruntime is not installed")
 
 
+KILLS_WITH_ONNX = {"agree.onnx": "own-compiled-without-hidden-bias"}
+
+
 def test_onnx():
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     assert complaints(CATALOG["agree.onnx"], TORCH["LSTM"], 2) == []
-    _, outcome = killed(CATALOG["agree.onnx"], subject_of(MUTANTS["own-compiled-without-hidden-bias"]), 4)
+    _, outcome = killed(CATALOG["agree.onnx"], subject_of(MUTANTS[KILLS_WITH_ONNX["agree.onnx"]]), 4)
     assert outcome.status == "fails"
 
 
