@@ -17,7 +17,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 CORE = ("config", "values", "case", "run", "observation", "subject", "trial", "property", "verdict", "judge", "shrink", "oracle",
         "catalog", "cells", "nn", "scan", "clip", "contracts", "clip_case", "clip_trial", "clip_truth", "strategies")  # fmt: skip
 FORBIDDEN = {
-    **{part: ("faces", "report", "adapters", "engine", "campaign") for part in CORE},
+    **dict.fromkeys(CORE, ("faces", "report", "adapters", "engine", "campaign")),
     "oracle": ("nn", "cells", "scan", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine"),
     "cells": ("nn", "oracle", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine", "case"),
     "nn": ("oracle", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine", "case"),
