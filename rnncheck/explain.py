@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from rnncheck import oracle
+from rnncheck.judge import our_mistake
 from rnncheck.property import Property
 from rnncheck.repro.script import script
 from rnncheck.run import Run
@@ -15,18 +16,26 @@ from rnncheck.verdict import Outcome
 
 @dataclass(frozen=True)
 class Explanation:
-    """The first wrong step in words, the diagnosis, and a standalone script; None where there is nothing to say."""
+    """The first wrong step in words, the diagnosis, and a standalone script; None where there is nothing to say.
+
+    unexplained: why there is no more than this, where that is a mistake of ours
+    """
 
     location: str | None = None
     diagnosis: str | None = None
     script: str | None = None
     around: str | None = None
+    unexplained: str | None = None
 
 
 def explain(prop: Property, trial: Trial, outcome: Outcome) -> Explanation:
-    """All that can be said about a minimal failing case."""
-    text = script(trial.subject, prop, trial.case, outcome) if outcome.red else None
-    return replace(_where_and_why(trial, outcome), script=text)
+    """All that can be said about a minimal failing case. A mistake of ours in it is told, and costs no verdict."""
+    told = Explanation()
+    try:
+        told = _where_and_why(trial, outcome)
+        return replace(told, script=script(trial.subject, prop, trial.case, outcome) if outcome.red else None)
+    except Exception as mistake:
+        return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
 
 
 def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:

@@ -50,13 +50,13 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
     except Malformed as error:
         return Outcome(prop.id, "errored", mismatches=(str(error),), reason="the result cannot be read; see shape.*")
     except Exception as mistake:
-        return Outcome(prop.id, "errored", reason=_our_mistake(mistake))
+        return Outcome(prop.id, "errored", reason=our_mistake(mistake))
     if not seen.parts:
         return Outcome(prop.id, "not_applicable", reason="nothing to compare in this case")
     used = seen.budget_used if seen.measured else None
     if seen.holds:
         return Outcome(prop.id, "holds", used)
-    return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()))
+    return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()), course=seen.course())
 
 
 def out_of_claim(prop: Property, subject: Subject, case: Case | ClipCase) -> Outcome | None:
@@ -72,7 +72,8 @@ def out_of_claim(prop: Property, subject: Subject, case: Case | ClipCase) -> Out
 OUR_MISTAKE = "a mistake of rnncheck, not of the subject (please report it)"
 
 
-def _our_mistake(mistake: Exception) -> str:
+def our_mistake(mistake: Exception) -> str:
+    """What went wrong and where, as the mistake of rnncheck that it is."""
     frame = traceback.extract_tb(mistake.__traceback__)[-1]
     return f"{OUR_MISTAKE}: {type(mistake).__name__}: {mistake}\n{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
 

@@ -47,5 +47,5 @@ def _verdict(stored: Stored, done: Done) -> Verdict:
     return Verdict(
         prop.id, outcome.status, prop.kind, 1, outcome.budget_used, prop.statement,
         mismatch="\n".join(outcome.mismatches) or None, location=told.location, diagnosis=told.diagnosis,
-        case=stored.case, reason="\n".join(filter(None, (outcome.reason, told.around))) or None,
+        case=stored.case, reason="\n".join(filter(None, (outcome.reason, told.around, told.unexplained))) or None,
     )  # fmt: skip

@@ -33,8 +33,8 @@ class Known:
 
 
 def _layer(of: type, mode: Mode, property: str, reason: str, issue: str | None = None, /,
-           where: dict[str, Any] | None = None, **case: Any) -> Known:  # fmt: skip
-    stored = Case(Config(mode, 2, 3), **{"time": 2, "batch": 2, **case})
+           where: dict[str, Any] | None = None, config: dict[str, Any] | None = None, **case: Any) -> Known:  # fmt: skip
+    stored = Case(Config(mode, 2, 3, **(config or {})), **{"time": 2, "batch": 2, **case})
     return Known(of, Deviation(property, reason, where, issue, case=stored.to_json()))
 
 
@@ -52,6 +52,8 @@ KNOWN: tuple[Known, ...] = (
     _layer(nn.LSTM, "LSTM", "agree.vmap", NO_BATCHING.format("lstm"), "pytorch/pytorch#134606"),
     _layer(nn.LSTM, "LSTM", "gradient.forward_mode", "oneDNN's LSTM has no forward-mode derivative",
            where={"dtype": ["float32", "bfloat16", "float16"]}, training=True),
+    _layer(nn.LSTM, "LSTM", "agree.onnx", "ONNX's LSTM has no projection, and the exporter leaves it out without a word",
+           where={"proj_size": {"above": 0}}, config={"proj_size": 1}),
     _layer(nn.RNN, "RNN_TANH", "reject.packed_hx", NOT_CHECKED, hx="random", lengths=(1, 2)),
     _layer(nn.GRU, "GRU", "reject.packed_hx", NOT_CHECKED, hx="random", lengths=(1, 2)),
     _layer(nn.LSTM, "LSTM", "reject.packed_hx", "hx is not checked with packed input", "pytorch/pytorch#195803",

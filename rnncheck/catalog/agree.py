@@ -69,7 +69,8 @@ def autocast(trial: Trial) -> Observation:
     kind = trial.x.device.type
     low = torch.get_autocast_dtype(kind)
     rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=low)
-    weights, h_0, c_0 = trial.cotangents(), *(*trial.given_state, None)[:2]
+    weights = trial.cotangents().map(lambda part: part.to(low).to(part.dtype))  # so that it is no rounding to cast them
+    h_0, c_0 = (*trial.given_state, None)[:2]
     given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
     budget = oracle.budget(*given, rounding=rounding, seed=trial.case.seed)
     slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=trial.case.seed)

@@ -129,7 +129,8 @@ def as_onnx(trial: Trial, layer: Layer) -> Layer:
     with subject_at_work("running torch.onnx.export"), _quiet("torch.onnx"):
         program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
     assert program is not None
-    session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    with subject_at_work("loading its ONNX model"):
+        session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
 
     def call(input: Tensor, state: State) -> tuple[Tensor, tuple[Tensor, ...]]:

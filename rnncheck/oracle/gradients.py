@@ -134,8 +134,9 @@ def gradient_budget(
 ) -> GradientBudget:
     """True and allowed gradients of sum(output * cotangents.output) + the same of h_n and c_n.
 
-    The first six arguments are those of truth(); a cotangent beyond a row's end counts for nothing. Raises OracleError
-    as truth() does, and if a cotangent is missing.
+    The first six arguments are those of truth(); a cotangent beyond a row's end counts for nothing, and cotangents are
+    taken to be numbers of the results' dtype, which under autocast is not that of the parameters. Raises OracleError as
+    truth() does, and if a cotangent is missing.
     """
     problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
     weights, strands = _weights(problem, cotangents), range(len(problem.layers))

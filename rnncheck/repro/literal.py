@@ -8,8 +8,8 @@ MOST = 4000
 """Elements in one literal; more than that is no script to read."""
 
 
-class TooLarge(ValueError):
-    """A tensor that is too large to be written out."""
+class NoLiteral(ValueError):
+    """A tensor that cannot be written out: too large, or without values of its own (seen while torch traces a layer)."""
 
 
 def literal(value: object) -> str:
@@ -30,7 +30,9 @@ def literal(value: object) -> str:
 
 def _tensor(value: Tensor) -> str:
     if value.numel() > MOST:
-        raise TooLarge(f"a tensor of {value.numel()} elements")
+        raise NoLiteral(f"a tensor of {value.numel()} elements")
+    if type(value) is not Tensor:
+        raise NoLiteral(f"a {type(value).__name__}")
     dtype = "" if value.dtype in (torch.float32, torch.int64, torch.bool) else f", dtype={value.dtype}"
     text = f"tensor({_numbers(value.tolist())}{dtype})"
     if 0 in value.shape:

@@ -7,7 +7,7 @@ from rnncheck.environment import environment
 from rnncheck.property import Property
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.calls import calls_made
-from rnncheck.repro.literal import TooLarge
+from rnncheck.repro.literal import NoLiteral
 from rnncheck.subject import Malformed, Subject
 from rnncheck.trial import SubjectError
 from rnncheck.verdict import Outcome
@@ -20,7 +20,7 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
     for write in (against_equations, calls_made):
         try:
             body = write(subject, prop, case)
-        except (TooLarge, SubjectError, Malformed):  # this way does not lead there; another may
+        except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
             continue
         if body is not None:
             return _head(subject, prop, case, outcome) + body
