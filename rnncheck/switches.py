@@ -1,13 +1,30 @@
 """Backend switches, set for a while and put back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from rnncheck.case import Switch
+
 Setting = tuple[Any, str, Any]
 """An object of torch.backends, an attribute of it, and its value."""
+OFFERED: Mapping[str, tuple[Switch, ...]] = {
+    "cpu": ("onednn_off",),
+    "cuda": ("cudnn_off", "cudnn_deterministic", "cudnn_benchmark", "tf32"),
+}
+"""The switches that make a difference on each kind of device; one that is not listed has none."""
+
+
+def offered(device: str, switches: Iterable[Switch] | None = None) -> tuple[Switch, ...]:
+    """Those of the switches (all, if not said) that make a difference on this device.
+
+    >>> offered("cuda:1", ["onednn_off", "tf32"])
+    ('tf32',)
+    """
+    there = OFFERED.get(device.partition(":")[0], ())
+    return there if switches is None else tuple(switch for switch in switches if switch in there)
 
 
 def _settings(switches: set[str]) -> list[Setting]:

@@ -25,6 +25,7 @@ FORBIDDEN = {
     "adapters": ("faces", "report", "campaign"),
     "report": ("faces", "adapters", "engine", "campaign", "catalog", "judge"),
     "engine": ("faces", "report", "campaign", "catalog"),
+    "bundle": ("faces", "campaign"),
     "campaign": ("faces", "adapters", "catalog"),
     "docket": ("faces", "adapters", "catalog"),
 }

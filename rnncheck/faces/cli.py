@@ -1,4 +1,4 @@
-"""The command line: ``rnncheck verify | list | explain | replay | …``."""
+"""The command line: ``rnncheck verify | list | explain | replay | record | diff | gate``."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from rnncheck.catalog import CATALOG
 from rnncheck.errors import UsageError
+from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import gate_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
@@ -158,7 +159,8 @@ def replay_command(file: str, target: str | None, engine: str) -> int:
     return 0 if done.verdict.verdict == "holds" else 3
 
 
-cli.add_command(gate_command)
+for command in (record_command, diff_command, gate_command):
+    cli.add_command(command)
 
 
 def _card(prop: Property) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""Recording: a subject on the cases of its plan, on one device, and where that was."""
+
+import platform
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+
+from rnncheck.adapters import resolve
+from rnncheck.bundle.content import Bundle, Recorded, cotangents
+from rnncheck.case import DTYPES, Case, Switch
+from rnncheck.devices import asked_for
+from rnncheck.engine.guard import flags, preserved
+from rnncheck.environment import environment
+from rnncheck.errors import UsageError
+from rnncheck.strategies.plan import plan
+from rnncheck.subject import Malformed, Subject
+from rnncheck.switches import switched
+from rnncheck.trial import SubjectError, Trial, seeded
+
+CASES = 40
+STRENGTH = 2
+
+
+def record(
+    target: Any,
+    *,
+    device: str = "cpu",
+    kind: str | None = None,
+    dtypes: Sequence[str] | None = None,
+    max_examples: int = CASES,
+    seed: int = 0,
+    switches: Sequence[Switch] | None = None,
+) -> Bundle:
+    """What ``target`` does on ``device``, on the first ``max_examples`` cases of its plan, without dropout in training.
+
+    switches: the backend switches that every case is run with, instead of its own
+
+    Raises UsageError where the target or an option cannot be used. What the subject raises is recorded.
+    """
+    subject, where = one_layer(target, kind), one_device(device)
+    planned = islice(plan(subject, tuple(dtypes or DTYPES), STRENGTH, seed, where), max_examples)
+    return recording(subject, where, seed, with_switches((without_chance(subject, case) for case in planned), switches))
+
+
+def one_layer(target: Any, kind: str | None = None) -> Subject:
+    """The one subject that ``target`` names, probed; raises UsageError unless it is a layer whose parameters can be set."""
+    (subject,) = resolve.probe_all(resolve.subjects(target, None, kind), "processes", 1)
+    if subject.kind != "layer":
+        raise UsageError(f"{subject.name}: is a clip function, but a bundle is of a recurrent layer")
+    if not subject.offers("load"):
+        raise UsageError(f"{subject.name}: {subject.lacks(('load',))}: no other machine could build its cases again")
+    return subject
+
+
+def one_device(words: str) -> str:
+    """The one device that is named; raises UsageError on several."""
+    devices = asked_for(words)
+    if words == "all" or len(devices) != 1:
+        raise UsageError(f"device = {words!r}, but should be one, such as cpu or cuda:1")
+    return devices[0]
+
+
+def without_chance(subject: Subject, case: Case) -> Case:
+    """The case without dropout if it is active, an instance's in eval(): what is random cannot be compared."""
+    if not case.dropout_active:
+        return case
+    return case.but(dropout=0.0) if subject.fixed is None else case.but(training=False)
+
+
+def with_switches(cases: Iterable[Case], switches: Sequence[Switch] | None) -> Iterator[Case]:
+    """The cases with these switches instead of their own; as they are if there are none to set."""
+    return (case if switches is None else case.but(switches=tuple(switches)) for case in cases)
+
+
+def recording(subject: Subject, device: str, seed: int, cases: Iterable[Case]) -> Bundle:
+    """A bundle of these cases, each run by a new layer."""
+    recorded = tuple(one_case(subject, case) for case in cases)
+    return Bundle(subject.name, subject.modes, seed, environment() | _place(device), recorded)
+
+
+def one_case(subject: Subject, case: Case) -> Recorded:
+    """What came of one case."""
+    with preserved(), warnings.catch_warnings(), switched(case.switches), seeded(case.seed, case.device):
+        warnings.simplefilter("ignore")
+        try:
+            trial = Trial(subject, case)
+            weights = cotangents(case, trial.run)
+            gradients = trial.gradients(weights) if case.training else {}
+        except (SubjectError, Malformed) as error:
+            return Recorded(case, error=" ".join(str(error).split()))
+    run = trial.run.map(lambda part: part.detach().cpu())
+    return Recorded(case, run, {name: None if g is None else g.detach().cpu() for name, g in gradients.items()})
+
+
+def _place(device: str) -> dict[str, Any]:
+    """Which device it was, its driver, and torch's flags around the cases' own switches."""
+    kind, _, index = device.partition(":")
+    on_cuda = kind == "cuda" and torch.cuda.is_available()
+    return {
+        "device": device,
+        "device_name": torch.cuda.get_device_name(int(index or 0)) if on_cuda else platform.machine(),
+        "capability": list(torch.cuda.get_device_capability(int(index or 0))) if on_cuda else None,
+        "driver": torch._C._cuda_getDriverVersion() if on_cuda else None,  # type: ignore[attr-defined]  # no public name
+        "flags": {name: value if isinstance(value, bool | int) else str(value) for name, value in flags().items()},
+    }

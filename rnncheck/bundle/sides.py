@@ -1,0 +1,109 @@
+"""The two sides of a comparison, and how far apart they may be on a case: each side's budget, added."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from rnncheck import oracle
+from rnncheck.bundle.content import Recorded, cotangents
+from rnncheck.case import Case, Switch
+from rnncheck.catalog.derivatives import AXES, within_budget
+from rnncheck.config import Config
+from rnncheck.observation import Observation, both, every, near
+from rnncheck.run import Run
+from rnncheck.values import Values
+
+__all__ = ["anywhere", "bundles", "cotangents", "explained", "from_truth", "gradients", "moved", "results", "size"]
+
+Gradients = Mapping[str, Tensor | None]
+
+
+def moved(case: Case, device: str, switches: Sequence[Switch] = ()) -> Case:
+    """The case on another device, with other switches."""
+    return case.but(device=device, switches=tuple(switches))
+
+
+def anywhere(case: Case) -> Case:
+    """What is the same of a case wherever it is run: two such are equal."""
+    return moved(case, "cpu")
+
+
+def size(case: Case) -> tuple[int, ...]:
+    """Small for a case that a person would rather look at: few strands, plain values, few numbers."""
+    config = case.config
+    odd = sum(values != Values() for values in (case.weights, case.biases, case.input, case.state))
+    return config.num_layers * config.directions, odd, case.time * case.rows, config.input_size * config.hidden_size
+
+
+def _rounding(case: Case) -> oracle.Rounding:
+    return oracle.rounding_for(case.torch_dtype, case.device, tf32="tf32" in case.switches)
+
+
+Data = tuple[Config, dict[str, Tensor], Tensor, Tensor | None, Tensor | None, tuple[int, ...] | None]
+
+
+def _data(case: Case) -> Data:
+    """What the oracle takes, on the CPU."""
+    here = anywhere(case)
+    h_0, c_0 = (*(here.initial_state() or (None,)), None)[:2]
+    return case.config.but(dropout=0.0), here.parameters(), here.input_tensor(), h_0, c_0, case.lengths
+
+
+@lru_cache(4)
+def _budget(case: Case) -> oracle.Budget:
+    return oracle.budget(*_data(case), rounding=_rounding(case), seed=case.seed)
+
+
+@lru_cache(4)
+def _gradient_budget(case: Case) -> oracle.GradientBudget:
+    truth = _budget(case).truth.map(lambda part: part.to(case.torch_dtype))  # the cotangents' shape and dtype
+    return oracle.gradient_budget(*_data(case), cotangents(case, truth), rounding=_rounding(case), seed=case.seed)
+
+
+def from_truth(one: Recorded) -> Observation:
+    """What was recorded, and what the equations say."""
+    assert one.run is not None
+    budget = _budget(one.case)
+    seen = both(one.run, budget.truth, budget.allowed)
+    return seen & within_budget(_gradient_budget(one.case), one.gradients) if one.gradients else seen
+
+
+def results(case: Case, actual: Run, one: Recorded) -> Observation:
+    """Results of ``case``, run elsewhere, and what was recorded."""
+    assert one.run is not None
+    allowed = {name: part + getattr(_budget(one.case).allowed, name) for name, part in _budget(case).allowed.parts()}
+    return both(actual, one.run, Run(**allowed))
+
+
+def bundles(actual: Recorded, one: Recorded) -> Observation:
+    """Results of two recorded sides."""
+    assert actual.run is not None
+    return results(actual.case, actual.run, one)
+
+
+def gradients(case: Case, actual: Gradients, one: Recorded) -> Observation:
+    """Gradients of ``case``, run elsewhere, and what was recorded; None is zero."""
+    mine, theirs = _gradient_budget(case).allowed, _gradient_budget(one.case).allowed
+    zero = {name: torch.zeros_like(allowed) for name, allowed in mine.items()}
+    return every(
+        near(f"gradient of {name}", _or(actual.get(name), zero[name]), _or(recorded, zero[name]),
+             mine[name] + theirs[name], AXES.get(name, ()))
+        for name, recorded in one.gradients.items()
+    )  # fmt: skip
+
+
+def _or(gradient: Tensor | None, zero: Tensor) -> Tensor:
+    return zero if gradient is None else gradient
+
+
+def explained(one: Recorded) -> tuple[str | None, str | None]:
+    """Where what was recorded first leaves its budget, and the one change under which it would agree."""
+    assert one.run is not None
+    config, parameters, x, h_0, c_0, lengths = _data(one.case)
+    location = oracle.localise(config, _budget(one.case), one.run, lengths, data=(parameters, x, h_0, c_0))
+    if location is None:
+        return None, None
+    diagnosis = oracle.diagnose(config, parameters, x, h_0, c_0, lengths, one.run, rounding=_rounding(one.case), seed=one.case.seed)
+    return str(location), diagnosis

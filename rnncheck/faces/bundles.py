@@ -1,0 +1,88 @@
+"""``rnncheck record`` and ``rnncheck diff``."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from rich.console import Console
+
+from rnncheck.bundle import Bundle, diff, read, record, write
+from rnncheck.bundle.record import CASES, one_device, one_layer
+from rnncheck.case import DTYPES, Switch
+from rnncheck.devices import is_here
+from rnncheck.errors import UsageError
+from rnncheck.faces.report_files import report_options, take_files, write_reports
+from rnncheck.report.terminal import print_report
+from rnncheck.subject import Subject
+
+SUFFIX = ".safetensors"
+INCOMPLETE = 3
+
+
+@click.command("record")
+@click.argument("target")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="BUNDLE", help="The file to write.")
+@click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if it cannot be told.")
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(list(DTYPES)))
+@click.option("--max-examples", default=CASES, type=click.IntRange(1), metavar="N", show_default=True, help="Cases.")
+@click.option("--seed", default=0, type=int, metavar="N", help="Seed of the cases.")
+@click.option("--switches", metavar="NAME[,NAME]", help="Backend switches for every case, e.g. onednn_off or cudnn_off,tf32.")
+def record_command(target: str, output: str, device: str, switches: str | None, **options: Any) -> int:
+    """Run TARGET on the cases of its plan, and keep what it returns in BUNDLE, for rnncheck diff on any machine."""
+    if not is_here(one_device(device)):
+        return _absent(device, "nothing was recorded")
+    options["dtypes"] = options["dtypes"] or None
+    bundle = record(target, device=device, switches=_switches(switches), **options)
+    size = write(bundle, Path(output))
+    failed = [one for one in bundle.recorded if one.error is not None]
+    click.echo(f"{len(bundle.recorded)} cases of {bundle}: {size:,} bytes in {output}")
+    if failed:
+        click.echo(f"{len(failed)} of them raised; the first: {failed[0].error}\n  case: {failed[0].case}")
+    return 1 if failed else 0
+
+
+@click.command("diff")
+@click.argument("bundle")
+@click.argument("other", metavar="TARGET-or-BUNDLE")
+@click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run TARGET.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if it cannot be told.")
+@click.option("--switches", metavar="NAME[,NAME]", help="Run TARGET with these backend switches, not with each case's own.")
+@click.option("--case", "only", type=int, metavar="N", help="Only the case at this place.")
+@click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
+@report_options
+def diff_command(bundle: str, other: str, device: str, switches: str | None, kind: str | None, **options: Any) -> int:
+    """Hold what was recorded in BUNDLE against the equations, and against TARGET run here or another bundle.
+
+    A difference is judged with the rounding of both sides. Exit codes as of rnncheck verify.
+    """
+    files = take_files(options)
+    recorded = read(Path(bundle))
+    if not is_here(one_device(device)):
+        return _absent(device, "nothing was compared")
+    chosen, found = _switches(switches), _other(other, kind)
+    report = diff(recorded, found, device=device, switches=chosen, again=f"rnncheck diff {bundle} {other}", **options)
+    print_report(report, Console(stderr="-" in files.values()))
+    write_reports(report, files)
+    return report.exit_code
+
+
+def _other(name: str, kind: str | None) -> Bundle | Subject:
+    """A bundle where it is named like one, else the target of that name."""
+    return read(Path(name)) if name.endswith(SUFFIX) and ":" not in name else one_layer(name, kind)
+
+
+def _switches(words: str | None) -> tuple[Switch, ...] | None:
+    if words is None:
+        return None
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    for name in names:
+        if name not in get_args(Switch):
+            raise UsageError(f"--switches = {words!r}, but should be among {', '.join(get_args(Switch))}")
+    return tuple(names)  # type: ignore[arg-type]
+
+
+def _absent(device: str, so: str) -> int:
+    click.echo(f"Incomplete: there is no device {device} here; {so}.", err=True)
+    return INCOMPLETE
