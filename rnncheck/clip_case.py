@@ -81,6 +81,12 @@ class ClipCase:
         if self.passed_as == "tensor" and (len(self.gradients) != 1 or self.gradients[0].twice):
             raise CaseError("passed_as = 'tensor', but should be 'list' or 'generator' unless there is just one")
 
+    @property
+    def dtype(self) -> str:
+        """The dtype of the gradients, or ``mixed``."""
+        dtypes = {gradient.dtype for gradient in self.gradients}
+        return dtypes.pop() if len(dtypes) == 1 else "mixed"
+
     def tensors(self) -> list[Tensor | None]:
         """The gradients, rounded to their dtypes, on their devices; None where one is missing."""
         return [self._tensor(place, gradient) for place, gradient in enumerate(self.gradients)]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from rnncheck.strategies.structure import Ledger, rows
 from rnncheck.subject import Claim, Subject
 from rnncheck.verdict import Outcome, Verdict
 
+SHOWN = 24
+"""Cases of which a report may show what went on inside."""
 BLOCK = 4
 """Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
 COST_OF_A_CASE = 20
@@ -34,6 +37,7 @@ class Account:
     cases: int = 0
     applicable: int = 0
     used: float | None = None
+    by_dtype: dict[str, float] = field(default_factory=dict)
     failed: tuple[Any, Outcome] | None = None
     deviated: tuple[Any, Outcome, Deviation] | None = None
     shrunk: Done | None = None
@@ -70,6 +74,8 @@ class Account:
                 self.deviated = (case, outcome, known)
         elif outcome.budget_used is not None:
             self.used = max(self.used or 0.0, outcome.budget_used)
+        if outcome.budget_used is not None and outcome.budget_used < inf:
+            self.by_dtype[case.dtype] = max(self.by_dtype.get(case.dtype, 0.0), outcome.budget_used)
         return True
 
 
@@ -87,6 +93,7 @@ class Docket:
     done: int = 0
     planned: int = 0
     crashes: int = 0
+    shown: list[Any] = field(default_factory=list)
     given_up: str | None = None
 
     def __post_init__(self) -> None:
@@ -121,6 +128,7 @@ class Docket:
         """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter."""
         self.seconds += done.seconds
         self.done += 0 if self.given_up else len(done.job.cases)
+        self.shown += done.job.cases if len(self.shown) < SHOWN else ()
         for place, outcome in done.outcomes:
             case, account = done.job.cases[place], self.accounts[outcome.property]
             if self.given_up is not None or not account.enter(case, outcome, self.deviations):
@@ -136,15 +144,18 @@ class Docket:
         ledger = self.ledger.to_json()
         verdicts = tuple(self.verdict(self.accounts[p.id]) for p in self.settings.properties if p.id in self.accounts)
         cases = max((account.cases for account in self.accounts.values()), default=0)
-        coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"])
+        coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
+        with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
+        shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
         return SubjectReport(
-            self.subject.name, dict(self.subject.claims), self.seconds, max(cases, self.done), coverage, verdicts
+            self.subject.name, dict(self.subject.claims), self.seconds, max(cases, self.done), coverage, verdicts, shown
         )
 
     def verdict(self, account: Account) -> Verdict:
         """What is concluded of one property."""
         prop = account.prop
-        blank = Verdict(prop.id, "holds", prop.kind, account.cases, account.used, prop.statement)
+        by_dtype = dict(account.by_dtype) or None
+        blank = Verdict(prop.id, "holds", prop.kind, account.cases, account.used, prop.statement, by_dtype=by_dtype)
         if account.failed is not None:
             return self._red(account, blank)
         if account.deviated is not None:
@@ -166,6 +177,7 @@ class Docket:
             verdict=outcome.status,
             case=case,
             budget_used=outcome.budget_used,
+            course=outcome.course,
             stored=None if account.stored is None else str(account.stored),
             repro=None if account.script is None else str(account.script),
         )

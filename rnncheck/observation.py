@@ -38,6 +38,19 @@ class Comparison:
             return inf
         return float(self.ratios().max()) if self.actual.numel() else 0.0
 
+    @property
+    def along_time(self) -> bool:
+        """Whether it can be told step by step."""
+        return self.axes[:1] == ("time",) and self.actual.shape == self.expected.shape and self.actual.numel() > 0
+
+    def course(self) -> tuple[tuple[float, float], ...]:
+        """(|error|, allowed) at each step, of the element with the largest ratio there; infinite where an error is not a number."""
+        error = (self.actual.detach().double().cpu() - self.expected.detach().double().cpu()).abs()
+        allowed = torch.as_tensor(self.allowed, dtype=torch.float64).cpu().expand(error.shape)
+        at = self.ratios().flatten(1).argmax(1, keepdim=True)
+        picked = (values.flatten(1).gather(1, at).nan_to_num(nan=inf, posinf=inf) for values in (error, allowed))
+        return tuple(zip(*(values.flatten().tolist() for values in picked), strict=True))
+
     def mismatch(self) -> str | None:
         """One line that says where and how far off, or None where the comparison holds."""
         if self.actual.shape != self.expected.shape:
@@ -109,6 +122,12 @@ class Observation:
     def measured(self) -> bool:
         """Whether any allowed difference above zero was involved, so that "budget used" means something."""
         return any(isinstance(p, Comparison) and bool((torch.as_tensor(p.allowed) > 0).any()) for p in self.parts)
+
+    def course(self) -> tuple[tuple[float, float], ...] | None:
+        """(|error|, allowed) at each time step of the worst comparison along time, where it is farthest off; None without one."""
+        along = [part for part in self.parts if isinstance(part, Comparison) and part.along_time]
+        worst = max(along, key=Comparison.worst, default=None)
+        return None if worst is None else worst.course()
 
     def mismatches(self) -> list[str]:
         """A line for each part that does not hold."""

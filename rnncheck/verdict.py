@@ -1,6 +1,7 @@
 """What is said of one property: on one case (Outcome), and on all of them (Verdict)."""
 
 import builtins
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -12,17 +13,25 @@ Status = Literal[
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
+LARGEST = 1e308
+"""Stands for infinity in JSON, which has none."""
+Course = tuple[tuple[float, float], ...]
+"""(|error|, allowed) at each time step."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One property on one case; ``budget_used`` is None where no difference was allowed in the first place."""
+    """One property on one case; ``budget_used`` is None where no difference was allowed in the first place.
+
+    course: where it fails along time, what it is off and what is allowed at each step
+    """
 
     property: str
     status: Status
     budget_used: float | None = None
     mismatches: tuple[str, ...] = ()
     reason: str | None = None
+    course: Course | None = None
 
     @builtins.property
     def red(self) -> bool:
@@ -44,6 +53,9 @@ class Verdict:
     reason:      why it deviates, is not claimed, was not reached; the traceback's last lines where it raised
     irrelevant:  the fields of the minimal case that could as well be anything else
     stored:      the file that ``rnncheck replay`` takes
+    by_dtype:    the largest budget used for each dtype, None where nothing was measured
+    course:      |error| and allowed at each time step, in the case that failed first, before it was made smaller
+    elsewhere:   whether it can be reached on another machine only: a device or an optional package is not here
     """
 
     property: str
@@ -60,6 +72,9 @@ class Verdict:
     reason: str | None = None
     irrelevant: tuple[str, ...] = ()
     stored: str | None = None
+    by_dtype: Mapping[str, float] | None = None
+    course: Course | None = None
+    elsewhere: bool = False
 
     @builtins.property
     def red(self) -> bool:
@@ -74,6 +89,8 @@ class Verdict:
         """Every field by name, null where it does not apply; no infinities, which JSON does not have."""
         data = asdict(replace(self, case=None))
         used = self.budget_used
-        data["budget_used"] = None if used is None else min(used, 1e308)
+        data["budget_used"] = None if used is None else min(used, LARGEST)
+        data["by_dtype"] = self.by_dtype and {dtype: min(used, LARGEST) for dtype, used in self.by_dtype.items()}
+        data["course"] = self.course and [[min(value, LARGEST) for value in step] for step in self.course]
         data["case"] = None if self.case is None else self.case.to_json()
         return data

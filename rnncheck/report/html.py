@@ -3,11 +3,16 @@
 import json
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
+from rnncheck.case import DTYPES
+from rnncheck.gates import distribution
+from rnncheck.report import plots
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.terminal import MARKS, summary, used_text
 from rnncheck.report.text import clean, failure_text
@@ -16,8 +21,10 @@ from rnncheck.verdict import Verdict
 TONES = {0: "holds", 1: "fails", 3: "not_reached"}
 LONGEST = 6_000
 """Characters of one message, case or script; beyond that the page names what it leaves out."""
-ALL_TEXTS = 400_000
+ALL_TEXTS = 250_000
 """Characters of all messages, cases and scripts together: the page stays far below one megabyte."""
+LONGEST_NAME = 300
+"""Characters of a subject's name in a heading."""
 
 
 class _Texts:
@@ -29,13 +36,15 @@ class _Texts:
     def clip(self, text: str, where: str) -> str:
         text = clean(text)
         kept = text[: min(LONGEST, self.left)]
-        self.left -= len(kept)
+        self.left = max(0, self.left - len(escape(kept)))
         return kept if len(kept) == len(text) else f"{kept}\n… {len(text) - len(kept)} more characters: see {where}"
 
 
 def html(report: Report) -> str:
-    """One self-contained page: verdicts at a glance, filters, each failure with its case and script, the coverage."""
-    environment = Environment(loader=PackageLoader("rnncheck.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    """One self-contained page: verdicts at a glance, filters, each failure with its case and script, plots, the coverage."""
+    environment = Environment(
+        loader=PackageLoader("rnncheck.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     texts = _Texts()
     counts: Counter[str] = Counter(verdict.verdict for _, verdict in report.verdicts())
     meaning = clean(summary(report).plain)
@@ -43,13 +52,15 @@ def html(report: Report) -> str:
     return page.render(
         report=report,
         nonce=secrets.token_hex(8),
-        meaning=meaning,
-        headline=meaning.splitlines()[-1],
+        meaning=[_short(line, 600) for line in meaning.splitlines()],
+        headline=_short(meaning.splitlines()[-1], LONGEST_NAME),
         tone=TONES[report.exit_code],
         marks=MARKS,
         counts=[(status, counts[status]) for status in MARKS if counts[status]],
         families=sorted({verdict.property.partition(".")[0] for _, verdict in report.verdicts()}),
         environment=_environment(report),
+        overview=plots.overview(report),
+        statements={clean(verdict.property): clean(verdict.statement) for _, verdict in report.verdicts()},
         subjects=[_subject(subject, texts) for subject in report.subjects],
     )
 
@@ -59,43 +70,68 @@ def _environment(report: Report) -> str:
     return clean(", ".join(f"{name} {value}" for name, value in told.items() if value))
 
 
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def _subject(subject: SubjectReport, texts: _Texts) -> dict[str, Any]:
     covered = subject.coverage
+    dtypes = _dtypes(subject.verdicts)
     return {
-        "name": clean(subject.name),
+        "name": _short(clean(subject.name), LONGEST_NAME),
         "cases": subject.cases,
         "seconds": subject.seconds,
         "coverage": covered,
         "covered": f"{100 * covered.covered / max(1, covered.combinations):.1f}",
-        "rows": [_row(subject.name, verdict, texts) for verdict in subject.verdicts],
+        "map": plots.coverage(covered.pairs),
+        "gates": plots.histograms(distribution(subject.shown)),
+        "shown": len(subject.shown),
+        "counts": [(status, number) for status in MARKS if (number := subject.count()[status])],
+        "dtypes": dtypes,
+        "rows": [_row(subject.name, verdict, dtypes, texts) for verdict in subject.verdicts],
     }
 
 
-def _row(subject: str, verdict: Verdict, texts: _Texts) -> dict[str, Any]:
-    """One verdict, as the page shows it; message, case and script are there for what is red."""
-    used = verdict.budget_used or 0.0
+def _dtypes(verdicts: Sequence[Verdict]) -> list[str]:
+    """Those in which anything was measured, the widest first."""
+    measured = {dtype for verdict in verdicts for dtype in verdict.by_dtype or {}}
+    return [dtype for dtype in (*DTYPES, "mixed") if dtype in measured]
+
+
+def _row(subject: str, verdict: Verdict, dtypes: Sequence[str], texts: _Texts) -> dict[str, Any]:
+    """One verdict, as the page shows it; message, case, script and course are there for what is red."""
     message = texts.clip(failure_text(subject, verdict), "the JSON report") if verdict.red else ""
     reason = "" if verdict.red else (verdict.reason or "")
-    says = clean((reason.splitlines() or [verdict.statement])[0])[:300]
     return {
         "id": clean(verdict.property),
-        "family": clean(verdict.property.partition(".")[0]),
         "verdict": verdict.verdict,
         "cases": verdict.cases,
         "used": used_text(verdict),
-        "over": used > 1.0,
-        "width": f"{100 * min(1.0, used):.1f}",
-        "statement": clean(verdict.statement),
-        "says": says,
-        "searched": clean(f"{verdict.property} {subject} {says} {message[:500]}"),
+        "by_dtype": [_share(verdict, dtype) for dtype in dtypes],
+        "says": _short(clean((reason.splitlines() or [""])[0]), LONGEST_NAME),
         "message": message,
+        "gist": _gist(verdict) if verdict.red else "",
+        "course": plots.course(verdict.course) if verdict.red and texts.left else None,
         "case": texts.clip(_case(verdict), verdict.stored or "the JSON report") if verdict.red else "",
         "script": texts.clip(_script(verdict), verdict.repro or "") if verdict.red else "",
     }
 
 
+def _share(verdict: Verdict, dtype: str) -> dict[str, Any]:
+    used = (verdict.by_dtype or {}).get(dtype)
+    if used is None:
+        return {"text": "", "width": 0, "over": False}
+    return {"text": used_text(verdict.but(budget_used=used)), "width": round(100 * min(1.0, used)), "over": used > 1.0}
+
+
+def _gist(verdict: Verdict) -> str:
+    """The first line of what is wrong."""
+    lines = (verdict.mismatch or verdict.reason or verdict.statement).splitlines() or [""]
+    return _short(clean(lines[0]), 160)
+
+
 def _case(verdict: Verdict) -> str:
-    return "" if verdict.case is None else json.dumps(verdict.case.to_json(), indent=1, default=str)
+    return "" if verdict.case is None else json.dumps(verdict.case.to_json(), default=str)
 
 
 def _script(verdict: Verdict) -> str:

@@ -1,14 +1,17 @@
 """The report: every verdict on every subject, what was looked at, and where."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rnncheck.case import Case
 from rnncheck.subject import Claim
 from rnncheck.verdict import OPEN, Verdict
 
 SCHEMA = 1
+Choice = tuple[str, Any]
+"""A structural axis and one of its values."""
 
 
 class Failed(AssertionError):
@@ -17,16 +20,27 @@ class Failed(AssertionError):
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the promised combinations of ``strength`` structural axes were run and judged."""
+    """How many of the promised combinations of ``strength`` structural axes were run and judged.
+
+    pairs: the same for every two choices (axis, value): of the combinations with both, how many are (covered, promised)
+    """
 
     strength: int
     combinations: int
     covered: int
+    pairs: Mapping[tuple[Choice, Choice], tuple[int, int]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, int]:
+        """The totals; the map of pairs is drawn on the HTML page."""
+        return {"strength": self.strength, "combinations": self.combinations, "covered": self.covered}
 
 
 @dataclass(frozen=True)
 class SubjectReport:
-    """All verdicts on one subject, in the order of the catalog."""
+    """All verdicts on one subject, in the order of the catalog.
+
+    shown: some of the cases, whose gates are drawn on the HTML page
+    """
 
     name: str
     claims: dict[str, Claim]
@@ -34,6 +48,7 @@ class SubjectReport:
     cases: int
     coverage: Coverage
     verdicts: tuple[Verdict, ...]
+    shown: tuple[Case, ...] = ()
 
     def count(self) -> Counter[str]:
         """How many verdicts there are of each kind."""
@@ -46,7 +61,7 @@ class SubjectReport:
             "claims": {feature: asdict(claim) for feature, claim in self.claims.items()},
             "seconds": round(self.seconds, 3),
             "cases": self.cases,
-            "coverage": asdict(self.coverage),
+            "coverage": self.coverage.to_json(),
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
         }
 

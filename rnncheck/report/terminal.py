@@ -1,6 +1,7 @@
 """The report as a terminal shows it: a table, the failures in full, and a last line that says what it means."""
 
 from collections import Counter
+from math import inf
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -68,8 +69,8 @@ def _row(verdict: Verdict) -> tuple[RenderableType, ...]:
 
 
 def used_text(verdict: Verdict) -> str:
-    """The budget used, in per cent, or as a factor where it is a large one."""
-    if verdict.budget_used is None:
+    """The budget used, in per cent, or as a factor where it is a large one; nothing where it cannot be measured."""
+    if verdict.budget_used is None or verdict.budget_used == inf:
         return ""
     percent = 100 * verdict.budget_used
     return f"{percent:.0f} %" if percent < 1e4 else f"{verdict.budget_used:.0e} x"

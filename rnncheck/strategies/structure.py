@@ -3,6 +3,7 @@
 Random drawing leaves holes (100 examples reach 16 to 20 of the 24 combinations of four axes); a covering array does not.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations, product
@@ -126,7 +127,9 @@ def row_of(case: Case) -> dict[str, Any]:
     }  # fmt: skip
 
 
-Combination = tuple[tuple[str, Any], ...]
+Choice = tuple[str, Any]
+"""An axis and one of its values."""
+Combination = tuple[Choice, ...]
 
 
 def combinations_of(row: Row, strength: int) -> set[Combination]:
@@ -150,6 +153,12 @@ class Ledger:
     def visit(self, case: Case) -> None:
         """Enter a case that was run and judged."""
         self.covered |= combinations_of(row_of(case), self.strength) & self.promised
+
+    def pairs(self) -> dict[tuple[Choice, Choice], tuple[int, int]]:
+        """For every two choices that occur together: how many combinations with both are covered, and how many are promised."""
+        covered = Counter(pair for combination in self.covered for pair in combinations(combination, 2))
+        promised = Counter(pair for combination in self.promised for pair in combinations(combination, 2))
+        return {pair: (covered[pair], number) for pair, number in promised.items()}
 
     def to_json(self) -> dict[str, int]:
         """``{strength, combinations, covered}``."""

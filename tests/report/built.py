@@ -6,23 +6,25 @@ from rnncheck.report import Coverage, Report, SubjectReport
 from rnncheck.subject import Claim
 from rnncheck.verdict import Verdict
 
-HOSTILE = "mine.py:<script>alert(1)</script>[/b]|`\"'&\x1b[31m\x00\ud800 --> ]]> ```"
+HOSTILE = "mine.py:<script>alert(1)</script><img src=x onerror=alert(2)>[/b]|`\"'&\x1b[31m\x00\ud800\u202etxet --> ]]> ```"
 CASE = Case(Config("LSTM", 2, 3, batch_first=True), time=4, batch=3)
 STATEMENT = "Running a sequence in two pieces gives the same as running it at once."
 
 
 def verdict(status: str = "holds", property: str = "time.split", **fields) -> Verdict:
-    return Verdict(property, status, "metamorphic", 7, 0.12, STATEMENT).but(**fields)
+    return Verdict(property, status, "metamorphic", 7, 0.12, STATEMENT, by_dtype={"float32": 0.12, "mixed": 3.5}).but(**fields)
 
 
 def failing(property: str = "time.split", **fields) -> Verdict:
+    course = tuple((10.0 ** (t - 9), 3e-7) for t in range(5))
     told = {"mismatch": "output: 12 of 24 elements differ", "location": "time 2", "case": CASE, "budget_used": 3.5}
-    return verdict("fails", property, **{**told, "stored": ".rnncheck/failing/a.json", **fields})
+    return verdict("fails", property, **{**told, "course": course, "stored": ".rnncheck/failing/a.json", **fields})
 
 
 def report(*verdicts: Verdict, name: str = "mine.py:MyLSTM", **fields) -> Report:
     claims = {"packed": Claim(False, "probed", "raises TypeError")}
-    subject = SubjectReport(name, claims, 1.25, 9, Coverage(3, 312, 300), verdicts or (verdict(),))
+    coverage = Coverage(3, 312, 300, {(("bias", False), ("mode", "GRU")): (3, 4), (("bias", True), ("mode", "GRU")): (4, 4)})
+    subject = SubjectReport(name, claims, 1.25, 9, coverage, verdicts or (verdict(),), (CASE,))
     return Report({"rnncheck": "0.1.0", "torch": "2.13.0"}, 0, "ci", (subject,), **fields)
 
 

@@ -8,6 +8,8 @@ from rnncheck.report.html import html
 from tests.report.built import HOSTILE, everything
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def browser():
     if CHROMIUM is None:
         pytest.skip("no chromium is installed: the page was not opened")
     with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        launched = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
         launched.close()
 
@@ -26,7 +28,7 @@ def browser():
 def page(browser, tmp_path):
     """The page of a hostile report; complaints of the browser and dialogs are collected in ``page.complaints``."""
     file = tmp_path / "report.html"
-    file.write_text(html(everything("a" * 300 + HOSTILE)), encoding="utf-8")
+    file.write_text(html(everything(HOSTILE + "a" * 5000)), encoding="utf-8")
     context = browser.new_context(viewport={"width": 380, "height": 800}, permissions=["clipboard-read", "clipboard-write"])
     opened = context.new_page()
     opened.complaints = []
@@ -51,7 +53,7 @@ def test_the_page_opens_quietly_and_fits_a_narrow_window(page):
 def test_filters(page):
     page.select_option("#verdict", "fails")
     assert rows(page) == ["time.causal"]
-    assert page.locator("article:visible").count() == 1
+    assert page.locator(".failure:visible").count() == 1
     page.select_option("#verdict", "")
     page.select_option("#family", "life")
     assert rows(page) == ["life.copy", "life.pickle"]
@@ -61,11 +63,42 @@ def test_filters(page):
     assert page.complaints == []
 
 
+def test_the_tiles_choose_a_verdict(page):
+    page.click("button[data-choose=hung]")
+    assert rows(page) == ["life.pickle"] and page.input_value("#verdict") == "hung"
+    page.click("button[data-choose=hung]")
+    assert page.inner_text("#shown") == "9 of 9"
+
+
+def test_a_search_that_finds_nothing_hides_all(page):
+    page.fill("#text", "no such thing")
+    assert page.inner_text("#shown") == "0 of 9"
+    assert page.locator("section:visible").count() == 0
+
+
+def test_the_overview_names_what_is_pointed_at_and_leads_there(page):
+    path = page.locator("#glance path.hung")
+    path.hover()
+    assert page.inner_text("#pointed").endswith(": life.pickle hung")
+    path.click()
+    assert page.locator(".failure[data-id='life.pickle']").get_attribute("open") is not None
+    assert page.complaints == []
+
+
+def test_plots_are_drawn(page):
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    for shape in ("#glance path.fails", ".map path.all", ".map path.some", ".bars", ".course .area", ".course .over"):
+        box = page.locator(shape).first.bounding_box()
+        assert box is not None and box["width"] > 3 and box["height"] > 0, shape
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    assert page.complaints == []
+
+
 def test_copy(page):
-    page.locator("article button.copy").first.click()
-    page.wait_for_function("document.querySelector('article button.copy').textContent === 'copied'")
+    page.locator(".failure button.copy").first.click()
+    page.wait_for_function("document.querySelector('.failure button.copy').textContent === 'copied'")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith("time.causal does not hold for aaa") and "<script>alert(1)</script>" in copied
+    assert copied.startswith("time.causal does not hold for mine.py:<script>alert(1)</script>")
     assert page.complaints == []
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from io import StringIO
@@ -9,14 +10,21 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+import torch
 from rich.console import Console
 
+from rnncheck.case import Case
+from rnncheck.config import Config
+from rnncheck.gates import distribution
+from rnncheck.observation import near
+from rnncheck.report import plots
 from rnncheck.report.badge import badge
 from rnncheck.report.html import html
 from rnncheck.report.junit import junit
 from rnncheck.report.markdown import markdown
 from rnncheck.report.sarif import sarif
 from rnncheck.report.terminal import print_report
+from rnncheck.strategies.structure import Ledger
 from tests.report.built import CASE, HOSTILE, everything, failing, report, verdict
 
 SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
@@ -195,3 +203,49 @@ def test_badge(verdicts, fields, words):
     image = ElementTree.fromstring(badge(report(*verdicts, name=HOSTILE, **fields)))
     assert image.get("aria-label") == f"rnncheck: {words}"
     assert ("#1a7f37" in badge(report(*verdicts, **fields))) == (words == "1 hold")
+
+
+def test_what_is_allowed_and_what_is_off_over_time():
+    allowed = torch.tensor([1e-6, 1e-6, 2e-6])[:, None, None]
+    actual = torch.tensor([[[0.0, 0.0]], [[1e-7, 3e-6]], [[torch.nan, 0.0]]])
+    seen = near("output", actual, torch.zeros(3, 1, 2), allowed.expand(3, 1, 2), ("time", "batch", "features"))
+    first, second, third = seen.course()
+    assert first == pytest.approx((0.0, 1e-6)) and second == pytest.approx((3e-6, 1e-6)) and third[0] == float("inf")
+    assert (near("h_n", actual, actual, 0.0, ("layers*directions", "batch", "features"))).course() is None
+
+
+def test_a_course_is_drawn_and_its_worst_point_is_never_left_out():
+    steps = tuple((1e-9, 1e-6) for _ in range(999)) + ((float("inf"), 1e-6),)
+    shape = plots.course(steps)
+    over = [over for _, _, over in shape["dots"]]
+    assert len(over) <= plots.STEPS and over.count(True) == 1 and over[-1]
+    assert plots.course(((1.0, 0.5),)) is None and plots.course(((0.0, 0.0),) * 3) is None
+
+
+def test_the_map_of_coverage_tells_all_from_some_and_none():
+    a, b, c = ("bias", True), ("mode", "GRU"), ("mode", "LSTM")
+    shape = plots.coverage({(a, b): (2, 2), (a, c): (0, 2)})
+    assert set(shape["paths"]) == {"all", "none"}
+    assert [name for name, _ in shape["names"]] == ["bias yes", "mode GRU", "mode LSTM"]
+
+
+def test_pairs_of_the_ledger_add_up():
+    ledger = Ledger.over([{"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 2, "c": 4}], 3)
+    ledger.covered = {(("a", 1), ("b", 2), ("c", 3))}
+    assert ledger.pairs()[("a", 1), ("b", 2)] == (1, 2)
+    assert ledger.pairs()[("a", 1), ("c", 4)] == (0, 1)
+
+
+@pytest.mark.parametrize("mode, letters", [("LSTM", "ifog"), ("GRU", "rzn"), ("RNN_TANH", "h"), ("RNN_RELU", "")])
+def test_the_gates_of_a_case_are_shares(mode, letters):
+    case = Case(Config(mode, 2, 3, num_layers=2, bidirectional=True, batch_first=True), 4, 3, lengths=(2, 4, 1), hx="random")
+    shares = distribution([case, case.but(time=0, lengths=None)])
+    assert {letter for _, letter in shares} == set(letters)
+    assert all(sum(values) == pytest.approx(1.0) for values in shares.values())
+
+
+def test_a_page_of_many_subjects_stays_light():
+    many = [verdict("holds", f"time.p{i}", reason=None) for i in range(106)]
+    red = [failing(f"gate.p{i}", mismatch="x" * 5000) for i in range(20)]
+    subjects = [replace(report(*many, *red).subjects[0], name=f"mine.py:Layer{i}") for i in range(9)]
+    assert len(html(replace(report(), subjects=tuple(subjects))).encode()) < 850_000
