@@ -9,6 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from rnncheck.case import Case
 from rnncheck.deviation import Deviation
 from rnncheck.devices import is_here
 from rnncheck.engine.work import GIVE_UP, Done, Job
@@ -16,6 +17,7 @@ from rnncheck.judge import out_of_claim
 from rnncheck.property import Property
 from rnncheck.report.model import Coverage, SubjectReport
 from rnncheck.settings import Settings
+from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
 from rnncheck.subject import Claim, Subject
@@ -25,7 +27,9 @@ SHOWN = 24
 """Cases of which a report may show what went on inside."""
 BLOCK = 4
 """Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
-COST_OF_A_CASE = 20
+CHEAP = 2
+"""Runs of a property that is checked on large cases too."""
+COST_OF_A_CASE = 10
 """A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
 
 
@@ -46,16 +50,22 @@ class Account:
     alone: str | None = None
     refused: str | None = None
     missed: str | None = None
+    silent: str | None = None
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
         return max(1, self.prop.cost // COST_OF_A_CASE)
 
-    def wants(self) -> bool:
-        """Whether this applicable case is one to check: the first, and then one of ``share``."""
+    def wants(self, case: Any, *, fixed: bool = False) -> bool:
+        """Whether this applicable case is one to check: the first, and then one of ``share``, for each property another.
+
+        On large cases only what looks at one or two runs is checked, and what is about them.
+        """
+        if isinstance(case, Case) and is_large(case, fixed=fixed) and self.prop.cost > CHEAP and self.prop.stratum != "cliffs":
+            return False
         self.applicable += 1
-        start = zlib.crc32(self.prop.id.encode()) % self.share()
-        return self.failed is None and (self.applicable - 1) % self.share() in (0, start)[: 1 + (self.applicable > 1)]
+        turn = zlib.crc32(self.prop.id.encode()) % self.share()
+        return self.failed is None and (self.applicable == 1 or self.applicable % self.share() == turn)
 
     def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
         """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
@@ -63,6 +73,8 @@ class Account:
             self.refused = outcome.reason
         if outcome.status == "not_reached":
             self.missed = outcome.reason
+        if outcome.status == "not_applicable":
+            self.silent = outcome.reason
         if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
             return False
         self.cases += 1
@@ -104,6 +116,10 @@ class Docket:
         self.planned = self.settings.profile.cases
         self.given_up = None if is_here(self.device) else f"there is no device {self.device} here"
 
+    def has(self, device: str) -> bool:
+        """Whether this is about that device, or another of the same kind."""
+        return device.partition(":")[0] == self.device.partition(":")[0]
+
     def cases(self) -> Iterator[Any]:
         """The planned cases, in order."""
         found = plan(
@@ -121,7 +137,7 @@ class Docket:
         """Which properties to check on this case, cheap ones first."""
         return tuple(
             id for id, account in self.accounts.items()
-            if out_of_claim(account.prop, self.subject, case) is None and account.wants()
+            if out_of_claim(account.prop, self.subject, case) is None and account.wants(case, fixed=self.subject.fixed is not None)
         )  # fmt: skip
 
     def enter(self, done: Done) -> None:
@@ -164,10 +180,10 @@ class Docket:
                 verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why)
             )
         if account.cases:
-            return blank
+            return blank.but(reason=account.missed)
         if account.missed:
-            return blank.but(verdict="not_reached", reason=account.missed, budget_used=None)
-        status, reason = ("not_claimed", account.refused) if account.refused else self._why_not(prop)
+            return blank.but(verdict="not_reached", reason=account.missed, elsewhere=True, budget_used=None)
+        status, reason = self._why_not(account)
         return blank.but(verdict=status, reason=reason, budget_used=None)
 
     def _red(self, account: Account, blank: Verdict) -> Verdict:
@@ -192,7 +208,8 @@ class Docket:
                 location=explanation and explanation.location,
                 diagnosis=explanation and explanation.diagnosis,
             )
-        reasons = [line for line in (outcome.reason, account.alone) if line]
+        unexplained = account.shrunk and account.shrunk.explanation and account.shrunk.explanation.unexplained
+        reasons = [line for line in (outcome.reason, account.alone, unexplained) if line]
         return told.but(mismatch="\n".join(outcome.mismatches) or None, reason="\n".join(reasons) or None)
 
     @cached_property
@@ -201,10 +218,15 @@ class Docket:
         everything = replace(self.subject, claims={f: Claim(True, "declared") for f in self.subject.claims}, fixed=None)
         return list(islice(plan(everything, self.settings.dtypes, 2, 0, self.device), 60))
 
-    def _why_not(self, prop: Property) -> tuple[Any, str]:
+    def _why_not(self, account: Account) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""
+        prop = account.prop
+        if account.refused:
+            return "not_claimed", account.refused
         if self.given_up:
             return "not_reached", self.given_up
+        if account.silent:
+            return "not_applicable", account.silent
         lacking = self.subject.lacks(prop.needs)
         if lacking is not None:
             return "not_claimed", lacking

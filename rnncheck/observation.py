@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, isnan
 
 import torch
@@ -34,6 +35,10 @@ class Comparison:
 
     def worst(self) -> float:
         """The largest ratio; 0 where there is nothing to compare, infinite where the shapes differ."""
+        return self._worst
+
+    @cached_property
+    def _worst(self) -> float:
         if self.actual.shape != self.expected.shape:
             return inf
         return float(self.ratios().max()) if self.actual.numel() else 0.0

@@ -22,7 +22,7 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile("smoke", 2, 40, 20.0, 150),
-    "ci": Profile("ci", 3, 250, 60.0),
+    "ci": Profile("ci", 3, 300, 60.0),
     "nightly": Profile("nightly", 3, 10_000, 1800.0, 1000),
 }
 

@@ -35,6 +35,9 @@ def verify(
     seed: int = 0,
     jobs: int | None = None,
     engine: str = "processes",
+    address: str | None = None,
+    case_seconds: float | None = None,
+    memory_limit: str | None = None,
     device: str = "cpu",
     require: Sequence[str] = (),
     dtypes: Sequence[str] | None = None,
@@ -52,6 +55,9 @@ def verify(
     properties: comma-separated globs over the ids of the catalog
     profile:    "smoke", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its own
     engine:     "processes" (isolated workers), "inline", or "ray"
+    address:    of the Ray cluster, e.g. "auto"
+    case_seconds: wall time of one check until it counts as hung; default 20, and more for costly properties
+    memory_limit: what a worker may take beyond what it starts with, e.g. "2GiB"; default: its share of what is free
     device:     "cpu", "cuda", "cuda:1", "mps", "xpu", several with commas, or "all" that are found
     require:    devices without which the report is incomplete (exit code 3)
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
@@ -77,7 +83,9 @@ def verify(
     claimed = resolve.probe_all(subjects, engine, jobs)
     named = _by_device(claimed, devices)
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
-    running = make_engine(engine, workshop, jobs, devices=devices)
+    limits = {} if case_seconds is None else {"case_seconds": case_seconds}
+    memory = None if memory_limit is None else bytes_of(memory_limit)
+    running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
 
 
@@ -114,6 +122,18 @@ def _select(properties: str) -> list[Property]:
         return select(properties)
     except KeyError as glob:
         raise UsageError(f"properties = {properties!r}, but {glob} names no property; see: rnncheck list") from None
+
+
+def bytes_of(limit: str) -> int:
+    """``"2GiB"``, ``"512MiB"``, ``"2G"`` or ``"512M"`` (powers of 1024), as bytes.
+
+    >>> bytes_of("2GiB")
+    2147483648
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])(?:iB|B)?", limit.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"memory limit = {limit!r}, but should be a size such as 512MiB or 2GiB")
+    return int(float(match[1]) * {"M": 2**20, "G": 2**30}[match[2]])
 
 
 def seconds(budget: str | float) -> float:

@@ -34,7 +34,7 @@ class Forgetful(torch.nn.LSTM):
     def forward(self, input, hx=None):
         return super().forward(input)
 '''
-TINY = 'profile = "smoke"\nmax_examples = 4\nengine = "inline"\n'
+TINY = 'profile = "smoke"\nmax_examples = 16\nengine = "inline"\n'
 RIGHT = TINY + 'targets = ["mine.py:Right"]\nproperties = ["shape.output"]\n'
 FORGETFUL = TINY + 'targets = ["mine.py:Forgetful"]\nproperties = ["time.split"]\n'
 DEVIATION = '[[tool.rnncheck.deviations]]\nproperty = "time.split"\nreason = "known"\n'
@@ -173,7 +173,7 @@ def test_a_baseline_is_what_json_wrote(run, capsys, tmp_path):
 
 def test_verify_reads_deviations_from_a_file(run, capsys, tmp_path):
     (tmp_path / "known.toml").write_text(DEVIATION.replace("tool.rnncheck.", ""))
-    options = ["--properties", "time.split", "--profile", "smoke", "--max-examples", "4", "--engine", "inline"]
+    options = ["--properties", "time.split", "--profile", "smoke", "--max-examples", "16", "--engine", "inline"]
     assert run("", "verify", "mine.py:Forgetful", "--deviations", "known.toml", *options) == 0
     assert "1 known deviations" in capsys.readouterr().out
 

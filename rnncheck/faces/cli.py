@@ -47,6 +47,9 @@ def cli() -> None:
 @click.option("--seed", default="0", metavar="N|random", help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
+@click.option("--address", metavar="ADDRESS", help="Of the Ray cluster, e.g. auto or ray://host:10001.")
+@click.option("--case-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="A check that takes longer hangs.")
+@click.option("--memory-limit", metavar="2GiB", help="What a worker may take beyond what it starts with.")
 @report_options
 @click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure.")
 @click.option(

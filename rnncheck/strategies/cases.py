@@ -19,8 +19,6 @@ from rnncheck.values import Values
 SCALES = (1.0, 0.5, 2.0, 0.1, 5.0, 1e-3, 20.0)
 """Of weights and input: from nearly linear to saturated."""
 OVERRIDES = (0.0, 1.0, -1.0, 10.0, -100.0, 1e-6)
-CLIFFS = (1, 2, 3, 31, 32, 33, 127, 128, 129, 257)
-"""Sizes at which kernels change their path: vector widths, tiles, blocks."""
 
 
 @cache  # building a strategy costs more than drawing from it
@@ -77,7 +75,8 @@ def plain_case(row: Row, subject: Subject) -> Case:
     steps = {"sorted": ramp, "unsorted": _rotated(list(ramp), 1)}.get(row["form"])
     rows = None if row["form"] == "unbatched" else batch
     config = subject.fixed or _config(row, input_size, hidden_size, 0.5)
-    return Case(config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"])
+    return Case(config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
+                row["switches"])  # fmt: skip
 
 
 @st.composite
@@ -94,7 +93,7 @@ def cases(
     steps = draw(lengths(time, rows, descending=form == "sorted")) if form in ("sorted", "unsorted") else None
     return Case(
         config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
-        weights=draw(values()), biases=draw(values()), input=draw(values()), state=draw(values()),
+        row["switches"], weights=draw(values()), biases=draw(values()), input=draw(values()), state=draw(values()),
         seed=draw(_SEEDS),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""In which order a subject's cases are visited: every structural row once, then the odd ones, then depth."""
+"""In which order a subject's cases are visited: every structural row once, awkward sizes, then the odd ones, then depth."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,7 @@ from hypothesis.strategies import SearchStrategy, tuples
 from rnncheck.case import Case
 from rnncheck.falsify import draw
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
+from rnncheck.strategies.cliffs import on_cliffs
 from rnncheck.strategies.structure import rows
 from rnncheck.subject import Subject
 
@@ -18,12 +19,14 @@ CHUNK = 12
 
 
 def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, device: str = "cpu") -> Iterator[Any]:
-    """Cases without end: all rows with a plain case, all rows with degenerate sizes, all rows at random, …"""
+    """Cases without end: all rows with a plain case, some on cliffs, all rows with degenerate sizes, all at random, …"""
     if subject.kind == "clip":
         yield from _clip_cases(seed)
         return
     structure = rows(subject, dtypes, strength, device)
-    yield from (plain_case(row, subject) for row in structure)
+    plain = [plain_case(row, subject) for row in structure]
+    yield from plain
+    yield from on_cliffs(plain, fixed=subject.fixed is not None)
     for step in range(10**6 if structure else 0):
         yield from _drawn(structure, subject, degenerate_sizes(), 1, _mix(seed, step, 1))
         yield from _drawn(structure, subject, sizes(), DEPTH, _mix(seed, step, 2))

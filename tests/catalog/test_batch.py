@@ -1,14 +1,15 @@
 """batch.*: what each property catches, and what it lets through."""
 
+from itertools import islice
+
 import pytest
-from hypothesis import strategies as st
 
 from rnncheck.catalog import CATALOG
 from rnncheck.config import MODES
-from rnncheck.falsify import draw
 from rnncheck.judge import judge
-from rnncheck.strategies import cases, rows
-from rnncheck.strategies.cases import CLIFFS
+from rnncheck.strategies import rows
+from rnncheck.strategies.cases import plain_case
+from rnncheck.strategies.cliffs import SIZES, is_large, on_cliffs
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
@@ -50,18 +51,9 @@ def test_something_is_checked(prop):
     assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
 
 
-@st.composite
-def cliff_sizes(draw):
-    """[time, batch, input, hidden], small but for one that is a cliff."""
-    small = draw(st.permutations([2, 3, 4, 5]))
-    axis = draw(st.sampled_from([1, 3, 0, 2]))
-    small[axis] = draw(st.sampled_from(CLIFFS[:2:-1] if axis else (257, 256, 255, 1, 2)))
-    return small
-
-
 def cliff_cases(subject, count):
     structure = rows(subject, ("float32", "float64", "bfloat16", "float16"), 2)
-    return [draw(cases(row, subject, size=cliff_sizes()), 4, seed)[-1] for seed, row in enumerate(structure[:count])]
+    return list(islice(on_cliffs([plain_case(row, subject) for row in structure]), count))
 
 
 def judged_on_cliffs(subject, count):
@@ -71,6 +63,23 @@ def judged_on_cliffs(subject, count):
 @pytest.mark.parametrize("mutant", ["rocm-large-batch", "int32-offsets", "own-vector-tail", "long-sequence-limit"])
 def test_a_cliff_is_found(mutant):
     assert any(outcome.red for _, outcome in judged_on_cliffs(subject_of(MUTANTS[mutant]), 40))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_cliff_is_stood_on(mode):
+    """Each case is large on one axis alone, and its lengths fit; each size stands on each axis."""
+    found = cliff_cases(TORCH[mode], 100)
+    assert len(found) == 4 * len(SIZES) and all(is_large(case) for case in found)
+    for axis in ("hidden_size", "input_size"):
+        assert {getattr(case.config, axis) for case in found} >= set(SIZES)
+    for axis in ("time", "rows"):
+        assert {getattr(case, axis) for case in found} >= set(SIZES)
+    assert all(case.lengths is None or max(case.lengths) == case.time for case in found)
+
+
+def test_an_instance_keeps_its_own_sizes():
+    plain = cliff_cases(TORCH["GRU"], 8)[:4]
+    assert {case.config for case in on_cliffs(plain, fixed=True)} <= {case.config for case in plain}
 
 
 @pytest.mark.parametrize("mode", MODES)

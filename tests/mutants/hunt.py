@@ -59,7 +59,7 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
     for number, case in enumerate(islice(plan(subject, DTYPES, PROFILES["ci"].strength, 0), cases), 1):
         trial = trial_of(subject, case)
         for account in accounts:
-            if out_of_claim(account.prop, subject, case) is not None or not account.wants():
+            if out_of_claim(account.prop, subject, case) is not None or not account.wants(case, fixed=subject.fixed is not None):
                 continue
             outcome = judge(account.prop, trial)
             assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome

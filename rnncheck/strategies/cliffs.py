@@ -1,0 +1,42 @@
+"""Cases with one awkward size each: where kernels change their path, which small sizes never show.
+
+Vector widths, tiles and blocks end at powers of two; a long sequence and a wide batch have loops and offsets of their own.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import cycle, product
+
+from rnncheck.case import Case
+
+SIZES = (129, 33, 257, 64, 128, 32, 127, 31, 65)
+"""The telling ones first: a little beyond a power of two."""
+AXES = ("hidden_size", "batch", "time", "input_size")
+LARGE = 30
+"""A size beyond this makes a case a large one."""
+
+
+def is_large(case: Case, *, fixed: bool = False) -> bool:
+    """Whether a size of the case is beyond what is drawn at random; ``fixed``: whether the layer's own sizes are given."""
+    own = (0, 0) if fixed else (case.config.hidden_size, case.config.input_size)
+    return max(case.time, case.rows, *own) > LARGE
+
+
+def on_cliffs(plain: Sequence[Case], *, fixed: bool = False) -> Iterator[Case]:
+    """Each size on each axis, in one plain case after the other."""
+    turns = cycle(plain)
+    for size, axis in product(SIZES, [axis for axis in AXES if not (fixed and axis.endswith("_size"))]):
+        able = (case for case, _ in zip(turns, plain, strict=False) if axis != "batch" or case.batch is not None)
+        case = next(able, None)
+        if case is not None:
+            yield _stretched(case, axis, size)
+
+
+def _stretched(case: Case, axis: str, size: int) -> Case:
+    """The case with one size changed; lengths follow: as much shorter than all steps as they were, again and again."""
+    lengths, rows = case.lengths, size if axis == "batch" else case.rows
+    if lengths is not None:
+        longer = size - case.time if axis == "time" else 0
+        lengths = tuple(lengths[row % len(lengths)] + longer for row in range(rows))
+        lengths = tuple(sorted(lengths, reverse=True)) if case.sorted_lengths else lengths
+    changes = {"proj_size": (size + 1) // 2} if axis == "hidden_size" and case.config.proj_size else {}
+    return case.but(**{axis: size}, **changes, lengths=lengths)
