@@ -103,8 +103,8 @@ class Campaign:
                     self.stale.append(
                         f"{deviation.property} on {docket.subject.name}: the deviation expired on {deviation.expires}"
                     )
-                if deviation.case is not None and deviation.property in docket.accounts:
-                    case = store.case_from_json(docket.subject.kind, deviation.case)
+                case = None if deviation.case is None else store.case_from_json(docket.subject.kind, deviation.case)
+                if case is not None and deviation.property in docket.accounts and docket.has(case.device):
                     jobs.append(
                         (Job(next(self.numbers), "judge", docket.index, (case,), ((deviation.property,),)), deviation)
                     )

@@ -14,7 +14,8 @@ class DeviationError(ValueError):
 class Deviation:
     """``property`` does not hold on cases that match ``where``, because of ``reason``.
 
-    where: field -> a value, a list of values, or {"below": x, "above": y}; fields of Case or Config. Empty: every case
+    where: field -> a value, a list of values, {"below": x, "above": y}, or {"without": x} for a field that is a list; fields
+           of Case or Config. The device "cuda" is any of them. Empty: every case
     case:  the stored failing case as JSON, replayed first; a deviation that no longer occurs there is an error
     expires: the day after which it is no longer accepted
     """
@@ -50,12 +51,14 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _matches(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
+        if isinstance(value, list):
+            return "without" in wanted and wanted["without"] not in value
         if value is None:
             return False
         return value < wanted.get("below", float("inf")) and value > wanted.get("above", float("-inf"))
     if isinstance(wanted, list | tuple) and not isinstance(value, list | tuple):
         return value in wanted
-    return bool(value == wanted)
+    return bool(value == wanted) or isinstance(value, str) and value.partition(":")[0] == wanted
 
 
 def declare(given: Mapping[str, str] | Sequence[Deviation] | None) -> list[Deviation]:

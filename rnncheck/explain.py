@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from rnncheck import oracle
-from rnncheck.judge import our_mistake
+from rnncheck.judge import as_the_case_says, our_mistake
 from rnncheck.property import Property
 from rnncheck.repro.script import script
 from rnncheck.run import Run
@@ -32,8 +32,9 @@ def explain(prop: Property, trial: Trial, outcome: Outcome) -> Explanation:
     """All that can be said about a minimal failing case. A mistake of ours in it is told, and costs no verdict."""
     told = Explanation()
     try:
-        told = _where_and_why(trial, outcome)
-        return replace(told, script=script(trial.subject, prop, trial.case, outcome) if outcome.red else None)
+        with as_the_case_says(trial.case):
+            told = _where_and_why(trial, outcome)
+            return replace(told, script=script(trial.subject, prop, trial.case, outcome) if outcome.red else None)
     except Exception as mistake:
         return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
 

@@ -2,13 +2,17 @@
 
 import traceback
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
 
 from rnncheck.case import Case
 from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import ClipTrial
 from rnncheck.property import Property
 from rnncheck.subject import Malformed, NotClaimed, Subject
+from rnncheck.switches import switched
 from rnncheck.trial import NotReached, SubjectError, Trial, seeded
 from rnncheck.verdict import Outcome
 
@@ -18,13 +22,20 @@ def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:
     return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject, case)
 
 
+@contextmanager
+def as_the_case_says(case: Case | ClipCase) -> Iterator[None]:
+    """Inside, torch's backend switches are the case's, and its warnings are not shown."""
+    with switched(getattr(case, "switches", ()), case.device), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def rehearse(trial: Trial | ClipTrial) -> None:
     """Make the run that the case's properties share, by itself, so that a crash in it is known for what it is.
 
     What it raises is not lost: the run is not kept then, and each property that needs it raises it again.
     """
-    with suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with suppress(Exception), as_the_case_says(trial.case):
         trial.run  # noqa: B018
 
 
@@ -33,17 +44,19 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
 
     A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
     says so (and which our own tests do not accept): one broken check must not take the other verdicts with it.
+    Where the device has no memory left, the property is ``not_reached``.
     """
     unclaimed = out_of_claim(prop, trial.subject, trial.case)
     if unclaimed is not None:
         return unclaimed
     try:
-        with seeded(trial.case.seed, trial.case.device), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with seeded(trial.case.seed, trial.case.device), as_the_case_says(trial.case):
             seen = prop.check(trial.fork())
     except NotClaimed as refusal:
         return Outcome(prop.id, "not_claimed", reason=str(refusal))
     except SubjectError as error:
+        if out_of_memory(error):
+            return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {_first_line(error)}")
         return Outcome(prop.id, "errored", reason=_own_traceback(error))
     except NotReached as missing:
         return Outcome(prop.id, "not_reached", reason=str(missing))
@@ -78,9 +91,25 @@ def our_mistake(mistake: Exception) -> str:
     return f"{OUR_MISTAKE}: {type(mistake).__name__}: {mistake}\n{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
 
 
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether the device had no memory left: that says nothing about the subject, and the next case may fit again."""
+    while error is not None and not isinstance(error, torch.OutOfMemoryError):
+        error = error.__cause__
+    return error is not None
+
+
+def _first_line(error: SubjectError) -> str:
+    return str(error).splitlines()[0]
+
+
+CALLED_THROUGH = ("_call_impl", "_wrapped_call_impl")
+"""Frames of torch.nn.Module that lie between every call and the module's forward."""
+
+
 def _own_traceback(error: SubjectError) -> str:
     """What the subject raised and where, without our own frames above it."""
     frames = traceback.extract_tb(error.cause.__traceback__)
-    own = [frame for frame in frames if "/rnncheck/" not in frame.filename.replace("\\", "/")][-3:]
+    foreign = [frame for frame in frames if "/rnncheck/" not in frame.filename.replace("\\", "/")]
+    own = [frame for frame in foreign if frame.name not in CALLED_THROUGH][-3:]
     lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own]
     return "\n".join([str(error), *lines])

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import torch
 
 from rnncheck.case import Switch
 
-Setting = tuple[Any, str, Any]
-"""An object of torch.backends, an attribute of it, and its value."""
 OFFERED: Mapping[str, tuple[Switch, ...]] = {
     "cpu": ("onednn_off",),
     "cuda": ("cudnn_off", "cudnn_deterministic", "cudnn_benchmark", "tf32"),
@@ -27,32 +26,64 @@ def offered(device: str, switches: Iterable[Switch] | None = None) -> tuple[Swit
     return there if switches is None else tuple(switch for switch in switches if switch in there)
 
 
-def _settings(switches: set[str]) -> list[Setting]:
-    backends: Any = torch.backends
-    precision = "tf32" if "tf32" in switches else "ieee"
-    return [
-        (backends.mkldnn, "enabled", "onednn_off" not in switches),
-        (backends.cudnn, "enabled", "cudnn_off" not in switches),
-        (backends.cudnn, "benchmark", "cudnn_benchmark" in switches),
-        (backends.cudnn, "deterministic", "cudnn_deterministic" in switches),
-        (backends.cudnn.rnn, "fp32_precision", precision),
-        (backends.cuda.matmul, "fp32_precision", precision),
-    ]
+def settings(switches: Iterable[Switch] = (), device: str = "cpu") -> dict[str, Any]:
+    """What torch.backends is to be on this device with these switches and no others, by name, in this order.
+
+    onednn_off, cudnn_off: the backend is not used; cudnn_deterministic, cudnn_benchmark: cuDNN's own flags;
+    tf32: float32 products may use TF32 (torch's own default for cuDNN; here it has to be asked for).
+    """
+    chosen, kind = set(switches), device.partition(":")[0]
+    if kind == "cpu":
+        return {"mkldnn.enabled": "onednn_off" not in chosen}
+    if kind != "cuda":
+        return {}
+    tf32, precision = "tf32" in chosen, "tf32" if "tf32" in chosen else "ieee"
+    return {
+        "cudnn.enabled": "cudnn_off" not in chosen,
+        "cudnn.benchmark": "cudnn_benchmark" in chosen,
+        "cudnn.deterministic": "cudnn_deterministic" in chosen,
+        "cudnn.allow_tf32": tf32,  # the older flags first: where they and the newer ones differ, torch.export refuses to run
+        "cuda.matmul.allow_tf32": tf32,
+        "cudnn.rnn.fp32_precision": precision,
+        "cudnn.conv.fp32_precision": precision,
+        "cuda.matmul.fp32_precision": precision,
+    }
+
+
+def as_python(switches: Iterable[Switch], device: str) -> list[str]:
+    """The lines of a script that set what is not as torch has it by itself.
+
+    >>> as_python(["onednn_off"], "cpu")
+    ['torch.backends.mkldnn.enabled = False']
+    """
+    wanted, usual = settings(switches, device), {"mkldnn.enabled": True, "cudnn.enabled": True}
+    return [f"torch.backends.{name} = {value!r}" for name, value in wanted.items() if usual.get(name) != value]
 
 
 @contextmanager
-def switched(switches: Iterable[str] = ()) -> Iterator[None]:
-    """Inside, these of rnncheck.case.Switch are set and the others are not; afterwards everything is as it was.
-
-    onednn_off, cudnn_off: the backend is not used; cudnn_deterministic, cudnn_benchmark: cuDNN's own flags;
-    tf32: float32 products on a CUDA device may use TF32.
-    """
-    settings = _settings(set(switches))
-    before = [getattr(owner, name) for owner, name, _ in settings]
+def switched(switches: Iterable[Switch] = (), device: str = "cpu") -> Iterator[None]:
+    """Inside, these switches are set and the device's others are not (see settings); afterwards all is as it was."""
+    wanted = {_place(name): value for name, value in settings(switches, device).items()}
+    before = {place: _read(*place) for place in wanted}
     try:
-        for owner, name, value in settings:
-            setattr(owner, name, value)
+        for place, value in wanted.items():
+            setattr(*place, value)
         yield
     finally:
-        for (owner, name, _), value in zip(settings, before, strict=True):
-            setattr(owner, name, value)
+        for place, value in before.items():
+            if value is not None:
+                setattr(*place, value)
+
+
+def _place(name: str) -> tuple[Any, str]:
+    """The object of torch.backends that has the setting, and the setting's own name."""
+    owner, _, attribute = name.rpartition(".")
+    return attrgetter(owner)(torch.backends), attribute
+
+
+def _read(owner: Any, name: str) -> Any:
+    """None where torch refuses to say, because its older and newer flags for TF32 were set to differ."""
+    try:
+        return getattr(owner, name)
+    except RuntimeError:
+        return None

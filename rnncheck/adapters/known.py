@@ -1,6 +1,7 @@
 """What torch itself is known to break: declared deviations, each with its reason and the smallest case that shows it.
 
-Each was seen with plain torch 2.13; tests/adapters/test_known.py looks at all of them again.
+Each was seen with plain torch 2.13; tests/adapters/test_known.py looks at all of them again. Those of cuDNN are looked at
+where there is CUDA; they were not seen yet, but read in torch's source and libraries.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,6 +39,12 @@ def _layer(of: type, mode: Mode, property: str, reason: str, issue: str | None =
     return Known(of, Deviation(property, reason, where, issue, case=stored.to_json()))
 
 
+def _cudnn(of: type, mode: Mode, property: str, reason: str, training: bool | None = None) -> Known:
+    """What cuDNN does not do, on CUDA and where cuDNN is not switched off; its words are in torch's libraries."""
+    where = BY_CUDNN if training is None else {**BY_CUDNN, "training": training}
+    return _layer(of, mode, property, reason, ISSUES.get(reason), where=where, device="cuda", training=bool(training))
+
+
 def _clip(property: str, reason: str, issue: str | None = None, *gradients: Gradient, **arguments: Any) -> Known:
     case = ClipCase(gradients or (Gradient((2,)),), **arguments)
     return Known(torch.nn.utils.clip_grad_norm_, Deviation(property, reason, None, issue, case=case.to_json()))
@@ -45,6 +52,20 @@ def _clip(property: str, reason: str, issue: str | None = None, *gradients: Grad
 
 NO_BATCHING = "vmap has no batching rule for aten::{}"
 NOT_CHECKED = "the size of hx is checked only after it is put into the order of the packed batch"
+BY_CUDNN: dict[str, Any] = {"device": "cuda", "switches": {"without": "cudnn_off"}}
+ONLY_IN_TRAINING = "cuDNN: 'cudnn RNN backward can only be called in training mode'"
+NOT_TWICE = "cuDNN: 'Double backwards is not supported for CuDNN RNNs due to limitations in the CuDNN API'"
+NOT_FORWARD = "cuDNN: 'Trying to use forward AD with _cudnn_rnn that does not support it'"
+ISSUES = {ONLY_IN_TRAINING: "pytorch/pytorch#5878", NOT_TWICE: "pytorch/pytorch#20449"}
+DIFFERENTIATES = (
+    "weights.alive", "weights.trainable", "weights.parametrize", "gradient.reference", "gradient.numerical", "gradient.second",
+    "gradient.penalty", "gradient.every_output", "gradient.any_requires_grad", "gradient.accumulates", "gradient.split",
+    "gradient.reach", "agree.autocast", "agree.functional", "agree.compiled",
+)  # fmt: skip
+"""Properties that differentiate a layer in eval() too."""
+TWICE = ("gradient.second", "gradient.penalty")
+"""Properties that differentiate twice."""
+LAYERS: tuple[tuple[type, Mode], ...] = ((nn.RNN, "RNN_TANH"), (nn.GRU, "GRU"), (nn.LSTM, "LSTM"))
 CELLS: tuple[tuple[type, Mode], ...] = ((nn.RNNCell, "RNN_TANH"), (nn.GRUCell, "GRU"), (nn.LSTMCell, "LSTM"))
 KNOWN: tuple[Known, ...] = (
     _layer(nn.RNN, "RNN_TANH", "agree.vmap", NO_BATCHING.format("rnn_tanh, rnn_relu"), "pytorch/pytorch#134606"),
@@ -69,6 +90,10 @@ KNOWN: tuple[Known, ...] = (
            hx="random", batch=None),
     _layer(nn.LSTMCell, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
     *(_layer(of, mode, "reject.constructor", "the sizes of a cell are not checked") for of, mode in CELLS),
+    *(_cudnn(of, mode, "gradient.eval_is_train", ONLY_IN_TRAINING) for of, mode in LAYERS),
+    *(_cudnn(of, mode, property, ONLY_IN_TRAINING, training=False) for of, mode in LAYERS for property in DIFFERENTIATES),
+    *(_cudnn(of, mode, property, NOT_TWICE, training=True) for of, mode in LAYERS for property in TWICE),
+    *(_cudnn(of, mode, "gradient.forward_mode", NOT_FORWARD) for of, mode in LAYERS),
     _clip("clip.arguments", "max_norm is not checked: a negative one turns gradients round", "pytorch/pytorch#31367"),
     _clip("clip.nonfinite", "one infinite gradient makes all finite ones zero", "pytorch/pytorch#46849"),
     _clip("clip.empty", "norm_type=inf raises if a gradient has no elements", "meta-pytorch/torchrec#3891"),

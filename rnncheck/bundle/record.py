@@ -4,6 +4,7 @@ import platform
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from math import prod
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ from rnncheck.trial import SubjectError, Trial, seeded
 
 CASES = 40
 STRENGTH = 2
+MOST = 5_000
+"""Numbers among a case's gradients: with more, a few cases would make up the whole file."""
 
 
 def record(
@@ -41,8 +44,9 @@ def record(
     Raises UsageError where the target or an option cannot be used. What the subject raises is recorded.
     """
     subject, where = one_layer(target, kind), one_device(device)
-    planned = islice(plan(subject, tuple(dtypes or DTYPES), STRENGTH, seed, where), max_examples)
-    return recording(subject, where, seed, with_switches((without_chance(subject, case) for case in planned), switches))
+    planned = (without_chance(subject, case) for case in plan(subject, tuple(dtypes or DTYPES), STRENGTH, seed, where))
+    chosen = islice((case for case in planned if subject.fixed is not None or numbers(case) <= MOST), max_examples)
+    return recording(subject, where, seed, with_switches(chosen, switches))
 
 
 def one_layer(target: Any, kind: str | None = None) -> Subject:
@@ -70,6 +74,15 @@ def without_chance(subject: Subject, case: Case) -> Case:
     return case.but(dropout=0.0) if subject.fixed is None else case.but(training=False)
 
 
+def numbers(case: Case) -> int:
+    """How many are recorded: output and states, in train() the gradients of input and parameters too."""
+    config, rows = case.config, case.rows
+    states = config.num_layers * config.directions * (config.state_size + config.has_cell * config.hidden_size)
+    results = rows * (case.time * config.output_size + states)
+    weights = sum(map(prod, config.parameter_shapes().values()))
+    return results + case.training * (case.time * rows * config.input_size + weights)
+
+
 def with_switches(cases: Iterable[Case], switches: Sequence[Switch] | None) -> Iterator[Case]:
     """The cases with these switches instead of their own; as they are if there are none to set."""
     return (case if switches is None else case.but(switches=tuple(switches)) for case in cases)
@@ -83,7 +96,7 @@ def recording(subject: Subject, device: str, seed: int, cases: Iterable[Case]) -
 
 def one_case(subject: Subject, case: Case) -> Recorded:
     """What came of one case."""
-    with preserved(), warnings.catch_warnings(), switched(case.switches), seeded(case.seed, case.device):
+    with preserved(), warnings.catch_warnings(), switched(case.switches, case.device), seeded(case.seed, case.device):
         warnings.simplefilter("ignore")
         try:
             trial = Trial(subject, case)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
+from rnncheck.case import Switch
 from rnncheck.catalog import derivatives
 from rnncheck.catalog.moves import rows
 from rnncheck.catalog.transformed import as_onnx, compiled, exported, functional, scripted
@@ -96,7 +97,8 @@ def device(trial: Trial) -> Observation:
     found = torch.accelerator.current_accelerator()
     other = "cpu" if not trial.case.device.startswith("cpu") or found is None else found.type
     both_places = (trial, _moved(trial, other))
-    return every(_with(t, switches) for t in both_places for switches in ((), ("tf32",)) if t.x.is_cuda or not switches)
+    tf32: tuple[tuple[Switch, ...], ...] = ((), ("tf32",))
+    return every(_with(t, switches) for t in both_places for switches in tf32 if t.x.is_cuda or not switches)
 
 
 def _moved(trial: Trial, device: str) -> Trial:
@@ -105,10 +107,10 @@ def _moved(trial: Trial, device: str) -> Trial:
     return trial.but(device=device, x=trial.x.to(device), state=state, parameters=parameters)
 
 
-def _with(trial: Trial, switches: tuple[str, ...]) -> Observation:
+def _with(trial: Trial, switches: tuple[Switch, ...]) -> Observation:
     """The trial, with these backend switches set and no others, is right within the rounding that they allow."""
     t = trial.but(switches=switches)
-    with switched(switches):
+    with switched(switches, t.case.device):
         run = t.run_on(t.layer)
     return both(run, t.budget.truth, t.budget.allowed, f"on {t.case.device}{', TF32 on' if switches else ''}: ")
 
@@ -119,8 +121,8 @@ SURROUNDINGS: Mapping[str, Around] = {
     "no_grad": torch.no_grad,
     "enable_grad": torch.enable_grad,
     "oneDNN off": partial(switched, ("onednn_off",)),
-    "cuDNN off": partial(switched, ("cudnn_off",)),
-    "cuDNN deterministic": partial(switched, ("cudnn_deterministic",)),
+    "cuDNN off": partial(switched, ("cudnn_off",), "cuda"),
+    "cuDNN deterministic": partial(switched, ("cudnn_deterministic",), "cuda"),
 }
 """What a call may be made in, in this order on one layer."""
 

@@ -165,7 +165,9 @@ def parametrized(trial: Trial) -> Observation:
     parametrize.register_parametrization(owner, attribute, _Halved())
     during = trial.run_on(layer)
     with torch.enable_grad():
-        trial.read(*trial.call_on(layer, trial.x.clone(), trial.state)).output.sum().backward()
+        loss = trial.read(*trial.call_on(layer, trial.x.clone(), trial.state)).output.sum()
+    with subject_at_work("running backward"):
+        loss.backward()
     trained = getattr(owner.parametrizations, attribute).original.grad is not None
     parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
     after = both(trial.run_on(layer), before, 0.0, "parametrization removed: ")

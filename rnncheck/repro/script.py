@@ -9,6 +9,7 @@ from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.subject import Malformed, Subject
+from rnncheck.switches import as_python
 from rnncheck.trial import SubjectError
 from rnncheck.verdict import Outcome
 
@@ -33,4 +34,5 @@ def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     told += [f"Seen with torch {env['torch']}, Python {env['python']}, {env['platform']}, {env['cpu_capability']}."]
     lines = [line for text in told for line in textwrap.wrap(text, 116) or [""]]
     quoted = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
-    return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{subject.source}\n\n'
+    switches = "".join(f"{line}\n" for line in as_python(getattr(case, "switches", ()), case.device))
+    return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{subject.source}\n{switches}\n'

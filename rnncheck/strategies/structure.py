@@ -6,6 +6,7 @@ Random drawing leaves holes (100 examples reach 16 to 20 of the 24 combinations 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
 
@@ -13,6 +14,7 @@ from covertable import make
 
 from rnncheck.case import Case
 from rnncheck.subject import Subject
+from rnncheck.switches import offered
 
 Row = Mapping[str, Any]
 FORMS = {"batched": "batched", "unbatched": "unbatched", "sorted": "packed", "unsorted": "packed"}
@@ -46,6 +48,7 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         "layout": list(LAYOUTS),
         "training": [False, True] if subject.offers("training") else [False],
         "device": [device],
+        "switches": [(), *((switch,) for switch in offered(device))],
     }
 
 
@@ -81,8 +84,13 @@ CONSTRAINTS = (
 def rows(subject: Subject, dtypes: tuple[str, ...], strength: int = 3, device: str = "cpu") -> list[dict[str, Any]]:
     """Rows, one value an axis, in which every possible combination of ``strength`` axes occurs at least once."""
     domain = axes(subject, dtypes, device)
-    if not all(domain.values()):
-        return []
+    frozen = tuple((axis, tuple(values)) for axis, values in domain.items())
+    return [dict(row) for row in _covering(frozen, strength)] if all(domain.values()) else []
+
+
+@lru_cache(maxsize=32)  # a campaign asks for the same rows twice, and finding them takes half a second
+def _covering(frozen: tuple[tuple[str, tuple[Any, ...]], ...], strength: int) -> list[dict[str, Any]]:
+    domain = {axis: list(values) for axis, values in frozen}
     free = {axis: values for axis, values in domain.items() if len(values) > 1}
     settled = {axis: values[0] for axis, values in domain.items() if len(values) == 1}
     if len(free) < strength:
@@ -124,6 +132,7 @@ def row_of(case: Case) -> dict[str, Any]:
         "batch_first": config.batch_first, "bias": config.bias, "proj": config.proj_size > 0,
         "dropout": config.dropout > 0, "reset_after": config.reset_after, "form": form, "hx": case.hx,
         "dtype": case.dtype, "layout": case.layout, "training": case.training, "device": case.device,
+        "switches": case.switches,
     }  # fmt: skip
 
 
