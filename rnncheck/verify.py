@@ -90,10 +90,10 @@ def verify(
 
 
 def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:
-    """Each subject on each device; clip functions are judged on the first. The device is part of the name, unless cpu."""
+    """Each subject on each device, which is part of its name, unless cpu."""
     return [
         (subject if device == "cpu" else replace(subject, name=f"{subject.name} on {device}"), device)
-        for device in devices for subject in subjects if subject.kind == "layer" or device == devices[0]
+        for device in devices for subject in subjects
     ]  # fmt: skip
 
 

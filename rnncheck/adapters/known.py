@@ -56,7 +56,8 @@ BY_CUDNN: dict[str, Any] = {"device": "cuda", "switches": {"without": "cudnn_off
 ONLY_IN_TRAINING = "cuDNN: 'cudnn RNN backward can only be called in training mode'"
 NOT_TWICE = "cuDNN: 'Double backwards is not supported for CuDNN RNNs due to limitations in the CuDNN API'"
 NOT_FORWARD = "cuDNN: 'Trying to use forward AD with _cudnn_rnn that does not support it'"
-ISSUES = {ONLY_IN_TRAINING: "pytorch/pytorch#5878", NOT_TWICE: "pytorch/pytorch#20449"}
+TOO_LONG = "cuDNN refuses 65,536 steps, saying that its input is not contiguous"
+ISSUES = {TOO_LONG: "pytorch/pytorch#133751", ONLY_IN_TRAINING: "pytorch/pytorch#5878", NOT_TWICE: "pytorch/pytorch#20449"}
 DIFFERENTIATES = (
     "weights.alive", "weights.trainable", "weights.parametrize", "gradient.reference", "gradient.numerical", "gradient.second",
     "gradient.penalty", "gradient.every_output", "gradient.any_requires_grad", "gradient.accumulates", "gradient.split",
@@ -94,6 +95,7 @@ KNOWN: tuple[Known, ...] = (
     *(_cudnn(of, mode, property, ONLY_IN_TRAINING, training=False) for of, mode in LAYERS for property in DIFFERENTIATES),
     *(_cudnn(of, mode, property, NOT_TWICE, training=True) for of, mode in LAYERS for property in TWICE),
     *(_cudnn(of, mode, "gradient.forward_mode", NOT_FORWARD) for of, mode in LAYERS),
+    _cudnn(nn.LSTM, "LSTM", "numeric.many_steps", TOO_LONG),
     _clip("clip.arguments", "max_norm is not checked: a negative one turns gradients round", "pytorch/pytorch#31367"),
     _clip("clip.nonfinite", "one infinite gradient makes all finite ones zero", "pytorch/pytorch#46849"),
     _clip("clip.empty", "norm_type=inf raises if a gradient has no elements", "meta-pytorch/torchrec#3891"),

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.case import Switch
-from rnncheck.catalog import derivatives
+from rnncheck.catalog import captured, derivatives
 from rnncheck.catalog.moves import rows
 from rnncheck.catalog.transformed import as_onnx, compiled, exported, functional, scripted
-from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, padded
+from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, on_cuda, padded
 from rnncheck.observation import Observation, both, every, fact
 from rnncheck.property import Family, Where
 from rnncheck.run import Run
@@ -121,16 +121,20 @@ SURROUNDINGS: Mapping[str, Around] = {
     "no_grad": torch.no_grad,
     "enable_grad": torch.enable_grad,
     "oneDNN off": partial(switched, ("onednn_off",)),
-    "cuDNN off": partial(switched, ("cudnn_off",), "cuda"),
-    "cuDNN deterministic": partial(switched, ("cudnn_deterministic",), "cuda"),
 }
 """What a call may be made in, in this order on one layer."""
+SURROUNDINGS_ON_CUDA: Mapping[str, Around] = {
+    "cuDNN off": partial(switched, ("cudnn_off",), "cuda"),
+    "cuDNN deterministic": partial(switched, ("cudnn_deterministic",), "cuda"),
+    "another stream": captured.side_stream,
+}
+"""And on CUDA."""
 
 
 @agree("no_grad", formula="f(x) with no_grad, inference_mode, oneDNN off, ... = f(x)", kind="metamorphic",
        cost=8, source="fast paths that are taken without gradients", applies=deterministic)  # fmt: skip
 def no_grad(trial: Trial) -> Observation:
-    """With and without gradients, in inference mode, with and without oneDNN or cuDNN, the results are the same."""
+    """With and without gradients, in inference mode, oneDNN or cuDNN, on another stream, the results are the same."""
     layer = trial.layer  # built outside: what is created in inference mode can never have gradients
 
     def inside(name: str, around: Around) -> Observation:
@@ -141,8 +145,8 @@ def no_grad(trial: Trial) -> Observation:
             run = trial.read(*result).map(lambda part: part.detach().clone())
         return trial.same(run, f"{name}: ")
 
-    on_cuda = trial.x.is_cuda
-    return every(inside(name, around) for name, around in SURROUNDINGS.items() if on_cuda or "cuDNN" not in name)
+    also = SURROUNDINGS_ON_CUDA if trial.x.is_cuda else {}
+    return every(inside(name, around) for name, around in {**SURROUNDINGS, **also}.items())
 
 
 # transformations ------------------------------------------------------------------------------------------------------
@@ -255,3 +259,26 @@ def vmapped(trial: Trial) -> Observation:
     with subject_at_work("calling under vmap"), torch.no_grad():
         parts = mapped(trial.x, *(trial.state or ()))
     return trial.same(Run(*parts))
+
+
+@agree("captured", formula="replay(capture(f))(x) = f(x), f(x'), f(x)", kind="differential", cost=100,
+       source="torch.cuda.graph: what Python did while it was captured stays as it was", needs=("export",),
+       applies=deterministic & padded & at_least(batch=1) & on_cuda)  # fmt: skip
+def captured_layer(trial: Trial) -> Observation:
+    """A call captured as a CUDA graph gives, replayed, what the layer gives: on the same numbers, on others, and again."""
+    t = trial.but(layout="contiguous", training=False)
+    other = t.but(x=t.like(t.x, "another input"), state=t.state and tuple(t.like(h, f"another {i}") for i, h in enumerate(t.state)))
+    layer, arguments = t.layer, [_flat(*one.lay_out(one.x, one.state)) for one in (t, other)]
+
+    def call(x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        return _flat(*layer(x, state or None))
+
+    with subject_at_work("capturing a call"), torch.no_grad():
+        replay = captured.CAPTURES[t.x.device.type](call, arguments[0])
+        first, another, again = (replay(*given) for given in (*arguments, arguments[0]))
+    same = t.same(t.read(first[0], first[1:]), "replayed: ") & t.same(t.read(again[0], again[1:]), "replayed again: ")
+    return same & other.same(other.read(another[0], another[1:]), "replayed on other numbers: ")
+
+
+def _flat(x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+    return x, *(state or ())

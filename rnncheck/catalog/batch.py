@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
+from rnncheck.case import Case
 from rnncheck.catalog.derivatives import agree
 from rnncheck.catalog.moves import pick, rows, side_by_side
 from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded, unbatched
 from rnncheck.observation import Observation, both, equal, every, near
-from rnncheck.property import Family
+from rnncheck.property import Family, Where
 from rnncheck.run import Run
 from rnncheck.trial import Trial
 
@@ -164,3 +165,32 @@ def cliffs(trial: Trial) -> Observation:
     starts = range(0, trial.batch, PIECE)
     pieces = (rows(trial, range(start, min(start + PIECE, trial.batch))).run for start in starts)
     return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(side_by_side(pieces), "in pieces: ")
+
+
+MANY = 65_600
+"""A little more than 16 bits can count."""
+
+
+def numbers(case: Case) -> int:
+    """How many a sequence takes in one layer: its input, or what its gates are made of."""
+    config = case.config
+    return case.time * max(config.input_size, config.directions * len(config.gates) * config.hidden_size)
+
+
+narrow = Where("at most 150 numbers a sequence", lambda case: numbers(case) <= 150)
+
+
+@batch(
+    "many",
+    formula="f(x[:, i])[:, k] = f(x)[:, i_k], 65,600 sequences",
+    kind="metamorphic",
+    cost=400,
+    source="blocks of a CUDA grid: at most 65,535 along y and z; indices of 16 bits",
+    applies=batched & at_least(batch=2) & deterministic & narrow,
+)
+def many(trial: Trial) -> Observation:
+    """Of more than 65,535 sequences each gives what it gives among a few."""
+    t = trial.but(training=False, layout="contiguous")
+    picked = torch.randint(0, t.batch, (MANY,), generator=trial.generator("sequences, many times")).tolist()
+    allowed = t.budget.allowed.map(lambda part: 2 * part)
+    return both(rows(t, picked).run, pick(t.run, picked), pick(allowed, picked))

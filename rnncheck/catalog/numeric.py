@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.words import at_least, deterministic, differentiable, saturating
+from rnncheck.catalog.words import at_least, deterministic, differentiable, on_cuda, padded, saturating
 from rnncheck.observation import Observation, both, every, identical
 from rnncheck.property import Family
 from rnncheck.run import Run
@@ -89,6 +89,40 @@ def reached(trial: Trial, step: int, row: int) -> Run:
     h_n = torch.stack(states)[..., None]
     sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
     return Run(output, *(h_n.expand(-1, -1, size) for size in sizes))
+
+
+STEPS = (65_535, 65_536)
+SETTLED = 1200
+"""After so many steps nothing is left of the initial state."""
+
+
+@numeric(
+    "many_steps",
+    formula="x periodic: f(x[:65,535]) and f(x[:65,536]) end as f(x[:n]) does, n small",
+    kind="metamorphic",
+    cost=3000,
+    source="cuDNN: time above 65,535; pytorch/pytorch#133751",
+    applies=deterministic & padded & at_least(time=2, batch=1) & on_cuda,
+    needs=("load",),
+)
+def many_steps(trial: Trial) -> Observation:
+    """Beyond 65,535 steps it goes on as before: what comes again and again gives, where it ends, what it gave earlier."""
+    t = trial.but(training=False, layout="contiguous", parameters=moderate_parameters(trial))
+
+    def repeated(steps: int) -> Trial:
+        return t.but(x=t.x.repeat(1 + steps // t.time, 1, 1)[-steps:])
+
+    def ends_alike(steps: int) -> Observation:
+        short = repeated(steps - (steps - SETTLED) // t.time * t.time)
+        allowed = _end(short.budget.allowed, t.time).map(lambda part: 2 * part)
+        return both(_end(repeated(steps).run, t.time), _end(short.run, t.time), allowed, f"{steps} steps: ")
+
+    return every(map(ends_alike, STEPS))
+
+
+def _end(run: Run, steps: int) -> Run:
+    """The last steps of a run, and its states."""
+    return Run(run.output[-steps:], *run.state)
 
 
 @numeric(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.case import Case
+from rnncheck.case import Case, Layout
 from rnncheck.catalog.lively import is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
@@ -18,7 +18,7 @@ from rnncheck.config import Config
 from rnncheck.observation import Observation, both, every, fact, identical, near, within
 from rnncheck.property import Family
 from rnncheck.subject import Layer
-from rnncheck.trial import Trial, seeded, subject_at_work
+from rnncheck.trial import Trial, lay_out, seeded, subject_at_work
 
 weights = Family("weights")
 
@@ -86,6 +86,23 @@ def trainable(trial: Trial) -> Observation:
     torch.optim.SGD(trained.values(), lr=0.1).step()
     moved = not torch.equal(t.run_on(t.layer).output, before.output)
     return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
+
+
+# read -----------------------------------------------------------------------------------------------------------------
+
+PLACES: tuple[Layout, ...] = ("strided", "transposed", "offset")
+
+
+@weights("scattered", formula="f(x; W anywhere in memory) = f(x; W contiguous)", cost=4, kind="metamorphic",
+         source="cuDNN: 'RNN module weights are not part of single contiguous chunk of memory'", needs=("load", "module"),
+         applies=deterministic)  # fmt: skip
+def scattered(trial: Trial) -> Observation:
+    """Parameters that are strided, transposed or offset in memory give what contiguous ones give."""
+    layer = trial.build()
+    with subject_at_work("moving its parameters in memory"):
+        for number, parameter in enumerate(layer.module.parameters()):
+            parameter.data = lay_out(parameter.detach(), PLACES[number % len(PLACES)])
+    return trial.same(trial.run_on(layer))
 
 
 # written --------------------------------------------------------------------------------------------------------------

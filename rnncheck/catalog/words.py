@@ -16,6 +16,7 @@ __all__ = [
     "hx_given",
     "is_float32",
     "is_gru",
+    "on_cuda",
     "one_direction",
     "one_layer",
     "packed",
@@ -48,6 +49,7 @@ saturating = Where("tanh or gates, no relu", lambda case: case.config.mode != "R
 has_dropout = Where("dropout between layers", lambda case: case.config.dropout > 0 and case.config.num_layers > 1)
 hx_given = Where("hx given", lambda case: case.hx != "none")
 is_float32 = Where("float32", lambda case: case.dtype == "float32")
+on_cuda = Where("a CUDA device", lambda case: case.device.startswith("cuda"))
 differentiable = Where("train()", lambda case: case.training)
 
 

@@ -21,7 +21,7 @@ CHUNK = 12
 def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, device: str = "cpu") -> Iterator[Any]:
     """Cases without end: all rows with a plain case, some on cliffs, all rows with degenerate sizes, all at random, …"""
     if subject.kind == "clip":
-        yield from _clip_cases(seed)
+        yield from _clip_cases(seed, device)
         return
     structure = rows(subject, dtypes, strength, device)
     plain = [plain_case(row, subject) for row in structure]
@@ -53,8 +53,8 @@ def _mix(*numbers: int) -> int:
     return mixed
 
 
-def _clip_cases(seed: int) -> Iterator[Any]:
+def _clip_cases(seed: int, device: str) -> Iterator[Any]:
     from rnncheck.strategies.clip import clip_cases
 
     for step in range(10**6):
-        yield from draw(clip_cases(), 50, _mix(seed, step))[bool(step) :]
+        yield from draw(clip_cases(device=device), 50, _mix(seed, step))[bool(step) :]
