@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from beartype.door import is_bearable
 from jaxtyping import TypeCheckError, jaxtyped
 from torch import Tensor
 from torch._subclasses import FakeTensor
+from torch.fx._symbolic_trace import is_fx_symbolic_tracing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,11 +59,12 @@ def checked(fn: Callable[P, R]) -> Callable[P, R]:
     on a function or a method, below ``staticmethod`` or ``classmethod``; on whole layers and cells rather than on the
     step inside a loop, for a call costs some 30 microseconds more (next to nothing while the checks are off).
 
-    It steps aside under torch.compile, torch.export and torch.jit.trace, where a jaxtyping check is evaluated on
-    something that is no tensor and lies. Under vmap it sees the shape of one example.
+    It steps aside under torch.compile, torch.export, torch.jit.trace and torch.fx, where a jaxtyping check is evaluated
+    on something that is no tensor and lies. Under vmap it sees the shape of one example.
 
-    Raises jaxtyping.TypeCheckError (a TypeError) at the call; TypeError at once if nothing is annotated, and at the
-    first call if an annotation is a string that does not resolve: neither could ever fail.
+    Raises jaxtyping.TypeCheckError (a TypeError) at the call; TypeError at once if nothing is annotated, or if it is a
+    coroutine, a generator or a class, and at the first call if an annotation is a string that does not resolve: none of
+    these could ever fail.
 
     >>> from jaxtyping import Float
     >>> from torch import Tensor
@@ -75,6 +78,58 @@ def checked(fn: Callable[P, R]) -> Callable[P, R]:
         ...
     jaxtyping.TypeCheckError: Type-check error whilst checking the parameters of ...readout...
     """
+    return on_functions("checked", _checked)(fn)
+
+
+def on_functions(decorator: str, decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``decorate`` for functions, also for those inside a staticmethod, classmethod or property.
+
+    Raises TypeError for what it would see nothing of: a coroutine's or generator's result does not exist yet when the call
+    returns, and a class or module is called in many ways.
+    """
+
+    def outer(target: Any) -> Any:
+        if isinstance(target, staticmethod | classmethod):
+            return type(target)(outer(target.__func__))
+        if isinstance(target, property):
+            return target.getter(outer(target.fget))
+        kinds = {
+            "a coroutine or generator: decorate the function that makes its values": _is_lazy(target),
+            "a class: decorate its methods": inspect.isclass(target),
+            "a module: decorate the forward of its class": isinstance(target, torch.nn.Module),
+            "not a function": not callable(target),
+        }
+        for what, is_so in kinds.items():
+            if is_so:
+                raise TypeError(f"{decorator}: {name_of(target)} is {what}")
+        return decorate(target)
+
+    return outer
+
+
+def _is_lazy(fn: Any) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn)
+
+
+def name_of(fn: Any) -> str:
+    """The name to call a function by; a partial goes by its function's."""
+    fn = fn.func if isinstance(fn, functools.partial) else fn
+    if inspect.isbuiltin(fn):
+        return fn.__name__
+    return str(getattr(fn, "__qualname__", None) or type(fn).__qualname__)
+
+
+def being_traced() -> bool:
+    """Whether a call is recorded or compiled here rather than made: what it is given has no values."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or is_fx_symbolic_tracing()
+
+
+def transformed() -> bool:
+    """Whether this is inside vmap, grad, jvp or another transformation of functions."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _checked(fn: Callable[P, R]) -> Callable[P, R]:
     if not getattr(fn, "__annotations__", None):
         raise TypeError(f"{_name(fn)} has no annotations: there is nothing to check")
     typed: Callable[P, R] | None = None
@@ -82,13 +137,28 @@ def checked(fn: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(fn)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         nonlocal typed
-        if torch.compiler.is_compiling() or not _enabled or torch.jit.is_tracing():
+        if not _enabled or being_traced():
             return fn(*args, **kwargs)
         if typed is None:  # at the first call, when every name in an annotation is defined
             typed = _typed(fn)
-        return typed(*args, **kwargs)
+        try:
+            return typed(*args, **kwargs)
+        except TypeCheckError as error:
+            _tell_values(error, fn, args, kwargs)
+            raise
 
     return wrapper
+
+
+def _tell_values(error: TypeCheckError, fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """Add the smallest and largest element of the argument in question, where it is an argument of fn's."""
+    text = str(error)
+    found = re.search(r"typechecking parameter '(\w+)'", text)
+    if found is None or not text.startswith(f"Type-check error whilst checking the parameters of {_name(fn)}."):
+        return
+    value = inspect.signature(fn).bind(*args, **kwargs).arguments.get(found[1])
+    if isinstance(value, Tensor) and (seen := bounds(value)) is not None:
+        error.args = (f"{text}\nThe elements of {found[1]!r} go from {seen[0]:g} to {seen[1]:g}.",)
 
 
 def _typed(fn: Callable[P, R]) -> Callable[P, R]:
@@ -146,8 +216,9 @@ def _seen(value: object) -> str:
         return f"({', '.join(map(_seen, value))})"
     if not isinstance(value, Tensor):
         return repr(value)
-    low, high = bounds(value)
-    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)} with elements from {low:g} to {high:g}"
+    seen = bounds(value)
+    elements = "" if seen is None else f" with elements from {seen[0]:g} to {seen[1]:g}"
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}{elements}"
 
 
 def _spelled(hint: Any) -> str:
@@ -162,17 +233,32 @@ def _spelled(hint: Any) -> str:
     return getattr(hint, "__name__", repr(hint))
 
 
-def bounds(values: Tensor) -> tuple[float, float]:
-    """(smallest, largest) element, NaN if one is; (0, 0) where there is none to see: empty, meta and fake tensors.
+def bounds(values: Tensor) -> tuple[float, float] | None:
+    """(smallest, largest) element, NaN if one is; None where there is none to see, or it is no real number.
 
-    Under vmap, jvp and grad it looks through to the elements of all examples.
+    There is none in empty, meta and fake tensors, and while the operations on tensors are recorded (make_fx). Under vmap,
+    jvp and grad it looks through to the elements of all examples.
     """
-    values = torch.func.debug_unwrap(values.detach())
-    if values.numel() == 0 or values.is_meta or isinstance(values, FakeTensor):
-        return 0.0, 0.0
-    low, high = torch.aminmax(values)
-    return low.item(), high.item()
+    values = seen_through(values)
+    if values.numel() == 0 or values.is_meta or values.is_complex() or isinstance(values, FakeTensor):
+        return None
+    if torch._C._len_torch_dispatch_stack():  # a mode that records or counts operations: ours are none of its business
+        return None
+    low, high = torch.aminmax(values.to(torch.uint8) if values.dtype == torch.bool else values)
+    return float(low.item()), float(high.item())
+
+
+def within(values: Tensor, low: float, high: float) -> bool:
+    """Whether every element that can be seen lies in [low, high]; NaN does not."""
+    seen = bounds(values)
+    return seen is None or (low <= seen[0] and seen[1] <= high)
+
+
+def seen_through(values: Tensor) -> Tensor:
+    """The plain tensor inside what vmap, jvp and grad wrap, dense, without a graph."""
+    plain = torch.func.debug_unwrap(values.detach())
+    return plain if plain.layout == torch.strided else plain.to_dense()
 
 
 def _name(fn: Callable[..., Any]) -> str:
-    return f"{fn.__module__}.{fn.__qualname__}"
+    return f"{getattr(fn, '__module__', '?')}.{name_of(fn)}"

@@ -1,6 +1,7 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,17 +43,25 @@ class subject_at_work:
     A KeyboardInterrupt is the user's, unless SIGINT is ignored, as it is in isolated workers: then it is the subject's.
     """
 
+    _inside = threading.local()
+
     def __init__(self, doing: str) -> None:
         self.doing = doing
 
     def __enter__(self) -> None:
-        return None
+        self._inside.depth = self.depth() + 1
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
+        self._inside.depth = self.depth() - 1
         interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
         judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
         if cause is not None and not interrupted and not judged:
             raise SubjectError(self.doing, cause) from cause
+
+    @classmethod
+    def depth(cls) -> int:
+        """How deep inside a subject this thread is: what a program does around its own calls is left out there."""
+        return getattr(cls._inside, "depth", 0)
 
 
 @contextmanager

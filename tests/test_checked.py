@@ -13,8 +13,10 @@ import pytest
 import torch
 from jaxtyping import Float, TypeCheckError
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import rnncheck.nn
+from rnncheck.cells.types import Gate, State
 from rnncheck.contracts import checked, checking
 
 
@@ -213,3 +215,18 @@ def test_it_is_on_in_the_layers():
         layer(x)
     with checking(False):
         assert layer(x)[1].shape == (1, 4, 1)
+
+
+def test_the_values_of_an_argument_that_is_no_gate_are_told():
+    @checked
+    def keep(f: Gate, c: State) -> State:
+        return f * c
+
+    with pytest.raises(TypeCheckError, match="The elements of 'f' go from 0 to 1.5."):
+        keep(torch.tensor([[0.0, 1.5]]), torch.ones(1, 2))
+
+
+def test_it_steps_aside_under_fx():
+    module, x = Readout(), torch.ones(2, 3)
+    assert torch.equal(torch.fx.symbolic_trace(module)(x), module(x))
+    assert torch.equal(make_fx(module)(x)(x), module(x))

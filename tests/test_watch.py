@@ -1,5 +1,8 @@
 """watch(): quiet on a healthy model, and it says what it sees on one that is not."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -80,3 +83,26 @@ def test_a_wrong_shape_is_told():
 def test_a_model_without_recurrent_layers_is_refused():
     with pytest.raises(ValueError, match="there is no recurrent layer inside"):
         rnncheck.watch(nn.Linear(2, 2))
+
+
+def test_a_watched_model_is_copied_pickled_and_compiled():
+    model = Tagger(typed.GRU(3, 4))
+    with rnncheck.watch(model, sample=1.0) as seen:
+        x = torch.randn(5, 2, 3)
+        expected = model(x)
+        for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), nn.DataParallel(model),
+                      torch.compile(model, fullgraph=True, backend="eager"), torch.func.vmap(model, in_dims=1, out_dims=1)):
+            assert torch.allclose(other(x), expected, atol=1e-6)
+    assert seen.calls == 3  # the model's own, its copy's and DataParallel's
+
+
+def test_that_nothing_was_looked_at_is_told():
+    model = Tagger(typed.GRU(3, 4))
+    with pytest.warns(ContractWarning, match="no call of rnn was looked at: none was made, or all were compiled"), \
+            rnncheck.watch(model, sample=1.0):
+        torch.compile(model, fullgraph=True, backend="eager")(torch.randn(5, 2, 3))
+
+
+def test_an_unknown_policy_is_refused_before_anything_runs():
+    with pytest.raises(ValueError, match="policy = 'shout'"):
+        rnncheck.watch(nn.LSTM(2, 3), policy="shout")

@@ -6,19 +6,17 @@ from beartype.vale import Is
 from jaxtyping import Float
 from torch import Tensor
 
-from rnncheck.contracts import bounds
+from rnncheck.contracts import within
 
 
 def in_unit_interval(values: Tensor) -> bool:
     """Whether every element lies in [0, 1]; NaN does not."""
-    low, high = bounds(values)
-    return low >= 0.0 and high <= 1.0
+    return within(values, 0.0, 1.0)
 
 
 def in_symmetric_interval(values: Tensor) -> bool:
     """Whether every element lies in [-1, 1]; NaN does not."""
-    low, high = bounds(values)
-    return low >= -1.0 and high <= 1.0
+    return within(values, -1.0, 1.0)
 
 
 Projected: TypeAlias = Float[Tensor, "*batch gates"]

@@ -1,22 +1,25 @@
 """Contracts for code that runs: gates in [0, 1], bounded results, clipped gradients, agreement with a reference.
 
-Each steps aside under torch.compile, torch.export and torch.jit.trace, and while ``rnncheck.contracts.checking(False)``.
+Each steps aside where a call is compiled, exported or traced, and while ``rnncheck.contracts.checking(False)``.
 What happens on a violation is a policy: "raise" ContractViolation, "warn" once per function, "log", or "count".
 """
 
+import dataclasses
 import functools
 import inspect
 import logging
 import random
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isnan
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from rnncheck import contracts
+from rnncheck.contracts import name_of, on_functions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,25 +53,33 @@ def violate(name: str, message: str, policy: Policy, first: bool | None = None) 
 
 def active() -> bool:
     """Whether contracts are looked at here: not while compiling, tracing, or switched off."""
-    return contracts.enabled() and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+    return contracts.enabled() and not contracts.being_traced()
 
 
-def tensors_in(result: Any, path: str = "result") -> Iterator[tuple[str, Tensor]]:
-    """(where, tensor) of every floating-point tensor in nested tuples, lists, dicts and named tuples."""
+def values_in(result: Any, path: str = "result") -> Iterator[tuple[str, Tensor]]:
+    """(where, tensor) of every tensor and number in nested tuples, lists, dicts, named tuples and dataclasses."""
     if isinstance(result, Tensor):
-        if result.is_floating_point():
-            yield path, result
-    elif isinstance(result, dict):
+        yield path, result
+    elif isinstance(result, int | float):
+        yield path, torch.tensor(result, dtype=torch.float64 if isinstance(result, float) else None)
+    elif isinstance(result, Mapping):
         for key, value in result.items():
-            yield from tensors_in(value, f"{path}[{key!r}]")
+            yield from values_in(value, f"{path}[{key!r}]")
     elif isinstance(result, tuple | list):
         names = getattr(result, "_fields", None)
         for i, value in enumerate(result):
-            yield from tensors_in(value, f"{path}.{names[i]}" if names else f"{path}[{i}]")
+            yield from values_in(value, f"{path}.{names[i]}" if names else f"{path}[{i}]")
+    elif dataclasses.is_dataclass(result) and not isinstance(result, type):
+        for field in dataclasses.fields(result):
+            yield from values_in(getattr(result, field.name), f"{path}.{field.name}")
 
 
 def bounded(low: float, high: float, *, policy: Policy = "raise") -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Every floating-point tensor returned lies in [low, high] and is a number.
+    """Every floating-point tensor returned lies in [low, high] and is a number; and there is one.
+
+    Looked into are tuples, lists, dicts, named tuples and dataclasses. Integers (lengths, indices) are looked at only
+    where there is nothing else. Raises ValueError if no number could lie in [low, high], and TypeError for what is no
+    plain function or method.
 
     >>> @bounded(-1, 1)
     ... def candidate(a: Tensor) -> Tensor:
@@ -78,39 +89,50 @@ def bounded(low: float, high: float, *, policy: Policy = "raise") -> Callable[[C
         ...
     rnncheck.faces.decorators.ContractViolation: candidate: result[1] = 2, but should lie in [-1, 1] (shape (2,), float32)
     """
-    _known(policy)
+    known(policy)
+    if not low <= high:
+        raise ValueError(f"bounded({low!r}, {high!r}): low should be at most high")
 
     def decorate(fn: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(fn)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
             result = fn(*args, **kwargs)
-            if active():
-                for where, tensor in tensors_in(result):
-                    message = out_of_bounds(tensor, low, high)
-                    if message:
-                        violate(fn.__qualname__, f"{fn.__qualname__}: {where}{message}", policy)
+            if active() and (message := _out_of_bounds(result, low, high)) is not None:
+                violate(name_of(fn), f"{name_of(fn)}: {message}", policy)
             return result
 
         return wrapper
 
-    return decorate
+    return on_functions(f"bounded({low:g}, {high:g})", decorate)
+
+
+def _out_of_bounds(result: Any, low: float, high: float) -> str | None:
+    """What is wrong with a result, or None."""
+    values = list(values_in(result))
+    found = [(where, tensor) for where, tensor in values if tensor.is_floating_point()] or values
+    if not found:
+        return f"returned {type(result).__name__}, but should return a tensor that can lie in [{low:g}, {high:g}]"
+    told = (f"{where}{message}" for where, tensor in found if (message := out_of_bounds(tensor, low, high)) is not None)
+    return next(told, None)
 
 
 def out_of_bounds(tensor: Tensor, low: float, high: float) -> str | None:
-    """``[i, j] = x, but should lie in [low, high]`` for the worst element; None where all do."""
-    smallest, largest = contracts.bounds(tensor)
-    if low <= smallest and largest <= high:
+    """``[i, j] = x, but should lie in [low, high]`` for the worst element; None where all that can be seen do."""
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_complex():
+        return f" is {kind}, but should lie in [{low:g}, {high:g}]"
+    if contracts.within(tensor, low, high):
         return None
-    values = tensor.detach()
-    beyond = torch.maximum(low - values, values - high).nan_to_num(nan=torch.inf)
+    values = contracts.seen_through(tensor)
+    wide = values.double() if values.device.type != "mps" else values.float()
+    beyond = torch.maximum(low - wide, wide - high).nan_to_num(nan=torch.inf)
     at = tuple(int(i) for i in torch.unravel_index(beyond.argmax(), values.shape))
     index = f"[{', '.join(map(str, at))}]" if at else ""
-    kind = str(values.dtype).removeprefix("torch.")
     return f"{index} = {values[at].item():.6g}, but should lie in [{low:g}, {high:g}] (shape {tuple(values.shape)}, {kind})"
 
 
 def unit_interval(fn: Callable[P, R]) -> Callable[P, R]:
-    """Every floating-point tensor returned lies in [0, 1] and is a number: a gate."""
+    """Every floating-point tensor returned lies in [0, 1] and is a number: a gate. As ``bounded(0, 1)``."""
     return bounded(0.0, 1.0)(fn)
 
 
@@ -123,17 +145,18 @@ def norm_at_most(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """After the call the gradients' total norm is at most the argument of this name, give or take the dtype's rounding.
 
-    of: the argument with the parameters (an iterable, a module or an optimizer); the first one if not said
+    of: the argument with the parameters (an iterable, a dict, a module or an optimizer); the first one if not said, after
+        a self that is none of these
     Raises TypeError at decoration where the function has no such argument.
     """
-    _known(policy)
+    known(policy)
 
     def decorate(fn: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(fn)
-        holder = of or next(iter(signature.parameters))
-        for name in (argument, holder):
-            if name not in signature.parameters:
-                raise TypeError(f"norm_at_most({argument!r}): {fn.__qualname__} has no argument {name!r}")
+        names = list(signature.parameters)
+        for name in (argument, *([of] if of else [])):
+            if name not in names:
+                raise TypeError(f"norm_at_most({argument!r}): {name_of(fn)} has no argument {name!r}")
 
         @functools.wraps(fn)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -141,18 +164,26 @@ def norm_at_most(
                 return fn(*args, **kwargs)
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            parameters = parameters_of(bound.arguments[holder])
-            if not isinstance(bound.arguments[holder], Tensor | torch.nn.Module | torch.optim.Optimizer):
+            holder = of or _holder(bound.arguments)
+            parameters = parameters_of(bound.arguments[holder], f"{name_of(fn)}: {holder}")
+            if isinstance(bound.arguments[holder], Iterator):
                 bound.arguments[holder] = parameters  # a generator can be read only once
             result = fn(*bound.args, **bound.kwargs)
             message = norm_above(parameters, float(bound.arguments[argument]), norm_type)
             if message:
-                violate(fn.__qualname__, f"{fn.__qualname__}: {message} ({argument})", policy)
+                violate(name_of(fn), f"{name_of(fn)}: {message} ({argument})", policy)
             return result
 
         return wrapper
 
-    return decorate
+    return on_functions(f"norm_at_most({argument!r})", decorate)
+
+
+def _holder(arguments: Mapping[str, Any]) -> str:
+    """The first argument, or the second after a self that holds no parameters by itself."""
+    first, *others = arguments
+    holds = isinstance(arguments[first], torch.nn.Module | torch.optim.Optimizer | Iterable)
+    return others[0] if first == "self" and others and not holds else first
 
 
 def norm_above(parameters: Iterable[Tensor], limit: float, norm_type: float = 2.0) -> str | None:
@@ -160,38 +191,54 @@ def norm_above(parameters: Iterable[Tensor], limit: float, norm_type: float = 2.
     gradients = [p.grad for p in parameters if p.grad is not None and p.grad.numel()]
     if not gradients:
         return None
-    vector = torch.cat([g.detach().flatten().to("cpu", torch.float64) for g in gradients])
-    norm = float(torch.linalg.vector_norm(vector, norm_type))
+    norms = torch.tensor([_norm(g, norm_type) for g in gradients], dtype=torch.float64)
+    norm = float(norms.sum() if norm_type == 0 else torch.linalg.vector_norm(norms, norm_type))
     eps = max(torch.finfo(g.dtype).eps for g in gradients)
     if norm <= limit * (1 + 4 * eps):
         return None
     return f"the gradients' total norm = {norm:.6g} after the call, but should be at most {limit:.6g}"
 
 
-def parameters_of(source: Any) -> list[Tensor]:
-    """The parameters of a module, an optimizer, an iterable, or one tensor."""
+def _norm(gradient: Tensor, norm_type: float) -> float:
+    """Where the gradient lies, in double precision where there is such."""
+    wide = torch.float32 if gradient.device.type == "mps" else torch.float64
+    return float(torch.linalg.vector_norm(contracts.seen_through(gradient), norm_type, dtype=wide))
+
+
+def parameters_of(source: Any, what: str = "the parameters") -> list[Tensor]:
+    """The parameters of a module, an optimizer, a dict, an iterable, or one tensor; raises TypeError for anything else."""
     if isinstance(source, torch.nn.Module):
         return list(source.parameters())
     if isinstance(source, torch.optim.Optimizer):
         return [p for group in source.param_groups for p in group["params"]]
-    return [source] if isinstance(source, Tensor) else list(source)
+    if isinstance(source, Tensor):
+        return [source]
+    found = list(source.values() if isinstance(source, Mapping) else source) if isinstance(source, Iterable) else [source]
+    strange = next((part for part in found if not isinstance(part, Tensor)), None)
+    if strange is not None:
+        raise TypeError(f"{what} holds {type(strange).__name__}, but should hold tensors; say which argument does with of=…")
+    return found
 
 
-def sampled(rate: float, name: str) -> Callable[[], bool]:
-    """A coin that falls on True at this rate, from a stream of its own; always at the first toss."""
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"sample = {rate!r}, but should be in [0, 1]")
-    coin = random.Random(name)
-    first = [True]
+class Coin:
+    """Falls on True at this rate, from a stream of its own, and always at the first toss.
 
-    def toss() -> bool:
-        look = rate > 0 and (first[0] or coin.random() < rate)
-        first[0] = first[0] and not look
-        return look
+    >>> toss = Coin(0.5, "name")
+    >>> toss()
+    True
+    """
 
-    return toss
+    def __init__(self, rate: float, name: str) -> None:
+        if isnan(rate) or not 0.0 <= rate <= 1.0:
+            raise ValueError(f"sample = {rate!r}, but should be in [0, 1]")
+        self.rate, self.tosses, self._stream = rate, 0, random.Random(name)
+
+    def __call__(self) -> bool:
+        self.tosses += 1
+        return self.rate > 0 and (self.tosses == 1 or self._stream.random() < self.rate)
 
 
-def _known(policy: str) -> None:
+def known(policy: str) -> None:
+    """Raises ValueError unless it is a policy."""
     if policy not in POLICIES:
         raise ValueError(f"policy = {policy!r}, but should be one of {', '.join(POLICIES)}")

@@ -1,7 +1,7 @@
 """``rnncheck.watch(model)``: looks at every recurrent layer inside a model while it is trained or used."""
 
+import warnings
 from collections import Counter
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +12,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import rnncheck.nn as typed
 from rnncheck.adapters.torch_layers import split_result
-from rnncheck.faces.decorators import Policy, active, norm_above, out_of_bounds, sampled, violate
+from rnncheck.contracts import enabled, transformed
+from rnncheck.faces.decorators import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
 from rnncheck.nn.base import Recurrent
 from rnncheck.subject import Malformed
 
@@ -33,7 +34,8 @@ class watch:
     policy:   "warn" (once a kind of finding and layer), "raise", "log" or "count"
     max_norm: the clip bound that gradients are to keep when an optimizer takes a step
 
-    After it, ``findings`` counts what was found, by layer and kind, and ``calls`` the calls that were looked at.
+    Under torch.compile, torch.export, tracing and vmap it steps aside. After it, ``findings`` counts what was found, by
+    layer and kind, and ``calls`` the calls that were looked at; it warns if there was none.
 
     >>> model = nn.LSTM(2, 3)
     >>> with watch(model, sample=1.0) as seen:
@@ -46,15 +48,16 @@ class watch:
         self.layers = {name or type(m).__name__: m for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)}
         if not self.layers:
             raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be looked at")
+        known(policy)
         self.model, self.policy, self.max_norm = model, policy, max_norm
-        self.tosses = {name: sampled(sample, name) for name in self.layers}
+        self.tosses = {name: Coin(sample, name) for name in self.layers}
         self.findings: Counter[tuple[str, str]] = Counter()
         self.calls = 0
         self._handles: list[Any] = []
 
     def __enter__(self) -> "watch":
         for name, layer in self.layers.items():
-            self._handles.append(layer.register_forward_hook(self._hook(name), with_kwargs=True))
+            self._handles.append(layer.register_forward_hook(_Hook(self, name), with_kwargs=True))
         if self.max_norm is not None:
             self._handles.append(register_optimizer_step_pre_hook(self._step))
         return self
@@ -63,17 +66,17 @@ class watch:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        if error is None and not self.calls and enabled():
+            what = f"watch({type(self.model).__name__}): no call of {', '.join(self.layers)} was looked at"
+            warnings.warn(f"{what}: none was made, or all were compiled or traced", ContractWarning, stacklevel=2)
 
-    def _hook(self, name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-            if active() and self.tosses[name]():
-                self.calls += 1
-                hx = args[1] if len(args) > 1 else kwargs.get("hx")
-                with torch.no_grad():
-                    for what, message in look(layer, args[0] if args else kwargs["input"], hx, result):
-                        self._found(name, what, message)
-
-        return hook
+    def _look(self, name: str, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if active() and not transformed() and self.tosses[name]():
+            self.calls += 1
+            hx = args[1] if len(args) > 1 else kwargs.get("hx")
+            with torch.no_grad():
+                for what, message in look(layer, args[0] if args else kwargs["input"], hx, result):
+                    self._found(name, what, message)
 
     def _step(self, optimizer: torch.optim.Optimizer, *args: Any) -> None:
         assert self.max_norm is not None
@@ -84,6 +87,23 @@ class watch:
     def _found(self, name: str, what: str, message: str) -> None:
         self.findings[name, what] += 1
         violate(f"{name}: {what}", f"{name}: {message}", self.policy, first=self.findings[name, what] == 1)
+
+
+class _Hook:
+    """Hands the calls of one layer to a watch. A copy of the layer is watched too; one that was pickled is not."""
+
+    def __init__(self, watching: watch | None = None, name: str = "") -> None:
+        self.watching, self.name = watching, name
+
+    def __call__(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if self.watching is not None:
+            self.watching._look(self.name, layer, args, kwargs, result)
+
+    def __deepcopy__(self, memo: Any) -> "_Hook":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Hook, ()
 
 
 def look(layer: Any, input: Any, hx: Any, result: Any) -> list[tuple[str, str]]:

@@ -1,0 +1,49 @@
+"""Work that is done off the hot path: in one thread of its own, a few pieces at most, told of later."""
+
+import atexit
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+Look = Callable[[], str | None]
+"""Looks at something and returns what is wrong with it, or None."""
+WAITING = 8
+"""Pieces that may wait; while so many do, what comes is skipped, and counted."""
+
+
+class Background:
+    """Runs what it is given, in order; ``told`` hands out what was found by then.
+
+    last: what is done at the end of the program with what nobody has asked for
+    """
+
+    def __init__(self, last: Callable[[list[str]], None]) -> None:
+        self.skipped = 0
+        self._last = last
+        self._process = 0
+        self._pending: deque[Future[str | None]] = deque()
+        self._thread: ThreadPoolExecutor | None = None
+
+    def later(self, look: Look) -> None:
+        """Look at it when there is time; skipped where too much is waiting."""
+        if self._process != os.getpid():  # a fork has the queue, and nobody who works on it
+            self._process, self._thread, self._pending = os.getpid(), ThreadPoolExecutor(1, "rnncheck"), deque()
+            atexit.register(self._at_exit)
+        assert self._thread is not None
+        if len(self._pending) >= WAITING:
+            self.skipped += 1
+        else:
+            self._pending.append(self._thread.submit(look))
+
+    def told(self, wait: bool = False) -> str | None:
+        """The next finding, or None; with ``wait`` all that is pending is waited for."""
+        while self._pending and (wait or self._pending[0].done()):
+            found = self._pending.popleft().result()
+            if found is not None:
+                return found
+        return None
+
+    def _at_exit(self) -> None:
+        if found := list(iter(lambda: self.told(wait=True), None)):
+            self._last(found)

@@ -1,0 +1,149 @@
+"""One real call against a reference: what a layer or a function returned, and what rounding may have done to it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from rnncheck import oracle
+from rnncheck.adapters import resolve
+from rnncheck.adapters.torch_layers import split_result
+from rnncheck.case import Case
+from rnncheck.faces.decorators import values_in
+from rnncheck.observation import Observation, both, equal, every, fact, identical, near
+from rnncheck.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.trial import Tensors, Trial
+
+COPIES = 8
+SPREADS = 6.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer: its parameters as they were, what it was given and what it returned; autocast's dtype, if on."""
+
+    config: Any
+    case: Case
+    tensors: Tensors
+    subject: Subject
+    result: Any
+    autocast: torch.dtype | None = None
+
+
+def call_of(layer: nn.Module, input: Any, hx: Any, result: Any) -> Call | None:
+    """All that is needed to compare the call later; None while dropout is active, where there is nothing to compare."""
+    subject = believed(layer)
+    config = subject.fixed
+    assert config is not None
+    if layer.training and config.dropout > 0 and config.num_layers > 1:
+        return None
+    x, lengths = _canonical(input, config.batch_first)
+    state = None if hx is None else tuple(hx) if config.has_cell else (hx,)
+    unbatched = isinstance(input, Tensor) and input.dim() == 2
+    if state is not None:
+        state = tuple((part.unsqueeze(1) if unbatched else part).detach().clone() for part in state)
+    dtype, tf32 = str(x.dtype).removeprefix("torch."), x.is_cuda and torch.backends.cudnn.allow_tf32
+    case = Case(
+        config, len(x), None if unbatched else x.shape[1], lengths, dtype, str(x.device),
+        "none" if state is None else "random", training=layer.training, switches=("tf32",) if tf32 else (),
+    )  # fmt: skip
+    own = subject.build(config, x.dtype, x.device).parameters()
+    tensors = Tensors(x.clone(), state, {name: p.detach().clone() for name, p in own.items()}, lengths)
+    device = x.device.type
+    autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    return Call(config, case, tensors, subject, copied(result), autocast)
+
+
+@torch.no_grad()
+def compare_call(call: Call, reference: Any) -> Observation:
+    """The result against the reference's and against the truth, within what rounding may do to this very call."""
+    trial = Trial(call.subject, call.case, call.tensors)
+    device = trial.x.device.type
+    with torch.autocast(device, enabled=False):
+        try:
+            actual = trial.read(*split_result(call.result)).map(Tensor.detach)
+        except Malformed as error:
+            return fact(str(error), False, "as it is", "a result like torch.nn's")
+        h_0, c_0 = (*trial.given_state, None)[:2]
+        rounding = oracle.rounding_for(
+            call.case.torch_dtype, call.case.device, autocast=call.autocast, tf32="tf32" in call.case.switches
+        )
+        budget = oracle.budget(
+            call.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths, rounding=rounding, seed=0
+        )
+    with torch.autocast(device, call.autocast, enabled=call.autocast is not None):
+        expected = Trial(believed(reference), call.case, call.tensors).run
+    twice = budget.allowed.map(lambda allowed: 2 * allowed)
+    return both(actual, expected, twice) & both(actual, budget.truth, budget.allowed)
+
+
+def believed(target: Any) -> Subject:
+    """Taken at its word: what a running program calls is not probed."""
+    claims = {feature: Claim(True, "declared") for feature in FEATURES}
+    return replace(resolve.subjects(target)[0], claims=claims)
+
+
+def _canonical(input: Any, batch_first: bool) -> tuple[Tensor, tuple[int, ...] | None]:
+    if isinstance(input, PackedSequence):
+        x, lengths = pad_packed_sequence(input)
+        return x.detach(), tuple(lengths.tolist())
+    x = input.detach()
+    if x.dim() == 2:
+        return x.unsqueeze(1), None
+    return x.transpose(0, 1) if batch_first else x, None
+
+
+@torch.no_grad()
+def compare_results(
+    result: Any, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Observation:
+    """A result against the reference's on the same arguments in float64; allowed is what changes of a few roundoffs do.
+
+    The two have the same shape, part by part, and there is something to compare.
+    """
+    actual, expected = dict(values_in(result)), dict(values_in(reference(*_wide(args), **_wide(kwargs))))
+    if not actual or list(actual) != list(expected):
+        return equal("parts of the result", ", ".join(actual) or "none", ", ".join(expected) or "a tensor")
+    eps = max((torch.finfo(tensor.dtype).eps for tensor in actual.values() if tensor.is_floating_point()), default=0.0)
+    g = torch.Generator().manual_seed(0)
+    moved = [dict(values_in(reference(*_wide(args, g, 2 * eps), **_wide(kwargs, g, 2 * eps)))) for _ in range(COPIES)]
+    return every(
+        near(where, tensor, expected[where], _allowed(expected[where], [copy[where] for copy in moved], eps))
+        if tensor.is_floating_point() and tensor.shape == expected[where].shape
+        else identical(where, tensor, expected[where])
+        for where, tensor in actual.items()
+    )
+
+
+def _allowed(expected: Tensor, moved: list[Tensor], eps: float) -> Tensor:
+    spread = torch.stack([(copy - expected) ** 2 for copy in moved]).mean(0)
+    pooled = spread.mean(-1, keepdim=True).sqrt() if spread.dim() else spread.sqrt()
+    return SPREADS * pooled + 8 * eps * expected.abs().clamp(min=1.0)
+
+
+def copied(value: Any) -> Any:
+    """Tensors copied without their graph, in nested tuples (named ones too), lists and dicts; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(copied, value))
+    return type(value)(map(copied, value)) if isinstance(value, tuple | list) else value
+
+
+def _wide(value: Any, g: torch.Generator | None = None, step: float = 0.0) -> Any:
+    """Floating-point tensors in float64, each element changed by up to ``step`` of itself."""
+    if isinstance(value, Tensor):
+        wide = value.detach().double() if value.is_floating_point() else value.detach().clone()
+        if g is None or not value.is_floating_point():
+            return wide
+        return wide * (1 + step * (2 * torch.rand(wide.shape, generator=g, dtype=wide.dtype) - 1).to(wide.device))
+    if isinstance(value, Mapping):
+        return {key: _wide(part, g, step) for key, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_wide(part, g, step) for part in value))
+    return type(value)(_wide(part, g, step) for part in value) if isinstance(value, tuple | list) else value
