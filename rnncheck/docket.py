@@ -51,6 +51,7 @@ class Account:
     refused: str | None = None
     missed: str | None = None
     silent: str | None = None
+    barred: list[str] = field(default_factory=list)
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
@@ -106,6 +107,7 @@ class Docket:
     planned: int = 0
     crashes: int = 0
     shown: list[Any] = field(default_factory=list)
+    causes: dict[str, str] = field(default_factory=dict)
     given_up: str | None = None
 
     def __post_init__(self) -> None:
@@ -141,17 +143,29 @@ class Docket:
         )  # fmt: skip
 
     def enter(self, done: Done) -> None:
-        """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter."""
+        """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter.
+
+        What a subject raises is one defect, and told once, by the property that came upon it first. The others go by
+        their other cases.
+        """
         self.seconds += done.seconds
         self.done += 0 if self.given_up else len(done.job.cases)
         self.shown += done.job.cases if len(self.shown) < SHOWN else ()
+        visited: set[int] = set()
         for place, outcome in done.outcomes:
             case, account = done.job.cases[place], self.accounts[outcome.property]
+            told_by = self.causes.get(outcome.cause or "", account.prop.id)
+            if told_by != account.prop.id:
+                account.barred.append(told_by)
+                continue
             if self.given_up is not None or not account.enter(case, outcome, self.deviations):
                 continue
+            if account.failed is not None and outcome.cause is not None:
+                self.causes[outcome.cause] = account.prop.id
             self.crashes += account.failed is not None and outcome.status in ("crashed", "hung")
-            if self.subject.kind == "layer" and outcome.status in ("holds", "fails"):
+            if self.subject.kind == "layer" and outcome.status in ("holds", "fails") and place not in visited:
                 self.ledger.visit(case)
+                visited.add(place)
             if self.crashes >= GIVE_UP:
                 self.given_up = f"given up after {self.crashes} crashes or hangs"
 
@@ -180,7 +194,8 @@ class Docket:
                 verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why)
             )
         if account.cases:
-            return blank.but(reason=account.missed)
+            raised = f"{len(account.barred)} more raised: see {', '.join(sorted(set(account.barred)))}" if account.barred else None
+            return blank.but(reason=account.missed or raised)
         if account.missed:
             return blank.but(verdict="not_reached", reason=account.missed, elsewhere=True, budget_used=None)
         status, reason = self._why_not(account)
@@ -223,6 +238,8 @@ class Docket:
         prop = account.prop
         if account.refused:
             return "not_claimed", account.refused
+        if account.barred:
+            return "not_reached", f"the subject raised on every case tried: see {', '.join(sorted(set(account.barred)))}"
         if self.given_up:
             return "not_reached", self.given_up
         if account.silent:

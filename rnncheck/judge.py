@@ -1,5 +1,6 @@
 """One property on one trial, to an outcome. The only place that catches what goes wrong in between."""
 
+import re
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -57,11 +58,12 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
     except SubjectError as error:
         if out_of_memory(error):
             return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {_first_line(error)}")
-        return Outcome(prop.id, "errored", reason=_own_traceback(error))
+        return Outcome(prop.id, "errored", reason=_own_traceback(error), cause=cause_of(error))
     except NotReached as missing:
         return Outcome(prop.id, "not_reached", reason=str(missing))
     except Malformed as error:
-        return Outcome(prop.id, "errored", mismatches=(str(error),), reason="the result cannot be read; see shape.*")
+        told, reason = (str(error),), "the result cannot be read; see shape.*"
+        return Outcome(prop.id, "errored", mismatches=told, reason=reason, cause=cause_of(error))
     except Exception as mistake:
         return Outcome(prop.id, "errored", reason=our_mistake(mistake))
     if not seen.parts:
@@ -108,8 +110,22 @@ CALLED_THROUGH = ("_call_impl", "_wrapped_call_impl")
 
 def _own_traceback(error: SubjectError) -> str:
     """What the subject raised and where, without our own frames above it."""
+    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in _own_frames(error)[-3:]]
+    return "\n".join([str(error), *lines])
+
+
+def _own_frames(error: SubjectError) -> list[traceback.FrameSummary]:
     frames = traceback.extract_tb(error.cause.__traceback__)
     foreign = [frame for frame in frames if "/rnncheck/" not in frame.filename.replace("\\", "/")]
-    own = [frame for frame in foreign if frame.name not in CALLED_THROUGH][-3:]
-    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own]
-    return "\n".join([str(error), *lines])
+    return [frame for frame in foreign if frame.name not in CALLED_THROUGH]
+
+
+VARYING = re.compile(r"0x[0-9a-f]+|\b(?:c10::)?(?:b?float|double|half|long|int|bool)\d*\b|\d+", re.IGNORECASE)
+"""What differs from case to case in the message of one and the same error: addresses, dtypes and sizes."""
+
+
+def cause_of(error: SubjectError | Malformed) -> str:
+    """What was raised and where, but for sizes and dtypes."""
+    places = [f"{frame.filename}:{frame.lineno}" for frame in _own_frames(error)] if isinstance(error, SubjectError) else []
+    said = error.cause if isinstance(error, SubjectError) else error
+    return " ".join([*places[-1:], type(said).__name__, VARYING.sub("*", str(said))])

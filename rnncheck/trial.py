@@ -214,12 +214,17 @@ class Trial:
             raise NotClaimed(refusal)
 
     @cached_property
+    def returned(self) -> tuple[Any, tuple[Tensor, ...]]:
+        """What the subject itself returns for this case, in its own layout."""
+        if self._shared is not self:
+            return self._shared.returned
+        with seeded(self.case.seed, self.case.device):
+            return self.call_on(self.layer if self._follow_up else self.build())
+
+    @cached_property
     def run(self) -> Run:
         """What the subject returns for this case, read back into (time, batch, features)."""
-        if self._shared is not self:
-            return self._shared.run
-        with seeded(self.case.seed, self.case.device):
-            return self.run_on(self.layer if self._follow_up else self.build())
+        return self._shared.run if self._shared is not self else self.read(*self.returned).map(Tensor.detach)
 
     def run_on(self, layer: Layer) -> Run:
         """A run of a layer that the property holds itself (again, or after something was done to it)."""

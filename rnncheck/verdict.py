@@ -24,6 +24,7 @@ class Outcome:
     """One property on one case; ``budget_used`` is None where no difference was allowed in the first place.
 
     course: where it fails along time, what it is off and what is allowed at each step
+    cause:  what the subject raised and where, but for numbers and dtypes: outcomes of one cause show one defect
     """
 
     property: str
@@ -32,11 +33,16 @@ class Outcome:
     mismatches: tuple[str, ...] = ()
     reason: str | None = None
     course: Course | None = None
+    cause: str | None = None
 
     @builtins.property
     def red(self) -> bool:
         """Whether something is wrong."""
         return self.status in RED
+
+    def alike(self, other: "Outcome") -> bool:
+        """Whether both go wrong in the same way."""
+        return (self.status, self.cause) == (other.status, other.cause)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def place(value: Any) -> tuple[Any, ...]:
 def output(trial: Trial) -> Observation:
     """The output has the input's layout, unbatched, batch first or packed alike, with features for every direction."""
     given, _ = trial.lay_out(trial.x, trial.state)
-    returned, _ = trial.call_on(trial.layer)
+    returned, _ = trial.returned
     return equal("output", form(returned), form(given, trial.config.output_size))
 
 
@@ -51,7 +51,7 @@ def output(trial: Trial) -> Observation:
 def state(trial: Trial) -> Observation:
     """Each final state is (layers * directions, batch, its size), whatever batch_first says; an LSTM returns two."""
     _, given = trial.lay_out(trial.x, trial.given_state)
-    _, returned = trial.call_on(trial.layer)
+    _, returned = trial.returned
     return equal("final states", [form(part) for part in returned], [form(part) for part in given or ()])
 
 
@@ -64,7 +64,7 @@ def state(trial: Trial) -> Observation:
 )
 def dtype_device(trial: Trial) -> Observation:
     """Output and final states have the input's dtype and device, whether hx is given or not."""
-    output, state = trial.call_on(trial.layer)
+    output, state = trial.returned
     results = {"output": output, **dict(zip(("h_n", "c_n"), state, strict=False))}
     return every(equal(f"dtype and device of {name}", place(part), place(trial.x)) for name, part in results.items())
 

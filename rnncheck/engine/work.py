@@ -142,11 +142,11 @@ class Workshop:
     def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
         subject, name, (first,) = self.subjects[job.subject], job.properties[0][0], job.cases
         deadline = time.perf_counter() + job.seconds
-        status = self._check(name, trial_of(subject, first), GIVEN, watch).status
+        given = self._check(name, trial_of(subject, first), GIVEN, watch)
 
         def fails(case: Any) -> bool:
             wanted = job.attempts > 0 and time.perf_counter() < deadline
-            return wanted and self._check(name, trial_of(subject, case), ATTEMPT, watch).status == status
+            return wanted and self._check(name, trial_of(subject, case), ATTEMPT, watch).alike(given)
 
         shrunk = shrink(first, fails, job.attempts)
         trial: Any = trial_of(subject, shrunk.case)

@@ -13,7 +13,7 @@ from rnncheck.property import Property
 from rnncheck.repro.helpers import helpers
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event, RecordedTrial, recording
-from rnncheck.subject import Malformed, Subject
+from rnncheck.subject import Layer, Malformed, Subject
 from rnncheck.trial import SubjectError, seeded
 
 
@@ -26,9 +26,7 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
         seen, raised = _watch(prop, RecordedTrial(recorded, case))
     if not layers:
         return None
-    inner = layers[0][0]
-    own = {id(p): name for name, p in inner.module.named_parameters()}
-    renamed = {key: own[id(p)] for key, p in inner.parameters().items() if own.get(id(p), key) != key}
+    renamed = {key: name for layer, _ in layers for key, name in _renamed(layer).items()}
     done = [line for number, event in enumerate(events, 1) for line in _lines(number, event, case)]
     last = _last_lines(prop, seen, raised, events)
     return (
@@ -36,6 +34,12 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
         if last is not None
         else None
     )
+
+
+def _renamed(layer: Layer) -> dict[str, str]:
+    """torch's parameter names -> the module's own, where they differ."""
+    own = {id(p): name for name, p in layer.module.named_parameters()}
+    return {key: own[id(p)] for key, p in layer.parameters().items() if own.get(id(p), key) != key}
 
 
 def _watch(prop: Property, trial: RecordedTrial) -> tuple[Observation, BaseException | None]:

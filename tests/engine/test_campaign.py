@@ -11,7 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from rnncheck import explain
+from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.campaign import PROFILES, Campaign, Settings
 from rnncheck.engine import Inline
 from rnncheck.engine.processes import Processes
@@ -76,6 +79,52 @@ def test_the_same_report_as_inline():
     shop = workshop(*subjects, catalog=checks)
     inline, isolated = (report(subjects, make(shop), properties=properties) for make in (Inline, Processes))
     assert timeless(inline) == timeless(isolated)
+
+
+class TwoDefects(nn.GRU):
+    """Raises where there are two layers; and elsewhere where there are two directions."""
+
+    def forward(self, input, hx=None):
+        if self.num_layers == 2:
+            raise ValueError(f"no second layer for {self.weight_ih_l0.dtype} and {self.input_size} features")
+        if self.bidirectional:
+            raise ValueError("no reverse direction")
+        return super().forward(input, hx)
+
+
+def test_what_a_subject_raises_is_one_defect_each_and_the_rest_is_judged():
+    subject = torch_like(TwoDefects, ("GRU",), "two defects")
+    checks = {p.id: p for p in map(prop, (shape, again, shapeless))}
+    told = report((subject,), Inline(workshop(subject, catalog=checks)), properties=tuple(checks.values()))
+    shown = {v.property: (v.verdict, (v.reason or "").splitlines()[0]) for v in told.subjects[0].verdicts}
+    raised = {reason.partition(" for ")[0] for verdict, reason in shown.values() if verdict == "errored"}
+    assert raised == {"ValueError while calling: no second layer", "ValueError while calling: no reverse direction"}
+    assert list(verdicts(told).values()).count("errored") == 2
+    assert shown["own.shapeless"] == ("holds", "9 more raised: see own.again, own.shape")
+
+
+def test_a_property_that_is_barred_on_every_case_is_not_green():
+    def never(input):
+        raise ValueError("not today")
+
+    subject = torch_like(type("Never", (nn.GRU,), {"forward": lambda self, input, hx=None: never(input)}), ("GRU",), "never")
+    checks = {p.id: p for p in map(prop, (shape, again))}
+    told = report((subject,), Inline(workshop(subject, catalog=checks)), properties=tuple(checks.values()))
+    first, second = told.subjects[0].verdicts
+    assert (first.verdict, second.verdict) == ("errored", "not_reached")
+    assert second.reason == "the subject raised on every case tried: see own.shape"
+
+
+def test_a_mistake_in_explaining_costs_no_verdict(monkeypatch):
+    def broken(*_):
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr(explain, "script", broken)
+    subjects = (gru(),)
+    told = report(subjects, Inline(workshop(*subjects, catalog=CHECKS)))
+    failed = next(v for v in told.subjects[0].verdicts if v.property == "own.small")
+    assert failed.verdict == "fails" and failed.property == "own.small" and failed.case.time == 3
+    assert "not explained further: a mistake of rnncheck" in failed.reason and "no such thing" in failed.reason
 
 
 def test_a_crash_is_shrunk_and_saved(tmp_path):
