@@ -14,12 +14,14 @@ from rnncheck.docket import Account, Docket
 from rnncheck.engine.signals import termination_interrupts
 from rnncheck.engine.work import Done, Engine, Job
 from rnncheck.report.model import Report
-from rnncheck.repro import reproduces
+from rnncheck.repro import Runs
 from rnncheck.settings import PROFILES, Profile, Settings
 from rnncheck.subject import Subject
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
+LEAST_SHRINKING, MOST_SHRINKING = 0.5, 10.0
+"""Seconds for one failing property."""
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, cases done, cases planned)."""
 
@@ -32,7 +34,7 @@ class Campaign:
         self.settings = settings
         self.progress = progress or (lambda what, done, planned: None)
         self.dockets = [
-            Docket(i, subject, device, settings, self._deviations(subject)) for i, (subject, device) in enumerate(subjects)
+            Docket(i, subject, device, settings, self._deviations(subject, device)) for i, (subject, device) in enumerate(subjects)
         ]
         seconds = settings.budget if settings.budget is not None else settings.profile.seconds * max(1, len(subjects))
         self.started = time.monotonic() if started is None else started
@@ -43,8 +45,9 @@ class Campaign:
         self.stale: list[str] = []
         self.mended: list[str] = []
 
-    def _deviations(self, subject: Subject) -> list[Deviation]:
-        return [d for d in self.settings.deviations if d.subject is None or d.subject == subject.name.partition(" on ")[0]]
+    def _deviations(self, subject: Subject, device: str) -> list[Deviation]:
+        name = subject.name.partition(" on ")[0]
+        return [d for d in self.settings.deviations if d.subject in (None, name) and d.concerns(device)]
 
     def run(self, engine: Engine) -> Report:
         """Everything, in order; what is known when it is stopped is in the report all the same."""
@@ -141,9 +144,10 @@ class Campaign:
         return replace(job, seconds=max(0.0, self._end_of_judging() - time.monotonic()))
 
     def _end_of_judging(self) -> float:
-        """A fifth of the time is kept for shrinking once there is something to shrink."""
-        failing = any(account.failed for docket in self.dockets for account in docket.accounts.values())
-        return self.deadline - (0.2 * (self.deadline - self.started) if failing else 0.0)
+        """A fifth of the time is kept for shrinking once there is something to shrink, and more if it is much."""
+        failing = sum(account.failed is not None for docket in self.dockets for account in docket.accounts.values())
+        share = min(0.5, 0.18 + 0.02 * failing) if failing else 0.0
+        return self.deadline - share * (self.deadline - self.started)
 
     def _save(self, docket: Docket) -> None:
         """A failing case is on disk before anything else happens to it."""
@@ -164,51 +168,58 @@ class Campaign:
             return None
 
     def shrink(self, engine: Engine) -> None:
-        """Each failing property by itself, from the case that failed."""
+        """Each failing property by itself, from the case that failed; its script is run meanwhile."""
         failing = [(d, a) for d in self.dockets for a in d.accounts.values() if a.failed is not None]
-        accounts = {}
-        jobs = []
-        for docket, account in failing:
-            assert account.failed is not None
-            job = Job(
-                next(self.numbers),
-                "shrink",
-                docket.index,
-                (account.failed[0],),
-                ((account.prop.id,),),
-                self.settings.profile.attempts,
-                self._shrink_seconds(len(failing)),
-            )
-            accounts[job.index] = (docket, account)
-            jobs.append(job)
-        for done in self._results(engine, jobs):
-            docket, account = accounts[done.job.index]
-            account.shrunk = done
-            if done.shrunk is not None and self.settings.folder is not None:
-                item = store.Stored(
-                    account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
-                )
-                account.stored = self._write(item) or account.stored
-            self._write_script(docket, account)
-            self.progress(f"shrinking {account.prop.id}", 0, 0)
+        accounts: dict[int, tuple[Docket, Account]] = {}
+        runs, running = Runs(self.deadline), []
+        try:
+            for done in self._results(engine, self._shrink_jobs(failing, accounts)):
+                docket, account = accounts[done.job.index]
+                account.shrunk = done
+                if done.shrunk is not None and self.settings.folder is not None:
+                    item = store.Stored(
+                        account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
+                    )
+                    account.stored = self._write(item) or account.stored
+                if self._write_script(docket, account) and account.script is not None:
+                    running.append((account, runs.start(account.script)))
+                self.progress(f"shrinking {account.prop.id}", 0, 0)
+            for account, run in running:
+                account.alone = run.result()
+        finally:
+            runs.close()
 
-    def _write_script(self, docket: Docket, account: Account) -> None:
-        """The standalone script, run once by itself before it is handed over."""
+    def _shrink_jobs(
+        self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]]
+    ) -> Iterator[Job]:
+        """A job each; the time that is left is shared out as they are taken."""
+        for place, (docket, account) in enumerate(failing):
+            assert account.failed is not None
+            share = (self.deadline - time.monotonic()) / (len(failing) - place)
+            job = Job(
+                next(self.numbers), "shrink", docket.index, (account.failed[0],), ((account.prop.id,),),
+                self.settings.profile.attempts, max(LEAST_SHRINKING, min(MOST_SHRINKING, share)),
+            )  # fmt: skip
+            accounts[job.index] = docket, account
+            yield job
+
+    def _write_script(self, docket: Docket, account: Account) -> bool:
+        """Write the standalone script; whether there is one to run."""
         if self.settings.repro is None or account.shrunk is None or account.shrunk.explanation is None:
-            return
+            return False
         text = account.shrunk.explanation.script
         if text is None:
             account.alone = "no standalone script: the failure cannot be written down as a few calls"
-            return
+            return False
         file = self.settings.repro / store.file_name(account.prop.id, docket.subject.name, ".py")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            account.alone = f"no standalone script: it could not be written: {error}"
+            return False
         account.script = file
-        late = time.monotonic() > self.deadline
-        account.alone = "the script was not run by itself: the time was up" if late else reproduces(file)
-
-    def _shrink_seconds(self, failing: int) -> float:
-        return max(1.0, min(10.0, (self.deadline - time.monotonic()) / max(1, failing)))
+        return True
 
     def report(self) -> Report:
         """What is known by now."""
@@ -231,6 +242,6 @@ class Campaign:
         return [
             f"{d.property} on {docket.subject.name}: the declared deviation did not occur on {account.cases} cases ({d})"
             for docket in self.dockets for d in docket.deviations
-            if d.case is None and (account := docket.accounts.get(d.property)) is not None
+            if d.sure and d.case is None and (account := docket.accounts.get(d.property)) is not None
             and account.cases and account.deviated is None and account.failed is None
         ]  # fmt: skip

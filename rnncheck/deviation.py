@@ -1,9 +1,17 @@
 """A rule that a subject is known to break: declared beforehand, with a reason and a stored case that is replayed."""
 
 import datetime
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from rnncheck.case import Case
+from rnncheck.clip_case import ClipCase
+from rnncheck.config import Config
+
+FIELDS = sorted({field.name for noun in (Case, Config, ClipCase) for field in fields(noun)})
+"""What ``where`` may speak of."""
 
 
 class DeviationError(ValueError):
@@ -18,6 +26,7 @@ class Deviation:
            of Case or Config. The device "cuda" is any of them. Empty: every case
     case:  the stored failing case as JSON, replayed first; a deviation that no longer occurs there is an error
     expires: the day after which it is no longer accepted
+    sure:    whether it is an error if it does not occur; not where another version was looked at than the one that is here
     """
 
     property: str
@@ -27,10 +36,27 @@ class Deviation:
     expires: datetime.date | None = None
     case: Mapping[str, Any] | None = None
     subject: str | None = None
+    sure: bool = True
 
     def __post_init__(self) -> None:
+        said = f"the deviation from {self.property}"
         if not self.reason.strip():
-            raise DeviationError(f"the deviation from {self.property} has no reason: say why it is accepted")
+            raise DeviationError(f"{said} has no reason: say why it is accepted")
+        if self.expires is not None and type(self.expires) is not datetime.date:
+            raise DeviationError(f"{said}: expires = {self.expires!r}, but should be a datetime.date")
+        for name, wanted in (self.where or {}).items():
+            if name not in FIELDS:
+                close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
+                raise DeviationError(f"{said}: where: unknown key {name!r}; {hint}")
+            if isinstance(wanted, Mapping) and not _can_match(wanted):
+                words = "but should be {below = 3}, {above = 3}, both, or {without = X}"
+                raise DeviationError(f"{said}: where: {name} = {dict(wanted)!r}, {words}")
+
+    def concerns(self, device: str) -> bool:
+        """Whether it may speak of cases on this device: one of CUDA only is not stale for a run on the CPU."""
+        wanted = (self.where or {}).get("device")
+        return wanted is None or _matches(device, wanted)
 
     def covers(self, case: Any) -> bool:
         """Whether this deviation speaks of the case."""
@@ -49,15 +75,20 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, **data.get("config", {})}
 
 
+def _can_match(wanted: Mapping[str, Any]) -> bool:
+    numbers = bool(wanted) and all(type(end) in (int, float) for end in wanted.values())
+    return set(wanted) == {"without"} or (set(wanted) <= {"below", "above"} and numbers)
+
+
 def _matches(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
         if isinstance(value, list):
             return "without" in wanted and wanted["without"] not in value
-        if value is None:
+        if type(value) not in (int, float) or "without" in wanted:
             return False
         return value < wanted.get("below", float("inf")) and value > wanted.get("above", float("-inf"))
     if isinstance(wanted, list | tuple) and not isinstance(value, list | tuple):
-        return value in wanted
+        return any(_matches(value, one) for one in wanted)
     return bool(value == wanted) or isinstance(value, str) and value.partition(":")[0] == wanted
 
 

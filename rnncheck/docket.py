@@ -50,6 +50,7 @@ class Account:
     alone: str | None = None
     refused: str | None = None
     missed: str | None = None
+    elsewhere: bool = False
     silent: str | None = None
     barred: list[str] = field(default_factory=list)
 
@@ -73,7 +74,7 @@ class Account:
         if outcome.status == "not_claimed":
             self.refused = outcome.reason
         if outcome.status == "not_reached":
-            self.missed = outcome.reason
+            self.missed, self.elsewhere = outcome.reason, outcome.elsewhere
         if outcome.status == "not_applicable":
             self.silent = outcome.reason
         if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
@@ -197,7 +198,7 @@ class Docket:
             raised = f"{len(account.barred)} more raised: see {', '.join(sorted(set(account.barred)))}" if account.barred else None
             return blank.but(reason=account.missed or raised)
         if account.missed:
-            return blank.but(verdict="not_reached", reason=account.missed, elsewhere=True, budget_used=None)
+            return blank.but(verdict="not_reached", reason=account.missed, elsewhere=account.elsewhere, budget_used=None)
         status, reason = self._why_not(account)
         return blank.but(verdict=status, reason=reason, budget_used=None)
 

@@ -57,10 +57,12 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         return Outcome(prop.id, "not_claimed", reason=str(refusal))
     except SubjectError as error:
         if out_of_memory(error):
-            return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {_first_line(error)}")
+            return _no_memory(prop, error)
         return Outcome(prop.id, "errored", reason=_own_traceback(error), cause=cause_of(error))
     except NotReached as missing:
-        return Outcome(prop.id, "not_reached", reason=str(missing))
+        return Outcome(prop.id, "not_reached", reason=str(missing), elsewhere=True)
+    except torch.OutOfMemoryError as error:
+        return _no_memory(prop, error)
     except Malformed as error:
         told, reason = (str(error),), "the result cannot be read; see shape.*"
         return Outcome(prop.id, "errored", mismatches=told, reason=reason, cause=cause_of(error))
@@ -100,8 +102,8 @@ def out_of_memory(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _first_line(error: SubjectError) -> str:
-    return str(error).splitlines()[0]
+def _no_memory(prop: Property, error: Exception) -> Outcome:
+    return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {str(error).splitlines()[0]}")
 
 
 CALLED_THROUGH = ("_call_impl", "_wrapped_call_impl")

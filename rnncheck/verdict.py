@@ -25,6 +25,7 @@ class Outcome:
 
     course: where it fails along time, what it is off and what is allowed at each step
     cause:  what the subject raised and where, but for numbers and dtypes: outcomes of one cause show one defect
+    elsewhere: whether what was not reached can be, on another machine only
     """
 
     property: str
@@ -34,6 +35,7 @@ class Outcome:
     reason: str | None = None
     course: Course | None = None
     cause: str | None = None
+    elsewhere: bool = False
 
     @builtins.property
     def red(self) -> bool:

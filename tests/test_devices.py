@@ -236,6 +236,24 @@ def test_out_of_memory_is_said_and_the_campaign_goes_on():
         assert verdict.reason.startswith("the device ran out of memory")
 
 
+def test_what_no_case_has_memory_for_is_incomplete():
+    class Never(nn.GRU):
+        def forward(self, input, hx=None):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    report = rnncheck.verify(torch_like(Never, ("GRU",), "Never"), properties="time.split", engine="inline", max_examples=8)
+    assert [verdict.verdict for _, verdict in report.verdicts()] == ["not_reached"]
+    assert report.exit_code == 3
+
+
+def test_no_memory_for_what_is_ours_is_no_mistake():
+    def check(trial):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    outcome = judge(Property("own.heavy", "", "", "", "invariant", anywhere, check), Trial(TORCH["GRU"], CASE))
+    assert (outcome.status, outcome.reason) == ("not_reached", "the device ran out of memory: CUDA out of memory.")
+
+
 def test_another_error_that_speaks_of_memory_is_the_subjects():
     class Wrong(nn.GRU):
         def forward(self, input, hx=None):

@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from rnncheck.deviation import Deviation, DeviationError
 from rnncheck.devices import KINDS, is_here
 from rnncheck.errors import UsageError
 from rnncheck.faces import gate as gate_module
@@ -97,17 +98,30 @@ def test_a_declared_deviation_passes(run, capsys):
         (RIGHT.replace("shape.output", "time.split") + DEVIATION, "the declared deviation did not occur on"),
         (FORGETFUL + DEVIATION + f"expires = {YESTERDAY}", f"the deviation expired on {YESTERDAY}"),
         (RIGHT + DEVIATION + 'subject = "mine.py:Gone"', "of mine.py:Gone matches none of mine.py:Right"),
+        (RIGHT + DEVIATION, "time.split: the declared deviation matches nothing: the property is judged on no target (known)"),
+        (RIGHT.replace("shape.output", "time.split") + DEVIATION + "where = {mode = {below = 3}}", "did not occur on"),
     ],
-    ids=["does not occur", "expired", "matches nothing"],
+    ids=["does not occur", "expired", "no such target", "not checked", "covers no case"],
 )
 def test_a_stale_deviation_fails(run, capsys, config, says):
     assert run(config) == 1
     assert says in capsys.readouterr().out
 
 
-def test_a_deviation_on_another_device_is_left_aside(run):
-    config = RIGHT.replace("shape.output", "time.split") + DEVIATION
-    assert run(config + 'where = {device = "cuda"}') == 0
+@pytest.mark.parametrize("command", ["gate", "verify"])
+@pytest.mark.parametrize("devices", [f'"{ABSENT}"', f'["{ABSENT}", "{ABSENT}:1"]'])
+def test_a_deviation_on_another_device_is_left_aside(run, tmp_path, command, devices):
+    config = RIGHT.replace("shape.output", "time.split") + DEVIATION + f"where = {{device = {devices}}}"
+    options = ["--properties", "time.split", "--profile", "smoke", "--max-examples", "16", "--engine", "inline"]
+    words = {"gate": ("gate",), "verify": ("verify", "mine.py:Right", "--deviations", "pyproject.toml", *options)}
+    assert run(config, *words[command]) == 0
+
+
+def test_a_deviation_that_cannot_be_is_refused_in_code_too():
+    with pytest.raises(DeviationError, match=r"expires = '2027-01-01', but should be a datetime.date"):
+        Deviation("time.split", "known", expires="2027-01-01")
+    with pytest.raises(DeviationError, match="unknown key 'dtyp'"):
+        Deviation("time.split", "known", {"dtyp": "float16"})
 
 
 @pytest.mark.parametrize(
@@ -120,7 +134,10 @@ def test_a_deviation_on_another_device_is_left_aside(run):
         ("coverage = 2.0", "coverage = 2.0, but should be a share"),
         ('deviations = ["time.split"]', "an array of tables"),
         (DEVIATION + 'expires = "2027-01-31"', "a date such as 2027-01-31, without quotes"),
-        (DEVIATION + "where = {dtyp = 1}", "deviation 1: where: unknown key 'dtyp'; did you mean 'dtype'?"),
+        (DEVIATION + "where = {dtyp = 1}",
+         "deviation 1: the deviation from time.split: where: unknown key 'dtyp'; did you mean 'dtype'?"),
+        (DEVIATION + "where = {time = {beneath = 3}}", "where: time = {'beneath': 3}, but should be {below = 3}"),
+        (DEVIATION + 'where = {time = {below = "3"}}', "where: time = {'below': '3'}, but should be {below = 3}"),
         (DEVIATION + 'because = "x"', "deviation 1: unknown key 'because'"),
         ('[[tool.rnncheck.deviations]]\nproperty = "time.split"', "deviation 1 has no reason"),
         ('[[tool.rnncheck.deviations]]\nproperty = "time.split"\nreason = " "', "has no reason: say why"),

@@ -112,7 +112,7 @@ def known_deviations(subjects: Sequence[Subject]) -> list[Deviation]:
     """The deviations of those subjects that are torch's own, each in the name of its subject."""
     pairs = [(subject, known.deviation) for subject in subjects for known in KNOWN if known.of is target_of(subject)]
     seen = torch.__version__.startswith(SEEN_WITH)
-    return [replace(said, subject=one.name, case=said.case if seen else None) for one, said in pairs]
+    return [replace(said, subject=one.name, case=said.case if seen else None, sure=seen) for one, said in pairs]
 
 
 def target_of(subject: Subject) -> Any:

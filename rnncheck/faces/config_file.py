@@ -4,14 +4,11 @@ import datetime
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnncheck import store
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase
-from rnncheck.config import Config
 from rnncheck.deviation import Deviation, DeviationError
 from rnncheck.errors import UsageError
 
@@ -72,7 +69,6 @@ KEYS: dict[str, Wanted] = {
 DEVIATION_KEYS: dict[str, Wanted] = {
     "property": TEXT, "reason": TEXT, "where": TABLE, "issue": TEXT, "expires": DAY, "case": TEXT, "subject": TEXT,
 }  # fmt: skip
-FIELDS = sorted({field.name for noun in (Case, Config, ClipCase) for field in fields(noun)})
 
 
 def read_config(file: Path) -> GateConfig:
@@ -125,8 +121,6 @@ def _deviation(where: str, item: Mapping[str, Any], folder: Path) -> Deviation:
     for name in ("property", "reason"):
         if name not in item:
             raise UsageError(f"{where} has no {name}")
-    for name in item.get("where", {}):
-        _known(f"{where}: where", name, FIELDS)
     try:
         return Deviation(**{**item, **({"case": _case(folder / item["case"])} if "case" in item else {})})
     except (DeviationError, store.StoreError) as error:

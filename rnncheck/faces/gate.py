@@ -22,6 +22,8 @@ from rnncheck.report.terminal import print_report
 from rnncheck.store import FOLDER
 from rnncheck.verify import verify
 
+NEVER_JUDGED = ("not_applicable", "not_claimed")
+
 
 @dataclass(frozen=True)
 class GateResult:
@@ -72,27 +74,28 @@ def gate(config: GateConfig, folder: Path | None = FOLDER) -> GateResult:
         device=",".join(devices),
         require=config.require,
         dtypes=config.dtypes,
-        deviations=[d for d in config.deviations if _concerns(d, devices)],
+        deviations=config.deviations,
         folder=folder,
         repro=config.repro,
     )
-    report = replace(report, stale=(*report.stale, *_unmatched(config.deviations, report)))
+    report = replace(report, stale=(*report.stale, *_unmatched(config.deviations, devices, report)))
     return GateResult(report, tuple(_lost(held, report)), tuple(_short(config.coverage, report)))
 
 
-def _concerns(deviation: Deviation, devices: Sequence[str]) -> bool:
-    """Whether a deviation speaks of a device that is run on: one of CUDA only is not stale for a run on the CPU."""
-    named = (deviation.where or {}).get("device")
-    return named is None or bool(set(devices) & set([named] if isinstance(named, str) else named))
-
-
-def _unmatched(deviations: Sequence[Deviation], report: Report) -> list[str]:
-    """Deviations of a subject that is none of the targets."""
+def _unmatched(deviations: Sequence[Deviation], devices: Sequence[str], report: Report) -> list[str]:
+    """Deviations that match nothing: of a subject that is none of the targets, or of what is judged on none of them."""
     names = {subject.name.partition(" on ")[0] for subject in report.subjects}
-    return [
-        f"{d.property}: the declared deviation of {d.subject} matches none of {', '.join(sorted(names))}"
-        for d in deviations if d.subject is not None and d.subject not in names
-    ]  # fmt: skip
+    judged = {
+        (name, verdict.property) for subject, verdict in report.verdicts()
+        for name in (None, subject.name.partition(" on ")[0]) if verdict.verdict not in NEVER_JUDGED
+    }  # fmt: skip
+    lines = []
+    for d in deviations:
+        if d.subject is not None and d.subject not in names:
+            lines.append(f"{d.property}: the declared deviation of {d.subject} matches none of {', '.join(sorted(names))}")
+        elif (d.subject, d.property) not in judged and any(map(d.concerns, devices)):
+            lines.append(f"{d.property}: the declared deviation matches nothing: the property is judged on no target ({d})")
+    return lines
 
 
 def _short(share: float, report: Report) -> list[str]:

@@ -1,5 +1,7 @@
 """torch's known deviations: each still occurs on its stored case, and they are nobody else's."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -7,9 +9,11 @@ from torch import nn
 from rnncheck.adapters.known import KNOWN, known_deviations
 from rnncheck.adapters.resolve import probe, probe_all, subjects
 from rnncheck.catalog import CATALOG
+from rnncheck.deviation import Deviation
 from rnncheck.devices import is_here
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.store import case_from_json
+from rnncheck.verify import verify
 
 HERE = [known for known in KNOWN if is_here(known.deviation.case["device"])]
 SAYS = {"agree.vmap": "Batching rule not implemented", "gradient.forward_mode": "forward AD with mkldnn_rnn_layer"}
@@ -69,4 +73,14 @@ def test_an_instance_of_torchs_has_them_and_a_subclass_has_not():
 def test_on_a_torch_that_was_not_looked_at_the_cases_are_not_replayed(monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.99.0")
     found = known_deviations(subjects(nn.LSTM))
-    assert found and all(deviation.case is None for deviation in found)
+    assert found and all(deviation.case is None and not deviation.sure for deviation in found)
+
+
+def test_on_such_a_torch_a_deviation_that_is_over_is_no_error(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.99.0")
+    options = {"engine": "inline", "max_examples": 12}
+    report = verify(nn.LSTM, properties="gradient.eval_is_train,time.split", **options)
+    assert (report.stale, report.exit_code) == ((), 0)
+    own = Deviation("time.split", "it is said to", subject="torch.nn.LSTM")
+    assert verify(nn.LSTM, properties="time.split", deviations=[own], **options).stale
+    assert not verify(nn.LSTM, properties="time.split", deviations=[replace(own, sure=False)], **options).stale
