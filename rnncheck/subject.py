@@ -38,6 +38,7 @@ FEATURES: Mapping[str, str] = {
     "hx": "an initial state can be given",
     "hx_none": "the initial state can be left out",
     "state": "final states are returned",
+    "layer_axis": "states have an axis of layers and directions",
     "time_first": "batch_first=False",
     "batched": "input with a batch axis",
     "unbatched": "input without a batch axis",
@@ -147,6 +148,11 @@ class Subject:
         """Whether the feature is claimed."""
         claim = self.claims.get(feature)
         return claim is not None and claim.offered
+
+    @property
+    def flat_states(self) -> bool:
+        """Whether the states of one layer are known to be (batch, size), without torch's first axis."""
+        return "layer_axis" in self.claims and not self.offers("layer_axis")
 
     def refuses(self, case: Case | ClipCase) -> str | None:
         """Why this case is outside the claims, or None where it is within."""

@@ -247,15 +247,16 @@ class Trial:
 
     def lay_out(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...] | None]:
         """The subject's own layout: batch_first, packed, unbatched, and the case's memory layout. Differentiable."""
-        layout = self.case.layout
+        layout, unbatched = self.case.layout, self.case.batch is None
+        if self.subject.flat_states:
+            state = state and tuple(h.squeeze(0) for h in state)
+        state = state and tuple(lay_out(h.squeeze(-2) if unbatched else h, layout) for h in state)
         if self.lengths is not None:
             lengths = torch.tensor(self.lengths)
-            packed = pack_padded_sequence(x, lengths, enforce_sorted=self.case.sorted_lengths)
-            return packed, state and tuple(lay_out(h, layout) for h in state)
-        if self.case.batch is None:
-            return lay_out(x[:, 0], layout), state and tuple(lay_out(h[:, 0], layout) for h in state)
-        x = x.transpose(0, 1) if self.config.batch_first else x
-        return lay_out(x, layout), state and tuple(lay_out(h, layout) for h in state)
+            return pack_padded_sequence(x, lengths, enforce_sorted=self.case.sorted_lengths), state
+        if unbatched:
+            return lay_out(x[:, 0], layout), state
+        return lay_out(x.transpose(0, 1) if self.config.batch_first else x, layout), state
 
     def read(self, output: Any, state: tuple[Tensor, ...]) -> Run:
         """The inverse of lay_out for what came back; raises Malformed where that is not what the contract says."""
@@ -275,10 +276,10 @@ class Trial:
             _expect("output", output, (self.time, self.batch, config.output_size))
         if len(state) != len(sizes):
             raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")
+        axes = [*([] if self.subject.flat_states else [states]), *([] if unbatched else [self.batch])]
         for name, part, size in zip(("h_n", "c_n"), state, sizes, strict=False):
-            _expect(name, part, (states, size) if unbatched else (states, self.batch, size))
-        parts = [part.unsqueeze(1) if unbatched else part for part in state]
-        return Run(output, *parts)
+            _expect(name, part, (*axes, size))
+        return Run(output, *(part.reshape(states, self.batch, size) for part, size in zip(state, sizes, strict=True)))
 
     def _unpack(self, output: Any) -> Tensor:
         if not isinstance(output, PackedSequence):

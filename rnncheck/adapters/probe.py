@@ -9,6 +9,7 @@ import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,13 +23,16 @@ from rnncheck.adapters.names import own_parameters
 from rnncheck.adapters.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.adapters.tiny import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
 from rnncheck.adapters.torch_cells import Stepwise
-from rnncheck.case import Case
+from rnncheck.case import Case, Hx
 from rnncheck.config import MODES, Config, Mode
 from rnncheck.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.trial import SubjectError
 
 SIZES = ((4, 7), (4, 6), (8, 8))
 """(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""
+
+
+HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 
 class NotRecurrent(Exception):
@@ -53,10 +57,10 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     layout = layout_claims(start)
     start = _laid_out(start, layout)
     claims = {**_mode_claims(start), **layout, **constructor_claims(start), **_forward_claims(start)}
-    claims |= {name: Claim(True, "probed") for name in ("state", "float32")}
-    claims |= _module_claims(start) | _call_claims(start, subject.claims) | dict(subject.claims)
+    claims |= {name: Claim(True, "probed") for name in ("state", "layer_axis", "float32")}
+    claims |= _module_claims(start) | _call_claims(start, subject.claims) | dict(start.subject.claims)
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
-    return {**claims, **subject.claims}
+    return {**claims, **start.subject.claims}
 
 
 def _laid_out(start: Ground, claims: Mapping[str, Claim]) -> Ground:
@@ -74,17 +78,35 @@ def _find_ground(subject: Subject) -> Ground:
     """The simplest case that runs; raises NotRecurrent with the reason of the most promising attempt."""
     reasons: list[BaseException] = []
     for config in _configs(subject):
-        for batch in (BATCH, None):
-            for hx in ("none", "zeros"):
+        for batch, hx in product((BATCH, None), HX_FORMS):
+            for form in _forms(subject):
                 try:
-                    found = ground(subject, Case(config, TIME, batch, hx=hx), ("zeros", "none"))
+                    found = ground(form, Case(config, TIME, batch, hx=hx), ("zeros", "none"))
                 except (SubjectError, Malformed) as error:
                     reasons.append(error)
                     continue
                 if len(found.state) == 1 + config.has_cell:
-                    return _of_its_mode(found)
+                    return _of_its_mode(_seen_flat(found))
                 reasons.append(Malformed(f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"))
     raise NotRecurrent(_why(reasons))
+
+
+FLAT = Claim(False, "probed", "one layer's states are (batch, size)")
+"""How many write a layer of their own, who know nothing of several layers; a layer that is to agree with torch's may not."""
+
+
+def _forms(subject: Subject) -> tuple[Subject, ...]:
+    """With torch's states; and with flat ones, which only a layer that is to agree with no other may have."""
+    flat = replace(subject, claims={**subject.claims, "layer_axis": FLAT})
+    return (subject,) if subject.reference is not None or "layer_axis" in subject.claims else (subject, flat)
+
+
+def _seen_flat(found: Ground) -> Ground:
+    """The same, its states known to be flat where those that came back are."""
+    flat = _forms(found.subject)[-1]
+    axes = 1 + (found.case.batch is not None)
+    seen = all(isinstance(part, Tensor) and part.dim() == axes for part in found.state)
+    return replace(found, subject=flat) if seen else found
 
 
 def _configs(subject: Subject) -> Iterator[Config]:

@@ -68,7 +68,8 @@ def ground(subject: Subject, case: Case, forms: tuple[str, ...]) -> Ground:
 
 
 def _trial(subject: Subject, case: Case) -> Trial:
-    return Trial(replace(subject, claims={}), case)  # without the claim to load, parameters stay as they are
+    flat = {name: claim for name, claim in subject.claims.items() if name == "layer_axis"}
+    return Trial(replace(subject, claims=flat), case)  # without the claim to load, parameters stay as they are
 
 
 def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -47,7 +47,8 @@ def output(trial: Trial) -> Observation:
     return equal("output", form(returned), form(given, trial.config.output_size))
 
 
-@shape("state", formula="h_n and c_n have the shapes of h_0 and c_0", kind="invariant", source=TORCH_RNN, cost=1)
+@shape("state", formula="h_n and c_n have the shapes of h_0 and c_0", kind="invariant", source=TORCH_RNN, cost=1,
+       needs=("layer_axis",))  # fmt: skip
 def state(trial: Trial) -> Observation:
     """Each final state is (layers * directions, batch, its size), whatever batch_first says; an LSTM returns two."""
     _, given = trial.lay_out(trial.x, trial.given_state)

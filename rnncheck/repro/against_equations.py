@@ -63,6 +63,7 @@ def _compare(trial: Trial, part: str) -> list[str]:
     at = tuple(int(i) for i in torch.unravel_index(getattr(budget.ratios(trial.run), part).argmax(), allowed.shape))
     return [
         "    state = state if isinstance(state, tuple) else (state,)",
+        *(["state = [part.unsqueeze(0) for part in state]"] if trial.subject.flat_states else []),
         *([_READ[form].format(time=trial.time)] if form else []),
         'actual = dict(zip(("output", "h_n", "c_n"), (output, *state)))',
         "",

@@ -19,7 +19,7 @@ def literal(value: object) -> str:
     'tensor([[1.0, 2.0]])'
     """
     if isinstance(value, Tensor):
-        return _tensor(value.detach().cpu())
+        return _tensor(value.detach() if value.is_meta else value.detach().cpu())
     if isinstance(value, PackedSequence):
         parts = ", ".join(literal(part) for part in value)
         return f"torch.nn.utils.rnn.PackedSequence({parts})"
@@ -31,8 +31,8 @@ def literal(value: object) -> str:
 def _tensor(value: Tensor) -> str:
     if value.numel() > MOST:
         raise NoLiteral(f"a tensor of {value.numel()} elements")
-    if type(value) is not Tensor:
-        raise NoLiteral(f"a {type(value).__name__}")
+    if type(value) is not Tensor or value.is_meta:
+        raise NoLiteral(f"a {type(value).__name__} on {value.device}")
     dtype = "" if value.dtype in (torch.float32, torch.int64, torch.bool) else f", dtype={value.dtype}"
     text = f"tensor({_numbers(value.tolist())}{dtype})"
     if 0 in value.shape:

@@ -92,6 +92,21 @@ class StateNeeded(nn.Module):
         return self.rnn(x, hidden)
 
 
+class FlatStates(nn.Module):
+    """A batch-major GRU of one layer whose state is (batch, hidden), as many write it; the initial one has to be given."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, x, h):
+        outputs = []
+        for step in x.unbind(1):
+            h = self.cell(step, h)
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
 class FailsInside(nn.LSTM):
     """Takes bidirectional, and fails with it; raises on packed input only if it is bidirectional."""
 

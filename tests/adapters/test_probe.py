@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import rnncheck
 from rnncheck.adapters.constructor import Constructor
 from rnncheck.adapters.locate import described
 from rnncheck.adapters.probe import probe
@@ -50,6 +51,21 @@ def test_every_feature_is_claimed_or_not():
     for name in ("FourLinears", "TextbookGRU", "major_gru"):
         assert set(of(name).claims) == set(FEATURES)
     assert set(claimed(targets.my_clip).claims) == set(CLIP_FEATURES)
+
+
+def test_states_without_an_axis_of_layers():
+    """Are taken as they are, and what is about that axis is not claimed; but a layer that is to agree with torch's has it."""
+    flat = of("FlatStates")
+    assert flat.flat_states and flat.lacks(("layer_axis",)).endswith("one layer's states are (batch, size)")
+    report = rnncheck.verify(targets.FlatStates, properties="shape.state,state.used,agree.forward,time.split,gradient.reference",
+                             max_examples=40, engine="inline")  # fmt: skip
+    (subject,) = report.subjects
+    assert {v.property: v.verdict for v in subject.verdicts} == {
+        "shape.state": "not_claimed", "state.used": "holds", "agree.forward": "holds", "time.split": "holds",
+        "gradient.reference": "holds",
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="cannot be called as a recurrent layer"):
+        rnncheck.verify(targets.FlatStates, against=nn.GRU, engine="inline")
 
 
 def test_what_is_not_offered_says_why():
