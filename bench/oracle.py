@@ -22,9 +22,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from rnncheck.config import Config
-from rnncheck.oracle import budget, gradient_budget, rounding_for, truth
+from rnncheck.oracle import ROUNDINGS, budget, gradient_budget, rounding_for, truth
 from rnncheck.run import Run
-from tests.oracle.correct_layers import DTYPES, LAYERS, Data, Draw, Style, can, gradients, loop, module
+from tests.oracle.correct_layers import DTYPES, LAYERS, MODELS, Data, Draw, Style, can, gradients, loop, module
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -36,29 +36,37 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 LAYERS_A_CASE = 3
+MODELS_SHARE = 0.3
+"""Of the float32 cases, on which layers are tried too that round as another model."""
 
 
 class Tally:
-    """Shares of budgets used, by group, and every alarm."""
+    """Shares of budgets used, by group, and every alarm. A run counts if something is said about at least one of its numbers."""
 
     def __init__(self) -> None:
         self.used: dict[str, list[float]] = defaultdict(list)
         self.alarms: list[str] = []
         self.close: dict[str, list[bool]] = defaultdict(list)
+        self.undecided: dict[str, list[float]] = defaultdict(list)
+        self.runs = 0
 
-    def add(self, kind: str, data: Data, name: str, used: float, case: int) -> None:
-        """One case."""
-        dtype = dtype_name(data.dtype)
-        for group in (dtype, f"{dtype} {data.config.mode}", f"{dtype} {name}"):
+    def add(self, kind: str, model: str, data: Data, name: str, used: float, undecided: float, case: int) -> None:
+        """One layer on one case; undecided: the share of its numbers about which nothing is said."""
+        self.undecided[f"{kind} {model}"].append(undecided)
+        if undecided == 1:
+            return
+        self.runs += 1
+        for group in (model, f"{model} {data.config.mode}", f"{model} {name}"):
             self.used[f"{kind} {group}"].append(used)
         if not used <= 1:
-            self.alarms.append(f"{kind} {used:.3g}: case {case}, {name}, {dtype}, {data.config}")
+            self.alarms.append(f"{kind} {used:.3g}: case {case}, {name}, {model}, {data.config}")
 
     def summary(self) -> dict:
         """Per group: how many used so many hundredths of the budget, and the largest share; the alarms; assert_close's."""
         rows = {group: _histogram(values) for group, values in sorted(self.used.items())}
         close = {group: [len(bad), sum(bad)] for group, bad in self.close.items()}
-        return {"used": rows, "alarms": self.alarms, "assert_close": close}
+        undecided = {group: [len(shares), sum(shares)] for group, shares in self.undecided.items()}
+        return {"runs": self.runs, "used": rows, "alarms": self.alarms, "assert_close": close, "undecided": undecided}
 
 
 def _histogram(values: list[float]) -> dict:
@@ -72,11 +80,13 @@ def _histogram(values: list[float]) -> dict:
 def merged(files: list[Path]) -> dict:
     """Several runs of `alarms` as one."""
     runs = [json.loads(file.read_text()) for file in files]
-    total: dict = {"cases": sum(run["cases"] for run in runs), "alarms": [a for run in runs for a in run["alarms"]]}
+    total: dict = {name: sum(run[name] for run in runs) for name in ("cases", "runs")}
+    total["alarms"] = [alarm for run in runs for alarm in run["alarms"]]
     groups = sorted({group for run in runs for group in run["used"]})
     total["used"] = {group: _sum([run["used"][group] for run in runs if group in run["used"]]) for group in groups}
-    dtypes = sorted({dtype for run in runs for dtype in run["assert_close"]})
-    total["assert_close"] = {d: [sum(run["assert_close"][d][i] for run in runs) for i in (0, 1)] for d in dtypes}
+    for name in ("assert_close", "undecided"):
+        groups = sorted({group for run in runs for group in run[name]})
+        total[name] = {g: [sum(run[name].get(g, (0, 0))[i] for run in runs) for i in (0, 1)] for g in groups}
     return total
 
 
@@ -110,29 +120,47 @@ def alarms(cases: int, seed: int, share: float, out: Path | None) -> Tally:
     draw, tally, began = Draw(seed), Tally(), time.monotonic()
     for case, data in enumerate(draw.many(cases)):
         names = draw.random.sample([name for name in LAYERS if can(name, data)], LAYERS_A_CASE)
-        rounding = rounding_for(data.dtype)
-        found = budget(*data.arguments, rounding=rounding, seed=case)
-        for name in names:
-            with torch.no_grad():
-                actual = LAYERS[name](data)
-            tally.add("forward", data, name, found.used(actual), case)
-            tally.close[dtype_name(data.dtype)].append(not _close(actual, found.truth, data.dtype))
+        _forward(tally, data, names, case)
         cotangents = draw.cotangents(data)
         if draw.random.random() < share:
-            name = names[0]
-            actual_gradients = gradients(LAYERS[name], data, cotangents)
-            allowed = gradient_budget(*data.arguments, cotangents, rounding=rounding, seed=case)
-            tally.add("gradient", data, name, allowed.used(actual_gradients), case)
-        if out and (case + 1) % 1000 == 0 or case + 1 == cases:
+            _backward(tally, data, names[0], cotangents, case)
+        if data.dtype == torch.float32 and draw.random.random() < MODELS_SHARE:
+            _other_model(tally, data, draw.random.choice(list(MODELS)), case)
+        if out and ((case + 1) % 1000 == 0 or case + 1 == cases):
             summary = {"seed": seed, "cases": case + 1, "seconds": time.monotonic() - began, **tally.summary()}
-            if out:
-                out.write_text(json.dumps(summary, indent=1))
+            out.write_text(json.dumps(summary, indent=1))
     return tally
+
+
+@torch.no_grad()
+def _forward(tally: Tally, data: Data, names: list[str], case: int) -> None:
+    model = rounding_for(data.dtype)
+    found = budget(*data.arguments, rounding=model, seed=case)
+    for name in names:
+        actual = LAYERS[name](data)
+        tally.add("forward", model.name, data, name, found.used(actual), found.undecided, case)
+        tally.close[dtype_name(data.dtype)].append(not _close(actual, found.truth, data.dtype))
+
+
+def _backward(tally: Tally, data: Data, name: str, cotangents: Run, case: int) -> None:
+    model = rounding_for(data.dtype)
+    actual = gradients(LAYERS[name], data, cotangents)
+    found = gradient_budget(*data.arguments, cotangents, rounding=model, seed=case)
+    unsaid = [bool(part.isinf().all()) for part in found.allowed.values() if part.numel()]
+    tally.add("gradient", model.name, data, name, found.used(actual), sum(unsaid) / len(unsaid), case)
+
+
+@torch.no_grad()
+def _other_model(tally: Tally, data: Data, name: str, case: int) -> None:
+    model, layer = MODELS[name]
+    if data.config.reset_after or not name.startswith("torch.nn"):
+        found = budget(*data.arguments, rounding=ROUNDINGS[model], seed=case)
+        tally.add("forward", model, data, name, found.used(layer(data)), found.undecided, case)
 
 
 def table(total: dict) -> Iterator[str]:
     """Markdown: the distribution per dtype and layer, the alarms, and assert_close's false alarms."""
-    yield f"{total['cases']} cases, {len(total['alarms'])} alarms."
+    yield f"{total['cases']} cases, {total['runs']} runs of layers on them, {len(total['alarms'])} alarms."
     yield "| | runs | median | 99 % | 99.9 % | largest |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for group, row in total["used"].items():
@@ -140,6 +168,8 @@ def table(total: dict) -> Iterator[str]:
         yield f"| {group} | {sum(row['counts'])} | {shares} | {row['largest']:.3f} |"
     for dtype, (runs, bad) in total["assert_close"].items():
         yield f"assert_close, {dtype}: {bad} of {runs} correct results refused ({100 * bad / runs:.2g} %)"
+    for group, (runs, shares) in total["undecided"].items():
+        yield f"undecided, {group}: {100 * shares / runs:.2g} % of the numbers"
     yield from total["alarms"]
 
 
@@ -167,6 +197,9 @@ def generic(mode: str, dtype: torch.dtype, seed: int) -> Data:
     return Data(config, dtype, parameters, x, h_0, c_0, None)
 
 
+SMALLEST = 1e-15
+
+
 def smallest(found: Callable[[float], bool]) -> float:
     """The smallest e = 10 ** (k / 8) that is found, by bisection."""
     low, high = -8 * 16, 8
@@ -177,7 +210,8 @@ def smallest(found: Callable[[float], bool]) -> float:
 
 
 def sensitivity(cases: int) -> Iterator[tuple[str, ...]]:
-    """Rows: error, dtype, and the smallest e found in half of single cases and in any of them, by budget and assert_close.
+    """Rows: error, dtype, the smallest e found in half of the cases and in any, the same by assert_close in half of those
+    whose correct result it accepts, and how many it refuses.
 
     The spoiled layer computes in float64 and rounds at the end where the error is smaller than the dtype can hold.
     """
@@ -205,8 +239,10 @@ def sensitivity(cases: int) -> Iterator[tuple[str, ...]]:
 
                 ours.append(smallest(lambda e: found.used(run(e)) > 1))
                 theirs.append(smallest(lambda e: not _close(run(e), found.truth, dtype)))
-            numbers = (sorted(ours)[cases // 2], min(ours), sorted(theirs)[cases // 2], min(theirs))
-            yield what, dtype_name(dtype), *(f"{number:.1e}" for number in numbers)
+            refused = sum(error < SMALLEST for error in theirs)
+            told = [error for error in theirs if error >= SMALLEST] or [float("nan")]
+            numbers = (sorted(ours)[cases // 2], min(ours), sorted(told)[len(told) // 2])
+            yield what, dtype_name(dtype), *(f"{number:.1e}" for number in numbers), f"{refused} of {cases}"
 
 
 # cost -------------------------------------------------------------------------------------------------------------------
@@ -224,19 +260,32 @@ def _cpu_milliseconds(f: Callable[[], object], least: float = 0.3) -> float:
     return 1000 * best
 
 
+def _costs(config: Config, batch: int) -> tuple[float, ...]:
+    """Milliseconds of the subject's forward, its forward and backward, the truth and the budget, of 50 steps in float32."""
+    layer, x = module(config, torch.float32), torch.randn(50, batch, config.input_size)
+    parameters = {name: p.detach() for name, p in layer.named_parameters()}
+
+    def quietly() -> None:
+        with torch.no_grad():
+            layer(x)
+
+    def both() -> None:
+        layer(x)[0].sum().backward()
+
+    return (
+        _cpu_milliseconds(quietly),
+        _cpu_milliseconds(both),
+        _cpu_milliseconds(lambda: truth(config, parameters, x)),
+        _cpu_milliseconds(lambda: budget(config, parameters, x, rounding=rounding_for(x.dtype), seed=0)),
+    )
+
+
 def cost() -> Iterator[tuple[str, ...]]:
-    """Rows: layer, hidden, batch, subject forward, forward and backward, budget, and the two ratios."""
+    """Rows: layer, hidden, batch, the four times, and the budget's as multiples of the first two."""
     for mode in ("RNN_TANH", "GRU", "LSTM"):
         for hidden, batch in ((64, 1), (64, 8), (512, 1), (512, 8)):
-            config = Config(mode, hidden, hidden)
-            layer, x = module(config, torch.float32), torch.randn(50, batch, hidden)
-            parameters = {name: p.detach() for name, p in layer.named_parameters()}
-            with torch.no_grad():
-                forward = _cpu_milliseconds(lambda: layer(x))
-            both = _cpu_milliseconds(lambda: layer(x)[0].sum().backward())
-            exact = _cpu_milliseconds(lambda: truth(config, parameters, x))
-            whole = _cpu_milliseconds(lambda: budget(config, parameters, x, rounding=rounding_for(x.dtype), seed=0))
-            numbers = (forward, both, exact, whole, whole / forward, whole / both)
+            times = _costs(Config(mode, hidden, hidden), batch)
+            numbers = (*times, times[3] / times[0], times[3] / times[1])
             yield mode, str(hidden), str(batch), *(f"{number:.3g}" for number in numbers)
 
 
@@ -257,7 +306,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*oneDNN.*")
     if given.command == "alarms":
         tally = alarms(given.cases, given.seed, given.gradients, given.out)
-        print(f"{given.cases} cases, {len(tally.alarms)} alarms", *tally.alarms, sep="\n")
+        print(f"{given.cases} cases, {tally.runs} runs, {len(tally.alarms)} alarms", *tally.alarms, sep="\n")
     elif given.command == "table":
         print(*table(merged(given.files)), sep="\n")
     else:

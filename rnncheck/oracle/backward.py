@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.errors import Scene, Sizes
+from rnncheck.oracle.errors import Scene, Sizes, times
 
 Variances = Mapping[str, Tensor]
 Gradients = Mapping[str, Tensor]
@@ -30,8 +30,8 @@ def _tanh(sizes: Sizes, dg: Tensor) -> Tensor:
 
 def _product(sizes: Sizes, dy: Tensor, w: Tensor) -> Tensor:
     """Of the sum over gates of dy wᵀ; dy: (gates, time, 1, batch, hidden), w: (gates, inputs, hidden)."""
-    back = w.mT
-    return sizes.product(dy, back, torch.matmul(dy.flatten(-4, -2), back).unflatten(-2, dy.shape[-4:-1])).sum(0)
+    along, back = dy.movedim(0, -2).flatten(-2), w.mT.flatten(0, 1)
+    return sizes.product(along, back, times(along, back))
 
 
 def _rnn(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:

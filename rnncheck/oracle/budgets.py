@@ -13,11 +13,12 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Observer, Strand
-from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
-from rnncheck.oracle.noise import Jitter, Tape
+from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of, together
+from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape
 from rnncheck.oracle.problem import Join, Observers, Problem, final_states
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
+from rnncheck.oracle.twins import Twins, forward_twins
 from rnncheck.run import Run
 
 
@@ -57,24 +58,25 @@ class Budget:
 class Pair:
     """A strand, its perturbed copies, and their variance: a Strand of (…, 1, batch, size).
 
-    tau2: (time, batch), what the errors so far have done to the slopes.
+    tau2: (time, batch), what the errors so far have done to the slopes; count: how many copies are a sample.
     """
 
     truth: Strand
     copies: Strand
     variance: Strand
     tau2: Tensor
+    count: int
 
     def spread(self, pick: Callable[[Strand], Tensor]) -> Tensor:
         """margin * sigma * stretch of one part."""
-        count, own = self.copies.output.shape[-3], pick(self.variance).squeeze(-3)
+        own = pick(self.variance).squeeze(-3)
         tau2 = self.tau2 if own.dim() > 2 else self.tau2.amax(0)
-        return margin(count) * pooled(own) * stretch(tau2, count).unsqueeze(-1)
+        return margin(self.count) * pooled(own) * stretch(tau2, self.count).unsqueeze(-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What a layer gets: the true x (time, 1, batch, features), that of the copies, their variance, tau2 (time, batch)."""
+    """What a layer gets: the true x (time, 1, batch, features), the copies', their variance, tau2 (time, batch)."""
 
     x: Tensor
     copies: Tensor
@@ -87,37 +89,68 @@ def default_copies(config: Config) -> int:
     return 16 if config.hidden_size <= 64 else 8
 
 
-def longest(problem: Problem, copies: int) -> int:
-    """The largest number of signs that one place needs."""
+def longest(problem: Problem, copies: Copies) -> int:
+    """How many random numbers one place needs at most."""
     config = problem.config
     features = max(len(config.gates) * config.hidden_size, config.input_size, config.output_size)
-    return copies * problem.x.shape[2] * features
+    return copies.runs * problem.x.shape[2] * features
 
 
-def _strand(problem: Problem, index: int, flow: Flow, sizes: Sizes, tape: Tape, copies: int, inner: Observer) -> Pair:
-    trace = Trace(inner)
-    exact = problem.strand(index, flow.x, trace)
-    scene = Scene.of(problem, index, flow.x, trace)
-    errors = errors_of(problem.config)(scene, sizes)
-    noisy = problem.strand(index, flow.copies, Jitter(errors, scene.rhythm(sizes), tape, copies, inner), copies)
+def _exact(problem: Problem, equations: Observers) -> tuple[list[Strand], list[Scene]]:
+    """The truth of all strands, and what the sizes of the errors are read from."""
+    x, strands, scenes = problem.x, [], []
+    for layer in range(problem.config.num_layers):
+        indices = range(layer * problem.config.directions, (layer + 1) * problem.config.directions)
+        traces = [Trace(equations(index)) for index in indices]
+        pairs = list(zip(indices, traces, strict=True))
+        strands += [problem.strand(index, x, trace) for index, trace in pairs]
+        scenes += [Scene.of(problem, index, x, trace) for index, trace in pairs]
+        x = problem.join([strand.output for strand in strands[-len(pairs) :]])
+    return strands, scenes
+
+
+@dataclass(frozen=True, eq=False)
+class _Noise:
+    """How the copies are made: of every strand its scene, the rhythm and the twins of its errors."""
+
+    sizes: Sizes
+    tape: Tape
+    copies: Copies
+    scenes: Sequence[Scene]
+    rhythms: Sequence[Rhythm]
+    twins: Sequence[Mapping[str, Twins]]
+
+    @classmethod
+    def of(cls, problem: Problem, scenes: Sequence[Scene], sizes: Sizes, seed: int, count: int) -> "_Noise":
+        twins, rhythms = [forward_twins(layer) for layer in problem.layers], [scene.rhythm(sizes) for scene in scenes]
+        copies = Copies.of(count, any(twins) or any(any(rhythm) for rhythm in rhythms))
+        return cls(sizes, Tape(seed, longest(problem, copies)), copies, scenes, rhythms, twins)
+
+
+def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noise, inner: Observer) -> Pair:
+    sizes, scene, twins, count = noise.sizes, noise.scenes[index], noise.twins[index], noise.copies.count
+    apart = errors_of(problem.config)(scene, sizes)
+    errors = together(apart)
+    jitter = Jitter(apart if twins else errors, noise.rhythms[index], noise.tape, noise.copies, twins, inner)
+    noisy = problem.strand(index, flow.copies, jitter, noise.copies.runs)
     reverse = problem.reverse(index)
-    spread = _variance(exact, noisy)
+    spread = _variance(exact, noisy, count)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
     slopes = scene.spread(flow.variance, _before(spread.output, reverse), own, sizes)
     if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
         slopes = torch.zeros_like(slopes)
-    over = exact.output.abs() + margin(copies) * spread.output.sqrt() > sizes.rounding.overflow
+    over = exact.output.abs() + margin(count) * spread.output.sqrt() > sizes.rounding.overflow
     slopes = slopes.masked_fill(over.any(-1).squeeze(1), torch.inf)
     valid = problem.validity(index)
     if valid is not None:
         slopes = torch.where(valid.squeeze(-1), slopes, 0.0)
     grown = slopes.flip(0).cumsum(0).flip(0) if reverse else slopes.cumsum(0)
-    return Pair(exact, noisy, spread, flow.tau2 + grown)
+    return Pair(exact, noisy, spread, flow.tau2 + grown, count)
 
 
-def _variance(truth: Strand, copies: Strand) -> Strand:
-    c_n = None if truth.c_n is None or copies.c_n is None else variance(truth.c_n, copies.c_n)
-    return Strand(variance(truth.output, copies.output), variance(truth.h_n, copies.h_n), c_n)
+def _variance(truth: Strand, copies: Strand, count: int) -> Strand:
+    c_n = None if truth.c_n is None or copies.c_n is None else variance(truth.c_n, copies.c_n, count)
+    return Strand(variance(truth.output, copies.output, count), variance(truth.h_n, copies.h_n, count), c_n)
 
 
 def _before(variance: Tensor, reverse: bool) -> Tensor:
@@ -166,18 +199,18 @@ def budget_of(
     equations: Observers = lambda _: Observer(),
 ) -> Budget:
     """The same for a problem, and for other equations where a hypothesis has some."""
-    config, sizes = problem.config, Sizes(rounding)
-    copies = copies or default_copies(config)
-    tape = Tape(seed, longest(problem, copies))
+    config = problem.config
+    exact, scenes = _exact(problem, equations)
+    noise = _Noise.of(problem, scenes, Sizes(rounding), seed, copies or default_copies(config))
     tau2 = torch.zeros(problem.x.shape[0], problem.x.shape[2], dtype=torch.float64, device="cpu")
     flow, pairs = Flow(problem.x, problem.x, torch.zeros_like(problem.x), tau2), []
     for layer in range(config.num_layers):
         indices = range(layer * config.directions, (layer + 1) * config.directions)
-        strands = [_strand(problem, index, flow, sizes, tape, copies, equations(index)) for index in indices]
+        strands = [_strand(problem, i, exact[i], flow, noise, equations(i)) for i in indices]
         flow = _next(strands, problem.join)
         pairs += strands
-    exact = Run(flow.x.squeeze(1), *final_states([pair.truth for pair in pairs], lambda value: value.squeeze(0)))
-    return Budget(exact, _allowed(exact, pairs[-config.directions :], pairs, rounding, problem.join), rounding)
+    true = Run(flow.x.squeeze(1), *final_states(exact, lambda value: value.squeeze(0)))
+    return Budget(true, _allowed(true, pairs[-config.directions :], pairs, rounding, problem.join), rounding)
 
 
 def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding, join: Join) -> Run:

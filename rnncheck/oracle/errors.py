@@ -7,15 +7,19 @@ are made: an error there may be larger than the gate, and meet another one that 
 A matrix product of n terms with roundoff u, of which A is the sum of the terms' absolute values, S the sum and Q the sum
 of squares:
 
-    error² = u² (A² (log2 n + 2) / 4 + A² n / 72 + S² n / 18 + S² (n / 10)²) + (2 operand)² (Q + S²)
+    error² = u² (A² (log2 n + 2) / 4 + A² n / 72 + S² n / 18 + S² (m / 4)²) + (2 operand)² (Q + S²),    m = S² / Q
 
 The first term is that of pairwise and blocked summation: the roundings on the way of a term to the sum, each relative to
 a partial sum (Blanchard, Higham, Mary 2020). The next two are those of a plain loop (Higham and Mary 2019: sqrt(n) u): its n
 roundings are relative to partial sums, which climb to S if all terms have one sign, and to A / 2 and back if the
 positive ones come first; the sums of their squares are n S² / 3 and n A² / 12, and a rounding error uniform in half an ulp
 has the variance u² / 6 of them. The fourth is that of equal terms, as constant inputs and weights have: every addition between
-two powers of 2 makes the same error, so errors add up in proportion to n, to 0.2 n u S typically and n u S / 2 at worst. The
-last: both operands of every product were rounded before.
+two powers of 2 makes the same error, so errors add up in proportion to n, to n u S / 2 at worst, and to n u S where the sum
+begins with a larger number; 3.8 sigma are allowed (spread.py). m counts them: n for n equal terms, near 1 for terms of either
+sign. The last: both operands of every product were rounded before.
+
+A sum may begin with what the product is added to (addmm, beta = 1). Every later rounding is then relative to that as well, so
+it counts as one more term, of A and of S.
 """
 
 import math
@@ -29,6 +33,9 @@ from rnncheck.oracle.equations import Layer, Observer, Through
 from rnncheck.oracle.noise import Rhythm
 from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.rounding import Rounding
+
+NEAR = 16
+"""How many roundoffs apart two steps may be, and count as the same: sums of close numbers are still rounded alike in part."""
 
 Errors = Mapping[str, Tensor]
 """place -> standard deviation (time, 1, batch, size), behind an axis of gates where there is one; NaN where the dtype
@@ -75,9 +82,12 @@ def times(x: Tensor, w: Tensor) -> Tensor:
     return torch.matmul(gated, w).unflatten(-2, x.shape[-4:-1])
 
 
-def summation(terms: int) -> tuple[float, float]:
-    """The factors of A² and S² in the variance of a sum of so many terms."""
-    return (math.log2(terms) + 2) / 4 + terms / 72, terms / 18 + terms**2 / 100
+def summation(terms: int, size: Tensor, total: Tensor, product: Tensor, squares: Tensor) -> Tensor:
+    """The variance of a sum in units of u², from A, S (as it is and without what it began with) and Q."""
+    lost = size.mul(2.0**-48).square_().clamp_(min=torch.finfo(torch.float64).tiny)  # what float64 left of 0
+    alike = product.square().div_(torch.maximum(squares, lost)).clamp_(max=terms)
+    of_total = alike.square_().div_(16).add_(terms / 18)
+    return of_total.mul_(total.square()).add_(size.square(), alpha=(math.log2(terms) + 2) / 4 + terms / 72)
 
 
 class Sizes:
@@ -91,17 +101,24 @@ class Sizes:
         self.accumulate = math.hypot(rounding.accumulate, 2.0**-53)
         self.function = rounding.function + self.store
 
-    def product(self, x: Tensor, w: Tensor, value: Tensor, *added: Tensor) -> Tensor:
-        """Of x w + added; x: (time, 1, batch, terms), w: (terms, size), both with gates in front or not; value: x w + added."""
-        terms = w.shape[-2] + len(added)
-        size = times(x.abs(), w.abs())
-        for summand in added:
+    def product(self, x: Tensor, w: Tensor, value: Tensor, *added: Tensor, onto: Tensor | None = None) -> Tensor:
+        """Of x w + added; x: (time, 1, batch, terms), w: (terms, size), both with gates in front or not; value: x w + added.
+
+        onto: what the sum may begin with, beside these.
+        """
+        begin = () if onto is None else (onto,)
+        size, squares, product, total = times(x.abs(), w.abs()), times(x.square(), w.square()), value, value.abs()
+        for summand in (*added, *begin):
             size += summand.abs()
-        u, over = self.accumulate, size > self.rounding.overflow
-        of_sizes, of_sum = summation(terms)
-        variance = size.square_().mul_(u * u * of_sizes).add_(value.square(), alpha=u * u * of_sum)
+        for summand in added:
+            product = product - summand
+        if onto is not None:
+            total = torch.maximum(total, (value + onto).abs_())
+        over = size > self.rounding.overflow
+        terms = w.shape[-2] + len(added) + len(begin)
+        variance = summation(terms, size, total, product, squares).mul_(self.accumulate**2)
         if self.rounding.operand:
-            squares = times(x.square(), w.square()).add_(value.square())
+            squares += value.square()
             for summand in added:
                 squares += summand.square()
             variance.add_(squares, alpha=(2 * self.rounding.operand) ** 2)
@@ -166,25 +183,30 @@ class Scene:
         return sizes.unsaturated(self.pre_activations(), total).amax(dim=(0, -1)).squeeze(1)
 
     def rhythm(self, sizes: Sizes) -> Rhythm:
-        """Which steps make the same rounding errors.
+        """Which rows make the same rounding errors at which steps.
 
-        Those of a steady state, or of a cycle of two, differ by less than roundoff in every pre-activation of a row: their
-        errors are no more independent than they are, and add up in proportion to the number of steps instead of its root. Of
-        the other steps every fourth repeats, for what is nearly steady.
+        Those of a steady state, or of a cycle of two, differ by a few roundoffs in every pre-activation: their errors are
+        no more independent than they are, and add up in proportion to the number of steps instead of its root.
         """
         a = self.pre_activations().squeeze(2).transpose(0, 1)  # time, gates, batch, hidden
-        near = (
-            4 * sizes.store * a.abs().amax(dim=(1, 3)).clamp(min=sizes.rounding.underflow) if a.numel() else a.new_zeros(len(a), 0)
-        )
+        if not a.numel():
+            return [{}] * len(a)
+        near = NEAR * sizes.store * a.abs().amax(dim=(1, 3)).clamp(min=sizes.rounding.underflow)
+        steady, cycle = self._repeated(a, near, 1), self._repeated(a, near, 2)
+        cycle &= ~steady
+        some = torch.stack([steady.any(1), cycle.any(1)], dim=1).tolist()
+        kinds = [((0, steady[t]), (1 + t % 2, cycle[t])) for t in range(len(a))]
+        return [
+            {number: rows[:, None] for here, (number, rows) in zip(some[t], kinds[t], strict=True) if here} for t in range(len(a))
+        ]
 
-        def same(lag: int) -> list[bool]:
-            moved = (a[lag:] - a[:-lag]).abs().amax(dim=(1, 3)) if a.numel() else near[lag:]
-            pairs = (moved <= near[lag:]).any(dim=1).tolist()
-            first, second = [*pairs, *[False] * lag], [*[False] * lag, *pairs]
-            return [one or other for one, other in zip(first, second, strict=True)][: len(a)]
-
-        steady, cycle = same(1), same(2)
-        return [0 if steady[t] or t % 4 == 0 else t % 2 + 1 if cycle[t] else None for t in range(len(a))]
+    def _repeated(self, a: Tensor, near: Tensor, lag: int) -> Tensor:
+        """(time, batch): whether a row's step is one of two that are the same, so many steps apart."""
+        same = (a[lag:] - a[:-lag]).abs().amax(dim=(1, 3)) <= near[lag:]
+        found = torch.zeros_like(near, dtype=torch.bool)
+        found[lag:] = same
+        found[: len(same)] |= same
+        return found
 
     def pre_activations(self) -> Tensor:
         """Of all gates, (gates, time, 1, batch, hidden)."""
@@ -195,30 +217,30 @@ class Scene:
         """The variance of W x + biases, (gates, time, 1, batch, hidden)."""
         return sizes.product(self.x, self.layer.w, self.part, *(bias[:, None] for bias in biases))
 
-    def recurrent(self, sizes: Sizes, value: Tensor, *biases: Tensor) -> Tensor:
-        """The variance of U h + biases."""
-        return sizes.product(self.h, self.layer.u, value, *(bias[:, None] for bias in biases))
+
+def _sums(scene: Scene, sizes: Sizes, layer: Layer, a: Tensor) -> Errors:
+    """Of W x + biases, and of U h and the pre-activations a that are the sum of both."""
+    rec = a - scene.part
+    x = scene.into(sizes, layer.b_ih, layer.b_hh) + sizes.stored(scene.part)
+    back = sizes.product(scene.h, layer.u, rec, onto=scene.part) + sizes.stored(rec, a)
+    return {"x": sizes.error(x, scene.part), "a": sizes.error(back, rec, a)}
 
 
 def _rnn(scene: Scene, sizes: Sizes) -> Errors:
     layer, a, h = scene.layer, scene.trace["a"], scene.trace["h"]
-    rec = a - scene.part
-    x = scene.into(sizes, layer.b_ih, layer.b_hh) + scene.recurrent(sizes, rec) + sizes.stored(scene.part, rec, a)
-    return {"x": sizes.error(x, scene.part, rec, a), "h": sizes.error(sizes.tanh(h), h)}
+    return {**_sums(scene, sizes, layer, a), "h": sizes.error(sizes.tanh(h), h)}
 
 
 def _lstm(scene: Scene, sizes: Sizes) -> Errors:
     layer, trace = scene.layer, scene.trace
-    a, (i, f, o), g, c = trace["a"], trace["s"], trace["g"], trace["c"]
-    rec = a - scene.part
-    x = scene.into(sizes, layer.b_ih, layer.b_hh) + scene.recurrent(sizes, rec) + sizes.stored(scene.part, rec, a)
+    (i, f, o), g, c = trace["s"], trace["g"], trace["c"]
     before = scene.c
     assert before is not None
     cell = sizes.tanh(i * g) + sizes.stored(f * before, i * g) + (sizes.cell * c).square()
     product = o * c.tanh()
     h = sizes.tanh(product) + sizes.stored(product)
     gates = sizes.error(sizes.gate(trace["s"]))
-    errors = {"x": sizes.error(x, scene.part, rec, a), "s": gates, "c": sizes.error(cell, c)}
+    errors = {**_sums(scene, sizes, layer, trace["a"]), "s": gates, "c": sizes.error(cell, c)}
     if layer.p is None:
         return errors | {"h": sizes.error(h)}
     projected = sizes.product(trace["m"], layer.p, trace["h"]) + sizes.stored(trace["h"])
@@ -236,7 +258,8 @@ def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
     rec, a, an = trace["rec"], trace["a"], trace["an"]
     r, z = trace["s"]
     into = scene.into(sizes, layer.b_ih) + sizes.stored(part)
-    back = scene.recurrent(sizes, rec, layer.b_hh) + sizes.stored(rec)
+    beside = torch.cat([part[:2], torch.zeros_like(part[2:])])  # r and z may be summed up in one go
+    back = sizes.product(scene.h, layer.u, rec, layer.b_hh[:, None], onto=beside) + sizes.stored(rec)
     gates = into[:2] + sizes.stored(a)
     reset = r * rec[2]
     candidate = into[2] + sizes.stored(reset, an)
@@ -254,13 +277,21 @@ def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
     u, un = layer.u[:2], layer.u[2]
     rec, rec_n = a - part[:2], an - part[2]
     into = scene.into(sizes, layer.b_ih, layer.b_hh) + sizes.stored(part)
-    gates = into[:2] + sizes.product(scene.h, u, rec) + sizes.stored(rec, a)
+    gates = sizes.product(scene.h, u, rec, onto=part[:2]) + sizes.stored(rec, a)
     through = times(sizes.stored(r * scene.h), un.square())
-    candidate = into[2] + sizes.product(r * scene.h, un, rec_n) + through + sizes.stored(rec_n, an)
-    x = torch.cat([gates, candidate[None]])
-    sums = torch.cat([a, an[None]])
-    gates = sizes.error(sizes.gate(trace["s"]))
-    return {"x": sizes.error(x, part, sums), "s": gates, "h": _gru_state(scene, sizes, z)}
+    candidate = sizes.product(r * scene.h, un, rec_n, onto=part[2]) + through + sizes.stored(rec_n, an)
+    sums = {"x": sizes.error(into, part), "a": sizes.error(gates, a), "an": sizes.error(candidate, an)}
+    return {**sums, "s": sizes.error(sizes.gate(trace["s"])), "h": _gru_state(scene, sizes, z)}
+
+
+def together(errors: Errors) -> Errors:
+    """With the errors of U h injected where those of W x are: one place less, for which the sum of the variances is enough."""
+    late = [errors[place] for place in ("a", "an") if place in errors]
+    if not late:
+        return errors
+    back = torch.cat([error if error.dim() > 4 else error[None] for error in late])
+    rest = {place: error for place, error in errors.items() if place not in ("a", "an")}
+    return {**rest, "x": torch.hypot(errors["x"], back)}
 
 
 def errors_of(config: Config) -> Callable[[Scene, Sizes], Errors]:

@@ -6,7 +6,8 @@ backward. A rounding error backward is a number added to the gradient of a value
 are products of those of the pre-activations with inputs and states.
 
 A rectifier has no derivative at 0. A unit whose pre-activation lies within its budget of 0 may be taken as on or off by
-a correct implementation, so half of the copies take it the other way; `kinks` counts these units.
+a correct implementation, so half of the copies take it the other way; `kinks` counts these units. Where several are in
+doubt that may go the same way (twins, steady states), nothing is said of the gradients of their row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,14 @@ from torch import Tensor
 from rnncheck.config import Config
 from rnncheck.oracle.backward import backward_of, input_variance
 from rnncheck.oracle.budgets import longest
-from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of
-from rnncheck.oracle.noise import Jitter, Rhythm, Tape, random_like
+from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of, together
+from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape, random_like
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
 from rnncheck.oracle.problem import Problem, checked
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
+from rnncheck.oracle.twins import Twins, backward_twins, forward_twins
 from rnncheck.run import Run
 
 
@@ -73,6 +75,7 @@ class Backwards:
 
     def __init__(self, problem: Problem, index: int, scene: Scene, grads: Mapping[str, Tensor], sizes: Sizes) -> None:
         reverse, valid = problem.reverse(index), problem.valid
+        self.twins = backward_twins(problem.layers[index])
         variances, before = backward_of(problem.config)(scene, grads, sizes)
         shifted = {place: _shifted(variance, reverse) for place, variance in before.items()}
         self.input = input_variance(scene, grads, sizes)
@@ -83,38 +86,55 @@ class Backwards:
         self.errors = {place: sizes.error(variance) * live for place, variance in every.items()}
         self.start = {place: _at_start(variance, reverse, valid) for place, variance in before.items()}
 
-    def added(self, rhythm: Rhythm, tape: Tape, copies: int, lowest: bool) -> dict[str, Tensor]:
+    def added(self, rhythm: Rhythm, tape: Tape, copies: Copies, lowest: bool) -> dict[str, Tensor]:
         """Random numbers of these sizes; none for the input of the lowest layer, which goes nowhere."""
         places = [place for place in self.errors if place != "input" or not lowest]
-        return {place: random_like(self.errors[place], rhythm, tape, copies) for place in places}
+        return {p: random_like(self.errors[p], rhythm, tape, copies, self.twins.get(p)) for p in places}
 
 
-def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator) -> Sides:
+def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator, copies: Copies) -> Sides:
     """Each doubtful rectifier is on in half of the copies, another half for each."""
-    truth, copies = scene.trace["a"][0], trace["a"][0]
-    sigma = pooled(variance(truth, copies))
-    doubtful = truth.abs() <= margin(copies.shape[1]) * sigma + sizes.rounding.underflow
-    order = torch.rand(copies.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
-    return doubtful, order < copies.shape[1] // 2
+    truth, values = scene.trace["a"][0], trace["a"][0]
+    sigma = pooled(variance(truth, values, copies.count))
+    doubtful = truth.abs() <= margin(copies.count) * sigma + sizes.rounding.underflow
+    order = torch.rand(values.shape, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=1).argsort(dim=1)
+    return doubtful, order < copies.runs // 2
 
 
-def _rounded(problem: Problem, scenes: list[Scene], sizes: Sizes, seed: int, copies: int) -> tuple[list[Trace], int]:
-    """Observers that round, one a strand, and how many rectifiers they may take the other way."""
-    errors = [errors_of(problem.config)(scene, sizes) for scene in scenes]
+def _together(doubtful: Tensor, rhythm: Rhythm, twins: Mapping[str, Twins]) -> Tensor:
+    """(batch,): the rows with doubtful rectifiers that may all go the same way, as no half of the copies shows it."""
+    several = doubtful.sum(dim=(0, 1, 3)) > 1
+    repeated = [rows.squeeze(1) for step in rhythm for rows in step.values()]
+    return several if twins else several & torch.stack([torch.zeros_like(several), *repeated]).any(0)
+
+
+def _rounded(
+    problem: Problem,
+    scenes: list[Scene],
+    rhythms: Sequence[Rhythm],
+    sizes: Sizes,
+    seed: int,
+    copies: Copies,
+    twins: Sequence[Mapping[str, Twins]],
+) -> tuple[list[Trace], int, Tensor]:
+    """Observers that round, one a strand, how many rectifiers they may take the other way, and the rows lost to them."""
+    apart = [errors_of(problem.config)(scene, sizes) for scene in scenes]
+    errors = [error if same else together(error) for error, same in zip(apart, twins, strict=True)]
     tape = Tape(seed, longest(problem, copies))
 
     def jitters() -> list[Jitter]:
-        pairs = zip(errors, scenes, strict=True)
-        return [Jitter(error, scene.rhythm(sizes), tape, copies) for error, scene in pairs]
+        strands = zip(errors, rhythms, twins, strict=True)
+        return [Jitter(error, rhythm, tape, copies, same) for error, rhythm, same in strands]
 
     plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
     if problem.config.mode != "RNN_RELU":
-        return plain, 0
-    forward(problem, plain, copies)  # to see how far the pre-activations move
+        return plain, 0, torch.zeros(problem.x.shape[2], dtype=torch.bool, device="cpu")
+    forward(problem, plain, copies.runs)  # to see how far the pre-activations move
     generator = torch.Generator("cpu").manual_seed(seed)
-    found = [_sides(scene, trace, sizes, generator) for scene, trace in zip(scenes, plain, strict=True)]
+    found = [_sides(scene, trace, sizes, generator, copies) for scene, trace in zip(scenes, plain, strict=True)]
+    lost = [_together(found[i][0], rhythms[i], twins[i]) for i in range(len(found))]
     sided: list[Trace] = [Rounded(jitter, sides) for jitter, sides in zip(jitters(), found, strict=True)]
-    return sided, sum(int(doubtful.sum()) for doubtful, _ in found)
+    return sided, sum(int(doubtful.sum()) for doubtful, _ in found), torch.stack(lost).any(0)
 
 
 @torch.inference_mode(False)
@@ -143,13 +163,18 @@ def gradient_budget(
     exact = differentiate(problem, [Trace() for _ in strands], weights, 1, [{} for _ in strands])
     scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i]) for i in strands]
     backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
-    traces, kinks = _rounded(problem, scenes, sizes, seed, copies)
-    tape, rhythms = Tape(seed + 1, longest(problem, copies)), [scene.rhythm(sizes) for scene in scenes]
-    added = [back.added(rhythms[i], tape, copies, i < config.directions) for i, back in enumerate(backwards)]
-    noisy = differentiate(problem, traces, weights, copies, added)
-    compared = _at_the_start(problem, exact, noisy, backwards) | _of_parameters(problem, scenes, exact, noisy, sizes)
+    twins = [forward_twins(layer) for layer in problem.layers]
+    rhythms = [scene.rhythm(sizes) for scene in scenes]
+    alike = any(twins) or any(back.twins for back in backwards)
+    made = Copies.of(copies, alike or any(any(rhythm) for rhythm in rhythms))
+    traces, kinks, lost = _rounded(problem, scenes, rhythms, sizes, seed, made, twins)
+    tape = Tape(seed + 1, longest(problem, made))
+    added = [back.added(rhythms[i], tape, made, i < config.directions) for i, back in enumerate(backwards)]
+    noisy = differentiate(problem, traces, weights, made.runs, added)
+    compared = _at_the_start(problem, exact, noisy, backwards, copies)
+    compared |= _of_parameters(problem, scenes, exact, noisy, sizes, copies)
     names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
-    factor = _stretch(problem, exact, noisy, sizes)
+    factor = _stretch(problem, exact, noisy, sizes, copies).masked_fill(lost[:, None], torch.inf)
     worst = factor.max() if factor.numel() else torch.ones((), dtype=torch.float64, device="cpu")
     stretched = {name: factor if name in exact.start else worst for name in names}
     bounds = {name: allowed(compared[name][0], compared[name][1] * stretched[name], rounding) for name in names}
@@ -167,7 +192,7 @@ def _weights(problem: Problem, cotangents: Run) -> Run:
     return Run(**{name: value.unsqueeze(-3) for name, value in found.items()})
 
 
-def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor:
+def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes, count: int) -> Tensor:
     """(batch, 1): the factor from sigma to what is allowed, margin, 1 unless rounding is coarse or the network chaotic.
 
     The slope of a saturated gate is exp(-|a|): an error e in a changes the gradient by the factor exp(e), and those of all
@@ -181,20 +206,19 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes) -> Tensor
             for place in ("a", "an"):
                 if place in exact.traces[i].values:
                     a = exact.traces[i][place]
-                    spread = sizes.unsaturated(a, variance(a, noisy.traces[i][place])).mean(dim=-1)
+                    spread = sizes.unsaturated(a, variance(a, noisy.traces[i][place], count)).mean(dim=-1)
                     tau += spread.squeeze(-2).flatten(0, -2).sum(0) / (len(a) if a.dim() > 4 else 1)
         for place, grad in exact.grads[i].items():
-            lost |= _overflows(grad, noisy.grads[i][place], sizes)
+            lost |= _overflows(grad, noisy.grads[i][place], sizes, count)
         for place in exact.traces[i].values:
-            lost |= _overflows(exact.traces[i][place], noisy.traces[i][place], sizes)
-    copies = noisy.inputs[0].shape[1]
-    return margin(copies) * stretch(tau, copies).masked_fill(lost, torch.inf)[:, None]
+            lost |= _overflows(exact.traces[i][place], noisy.traces[i][place], sizes, count)
+    return margin(count) * stretch(tau, count).masked_fill(lost, torch.inf)[:, None]
 
 
-def _overflows(truth: Tensor, copies: Tensor, sizes: Sizes) -> Tensor:
+def _overflows(truth: Tensor, copies: Tensor, sizes: Sizes, count: int) -> Tensor:
     """(batch,): whether a row has a value that may exceed the dtype's range."""
-    sigma = pooled(variance(truth, copies))
-    over = truth.abs() + margin(copies.shape[-3]) * sigma > sizes.rounding.overflow
+    sigma = pooled(variance(truth, copies, count))
+    over = truth.abs() + margin(count) * sigma > sizes.rounding.overflow
     return over.squeeze(-3).any(-1).flatten(0, -2).any(0)
 
 
@@ -202,19 +226,19 @@ Compared = dict[str, tuple[Tensor, Tensor]]
 """name -> (true gradient, sigma)."""
 
 
-def _at_the_start(problem: Problem, exact: Pass, noisy: Pass, backwards: list[Backwards]) -> Compared:
+def _at_the_start(problem: Problem, exact: Pass, noisy: Pass, backwards: list[Backwards], count: int) -> Compared:
     """The gradients of input and initial states."""
     own = {"input": torch.stack([back.input for back in backwards[: problem.config.directions]]).sum(0)}
     for place in backwards[0].start:
         own[f"{place}_0"] = torch.stack([back.start[place] for back in backwards])
     found = {}
     for name, true in exact.start.items():
-        squares = pooled(variance(true, noisy.start[name])).square() + own[name]
+        squares = pooled(variance(true, noisy.start[name], count)).square() + own[name]
         found[name] = true.squeeze(-3), squares.sqrt().squeeze(-3)
     return found
 
 
-def _of_parameters(problem: Problem, scenes: list[Scene], exact: Pass, noisy: Pass, sizes: Sizes) -> Compared:
+def _of_parameters(problem: Problem, scenes: list[Scene], exact: Pass, noisy: Pass, sizes: Sizes, count: int) -> Compared:
     """The gradients of all parameters."""
     found, config = {}, problem.config
     for i, (_, _, suffix) in enumerate(config.suffixes()):
@@ -222,5 +246,5 @@ def _of_parameters(problem: Problem, scenes: list[Scene], exact: Pass, noisy: Pa
         copied = parameter_gradients(config, factors(problem, i, noisy.traces[i], noisy.inputs[i], noisy.grads[i]))
         own = parameter_variances(config, terms, sizes)
         for name, true in parameter_gradients(config, terms).items():
-            found[name + suffix] = true[0], parameter_sigma(config, true[0], copied[name], own[name])
+            found[name + suffix] = true[0], parameter_sigma(config, true[0], copied[name], count, own[name])
     return found

@@ -2,65 +2,97 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rnncheck.oracle.equations import Observer, Through
+from rnncheck.oracle.twins import Twins
 
-Rhythm = Sequence[int | None]
-"""For each time step: a number, and all steps of that number make the same rounding errors; None for new ones."""
+Rhythm = Sequence[Mapping[int, Tensor]]
+"""For each time step: number -> which rows (batch, 1) make the same rounding errors at all steps of that number."""
 
 _SPAN = 1 << 13
 
 
 class Tape:
-    """Random signs, drawn once: an error is its size times a window of them at a random place.
+    """Normal numbers, drawn once: an error is its size times a window of them at a place of its own.
 
-    A sign, rather than a number from an interval: the sum of many is as normal, and that of few is never tiny by chance.
+    Normal, so that sigma has the law that spread.py takes it to have, however few errors it is made of; a place of its own,
+    so that no two errors are the same or cancel.
     """
 
     def __init__(self, seed: int, longest: int) -> None:
         generator = torch.Generator("cpu").manual_seed(seed)
-        bits = torch.randint(0, 2, (_SPAN + longest,), generator=generator, dtype=torch.int8, device="cpu")
-        self._signs = bits.double().mul_(2).sub_(1)
-        self._places = random.Random(seed)
+        self._numbers = torch.randn(_SPAN + longest, generator=generator, dtype=torch.float64, device="cpu")
+        places = random.Random(seed)
+        self._place, self._step = places.randrange(_SPAN), 2 * places.randrange(_SPAN // 2) + 1  # odd: all places in turn
 
     def place(self) -> int:
         """Where a window may begin."""
-        return self._places.randrange(_SPAN)
+        self._place = (self._place + self._step) % _SPAN
+        return self._place
 
     def window(self, place: int, shape: Sequence[int]) -> Tensor:
-        """The signs from there on, in this shape."""
+        """The numbers from there on, in this shape."""
         size = 1
         for length in shape:
             size *= length
-        return self._signs[place : place + size].view(shape)
+        return self._numbers[place : place + size].view(shape)
 
 
-class Signs:
-    """The signs of one place of one strand, step by step."""
+@dataclass(frozen=True)
+class Copies:
+    """How many: runs in all, of which from number `count` on errors repeat (twins, rhythm); sigma is of `count` of them."""
 
-    def __init__(self, tape: Tape, rhythm: Rhythm) -> None:
+    count: int
+    runs: int
+
+    @classmethod
+    def of(cls, count: int, repeating: bool) -> "Copies":
+        """Twice as many runs where errors may repeat."""
+        return cls(count, 2 * count if repeating else count)
+
+
+class Numbers:
+    """The random numbers of one place of one strand, step by step."""
+
+    def __init__(self, tape: Tape, rhythm: Rhythm, copies: Copies, twins: Twins | None) -> None:
         self._tape, self._rhythm, self._again = tape, rhythm, {}  # type: ignore[var-annotated]
+        self._copies, self._twins = copies, twins
 
-    def at(self, time: int, shape: Sequence[int]) -> Tensor:
-        """Of this step: new ones, or those of the steps of its number."""
-        number = self._rhythm[time]
-        begin = self._tape.place()
-        return self._tape.window(begin if number is None else self._again.setdefault(number, begin), shape)
+    def at(self, time: int, error: Tensor) -> Tensor:
+        """Of this step, for errors (…, 1, batch, size) of every copy."""
+        shape = (*error.shape[:-3], self._copies.runs, *error.shape[-2:])
+        place = self._tape.place()
+        numbers = self._tape.window(place, shape)
+        for number, rows in self._rhythm[time].items():
+            again = self._tape.window(self._again.setdefault(number, place), shape)
+            numbers = torch.where(self._repeats(rows), again, numbers)
+        return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
+
+    def _repeats(self, rows: Tensor) -> Tensor:
+        """(copies, batch, 1): the rows, in the second half of the copies."""
+        none = torch.zeros_like(rows).expand(self._copies.count, -1, -1)
+        return torch.cat([none, rows.expand_as(none)])
 
 
 class Jitter(Through):
-    """Adds random rounding errors, of other signs for each copy."""
+    """Adds random rounding errors, others to each copy."""
 
     def __init__(
-        self, errors: Mapping[str, Tensor], rhythm: Rhythm, tape: Tape, copies: int, inner: Observer | None = None
+        self,
+        errors: Mapping[str, Tensor],
+        rhythm: Rhythm,
+        tape: Tape,
+        copies: Copies,
+        twins: Mapping[str, Twins],
+        inner: Observer | None = None,
     ) -> None:
         super().__init__(inner)
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
-        self.signs = {place: Signs(tape, rhythm) for place in errors}
-        self.copies = copies
+        self.numbers = {place: Numbers(tape, rhythm, copies, twins.get(place)) for place in errors}
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = self.inner(place, time, value)
@@ -68,11 +100,10 @@ class Jitter(Through):
         if errors is None:
             return value
         error = errors[time]
-        signs = self.signs[place].at(time, (*error.shape[:-3], self.copies, *error.shape[-2:]))
-        return torch.addcmul(value, error, signs)
+        return torch.addcmul(value, error, self.numbers[place].at(time, error))
 
 
-def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: int) -> Tensor:
+def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:
     """Errors of these sizes for all steps, (…, time, copies, batch, size)."""
-    signs, shape = Signs(tape, rhythm), (*errors.shape[:-4], copies, *errors.shape[-2:])
-    return errors * torch.stack([signs.at(time, shape) for time in range(errors.shape[-4])], dim=-4)
+    numbers = Numbers(tape, rhythm, copies, twins)
+    return errors * torch.stack([numbers.at(time, error) for time, error in enumerate(errors.unbind(-4))], dim=-4)

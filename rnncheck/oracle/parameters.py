@@ -62,16 +62,15 @@ def parameter_variances(config: Config, terms: Factors, sizes: Sizes) -> dict[st
         size = _sum(config, d.abs(), None if multiplied is None else multiplied.abs())[0]
         value = _sum(config, d, multiplied)[0]
         squares = _sum(config, d.square(), None if multiplied is None else multiplied.square())[0]
-        of_sizes, of_sum = summation(max(count, 1))
-        variance = of_sizes * (u * size).square() + of_sum * (u * value).square()
+        variance = u**2 * summation(max(count, 1), size, value.abs(), value, squares)
         variance = variance + operand**2 * (squares + value.square()) + count * sizes.rounding.underflow**2
         found[name] = torch.where(size > sizes.rounding.overflow, torch.nan, variance)
     return found
 
 
-def parameter_sigma(config: Config, truth: Tensor, copies: Tensor, own: Tensor) -> Tensor:
+def parameter_sigma(config: Config, truth: Tensor, copies: Tensor, count: int, own: Tensor) -> Tensor:
     """sigma of each element: the larger of its own and that of its row, or of its gate where rows are short."""
-    variance = (copies - truth).square().mean(dim=0)
+    variance = (copies - truth).square().sum(dim=0) / count
     gates = len(config.gates) if len(variance) % len(config.gates) == 0 else 1
     if variance.dim() == 2 and variance.shape[1] > 2:
         together = variance.mean(dim=1, keepdim=True)

@@ -5,8 +5,9 @@
 sigma is the root mean square distance of the copies from the truth; at each step, the larger of the element's own and that of
 all features of its row and direction.
 
-margin. The injected errors are as large as a roundoff can be, u|v| with a random sign. A real one is uniform in half an ulp:
-its variance, averaged over the significands, is u²v²/6 (0.18). So a real error has a standard deviation of 0.42 sigma.
+margin. The injected errors are normal, with the standard deviation u|v|, as large as a roundoff can be. A real one is uniform
+in an ulp: its variance is u²v²/3 over the square of the significand, and 0.18 u²v² on average over the significands, whose
+logarithms are uniform. So a real error has a standard deviation of 0.42 sigma.
 sigma itself is measured by K copies. Where a network amplifies errors, one direction of the state space wins, and all
 features at all later steps show the same K numbers: then (error / 0.42) / sigma has Student's law with K degrees of
 freedom, however many features are pooled. margin is its quantile at FALSE_ALARM, times 0.42.
@@ -64,9 +65,12 @@ def margin(copies: int) -> float:
     return REAL * high
 
 
-def variance(truth: Tensor, copies: Tensor) -> Tensor:
-    """Of the copies (…, copies, batch, size) about the truth (…, 1, batch, size), in its shape; NaN where one is not finite."""
-    return torch.linalg.vector_norm(copies - truth, dim=-3, keepdim=True).square_().div_(copies.shape[-3])
+def variance(truth: Tensor, copies: Tensor, count: int) -> Tensor:
+    """Of the copies (…, runs, batch, size) about the truth (…, 1, batch, size), in its shape; NaN where one is not finite.
+
+    count: how many copies are a sample; if there are twice as many, the variance is the sum of two samples' (twins.py).
+    """
+    return torch.linalg.vector_norm(copies - truth, dim=-3, keepdim=True).square_().div_(count)
 
 
 def pooled(variances: Tensor) -> Tensor:

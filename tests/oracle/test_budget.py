@@ -10,7 +10,7 @@ from rnncheck.config import MODES, Config
 from rnncheck.oracle import ROUNDINGS, budget, rounding_for
 from rnncheck.oracle.spread import margin
 from rnncheck.run import Run
-from tests.oracle.correct_layers import LAYERS, Data, Draw, Style, can, loop, torch_nn
+from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, loop, torch_nn
 
 FLOAT32 = ROUNDINGS["float32"]
 
@@ -52,6 +52,17 @@ def test_no_false_alarm_in_some_random_cases():
         assert share <= 1, f"case {case}: {name} on {data.config}, {data.dtype}: {share}"
         shares.append(share)
     assert 0.05 < torch.tensor(shares).median() < 0.3  # neither tight nor asleep
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_layers_that_round_as_another_model_says_are_within_it(name: str):
+    model, layer = MODELS[name]
+    shares = []
+    for case, data in enumerate(Draw(5, (torch.float32,), longest=30).many(40)):
+        if data.config.reset_after or not name.startswith("torch.nn"):
+            with torch.no_grad():
+                shares.append(budget(*data.arguments, rounding=ROUNDINGS[model], seed=case).used(layer(data)))
+    assert 0 < max(shares) <= 1
 
 
 @pytest.mark.parametrize("gate", ["f", "i", "o", "g"])
