@@ -8,6 +8,7 @@ from rnncheck.catalog.words import at_least, deterministic
 from rnncheck.observation import Observation, both, every, identical, near
 from rnncheck.property import Family
 from rnncheck.run import Run
+from rnncheck.subject import Layer
 from rnncheck.trial import Trial
 
 state = Family("state")
@@ -84,26 +85,31 @@ def used(trial: Trial) -> Observation:
 
 @state(
     "fresh",
-    formula="(y, h_n) = f(x); f(x'); h_n ≡ before; f(x) ≡ before; g(x) ≡ before",
+    formula="(y, h_n) = f(x); f(x'); y, h_n ≡ before; f(x) ≡ before; g(x) ≡ before",
     kind="metamorphic",
     source="pytorch/rl#1406; tensorflow/tensorflow#34055",
     applies=deterministic,
     cost=6,
 )
 def fresh(trial: Trial) -> Observation:
-    """Returned states are their caller's: later calls do not change them, and changing them changes no later call."""
+    """What is returned is its caller's: later calls do not change it, and changing it changes no later call."""
     layer, twin = trial.build(), trial.build()
-    _, returned = trial.call_on(layer)
+    returned = _returned(trial, layer)
     first = [part.detach().clone() for part in returned]
-    trial.but(x=-trial.x).call_on(layer)
+    _returned(trial.but(x=-trial.x), layer)
     kept = [part.detach().clone() for part in returned]
     for part in returned:
         part.detach().fill_(float("nan"))
-    _, again = trial.call_on(layer)
-    _, elsewhere = trial.call_on(twin)
+    again, elsewhere = _returned(trial, layer), _returned(trial, twin)
     return every(
         identical(f"{name} {when}", now[k], first[k])
         for when, now in (("after the next call", kept), ("of the same call, once the caller has changed it", again),
                           ("of another layer", elsewhere))
-        for k, name in enumerate(("h_n", "c_n")[: len(first)])
+        for k, name in enumerate(("output", "h_n", "c_n")[: len(first)])
     )  # fmt: skip
+
+
+def _returned(trial: Trial, layer: Layer) -> list[Tensor]:
+    """The output (a packed one's data) and the final states, as the subject returns them."""
+    output, state = trial.call_on(layer)
+    return [output if isinstance(output, Tensor) else output.data, *state]

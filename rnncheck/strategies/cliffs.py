@@ -4,7 +4,7 @@ Vector widths, tiles and blocks end at powers of two; a long sequence and a wide
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle, product
+from itertools import cycle
 
 from rnncheck.case import Case
 
@@ -22,13 +22,20 @@ def is_large(case: Case, *, fixed: bool = False) -> bool:
 
 
 def on_cliffs(plain: Sequence[Case], *, fixed: bool = False) -> Iterator[Case]:
-    """Each size on each axis, in one plain case after the other."""
-    turns = cycle(plain)
-    for size, axis in product(SIZES, [axis for axis in AXES if not (fixed and axis.endswith("_size"))]):
-        able = (case for case, _ in zip(turns, plain, strict=False) if axis != "batch" or case.batch is not None)
-        case = next(able, None)
-        if case is not None:
-            yield _stretched(case, axis, size)
+    """Each size on each axis, in one plain case after the other: without dropout, and in one and two directions in turn."""
+    quiet = [case for case in plain if not case.dropout_active]
+    turns = cycle(quiet)
+    for number, size in enumerate(SIZES):
+        for axis in (axis for axis in AXES if not (fixed and axis.endswith("_size"))):
+            case = _next(turns, quiet, axis, directions=2 - number % 2) or _next(turns, quiet, axis)
+            if case is not None:
+                yield _stretched(case, axis, size)
+
+
+def _next(turns: Iterator[Case], all: Sequence[Case], axis: str, directions: int | None = None) -> Case | None:
+    """The next case in turn that has this axis, and so many directions; None where there is none in one round."""
+    able = (case for case, _ in zip(turns, all, strict=False) if axis != "batch" or case.batch is not None)
+    return next((case for case in able if directions in (None, case.config.directions)), None)
 
 
 def _stretched(case: Case, axis: str, size: int) -> Case:

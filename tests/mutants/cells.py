@@ -19,6 +19,7 @@ class Cell(nn.Module):
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        self.check_constructor()
         rows = self.layer.gate_count * hidden_size
         shapes = {"weight_ih": (rows, input_size), "weight_hh": (rows, hidden_size)}
         shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
@@ -26,6 +27,14 @@ class Cell(nn.Module):
         for name, shape in shapes.items():
             parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype).uniform_(-bound, bound))
             self.register_parameter(name, parameter if bias or name.startswith("weight") else None)
+
+    def check_constructor(self):
+        for name in ("input_size", "hidden_size"):
+            size = getattr(self, name)
+            if not isinstance(size, int) or size <= 0:
+                raise ValueError(f"{name} must be a whole number greater than zero, got {size}")
+        if not isinstance(self.bias, bool):
+            raise TypeError(f"bias should be of type bool, got: {type(self.bias).__name__}")
 
     def forward(self, input, hx=None):
         if input.dim() not in (1, 2):

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import wraps
 
 import torch
 from torch import Tensor
@@ -68,18 +69,27 @@ def clip_with(parameters, max_norm, norm_type, error_if_nonfinite, norm_of=total
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """All gradients scaled to a total norm of at most max_norm; not finite: an error if asked for, else all NaN."""
+    return clip_with(listed(parameters), max_norm, norm_type, error_if_nonfinite)
+
+
+def listed(parameters):
+    """The parameters as a list, or the one tensor; that there are none is told."""
     parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
     if isinstance(parameters, list) and not parameters:
-        warnings.warn("there are no parameters: a generator that is used up?", stacklevel=2)
-    return clip_with(parameters, max_norm, norm_type, error_if_nonfinite)
+        warnings.warn("there are no parameters: a generator that is used up?", stacklevel=3)
+    return parameters
 
 
-def plant_clip(bug, kills, needs=""):
-    """Declare the decorated function as a clip_grad_norm_ with this bug."""
+def plant_clip(bug, kills, needs="", takes=listed):
+    """Declare the decorated function as a clip_grad_norm_ with this bug, which ``takes`` the parameters rightly."""
 
     def declare(target):
+        @wraps(target)
+        def clip(parameters, *args, **options):
+            return target(takes(parameters), *args, **options)
+
         like = torch.nn.utils.clip_grad_norm_
-        add(Mutant(bug, target, "clip", like, clip_grad_norm_, tuple(kills.split()), needs))
+        add(Mutant(bug, clip, "clip", like, clip_grad_norm_, tuple(kills.split()), needs))
         return target
 
     return declare

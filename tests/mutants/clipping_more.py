@@ -65,7 +65,7 @@ def large_epsilon(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False,
     return result(norm, gradients(parameters))
 
 
-@plant_clip("own-clip-generator-used-up", "clip.bound clip.formula clip.used_up", "parameters as a generator")
+@plant_clip("own-clip-generator-used-up", "clip.bound clip.formula clip.used_up", "parameters as a generator", takes=lambda p: p)
 def generator_used_up(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """A generator of parameters is used up by the norm; the loop that scales finds nothing."""
     if isinstance(parameters, Tensor):

@@ -1,7 +1,7 @@
 """How a mutant is hunted: the default profile's cases in their order, cheap properties first, until one is red."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -44,8 +44,8 @@ def subject_of(mutant: Any) -> Subject:
     if mutant.kind == "clip":
         return clip_function(mutant.target, mutant.target.__name__)
     if mutant.kind == "cell":
-        (subject,) = resolve.probe_all(resolve.subjects(mutant.target, kind="cell"), "inline")
-        return subject
+        subject, clean = (resolve.probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
+        return replace(subject, claims=clean.claims)  # what its clean twin offers it claims
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
 
 

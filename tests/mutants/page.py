@@ -1,65 +1,121 @@
-"""Writes docs/kills.md: ``python -m tests.mutants.page``. Takes a while; the figures are of the machine it ran on."""
+"""Writes docs/kills.md: ``python -m tests.mutants.page``. Takes a while; the figures are of the machine it ran on.
 
-import multiprocessing
+One process. What is known of each mutant is kept in a file, a line a mutant, so that it can be stopped and gone on with;
+``--fresh`` begins anew.
+"""
+
+import json
+import sys
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from tests.mutants import MUTANTS, NOT_PLANTED
 from tests.mutants.hunt import first_kill, killers, smallest, subject_of
 
-CASES = 8
+CASES = 6
 """So many cases, of the pairwise covering array, make the matrix."""
+KNOWN = Path(".rnncheck/kills.jsonl")
+PAGE = Path("docs/kills.md")
+MACHINE_MADE = Path("tests/mutants/machine_made.md")
+"""What cosmic-ray's mutants came to: the last section, written by hand."""
+
+Row = dict[str, Any]
 
 
-def examine(bug: str) -> tuple[str, str, int, float, str, int, list[str]]:
-    """bug, its first killer, cases, seconds, the smallest case and its largest size, everything else that kills it."""
-    subject = subject_of(MUTANTS[bug])
-    kill = first_kill(subject)
+def examine(bug: str) -> Row:
+    """The first killer of a mutant, after how many cases and CPU seconds, the smallest case, and what else kills it."""
+    mutant, begun = MUTANTS[bug], time.process_time()
+    subject = subject_of(mutant)
+    kill = first_kill(subject) or first_kill(subject, among=mutant.property_hint)
+    spent = time.process_time() - begun
     if kill is None:
-        return bug, "-", 0, 0.0, "SURVIVES", 0, []
+        return {"bug": bug, "first": None, "cases": 0, "seconds": spent, "smallest": "", "size": 0, "others": []}
     case = smallest(subject, kill)
     sizes = (case.time, case.rows, case.config.input_size, case.config.hidden_size) if isinstance(case, Case) else (0,)
-    return bug, kill.prop.id, kill.cases, kill.seconds, str(case), max(sizes), killers(subject, CASES)
+    others = [id for id in killers(subject, CASES) if id != kill.prop.id]
+    return {"bug": bug, "first": kill.prop.id, "cases": kill.cases, "seconds": spent, "smallest": str(case),
+            "size": max(sizes), "others": others}  # fmt: skip
 
 
-def page(rows: list[tuple[str, str, int, float, str, int, list[str]]]) -> str:
+def known() -> dict[str, Row]:
+    """What was found before of mutants that are still there."""
+    lines = KNOWN.read_text().splitlines() if KNOWN.exists() else []
+    return {row["bug"]: row for row in map(json.loads, lines) if row["bug"] in MUTANTS}
+
+
+def page(rows: list[Row]) -> str:
     """The page as Markdown."""
-    seconds, cases, sizes = [r[3] for r in rows], [r[2] for r in rows], [r[5] for r in rows if r[5]]
-    kills_of: dict[str, list[str]] = defaultdict(list)
-    for bug, first, _, _, _, _, others in rows:
-        for prop in {first, *others}:
-            kills_of[prop].append(bug)
-    count = Counter(len({r[1], *r[6]}) for r in rows)
-    alone = [(r[0], r[1]) for r in rows if set(r[6]) <= {r[1]}]
+    kills_of: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for prop in filter(None, (row["first"], *row["others"])):
+            kills_of[prop].add(row["bug"])
+    alone = [row for row in rows if row["first"] and not row["others"]]
     idle = [id for id in CATALOG if not kills_of[id]]
-    lines = ["# What kills what", "", f"{len(rows)} planted bugs ({len(NOT_PLANTED)} of the historic ones could not be planted), "
-             f"{len(CATALOG)} properties. One core, the cases of the `ci` profile in their order, cheap properties first; shrunk as always.",
-             "Made by `python -m tests.mutants.page`; `tests/test_kills.py` holds it to its word.", "",
-             f"- survivors: {sum(r[4] == 'SURVIVES' for r in rows)}",
-             f"- seconds until the first failing case: median {median(seconds):.2f}, worst {max(seconds):.1f}",
-             f"- cases until then: median {median(cases):.0f}, worst {max(cases)}",
-             f"- largest size in the shrunk case: median {median(sizes):.0f}, worst {max(sizes)}",
-             f"- caught by one property alone within the first {CASES} cases: {count[1]}", "",
-             "## Each bug", "", "| bug | first killed by | cases | seconds | smallest case | others, on the first cases |", "|---|---|---:|---:|---|---:|"]  # fmt: skip
-    lines += [f"| {b} | {p} | {n} | {s:.2f} | {c[:110]} | {len(o)} |" for b, p, n, s, c, _, o in sorted(rows)]
-    lines += ["", "## Each property", "", f"Bugs that it kills on the first {CASES} cases, or first of all.", "", "| property | bugs |", "|---|---:|"]
-    lines += [f"| {id} | {len(kills_of[id])} |" for id in CATALOG]
-    lines += ["", "## Caught by one property alone", "", *(f"- {bug}: {prop}" for bug, prop in sorted(alone)), ""]
-    lines += ["## Killing nothing on the first cases", "", "Each has its own mutant all the same, in `tests/catalog`, on cases that it needs:", ""]
-    return "\n".join([*lines, ", ".join(idle) + "."]) + "\n"
+    first = Counter(row["first"] for row in rows)
+    return "\n".join([
+        *_top(rows), "", "## Caught by one property alone", "",
+        f"Of these bugs only one property was red, on the first {CASES} cases or first of all: without it they would be found later, or not.",
+        "", *(f"- {row['bug']}: {row['first']}" for row in alone), "", "## Properties", "",
+        f"How many of the bugs each property sees on the first {CASES} cases (or first of all), and of how many it is the first to tell.", "",
+        "| property | sees | first |", "|---|---:|---:|",
+        *(f"| {id} | {len(kills_of[id])} | {first[id]} |" for id in CATALOG if kills_of[id]), "",
+        f"Red on none of the first {CASES} cases: {', '.join(idle)}. Each has a mutant of its own all the same, in `tests/catalog`, on cases that it needs.",
+        "", *_redundant(kills_of), "", "## Bugs", "",
+        "| bug | first killed by | cases | CPU s | smallest case | others |", "|---|---|---:|---:|---|---:|",
+        *(_line(row) for row in rows), *([MACHINE_MADE.read_text().rstrip()] if MACHINE_MADE.exists() else []),
+    ]) + "\n"  # fmt: skip
+
+
+def _top(rows: list[Row]) -> list[str]:
+    seconds, cases, sizes = ([row[key] for row in rows if row["first"]] for key in ("seconds", "cases", "size"))
+    survivors = [row["bug"] for row in rows if not row["first"]]
+    large = [f"{row['bug']} ({row['size']})" for row in rows if row["size"] > 4]
+    return [
+        "# What kills what", "",
+        f"{len(rows)} planted bugs ({len(NOT_PLANTED)} of the historic ones could not be planted), {len(CATALOG)} properties. "
+        "The cases of the `ci` profile in their order, on each the cheap properties first, until one is red; then that case is shrunk.",
+        "Made by `python -m tests.mutants.page`; `tests/test_kills.py` holds it to its word. Seconds are of one core, probing included.", "",
+        f"- survivors: {', '.join(survivors) or 'none'}",
+        f"- CPU seconds until the first failing case: median {median(seconds):.2f}, worst {max(seconds):.1f}",
+        f"- cases until then: median {median(cases):.0f}, worst {max(cases)}",
+        f"- largest size in the shrunk case: median {median(size for size in sizes if size):.0f}; above 4: {', '.join(large) or 'none'}",
+    ]  # fmt: skip
+
+
+def _redundant(kills_of: dict[str, set[str]]) -> list[str]:
+    """Properties all of whose bugs one other property of the same family sees too."""
+    pairs = [
+        (id, other) for id in CATALOG for other in CATALOG
+        if id != other and kills_of[id] and kills_of[id] < kills_of[other] and CATALOG[id].family == CATALOG[other].family
+    ]  # fmt: skip
+    within = {id: [other for one, other in pairs if one == id] for id, _ in pairs}
+    return ["Redundant for the planted bugs, on these cases (a relative in the family sees all that it sees, and more); they stay where they "
+            "need less of a subject, or say better what is wrong:", "",
+            *(f"- {id}: {', '.join(others)}" for id, others in within.items())]  # fmt: skip
+
+
+def _line(row: Row) -> str:
+    case = row["smallest"] if len(row["smallest"]) < 110 else row["smallest"][:107] + "..."
+    return f"| {row['bug']} | {row['first'] or '**survives**'} | {row['cases']} | {row['seconds']:.2f} | {case} | {len(row['others'])} |"
 
 
 def main() -> None:
-    """Examine every mutant on two processes and write the page."""
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        rows = []
-        for row in pool.imap_unordered(examine, MUTANTS):
-            rows.append(row)
-            print(len(rows), *row[:4], row[4][:80], flush=True)
-    Path("docs/kills.md").write_text(page(rows))
+    """Examine every mutant that is not known yet, and write the page."""
+    if "--fresh" in sys.argv:
+        KNOWN.unlink(missing_ok=True)
+    KNOWN.parent.mkdir(exist_ok=True)
+    rows = known()
+    for bug in (bug for bug in MUTANTS if bug not in rows):
+        rows[bug] = examine(bug)
+        with KNOWN.open("a") as file:
+            file.write(json.dumps(rows[bug]) + "\n")
+        print(len(rows), bug, rows[bug]["first"], f"{rows[bug]['seconds']:.2f} s", flush=True)
+    PAGE.write_text(page(sorted(rows.values(), key=lambda row: row["bug"])))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Backward passes by hand and their own derivatives: missing, wrong, or in another dtype."""
 
+import torch
 from torch.autograd.function import once_differentiable
 
 from .base import LSTM, Weights
-from .by_hand import Function, HandGRU, HandLSTM
+from .by_hand import Function, GRUScan, HandGRU, HandLSTM
 from .registry import plant
 
 
@@ -16,6 +17,14 @@ class _Unguarded(Function):
         states, w = rest[: ctx.count], Weights(*rest[ctx.count :])
         d_x, d_state, d_w = ctx.scan.backward(d_y, d_final, x, running, states, gates, w)
         return None, d_x, None, *d_state, *(d if p is not None else None for d, p in zip(d_w, w, strict=True))
+
+
+class _OpenToAutocast(_Unguarded):
+    @staticmethod
+    def backward(ctx, d_y, *d_final):
+        if torch.is_grad_enabled():
+            raise NotImplementedError("this backward has no derivative: create_graph=True is not supported")
+        return _Unguarded.backward(ctx, d_y, *d_final)
 
 
 class _OnceDifferentiable(_Unguarded):
@@ -49,11 +58,17 @@ class SecondDerivativeMadeUp(HandGRU):
     function = _Unguarded
 
 
+class _InGatesDtype(GRUScan):
+    def weight_gradients(self, d_rows_x, d_rows_h, d_h, x, states, gates, w):
+        rows_x, rows_h = d_rows_x.to(gates.dtype), d_rows_h.to(gates.dtype)
+        return super().weight_gradients(rows_x, rows_h, d_h, x, states, gates, w)
+
+
 @plant("own-autocast-backward-crashes", "agree.autocast", "autocast, backward")
 class BackwardMixesDtypesUnderAutocast(HandGRU):
-    """Under autocast the forward saves bfloat16 gates, which the backward multiplies with float32 weights."""
+    """Under autocast the forward saves bfloat16 gates, which the backward multiplies with float32 input."""
 
-    function = _Unguarded
+    function, scan = _OpenToAutocast, _InGatesDtype()
 
     def loop(self, x, state, w, lengths):
         y, *final = self.function.apply(self.scan, x, self.running(x, lengths), *state, *w)
