@@ -11,6 +11,7 @@ from rnncheck.repro.script import script
 from rnncheck.run import Run
 from rnncheck.subject import Malformed
 from rnncheck.trial import SubjectError, Trial, Unmeasurable
+from rnncheck.values import Values
 from rnncheck.verdict import Outcome
 
 
@@ -47,23 +48,37 @@ def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:
         actual, budget = trial.run, trial.budget
     except (SubjectError, Malformed, Unmeasurable):  # no run, no truth: then the outcome itself has said it
         return Explanation()
-    config = trial.config.but(dropout=0.0)
-    location = oracle.localise(config, budget, actual, trial.lengths)
+    h_0, c_0 = (*trial.given_state, None)[:2]
+    given = trial.parameters, trial.x, h_0, c_0
+    location = oracle.localise(trial.config.but(dropout=0.0), budget, actual, trial.lengths, data=given)
     if location is None:
         return Explanation()
+    return Explanation(str(location), _telling(trial) or _diagnosis(trial), around=_around(actual, budget))
+
+
+def _diagnosis(trial: Trial) -> str | None:
     h_0, c_0 = (*trial.given_state, None)[:2]
-    diagnosis = oracle.diagnose(
-        config,
-        trial.parameters,
-        trial.x,
-        h_0,
-        c_0,
-        trial.lengths,
-        actual,
-        rounding=trial.rounding,
-        seed=trial.case.seed,
-    )
-    return Explanation(str(location), diagnosis, around=_around(actual, budget))
+    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
+    return oracle.diagnose(*given, trial.run, rounding=trial.rounding, seed=trial.case.seed)
+
+
+def _telling(trial: Trial) -> str | None:
+    """The diagnosis where the subject is in the same situation, but with generic numbers and enough of them to tell.
+
+    A minimal case has so few numbers that many explanations fit. None where the subject agrees, or cannot be had, there.
+    """
+    case, fixed = trial.case, trial.subject.fixed is not None
+    time, batch = max(case.time, 6), None if case.batch is None else max(case.batch, 3)
+    lengths = None if case.lengths is None else tuple(sorted((time - row % 3 for row in range(batch or 1)), reverse=True))
+    if lengths is not None and not case.sorted_lengths:
+        lengths = lengths[::-1]
+    sizes = {} if fixed else {"input_size": max(case.config.input_size, 6), "hidden_size": max(case.config.hidden_size, 7)}
+    plain = {name: Values() for name in ("weights", "biases", "input", "state")}
+    other = Trial(trial.subject, case.but(time=time, batch=batch, lengths=lengths, **sizes, **plain))
+    try:
+        return _diagnosis(other)
+    except (SubjectError, Malformed, Unmeasurable):
+        return None
 
 
 def _around(actual: Run, budget: oracle.Budget) -> str:

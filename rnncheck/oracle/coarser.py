@@ -22,6 +22,8 @@ EXPLAINED = 4.0
 """An imitation must leave at most a quarter of the error, in the root mean square of the elements that are off."""
 LOUD, BROAD = 0.03, 200.0
 """Without imitation, the largest share of the model's budget must reach LOUD, and the median be 1 / BROAD of it."""
+SYSTEMATIC = 0.9
+"""Squared correlation of errors with values beyond which they are no roundoffs."""
 
 
 @dataclass(frozen=True)
@@ -75,28 +77,40 @@ def _imitated(asked: Asked, places: Mapping[str, Function]) -> Tensor:
     return flat((changed.parameter(_weights(places["operand"])) if "operand" in places else changed).solve())
 
 
-def coarser(asked: Asked, actual: Run, budget: Budget, rounding: Rounding, seed: int) -> str | None:
-    """The coarser rounding that explains the subject, as the end of a sentence; None if none does."""
-    values, truth = flat(actual), flat(budget.truth)
-    if not bool(values.isfinite().all()):
+class Rounded:
+    """A subject's result, held against coarser models of rounding than its own."""
+
+    def __init__(self, asked: Asked, actual: Run, budget: Budget, rounding: Rounding, seed: int) -> None:
+        self.asked, self.rounding, self.seed = asked, rounding, seed
+        self.values, self.truth, self.allowed = flat(actual), flat(budget.truth), flat(budget.allowed)
+
+    def _share(self, model: Rounding) -> Tensor:
+        return (self.values - self.truth).abs() / flat(budget_of(self.asked.problem(), model, self.seed).allowed)
+
+    def imitated(self) -> str | None:
+        """The rounding at a known place that leaves the least of the error, as the end of a sentence; None if none explains it."""
+        off = (self.values - self.truth).abs() > self.allowed
+        error, explained = (self.values - self.truth)[off].square().mean(), []
+        for candidate in imitable(self.rounding, self.asked.config.has_cell):
+            assert candidate.places is not None
+            left = float((self.values - _imitated(self.asked, candidate.places))[off].square().mean() / error)
+            if left * EXPLAINED**2 <= 1 and float(self._share(candidate.model).max()) <= 1:
+                explained.append((left, candidate.name))
+        return min(explained)[1] if explained else None
+
+    def _in_proportion(self) -> bool:
+        """Whether the errors are mostly a multiple of the values, as roundoffs of either sign never are: a wrong factor."""
+        off = (self.values - self.truth).abs() > self.allowed
+        error, truth = (self.values - self.truth)[off], self.truth[off]
+        return float(error.dot(truth) ** 2) > SYSTEMATIC * float(error.square().sum() * truth.square().sum())
+
+    def sized(self) -> str | None:
+        """The finest model that the result is within, and not far within; None if there is none."""
+        if self._in_proportion():
+            return None
+        for candidate in sized(self.rounding):
+            shares = self._share(candidate.model)
+            largest, middle = float(shares.max()), float(shares[self.truth != 0].median())
+            if LOUD <= largest <= 1 and middle * BROAD >= largest:
+                return candidate.name
         return None
-    off = (values - truth).abs() > flat(budget.allowed)
-    error = (values - truth)[off].square().mean()
-
-    def share(model: Rounding) -> Tensor:
-        return (values - truth).abs() / flat(budget_of(asked.problem(), model, seed).allowed)
-
-    explained: list[tuple[float, str]] = []
-    for candidate in imitable(rounding, asked.config.has_cell):
-        assert candidate.places is not None
-        left = float((values - _imitated(asked, candidate.places))[off].square().mean() / error)
-        if left * EXPLAINED**2 <= 1 and float(share(candidate.model).max()) <= 1:
-            explained.append((left, candidate.name))
-    if explained:
-        return min(explained)[1]
-    for candidate in sized(rounding):
-        shares = share(candidate.model)
-        largest, middle = float(shares.max()), float(shares[truth != 0].median())
-        if LOUD <= largest <= 1 and middle * BROAD >= largest:
-            return candidate.name
-    return None

@@ -9,7 +9,7 @@ from torch import Tensor
 from rnncheck.config import Config
 from rnncheck.oracle.asked import Asked, asked_of
 from rnncheck.oracle.budgets import Budget, budget_of
-from rnncheck.oracle.coarser import coarser
+from rnncheck.oracle.coarser import Rounded
 from rnncheck.oracle.fits import fitting, flat
 from rnncheck.oracle.hypotheses import Hypothesis, hypotheses
 from rnncheck.oracle.problem import OracleError
@@ -82,7 +82,8 @@ def diagnose(
     """One sentence that says under which change the subject would agree; None if it agrees, or if no change fits.
 
     The arguments are those of truth() and budget(), and actual the subject's result. Tried are, in this order: every
-    hypothesis of hypotheses.py, small systematic errors (fits.py), coarser rounding (coarser.py), pairs of hypotheses.
+    hypothesis of hypotheses.py, coarser rounding at a known place (coarser.py), small systematic errors (fits.py), coarser
+    rounding of which only the size is known, pairs of hypotheses.
     """
     asked = asked_of(config, parameters, input, h_0, c_0, lengths)
     budget = budget_of(asked.problem(), rounding, seed)
@@ -93,12 +94,16 @@ def diagnose(
     for candidate in candidates:
         if search.fits(candidate):
             return f"agrees with {reference} if {candidate.name}"
+    rounded = Rounded(asked, actual, budget, rounding, seed) if bool(flat(actual).isfinite().all()) else None
+    imitated = rounded and rounded.imitated()
+    if imitated:
+        return f"agrees with {reference} {imitated}"
     fitted = fitting(asked, actual, budget.truth, budget.allowed)
     if fitted:
         return f"agrees with {reference} if " + ", or if ".join(family.name(number) for family, number in fitted[:2])
-    rounded = coarser(asked, actual, budget, rounding, seed)
-    if rounded is not None:
-        return f"agrees with {reference} {rounded}"
+    sized = rounded and rounded.sized()
+    if sized:
+        return f"agrees with {reference} {sized}"
     for first, second in search.pairs(candidates):
         if search.fits(first, second):
             return f"agrees with {reference} if {first.name} and {second.name}"

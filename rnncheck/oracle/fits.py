@@ -21,7 +21,7 @@ from rnncheck.run import Run
 STEP = 1e-6
 """Of the difference quotient."""
 WITNESSES = 3
-"""How many elements must be off by more than allowed for one number to explain them: fewer could be fitted by any."""
+"""How many different numbers must be off by more than allowed for one to explain them: fewer could be fitted by any."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def fitting(asked: Asked, actual: Run, truth: Run, allowed: Run) -> list[tuple[F
     decided = bound.isfinite() & a.isfinite() & t.isfinite()
     if not bool(decided.any()) or bool((~a.isfinite() & bound.isfinite()).any()):
         return []
-    if int(((a - t).abs() > bound)[decided].sum()) < WITNESSES:
+    if a[decided & ((a - t).abs() > bound)].unique().numel() < WITNESSES:
         return []
     bound = torch.where(decided, bound, torch.inf)
     a, t = torch.where(decided, a, 0.0), torch.where(decided, t, 0.0)
