@@ -64,6 +64,16 @@ def test_passed(run, capsys):
     assert "All that is claimed holds: 1 properties" in capsys.readouterr().out
 
 
+def test_a_report_that_cannot_be_written_is_told_and_not_green(run, capsys):
+    """A full disk costs the file, not what is known; a folder that is not there is known beforehand."""
+    assert run(RIGHT, "gate", "--json", "/dev/full") == 3
+    told = capsys.readouterr()
+    assert "All that is claimed holds" in told.out and "/dev/full cannot be written: No space left" in told.err
+    assert run(FORGETFUL, "gate", "--json", "/dev/full") == 1
+    assert run(RIGHT, "gate", "--json", "gone/report.json") == 2
+    assert "there is no folder gone" in capsys.readouterr().err
+
+
 def test_a_failure_is_annotated_and_summarised(run, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))

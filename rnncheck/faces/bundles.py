@@ -64,8 +64,7 @@ def diff_command(bundle: str, other: str, device: str, switches: str | None, kin
     chosen, found = _switches(switches), _other(other, kind)
     report = diff(recorded, found, device=device, switches=chosen, again=f"rnncheck diff {bundle} {other}", **options)
     print_report(report, Console(stderr="-" in files.values()))
-    write_reports(report, files)
-    return report.exit_code
+    return write_reports(report, files, report.exit_code)
 
 
 def _other(name: str, kind: str | None) -> Bundle | Subject:

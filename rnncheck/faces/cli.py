@@ -84,8 +84,7 @@ def verify_command(
     print_report(report, console, verbose=verbose)
     if seed == "random":
         console.print(f"seed: {chosen}")
-    write_reports(report, files)
-    return report.exit_code
+    return write_reports(report, files, report.exit_code)
 
 
 def _seed(text: str) -> int:

@@ -157,5 +157,4 @@ def gate_command(config: str, **options: Any) -> int:
         for line in annotations(result.report, result.complaints):
             click.echo(line, err="-" in files.values())
         write_summary(result.report, result.complaints, os.environ)
-    write_reports(result.report, files)
-    return result.exit_code
+    return write_reports(result.report, files, result.exit_code)

@@ -34,22 +34,31 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_files(options: dict[str, Any]) -> dict[str, str]:
-    """The files that were asked for, by format; they are no longer among the options then."""
+    """The files that were asked for, by format; they are no longer among the options then.
+
+    Raises UsageError, before any work is done, where a file's folder is not there.
+    """
     given = {name: options.pop(f"{name}_file") for name in FORMATS}
-    return {name: file for name, file in given.items() if file}
+    files = {name: file for name, file in given.items() if file}
+    for file in files.values():
+        if not Path(file).parent.is_dir():
+            raise UsageError(f"{file} cannot be written: there is no folder {Path(file).parent}")
+    return files
 
 
-def write_reports(report: Report, files: Mapping[str, str]) -> None:
-    """Write each; raises UsageError where a file cannot be written."""
-    for name, file in files.items():
-        _write(file, FORMATS[name][1](report))
+def write_reports(report: Report, files: Mapping[str, str], exit_code: int) -> int:
+    """Write each; the exit code, which is 3 instead of 0 if one could not be written. A line on stderr says why then."""
+    written = [_write(file, FORMATS[name][1](report)) for name, file in files.items()]
+    return exit_code if all(written) else exit_code or 3
 
 
-def _write(file: str, text: str) -> None:
+def _write(file: str, text: str) -> bool:
     if file == "-":
         click.echo(text)
-        return
+        return True
     try:
         Path(file).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+    except OSError as error:  # a full disk must not take with it what has been printed
+        click.echo(f"rnncheck: {file} cannot be written: {error.strerror}", err=True)
+        return False
+    return True

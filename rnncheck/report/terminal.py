@@ -4,6 +4,7 @@ from collections import Counter
 from math import inf
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -39,16 +40,23 @@ def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
         table.add_column(name, no_wrap=True)
     for name in ("cases", "budget used"):
         table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("", overflow="fold")
-    for verdict in subject.verdicts:
-        if verbose or verdict.verdict not in QUIET:
-            table.add_row(*_row(verdict))
+    told = [verdict for verdict in subject.verdicts if verbose or verdict.verdict not in QUIET]
+    for verdict in told:
+        table.add_row(*_row(verdict))
     quiet = subject.count()
     notes = [f"{quiet[status]} {status.replace('_', ' ')}" for status in QUIET if quiet[status] and not verbose]
     covered = subject.coverage
     if covered.combinations:
         notes.insert(0, f"{covered.strength}-way combinations: {covered.covered} of {covered.combinations}")
-    return Group(table, Text("  " + "; ".join(notes), style="dim") if notes else Text(""), Text(""))
+    lines = ["; ".join(notes), *(line for verdict in told if (line := _reason(verdict)))]
+    return Group(table, *(Padding(Text(clean(line), style="dim"), (0, 0, 0, 3)) for line in lines if line), Text(""))
+
+
+def _reason(verdict: Verdict) -> str | None:
+    """Why it is not simply so or not so: a line under the table, where there is room for it."""
+    if verdict.red or not verdict.reason:
+        return None
+    return f"{MARKS[verdict.verdict][0]} {verdict.property}: {verdict.reason.splitlines()[0]}"
 
 
 def _title(subject: SubjectReport) -> str:
@@ -57,14 +65,12 @@ def _title(subject: SubjectReport) -> str:
 
 def _row(verdict: Verdict) -> tuple[RenderableType, ...]:
     mark, style = MARKS[verdict.verdict]
-    reason = "" if verdict.red else (verdict.reason or "").splitlines()[0] if verdict.reason else ""
     return (
         Text(mark, style=style),
         Text(verdict.property),
         Text(verdict.verdict.replace("_", " "), style=style),
         str(verdict.cases or ""),
         used_text(verdict),
-        Text(clean(reason), style="dim"),
     )
 
 
@@ -77,10 +83,10 @@ def used_text(verdict: Verdict) -> str:
 
 
 def failures_of(subject: SubjectReport) -> list[str]:
-    """Each failure's message; those with one cause (the same exception, the same unreadable result) are told once."""
+    """Each failure's message, the most telling first; those with one cause (the same exception) are told once."""
     told: list[str] = []
     causes: Counter[str] = Counter()
-    for verdict in sorted((v for v in subject.verdicts if v.red), key=lambda v: v.verdict == "errored"):
+    for verdict in sorted((v for v in subject.verdicts if v.red), key=_tells_little):
         cause = (verdict.reason or "").splitlines()[0] if verdict.verdict == "errored" and verdict.reason else verdict.property
         causes[cause] += 1
         if causes[cause] == 1:
@@ -93,6 +99,11 @@ def failures_of(subject: SubjectReport) -> list[str]:
     return [*shown, *tail]
 
 
+def _tells_little(verdict: Verdict) -> tuple[bool, bool, bool]:
+    """False before True: a failure with a diagnosis, one with a place, any other, what was raised."""
+    return verdict.verdict == "errored", verdict.diagnosis is None, verdict.location is None
+
+
 def summary(report: Report) -> Text:
     """The last line: what it means, in words."""
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
@@ -101,6 +112,7 @@ def summary(report: Report) -> Text:
     lines = [clean(line) for line in (*report.mended, *report.stale)]
     if report.exit_code == 1:
         red = len(report.failures)
+        lines += [f"Incomplete: {clean(report.stopped)}."] if report.stopped else []
         names = ", ".join(sorted({clean(subject.name) for subject, _ in report.failures}))
         lines.append(f"{red} of {sum(counted.values())} properties do not hold ({names}){known}. "
                      f"{counted['holds']} hold, on {cases} cases.")  # fmt: skip

@@ -55,6 +55,13 @@ def test_a_correct_layer_needs_no_diagnosis_and_a_strange_one_gets_none():
     assert diagnosis(data, strange) is None
 
 
+def test_a_wrong_factor_is_no_rounding():
+    data = generic(Config("LSTM", 4, 3, num_layers=2), time=6, batch=4)
+    right = asked_of(*data.arguments).solve()
+    assert diagnosis(data, Run(right.output * 1.001, *right.state)) is None
+
+
+
 @pytest.mark.parametrize("gate", ["f", "i", "o"])
 def test_a_small_relative_error_is_measured_and_its_gate_named(gate):
     data = generic(Config("LSTM", 4, 3))
