@@ -68,9 +68,14 @@ _DROPOUTS = st.sampled_from((0.5, 0.25, 0.9))
 _SEEDS = st.integers(0, 2**31 - 1)
 
 
-def plain_case(row: Row, subject: Subject) -> Case:
+PLAIN_SIZES = ((3, 4, 5, 6), (4, 4, 5, 3), (3, 4, 6, 5), (2, 1, 5, 4), (3, 5, 4, 6), (5, 3, 1, 2), (4, 3, 6, 1))
+"""Of one plain case after the other, (time, batch, input, hidden): mostly all different, and each at its smallest now and then."""
+
+
+def plain_case(row: Row, subject: Subject, turn: int = 0) -> Case:
     """The simplest case of this structural row that can tell: different sizes, random values, a length of each kind."""
-    time, batch, input_size, hidden_size = 3, 4, 5, 6
+    time, batch, input_size, hidden_size = PLAIN_SIZES[turn % len(PLAIN_SIZES)]
+    batch = max(batch, 3) if row["form"] == "unsorted" else batch
     ramp = tuple(max(1, time - i) for i in range(batch))
     steps = {"sorted": ramp, "unsorted": _rotated(list(ramp), 1)}.get(row["form"])
     rows = None if row["form"] == "unbatched" else batch

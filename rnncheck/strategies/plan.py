@@ -1,6 +1,7 @@
-"""In which order a subject's cases are visited: every structural row once, awkward sizes, then the odd ones, then depth."""
+"""In which order a subject's cases are visited: every structural row once, awkward sizes in between, then odd ones, then depth."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from hypothesis.strategies import SearchStrategy, tuples
@@ -16,17 +17,22 @@ DEPTH = 5
 """How many cases of a row are drawn in one go, and"""
 CHUNK = 12
 """of how many rows: Hypothesis' set-up is paid once for all of them."""
+FIRST_CLIFF = 24
+"""The first so many cases are small, then every third is one on a cliff: what only large sizes show is not left to the end."""
 
 
 def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, device: str = "cpu") -> Iterator[Any]:
-    """Cases without end: all rows with a plain case, some on cliffs, all rows with degenerate sizes, all at random, …"""
+    """Cases without end: all rows with a plain case, and some on cliffs, all rows with degenerate sizes, all at random, …"""
     if subject.kind == "clip":
         yield from _clip_cases(seed, device)
         return
     structure = rows(subject, dtypes, strength, device)
-    plain = [plain_case(row, subject) for row in structure]
-    yield from plain
-    yield from on_cliffs(plain, fixed=subject.fixed is not None)
+    plain = [plain_case(row, subject, turn) for turn, row in enumerate(structure)]
+    cliffs = on_cliffs(plain, fixed=subject.fixed is not None)
+    for turn, case in enumerate(plain):
+        yield case
+        yield from islice(cliffs, int(turn >= FIRST_CLIFF and turn % 2))
+    yield from cliffs
     for step in range(10**6 if structure else 0):
         yield from _drawn(structure, subject, degenerate_sizes(), 1, _mix(seed, step, 1))
         yield from _drawn(structure, subject, sizes(), DEPTH, _mix(seed, step, 2))
