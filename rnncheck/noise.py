@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.oracle import Budget, GradientBudget
+from rnncheck.oracle.spread import margin
 from rnncheck.run import Run
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 COPIES = 8
 ROUNDOFFS = 4.0
-"""How far the data is moved, in units of roundoff: enough to be representable, and above what sums of products lose."""
-SPREADS = 6.0
-"""How many root mean square spreads are allowed."""
+"""How far the data is moved, in units of roundoff, uniformly: a standard deviation of 2.3, of which one roundoff is 0.43."""
+SPREADS = margin(COPIES)
+"""How many root mean square spreads are allowed: as in the oracle, where a real error is 0.42 of an injected one."""
 
 
 def noise_budget(trial: "Trial") -> Budget:

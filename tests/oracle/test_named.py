@@ -1,0 +1,87 @@
+"""What a user reads: `verify` finds the layer's error on a small case, and the message says what it is."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import rnncheck
+from rnncheck.oracle.variants import tf32
+from tests.mutants.base import GRU, LSTM
+
+
+def off(value: Tensor, error: float) -> Tensor:
+    """Wrong by a relative error, where the dtype can hold it."""
+    return value * (1 + error)
+
+
+class ForgetGate(LSTM):
+    def gates(self, x, h, w):
+        i, f, g, o = super().gates(x, h, w)
+        return i, off(f, 1e-5), g, o
+
+
+class FineForgetGate(LSTM):
+    def gates(self, x, h, w):
+        i, f, g, o = super().gates(x, h, w)
+        return i, (off(f, 1e-6) if f.dtype == torch.float32 else f), g, o
+
+
+class RoughSigmoid(LSTM):
+    def gates(self, x, h, w):
+        i, f, g, o = super().gates(x, h, w)
+        return i, f, g, o + (1e-5 * torch.sin(40 * o) if o.dtype == torch.float32 else 0)
+
+
+class CellInBfloat16(LSTM):
+    def new_c(self, i, f, g, c):
+        exact = super().new_c(i, f, g, c)
+        return exact.bfloat16().to(exact.dtype) if exact.dtype == torch.float32 else exact
+
+
+class Tf32(LSTM):
+    def from_input(self, x, w):
+        return self.coarse(x, w.ih, w.b_ih) if x.dtype == torch.float32 else super().from_input(x, w)
+
+    def from_hidden(self, h, w):
+        return self.coarse(h, w.hh, w.b_hh) if h.dtype == torch.float32 else super().from_hidden(h, w)
+
+    def coarse(self, x, w, b):
+        product = tf32(x.detach().double()).float() @ tf32(w.detach().double()).float().T
+        return product if b is None else product + b
+
+
+class HalfSums(LSTM):
+    def from_hidden(self, h, w):
+        if h.dtype != torch.float32:
+            return super().from_hidden(h, w)
+        total = torch.zeros(len(h), len(w.hh), dtype=torch.float16)
+        for k in range(h.shape[1]):
+            total = (total.float() + h[:, k : k + 1] * w.hh[:, k]).half()
+        return total.float() if w.b_hh is None else total.float() + w.b_hh
+
+
+class Swapped(GRU):
+    def blend(self, z, n, h):
+        return z * n + (1 - z) * h
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (ForgetGate, "agrees with torch.nn.LSTM if gate f is multiplied by 1.00001"),
+        (FineForgetGate, None),
+        (RoughSigmoid, None),
+        (CellInBfloat16, "agrees with torch.nn.LSTM if the cell state is kept in bfloat16"),
+        (Tf32, "agrees with torch.nn.LSTM if the operands of products are rounded to TF32"),
+        (HalfSums, "agrees with torch.nn.LSTM within the rounding of products accumulated in float16"),
+        (Swapped, "agrees with torch.nn.GRU if z and 1 - z are exchanged"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_is_found_and_named(layer, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report = rnncheck.verify(layer, properties="agree.forward", dtypes=["float32"], engine="inline", budget="60s")
+    (verdict,) = report.subjects[0].verdicts
+    assert verdict.verdict == "fails" and verdict.location is not None
+    if words:
+        assert (verdict.diagnosis or "").startswith(words)
