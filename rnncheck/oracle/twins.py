@@ -60,19 +60,22 @@ def forward_twins(layer: Layer) -> Mapping[str, Twins]:
     """By the place where their errors are injected; nothing for places without."""
     hidden = layer.u.shape[-1]
     into, back = layer.w.mT.flatten(0, 1), layer.u.mT.flatten(0, 1)
+    of_into, of_back, projected = twins(into), twins(back), None if layer.p is None else twins(layer.p.mT)
+    if not (of_into or of_back or projected):  # then no units are twins in both
+        return {}
     biases = torch.stack([layer.b_ih.flatten(), layer.b_hh.flatten()], dim=1)
     whole = torch.cat([into, back, biases], dim=1).unflatten(0, (-1, hidden))
     units = _upright(twins(whole.transpose(0, 1).flatten(1)))
     gates = whole if len(whole) == 1 else whole[:-1]
     found = {
-        "x": twins(into),
-        "rec": twins(back),
-        "a": twins(back if len(whole) != 3 else layer.u[:2].mT.flatten(0, 1)),
+        "x": of_into,
+        "rec": of_back,
+        "a": of_back if len(whole) != 3 else twins(layer.u[:2].mT.flatten(0, 1)),
         "an": twins(layer.u[-1].mT),
         "s": _upright(twins(gates.flatten(0, 1))),
         "c": units,
         "m": units,
-        "h": units if layer.p is None else twins(layer.p.mT),
+        "h": units if layer.p is None else projected,
     }
     return {place: same for place, same in found.items() if same is not None}
 
