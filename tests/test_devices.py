@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import replace
+from io import StringIO
 from itertools import islice
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 import rnncheck
@@ -19,6 +21,7 @@ from rnncheck.devices import asked_for, found, is_here
 from rnncheck.judge import judge, out_of_claim
 from rnncheck.observation import equal
 from rnncheck.property import Property, anywhere
+from rnncheck.report.terminal import print_report
 from rnncheck.repro.script import script
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
@@ -55,6 +58,15 @@ def test_a_device_that_is_absent_is_not_reached():
     assert {verdict.verdict for _, verdict in report.verdicts()} == {"not_reached"}
     assert {verdict.reason for _, verdict in report.verdicts()} == {f"there is no device {ABSENT} here"}
     assert report.exit_code == 3
+
+
+def test_a_device_that_is_absent_is_told_once():
+    report = rnncheck.verify(nn.GRU, properties="time.*", device=ABSENT, engine="inline", max_examples=4)
+    page = StringIO()
+    print_report(report, Console(file=page, width=100))
+    assert page.getvalue().count("there is no device") == 1
+    assert "? 6 properties: there is no device xpu:7 here" in page.getvalue()
+    assert "time.split" not in page.getvalue()
 
 
 @pytest.mark.parametrize(("require", "code"), [((), 0), (("cpu",), 0), ((ABSENT,), 3), (("cpu", ABSENT), 3)])

@@ -1,6 +1,7 @@
 """The report as a terminal shows it: a table, the failures in full, and a last line that says what it means."""
 
 from collections import Counter
+from collections.abc import Sequence
 from math import inf
 
 from rich.console import Console, Group, RenderableType
@@ -18,6 +19,8 @@ MARKS = {
     "not_reached": ("?", "magenta"),
 }  # fmt: skip
 QUIET = ("not_claimed", "not_applicable")
+FEW = 3
+"""Properties that are named where they share a reason; more are counted."""
 SHOWN_FAILURES = 6
 """Failures that share a cause are told once; of the rest so many are told in full for each subject."""
 
@@ -35,28 +38,35 @@ def print_report(report: Report, console: Console, *, verbose: bool = False) -> 
 
 def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
     """One row a property; what does not apply or is not claimed is counted below, and listed if verbose."""
-    table = Table(title=Text(clean(_title(subject))), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name in ("", "property", "verdict"):
         table.add_column(name, no_wrap=True)
     for name in ("cases", "budget used"):
         table.add_column(name, no_wrap=True, justify="right")
     told = [verdict for verdict in subject.verdicts if verbose or verdict.verdict not in QUIET]
-    for verdict in told:
+    for verdict in told if any(v.verdict != "not_reached" for v in told) else ():
         table.add_row(*_row(verdict))
     quiet = subject.count()
     notes = [f"{quiet[status]} {status.replace('_', ' ')}" for status in QUIET if quiet[status] and not verbose]
     covered = subject.coverage
     if covered.combinations:
         notes.insert(0, f"{covered.strength}-way combinations: {covered.covered} of {covered.combinations}")
-    lines = ["; ".join(notes), *(line for verdict in told if (line := _reason(verdict)))]
-    return Group(table, *(Padding(Text(clean(line), style="dim"), (0, 0, 0, 3)) for line in lines if line), Text(""))
+    lines = ["; ".join(notes), *_reasons(told)]
+    title = Text(clean(_title(subject)), style="bold")
+    below = (Padding(Text(clean(line), style="dim"), (0, 0, 0, 3)) for line in lines if line)
+    return Group(title, *([table] if table.rows else []), *below, Text(""))
 
 
-def _reason(verdict: Verdict) -> str | None:
-    """Why it is not simply so or not so: a line under the table, where there is room for it."""
-    if verdict.red or not verdict.reason:
-        return None
-    return f"{MARKS[verdict.verdict][0]} {verdict.property}: {verdict.reason.splitlines()[0]}"
+def _reasons(told: Sequence[Verdict]) -> list[str]:
+    """Why they are not simply so or not so: lines under the table, where there is room for them; one that many share is one."""
+    sharing: dict[tuple[str, str], list[str]] = {}
+    for verdict in told:
+        if not verdict.red and verdict.reason:
+            sharing.setdefault((verdict.verdict, verdict.reason.splitlines()[0]), []).append(verdict.property)
+    return [
+        f"{MARKS[status][0]} {', '.join(ids) if len(ids) <= FEW else f'{len(ids)} properties'}: {reason}"
+        for (status, reason), ids in sharing.items()
+    ]
 
 
 def _title(subject: SubjectReport) -> str:
