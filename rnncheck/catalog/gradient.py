@@ -18,7 +18,7 @@ from rnncheck.catalog.derivatives import (
     states_in,
 )  # fmt: skip
 from rnncheck.catalog.differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
-from rnncheck.catalog.lively import enlivened, small_and_lively
+from rnncheck.catalog.lively import enlivened, in_many_digits, small_and_lively
 from rnncheck.catalog.moves import one_after_the_other, steps_inside
 from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
 from rnncheck.observation import Observation, every, fact, identical, near
@@ -30,7 +30,7 @@ from rnncheck.trial import SubjectError, Trial, subject_at_work
 gradient = Family("gradient")
 TRAINING = ("training",)
 LOUD = 1024.0
-"""The gradient of an output that gradient.reach starts from: what is left of it after ten steps is not 0 in float16."""
+"""The gradient of an output that gradient.reach starts from: what is left of it after ten steps is not 0."""
 few_steps = Where("at most 10 steps", lambda case: case.time <= 10)
 wide = Where("float32 or float64", lambda case: case.dtype in ("float32", "float64"))
 
@@ -218,7 +218,7 @@ def eval_is_train(trial: Trial) -> Observation:
           needs=("load", "training"), applies=deterministic & few_steps, cost=10)  # fmt: skip
 def reach(trial: Trial) -> Observation:
     """An output has a gradient by exactly the inputs it may see: forward s <= t, reverse s >= t, its own sequence's."""
-    t = enlivened(trial, trial.time, trial.batch, trial.lengths or ())
+    t = in_many_digits(enlivened(trial, trial.time, trial.batch, trial.lengths or ()))
     x = t.x.clone().requires_grad_()
     output = differentiable_run(t, t.layer, x, t.state).output
     halves = output.chunk(t.config.directions, dim=-1)

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from rnncheck.case import DTYPES
 from rnncheck.trial import Trial
 
 
@@ -24,6 +25,15 @@ def enlivened(trial: Trial, time: int, rows: int, lengths: tuple[int, ...]) -> T
     shapes = [(part.shape[0], rows, part.shape[2]) for part in trial.state or ()]
     state = tuple(positive(trial, trial.x.new_empty(shape), "hx") for shape in shapes) or None
     return trial.but(x=x, state=state, parameters=lively_parameters(trial), lengths=trial.lengths and lengths)
+
+
+def in_many_digits(trial: Trial) -> Trial:
+    """The same numbers in float64, or in float32 where that is not offered: in few digits two terms may cancel to exactly 0."""
+    name = "float64" if trial.subject.offers("float64") else "float32"
+    dtype = DTYPES[name]
+    parameters = {key: p.to(dtype) for key, p in trial.parameters.items()}
+    state = trial.state and tuple(part.to(dtype) for part in trial.state)
+    return trial.but(dtype=name, x=trial.x.to(dtype), state=state, parameters=parameters)
 
 
 def is_lively(trial: Trial) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rnncheck.case import Case, Layout
-from rnncheck.catalog.lively import is_lively, lively, lively_parameters, positive
+from rnncheck.catalog.lively import in_many_digits, is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
 from rnncheck.config import Config
@@ -63,7 +63,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
          kind="derivative", cost=3, needs=("load", "training"), applies=deterministic)  # fmt: skip
 def alive(trial: Trial) -> Observation:
     """Every row of every parameter gets a gradient that is not zero."""
-    found = {name: (g != 0).reshape(len(g), -1).any(1) for name, g in _gradients(lively(trial)).items()}
+    found = {name: (g != 0).reshape(len(g), -1).any(1) for name, g in _gradients(in_many_digits(lively(trial))).items()}
     return every(identical(f"rows of {name} with a gradient", rows, torch.ones_like(rows), ("row",))
                  for name, rows in found.items())  # fmt: skip
 
