@@ -47,6 +47,8 @@ class Cell(nn.Module):
         for s in state:
             if s.shape != (len(x), self.hidden_size):
                 raise RuntimeError(f"hx should be {(len(x), self.hidden_size)}, got {tuple(s.shape)}")
+            if s.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+                raise RuntimeError(f"input is {x.dtype}, but hx is {s.dtype}")
         state = tuple(s if batched else s[0] for s in self.step(x, state))
         return state if self.state_count == 2 else state[0]
 

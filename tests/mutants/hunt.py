@@ -68,16 +68,11 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
     return None
 
 
-def killers(subject: Subject, cases: int, dearest: int = 100) -> list[str]:
-    """Every property (that costs at most ``dearest``) that is red on one of the first planned cases."""
-    found: dict[str, None] = {}
-    for case in islice(plan(subject, DTYPES, 2, 0), cases):
-        trial = trial_of(subject, case)
-        for prop in CATALOG.values():
-            fits = (prop.family == "clip") == (subject.kind == "clip") and prop.cost <= dearest and prop.id not in found
-            if fits and out_of_claim(prop, subject, case) is None and judge(prop, trial).red:
-                found[prop.id] = None
-    return list(found)
+def killers(subject: Subject, case: Any, dearest: int = DEAR) -> list[str]:
+    """Every property (that costs at most ``dearest``) that is red on this case."""
+    trial = trial_of(subject, case)
+    fitting = (p for p in CATALOG.values() if (p.family == "clip") == (subject.kind == "clip") and p.cost <= dearest)
+    return [p.id for p in fitting if out_of_claim(p, subject, case) is None and judge(p, trial).red]
 
 
 def smallest(subject: Subject, kill: Kill) -> Any:

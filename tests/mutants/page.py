@@ -13,12 +13,10 @@ from statistics import median
 from typing import Any
 
 from rnncheck.case import Case
-from rnncheck.catalog import CATALOG
+from rnncheck.catalog import CATALOG, select
 from tests.mutants import MUTANTS, NOT_PLANTED
-from tests.mutants.hunt import first_kill, killers, smallest, subject_of
+from tests.mutants.hunt import DEAR, first_kill, killers, smallest, subject_of
 
-CASES = 6
-"""So many cases, of the pairwise covering array, make the matrix."""
 KNOWN = Path(".rnncheck/kills.jsonl")
 PAGE = Path("docs/kills.md")
 MACHINE_MADE = Path("tests/mutants/machine_made.md")
@@ -31,15 +29,20 @@ def examine(bug: str) -> Row:
     """The first killer of a mutant, after how many cases and CPU seconds, the smallest case, and what else kills it."""
     mutant, begun = MUTANTS[bug], time.process_time()
     subject = subject_of(mutant)
-    kill = first_kill(subject) or first_kill(subject, among=mutant.property_hint)
+    kill = first_kill(subject, among=mutant.property_hint if for_dear_ones(mutant) else ("*",))
     spent = time.process_time() - begun
     if kill is None:
         return {"bug": bug, "first": None, "cases": 0, "seconds": spent, "smallest": "", "size": 0, "others": []}
     case = smallest(subject, kill)
     sizes = (case.time, case.rows, case.config.input_size, case.config.hidden_size) if isinstance(case, Case) else (0,)
-    others = [id for id in killers(subject, CASES) if id != kill.prop.id]
+    others = [id for id in killers(subject, kill.case) if id != kill.prop.id]
     return {"bug": bug, "first": kill.prop.id, "cases": kill.cases, "seconds": spent, "smallest": str(case),
             "size": max(sizes), "others": others}  # fmt: skip
+
+
+def for_dear_ones(mutant: Any) -> bool:
+    """Whether only properties that cost much (compilers) are meant to kill it."""
+    return all(prop.cost > DEAR for prop in select(",".join(mutant.property_hint)))
 
 
 def known() -> dict[str, Row]:
@@ -59,12 +62,12 @@ def page(rows: list[Row]) -> str:
     first = Counter(row["first"] for row in rows)
     return "\n".join([
         *_top(rows), "", "## Caught by one property alone", "",
-        f"Of these bugs only one property was red, on the first {CASES} cases or first of all: without it they would be found later, or not.",
+        "On the case that shows these bugs first, one property alone is red: without it they would be found later, or not.",
         "", *(f"- {row['bug']}: {row['first']}" for row in alone), "", "## Properties", "",
-        f"How many of the bugs each property sees on the first {CASES} cases (or first of all), and of how many it is the first to tell.", "",
+        "How many of the bugs each property sees on the case that shows the bug first, and of how many it is the first to tell.", "",
         "| property | sees | first |", "|---|---:|---:|",
         *(f"| {id} | {len(kills_of[id])} | {first[id]} |" for id in CATALOG if kills_of[id]), "",
-        f"Red on none of the first {CASES} cases: {', '.join(idle)}. Each has a mutant of its own all the same, in `tests/catalog`, on cases that it needs.",
+        f"Red on none of these cases: {', '.join(idle)}. Each has a mutant of its own all the same, in `tests/catalog`, on cases that it needs.",
         "", *_redundant(kills_of), "", "## Bugs", "",
         "| bug | first killed by | cases | CPU s | smallest case | others |", "|---|---|---:|---:|---|---:|",
         *(_line(row) for row in rows), *([MACHINE_MADE.read_text().rstrip()] if MACHINE_MADE.exists() else []),
@@ -94,7 +97,7 @@ def _redundant(kills_of: dict[str, set[str]]) -> list[str]:
         if id != other and kills_of[id] and kills_of[id] < kills_of[other] and CATALOG[id].family == CATALOG[other].family
     ]  # fmt: skip
     within = {id: [other for one, other in pairs if one == id] for id, _ in pairs}
-    return ["Redundant for the planted bugs, on these cases (a relative in the family sees all that it sees, and more); they stay where they "
+    return ["Redundant for the planted bugs, on these cases alone (a relative in the family sees all that it sees, and more); they stay where they "
             "need less of a subject, or say better what is wrong:", "",
             *(f"- {id}: {', '.join(others)}" for id, others in within.items())]  # fmt: skip
 
