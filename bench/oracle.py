@@ -36,8 +36,6 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 LAYERS_A_CASE = 3
-MODELS_SHARE = 0.3
-"""Of the float32 cases, on which layers are tried too that round as another model."""
 
 
 class Tally:
@@ -56,7 +54,7 @@ class Tally:
         if undecided == 1:
             return
         self.runs += 1
-        for group in (model, f"{model} {data.config.mode}", f"{model} {name}"):
+        for group in (model, f"{model}, {data.config.mode}", f"{model}, {name}"):
             self.used[f"{kind} {group}"].append(used)
         if not used <= 1:
             self.alarms.append(f"{kind} {used:.3g}: case {case}, {name}, {model}, {data.config}")
@@ -115,17 +113,20 @@ def _close(actual: Run, expected: Run, dtype: torch.dtype) -> bool:
     return True
 
 
-def alarms(cases: int, seed: int, share: float, out: Path | None) -> Tally:
-    """Random correct layers on random cases, several each; the gradients of one of them for a share of the cases."""
-    draw, tally, began = Draw(seed), Tally(), time.monotonic()
+def alarms(cases: int, seed: int, share: float, models: bool, out: Path | None) -> Tally:
+    """Random correct layers on random cases, several each; the gradients of one of them for a share of the cases.
+
+    models: float32 cases instead, on which layers run that round as another model says.
+    """
+    draw, tally, began = Draw(seed, (torch.float32,) if models else DTYPES), Tally(), time.monotonic()
     for case, data in enumerate(draw.many(cases)):
-        names = draw.random.sample([name for name in LAYERS if can(name, data)], LAYERS_A_CASE)
-        _forward(tally, data, names, case)
-        cotangents = draw.cotangents(data)
-        if draw.random.random() < share:
-            _backward(tally, data, names[0], cotangents, case)
-        if data.dtype == torch.float32 and draw.random.random() < MODELS_SHARE:
+        if models:
             _other_model(tally, data, draw.random.choice(list(MODELS)), case)
+        else:
+            names = draw.random.sample([name for name in LAYERS if can(name, data)], LAYERS_A_CASE)
+            _forward(tally, data, names, case)
+            if draw.random.random() < share:
+                _backward(tally, data, names[0], draw.cotangents(data), case)
         if out and ((case + 1) % 1000 == 0 or case + 1 == cases):
             summary = {"seed": seed, "cases": case + 1, "seconds": time.monotonic() - began, **tally.summary()}
             out.write_text(json.dumps(summary, indent=1))
@@ -297,6 +298,7 @@ def main() -> None:
     one.add_argument("--cases", type=int, default=2000)
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--gradients", type=float, default=0.1, help="the share of cases whose gradients are checked too")
+    one.add_argument("--models", action="store_true", help="layers that round as TF32, autocast and float64 sums do")
     one.add_argument("--out", type=Path)
     commands.add_parser("sensitivity").add_argument("--cases", type=int, default=100)
     commands.add_parser("cost")
@@ -305,7 +307,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message=".*oneDNN.*")
     if given.command == "alarms":
-        tally = alarms(given.cases, given.seed, given.gradients, given.out)
+        tally = alarms(given.cases, given.seed, given.gradients, given.models, given.out)
         print(f"{given.cases} cases, {tally.runs} runs, {len(tally.alarms)} alarms", *tally.alarms, sep="\n")
     elif given.command == "table":
         print(*table(merged(given.files)), sep="\n")

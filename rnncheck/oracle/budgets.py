@@ -93,7 +93,7 @@ def longest(problem: Problem, copies: Copies) -> int:
     """How many random numbers one place needs at most."""
     config = problem.config
     features = max(len(config.gates) * config.hidden_size, config.input_size, config.output_size)
-    return copies.runs * problem.x.shape[2] * features
+    return copies.runs * max(problem.x.shape[2], 1) * features
 
 
 def _exact(problem: Problem, equations: Observers) -> tuple[list[Strand], list[Scene]]:
@@ -131,7 +131,8 @@ def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noi
     sizes, scene, twins, count = noise.sizes, noise.scenes[index], noise.twins[index], noise.copies.count
     apart = errors_of(problem.config)(scene, sizes)
     errors = together(apart)
-    jitter = Jitter(apart if twins else errors, noise.rhythms[index], noise.tape, noise.copies, twins, inner)
+    operand = sizes.rounding.operand
+    jitter = Jitter(apart if twins else errors, noise.rhythms[index], noise.tape, noise.copies, twins, operand, inner)
     noisy = problem.strand(index, flow.copies, jitter, noise.copies.runs)
     reverse = problem.reverse(index)
     spread = _variance(exact, noisy, count)

@@ -16,7 +16,7 @@ positive ones come first; the sums of their squares are n S² / 3 and n A² / 12
 has the variance u² / 6 of them. The fourth is that of equal terms, as constant inputs and weights have: every addition between
 two powers of 2 makes the same error, so errors add up in proportion to n, to n u S / 2 at worst, and to n u S where the sum
 begins with a larger number; 3.8 sigma are allowed (spread.py). m counts them: n for n equal terms, near 1 for terms of either
-sign. The last: both operands of every product were rounded before.
+sign. The last: both operands of every product were rounded before; that they are so the same way at every step is in noise.py.
 
 A sum may begin with what the product is added to (addmm, beta = 1). Every later rounding is then relative to that as well, so
 it counts as one more term, of A and of S.

@@ -124,7 +124,7 @@ def _rounded(
 
     def jitters() -> list[Jitter]:
         strands = zip(errors, rhythms, twins, strict=True)
-        return [Jitter(error, rhythm, tape, copies, same) for error, rhythm, same in strands]
+        return [Jitter(error, rhythm, tape, copies, same, sizes.rounding.operand) for error, rhythm, same in strands]
 
     plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
     if problem.config.mode != "RNN_RELU":

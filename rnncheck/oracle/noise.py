@@ -34,6 +34,10 @@ class Tape:
         self._place = (self._place + self._step) % _SPAN
         return self._place
 
+    def common(self, runs: int) -> Tensor:
+        """(copies, 1, 1): one number a copy, always the same."""
+        return self._numbers[:runs].view(runs, 1, 1)
+
     def window(self, place: int, shape: Sequence[int]) -> Tensor:
         """The numbers from there on, in this shape."""
         size = 1
@@ -88,19 +92,35 @@ class Jitter(Through):
         tape: Tape,
         copies: Copies,
         twins: Mapping[str, Twins],
+        operand: float,
         inner: Observer | None = None,
     ) -> None:
         super().__init__(inner)
+        self.operand, self.tape, self.copies = operand, tape, copies
+        self.factors: dict[int, Tensor] = {}
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
         self.numbers = {place: Numbers(tape, rhythm, copies, twins.get(place)) for place in errors}
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = self.inner(place, time, value)
+        if place == "operand" and self.operand:
+            return value * self._factor(value)
         errors = self.errors.get(place)
         if errors is None:
             return value
         error = errors[time]
         return torch.addcmul(value, error, self.numbers[place].at(time, error))
+
+    def _factor(self, value: Tensor) -> Tensor:
+        """(copies, 1, size): a weight is rounded, and operands are cut off, the same way at every step.
+
+        1 + operand * (a number of each column's + one of the copy's own), other columns for the input than for the state.
+        """
+        kind, runs = value.dim(), self.copies.runs
+        if kind not in self.factors:
+            own = self.tape.window(self.tape.place(), (runs, 1, value.shape[-1]))
+            self.factors[kind] = 1 + self.operand * (own + self.tape.common(runs))
+        return self.factors[kind]
 
 
 def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:

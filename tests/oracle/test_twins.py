@@ -1,4 +1,4 @@
-"""Rounding errors that add up instead of averaging out: units with equal weights, sums of equal terms, sums onto large numbers."""
+"""Rounding errors that add up instead of averaging out: of equal units, equal terms, equal steps, and of one weight over time."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,6 +106,17 @@ def test_one_row_at_rest_says_nothing_about_the_others(model: str, layer: Callab
         h_0[:, 0] = 0
         data = replace(data, x=torch.zeros_like(data.x), parameters=parameters, h_0=h_0)
         assert budget(*data.arguments, rounding=ROUNDINGS[model], seed=seed).used(layer(data)) < 1
+
+
+@pytest.mark.parametrize("name", ["TF32, cut off", "TF32, rounded", "a loop under autocast"])
+def test_a_weight_is_rounded_the_same_way_at_every_step(name: str):
+    model, layer = MODELS[name]
+    for seed in range(4):
+        data = generic(Config("RNN_RELU", 1, 1), time=600, batch=2, seed=seed)
+        parameters = {name: torch.full_like(value, 1.013 if "hh" in name else 0.37) for name, value in data.parameters.items()}
+        data = replace(data, parameters=parameters, x=data.x.abs())
+        with torch.no_grad():
+            assert budget(*data.arguments, rounding=ROUNDINGS[model], seed=seed).used(layer(data)) < 1
 
 
 def test_nothing_is_said_of_gradients_where_rectifiers_in_doubt_may_all_go_the_same_way():
