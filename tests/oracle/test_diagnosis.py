@@ -61,7 +61,6 @@ def test_a_wrong_factor_is_no_rounding():
     assert diagnosis(data, Run(right.output * 1.001, *right.state)) is None
 
 
-
 @pytest.mark.parametrize("gate", ["f", "i", "o"])
 def test_a_small_relative_error_is_measured_and_its_gate_named(gate):
     data = generic(Config("LSTM", 4, 3))
