@@ -22,6 +22,9 @@ PAGE = Path("docs/kills.md")
 MACHINE_MADE = Path("tests/mutants/machine_made.md")
 """What cosmic-ray's mutants came to: the last section, written by hand."""
 
+FEW = 3
+"""Of a property that sees fewer bugs nothing is concluded."""
+
 Row = dict[str, Any]
 
 
@@ -55,9 +58,9 @@ def page(rows: list[Row]) -> str:
     """The page as Markdown."""
     kills_of: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        for prop in filter(None, (row["first"], *row["others"])):
+        for prop in filter(None, (row["first"], *(row["others"] or ()))):
             kills_of[prop].add(row["bug"])
-    alone = [row for row in rows if row["first"] and not row["others"]]
+    alone = [row for row in rows if row["first"] and row["others"] == []]
     idle = [id for id in CATALOG if not kills_of[id]]
     first = Counter(row["first"] for row in rows)
     return "\n".join([
@@ -82,7 +85,8 @@ def _top(rows: list[Row]) -> list[str]:
         "# What kills what", "",
         f"{len(rows)} planted bugs ({len(NOT_PLANTED)} of the historic ones could not be planted), {len(CATALOG)} properties. "
         "The cases of the `ci` profile in their order, on each the cheap properties first, until one is red; then that case is shrunk.",
-        "Made by `python -m tests.mutants.page`; `tests/test_kills.py` holds it to its word. Seconds are of one core, probing included.", "",
+        "Made by `python -m tests.mutants.page`; `tests/test_kills.py` holds it to its word. Seconds are of one core.", "",
+        *_earlier(rows),
         f"- survivors: {', '.join(survivors) or 'none'}",
         f"- CPU seconds until the first failing case: median {median(seconds):.2f}, worst {max(seconds):.1f}",
         f"- cases until then: median {median(cases):.0f}, worst {max(cases)}",
@@ -90,11 +94,18 @@ def _top(rows: list[Row]) -> list[str]:
     ]  # fmt: skip
 
 
+def _earlier(rows: list[Row]) -> list[str]:
+    """What is said of rows that an earlier run left behind."""
+    earlier = sum(row["others"] is None for row in rows)
+    return [f"For {earlier} bugs (no number under *others*) the figures are of an earlier run, in which the cases of large sizes came last and "
+            "all plain cases had the same sizes; `--fresh` measures them again.", ""] if earlier else []  # fmt: skip
+
+
 def _redundant(kills_of: dict[str, set[str]]) -> list[str]:
-    """Properties all of whose bugs one other property of the same family sees too."""
+    """Properties all of whose bugs, if they are not too few, one other property of the same family sees too."""
     pairs = [
         (id, other) for id in CATALOG for other in CATALOG
-        if id != other and kills_of[id] and kills_of[id] < kills_of[other] and CATALOG[id].family == CATALOG[other].family
+        if id != other and len(kills_of[id]) >= FEW and kills_of[id] < kills_of[other] and CATALOG[id].family == CATALOG[other].family
     ]  # fmt: skip
     within = {id: [other for one, other in pairs if one == id] for id, _ in pairs}
     return ["Redundant for the planted bugs, on these cases alone (a relative in the family sees all that it sees, and more); they stay where they "
@@ -103,8 +114,9 @@ def _redundant(kills_of: dict[str, set[str]]) -> list[str]:
 
 
 def _line(row: Row) -> str:
+    others = "" if row["others"] is None else len(row["others"])
     case = row["smallest"] if len(row["smallest"]) < 110 else row["smallest"][:107] + "..."
-    return f"| {row['bug']} | {row['first'] or '**survives**'} | {row['cases']} | {row['seconds']:.2f} | {case} | {len(row['others'])} |"
+    return f"| {row['bug']} | {row['first'] or '**survives**'} | {row['cases']} | {row['seconds']:.2f} | {case} | {others} |"
 
 
 def main() -> None:
