@@ -23,12 +23,12 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
         return None
     recorded, events, layers = recording(subject)
     with seeded(case.seed, case.device):
-        seen, raised = _watch(prop, RecordedTrial(recorded, case))
+        seen, raised = watch(prop, RecordedTrial(recorded, case))
     if not layers:
         return None
     renamed = {key: name for layer, _ in layers for key, name in _renamed(layer).items()}
     done = [line for number, event in enumerate(events, 1) for line in _lines(number, event, case)]
-    last = _last_lines(prop, seen, raised, events)
+    last = last_lines(prop, seen, raised, events)
     return (
         helpers(case, renamed, [event.kind for event in events]) + "\n".join([*done, *last, ""])
         if last is not None
@@ -42,7 +42,8 @@ def _renamed(layer: Layer) -> dict[str, str]:
     return {key: own[id(p)] for key, p in layer.parameters().items() if own.get(id(p), key) != key}
 
 
-def _watch(prop: Property, trial: RecordedTrial) -> tuple[Observation, BaseException | None]:
+def watch(prop: Property, trial: Any) -> tuple[Observation, BaseException | None]:
+    """What the property sees of a recorded trial, and what the subject raised, if that ended it."""
     try:
         return prop.check(trial), None
     except SubjectError as error:
@@ -73,7 +74,7 @@ def _lines(number: int, event: Event, case: Case) -> list[str]:
     return [f"output_{number}, state_{number} = call({layer}, {literal(x)}, {given}, {event.grad}){said}"]
 
 
-def _last_lines(
+def last_lines(
     prop: Property, seen: Observation, raised: BaseException | None, events: list[Event]
 ) -> list[str] | None:
     """The assertion: on two numbers, on a shape or dtype, that a wrong call is refused, or on all that came back."""

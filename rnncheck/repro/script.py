@@ -7,6 +7,7 @@ from rnncheck.environment import environment
 from rnncheck.property import Property
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.calls import calls_made
+from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.subject import Malformed, Subject
 from rnncheck.switches import as_python
@@ -18,7 +19,7 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
     """A Python file that fails where the case fails, or None where none can be written (no way to import the subject)."""
     if subject.source is None:
         return None
-    for write in (against_equations, calls_made):
+    for write in (against_equations, calls_made, clip_calls):
         try:
             body = write(subject, prop, case)
         except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
