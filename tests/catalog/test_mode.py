@@ -40,7 +40,7 @@ def test_a_mutant_is_killed(prop, mutant):
     ],
 )  # fmt: skip
 def test_wrong_dropout_is_found(mutant):
-    assert killed(CATALOG["mode.dropout_between_layers"], subject_of(MUTANTS[mutant]), 20) is not None
+    assert killed(CATALOG["mode.dropout_between_layers"], subject_of(MUTANTS[mutant]), 40) is not None
 
 
 @pytest.mark.parametrize("mutant", ["own-third-call-differs", "reset-noop-for-bidir", "weights-destroyed", "own-weights-drift"])
