@@ -122,9 +122,15 @@ class Sizes:
             for summand in added:
                 squares += summand.square()
             variance.add_(squares, alpha=(2 * self.rounding.operand) ** 2)
+            over |= self._overflowing(x, w)
         if self.rounding.overflow < torch.finfo(torch.float32).max:
             variance.masked_fill_(over, math.nan)
         return variance + self.stored(*added) if added else variance
+
+    def _overflowing(self, x: Tensor, w: Tensor) -> Tensor:
+        """Where an operand cannot be rounded: too large for the dtype, which autocast does not ask."""
+        of_x, of_w = (x.abs() > self.rounding.overflow).any(-1, keepdim=True), (w.abs() > self.rounding.overflow).any(-2)
+        return of_x | (of_w[:, None, None, None] if w.dim() > 2 else of_w)
 
     def stored(self, *values: Tensor) -> Tensor:
         """Of keeping these values."""

@@ -147,6 +147,15 @@ def test_nothing_is_said_where_the_dtype_overflows_and_everything_elsewhere():
     assert 0 < found.undecided < 1
 
 
+def test_nothing_is_said_where_autocast_overflows_an_operand():
+    data = generic(Config("GRU", 4, 3))
+    x = data.x.clone()
+    x[5, 1, 2] = 1e5
+    found = budget(*replace(data, x=x).arguments, rounding=ROUNDINGS["autocast(float16)"], seed=0)
+    assert found.allowed.output[5:, 1].isinf().all() and found.allowed.output[:5].isfinite().all()
+    assert found.allowed.output[:, [0, 2]].isfinite().all()
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_nan_in_the_input_leaves_nothing_to_say_about_its_row_and_all_about_the_others(bad):
     data = generic(Config("GRU", 4, 3, num_layers=2))
