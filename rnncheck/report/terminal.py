@@ -93,20 +93,25 @@ def used_text(verdict: Verdict) -> str:
 
 
 def failures_of(subject: SubjectReport) -> list[str]:
-    """Each failure's message, the most telling first; those with one cause (the same exception) are told once."""
-    told: list[str] = []
-    causes: Counter[str] = Counter()
+    """A message for each cause (one diagnosis, one exception, or a property by itself), the most telling first."""
+    causes: dict[str, list[Verdict]] = {}
     for verdict in sorted((v for v in subject.verdicts if v.red), key=_tells_little):
-        cause = (verdict.reason or "").splitlines()[0] if verdict.verdict == "errored" and verdict.reason else verdict.property
-        causes[cause] += 1
-        if causes[cause] == 1:
-            told.append(failure_text(subject.name, verdict))
-    again = sum(number - 1 for number in causes.values())
-    shown, hidden = told[:SHOWN_FAILURES], len(told) - SHOWN_FAILURES
-    name = clean(subject.name)
-    tail = [f"{again} more properties could not be judged on {name} for the same reason."] if again else []
-    tail += [f"{hidden} more failures of {name}: see --json, or narrow down with --properties."] if hidden > 0 else []
-    return [*shown, *tail]
+        causes.setdefault(_cause(verdict), []).append(verdict)
+    told = [_message(subject.name, alike) for alike in causes.values()]
+    hidden = len(told) - SHOWN_FAILURES
+    tail = f"{hidden} more failures of {clean(subject.name)}: see --json, or narrow down with --properties."
+    return [*told[:SHOWN_FAILURES], *([tail] if hidden > 0 else [])]
+
+
+def _cause(verdict: Verdict) -> str:
+    raised = verdict.reason.splitlines()[0] if verdict.verdict == "errored" and verdict.reason else None
+    return verdict.diagnosis or raised or verdict.property
+
+
+def _message(name: str, alike: list[Verdict]) -> str:
+    """The first of them in full; those that say the same by name."""
+    first, *others = alike
+    return "\n".join([failure_text(name, first), *([f"  likewise: {', '.join(v.property for v in others)}"] if others else [])])
 
 
 def _tells_little(verdict: Verdict) -> tuple[bool, bool, bool]:
