@@ -211,7 +211,8 @@ class Campaign:
         if text is None:
             account.alone = "no standalone script: the failure cannot be written down as a few calls"
             return False
-        file = self.settings.repro / store.file_name(account.prop.id, docket.subject.name, ".py")
+        name = store.file_name(account.prop.id, docket.subject.name, ".py")
+        file = self.settings.repro / (name if account.stored is None else f"{account.stored.stem}.py")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")

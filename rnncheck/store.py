@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def file_name(property: str, target: str, suffix: str = ".json") -> str:
 def save(stored: Stored, folder: Path) -> Path:
     """Write atomically under ``folder``; raises OSError where the disk refuses."""
     return write_json(
-        folder / file_name(stored.property, stored.target),
+        _free(folder, stored),
         {
             "schema": SCHEMA,
             "property": stored.property,
@@ -50,6 +51,23 @@ def save(stored: Stored, folder: Path) -> Path:
             "case": stored.case.to_json(),
         },
     )
+
+
+def _free(folder: Path, stored: Stored) -> Path:
+    """The file of this property and target: another target of the same last name has another number."""
+    path = folder / file_name(stored.property, stored.target)
+    for number in count(2):
+        if not path.exists() or _target_in(path) == stored.target:
+            return path
+        path = folder / file_name(stored.property, stored.target, f"-{number}.json")
+    raise AssertionError("numbers do not end")
+
+
+def _target_in(path: Path) -> str | None:
+    try:
+        return load(path).target
+    except StoreError:  # what cannot be read is not overwritten
+        return None
 
 
 def write_json(path: Path, data: Any) -> Path:
