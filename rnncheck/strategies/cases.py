@@ -65,7 +65,13 @@ def _rotated(some: list[int], turn: int) -> tuple[int, ...]:
 
 
 _DROPOUTS = st.sampled_from((0.5, 0.25, 0.9))
-_SEEDS = st.integers(0, 2**31 - 1)
+
+
+@cache
+def seeds() -> st.SearchStrategy[int]:
+    """Of eight digits, two at a time: among larger integers Hypothesis mixes constants that it finds in whatever is imported."""
+    pair = st.integers(0, 99)
+    return st.tuples(pair, pair, pair, pair).map(lambda pairs: sum(value * 100**place for place, value in enumerate(pairs)))
 
 
 PLAIN_SIZES = ((3, 4, 5, 6), (4, 4, 5, 3), (3, 4, 6, 5), (2, 1, 5, 4), (3, 5, 4, 6), (5, 3, 1, 2), (4, 3, 6, 1))
@@ -99,7 +105,7 @@ def cases(
     return Case(
         config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
         row["switches"], weights=draw(values()), biases=draw(values()), input=draw(values()), state=draw(values()),
-        seed=draw(_SEEDS),
+        seed=draw(seeds()),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rnncheck.clip_case import ClipCase, Gradient
+from rnncheck.strategies.cases import seeds
 from rnncheck.values import Values
 
 MAX_NORMS = (0.5, 1.0, 0.01, 5.0, 0.0, 100.0, inf)
@@ -54,5 +55,5 @@ def clip_cases(draw: Callable[..., Any], *, device: str = "cpu", dtypes: tuple[s
     how = ("list", "generator", "tensor") if count == 1 else ("list", "generator")
     return ClipCase(
         found, draw(st.sampled_from(MAX_NORMS)), draw(st.sampled_from(NORM_TYPES)), draw(st.integers(0, 4)) == 4,
-        draw(st.sampled_from((None, True, False))), draw(st.sampled_from(how)), device, draw(st.integers(0, 2**31 - 1)),
+        draw(st.sampled_from((None, True, False))), draw(st.sampled_from(how)), device, draw(seeds()),
     )  # fmt: skip
