@@ -98,6 +98,11 @@ def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tupl
 
 
 def _profile(name: str, **changes: Any) -> Profile:
+    cases, strength = changes.get("cases"), changes.get("strength")
+    if cases is not None and cases < 1:
+        raise UsageError(f"max_examples = {cases!r}, but should be 1 or more")
+    if strength is not None and not 2 <= strength <= 4:
+        raise UsageError(f"strength = {strength!r}, but should be 2, 3 or 4")
     if name not in PROFILES:
         raise UsageError(f"profile = {name!r}, but should be one of {', '.join(PROFILES)}")
     return replace(PROFILES[name], **{key: value for key, value in changes.items() if value is not None})

@@ -51,7 +51,14 @@ def _is_names(value: Any) -> bool:
 
 TEXT: Wanted = (lambda value: isinstance(value, str), "a string")
 NAMES: Wanted = (_is_names, "a list of strings")
-WHOLE: Wanted = (lambda value: type(value) is int, "a whole number")
+SOME: Wanted = (lambda value: _is_names(value) and len(value) > 0, "a list of one string or more")
+
+
+def _whole(least: int, most: int | None = None) -> Wanted:
+    words = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
+    return (lambda value: type(value) is int and least <= value and (most is None or value <= most)), words
+
+
 TABLE: Wanted = (lambda value: isinstance(value, dict), "a table")
 TABLES: Wanted = (
     lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
@@ -62,9 +69,9 @@ TIME: Wanted = (lambda value: isinstance(value, str) or type(value) in (int, flo
 SHARE: Wanted = (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a share between 0.0 and 1.0")
 
 KEYS: dict[str, Wanted] = {
-    "targets": NAMES, "against": TEXT, "kind": TEXT, "properties": NAMES, "profile": TEXT, "budget": TIME,
-    "max_examples": WHOLE, "strength": WHOLE, "seed": WHOLE, "jobs": WHOLE, "engine": TEXT, "devices": NAMES,
-    "require": NAMES, "dtypes": NAMES, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
+    "targets": NAMES, "against": TEXT, "kind": TEXT, "properties": SOME, "profile": TEXT, "budget": TIME,
+    "max_examples": _whole(1), "strength": _whole(2, 4), "seed": _whole(0), "jobs": _whole(1), "engine": TEXT, "devices": SOME,
+    "require": NAMES, "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
 }  # fmt: skip
 DEVIATION_KEYS: dict[str, Wanted] = {
     "property": TEXT, "reason": TEXT, "where": TABLE, "issue": TEXT, "expires": DAY, "case": TEXT, "subject": TEXT,
@@ -75,7 +82,7 @@ def read_config(file: Path) -> GateConfig:
     """Read and check a file; raises UsageError with one line that names the file and the key."""
     table = _table(file)
     _check(str(file), table, KEYS)
-    values: dict[str, Any] = {key: tuple(value) if KEYS[key] is NAMES else value for key, value in table.items()}
+    values: dict[str, Any] = {key: tuple(value) if KEYS[key] in (NAMES, SOME) else value for key, value in table.items()}
     for key in ("baseline", "repro"):
         if key in values:
             values[key] = file.parent / values[key]
