@@ -70,7 +70,7 @@ def variance(truth: Tensor, copies: Tensor, count: int) -> Tensor:
 
     count: how many copies are a sample; if there are twice as many, the variance is the sum of two samples' (twins.py).
     """
-    return torch.linalg.vector_norm(copies - truth, dim=-3, keepdim=True).square_().div_(count)
+    return (copies - truth).square_().sum(dim=-3, keepdim=True).div_(count)
 
 
 def pooled(variances: Tensor) -> Tensor:
