@@ -1,82 +1,26 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck import oracle
-from rnncheck.case import Case, Layout
+from rnncheck.allowed import Unmeasurable, budget_of, gradient_budget_of, rounding_of
+from rnncheck.at_work import NotReached, SubjectError, seeded, subject_at_work
+from rnncheck.case import Case
+from rnncheck.laid_out import as_arguments, as_run, lay_out
 from rnncheck.observation import Observation, both
 from rnncheck.run import Run
-from rnncheck.subject import Layer, Malformed, NotClaimed, Subject
+from rnncheck.subject import Layer, NotClaimed, Subject
 from rnncheck.values import Values, generator
 
-
-class SubjectError(Exception):
-    """The subject raised; the cause is its own exception. ``doing`` is build, load, call or backward."""
-
-    def __init__(self, doing: str, cause: BaseException) -> None:
-        super().__init__(f"{type(cause).__name__} while {doing}: {cause}")
-        self.doing = doing
-        self.cause = cause
-
-
-class Unmeasurable(Exception):
-    """No truth can be had for this trial (random dropout, parameters that cannot be set); a property's own mistake."""
-
-
-class NotReached(Exception):
-    """What a check needs is not in this machine: a device, a package. The message says which."""
-
-
-class subject_at_work:
-    """Turns whatever the subject raises into SubjectError, SystemExit and its like included.
-
-    A KeyboardInterrupt is the user's, unless SIGINT is ignored, as it is in isolated workers: then it is the subject's.
-    """
-
-    _inside = threading.local()
-
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
-
-    def __enter__(self) -> None:
-        self._inside.depth = self.depth() + 1
-
-    def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
-        self._inside.depth = self.depth() - 1
-        interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-        judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
-        if cause is not None and not interrupted and not judged:
-            raise SubjectError(self.doing, cause) from cause
-
-    @classmethod
-    def depth(cls) -> int:
-        """How deep inside a subject this thread is: what a program does around its own calls is left out there."""
-        return getattr(cls._inside, "depth", 0)
-
-
-@contextmanager
-def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """torch's global random state starts at ``seed`` inside, and is as it was afterwards."""
-    default = torch.default_generator
-    before, elsewhere = default.get_state(), [torch.device(device)] if device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=elsewhere, enabled=bool(elsewhere)):
-        default.manual_seed(seed)
-        if elsewhere:
-            torch.cuda.manual_seed_all(seed)
-        try:
-            yield
-        finally:
-            default.set_state(before)
+__all__ = [
+    "NotReached", "SubjectError", "Tensors", "Trial", "Unmeasurable", "lay_out", "seeded", "subject_at_work",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -247,47 +191,12 @@ class Trial:
 
     def lay_out(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...] | None]:
         """The subject's own layout: batch_first, packed, unbatched, and the case's memory layout. Differentiable."""
-        layout, unbatched = self.case.layout, self.case.batch is None
-        if self.subject.flat_states:
-            state = state and tuple(h.squeeze(0) for h in state)
-        state = state and tuple(lay_out(h.squeeze(-2) if unbatched else h, layout) for h in state)
-        if self.lengths is not None:
-            lengths = torch.tensor(self.lengths)
-            return pack_padded_sequence(x, lengths, enforce_sorted=self.case.sorted_lengths), state
-        if unbatched:
-            return lay_out(x[:, 0], layout), state
-        return lay_out(x.transpose(0, 1) if self.config.batch_first else x, layout), state
+        return as_arguments(self.case, x, state, self.lengths, flat_states=self.subject.flat_states)
 
     def read(self, output: Any, state: tuple[Tensor, ...]) -> Run:
         """The inverse of lay_out for what came back; raises Malformed where that is not what the contract says."""
-        states, config = config_states(self.case), self.config
-        sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
-        unbatched = self.case.batch is None
-        if self.lengths is not None:
-            output = self._unpack(output)
-            _expect("output", output, (self.time, self.batch, config.output_size))
-        elif unbatched:
-            _expect("output", output, (self.time, config.output_size))
-            output = output.unsqueeze(1)
-        elif config.batch_first:
-            _expect("output", output, (self.batch, self.time, config.output_size))
-            output = output.transpose(0, 1)
-        else:
-            _expect("output", output, (self.time, self.batch, config.output_size))
-        if len(state) != len(sizes):
-            raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")
-        axes = [*([] if self.subject.flat_states else [states]), *([] if unbatched else [self.batch])]
-        for name, part, size in zip(("h_n", "c_n"), state, sizes, strict=False):
-            _expect(name, part, (*axes, size))
-        return Run(output, *(part.reshape(states, self.batch, size) for part, size in zip(state, sizes, strict=True)))
-
-    def _unpack(self, output: Any) -> Tensor:
-        if not isinstance(output, PackedSequence):
-            raise Malformed(f"output is a {type(output).__name__}, but should be a PackedSequence, as the input was")
-        try:
-            return pad_packed_sequence(output, total_length=self.time)[0]
-        except (ValueError, RuntimeError, IndexError) as error:
-            raise Malformed(f"output is a PackedSequence that cannot be unpacked: {error}") from None
+        packed, flat = self.lengths is not None, self.subject.flat_states
+        return as_run(self.case, self.time, self.batch, output, state, packed=packed, flat_states=flat)
 
     def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
         """d(sum of output * cotangent, over all parts) by "input", "h_0", "c_0" and each parameter's name.
@@ -322,58 +231,20 @@ class Trial:
     @cached_property
     def budget(self) -> oracle.Budget:
         """Truth and allowed error of this very case (DESIGN: the oracle)."""
-        if self._shared is not self:
-            return self._shared.budget
-        if self.case.dropout_active:
-            raise Unmeasurable("dropout is active: there is no one truth")
-        if not self.subject.offers("load"):
-            from rnncheck.noise import noise_budget
-
-            return noise_budget(self)
-        h_0, c_0 = (*self.given_state, None)[:2]
-        return oracle.budget(
-            self.config.but(dropout=0.0),
-            self.parameters,
-            self.x,
-            h_0,
-            c_0,
-            self.lengths,
-            rounding=self.rounding,
-            seed=self.case.seed,
-        )
+        return self._shared.budget if self._shared is not self else budget_of(self)
 
     def gradient_budget(self, cotangents: Run | None = None) -> oracle.GradientBudget:
         """Truth and allowed error of ``gradients(cotangents)``; of the trial's own cotangents it is computed once."""
-        return self._own_gradient_budget if cotangents is None else self._gradient_budget(cotangents)
+        return self._own_gradient_budget if cotangents is None else gradient_budget_of(self, cotangents)
 
     @cached_property
     def _own_gradient_budget(self) -> oracle.GradientBudget:
-        return self._gradient_budget(self.cotangents()) if self._shared is self else self._shared._own_gradient_budget
-
-    def _gradient_budget(self, cotangents: Run) -> oracle.GradientBudget:
-        if self.case.dropout_active:
-            raise Unmeasurable("dropout is active: there is no one truth")
-        if not self.subject.offers("load"):
-            from rnncheck.noise import noise_gradient_budget
-
-            return noise_gradient_budget(self, cotangents)
-        h_0, c_0 = (*self.given_state, None)[:2]
-        return oracle.gradient_budget(
-            self.config.but(dropout=0.0),
-            self.parameters,
-            self.x,
-            h_0,
-            c_0,
-            self.lengths,
-            cotangents,
-            rounding=self.rounding,
-            seed=self.case.seed,
-        )
+        return gradient_budget_of(self, self.cotangents()) if self._shared is self else self._shared._own_gradient_budget
 
     @property
     def rounding(self) -> oracle.Rounding:
         """How the subject is expected to round in this case."""
-        return oracle.rounding_for(self.case.torch_dtype, self.case.device, tf32="tf32" in self.case.switches)
+        return rounding_of(self)
 
     def same(self, follow_up: Run, prefix: str = "") -> Observation:
         """A follow-up, brought back into the layout of the case, agrees with the case's own run.
@@ -381,29 +252,3 @@ class Trial:
         Both may round differently, so twice the budget of the case is allowed.
         """
         return both(follow_up, self.run, self.budget.allowed.map(lambda allowed: 2 * allowed), prefix)
-
-
-def config_states(case: Case) -> int:
-    """layers * directions."""
-    return case.config.num_layers * case.config.directions
-
-
-def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> None:
-    if not isinstance(tensor, Tensor):
-        raise Malformed(f"{what} is a {type(tensor).__name__}, but should be a tensor")
-    if tuple(tensor.shape) != shape:
-        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}", tuple(tensor.shape), shape)
-
-
-def lay_out(tensor: Tensor, layout: Layout) -> Tensor:
-    """The same values in memory of another shape; always a tensor of its own, also when contiguous."""
-    if layout == "transposed" and tensor.dim() >= 2:
-        return tensor.transpose(0, 1).contiguous().transpose(0, 1)
-    if layout == "strided":
-        return torch.stack([tensor, torch.zeros_like(tensor)], dim=-1)[..., 0]
-    if layout == "offset":
-        return torch.cat([tensor.new_zeros(1), tensor.reshape(-1)])[1:].view(tensor.shape)
-    plain = tensor.requires_grad  # through shared memory the gradients of all would come back to one
-    if layout == "expanded" and not plain and tensor.dim() >= 2 and bool((tensor == tensor[:, :1]).all()):
-        return tensor[:, :1].clone().expand(tensor.shape)
-    return tensor.clone(memory_format=torch.contiguous_format)

@@ -1,0 +1,65 @@
+"""The subject's own code at work: what it raises is its own, and the random state it draws from is the case's."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from rnncheck.subject import Malformed, NotClaimed
+
+
+class SubjectError(Exception):
+    """The subject raised; the cause is its own exception. ``doing`` is build, load, call or backward."""
+
+    def __init__(self, doing: str, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__} while {doing}: {cause}")
+        self.doing = doing
+        self.cause = cause
+
+
+class NotReached(Exception):
+    """What a check needs is not in this machine: a device, a package. The message says which."""
+
+
+class subject_at_work:
+    """Turns whatever the subject raises into SubjectError, SystemExit and its like included.
+
+    A KeyboardInterrupt is the user's, unless SIGINT is ignored, as it is in isolated workers: then it is the subject's.
+    """
+
+    _inside = threading.local()
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+
+    def __enter__(self) -> None:
+        self._inside.depth = self.depth() + 1
+
+    def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
+        self._inside.depth = self.depth() - 1
+        interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
+        if cause is not None and not interrupted and not judged:
+            raise SubjectError(self.doing, cause) from cause
+
+    @classmethod
+    def depth(cls) -> int:
+        """How deep inside a subject this thread is: what a program does around its own calls is left out there."""
+        return getattr(cls._inside, "depth", 0)
+
+
+@contextmanager
+def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
+    """torch's global random state starts at ``seed`` inside, and is as it was afterwards."""
+    default = torch.default_generator
+    before, elsewhere = default.get_state(), [torch.device(device)] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=elsewhere, enabled=bool(elsewhere)):
+        default.manual_seed(seed)
+        if elsewhere:
+            torch.cuda.manual_seed_all(seed)
+        try:
+            yield
+        finally:
+            default.set_state(before)

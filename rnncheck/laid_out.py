@@ -1,0 +1,88 @@
+"""A case's tensors as the subject wants them: batch_first, packed, unbatched, in the case's memory layout; and back again."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from rnncheck.case import Case, Layout
+from rnncheck.run import Run
+from rnncheck.subject import Malformed
+
+State = tuple[Tensor, ...]
+
+
+def as_arguments(
+    case: Case, x: Tensor, state: State | None, lengths: tuple[int, ...] | None, *, flat_states: bool = False
+) -> tuple[Any, State | None]:
+    """(input, hx) for a call; x is (time, batch, input_size), state as a Run's. Differentiable."""
+    unbatched = case.batch is None
+    if flat_states:
+        state = state and tuple(h.squeeze(0) for h in state)
+    state = state and tuple(lay_out(h.squeeze(-2) if unbatched else h, case.layout) for h in state)
+    if lengths is not None:
+        return pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=case.sorted_lengths), state
+    if unbatched:
+        return lay_out(x[:, 0], case.layout), state
+    return lay_out(x.transpose(0, 1) if case.config.batch_first else x, case.layout), state
+
+
+def lay_out(tensor: Tensor, layout: Layout) -> Tensor:
+    """The same values in memory of another shape; always a tensor of its own, also when contiguous."""
+    if layout == "transposed" and tensor.dim() >= 2:
+        return tensor.transpose(0, 1).contiguous().transpose(0, 1)
+    if layout == "strided":
+        return torch.stack([tensor, torch.zeros_like(tensor)], dim=-1)[..., 0]
+    if layout == "offset":
+        return torch.cat([tensor.new_zeros(1), tensor.reshape(-1)])[1:].view(tensor.shape)
+    plain = tensor.requires_grad  # through shared memory the gradients of all would come back to one
+    if layout == "expanded" and not plain and tensor.dim() >= 2 and bool((tensor == tensor[:, :1]).all()):
+        return tensor[:, :1].clone().expand(tensor.shape)
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def as_run(case: Case, time: int, batch: int, output: Any, state: State, *, packed: bool, flat_states: bool = False) -> Run:
+    """The inverse of as_arguments for what came back; raises Malformed where that is not what the contract says."""
+    return Run(_output(case, time, batch, output, packed), *_states(case, batch, state, flat_states))
+
+
+def _output(case: Case, time: int, batch: int, output: Any, packed: bool) -> Tensor:
+    """(time, batch, features)"""
+    features = case.config.output_size
+    if packed:
+        return _expect("output", _unpack(output, time), (time, batch, features))
+    if case.batch is None:
+        return _expect("output", output, (time, features)).unsqueeze(1)
+    if case.config.batch_first:
+        return _expect("output", output, (batch, time, features)).transpose(0, 1)
+    return _expect("output", output, (time, batch, features))
+
+
+def _states(case: Case, batch: int, state: State, flat: bool) -> list[Tensor]:
+    """Each (layers * directions, batch, its size)."""
+    config = case.config
+    states = config.num_layers * config.directions
+    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
+    if len(state) != len(sizes):
+        raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")
+    axes = [*([] if flat else [states]), *([] if case.batch is None else [batch])]
+    named = zip(("h_n", "c_n"), state, sizes, strict=False)
+    return [_expect(name, part, (*axes, size)).reshape(states, batch, size) for name, part, size in named]
+
+
+def _unpack(output: Any, time: int) -> Tensor:
+    if not isinstance(output, PackedSequence):
+        raise Malformed(f"output is a {type(output).__name__}, but should be a PackedSequence, as the input was")
+    try:
+        return pad_packed_sequence(output, total_length=time)[0]
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise Malformed(f"output is a PackedSequence that cannot be unpacked: {error}") from None
+
+
+def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise Malformed(f"{what} is a {type(tensor).__name__}, but should be a tensor")
+    if tuple(tensor.shape) != shape:
+        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}", tuple(tensor.shape), shape)
+    return tensor
