@@ -121,12 +121,17 @@ def alarms(cases: int, seed: int, share: float, models: bool, out: Path | None) 
     draw, tally, began = Draw(seed, (torch.float32,) if models else DTYPES), Tally(), time.monotonic()
     for case, data in enumerate(draw.many(cases)):
         if models:
-            _other_model(tally, data, draw.random.choice(list(MODELS)), case)
+            name = draw.random.choice(list(MODELS))
+            if data.config.reset_after or not name.startswith("torch.nn"):
+                _forward_as(tally, data, name, case)
+                if draw.random.random() < share:
+                    _backward(tally, data, *MODELS[name], _representable(draw.cotangents(data), MODELS[name][0]), case, name)
         else:
             names = draw.random.sample([name for name in LAYERS if can(name, data)], LAYERS_A_CASE)
             _forward(tally, data, names, case)
             if draw.random.random() < share:
-                _backward(tally, data, names[0], draw.cotangents(data), case)
+                layer = LAYERS[names[0]]
+                _backward(tally, data, rounding_for(data.dtype).name, layer, draw.cotangents(data), case, names[0])
         if out and ((case + 1) % 1000 == 0 or case + 1 == cases):
             summary = {"seed": seed, "cases": case + 1, "seconds": time.monotonic() - began, **tally.summary()}
             out.write_text(json.dumps(summary, indent=1))
@@ -143,20 +148,25 @@ def _forward(tally: Tally, data: Data, names: list[str], case: int) -> None:
         tally.close[dtype_name(data.dtype)].append(not _close(actual, found.truth, data.dtype))
 
 
-def _backward(tally: Tally, data: Data, name: str, cotangents: Run, case: int) -> None:
-    model = rounding_for(data.dtype)
-    actual = gradients(LAYERS[name], data, cotangents)
-    found = gradient_budget(*data.arguments, cotangents, rounding=model, seed=case)
+def _backward(
+    tally: Tally, data: Data, model: str, layer: Callable[[Data], Run], cotangents: Run, case: int, name: str
+) -> None:
+    actual = gradients(layer, data, cotangents)
+    found = gradient_budget(*data.arguments, cotangents, rounding=ROUNDINGS[model], seed=case)
     unsaid = [bool(part.isinf().all()) for part in found.allowed.values() if part.numel()]
-    tally.add("gradient", model.name, data, name, found.used(actual), sum(unsaid) / len(unsaid), case)
+    tally.add("gradient", model, data, name, found.used(actual), sum(unsaid) / len(unsaid), case)
+
+
+def _representable(cotangents: Run, model: str) -> Run:
+    """Numbers of the results' dtype, as a gradient budget takes them to be."""
+    return cotangents.map(lambda part: part.to(ROUNDINGS[model].dtype).float())
 
 
 @torch.no_grad()
-def _other_model(tally: Tally, data: Data, name: str, case: int) -> None:
+def _forward_as(tally: Tally, data: Data, name: str, case: int) -> None:
     model, layer = MODELS[name]
-    if data.config.reset_after or not name.startswith("torch.nn"):
-        found = budget(*data.arguments, rounding=ROUNDINGS[model], seed=case)
-        tally.add("forward", model, data, name, found.used(layer(data)), found.undecided, case)
+    found = budget(*data.arguments, rounding=ROUNDINGS[model], seed=case)
+    tally.add("forward", model, data, name, found.used(layer(data)), found.undecided, case)
 
 
 def table(total: dict) -> Iterator[str]:

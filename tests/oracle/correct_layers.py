@@ -234,9 +234,26 @@ LAYERS: dict[str, Callable[[Data], Run]] = {
 }
 
 
+class Operands(torch.autograd.Function):
+    """x wᵀ with the operands of every product changed, backward as well; sums in float32."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, w: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+        """change takes and returns float64."""
+        ctx.change = lambda value: change(value.double()).float()  # type: ignore[attr-defined]
+        ctx.save_for_backward(ctx.change(x), ctx.change(w))  # type: ignore[attr-defined]
+        return ctx.change(x) @ ctx.change(w).T  # type: ignore[attr-defined]
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, dy: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        """Of x and w."""
+        (x, w), dy = ctx.saved_tensors, ctx.change(dy)  # type: ignore[attr-defined]
+        return dy @ w, dy.T @ x, None
+
+
 def with_operands(change: Callable[[Tensor], Tensor]) -> Style:
     """The operands of products changed, the sums in float32."""
-    return Style(product=lambda x, w: change(x.double()).float() @ change(w.double()).float().T)
+    return Style(product=lambda x, w: Operands.apply(x, w, change))
 
 
 def cast(dtype: torch.dtype, layer: Callable[[Data], Run]) -> Callable[[Data], Run]:

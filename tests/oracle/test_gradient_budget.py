@@ -9,7 +9,7 @@ from torch import Tensor
 from rnncheck.config import MODES, Config
 from rnncheck.oracle import ROUNDINGS, GradientBudget, gradient_budget, rounding_for
 from rnncheck.run import Run
-from tests.oracle.correct_layers import LAYERS, Data, Draw, Style, can, gradients, loop, torch_nn
+from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, gradients, loop, torch_nn
 from tests.oracle.test_budget import generic
 
 
@@ -27,6 +27,24 @@ def test_no_false_alarm_in_some_random_cases():
         share = found.used(gradients(LAYERS[name], data, cotangents))
         assert share <= 1, f"case {case}: {name} on {data.config}, {data.dtype}: {share}"
         assert all(bool((value >= 0).all()) for value in found.allowed.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_false_alarm_where_a_layer_rounds_as_another_model_says(name):
+    model, layer = MODELS[name]
+    draw = Draw(777, (torch.float32,), longest=20)
+    cases = [data for data in draw.many(16) if can(name, data)]
+    for case, data in enumerate(cases):
+        weights = draw.cotangents(data).map(lambda part: part.to(ROUNDINGS[model].dtype).float())
+        found = gradient_budget(*data.arguments, weights, rounding=ROUNDINGS[model], seed=case)
+        share = found.used(gradients(layer, data, weights))
+        assert share <= 1, f"case {case}: {name} on {data.config}: {share}"
+
+
+def test_gradients_through_operands_cut_to_tf32_are_not_those_of_float32():
+    data = generic(Config("LSTM", 4, 3, num_layers=2), time=6)
+    found, cotangents = asked(data)
+    assert found.used(gradients(MODELS["TF32, cut off"][1], data, cotangents)) > 1
 
 
 class Scaled(torch.autograd.Function):
