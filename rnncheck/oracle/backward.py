@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.errors import Scene, Sizes, times
+from rnncheck.oracle.scene import Scene
+from rnncheck.oracle.sizes import Sizes, times
 
 Variances = Mapping[str, Tensor]
 Gradients = Mapping[str, Tensor]

@@ -1,7 +1,7 @@
 """How far from the truth a correct implementation may be, for one case.
 
 The noise level is measured, not bounded: the case is computed in float64 several times more, each time with every
-rounding of a real implementation replaced by a random one. errors.py says how large they are, noise.py how random,
+rounding of a real implementation replaced by a random one. errors.py and sizes.py say how large, noise.py how random,
 spread.py how far from the truth is allowed then.
 """
 
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Observer, Strand
-from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of, together
+from rnncheck.oracle.errors import errors_of, together
 from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape
 from rnncheck.oracle.problem import Join, Observers, Problem, final_states
 from rnncheck.oracle.rounding import Rounding
+from rnncheck.oracle.scene import Scene, Trace
+from rnncheck.oracle.sizes import Sizes
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.twins import Twins, forward_twins
 from rnncheck.run import Run

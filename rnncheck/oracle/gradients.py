@@ -19,12 +19,14 @@ from torch import Tensor
 from rnncheck.config import Config
 from rnncheck.oracle.backward import backward_of, input_variance
 from rnncheck.oracle.budgets import longest
-from rnncheck.oracle.errors import Scene, Sizes, Trace, errors_of, together
+from rnncheck.oracle.errors import errors_of, together
 from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape, random_like
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
 from rnncheck.oracle.problem import Problem, checked
 from rnncheck.oracle.rounding import Rounding
+from rnncheck.oracle.scene import Scene, Trace
+from rnncheck.oracle.sizes import Sizes
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.twins import Twins, backward_twins, forward_twins
 from rnncheck.run import Run

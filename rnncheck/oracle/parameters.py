@@ -13,8 +13,9 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import ORDER
-from rnncheck.oracle.errors import Sizes, Trace, summation
 from rnncheck.oracle.problem import Problem
+from rnncheck.oracle.scene import Trace
+from rnncheck.oracle.sizes import Sizes, summation
 
 Factors = Mapping[str, tuple[Tensor, Tensor | None]]
 """parameter -> (gradient of what it is added or multiplied into, what it multiplies); (gates, time, copies, batch, size)."""

@@ -7,9 +7,9 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from rnncheck.oracle.errors import Trace
 from rnncheck.oracle.noise import Jitter
 from rnncheck.oracle.problem import Problem, final_states
+from rnncheck.oracle.scene import Trace
 from rnncheck.run import Run
 
 Sides = tuple[Tensor, Tensor]
