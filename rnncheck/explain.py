@@ -1,18 +1,27 @@
 """Why a case fails: where the subject first leaves its budget, the one change under which it would agree, a script."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 
 from rnncheck import oracle
+from rnncheck.case import Case
 from rnncheck.judge import as_the_case_says, our_mistake
 from rnncheck.property import Property
 from rnncheck.repro.script import script
 from rnncheck.run import Run
-from rnncheck.subject import Malformed
+from rnncheck.subject import Malformed, NotClaimed, Subject
 from rnncheck.trial import SubjectError, Trial, Unmeasurable
 from rnncheck.values import Values
 from rnncheck.verdict import Outcome
+
+NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
+"""Why there may be nothing to explain."""
+ENOUGH = 3
+"""How many numbers of a minimal case must be wrong for an explanation of them to be one."""
+MOVED = 0.03
+"""How far, relatively, an input is moved to see whether the errors are roundoffs, which are others then."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +54,51 @@ def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:
     if outcome.status != "fails" or not isinstance(trial, Trial) or not trial.subject.offers("load"):
         return Explanation()
     try:
-        actual, budget = trial.run, trial.budget
-    except (SubjectError, Malformed, Unmeasurable):  # no run, no truth: then the outcome itself has said it
+        answer = _answer(trial)
+    except NO_ANSWER:  # no run, no truth: then the outcome itself has said it
         return Explanation()
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    given = trial.parameters, trial.x, h_0, c_0
-    location = oracle.localise(trial.config.but(dropout=0.0), budget, actual, trial.lengths, data=given)
+    location = _location(trial, answer)
     if location is None:
         return Explanation()
-    return Explanation(str(location), _telling(trial) or _diagnosis(trial), around=_around(actual, budget))
+    return Explanation(str(location), _diagnosis(trial), around=_around(trial.run, answer.budget))
+
+
+def _location(trial: Trial, answer: oracle.Answer) -> oracle.Location | None:
+    """Where it is first off; in a lower layer too, where the subject can be run on the first steps alone."""
+    config, actual, lengths = trial.config.but(dropout=0.0), trial.run, trial.lengths
+
+    def prefix(steps: int) -> tuple[oracle.Budget, Run]:
+        first = trial.but(x=trial.x[:steps])
+        return first.budget, first.run
+
+    if config.num_layers > 1:
+        try:
+            return oracle.localise(config, answer.budget, actual, lengths, prefix=prefix, answer=answer)
+        except NO_ANSWER:  # then as far as the whole run shows it
+            return oracle.localise(config, answer.budget, actual, lengths, answer=answer)
+    return oracle.localise(config, answer.budget, actual, lengths, answer=answer)
 
 
 def _diagnosis(trial: Trial) -> str | None:
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
-    return oracle.diagnose(*given, trial.run, rounding=trial.rounding, seed=trial.case.seed)
+    """The one change under which the subject would agree, where that can be told from others.
 
-
-def _telling(trial: Trial) -> str | None:
-    """The diagnosis where the subject is in the same situation, but with generic numbers and enough of them to tell.
-
-    A minimal case has so few numbers that many explanations fit. None where the subject agrees, or cannot be had, there.
+    A minimal case has so few numbers that many explanations fit. So the subject is asked in the same situation with generic
+    numbers, as many as can tell; where it agrees there, in one more and more like the case; at last on the case itself. Where it
+    first does not agree, the change must explain that, and another draw of it: what fits once only is not said.
     """
+    for case in _situations(trial):
+        answer = _elsewhere(trial.subject, case)
+        if answer is None or answer.agrees:
+            continue
+        again = _elsewhere(trial.subject, case.but(seed=case.seed + 1))
+        if again is None:
+            return None
+        return oracle.diagnose(answer, again, moved=_elsewhere(trial.subject, case, moved=True))
+    return None
+
+
+def _situations(trial: Trial) -> Iterator[Case]:
+    """The case with generic numbers, in more steps and rows, in its own; and as it is, if that says enough."""
     case, fixed = trial.case, trial.subject.fixed is not None
     time, batch = max(case.time, 6), None if case.batch is None else max(case.batch, 3)
     lengths = None if case.lengths is None else tuple(sorted((time - row % 3 for row in range(batch or 1)), reverse=True))
@@ -74,10 +106,29 @@ def _telling(trial: Trial) -> str | None:
         lengths = lengths[::-1]
     sizes = {} if fixed else {"input_size": max(case.config.input_size, 6), "hidden_size": max(case.config.hidden_size, 7)}
     plain = {name: Values() for name in ("weights", "biases", "input", "state")}
-    other = Trial(trial.subject, case.but(time=time, batch=batch, lengths=lengths, **sizes, **plain))
+    yield case.but(time=time, batch=batch, lengths=lengths, **sizes, **plain)
+    yield case.but(**sizes, **plain)
+    yield case.but(**plain)
+    if (trial.budget.ratios(trial.run).output > 1).sum() >= ENOUGH:
+        yield case
+
+
+def _answer(trial: Trial) -> oracle.Answer:
+    """The subject's result beside what it should be; raises one of NO_ANSWER where it cannot be had."""
+    h_0, c_0 = (*trial.given_state, None)[:2]
+    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
+    return oracle.Answer.of(*given, trial.run, rounding=trial.rounding, seed=trial.case.seed)
+
+
+def _elsewhere(subject: Subject, case: Case, moved: bool = False) -> oracle.Answer | None:
+    """The answer to another case, or to one whose input is moved by some hundredths; None where there is none."""
+    trial = Trial(subject, case)
     try:
-        return _diagnosis(other)
-    except (SubjectError, Malformed, Unmeasurable):
+        if moved:
+            factors = 1 + MOVED * trial.like(trial.x.double(), "moved")
+            trial = trial.but(x=(trial.x * factors).to(trial.x.dtype))
+        return _answer(trial)
+    except NO_ANSWER:
         return None
 
 

@@ -102,8 +102,7 @@ def explained(one: Recorded) -> tuple[str | None, str | None]:
     """Where what was recorded first leaves its budget, and the one change under which it would agree."""
     assert one.run is not None
     config, parameters, x, h_0, c_0, lengths = _data(one.case)
-    location = oracle.localise(config, _budget(one.case), one.run, lengths, data=(parameters, x, h_0, c_0))
-    if location is None:
-        return None, None
-    diagnosis = oracle.diagnose(config, parameters, x, h_0, c_0, lengths, one.run, rounding=_rounding(one.case), seed=one.case.seed)
-    return str(location), diagnosis
+    rounding, seed = _rounding(one.case), one.case.seed
+    answer = oracle.Answer.of(config, parameters, x, h_0, c_0, lengths, one.run, rounding=rounding, seed=seed)
+    location = oracle.localise(config, answer.budget, one.run, lengths, answer=answer)
+    return (None, None) if location is None else (str(location), oracle.diagnose(answer))

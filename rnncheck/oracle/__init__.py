@@ -1,5 +1,6 @@
 """The oracle: the truth in float64, how far from it is allowed, and where and why a subject leaves it."""
 
+from rnncheck.oracle.answer import Answer
 from rnncheck.oracle.budgets import Budget, budget
 from rnncheck.oracle.diagnosis import diagnose
 from rnncheck.oracle.gradients import GradientBudget, gradient_budget
@@ -9,6 +10,7 @@ from rnncheck.oracle.rounding import ROUNDINGS, Rounding, rounding_for
 
 __all__ = [
     "ROUNDINGS",
+    "Answer",
     "Budget",
     "GradientBudget",
     "Location",

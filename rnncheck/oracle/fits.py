@@ -5,23 +5,27 @@ with respect to the number is measured on the truth, and the number fitted to th
 what it is allowed. A family is named if what remains is within the budget.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rnncheck.config import Config
+from rnncheck.oracle.answer import Answer, flat
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.equations import ORDER
 from rnncheck.oracle.moves import Change, rows
 from rnncheck.oracle.variants import Function, gate
-from rnncheck.run import Run
 
 STEP = 1e-6
 """Of the difference quotient."""
 WITNESSES = 3
 """How many different numbers must be off by more than allowed for one to explain them: fewer could be fitted by any."""
+
+
+UNSURE = 0.3
+"""How far apart, relatively, the numbers that are fitted to two cases may be: errors near the budget leave much room."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,6 @@ def families(config: Config) -> Iterator[Family]:
         yield Family(f"{kind} is multiplied by {{}}", True, Scaled(kind))
 
 
-def flat(run: Run) -> Tensor:
-    """All numbers of a run in one row."""
-    return torch.cat([part.double().cpu().flatten() for _, part in run.parts()])
-
-
 def fit(asked: Asked, family: Family, actual: Tensor, truth: Tensor, allowed: Tensor) -> float | None:
     """The number under which what remains is within allowed; None if there is none."""
     weight, number, solved = 1 / allowed, 0.0, truth
@@ -110,15 +109,30 @@ def fit(asked: Asked, family: Family, actual: Tensor, truth: Tensor, allowed: Te
     return None
 
 
-def fitting(asked: Asked, actual: Run, truth: Run, allowed: Run) -> list[tuple[Family, float]]:
-    """The families that explain the difference, with their number; none where the results say too little."""
-    a, t, bound = flat(actual), flat(truth), flat(allowed)
-    decided = bound.isfinite() & a.isfinite() & t.isfinite()
-    if not bool(decided.any()) or bool((~a.isfinite() & bound.isfinite()).any()):
+def _decided(answer: Answer) -> tuple[Tensor, Tensor, Tensor]:
+    """The numbers, the truth and what is allowed, of no weight where nothing can be said."""
+    decided = answer.allowed.isfinite() & answer.values.isfinite() & answer.truth.isfinite()
+    zero = torch.zeros_like(answer.truth)
+    bound = answer.allowed.masked_fill(~decided, torch.inf)
+    return torch.where(decided, answer.values, zero), torch.where(decided, answer.truth, zero), bound
+
+
+def fitting(answer: Answer, more: Sequence[Answer] = ()) -> list[tuple[Family, float]]:
+    """The families that explain the difference, with their number, and those of more answers with the same number.
+
+    None where the results say too little.
+    """
+    actual, truth, bound = _decided(answer)
+    if bool((~answer.values.isfinite() & answer.allowed.isfinite()).any()):
         return []
-    if a[decided & ((a - t).abs() > bound)].unique().numel() < WITNESSES:
+    if actual[(actual - truth).abs() > bound].unique().numel() < WITNESSES:
         return []
-    bound = torch.where(decided, bound, torch.inf)
-    a, t = torch.where(decided, a, 0.0), torch.where(decided, t, 0.0)
-    found = ((family, fit(asked, family, a, t, bound)) for family in families(asked.config))
-    return [(family, number) for family, number in found if number is not None]
+    found = ((family, fit(answer.asked, family, actual, truth, bound)) for family in families(answer.asked.config))
+    return [(f, number) for f, number in found if number is not None and all(_explains(f, number, other) for other in more)]
+
+
+def _explains(family: Family, number: float, answer: Answer) -> bool:
+    """Whether the number that was fitted to another case explains this one: to within what the fit may be off."""
+    actual, truth, bound = _decided(answer)
+    again = fit(answer.asked, family, actual, truth, bound)
+    return again is not None and abs(again - number) <= UNSURE * abs(number)

@@ -181,6 +181,12 @@ def _without_c(asked: Asked) -> Asked:
     return asked.but(c_0=None)
 
 
+def _padding(name: str, change: Change, common: bool = False) -> Iterator[Hypothesis]:
+    """Padding is read: the caller's, or the zeros of a packed sequence that was padded again."""
+    yield Hypothesis(name, change, common)
+    yield Hypothesis(name, lambda asked: change(sequences.unpacked(asked)), common)
+
+
 def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothesis]:
     yield Hypothesis("sequences are read from the end", sequences.rows_reversed_in_time)
     yield Hypothesis("the output is in reverse order of time", moves.outputs_reversed)
@@ -188,11 +194,11 @@ def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothes
     if square:
         yield Hypothesis("time and batch are exchanged", sequences.batch_runs_as_time)
     if lengths:
-        yield Hypothesis("the lengths are ignored", sequences.lengths_ignored, True)
-        whole = "the lengths are ignored, in the output too"
-        yield Hypothesis(whole, lambda asked: asked.but(lengths=None))
+        ignored, whole = "the lengths are ignored", "the lengths are ignored, in the output too"
+        yield from _padding(ignored, sequences.lengths_ignored, True)
+        yield from _padding(whole, lambda asked: asked.but(lengths=None))
         if config.bidirectional:
-            yield Hypothesis("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
+            yield from _padding("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
         yield Hypothesis("h_n is the output at the last step of the batch", moves.last_padded_step)
         yield Hypothesis("initial states are not sorted with the sequences", sequences.states_not_sorted, True)
         if config.has_cell:

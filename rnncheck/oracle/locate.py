@@ -1,13 +1,13 @@
 """Where a subject first leaves its budget."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle.asked import Asked, asked_of
+from rnncheck.oracle.answer import Answer
 from rnncheck.oracle.budgets import Budget
 from rnncheck.oracle.fits import fitting
 from rnncheck.run import Run
@@ -84,33 +84,30 @@ def localise(
     lengths: Sequence[int] | Tensor | None = None,
     *,
     prefix: Callable[[int], tuple[Budget, Run]] | None = None,
-    data: tuple[Mapping[str, Tensor], Tensor, Tensor | None, Tensor | None] | None = None,
+    answer: Answer | None = None,
 ) -> Location | None:
     """The first time step, layer, direction and batch row at which actual leaves the budget; None if it does not.
 
     Only the last layer's outputs are seen at every step. A lower layer is named if its final state is off. If
     prefix(k) gives the budget and the subject's run of the first k steps (of a layer in one direction, without lengths), the
-    step is found for lower layers too, from their states after k steps. If data (parameters, input, h_0, c_0) is given, and a
-    small error of one gate explains all of the difference, the gate is named.
+    step is found for lower layers too, from their states after k steps. If the answer is given, and a small error of one gate
+    explains all of the difference, the gate is named.
     """
     shares = budget.ratios(actual)
     curve = tuple(error_curve(budget, actual))
-    found = None
-    if prefix is not None and not config.bidirectional and lengths is None:
-        found = _by_prefixes(config, prefix, len(curve))
-    found = found or _in_results(config, shares, curve, lengths)
+    found = _in_results(config, shares, curve, lengths)
+    if found is not None and found.time is not None and prefix is not None and not config.bidirectional and lengths is None:
+        found = _by_prefixes(config, prefix, len(curve)) or found
     if found is None:
         return None
-    gate = None if data is None else _gate(asked_of(config, *data, lengths), budget, actual)
-    return replace(found, curve=curve, gate=gate)
+    return replace(found, curve=curve, gate=None if answer is None else _gate(answer))
 
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def _gate(asked: Asked, budget: Budget, actual: Run) -> str | None:
+def _gate(answer: Answer) -> str | None:
     """The gates of which a small error explains the difference: one, or two that are only seen as a product."""
-    fitted = fitting(asked, actual, budget.truth, budget.allowed)
-    letters = dict.fromkeys(family.gate for family, _ in fitted if family.gate)
+    letters = dict.fromkeys(family.gate for family, _ in fitting(answer) if family.gate)
     return " or ".join(letters) if 0 < len(letters) <= 2 else None
 
 

@@ -34,10 +34,20 @@ def outputs_not_restored(asked: Asked) -> Asked:
     return finals_not_restored(asked.reading(lambda run: Run(run.output[:, _sorted(asked)], *run.state)))
 
 
+def _valid(asked: Asked) -> Tensor:
+    """(time, batch, 1): whether a step belongs to its row's sequence."""
+    return torch.arange(len(asked.x), device="cpu")[:, None, None] < ends(asked)[None, :, None]
+
+
 def cut_off(asked: Asked) -> Asked:
     """Outputs beyond the end are set to zero."""
-    valid = torch.arange(len(asked.x), device="cpu")[:, None, None] < ends(asked)[None, :, None]
+    valid = _valid(asked)
     return asked.reading(lambda run: Run(torch.where(valid, run.output, 0.0), *run.state))
+
+
+def unpacked(asked: Asked) -> Asked:
+    """The padding holds zeros, as it does where a packed sequence is padded again."""
+    return asked.but(x=torch.where(_valid(asked), asked.x, 0.0))
 
 
 def lengths_ignored(asked: Asked) -> Asked:

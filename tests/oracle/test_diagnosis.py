@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.config import Config
-from rnncheck.oracle import ROUNDINGS, diagnose
+from rnncheck.oracle import ROUNDINGS, Answer, diagnose
 from rnncheck.oracle.asked import asked_of
 from rnncheck.oracle.hypotheses import hypotheses
 from rnncheck.oracle.moves import gate_order
@@ -19,7 +19,7 @@ DEEP = Config("GRU", 4, 3, num_layers=2, bidirectional=True)
 
 def diagnosis(data: Data, actual: Run, rounding: str = "float32") -> str | None:
     """Of a result on this case."""
-    return diagnose(*data.arguments, actual, rounding=ROUNDINGS[rounding], seed=0)
+    return diagnose(Answer.of(*data.arguments, actual, rounding=ROUNDINGS[rounding], seed=0))
 
 
 @pytest.mark.parametrize(

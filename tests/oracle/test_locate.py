@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnncheck.config import Config
-from rnncheck.oracle import ROUNDINGS, budget, error_curve, localise
+from rnncheck.oracle import ROUNDINGS, Answer, budget, error_curve, localise
 from rnncheck.run import Run
 from tests.oracle.correct_layers import Data, Draw, loop
 from tests.oracle.test_budget import generic, scaled_gate
@@ -57,11 +57,15 @@ def test_prefixes_find_the_step_of_a_lower_layer():
         case = budget(config, data.parameters, data.x[:steps], data.h_0, rounding=ROUNDINGS["float32"], seed=0)
         h_n = case.truth.h_n.clone()
         h_n[0, 2] += 0.1 * (steps > 6)
-        return case, Run(case.truth.output, h_n)
+        output = case.truth.output.clone()
+        output[8:, 2] += 0.1
+        return case, Run(output, h_n)
 
     case, actual = prefix(12)
-    assert str(localise(config, case, actual)) == "final h_n, layer 0, forward, batch 2"
+    assert str(localise(config, case, actual)) == "time 8, layer 0, forward, batch 2"
     assert str(localise(config, case, actual, prefix=prefix)) == "time 6, layer 0, forward, batch 2"
+    only_h_n = Run(case.truth.output, actual.h_n)
+    assert str(localise(config, case, only_h_n, prefix=prefix)) == "final h_n, layer 0, forward, batch 2"
 
 
 def test_a_nan_is_off_and_the_curve_says_so():
@@ -78,10 +82,12 @@ def test_the_gate_is_named_where_its_error_explains_all(spoiled, named):
     data = generic(Config("LSTM", 4, 3))
     case = budget(*data.arguments, rounding=ROUNDINGS["float32"], seed=0)
     actual = loop(data, scaled_gate(spoiled, 1e-4))
-    given = data.parameters, data.x, data.h_0, data.c_0
-    assert str(localise(data.config, case, actual, data=given)).endswith(f", gate {named}")
+    rounding = ROUNDINGS["float32"]
+    answer = Answer.of(*data.arguments, actual, rounding=rounding, seed=0)
+    assert str(localise(data.config, case, actual, answer=answer)).endswith(f", gate {named}")
     unexplained = Run(actual.output * torch.linspace(0.9, 1, 12)[:, None, None], *actual.state)
-    location = localise(data.config, case, unexplained, data=given)
+    answer = Answer.of(*data.arguments, unexplained, rounding=rounding, seed=0)
+    location = localise(data.config, case, unexplained, answer=answer)
     assert location is not None and location.gate is None
 
 

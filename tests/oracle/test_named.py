@@ -6,7 +6,9 @@ from torch import Tensor
 
 import rnncheck
 from rnncheck.oracle.variants import tf32
+from tests.mutants import MUTANTS
 from tests.mutants.base import GRU, LSTM
+from tests.mutants.hunt import subject_of
 
 
 def off(value: Tensor, error: float) -> Tensor:
@@ -85,3 +87,34 @@ def test_is_found_and_named(layer, words, tmp_path, monkeypatch):
     assert verdict.verdict == "fails" and verdict.location is not None
     if words:
         assert (verdict.diagnosis or "").startswith(words)
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        "own-leaky-relu",
+        "own-tanh-after-projection",
+        "own-position-in-recurrence",
+        "own-length-one-skipped",
+        "own-last-unit-masked",
+    ],
+)
+def test_what_explains_the_minimal_case_alone_is_not_said(bug, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (verdict,) = rnncheck.verify(subject_of(MUTANTS[bug]), properties="agree.forward", engine="inline").subjects[0].verdicts
+    assert verdict.verdict == "fails" and verdict.location is not None
+    assert verdict.diagnosis is None
+
+
+@pytest.mark.parametrize(
+    ("bug", "words"),
+    [
+        ("lengths-path-never-run", "agrees with torch.nn.GRU if the lengths are ignored"),
+        ("reverse-starts-in-padding", "agrees with torch.nn.LSTM if the reverse direction starts in the padding"),
+        ("stateful-mixed-precision", "agrees with torch.nn.GRU if its final states are rounded to float32"),
+    ],
+)
+def test_a_historic_bug_is_named(bug, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (verdict,) = rnncheck.verify(subject_of(MUTANTS[bug]), properties="agree.forward", engine="inline").subjects[0].verdicts
+    assert verdict.diagnosis == words

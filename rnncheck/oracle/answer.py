@@ -1,0 +1,79 @@
+"""What a subject returned for one case, beside what it should have returned: what explanations are held against."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from rnncheck.config import Config
+from rnncheck.oracle.asked import Asked, asked_of
+from rnncheck.oracle.budgets import Budget, budget_of
+from rnncheck.oracle.rounding import Rounding
+from rnncheck.run import Run
+
+
+def flat(run: Run) -> Tensor:
+    """All numbers of a run in one row."""
+    return torch.cat([part.double().cpu().flatten() for _, part in run.parts()])
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A case, the subject's result, and the budget under its declared rounding."""
+
+    asked: Asked
+    actual: Run
+    budget: Budget
+    rounding: Rounding
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        parameters: Mapping[str, Tensor],
+        input: Tensor,
+        h_0: Tensor | None,
+        c_0: Tensor | None,
+        lengths: Sequence[int] | Tensor | None,
+        actual: Run,
+        *,
+        rounding: Rounding,
+        seed: int,
+    ) -> "Answer":
+        """The arguments are those of truth() and budget(), and actual the subject's result."""
+        asked = asked_of(config, parameters, input, h_0, c_0, lengths)
+        with torch.inference_mode(False), torch.no_grad():
+            return cls(asked, actual, budget_of(asked.problem(), rounding, seed), rounding, seed)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether there is nothing to explain."""
+        return self.budget.used(self.actual) <= 1
+
+    @cached_property
+    def values(self) -> Tensor:
+        """The subject's numbers, in one row."""
+        return flat(self.actual)
+
+    @cached_property
+    def truth(self) -> Tensor:
+        """What they should be."""
+        return flat(self.budget.truth)
+
+    @cached_property
+    def allowed(self) -> Tensor:
+        """How far they may be off."""
+        return flat(self.budget.allowed)
+
+    @property
+    def error(self) -> Tensor:
+        """How far they are off."""
+        return self.values - self.truth
+
+    @property
+    def off(self) -> Tensor:
+        """Which are off by more than they may."""
+        return self.error.abs() > self.allowed
