@@ -11,10 +11,11 @@ from rnncheck.subject import Malformed, NotClaimed
 
 
 class SubjectError(Exception):
-    """The subject raised; the cause is its own exception. ``doing`` is build, load, call or backward."""
+    """The subject raised; the cause is its own exception. ``doing`` is building, calling and so on, ``what`` a layer that is
+    not the case's own."""
 
-    def __init__(self, doing: str, cause: BaseException) -> None:
-        super().__init__(f"{type(cause).__name__} while {doing}: {cause}")
+    def __init__(self, doing: str, cause: BaseException, what: str = "") -> None:
+        super().__init__(f"{type(cause).__name__} while {f'{doing} {what}'.strip()}: {cause}")
         self.doing = doing
         self.cause = cause
 
@@ -31,8 +32,9 @@ class subject_at_work:
 
     _inside = threading.local()
 
-    def __init__(self, doing: str) -> None:
+    def __init__(self, doing: str, what: str = "") -> None:
         self.doing = doing
+        self.what = what
 
     def __enter__(self) -> None:
         self._inside.depth = self.depth() + 1
@@ -42,7 +44,7 @@ class subject_at_work:
         interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
         judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
         if cause is not None and not interrupted and not judged:
-            raise SubjectError(self.doing, cause) from cause
+            raise SubjectError(self.doing, cause, self.what) from cause
 
     @classmethod
     def depth(cls) -> int:

@@ -5,6 +5,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 
@@ -106,14 +107,21 @@ def _no_memory(prop: Property, error: Exception) -> Outcome:
     return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {str(error).splitlines()[0]}")
 
 
+TORCH = str(Path(torch.__file__).parent)
 CALLED_THROUGH = ("_call_impl", "_wrapped_call_impl")
 """Frames of torch.nn.Module that lie between every call and the module's forward."""
 
 
 def _own_traceback(error: SubjectError) -> str:
     """What the subject raised and where, without our own frames above it."""
-    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in _own_frames(error)[-3:]]
+    frames = _own_frames(error)
+    written = [frame for frame in frames if not _torch_own(frame)] or frames
+    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in written[-3:]]
     return "\n".join([str(error), *lines])
+
+
+def _torch_own(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(TORCH)
 
 
 def _own_frames(error: SubjectError) -> list[traceback.FrameSummary]:

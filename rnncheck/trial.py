@@ -50,6 +50,7 @@ class Trial:
         )
         self._owner: Trial = self  # whose layer we use
         self._follow_up = False
+        self._first = case.config  # what the case is, whatever a follow-up makes of it
         self._shared: Trial = self  # whose run and budget we use
 
     # what goes in ----------------------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class Trial:
         if new.state is None or self.case.hx == "none":
             fields.setdefault("hx", "none" if new.state is None else "random")
         other = type(self)(self.subject, self.case.but(**fields), new)
-        other._follow_up = True
+        other._follow_up, other._first = True, self._first
         same_layer = other.config == self.config and new.parameters is self.tensors.parameters
         if same_layer and other.case.training == self.case.training and other.case.dtype == self.case.dtype:
             other._owner = self._owner
@@ -145,11 +146,16 @@ class Trial:
     def build(self) -> Layer:
         """A new layer for this case, with the case's parameters."""
         self._stay_within_claims()
-        with seeded(self.case.seed, self.case.device), subject_at_work("building"):
+        with seeded(self.case.seed, self.case.device), subject_at_work("building", self._otherwise):
             layer: Layer = self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
             layer.load(self.parameters if self.subject.offers("load") else {})
             layer.train(self.case.training)
         return layer
+
+    @property
+    def _otherwise(self) -> str:
+        """This trial's configuration, where it is not the case's."""
+        return "" if self.config == self._first else str(self.config)
 
     def _stay_within_claims(self) -> None:
         """Raises NotClaimed where a follow-up asks for what the subject does not offer."""
@@ -184,7 +190,7 @@ class Trial:
         self._stay_within_claims()
         arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
         with (
-            subject_at_work("calling"),
+            subject_at_work("calling", self._otherwise),
             torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None),
         ):
             return layer(*arguments)

@@ -248,7 +248,7 @@ def _raw(trial: Trial, case: Case) -> Tensor:
     """The output for this configuration in its own layout, for the same input tensor whatever the layout."""
     x = positive(trial, trial.x.new_empty(4, 4, case.config.input_size), "input of all flags")
     layer = (base := Trial(trial.subject, case)).but(parameters=lively_parameters(base)).build()
-    with seeded(case.seed, case.device), subject_at_work("calling"), torch.no_grad():
+    with seeded(case.seed, case.device), subject_at_work("calling", str(case.config)), torch.no_grad():
         output, _ = layer(x, None)
     return torch.as_tensor(output)
 
@@ -273,7 +273,7 @@ def init(trial: Trial) -> Observation:
 
 
 def _new(trial: Trial, config: Config) -> Layer:
-    with seeded(trial.case.seed, trial.case.device), subject_at_work("building"):
+    with seeded(trial.case.seed, trial.case.device), subject_at_work("building", str(config)):
         layer: Layer = trial.subject.build(config, trial.case.torch_dtype, torch.device(trial.case.device))
     return layer
 

@@ -1,5 +1,6 @@
 """The report as a terminal shows it: a table, the failures in full, and a last line that says what it means."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from math import inf
@@ -19,6 +20,7 @@ MARKS = {
     "not_reached": ("?", "magenta"),
 }  # fmt: skip
 QUIET = ("not_claimed", "not_applicable")
+RAISED = re.compile(r"\d+ more raised: see (.*)")
 FEW = 3
 """Properties that are named where they share a reason; more are counted."""
 SHOWN_FAILURES = 6
@@ -60,13 +62,21 @@ def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
 def _reasons(told: Sequence[Verdict]) -> list[str]:
     """Why they are not simply so or not so: lines under the table, where there is room for them; one that many share is one."""
     sharing: dict[tuple[str, str], list[str]] = {}
+    culprits = sorted({one for verdict in told for one in _raised_in(verdict)})
     for verdict in told:
         if not verdict.red and verdict.reason:
-            sharing.setdefault((verdict.verdict, verdict.reason.splitlines()[0]), []).append(verdict.property)
+            reason = f"other cases raised: see {', '.join(culprits)}" if _raised_in(verdict) else verdict.reason.splitlines()[0]
+            sharing.setdefault((verdict.verdict, reason), []).append(verdict.property)
     return [
         f"{MARKS[status][0]} {', '.join(ids) if len(ids) <= FEW else f'{len(ids)} properties'}: {reason}"
         for (status, reason), ids in sharing.items()
     ]
+
+
+def _raised_in(verdict: Verdict) -> list[str]:
+    """The properties that tell what was raised on other cases of a green one."""
+    found = RAISED.fullmatch(verdict.reason or "")
+    return found[1].split(", ") if found else []
 
 
 def _title(subject: SubjectReport) -> str:
@@ -99,7 +109,7 @@ def failures_of(subject: SubjectReport) -> list[str]:
         causes.setdefault(_cause(verdict), []).append(verdict)
     told = [_message(subject.name, alike) for alike in causes.values()]
     hidden = len(told) - SHOWN_FAILURES
-    tail = f"{hidden} more failures of {clean(subject.name)}: see --json, or narrow down with --properties."
+    tail = f"{hidden} more {'failure' if hidden == 1 else 'failures'} of {clean(subject.name)}: see --json, or --properties."
     return [*told[:SHOWN_FAILURES], *([tail] if hidden > 0 else [])]
 
 

@@ -1,5 +1,7 @@
 """The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
 
+import re
+
 from rnncheck.verdict import Verdict
 
 HEADLINES = {
@@ -14,11 +16,14 @@ HEADLINES = {
 MOST_LINES = 4
 """Of what differs, so many lines are told; the JSON report has them all."""
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
 
 def clean(text: str) -> str:
-    """Without control characters: what a subject says must not steer a terminal, a page or an XML reader."""
+    """Without colours and control characters: what a subject says must not steer a terminal, a page or an XML reader."""
     return "".join(
-        c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}" for c in text
+        c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}"
+        for c in COLOURS.sub("", text)
     )
 
 
