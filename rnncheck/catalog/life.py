@@ -1,8 +1,6 @@
 """What must hold of a layer over its life: whatever happened to it, it is what its parameters and flags say."""
 
-import torch
-
-from rnncheck.catalog.operations import OPERATIONS, Life, agree
+from rnncheck.catalog.operations import Life, agree, in_drawn_order
 from rnncheck.catalog.words import anywhere, deterministic
 from rnncheck.observation import Observation, every
 from rnncheck.property import Family
@@ -26,10 +24,9 @@ def machine(trial: Trial) -> Observation:
     Operations: call, train, eval, to(dtype) and back, load_state_dict, deepcopy, pickle, optimizer step, parametrize,
     another dropout, time, batch, hx. Ends at the first disagreement, which says what was done before.
     """
-    one = Life.begin(trial)
-    seen, offered = Observation(), [name for name, (_, offered) in OPERATIONS.items() if offered(one)]
-    for index in torch.randperm(len(offered), generator=trial.generator("order of operations")).tolist():
-        seen &= one.perform(offered[index])
+    one, seen = Life.begin(trial), Observation()
+    for name in in_drawn_order(one):
+        seen &= one.perform(name)
         if not seen.holds:
             break
     return seen

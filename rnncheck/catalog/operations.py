@@ -97,6 +97,12 @@ def operation(name: str, offered: Callable[[Life], bool] = lambda life: True) ->
     return declare
 
 
+def in_drawn_order(life: Life) -> list[str]:
+    """The operations that can be performed on this layer, in an order that the case's seed draws."""
+    names = [name for name, (_, offered) in OPERATIONS.items() if offered(life)]
+    return [names[i] for i in torch.randperm(len(names), generator=life.trial.generator("order of operations")).tolist()]
+
+
 def trains(life: Life) -> bool:
     """Whether it can be trained."""
     return life.trial.subject.offers("training")

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+FEW = 12
+"""Elements that are written out though all are the same."""
 MOST = 4000
 """Elements in one literal; more than that is no script to read."""
 
@@ -23,20 +25,22 @@ def literal(value: object) -> str:
     if isinstance(value, PackedSequence):
         parts = ", ".join(literal(part) for part in value)
         return f"torch.nn.utils.rnn.PackedSequence({parts})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {literal(part)}" for key, part in value.items()) + "}"
     if isinstance(value, tuple):
         return "(" + ", ".join(literal(part) for part in value) + ("," if len(value) == 1 else "") + ")"
     return _numbers(value)
 
 
 def _tensor(value: Tensor) -> str:
-    if value.numel() > MOST:
-        raise NoLiteral(f"a tensor of {value.numel()} elements")
-    if type(value) is not Tensor or value.is_meta:
+    if type(value) is not Tensor:
         raise NoLiteral(f"a {type(value).__name__} on {value.device}")
     dtype = "" if value.dtype in (torch.float32, torch.int64, torch.bool) else f", dtype={value.dtype}"
-    text = f"tensor({_numbers(value.tolist())}{dtype})"
     if 0 in value.shape:
         return f"torch.zeros({tuple(value.shape)}{dtype})"
+    if value.is_meta:
+        return f"torch.empty({tuple(value.shape)}{dtype}, device='meta')"
+    text = _values(value, dtype)
     if value.is_contiguous() and value.storage_offset() == 0:
         return text
     if 0 in value.stride():
@@ -47,6 +51,16 @@ def _tensor(value: Tensor) -> str:
         offset = value.storage_offset()
         return f"torch.cat([torch.zeros({offset}{dtype}), {text}.flatten()])[{offset}:].view{tuple(value.shape)}"
     return f"torch.empty_strided({tuple(value.shape)}, {value.stride()}{dtype}).copy_({text})"
+
+
+def _values(value: Tensor, dtype: str) -> str:
+    """All the same number, or each of them."""
+    first = value.flatten()[0]
+    if value.numel() > FEW and bool((value == first).all()) and value.is_floating_point():
+        return f"torch.full({tuple(value.shape)}, {_numbers(first.item())}{dtype})"
+    if value.numel() > MOST:
+        raise NoLiteral(f"a tensor of {value.numel()} elements")
+    return f"tensor({_numbers(value.tolist())}{dtype})"
 
 
 def _numbers(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.config import Config
 from rnncheck.run import Run
@@ -16,7 +16,10 @@ from rnncheck.trial import Trial
 
 @dataclass
 class Event:
-    """One thing done to one layer (``layer`` counts from 1). ``values`` are the tensors that came out, by expression."""
+    """One thing done to one layer (``layer`` counts from 1). ``values`` are the tensors that came out, by expression.
+
+    grad: whether gradients were enabled; around: what else it was done in, as Python
+    """
 
     kind: str
     layer: int
@@ -24,6 +27,15 @@ class Event:
     values: dict[str, Tensor] = field(default_factory=dict)
     error: BaseException | None = None
     grad: bool = False
+    around: tuple[str, ...] = ()
+
+    def do(self, it: Callable[[], Any]) -> Any:
+        """What comes of it; what it raises is noted."""
+        try:
+            return it()
+        except BaseException as error:
+            self.error = error
+            raise
 
 
 def frozen(value: Any) -> Any:
@@ -37,53 +49,70 @@ def frozen(value: Any) -> Any:
 
 
 class RecordedLayer:
-    """A layer that writes down what is done with it."""
+    """A layer that writes down what is done with it; one that takes lengths is called with them, as it is by itself."""
 
-    def __init__(self, inner: Layer, number: int, events: list[Event]) -> None:
+    def __init__(self, inner: Any, number: int, events: list[Event]) -> None:
         self.inner, self.number, self.events = inner, number, events
         self.module = inner.module
 
     def __call__(self, input: Any, hx: tuple[Tensor, ...] | None) -> Any:
-        event = Event("call", self.number, (frozen(input), frozen(hx)), grad=torch.is_grad_enabled())
+        if isinstance(input, PackedSequence) and hasattr(self.inner, "with_lengths"):
+            x, lengths = pad_packed_sequence(input, self.inner.batch_first)
+            output, state = self.with_lengths(x, hx, lengths)
+            return pack_padded_sequence(output, lengths, self.inner.batch_first, input.sorted_indices is None), state
+        return self._recorded((input, hx), lambda: self.inner(input, hx))
+
+    def with_lengths(self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor) -> Any:
+        return self._recorded((input, hx, lengths), lambda: self.inner.with_lengths(input, hx, lengths))
+
+    def _recorded(self, arguments: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+        event = Event("call", self.number, frozen(arguments), grad=torch.is_grad_enabled(), around=surroundings())
         self.events.append(event)
-        try:
-            output, state = self.inner(input, hx)
-        except BaseException as error:
-            event.error = error
-            raise
-        event.values = _named(f"output_{len(self.events)}", output) | {
-            f"state_{len(self.events)}[{i}]": part.detach() for i, part in enumerate(state) if isinstance(part, Tensor)
-        }
+        output, state = event.do(call)
+        named = _named(f"output_{len(self.events)}", output)
+        named |= {f"state_{len(self.events)}[{i}]": part for i, part in enumerate(state) if isinstance(part, Tensor)}
+        event.values = {name: frozen(part) for name, part in named.items()}
         return output, state
 
     def parameters(self) -> dict[str, Tensor]:
-        return self.inner.parameters()
+        found: dict[str, Tensor] = self.inner.parameters()
+        return found
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
-        self.inner.load(parameters)
-        self.events.append(Event("load", self.number, ({k: v.detach().clone() for k, v in parameters.items()},)))
+        event = Event("load", self.number, ({k: v.detach().clone() for k, v in parameters.items()},))
+        self.events.append(event)
+        event.do(lambda: self.inner.load(parameters))
 
     def train(self, mode: bool) -> None:
         self.inner.train(mode)
         self.events.append(Event("train", self.number, (mode,)))
 
 
+def surroundings() -> tuple[str, ...]:
+    """What a call is made in besides grad mode, as Python."""
+    return (
+        *(["torch.inference_mode()"] if torch.is_inference_mode_enabled() else []),
+        *([f'torch.autocast("cpu", {torch.get_autocast_dtype("cpu")})'] if torch.is_autocast_enabled("cpu") else []),
+    )
+
+
 def _named(name: str, output: Any) -> dict[str, Tensor]:
     if isinstance(output, PackedSequence):
-        return {f"{name}.data": output.data.detach()}
-    return {name: output.detach()} if isinstance(output, Tensor) else {}
+        return {f"{name}.data": output.data}
+    return {name: output} if isinstance(output, Tensor) else {}
 
 
-def recording(subject: Subject) -> tuple[Subject, list[Event], list[tuple[Layer, Config]]]:
+def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
     """The subject with layers that write down, the events they write, and the layers themselves."""
     events: list[Event] = []
-    layers: list[tuple[Layer, Config]] = []
+    layers: list[Layer] = []
     build: Callable[..., Layer] = subject.build
 
     def built(config: Config, dtype: torch.dtype, device: torch.device) -> Layer:
-        inner = build(config, dtype, device)
-        layers.append((inner, config))
-        events.append(Event("build", len(layers), (config, dtype, device)))
+        event = Event("build", len(layers) + 1, (config, dtype, device))
+        events.append(event)
+        inner = event.do(lambda: build(config, dtype, device))
+        layers.append(inner)
         return RecordedLayer(inner, len(layers), events)
 
     return replace(subject, build=built), events, layers
@@ -92,12 +121,21 @@ def recording(subject: Subject) -> tuple[Subject, list[Event], list[tuple[Layer,
 class RecordedTrial(Trial):
     """A trial whose gradients are written down too, as gradients of what the subject was given and returned."""
 
+    @property
+    def form(self) -> str:
+        """How the layer is given its input."""
+        if self.lengths is not None:
+            return "sorted" if self.case.sorted_lengths else "packed"
+        if self.case.batch is None:
+            return "unbatched"
+        return "batch_first" if self.config.batch_first else "plain"
+
     def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
         """As Trial.gradients; the event gets the cotangents of the call and the gradients that came out."""
         found = super().gradients(cotangents, layer)
         owner = layer or self.layer
         if isinstance(owner, RecordedLayer):
-            given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()))
+            given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()), self.form)
             number = len(owner.events) + 1
             owner.events.append(
                 Event(

@@ -1,31 +1,43 @@
-"""Which script shows a failure: against the equations where the run itself is wrong, else by the calls that were made."""
+"""Which script shows a failure: against the equations where the run itself is wrong, else as the property looks at it."""
 
+import re
 import textwrap
 from typing import Any
 
 from rnncheck.environment import environment
 from rnncheck.property import Property
 from rnncheck.repro.against_equations import against_equations
+from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
+from rnncheck.repro.clip_facts import clip_facts
+from rnncheck.repro.dropout import dropout
+from rnncheck.repro.gradients import gradients_asked
+from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
+from rnncheck.repro.memory import memory
+from rnncheck.repro.transformed import transformed
 from rnncheck.subject import Malformed, Subject
-from rnncheck.switches import as_python
+from rnncheck.switches import as_python, switched
 from rnncheck.trial import SubjectError
 from rnncheck.verdict import Outcome
+
+WRITERS = (against_equations, gradients_asked, transformed, dropout, built, memory, life, calls_made, clip_facts, clip_calls)
+"""In this order: each writes a script's body, or None where its way does not lead there."""
 
 
 def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str | None:
     """A Python file that fails where the case fails, or None where none can be written (no way to import the subject)."""
     if subject.source is None:
         return None
-    for write in (against_equations, calls_made, clip_calls):
-        try:
-            body = write(subject, prop, case)
-        except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
-            continue
-        if body is not None:
-            return _head(subject, prop, case, outcome) + body
+    with switched(getattr(case, "switches", ()), case.device):
+        for write in WRITERS:
+            try:
+                body = write(subject, prop, case)
+            except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
+                continue
+            if body is not None:
+                return _head(subject, prop, case, outcome) + body
     return None
 
 
@@ -36,4 +48,6 @@ def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     lines = [line for text in told for line in textwrap.wrap(text, 116) or [""]]
     quoted = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
     switches = "".join(f"{line}\n" for line in as_python(getattr(case, "switches", ()), case.device))
-    return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{subject.source}\n{switches}\n'
+    raised = re.match(r"(\w+) while ", outcome.reason or "")
+    said = f"# expected to raise {raised[1]}\n" if raised and outcome.status == "errored" else ""
+    return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{said}{subject.source}\n{switches}\n'

@@ -28,7 +28,7 @@ class MissingCellStateIsCopiedFromH(LSTM):
         return super().state_tuple(hx)
 
 
-@plant("long-sequence-limit", "batch.cliffs", "time >= 256")
+@plant("long-sequence-limit", "shape.output batch.cliffs", "time >= 256")
 class LongSequencesRefused(GRU):
     """Long sequences fail, with a misleading message; here from 2**8 steps on (pytorch/pytorch#133751)."""
 

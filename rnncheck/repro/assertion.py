@@ -1,0 +1,179 @@
+"""The last lines of a script of calls: an assertion that fails, and that would not with a right layer."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from rnncheck.observation import Comparison, Fact, Observation
+from rnncheck.repro.literal import literal
+from rnncheck.repro.record import Event
+from rnncheck.repro.right import Values, alike, near
+
+Place = tuple[str, tuple[int, ...]]
+"""An expression, and where in it."""
+
+
+def last_lines(
+    seen: Observation, raised: BaseException | None, events: list[Event], right: list[Event] | None, wrong_call: int | None
+) -> list[str] | None:
+    """On two numbers, on a shape or dtype, that a wrong call is refused, or on all that came back; None if there is none.
+
+    right:      what a right layer did at the same calls; None where that cannot be had
+    wrong_call: the place of the call that a right layer refuses and this one did not
+    """
+    if raised is not None:
+        return [] if events and events[-1].error is raised else None  # the last call itself ends the script
+    wrong = sorted((part for part in seen.parts if part.worst() > 1), key=lambda part: -part.worst())
+    refusal = next((part for part in wrong if isinstance(part, Fact) and str(part.expected).startswith("refused")), None)
+    if refusal is not None:
+        return _not_refused(refusal)
+    values, good = values_of(events), None if right is None else values_of(right)
+    if wrong_call is not None:  # what should not have come out at all is compared with nothing else
+        values, good = dict(events[wrong_call].values), None
+    for part in wrong:
+        found = _numbers_apart(part, values, good) if isinstance(part, Comparison) else _fact(part, values, good)
+        if found is not None:
+            return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
+    differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
+    return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
+
+
+def values_of(events: list[Event]) -> Values:
+    """Every tensor that came out, by its expression in the script."""
+    return {expression: value for event in events for expression, value in event.values.items()}
+
+
+def not_refused(events: list[Event], right: list[Event] | None) -> int | None:
+    """The place of the first call that a right layer refuses and this one did not."""
+    pairs = enumerate(zip(events, right or (), strict=False))
+    return next((place for place, (event, other) in pairs if other.error and not event.error), None)
+
+
+def _not_refused(part: Fact) -> list[str]:
+    """The last call is the one that had to be refused, naming some things."""
+    if not str(part.actual).startswith("refused"):
+        return [f"assert refused, {f'{part.what}: accepted, but should be {part.expected}'!r}"]
+    names = str(part.expected).partition("naming ")[2].split(" and ")
+    vague = f"{part.what}: refused, but should be {part.expected}"
+    return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
+
+
+def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
+    if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
+        return None
+    ratios = part.ratios()
+    at = torch.unravel_index(ratios.argmax(), ratios.shape)
+    actual, expected = part.actual[at], part.expected[at]
+    allowed = float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(ratios.shape)[at])
+    pair = _pair(actual, expected, allowed, values, right)
+    if pair is None:
+        return None
+    left, other = pair
+    return [
+        f"actual = {_text(left)}.item()",
+        f"expected = {_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
+        f"print({part.what!r}, actual, 'but should be', expected)",
+        f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
+    ]
+
+
+def _pair(
+    actual: Tensor, expected: Tensor, allowed: float, values: Values, right: Values | None
+) -> tuple[Place, Place | None] | None:
+    """Where these two numbers are among the results; the second None where it is none of them but a constant."""
+    for left in _places(actual, values.items()):
+        for other in (*_places(expected, reversed(values.items())), None):
+            if left != other and (right is None or _agree(left, other, float(expected), allowed, right)):
+                return left, other
+    return None
+
+
+def _agree(left: Place, other: Place | None, expected: float, allowed: float, right: Values) -> bool:
+    """Whether a right layer has the same number in both places."""
+    one, second = (None if place is None else _value(place, right) for place in (left, other))
+    if one is None or (other is not None and second is None):
+        return False
+    return near(one, expected if second is None else second, allowed)
+
+
+def _value(place: Place, values: Values) -> Tensor | None:
+    expression, index = place
+    found = values.get(expression)
+    inside = found is not None and len(index) == found.dim() and all(i < n for i, n in zip(index, found.shape, strict=True))
+    return found[index] if found is not None and inside else None
+
+
+def _places(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> Iterator[Place]:
+    """Where this very number is: in each result at most once."""
+    for expression, value in values:
+        if value.dtype == number.dtype and value.numel():
+            hits = ((value == number) | (value.isnan() & number.isnan())).nonzero()
+            yield from ((expression, tuple(hit)) for hit in hits[:1].tolist())
+
+
+def _text(place: Place) -> str:
+    expression, index = place
+    return f"{expression}[{', '.join(map(str, index))}]" if index else expression
+
+
+def _fact(part: Fact, values: Values, right: Values | None) -> list[str] | None:
+    """A shape or a dtype that is not what it should be, of the last result that has it; or how a sequence is packed."""
+    if isinstance(part.actual, dict) and isinstance(part.expected, dict):
+        return _packing(part.actual, part.expected, values) or _flags(part)
+    for expression, value in reversed(values.items()):
+        for attribute, told in (("shape", tuple(value.shape)), ("dtype", value.dtype)):
+            if part.actual not in (told, str(told)):
+                continue
+            if right is not None and str(_attribute(right.get(expression), attribute)) != str(part.expected):
+                continue
+            wrap = "tuple({})" if attribute == "shape" else "{}"
+            wanted = str(part.expected)
+            return [
+                f"actual = {wrap.format(f'{expression}.{attribute}')}",
+                f"assert str(actual) == {wanted!r}, f'{part.what} = {{actual}}, but should be {wanted}'",
+            ]
+    return None
+
+
+def _packing(actual: dict[str, object], expected: dict[str, object], values: Values) -> list[str] | None:
+    """Where the fields of a PackedSequence, or its type, are not what they should be."""
+    wrong = next((name for name, value in expected.items() if actual.get(name) != value), None)
+    output = next((name.partition(".")[0] for name in reversed(values) if name.startswith("output")), None)
+    if output is None or wrong is None:
+        return None
+    if wrong == "type":
+        return [f"assert type({output}).__name__ == {expected[wrong]!r}, type({output})"]
+    if wrong in ("batch_sizes", "sorted_indices", "unsorted_indices"):
+        return [
+            f"actual = {output}.{wrong}",
+            "actual = None if actual is None else actual.tolist()",
+            f"assert actual == {expected[wrong]!r}, f'{wrong} = {{actual}}, but should be {expected[wrong]}'",
+        ]
+    return None
+
+
+def _flags(part: Fact) -> list[str] | None:
+    """Where parameters no longer want a gradient."""
+    if not part.what.startswith("requires_grad"):
+        return None
+    return [
+        "frozen = [name for name, p in layer_1.named_parameters() if not p.requires_grad]",
+        f"assert not frozen, f'{part.what}: no longer of {{frozen}}'",
+    ]
+
+
+def _attribute(value: Tensor | None, name: str) -> object:
+    if value is None:
+        return None
+    return tuple(value.shape) if name == "shape" else value.dtype
+
+
+def _all_that_came_back(part: Comparison | Fact, values: Values) -> Iterator[str]:
+    """What is compared is computed from several results: the rule is broken as long as all of them are as they were."""
+    yield f"# {part.mismatch()}"
+    yield "# This follows from the results above, and is so as long as they are what they were:"
+    yield "still = [same(seen, was) for seen, was in ("
+    yield from (f"    ({expression}, {literal(value.clone())})," for expression, value in values.items())
+    yield ")]"
+    yield f"assert not all(still), {part.mismatch()!r}"

@@ -1,0 +1,55 @@
+"""Scripts about clip functions that no numbers show: what is replaced, what is accepted, what is counted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from rnncheck.clip_case import ClipCase
+from rnncheck.clip_trial import ClipTrial
+from rnncheck.property import Property
+from rnncheck.repro.literal import literal
+from rnncheck.subject import Subject
+
+_IN_PLACE = """before = [p.grad for p in parameters]
+build(parameters, max_norm)
+assert all(p.grad is g for p, g in zip(parameters, before)), "a parameter's .grad is another object"
+assert all(torch.equal(p, torch.ones_like(p)) and p.requires_grad for p in parameters), "a parameter has changed"
+"""
+_USED_UP = """used_up = iter(parameters)
+list(used_up)
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    try:
+        build(used_up, max_norm)
+    except Exception as error:
+        told.append(error)
+assert told, "a generator that is used up is taken for a model without parameters, in silence"
+"""
+_ZERO = """counted = sum(int(p.grad.count_nonzero()) for p in parameters if p.grad is not None)
+try:
+    norm = float(build(parameters, max_norm, norm_type=0.0))
+except Exception as error:
+    print("refused, as it may be:", error)
+    norm = counted
+assert norm == counted, f"the norm of norm_type 0 is {norm}, but {counted} elements are not 0"
+"""
+FACTS: Mapping[str, str] = {"clip.in_place": _IN_PLACE, "clip.used_up": _USED_UP, "clip.zero_norm_type": _ZERO}
+
+
+def clip_facts(subject: Subject, prop: Property, case: Any) -> str | None:
+    """The script's body, or None where the property is not one of these."""
+    if prop.id not in FACTS or not isinstance(case, ClipCase):
+        return None
+    given = ClipTrial(subject, case).gradients
+    shapes = [(3,) if gradient is None else tuple(gradient.shape) for gradient in given]
+    dtypes = [torch.float32 if gradient is None else gradient.dtype for gradient in given]
+    ones = ", ".join(f"torch.ones({shape}, dtype={dtype})" for shape, dtype in zip(shapes, dtypes, strict=True))
+    return "\n".join([
+        "import warnings\n",
+        f"parameters = [torch.nn.Parameter(ones) for ones in ({ones},)]",
+        f"for parameter, gradient in zip(parameters, ({', '.join(map(literal, given))},)):",
+        "    parameter.grad = gradient",
+        f"max_norm = {literal(case.max_norm)}",
+        FACTS[prop.id],
+    ])  # fmt: skip

@@ -1,0 +1,213 @@
+"""A script that does to a layer what was done in its life, as little of it as is needed, and compares it with a new one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rnncheck.case import DTYPES, Case
+from rnncheck.catalog.operations import Life, drawn_parameter, in_drawn_order, other_dtypes, owner
+from rnncheck.property import Property
+from rnncheck.repro.literal import literal
+from rnncheck.repro.stage import building, stage
+from rnncheck.subject import Malformed, Subject
+from rnncheck.trial import SubjectError, Trial, seeded
+
+_HEAD = '''
+import copy
+import pickle
+
+
+def values(layer):
+    return {{name: p.detach().clone() for name, p in layer.named_parameters()}}
+
+
+def check(layer, told, expected=None):
+    """In eval the layer returns what a new one with its parameters returns, but for a few roundoffs."""
+    new, training = {build}, layer.training
+    new.load_state_dict({{**new.state_dict(), **(expected or values(layer))}})
+    layer.eval(), new.eval()
+    with torch.no_grad():
+        found, expected = run(layer, x, state), run(new, x, state)
+    layer.train(training)
+    for name, should in expected.items():
+        close = 256 * torch.finfo(should.dtype).eps
+        print(f"after {{told}}: {{name}} is off by {{(found[name] - should).abs().max().item():.3g}}")
+        assert torch.allclose(found[name], should, rtol=close, atol=close), f"after {{told}}: {{name}} is not a new layer's"
+
+
+def use(layer, x, state):
+    """A call, with gradients in train() only."""
+    with torch.set_grad_enabled(layer.training):
+        return run(layer, x, state)
+
+
+def unchanged(layer, before, told):
+    for name, p in values(layer).items():
+        assert torch.equal(p, before[name]), f"{{name}} has changed: {{told}}"
+
+
+layer.eval()
+'''
+_COPIED = """before, copied = values(layer), {copied}
+with torch.no_grad():
+    for p in layer.parameters():
+        p.zero_()
+layer = copied
+unchanged(layer, before, "the original of a copy was zeroed")"""
+_STEP = """optimizer = torch.optim.SGD(layer.parameters(), lr=0.5)
+training = layer.training
+layer.train()
+sum(part.sum() for part in run(layer, x, state).values()).backward()
+torch.nn.utils.clip_grad_value_(layer.parameters(), 0.1)
+optimizer.step()
+optimizer.zero_grad()
+layer.train(training)"""
+_HALVED = """class Halved(torch.nn.Module):
+    def forward(self, parameter):
+        return parameter / 2
+
+
+expected = values(layer)
+expected[{name!r}] = expected[{name!r}] / 2
+place = layer.get_submodule({module!r}), {attribute!r}
+torch.nn.utils.parametrize.register_parametrization(*place, Halved())
+check(layer, "parametrizing {name}", expected)
+torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=True)"""
+_CALL = "before = values(layer)\nuse(layer, x, state)\nunchanged(layer, before, 'after a call')"
+
+
+_WRITTEN = """ways = {}
+
+
+@torch.no_grad()
+def in_place():
+    for p in layer.parameters():
+        p.add_(0.25)
+
+
+def data():
+    for p in layer.parameters():
+        p.data = p.data + 0.25
+
+
+def state_dict():
+    layer.load_state_dict({name: value + 0.25 for name, value in layer.state_dict().items()})
+
+
+def optimizer():
+    for p in layer.parameters():
+        p.grad = torch.full_like(p, -0.25)
+    torch.optim.SGD(layer.parameters(), lr=1.0).step()
+    layer.zero_grad()
+
+
+for way in (in_place, data, state_dict, optimizer):
+    check(layer, "nothing")
+    expected = {name: value + 0.25 for name, value in values(layer).items()}
+    way()
+    unchanged(layer, expected, f"it is not what was written, {way.__name__}")
+    check(layer, f"a change of the parameters, {way.__name__}")"""
+_PARAMETRIZED = """class Halved(torch.nn.Module):
+    def forward(self, parameter):
+        return parameter / 2
+
+
+for name in values(layer):
+    expected = values(layer)
+    expected[name] = expected[name] / 2
+    path, _, attribute = name.rpartition(".")
+    place = layer.get_submodule(path), attribute
+    torch.nn.utils.parametrize.register_parametrization(*place, Halved())
+    check(layer, f"parametrizing {name}", expected)
+    sum(part.sum() for part in run(layer, x, state).values()).backward()
+    gradient = getattr(place[0].parametrizations, attribute).original.grad
+    assert gradient is not None, f"{name}, which is parametrized, gets no gradient"
+    torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=False)
+    check(layer, f"removing the parametrization of {name}")"""
+WRITTEN: Mapping[str, str] = {"weights.write_through": _WRITTEN, "weights.parametrize": _PARAMETRIZED}
+"""What else is done to parameters, as Python."""
+
+
+def life(subject: Subject, prop: Property, case: Any) -> str | None:
+    """The script's body, or None where the property is not about what is done to a layer."""
+    if prop.id not in ("life.machine", *WRITTEN) or not isinstance(case, Case):
+        return None
+    with seeded(case.seed, case.device):
+        trial = Trial(subject, case)
+        begun = Life.begin(trial)
+        done = [WRITTEN[prop.id]] if prop.id in WRITTEN else _lived(begun, _needed(subject, case, in_drawn_order(begun)))
+        staged = stage(trial if prop.id in WRITTEN else begun.trial, training=False, equations=False)
+        return "\n".join([*staged, _HEAD.format(build=building(case.config, case)), *done, ""])
+
+
+def _needed(subject: Subject, case: Case, names: list[str]) -> list[str]:
+    """The shortest history that ends as this one does, found by leaving out one operation after the other."""
+    end = _end(subject, case, names)
+    for name in list(names):
+        fewer = [other for other in names if other != name]
+        names = fewer if _end(subject, case, fewer) == end else names
+    return names
+
+
+def _end(subject: Subject, case: Case, names: list[str]) -> str:
+    """How this history ends: well, badly, or with which exception."""
+    one = Life.begin(Trial(subject, case))
+    try:
+        return "well" if all(one.perform(name).holds for name in names) else "badly"
+    except SubjectError as error:
+        return type(error.cause).__name__
+    except Malformed:
+        return "badly"
+
+
+def _lived(one: Life, names: list[str]) -> list[str]:
+    """What is done, as Python, up to where it goes wrong."""
+    lines: list[str] = []
+    for name in names:
+        lines += [f"# {name}", _LINES[name](one)] if name in _LINES else [f"# {name}"]
+        try:
+            holds = one.perform(name).holds
+        except (SubjectError, Malformed):
+            holds = False
+        lines += [_resized(one)] if name in RESIZING else []
+        lines += [f"check(layer, {', '.join(one.done)!r})"]
+        if not holds:
+            break
+    return lines
+
+
+RESIZING = ("another time", "another batch", "another hx")
+
+
+def _resized(one: Life) -> str:
+    state, lengths = literal(one.trial.state or ()), one.trial.lengths
+    told = [] if lengths is None else [f"lengths = tensor({list(lengths)})"]
+    return "\n".join([f"x = {literal(one.trial.x)}", f"state = {state}", *told, _CALL])
+
+
+def _other_dtype(one: Life) -> str:
+    here, others = one.trial, other_dtypes(one)
+    other, own = DTYPES[others[here.draw("dtype", 0, len(others) - 1)]], here.case.torch_dtype
+    return f"layer.to({other})\nuse(layer, x.to({other}), [part.to({other}) for part in state])\nlayer.to({own})"
+
+
+def _parametrized(one: Life) -> str:
+    parameter = one.layer.parameters()[drawn_parameter(one)]
+    place = owner(one, parameter)
+    assert place is not None
+    name = next(name for name, own in one.module.named_parameters() if own is parameter)
+    return _HALVED.format(name=name, module=name.rpartition(".")[0], attribute=place[1])
+
+
+_LINES: Mapping[str, Callable[[Life], str]] = {
+    "call": lambda one: _CALL,
+    "train": lambda one: f"layer.train()\n{_CALL}",
+    "eval": lambda one: f"layer.eval()\n{_CALL}",
+    "to(dtype) and back": _other_dtype,
+    "load_state_dict": lambda one: "layer.load_state_dict({name: -value for name, value in layer.state_dict().items()})",
+    "deepcopy": lambda one: _COPIED.format(copied="copy.deepcopy(layer)"),
+    "pickle": lambda one: _COPIED.format(copied="pickle.loads(pickle.dumps(layer))"),
+    "optimizer step": lambda one: _STEP,
+    "parametrize": _parametrized,
+    "another dropout": lambda one: f"layer.dropout = {0.0 if one.dropout else 0.5}\n{_CALL}",
+}
+"""Each operation as Python; those that bring another input are written after they are done."""

@@ -1,0 +1,114 @@
+"""Scripts about what a call leaves behind: in the memory of its results, in what it was given, in the random state."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnncheck.case import Case
+from rnncheck.property import Property
+from rnncheck.repro.construct import construction
+from rnncheck.repro.literal import literal
+from rnncheck.subject import Subject
+from rnncheck.trial import Trial, seeded
+
+_HEAD = '''
+
+def results(layer, x):
+    """Output and final states, as the layer returns them."""
+    with torch.set_grad_enabled(layer.training):
+        output, state = layer(x) if hx is None else layer(x, hx)
+    output = output if isinstance(output, torch.Tensor) else output.data
+    return dict(zip(("output", "h_n", "c_n"), (output, *(state if isinstance(state, tuple) else (state,)))))
+
+
+def surroundings(x):
+    """All that a call reads, by name."""
+    states = hx if isinstance(hx, tuple) else () if hx is None else (hx,)
+    given = {"input": x if isinstance(x, torch.Tensor) else x.data, **{f"hx[{i}]": part for i, part in enumerate(states)}}
+    return {**given, **dict(layer.named_parameters()), **dict(layer.named_buffers())}
+
+
+def same(one, other):
+    return torch.equal(torch.nan_to_num(one.detach(), nan=12345.0), torch.nan_to_num(other.detach(), nan=12345.0))
+
+
+'''
+_NO_ALIAS = """layer.eval()
+found = results(layer, x)
+everything = {**surroundings(x), **found}
+first = {name: part.clone() for name, part in found.items()}
+for written in found:
+    before = {name: part.detach().clone() for name, part in everything.items()}
+    with torch.no_grad():
+        everything[written].fill_(float("nan"))
+    for name, part in everything.items():
+        assert name == written or same(part, before[name]), f"writing into {written} changes {name}"
+for name, part in results(layer, x).items():
+    few = 256 * torch.finfo(part.dtype).eps  # roundoffs
+    assert torch.allclose(part, first[name], rtol=few, atol=few, equal_nan=True), f"the next call gives another {name}"
+"""
+_NO_MUTATION = '''def told(tensor):
+    """Shape, strides, dtype, version, requires_grad, whether it has a .grad."""
+    has_gradient = tensor.is_leaf and tensor.grad is not None
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor._version, tensor.requires_grad, has_gradient
+
+
+for p in layer.parameters():
+    p.grad = torch.ones_like(p) if p.requires_grad else None
+for given in (x, with_nan):
+    before = {name: (told(part), part.detach().clone()) for name, part in surroundings(given).items()}
+    modes = [module.training for module in layer.modules()]
+    results(layer, given)
+    after = surroundings(given)
+    assert list(after) == list(before), f"{list(before)} have become {list(after)}"
+    for name, part in after.items():
+        assert told(part) == before[name][0], f"{name} was {before[name][0]}, and is {told(part)}: {told.__doc__}"
+        assert same(part, before[name][1]), f"{name} was {before[name][1].tolist()}, and is {part.tolist()}"
+    assert [module.training for module in layer.modules()] == modes, "train/eval of a module has changed"
+'''
+_FRESH = """twin = copy.deepcopy(layer)
+found = results(layer, x)
+first = {name: part.detach().clone() for name, part in found.items()}
+results(layer, other)
+for name, part in found.items():
+    assert same(part, first[name]), f"{name} is another after the next call"
+    part.detach().fill_(float("nan"))
+for told, again in (("the same call", results(layer, x)), ("another layer", results(twin, x))):
+    for name, part in again.items():
+        assert same(part, first[name]), f"{name} of {told} is another, once the caller has changed what was returned"
+"""
+_RNG = """before, python = torch.get_rng_state(), random.getstate()
+results(layer, x)
+assert torch.equal(torch.get_rng_state(), before), "torch's random state has changed, though nothing is random here"
+assert random.getstate() == python, "Python's random state has changed, though nothing is random here"
+"""
+_AUTOCAST = """with torch.autocast("cpu", dtype=torch.bfloat16):
+    dtypes = {name: part.dtype for name, part in results(layer, x).items()}
+print(dtypes)
+assert dtypes["h_n"] == dtypes["output"], dtypes
+assert {torch.bfloat16, torch.float32}.issuperset(dtypes.values()), dtypes
+"""
+LEFT_BEHIND: Mapping[str, str] = {
+    "layout.no_alias": _NO_ALIAS, "layout.no_mutation": _NO_MUTATION, "state.fresh": _FRESH, "mode.rng": _RNG,
+    "shape.autocast": _AUTOCAST,
+}  # fmt: skip
+
+
+def memory(subject: Subject, prop: Property, case: Any) -> str | None:
+    """The script's body, or None where the property is not about what a call leaves behind."""
+    if prop.id not in LEFT_BEHIND or not isinstance(case, Case):
+        return None
+    with seeded(case.seed, case.device):
+        trial = Trial(subject, case)
+        x, hx = trial.lay_out(trial.x, trial.state)
+        other, _ = trial.lay_out(-trial.x, trial.state)
+        spoilt = trial.x.index_fill(0, trial.x.new_zeros(1).long(), float("nan"))
+        with_nan, _ = trial.lay_out(spoilt, trial.state)
+        return "\n".join([
+            "import copy\nimport random\n",
+            *construction("layer", trial.build(), trial.config, case),
+            f"x = {literal(x)}",
+            *([f"with_nan = {literal(with_nan)}"] if prop.id == "layout.no_mutation" else []),
+            *([f"other = {literal(other)}"] if prop.id == "state.fresh" else []),
+            f"hx = {literal(hx if hx is None or case.config.has_cell else hx[0])}",
+            _HEAD + LEFT_BEHIND[prop.id],
+        ])  # fmt: skip

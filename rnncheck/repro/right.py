@@ -1,0 +1,59 @@
+"""What a right layer gives where the subject fails: so that a script fails for what is wrong, and passes once it is mended."""
+
+import functools
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import rnncheck.nn
+from rnncheck.adapters.clip_functions import clip_function
+from rnncheck.adapters.lengths import taking_lengths
+from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.case import Case
+from rnncheck.clip import clip_grad_norm_
+from rnncheck.subject import Subject
+
+Values = dict[str, Tensor]
+"""Every tensor that came out of a property's calls, by the expression that a script has for it."""
+OURS = {"RNN_TANH": rnncheck.nn.RNN, "RNN_RELU": rnncheck.nn.RNN, "GRU": rnncheck.nn.GRU, "LSTM": rnncheck.nn.LSTM}
+
+
+def right_subject(subject: Subject, case: Any) -> Subject:
+    """rnncheck's own layer or function, which holds all properties, with the subject's claims."""
+    if not isinstance(case, Case):
+        return replace(clip_function(clip_grad_norm_, "right"), claims=subject.claims)
+    build: Any = OURS[case.config.mode]
+    if not case.config.reset_after:
+        build = functools.partial(build, reset_after=False)
+    layer = torch_like(build, (case.config.mode,), "right")
+    layer = taking_lengths(layer, by_packing) if subject.offers("lengths") else layer
+    return replace(layer, claims=subject.claims, fixed=subject.fixed)
+
+
+def by_packing(module: nn.Module, x: Tensor, hx: Any, lengths: Tensor) -> Any:
+    """Padded input and lengths through a module that takes packed input; a sequence of length 0 keeps its state."""
+    turned = bool(module.batch_first)
+    packed = pack_padded_sequence(x, lengths.clamp(min=1), turned, enforce_sorted=False)
+    output, state = module(packed) if hx is None else module(packed, hx)
+    padded, _ = pad_packed_sequence(output, turned, total_length=x.shape[turned])
+    some = lengths > 0
+    parts, given = (state, hx or (0, 0)) if isinstance(state, tuple) else ((state,), (0 if hx is None else hx,))
+    kept = tuple(torch.where(some[:, None], new, old) for new, old in zip(parts, given, strict=True))
+    output = torch.where(some[:, None, None] if turned else some[:, None], padded, 0)
+    return output, kept if isinstance(state, tuple) else kept[0]
+
+
+def near(actual: Tensor, expected: Tensor | float, allowed: float) -> bool:
+    """Within what is allowed; NaN is near NaN, and an infinity itself."""
+    one, other = float(actual), float(expected)
+    return one == other or (one != one and other != other) or abs(one - other) <= allowed
+
+
+def alike(seen: Tensor, was: Tensor) -> bool:
+    """As ``same`` in a script."""
+    if seen.shape != was.shape or seen.dtype != was.dtype or not was.is_floating_point():
+        return seen.shape == was.shape and seen.dtype == was.dtype and bool((seen == was).all())
+    return torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=1e-30, equal_nan=True)
