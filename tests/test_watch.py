@@ -10,6 +10,7 @@ from torch import nn
 import rnncheck
 import rnncheck.nn as typed
 from rnncheck.faces.decorators import ContractViolation, ContractWarning
+from rnncheck.faces.some_gates import _twin, some_gates
 
 
 class Tagger(nn.Module):
@@ -20,6 +21,14 @@ class Tagger(nn.Module):
 
     def forward(self, x):
         return self.head(self.rnn(x)[0])
+
+
+def before(*sizes, **options):
+    return typed.GRU(*sizes, reset_after=False, **options)
+
+
+def projected(*sizes, **options):
+    return nn.LSTM(*sizes, proj_size=2, **options)
 
 
 LAYERS = [nn.LSTM(3, 4), nn.GRU(3, 4), nn.RNN(3, 4), typed.LSTM(3, 4), typed.GRU(3, 4), typed.RNN(3, 4)]
@@ -57,6 +66,75 @@ def test_saturated_gates_are_told():
     with rnncheck.watch(Tagger(layer), sample=1.0, policy="count") as seen:
         seen.model(torch.randn(5, 2, 3))
     assert set(seen.findings) == {("rnn", "gate f at 1")}
+
+
+@pytest.mark.parametrize("form", ["padded", "batch first", "unbatched", "packed"])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}, {"bias": False, "bidirectional": True}])
+@pytest.mark.parametrize("make", [nn.LSTM, nn.GRU, typed.LSTM, typed.GRU, before, projected], ids=lambda make: make.__name__)
+def test_the_gates_that_are_looked_at_are_those_of_a_run_step_by_step(make, options, form):
+    """Of every sequence, as the batch is a small one."""
+    layer = make(3, 4, batch_first=form == "batch first", **options)
+    x = torch.randn(5, 3) if form == "unbatched" else torch.randn(3, 5, 3) if form == "batch first" else torch.randn(5, 3, 3)
+    x = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([2, 5, 3]), enforce_sorted=False) if form == "packed" else x
+    twin = _twin(layer)
+    state = tuple(torch.randn(s[0], *s[1 + (form == "unbatched"):]) for s in twin.state_shapes(3))
+    for hx in (None, state if len(state) > 1 else state[0]):
+        output, _ = layer(x, hx)
+        for seen, gates in zip(some_gates(layer, x, hx, output), twin.gates(x, hx), strict=True):
+            assert set(seen) == set(gates) - {"c", "h"}
+            for letter in seen:
+                every = gates[letter].data if form == "packed" else gates[letter]
+                assert torch.allclose(seen[letter].flatten().sort()[0], every.flatten().sort()[0], atol=1e-5)
+
+
+def test_of_a_large_batch_four_sequences_are_looked_at():
+    layer, x = nn.GRU(3, 4), torch.randn(5, 33, 3)
+    assert some_gates(layer, x, None, layer(x)[0])[0]["z"].shape == (5 * 4, 4)
+
+
+def test_parameters_that_are_computed_are_looked_at_too_and_nothing_is_drawn():
+    model = Tagger(typed.LSTM(3, 4, num_layers=2, dropout=0.5))
+    nn.utils.parametrizations.weight_norm(model.rnn, "weight_hh_l0")
+    x = torch.randn(5, 2, 3)
+    torch.manual_seed(0)
+    expected, then = model(x), torch.rand(1)
+    with rnncheck.watch(model, sample=1.0, policy="raise") as seen:
+        torch.manual_seed(0)
+        assert torch.equal(model(x), expected) and torch.equal(torch.rand(1), then)
+    assert seen.calls == 1
+
+
+def test_what_stays_is_met_after_two_hundred_calls_at_most():
+    model = Tagger(nn.GRU(3, 4))
+    optimizer, x = torch.optim.SGD(model.parameters(), 0.0), torch.randn(5, 2, 3)
+    with rnncheck.watch(model, policy="count", max_norm=1.0) as seen:
+        for turn in range(400):
+            model.zero_grad()
+            model(torch.full_like(x, torch.nan) if turn > 150 else x).sum().backward()
+            rnncheck.clip.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            assert not seen.findings if turn <= 150 else set(seen.findings) or turn < 350
+    assert set(seen.findings) == {("rnn", "non-finite"), ("Tagger", "gradient norm")}
+    assert 4 <= seen.calls <= 6  # the first, and one of every hundred
+
+
+def test_the_steps_of_another_models_optimizer_are_none_of_its_business():
+    model, other = Tagger(nn.GRU(3, 4)), nn.Linear(2, 2)
+    (1000 * model(torch.randn(5, 2, 3)).sum()).backward()
+    model(torch.randn(5, 2, 3))
+    with rnncheck.watch(model, policy="raise", max_norm=1.0):
+        torch.optim.SGD(other.parameters(), 0.1).step()
+        model(torch.randn(5, 2, 3))
+
+
+def test_a_call_that_cannot_be_read_is_told_and_stops_nothing():
+    class Own(nn.LSTM):
+        def forward(self, *, sequence):
+            return super().forward(sequence)
+
+    with pytest.warns(ContractWarning, match="rnn: a call could not be looked at: TypeError"), \
+            rnncheck.watch(nn.ModuleDict({"rnn": Own(3, 4)}), policy="raise") as seen:
+        seen.model["rnn"](sequence=torch.randn(5, 2, 3))
 
 
 def test_unclipped_gradients_are_told_at_the_step():

@@ -12,7 +12,7 @@ import random
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import isnan
+from math import ceil, inf, isnan
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import torch
@@ -221,21 +221,28 @@ def parameters_of(source: Any, what: str = "the parameters") -> list[Tensor]:
 
 
 class Coin:
-    """Falls on True at this rate, from a stream of its own, and always at the first toss.
+    """Falls on True at the first toss, and once in every 1/rate tosses that follow, at a random place of a stream of its own.
 
     >>> toss = Coin(0.5, "name")
     >>> toss()
     True
+    >>> sum(toss() for _ in range(100))
+    50
     """
 
     def __init__(self, rate: float, name: str) -> None:
         if isnan(rate) or not 0.0 <= rate <= 1.0:
             raise ValueError(f"sample = {rate!r}, but should be in [0, 1]")
         self.rate, self.tosses, self._stream = rate, 0, random.Random(name)
+        self._fallen, self._next = 0, 1.0 if rate else inf
 
     def __call__(self) -> bool:
         self.tosses += 1
-        return self.rate > 0 and (self.tosses == 1 or self._stream.random() < self.rate)
+        if self.tosses < self._next:
+            return False
+        self._next = max(self.tosses + 1, 1 + ceil((self._fallen + self._stream.random()) / self.rate))
+        self._fallen += 1
+        return True
 
 
 def known(policy: str) -> None:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-import rnncheck.nn as typed
 from rnncheck.adapters.torch_layers import split_result
 from rnncheck.contracts import enabled, transformed
 from rnncheck.faces.decorators import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
+from rnncheck.faces.some_gates import some_gates
 from rnncheck.nn.base import Recurrent
 from rnncheck.subject import Malformed
 
@@ -27,13 +27,16 @@ class watch:
     """In a ``with`` statement: a sampled fraction of the calls of each recurrent layer of ``model`` is looked at.
 
     Looked at are the shapes of output and states, non-finite values, the bounds of h (|h| <= 1 for LSTM without
-    projection and RNN with tanh, and for a GRU that starts within them), gates that are nearly always shut or open,
-    and, with ``max_norm``, the gradients' total norm at each step of an optimizer.
+    projection and RNN with tanh, and for a GRU that starts within them), gates that are nearly always shut or open (those
+    of four sequences of the batch), and, with ``max_norm``, the gradients' total norm as an optimizer takes a step.
 
-    sample:   the fraction of calls; the first call of each layer is always looked at
+    sample:   the fraction of calls, and of an optimizer's steps; the first of each is always looked at, and of every
+              1/sample that follow one, at a random place: what stays (a NaN, an unclipped gradient at each step) is met
+              after 2/sample calls at most
     policy:   "warn" (once a kind of finding and layer), "raise", "log" or "count"
-    max_norm: the clip bound that gradients are to keep when an optimizer takes a step
+    max_norm: the clip bound that gradients are to keep when an optimizer of these parameters takes a step
 
+    It draws nothing from torch's random state. A call that it cannot read is told as a warning, and stops nothing.
     Under torch.compile, torch.export, tracing and vmap it steps aside. After it, ``findings`` counts what was found, by
     layer and kind, and ``calls`` the calls that were looked at; it warns if there was none.
 
@@ -50,7 +53,9 @@ class watch:
             raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be looked at")
         known(policy)
         self.model, self.policy, self.max_norm = model, policy, max_norm
+        self.sample = sample
         self.tosses = {name: Coin(sample, name) for name in self.layers}
+        self.steps: dict[int, Coin] = {}
         self.findings: Counter[tuple[str, str]] = Counter()
         self.calls = 0
         self._handles: list[Any] = []
@@ -71,16 +76,26 @@ class watch:
             warnings.warn(f"{what}: none was made, or all were compiled or traced", ContractWarning, stacklevel=2)
 
     def _look(self, name: str, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        if active() and not transformed() and self.tosses[name]():
-            self.calls += 1
-            hx = args[1] if len(args) > 1 else kwargs.get("hx")
+        if not active() or transformed() or not self.tosses[name]():
+            return
+        self.calls += 1
+        try:
             with torch.no_grad():
-                for what, message in look(layer, args[0] if args else kwargs["input"], hx, result):
-                    self._found(name, what, message)
+                found = look(layer, *_given(*args, **kwargs), result)
+        except Exception as error:  # a running program does not stop because we cannot look
+            what = f"{name}: a call could not be looked at: {type(error).__name__}: {error}"
+            warnings.warn(what, ContractWarning, stacklevel=3)
+            return
+        for what, message in found:
+            self._found(name, what, message)
 
     def _step(self, optimizer: torch.optim.Optimizer, *args: Any) -> None:
         assert self.max_norm is not None
-        message = norm_above(self.model.parameters(), self.max_norm)
+        toss = self.steps.setdefault(id(optimizer), Coin(self.sample, "step"))
+        if not active() or not toss():
+            return
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        message = norm_above([p for p in self.model.parameters() if id(p) in held], self.max_norm)
         if message:
             self._found(type(self.model).__name__, "gradient norm", message.replace("after the call", "at the optimizer's step"))
 
@@ -106,6 +121,11 @@ class _Hook:
         return _Hook, ()
 
 
+def _given(input: Any, hx: Any = None, *more: Any, **others: Any) -> tuple[Any, Any]:
+    """The input and the state that a layer was called with."""
+    return input, hx
+
+
 def look(layer: Any, input: Any, hx: Any, result: Any) -> list[tuple[str, str]]:
     """(kind, message) of everything that is wrong with one call of a recurrent layer."""
     try:
@@ -125,7 +145,7 @@ def look(layer: Any, input: Any, hx: Any, result: Any) -> list[tuple[str, str]]:
     beyond = None if limit is None or found else out_of_bounds(data, -limit, limit)
     if beyond:
         found.append(("state bound", f"output{beyond}"))
-    return found or _saturated(layer, input, hx)
+    return found or _saturated(layer, input, hx, output)
 
 
 def _state_limit(layer: Any, hx: Any) -> float | None:
@@ -136,28 +156,18 @@ def _state_limit(layer: Any, hx: Any) -> float | None:
     return max(1.0, start) * (1 + 4 * torch.finfo(layer.weight_ih_l0.dtype).eps)
 
 
-def _saturated(layer: Any, input: Any, hx: Any) -> list[tuple[str, str]]:
+def _saturated(layer: Any, input: Any, hx: Any, output: Any) -> list[tuple[str, str]]:
     """Gates that are within SATURATED of 0 or of 1 nearly everywhere."""
-    if layer.mode.startswith("RNN"):
+    letters = {"GRU": "rz", "LSTM": "ifo"}.get(layer.mode, "")
+    if not letters or not (output.data if isinstance(output, PackedSequence) else output).numel():
         return []
     found = []
-    for index, gates in enumerate(_twin(layer).gates(input, hx)):
-        for letter in "rz" if layer.mode == "GRU" else "ifo":
-            values = gates[letter].data if isinstance(gates[letter], PackedSequence) else gates[letter]
-            for end, share in (("0", (values < SATURATED)), ("1", (values > 1 - SATURATED))):
-                part = float(share.float().mean()) if values.numel() else 0.0
-                if part > MOSTLY:
-                    where = f"layer {index // (1 + layer.bidirectional)}{' reverse' if index % (1 + layer.bidirectional) else ''}"
-                    found.append((f"gate {letter} at {end}", f"gate {letter} of {where} is at {end} in {part:.0%} of all places"))
+    for index, gates in enumerate(some_gates(layer, input, hx, output)):
+        values = torch.stack([gates[letter].flatten() for letter in letters])
+        shares = torch.stack([values < SATURATED, values > 1 - SATURATED]).float().mean(-1).tolist()
+        where = f"layer {index // (1 + layer.bidirectional)}{' reverse' if index % (1 + layer.bidirectional) else ''}"
+        found += [
+            (f"gate {letter} at {end}", f"gate {letter} of {where} is at {end} in {part:.0%} of the places looked at")
+            for end, each in zip("01", shares, strict=True) for letter, part in zip(letters, each, strict=True) if part > MOSTLY
+        ]  # fmt: skip
     return found
-
-
-def _twin(layer: Any) -> Any:
-    """A typed layer that shares this layer's parameters, for its gates to be looked at."""
-    if isinstance(layer, Recurrent):
-        return layer
-    options = {"bias": layer.bias, "batch_first": layer.batch_first, "bidirectional": layer.bidirectional}
-    projection = {"proj_size": layer.proj_size} if layer.mode == "LSTM" else {}
-    twin = getattr(typed, layer.mode)(layer.input_size, layer.hidden_size, layer.num_layers, **options, **projection, device="meta")
-    twin.load_state_dict(dict(layer.named_parameters()), assign=True)
-    return twin
