@@ -10,7 +10,7 @@ from rnncheck.config import Config
 from rnncheck.contracts import checked
 from rnncheck.deviation import Deviation
 from rnncheck.errors import UsageError
-from rnncheck.faces.agreement import agrees_with
+from rnncheck.faces.agreement import agrees_with, settle
 from rnncheck.faces.conformance import Conformance, parametrize
 from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, unit_interval
 from rnncheck.faces.watch import watch
@@ -32,6 +32,7 @@ __all__ = [
     "checked",
     "norm_at_most",
     "parametrize",
+    "settle",
     "unit_interval",
     "verify",
     "watch",

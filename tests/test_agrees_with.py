@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -208,9 +209,26 @@ if __name__ == "__main__":
         layer(torch.randn(5, 2, 3))
 """
 
+LATE = """
+import os, sys, torch, rnncheck
+
+@rnncheck.agrees_with(torch.nn.GRU, sample=float(sys.argv[1]), folder=None)
+class Late(torch.nn.GRU):
+    louder = 1.0
+
+    def forward(self, input, hx=None):
+        output, state = super().forward(input, hx)
+        return self.louder * output, state
+
+layer = Late(3, 4)
+layer(torch.randn(5, 2, 3))
+layer.louder = 1.001
+layer(torch.randn(5, 2, 3))
+"""
+
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    options = {"capture_output": True, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    options = {"capture_output": True, "text": True, "timeout": 120, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
     return subprocess.run([sys.executable, *words], check=False, **options)
 
 
@@ -223,9 +241,33 @@ def test_the_case_that_is_kept_fails_again_when_it_is_replayed(tmp_path):
     assert again.returncode == 1 and again.stdout.startswith("agree.against does not hold for loud.py:Louder")
 
 
-def test_what_is_found_after_the_last_call_is_logged_when_the_program_ends(tmp_path):
-    (tmp_path / "loud.py").write_text(SCRIPT)
-    assert "Louder does not agree with GRU" in run("loud.py", "0.99").stderr
+def test_what_is_found_after_the_last_call_is_told_when_the_program_ends(tmp_path):
+    (tmp_path / "loud.py").write_text(LATE)
+    done = run("loud.py", "0.99")
+    assert done.returncode == 0
+    assert re.search(r"^rnncheck: Late does not agree with GRU: .*end with rnncheck.settle\(\)\)$", done.stderr, re.M)
+
+
+def test_settle_raises_what_is_found_after_the_last_call(tmp_path):
+    (tmp_path / "loud.py").write_text(LATE + "rnncheck.settle()\n")
+    done = run("loud.py", "0.99")
+    assert done.returncode == 1
+    assert "ContractViolation: Late does not agree with GRU" in done.stderr and "too late" not in done.stderr
+
+
+def test_settle_counts_what_is_not_to_be_raised():
+    fn = rnncheck.agrees_with(torch.relu, sample=0.999, policy="count")(lambda a: a.relu() + 1)
+    for _ in range(3):
+        fn(torch.ones(1))
+    before = violations[fn.__qualname__]
+    assert rnncheck.settle() == 2  # the first was told at once
+    assert rnncheck.settle() == 0 and violations[fn.__qualname__] == before + 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_does_not_wait_for_what_its_parent_compares(tmp_path):
+    (tmp_path / "loud.py").write_text(LATE + "if os.fork() == 0:\n    sys.exit(0 * rnncheck.settle())\nos.wait()\n")
+    assert run("loud.py", "0.99").stderr.count("Late does not agree with GRU") == 1
 
 
 def test_the_switch_of_the_environment(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from rnncheck import contracts, store
 from rnncheck.contracts import name_of, on_functions
 from rnncheck.faces.background import Background, Look
 from rnncheck.faces.compare import Call, call_of, compare_call, compare_results, copied
-from rnncheck.faces.decorators import Coin, ContractWarning, Policy, active, known, log, violate, violations
+from rnncheck.faces.decorators import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
 from rnncheck.faces.keep import kept, target_of
 from rnncheck.trial import subject_at_work
 
@@ -33,8 +33,12 @@ def agrees_with(
     on the same arguments in float64.
 
     The first call is compared at once, and so is every call with sample=1. Of the others copies are kept, and compared in a
-    thread of their own; what does not agree is told at the next call, or logged when the program ends. The first failing
-    call of a layer is kept as a case file under ``folder``, for ``rnncheck replay``; None keeps none.
+    thread of their own, where at most eight wait and what comes meanwhile is skipped. What does not agree is told (raised,
+    if that is the policy) at the next call of the same layer or function, or by ``rnncheck.settle()``, which waits for
+    what is still compared: call it where training ends. What is found after both is too late to be raised: it is written
+    to stderr when the program ends, and the exit code stays what it is.
+
+    The first failing call of a layer is kept as a case file under ``folder``, for ``rnncheck replay``; None keeps none.
 
     Raises ContractViolation (or what the policy says) on a call that does not agree; TypeError at once for what is neither
     a layer nor a plain function.
@@ -57,7 +61,31 @@ def agrees_with(
     return decorate
 
 
-@dataclass
+def settle() -> int:
+    """Wait for every comparison of ``agrees_with`` that is pending; returns how many did not agree, as nobody was told yet.
+
+    Raises ContractViolation with what is found where the policy is "raise"; the rest is warned of, logged or counted.
+
+    >>> double = agrees_with(lambda a: 2 * a, sample=0.5)(lambda a: a + a)
+    >>> for _ in range(9):
+    ...     _ = double(torch.ones(3))
+    >>> settle()
+    0
+    """
+    number, raised = 0, []
+    for desk in _at_work:
+        for found in desk.background.all_told():
+            number += 1
+            try:
+                violate(desk.name, found, desk.policy)
+            except ContractViolation as error:
+                raised.append(str(error))
+    if raised:
+        raise ContractViolation("\n".join(raised))
+    return number
+
+
+@dataclass(eq=False)
 class _Desk:
     """Where the calls of one target are looked at."""
 
@@ -69,13 +97,17 @@ class _Desk:
     background: Background = field(init=False)
 
     def __post_init__(self) -> None:
-        self.background = Background(self._at_the_end)
+        self.background = Background(lambda: _at_work.append(self), self._at_the_end)
 
     def _at_the_end(self, found: list[str]) -> None:
-        """What the thread found after the last call: too late to be raised."""
+        """What the thread found after the last call: too late to be raised, but it is seen, whatever becomes of logs."""
         violations[self.name] += len(found)
-        if self.policy != "count":
-            log.error("%s%s", found[0], f" (and {len(found) - 1} more like this)" if found[1:] else "")
+        told = f"{found[0]}{f' (and {len(found) - 1} more like this)' if found[1:] else ''}"
+        if self.policy == "log":
+            log.error(told)
+        elif self.policy != "count":
+            late = "found after the last call, too late to be raised: end with rnncheck.settle()"
+            print(f"rnncheck: {told} ({late})", file=sys.stderr)
 
     def over_forward(self, forward: Callable[..., Any]) -> Callable[..., Any]:
         """A layer's forward, looked at."""
@@ -161,6 +193,10 @@ class _Desk:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Desk, (self.name, self.reference, copy.copy(self.toss), self.policy, self.folder)
+
+
+_at_work: list[_Desk] = []
+"""Those that have compared something in the background."""
 
 
 def _not_compared(name: str, error: Exception) -> None:
