@@ -12,10 +12,11 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory):
-    """The files in a wheel that was built of a copy."""
+def wheel(tmp_path_factory):
+    """A wheel that was built of a copy."""
     folder = tmp_path_factory.mktemp("wheel")
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True).stdout.split()
     if not files:
         pytest.skip("not a git checkout")
     for file in files:
@@ -26,6 +27,12 @@ def names(tmp_path_factory):
     built = subprocess.run([sys.executable, "-c", build], cwd=folder, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def names(wheel):
+    """The files in it."""
     return set(zipfile.ZipFile(wheel).namelist())
 
 

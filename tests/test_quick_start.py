@@ -1,0 +1,78 @@
+"""The README's quick start, as it is written there: the wheel in an empty environment, the files, the commands; green, then red."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.test_wheel import wheel  # noqa: F401, a fixture
+
+pytest.importorskip("pip", reason="the wheel is installed with pip")
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## In your project")[2].partition("\n## ")[0]
+FILES = re.findall(r"`([\w.]+)`[^`]*\n\n```\w+\n(.*?)```", SECTION, flags=re.S)
+INSTALL, COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, flags=re.S)
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory):  # noqa: F811
+    """The Python of an environment with the wheel in it; what rnncheck needs is taken from where these tests run."""
+    folder = tmp_path_factory.mktemp("env")
+    venv.create(folder, with_pip=False)
+    scheme = {"base": str(folder), "platbase": str(folder)}
+    bin, site = (Path(sysconfig.get_path(name, "venv", scheme)) for name in ("scripts", "purelib"))
+    (site / "needed.pth").write_text("\n".join(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")))
+    python = bin / Path(sys.executable).name
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
+    subprocess.run(install, check=True)
+    return python
+
+
+@pytest.fixture
+def project(python, tmp_path):
+    """A folder with the README's files; returns what runs a command there."""
+    for name, text in FILES:
+        (tmp_path / name).write_text(text)
+    unwanted = {"PYTHONPATH", "GITHUB_ACTIONS", "PYTEST_ADDOPTS"}
+    env = {name: value for name, value in os.environ.items() if name not in unwanted and not name.startswith(("PYTEST_", "COV_"))}
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        word, *words = shlex.split(command, comments=True)
+        program = [str(python), "-m", "pytest", "-p", "no:cacheprovider"] if word == "pytest" else [str(python.parent / word)]
+        return subprocess.run([*program, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    return run
+
+
+def test_the_readme_has_what_is_run_here():
+    assert INSTALL.startswith("pip install ") and "rnncheck[pytest]" in INSTALL
+    assert [name for name, _ in FILES] == ["mine.py", "test_mine.py", "pyproject.toml"]
+    assert [line.split()[0] for line in COMMANDS.splitlines()] == ["pytest", "rnncheck"]
+
+
+def test_it_is_the_wheel_that_is_imported(project, python):
+    where = project("python -c 'import rnncheck, rnncheck_pytest; print(rnncheck.__file__, rnncheck_pytest.__file__)'")
+    assert all(Path(file).is_relative_to(python.parents[1]) for file in where.stdout.split()), where
+
+
+@pytest.mark.parametrize("command", COMMANDS.splitlines())
+def test_green(project, command):
+    done = project(command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ passed|All that is claimed holds", done.stdout) and "Error" not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS.splitlines())
+def test_red(project, tmp_path, command):
+    right = (tmp_path / "mine.py").read_text()
+    wrong = right.replace(" if hx is None else hx[0]", "")
+    assert wrong != right
+    (tmp_path / "mine.py").write_text(wrong)
+    done = project(command)
+    assert done.returncode == 1 and "time.split does not hold for mine" in done.stdout, done.stdout + done.stderr
