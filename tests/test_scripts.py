@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+import rnncheck
 from rnncheck.adapters.torch_cells import Stepwise
 from rnncheck.judge import judge, trial_of
-from rnncheck.repro import script
+from rnncheck.repro import reproduces, script
+from rnncheck.repro.deadly import GREEDY
 from rnncheck.repro.run import expected_error
 from tests.mutants import MUTANTS
 from tests.mutants.hunt import first_kill, smallest, subject_of
@@ -59,3 +61,40 @@ def test_it_needs_nothing_but_torch_and_the_subject():
     assert text is not None
     imports = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
     assert imports == ["import torch", "from torch import tensor"]
+
+
+DEADLY = '''
+import ctypes, os, time
+from torch import nn
+
+class Dies(nn.GRU):
+    def forward(self, x, hx=None):
+        if self.num_layers == 2 and self.bidirectional:
+            {deed}
+        return super().forward(x, hx)
+'''
+
+
+@pytest.mark.parametrize(
+    "deed, says",
+    [
+        ("ctypes.string_at(0)", "# expected to end with SIGSEGV"),
+        ("os._exit(0)", "# expected to end with exit code 0"),
+        ("time.sleep(1000)", "# expected not to end within"),
+    ],
+)
+def test_a_crash_or_a_hang_has_a_script_too(tmp_path, deed, says):
+    (tmp_path / "dies.py").write_text(DEADLY.format(deed=deed))
+    told = {"properties": "shape.output", "max_examples": 12, "case_seconds": 1.0, "jobs": 1}
+    report = rnncheck.verify(f"{tmp_path}/dies.py:Dies", **told, repro=tmp_path / "scripts")
+    ((_, verdict),) = report.failures
+    (file,) = (tmp_path / "scripts").iterdir()
+    assert verdict.verdict in ("crashed", "hung") and "script" not in (verdict.reason or "")
+    assert says in file.read_text()
+    (tmp_path / "dies.py").write_text(DEADLY.format(deed="pass"))
+    assert "does not fail by itself" in (reproduces(file) or "")
+
+
+def test_what_takes_all_memory_is_not_run_beside_others(tmp_path):
+    (tmp_path / "script.py").write_text(f"{GREEDY}\nraise AssertionError\n")
+    assert "was not run" in (reproduces(tmp_path / "script.py") or "")

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from rnncheck.engine.work import Done, Engine, Job, Watch, Workshop
+from rnncheck.explain import Explanation
 from rnncheck.property import Property
+from rnncheck.repro import deadly_script
 from rnncheck.shrink import Shrunk, shrink
 from rnncheck.verdict import Outcome
 
@@ -58,7 +60,8 @@ class Keeper:
         outcome = known if shrunk.case == first else self._attempt(job, shrunk.case, CONFIRMED * seconds)
         if outcome.status != known.status:
             shrunk, outcome = Shrunk(first, shrunk.attempts), known
-        return Done(job, ((0, outcome),), shrunk=shrunk)
+        script = deadly_script(self.workshop.subjects[job.subject], prop, shrunk.case, outcome)
+        return Done(job, ((0, outcome),), shrunk=shrunk, explanation=Explanation(script=script))
 
     def _attempt(self, job: Job, case: Any, seconds: float) -> Outcome:
         one = Job(job.index, "judge", job.subject, (case,), job.properties)

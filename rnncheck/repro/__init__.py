@@ -1,6 +1,6 @@
 """The smallest failing case as a script that needs nothing but torch and the subject's own module."""
 
 from rnncheck.repro.run import Runs, reproduces
-from rnncheck.repro.script import script
+from rnncheck.repro.script import deadly_script, script
 
-__all__ = ["Runs", "reproduces", "script"]
+__all__ = ["Runs", "deadly_script", "reproduces", "script"]

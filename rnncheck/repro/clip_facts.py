@@ -1,9 +1,10 @@
 """Scripts about clip functions that no numbers show: what is replaced, what is accepted, what is counted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import ClipTrial
@@ -41,15 +42,21 @@ def clip_facts(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the property is not one of these."""
     if prop.id not in FACTS or not isinstance(case, ClipCase):
         return None
-    given = ClipTrial(subject, case).gradients
-    shapes = [(3,) if gradient is None else tuple(gradient.shape) for gradient in given]
-    dtypes = [torch.float32 if gradient is None else gradient.dtype for gradient in given]
-    ones = ", ".join(f"torch.ones({shape}, dtype={dtype})" for shape, dtype in zip(shapes, dtypes, strict=True))
     return "\n".join([
         "import warnings\n",
-        f"parameters = [torch.nn.Parameter(ones) for ones in ({ones},)]",
-        f"for parameter, gradient in zip(parameters, ({', '.join(map(literal, given))},)):",
-        "    parameter.grad = gradient",
+        *parameter_lines(ClipTrial(subject, case).gradients),
         f"max_norm = {literal(case.max_norm)}",
         FACTS[prop.id],
     ])  # fmt: skip
+
+
+def parameter_lines(gradients: Sequence[Tensor | None]) -> list[str]:
+    """``parameters``, with these gradients."""
+    shapes = [(3,) if gradient is None else tuple(gradient.shape) for gradient in gradients]
+    dtypes = [torch.float32 if gradient is None else gradient.dtype for gradient in gradients]
+    ones = ", ".join(f"torch.ones({shape}, dtype={dtype})" for shape, dtype in zip(shapes, dtypes, strict=True))
+    return [
+        f"parameters = [torch.nn.Parameter(ones) for ones in ({ones},)]",
+        f"for parameter, gradient in zip(parameters, ({', '.join(map(literal, gradients))},)):",
+        "    parameter.grad = gradient",
+    ]

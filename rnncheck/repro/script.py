@@ -11,6 +11,7 @@ from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
+from rnncheck.repro.deadly import deadly, how_it_ends
 from rnncheck.repro.dropout import dropout
 from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
@@ -41,13 +42,24 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
     return None
 
 
+def deadly_script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str | None:
+    """The same for a case on which the process dies or hangs; the subject is not run for it."""
+    try:
+        return None if subject.source is None else _head(subject, prop, case, outcome) + deadly(subject, case)
+    except NoLiteral:
+        return None
+
+
 def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     env = environment()
-    told = [f"{prop.id} does not hold for {subject.name}", "", prop.statement, *outcome.mismatches, f"Case: {case}"]
+    told = [f"{prop.id} does not hold for {subject.name}", "", prop.statement, *outcome.mismatches]
+    told += [f"{outcome.status}: {line}" for line in (outcome.reason or "").splitlines()[:1] if outcome.status != "fails"]
+    told += [f"Case: {case}"]
     told += [f"Seen with torch {env['torch']}, Python {env['python']}, {env['platform']}, {env['cpu_capability']}."]
     lines = [line for text in told for line in textwrap.wrap(text, 116) or [""]]
     quoted = "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
     switches = "".join(f"{line}\n" for line in as_python(getattr(case, "switches", ()), case.device))
     raised = re.match(r"(\w+) while ", outcome.reason or "")
-    said = f"# expected to raise {raised[1]}\n" if raised and outcome.status == "errored" else ""
+    says = f"# expected to raise {raised[1]}" if raised and outcome.status == "errored" else how_it_ends(outcome)
+    said = f"{says}\n" if says else ""
     return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{said}{subject.source}\n{switches}\n'

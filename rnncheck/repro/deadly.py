@@ -1,0 +1,67 @@
+"""A script of a case on which the process dies, or does not come back; written without running the subject."""
+
+import re
+from typing import Any
+
+from rnncheck.case import Case
+from rnncheck.clip_trial import ClipTrial
+from rnncheck.repro.clip_facts import parameter_lines
+from rnncheck.repro.literal import literal
+from rnncheck.repro.stage import building
+from rnncheck.subject import Subject
+from rnncheck.trial import Trial
+from rnncheck.verdict import Outcome
+
+RETURNED = "the call came back"
+"""What such a script prints where nothing happens to it."""
+
+
+GREEDY = "# expected to take more and more memory"
+"""What it says of itself where it had better not be run beside anything else."""
+
+
+def how_it_ends(outcome: Outcome) -> str | None:
+    """What the script says of its end, as ``run.reproduces`` reads it; None where it ends as others do."""
+    reason = outcome.reason or ""
+    if outcome.status == "hung":
+        seconds = re.search(r"within ([\d.]+) s", reason)
+        return f"# expected not to end within {seconds[1]} s" if seconds else None
+    if outcome.status == "crashed" and "of memory" in reason:
+        return GREEDY
+    if outcome.status == "crashed":
+        end = re.search(r"SIG[A-Z]+|exit code \d+", reason)
+        return f"# expected to end with {end[0]}" if end else "# expected to end without a word"
+    return None
+
+
+def deadly(subject: Subject, case: Any) -> str:
+    """The script's body: build the layer, load it, call it, and go backward if the case is one of training."""
+    lines = _layer(subject, case) if isinstance(case, Case) else _clip(subject, case)
+    return "\n".join(["import faulthandler\n", "faulthandler.enable()", *lines, f"print({RETURNED!r})", ""])
+
+
+def _layer(subject: Subject, case: Case) -> list[str]:
+    trial = Trial(subject, case)
+    x, hx = trial.lay_out(trial.x, trial.state)
+    given = "" if hx is None else f", {literal(hx if case.config.has_cell else hx[0])}"
+    return [
+        f"layer = {building(case.config, case)}",
+        "parameters = {",
+        *(f"    {name!r}: {literal(value)}," for name, value in trial.parameters.items()),
+        "}",
+        "own = dict(layer.named_parameters())",
+        "with torch.no_grad():",
+        "    for name, value in parameters.items():",
+        "        if name in own and own[name].shape == value.shape:",
+        "            own[name].copy_(value)",
+        f"layer.train({case.training})",
+        f"with torch.set_grad_enabled({case.training}):",
+        f"    output, state = layer({literal(x)}{given})",
+        *(["(output if isinstance(output, torch.Tensor) else output.data).sum().backward()"] if case.training else []),
+    ]
+
+
+def _clip(subject: Subject, case: Any) -> list[str]:
+    trial = ClipTrial(subject, case)
+    options = f", norm_type={literal(case.norm_type)}, error_if_nonfinite={case.error_if_nonfinite}"
+    return [*parameter_lines(trial.gradients), f"build(parameters, {literal(case.max_norm)}{options})"]
