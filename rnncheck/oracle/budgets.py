@@ -14,8 +14,8 @@ from torch import Tensor
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Observer, Strand
 from rnncheck.oracle.errors import errors_of, together
-from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape
-from rnncheck.oracle.problem import Join, Observers, Problem, final_states
+from rnncheck.oracle.noise import Copies, Jitter, Kinks, Rhythm, Tape
+from rnncheck.oracle.problem import Join, Observers, Problem, at_last, final_states
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.scene import Scene, Trace
 from rnncheck.oracle.sizes import Sizes
@@ -133,18 +133,22 @@ def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noi
     sizes, scene, twins, count = noise.sizes, noise.scenes[index], noise.twins[index], noise.copies.count
     apart = errors_of(problem.config)(scene, sizes)
     errors = together(apart)
-    operand = sizes.rounding.operand
-    jitter = Jitter(apart if twins else errors, noise.rhythms[index], noise.tape, noise.copies, twins, operand, inner)
+    given = apart if twins else errors, noise.rhythms[index], noise.tape, noise.copies, twins, sizes.rounding.operand, inner
+    rectifies = problem.config.mode == "RNN_RELU"
+    jitter = Kinks(*given).of(scene.trace["a"][0], sizes.rounding.underflow) if rectifies else Jitter(*given)
     noisy = problem.strand(index, flow.copies, jitter, noise.copies.runs)
-    reverse = problem.reverse(index)
+    reverse, valid = problem.reverse(index), problem.validity(index)
     spread = _variance(exact, noisy, count)
+    if isinstance(jitter, Kinks):
+        doubt = jitter.doubt if valid is None else torch.where(valid.unsqueeze(1), jitter.doubt, 0.0)
+        end = doubt[0] if reverse else at_last(doubt, valid)
+        spread = Strand(torch.maximum(spread.output, doubt), torch.maximum(spread.h_n, end), None)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
     slopes = scene.spread(flow.variance, _before(spread.output, reverse), own, sizes)
-    if problem.config.mode == "RNN_RELU":  # no slope but 0 and 1
+    if rectifies:  # no slope but 0 and 1
         slopes = torch.zeros_like(slopes)
     over = exact.output.abs() + margin(count) * spread.output.sqrt() > sizes.rounding.overflow
     slopes = slopes.masked_fill(over.any(-1).squeeze(1), torch.inf)
-    valid = problem.validity(index)
     if valid is not None:
         slopes = torch.where(valid.squeeze(-1), slopes, 0.0)
     grown = slopes.flip(0).cumsum(0).flip(0) if reverse else slopes.cumsum(0)

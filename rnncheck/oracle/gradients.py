@@ -23,7 +23,7 @@ from rnncheck.oracle.errors import errors_of, together
 from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape, random_like
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
-from rnncheck.oracle.problem import Problem, checked
+from rnncheck.oracle.problem import Problem, at_last, checked
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.scene import Scene, Trace
 from rnncheck.oracle.sizes import Sizes
@@ -64,12 +64,7 @@ def _shifted(variance: Tensor, reverse: bool) -> Tensor:
 
 def _at_start(variance: Tensor, reverse: bool, valid: Tensor | None) -> Tensor:
     """What a row's first step does to the gradient of its initial state."""
-    if not reverse:
-        return variance[0]
-    if valid is None:
-        return variance[-1]
-    last = (valid.sum(0) - 1).clamp(min=0).expand(variance.shape[1:])
-    return variance.gather(0, last.unsqueeze(0)).squeeze(0)
+    return at_last(variance, valid) if reverse else variance[0]
 
 
 class Backwards:

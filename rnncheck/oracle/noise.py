@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.oracle.equations import Observer, Through
+from rnncheck.oracle.spread import margin, pooled, variance
 from rnncheck.oracle.twins import Twins
 
 Rhythm = Sequence[Mapping[int, Tensor]]
@@ -121,6 +122,26 @@ class Jitter(Through):
             own = self.tape.window(self.tape.place(), (runs, 1, value.shape[-1]))
             self.factors[kind] = 1 + self.operand * (own + self.tape.common(runs))
         return self.factors[kind]
+
+
+class Kinks(Jitter):
+    """The same for rectifiers. What is within rounding of a rectifier's kink is off in some copies, so that few show its
+    error; but a rectified number is never off by more than the number itself, whose variance is kept in `doubt`.
+    """
+
+    def of(self, before: Tensor, underflow: float) -> "Kinks":
+        """These kinks; before: the truth in front of the rectifiers, (time, 1, batch, hidden)."""
+        self.before, self.underflow, self.doubt = before, underflow, torch.zeros_like(before)
+        return self
+
+    def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
+        value = super().__call__(place, time, value)
+        if place == "a":
+            true, count = self.before[time], self.copies.count
+            spread = variance(true, value[0], count)
+            doubtful = true.abs() <= margin(count) * pooled(spread) + self.underflow
+            self.doubt[time] = torch.where(doubtful, spread, 0.0)
+        return value
 
 
 def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:

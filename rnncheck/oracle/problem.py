@@ -42,6 +42,14 @@ def _validity(lengths: Iterable[int] | Tensor | None, time: int, batch: int) -> 
     return (torch.arange(time, device="cpu")[:, None] < steps)[:, :, None]
 
 
+def at_last(values: Tensor, valid: Tensor | None) -> Tensor:
+    """Of every row's last step in time; values: (time, copies, batch, size), valid: (time, batch, 1) or None."""
+    if valid is None:
+        return values[-1]
+    last = (valid.sum(0) - 1).clamp(min=0).expand(values.shape[1:])
+    return values.gather(0, last.unsqueeze(0)).squeeze(0)
+
+
 Join = Callable[[Sequence[Tensor]], Tensor]
 
 

@@ -74,8 +74,7 @@ class Sizes:
                 squares += summand.square()
             variance.add_(squares, alpha=(2 * self.rounding.operand) ** 2)
             over |= self._overflowing(x, w)
-        if self.rounding.overflow < torch.finfo(torch.float32).max:
-            variance.masked_fill_(over, math.nan)
+        variance.masked_fill_(over, math.nan)  # a part of the sum may overflow, whatever the whole is
         return variance + self.stored(*added) if added else variance
 
     def _overflowing(self, x: Tensor, w: Tensor) -> Tensor:

@@ -147,6 +147,36 @@ def test_nothing_is_said_where_the_dtype_overflows_and_everything_elsewhere():
     assert 0 < found.undecided < 1
 
 
+def test_nothing_is_said_where_a_part_of_a_sum_may_overflow():
+    """3e38 + 3e38 - 3e38 is finite in one order of summation only."""
+    config = Config("RNN_RELU", 3, 2, bias=False)
+    parameters = {name: torch.zeros(shape) for name, shape in config.parameter_shapes().items()}
+    parameters["weight_ih_l0"][0] = torch.tensor([3.0, 3.0, -3.0])
+    x = torch.tensor([1e38, 1.0])[None, :, None].expand(1, 2, 3)
+    data = Data(config, torch.float32, parameters, x, torch.zeros(1, 2, 2), None, None)
+    found = budget(*data.arguments, rounding=FLOAT32, seed=0)
+    assert found.allowed.output[0, 0, 0] == torch.inf and found.allowed.output[0, 1].max() < 1e-5
+    for name in ("one term after the other", "from the last term to the first"):
+        assert found.used(LAYERS[name](data)) <= 1
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_rectifier_that_is_just_off_may_be_as_wrong_as_one_that_is_just_on(reverse: bool):
+    """Few of the copies switch it on, so that their spread says little."""
+    config = Config("RNN_RELU", 1, 1, bidirectional=True)
+    for seed in range(20):
+        bounds = []
+        for side in (1, -1):
+            parameters = {name: torch.ones(shape) for name, shape in config.parameter_shapes().items()}
+            parameters |= {f"bias_ih_l0{d}": torch.tensor([-2.0 + side * 3e-7]) for d in ("", "_reverse")}
+            state = torch.zeros(2, 2, 1)
+            found = budget(config, parameters, torch.ones(2, 2, 1), state, None, [1, 2], rounding=FLOAT32, seed=seed)
+            bounds.append((found.allowed.output[0, 0, int(reverse)], found.allowed.h_n[int(reverse), 0, 0]))
+        (on, on_state), (off, off_state) = bounds
+        assert 0.5 < float(off / on) < 2 and 0.5 < float(off_state / on_state) < 2, seed
+        assert float(found.allowed.output[1, 0].max()) < 1e-30  # padding stays exact
+
+
 def test_nothing_is_said_where_autocast_overflows_an_operand():
     data = generic(Config("GRU", 4, 3))
     x = data.x.clone()
