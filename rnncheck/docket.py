@@ -234,6 +234,11 @@ class Docket:
         everything = replace(self.subject, claims={f: Claim(True, "declared") for f in self.subject.claims}, fixed=None)
         return list(islice(plan(everything, self.settings.dtypes, 2, 0, self.device), 60))
 
+    @cached_property
+    def _own(self) -> list[Any]:
+        """The first of its own cases, whether or not there was time for them."""
+        return list(islice(self.cases(), 60))
+
     def _why_not(self, account: Account) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""
         prop = account.prop
@@ -249,10 +254,8 @@ class Docket:
         if lacking is not None:
             return "not_claimed", lacking
         applying = [case for case in self._anything if prop.applies(case)]
-        for case in applying:
-            refusal = self.subject.refuses(case)
-            if refusal is None:
-                return "not_reached", "the budget ended before a case that it applies to"
+        if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
+            return "not_reached", "the budget ended before a case that it applies to"
         if applying:
             return "not_claimed", self.subject.refuses(applying[0]) or ""
         return "not_applicable", f"applies to: {prop.applies.words}"

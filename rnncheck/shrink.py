@@ -15,6 +15,11 @@ from rnncheck.clip_case import ClipCase, Gradient
 from rnncheck.config import Config, ConfigError
 from rnncheck.values import PATTERNS, Values
 
+SMALL = 4
+"""A size that a person can look at."""
+OTHER_SEEDS = range(1, 9)
+"""With which a smaller size may show what it does not show with the numbers that the case has by chance."""
+
 
 @dataclass(frozen=True)
 class Shrunk:
@@ -94,6 +99,9 @@ def _steps(case: Case) -> Iterator[dict[str, Any]]:
     for name in ("weights", "biases", "input", "state"):
         yield from ({name: values} for values in _simpler_values(getattr(case, name)))
     yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
+    sizes = {"time": case.time, "batch": case.rows, "hidden_size": config.hidden_size, "input_size": config.input_size}
+    for name in (name for name, size in sizes.items() if size > SMALL):
+        yield from ({name: n, "seed": seed} for n in (2, SMALL) for seed in OTHER_SEEDS)
 
 
 @simpler.register

@@ -55,7 +55,10 @@ def _one_by_one(subject: Subject, lost: Done, engine: str, jobs: int | None) -> 
     if subject.kind == "clip":
         return {**subject.claims, **{name: Claim(True, "probed", _said(lost)) for name in CALLED_CLIP}}
     features = [name for name in CALLS if name not in subject.claims]
-    done = _run([_asked_only(subject, name) for name in features], engine, jobs)
+    asked = [_asked_only(subject, name) for name in features]
+    done = _run(asked[:1], engine, jobs)
+    if not (done[0].lost or "").startswith("hung"):  # what hangs at the first would hang at each, a minute every time
+        done += _run(asked[1:], engine, jobs)
     told = [one.claims for one in done if one.claims is not None]
     if not told:
         return dict.fromkeys(FEATURES, Claim(False, "probed", _said(lost))) | _hoped_for(subject, lost)
@@ -94,10 +97,12 @@ def _settled(subject: Subject, found: Mapping[str, Claim]) -> Subject:
 
 
 def _as_seen(subject: Subject) -> Subject:
-    """An instance's layout and GRU, where only a call could tell them."""
+    """An instance's layout, GRU and number of states, where only a call could tell them."""
     fixed = subject.fixed
     if fixed is None:
         return subject
+    if subject.of_its_own and fixed.mode not in subject.modes:
+        fixed = fixed.but(mode=subject.modes[0])
     if fixed.mode == "GRU":
         fixed = fixed.but(reset_after=not subject.offers("reset_before"))
     return replace(subject, fixed=fixed.but(batch_first=not subject.offers("time_first")))
