@@ -1,8 +1,9 @@
 """The allowed error of a subject whose parameters cannot be set under torch's names: measured on the subject itself.
 
 A backward-stable implementation returns the exact result of slightly changed data (Higham, Accuracy and Stability of
-Numerical Algorithms, 1.5). So input, state and parameters are changed by a few units of roundoff, a few times, and the
-spread of the results is what rounding may do.
+Numerical Algorithms, 1.5). So input, state and parameters are changed by a few units of roundoff, a few times; and since
+not every correct algorithm is backward stable (a scan in logarithms is not), so is every intermediate result that torch
+computes. The spread of the results is what rounding may do.
 """
 
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from rnncheck.oracle import Budget, GradientBudget
 from rnncheck.oracle.spread import margin
+from rnncheck.random_rounding import RandomRounding
 from rnncheck.run import Run
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ ROUNDOFFS = 4.0
 SPREADS = margin(COPIES)
 """How many root mean square spreads are allowed: as in the oracle, where a real error is 0.42 of an injected one."""
 
+FIRST_ORDER = 0.05
+"""How large, relatively, errors may become before what was measured at one size says nothing of another."""
+
 
 def noise_budget(trial: "Trial") -> Budget:
     """Truth (the subject's own run, for want of a better one) and allowed error, as rnncheck.oracle.budget gives them."""
@@ -31,15 +36,18 @@ def noise_budget(trial: "Trial") -> Budget:
     squares = own.map(torch.zeros_like)
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
-        moved = follow_up.run_on(layer).map(Tensor.double)
+        with _rounding(trial, copy):
+            moved = follow_up.run_on(layer)
+        moved = moved.map(Tensor.double)
         squares = Run(
             *(s + (m - o) ** 2 for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(), strict=True))
         )
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
     def allowed(square: Tensor, value: Tensor) -> Tensor:
-        pooled = (square / COPIES).mean(-1, keepdim=True).sqrt()  # over features: few copies estimate one element poorly
-        return SPREADS * pooled + granularity * value.abs().clamp(min=1.0)
+        spread = SPREADS * _mean(square, -1).sqrt()  # over features: few copies estimate one element poorly
+        decided = square.isfinite() & _small(spread, value.abs().nan_to_num().amax(-1, keepdim=True))
+        return torch.where(decided, spread + granularity * value.abs().clamp(min=1.0), torch.inf)
 
     parts = zip(squares.parts(), own.parts(), strict=True)
     return Budget(own, Run(*(allowed(square, value) for (_, square), (_, value) in parts)))
@@ -54,7 +62,9 @@ def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
     squares = {name: torch.zeros_like(g) for name, g in own.items()}
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
-        for name, g in follow_up.gradients(cotangents, layer).items():
+        with _rounding(trial, copy):
+            gradients = follow_up.gradients(cotangents, layer)
+        for name, g in gradients.items():
             if g is not None:
                 squares[name] += (g.double() - own[name]) ** 2
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
@@ -62,10 +72,26 @@ def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
     def allowed(square: Tensor, gradient: Tensor) -> Tensor:
         if not gradient.numel():
             return square
-        spread = SPREADS * (square / COPIES).mean().sqrt() + granularity * gradient.abs().max()
-        return spread.expand(gradient.shape)
+        largest = torch.where(square.isfinite(), gradient.abs(), 0.0).max()
+        spread = SPREADS * _mean(square.flatten(), 0).sqrt()
+        return torch.where(square.isfinite() & _small(spread, largest), spread + granularity * largest, torch.inf)
 
     return GradientBudget(own, {name: allowed(square, own[name]) for name, square in squares.items()}, trial.rounding, 0)
+
+
+def _rounding(trial: "Trial", copy: int) -> RandomRounding:
+    return RandomRounding(trial.generator(f"rounding {copy}"), ROUNDOFFS)
+
+
+def _mean(squares: Tensor, dim: int) -> Tensor:
+    """Of those that are finite, over the copies and along dim."""
+    finite = squares.isfinite()
+    return torch.where(finite, squares, 0.0).sum(dim, keepdim=True) / (COPIES * finite.sum(dim, keepdim=True).clamp(min=1))
+
+
+def _small(spread: Tensor, largest: Tensor) -> Tensor:
+    """Whether errors are small enough to add up; where they are not, or a run is not finite, nothing can be said."""
+    return spread <= FIRST_ORDER * largest.clamp(min=torch.finfo(spread.dtype).tiny)
 
 
 def _moved(trial: "Trial", copy: int) -> "tuple[Trial, Layer]":

@@ -27,6 +27,7 @@ class NotClaimed(Exception):
 
 FEATURES: Mapping[str, str] = {
     "load": "parameters can be set under torch's names",
+    "equations": "its equations are those of torch's RNN, GRU or LSTM",
     "layers": "num_layers > 1",
     "bidirectional": "bidirectional=True",
     "batch_first": "batch_first=True",
@@ -153,6 +154,11 @@ class Subject:
     def flat_states(self) -> bool:
         """Whether the states of one layer are known to be (batch, size), without torch's first axis."""
         return "layer_axis" in self.claims and not self.offers("layer_axis")
+
+    @property
+    def of_its_own(self) -> bool:
+        """Whether it is declared to be a recurrence that is none of torch's."""
+        return "equations" in self.claims and not self.offers("equations")
 
     def refuses(self, case: Case | ClipCase) -> str | None:
         """Why this case is outside the claims, or None where it is within."""

@@ -7,17 +7,25 @@ from typing import Any
 from rnncheck.errors import UsageError
 from rnncheck.subject import CLIP_FEATURES, FEATURES, Claim
 
+OTHER = "other"
+"""``rnncheck_mode`` of a recurrence that is none of torch's: one state or two, and equations of its own."""
+OWN_EQUATIONS: Mapping[str, Claim] = {
+    feature: Claim(False, "declared", 'rnncheck_mode = "other"')
+    for feature in ("equations", "load", "torch_parameters", "torch_init")
+}
+
 
 def declared_claims(target: Any, name: str) -> dict[str, Claim]:
     """The claims that ``target`` declares: feature -> True, False, or a reason why it is not offered.
 
     Raises UsageError for a feature that does not exist, and for anything but a bool or a str.
     """
+    own = OWN_EQUATIONS if getattr(target, "rnncheck_mode", None) == OTHER else {}
     said = getattr(target, "rnncheck_claims", {})
     if not isinstance(said, Mapping):
         came = type(said).__name__
         raise UsageError(f"{name}: rnncheck_claims is a {came}, but should be a dict, feature -> bool or reason")
-    return {feature: _claim(name, feature, value) for feature, value in said.items()}
+    return {**own, **{feature: _claim(name, feature, value) for feature, value in said.items()}}
 
 
 def _claim(name: str, feature: Any, value: Any) -> Claim:

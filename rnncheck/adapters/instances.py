@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.adapters.claims import OTHER
 from rnncheck.adapters.constructor import layer_of
 from rnncheck.adapters.locate import Located
 from rnncheck.adapters.modes import config_by_parameters, declared_modes, modes_in
@@ -45,9 +46,10 @@ def config_of(target: Located, module: Any) -> Config:
 
     Raises UsageError where it cannot be told.
     """
-    modes = declared_modes(module) or modes_in(type(module).__name__)
+    other = getattr(module, "rnncheck_mode", None) == OTHER
+    modes = ("RNN_RELU",) if other else declared_modes(module) or modes_in(type(module).__name__)
     own = own_parameters(module)
-    by_shapes = config_by_parameters(own, modes or MODES)
+    by_shapes = None if other else config_by_parameters(own, modes or MODES)
     told = _attributes(module)
     sizes = [next((told[name] for name in words if name in told), None) for words in (INPUT, HIDDEN)]
     mode = _mode(modes, by_shapes, told)

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from rnncheck.adapters.claims import OTHER
 from rnncheck.adapters.names import match, misfit
 from rnncheck.config import GATES, MODES, Config, Mode
 from rnncheck.errors import UsageError
@@ -18,8 +19,13 @@ NAMES: Mapping[str, tuple[Mode, ...]] = {"lstm": ("LSTM",), "gru": ("GRU",), "rn
 
 
 def declared_modes(target: Any) -> tuple[Mode, ...]:
-    """What is certain: ``rnncheck_mode = "GRU"`` on it, a torch layer above it, or its own ``mode``; else ()."""
+    """What is certain: ``rnncheck_mode = "GRU"`` on it, a torch layer above it, or its own ``mode``; else ().
+
+    Of another recurrence (``rnncheck_mode = "other"``) only a call can tell how many states it has.
+    """
     said = getattr(target, "rnncheck_mode", None)
+    if said == OTHER:
+        return ()
     if said is not None:
         return _known((said,) if isinstance(said, str) else tuple(said), target)
     kind = target if isinstance(target, type) else type(target)
@@ -40,7 +46,7 @@ def _one_of(modes: tuple[Mode, ...], instance: Any) -> tuple[Mode, ...]:
 def _known(modes: tuple[str, ...], target: Any) -> tuple[Mode, ...]:
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown or not modes:
-        raise UsageError(f"rnncheck_mode = {modes!r} on {target!r:.60}, but should be of {', '.join(MODES)}")
+        raise UsageError(f"rnncheck_mode = {modes!r} on {target!r:.60}, but should be of {', '.join(MODES)}, or {OTHER}")
     return tuple(mode for mode in MODES if mode in modes)
 
 

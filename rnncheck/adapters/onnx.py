@@ -25,8 +25,8 @@ except ImportError as missing:
 GATES: Mapping[Mode, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "zrn", "LSTM": "iofg"}
 """ONNX's order of the gates, in torch's letters."""
 OPERATORS: Mapping[Mode, str] = {"RNN_TANH": "RNN", "RNN_RELU": "RNN", "GRU": "GRU", "LSTM": "LSTM"}
-OFFERED = ("load", "layers", "bidirectional", "bias_off", "hx", "hx_none", "state", "layer_axis", "time_first", "batched", "packed",
-           "float32")  # fmt: skip
+OFFERED = ("equations", "load", "layers", "bidirectional", "bias_off", "hx", "hx_none", "state", "layer_axis", "time_first",
+           "batched", "packed", "float32")  # fmt: skip
 
 
 @lru_cache(maxsize=64)

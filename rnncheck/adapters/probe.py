@@ -57,7 +57,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     layout = layout_claims(start)
     start = _laid_out(start, layout)
     claims = {**_mode_claims(start), **layout, **constructor_claims(start), **_forward_claims(start)}
-    claims |= {name: Claim(True, "probed") for name in ("state", "layer_axis", "float32")}
+    claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32")}
     claims |= _module_claims(start) | _call_claims(start, subject.claims) | dict(start.subject.claims)
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     return {**claims, **start.subject.claims}
@@ -113,6 +113,8 @@ def _configs(subject: Subject) -> Iterator[Config]:
     """What to try: an LSTM first, unless the mode is known."""
     if subject.fixed is not None:
         yield subject.fixed
+        if subject.of_its_own:
+            yield subject.fixed.but(mode="LSTM")
         return
     for batch_first in (False, True):
         for input_size, hidden_size in SIZES:
@@ -135,13 +137,21 @@ def _of_its_mode(found: Ground) -> Ground:
     """The same with the subject's modes and the case's mode told apart."""
     modes = found.subject.modes or _modes(found)
     if not modes:
-        raise NotRecurrent("cannot tell which of RNN, GRU, LSTM it is; set rnncheck_mode on it, or name a reference")
+        raise NotRecurrent(
+            "cannot tell which of RNN, GRU, LSTM it is; set rnncheck_mode on it (\"other\" if its equations are its own), "
+            "or name a reference"
+        )
     config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
 
 
 def _modes(found: Ground) -> tuple[Mode, ...]:
-    """The modes of as many states: declared by the module, counted by its parameters, or spoken of by its name."""
+    """The modes of as many states: declared by the module, counted by its parameters, or spoken of by its name.
+
+    Another recurrence has the shapes of the LSTM, if it has two states, and else of the network whose state is not bounded.
+    """
+    if found.subject.of_its_own:
+        return ("LSTM",) if len(found.state) == 2 else ("RNN_RELU",)
     module, config = _inner(found), found.case.config
     by_count = modes_by_parameters(own_parameters(module), config.input_size, config.hidden_size)
     for modes in (declared_modes(module), by_count, modes_in(found.subject.name), modes_in(type(module).__name__)):

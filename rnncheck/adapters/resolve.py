@@ -119,7 +119,8 @@ def _layer(target: Located, is_cell: bool) -> Subject:
         build = Constructor(target, is_cell)
         return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source())
     config, copies = config_of(target, value), Instance(target, is_cell)
-    return Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source())
+    subject = Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source())
+    return replace(subject, modes=()) if subject.of_its_own else subject  # a call tells
 
 
 def _known_layer(target: Located) -> Subject:

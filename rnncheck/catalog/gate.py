@@ -133,6 +133,7 @@ def _biases_only(trial: Trial, name: str, parameter: Tensor) -> Tensor:
     formula="LSTM |h_t| <= 1, |c_t| <= |c_0| + t;  GRU |h_t| <= max(|h_0|, 1);  tanh in [-1, 1];  relu >= 0",
     source="the ranges of sigmoid, tanh and relu",
     cost=1,
+    needs=("equations",),
     applies=deterministic,
 )
 def state_bound(trial: Trial) -> Observation:

@@ -1,0 +1,54 @@
+"""Random rounding of whatever a subject computes: every result of every operation is moved by a few roundoffs.
+
+The idea of stochastic arithmetic (Vignes, "A stochastic arithmetic for reliable scientific computation", 1993): how far results
+scatter is what rounding does to them, by whatever algorithm they are computed, forward and backward.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+EXACT = frozenset({
+    "alias", "cat", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "fill", "fill_", "flip", "full",
+    "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty", "new_full", "new_ones",
+    "new_zeros", "ones", "ones_like", "relu", "select_backward", "slice_backward", "stack", "where", "zero_", "zeros", "zeros_like",
+})  # fmt: skip
+"""Operations that only move numbers, or make them; a few more of that kind do no harm."""
+
+
+class RandomRounding(TorchDispatchMode):
+    """Inside, floating point results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
+
+    >>> with RandomRounding(torch.Generator().manual_seed(0), 4.0):
+    ...     moved = torch.ones(3) * 3
+    >>> bool((moved != 3).any()), bool(((moved - 3).abs() <= 3 * 4 * 2**-24 + 2**-22).all())
+    (True, True)
+    """
+
+    def __init__(self, generator: torch.Generator, roundoffs: float) -> None:
+        super().__init__()
+        self.generator, self.roundoffs = generator, roundoffs
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The operation, its new results moved; those that are views of something share its numbers as they are."""
+        result = func(*args, **(kwargs or {}))
+        aliases = [returned.alias_info for returned in func._schema.returns]
+        if func.overloadpacket.__name__ in EXACT or any(alias is not None and not alias.is_write for alias in aliases):
+            return result
+        written = any(alias is not None for alias in aliases)
+        return tree_map(lambda value: self._moved(value, written) if _rounds(value) else value, result)
+
+    def _moved(self, value: Tensor, written: bool) -> Tensor:
+        step, unit = self.roundoffs * torch.finfo(value.dtype).eps / 2, torch.finfo(value.dtype).smallest_normal
+        signs = torch.rand(value.shape, generator=self.generator, dtype=torch.float64, device="cpu") * 2 - 1
+        exact = value.double()
+        moved = exact + (step * signs).to(value.device) * exact.abs().clamp(min=unit)  # subnormal numbers have a unit of their own
+        moved = torch.where(exact == 0, exact, moved).to(value.dtype)
+        return value.copy_(moved) if written else moved
+
+
+def _rounds(value: object) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() and value.device.type != "meta"
