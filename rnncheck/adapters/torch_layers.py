@@ -49,8 +49,9 @@ class ModuleLayer:
             set_parameter(self.module, mine, value)
 
     def train(self, mode: bool) -> None:
+        """As a user would: by train() and by eval(), which a module may have overridden."""
         if hasattr(self.module, "train"):
-            self.module.train(mode)
+            self.module.train() if mode else self.module.eval()
 
 
 def split_result(result: Any) -> tuple[Any, tuple[Tensor, ...]]:

@@ -150,7 +150,7 @@ def low_precision(trial: ClipTrial) -> Observation:
 
 
 @clip("huge_and_tiny", formula="clip(a g) = a clip(g)", kind="differential", source=BLUE,
-      applies=finite & once & some & not_empty_maximum, cost=3)  # fmt: skip
+      applies=finite & once & some & not_empty_maximum, cost=4)  # fmt: skip
 def huge_and_tiny(trial: ClipTrial) -> Observation:
     """Finite gradients whose squares overflow or underflow are clipped to the bound too, not zeroed, not left alone."""
     largest = max(float(g.abs().max()) for g in trial.present if g.numel()) or 1.0
@@ -158,12 +158,12 @@ def huge_and_tiny(trial: ClipTrial) -> Observation:
     highest = min(torch.finfo(g.dtype).max for g in trial.present) / (4 * terms)
     lowest = max(torch.finfo(g.dtype).smallest_normal * torch.finfo(g.dtype).eps for g in trial.present) ** 0.5 / 2
 
-    def to(size: float, what: str) -> Observation:
-        t = halved(trial, gradients=_times(trial, largest, size))
+    def kept(t: ClipTrial, what: str) -> Observation:
         truth = truth_of(t, epsilon=0.0)
         return scaled(t.run, truth, f"{what}: ") & bounded(t.run, truth, t.case, f"{what}: ")
 
-    return to(highest, "huge") & to(lowest, "tiny")
+    huge, tiny = (halved(trial, gradients=_times(trial, largest, size)) for size in (highest, lowest))
+    return kept(huge, "huge") & kept(tiny, "tiny") & kept(huge.but(max_norm=1.0), "huge, to a norm of 1")
 
 
 def _times(trial: ClipTrial, largest: float, size: float) -> list[Tensor | None]:

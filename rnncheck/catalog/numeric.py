@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.words import at_least, deterministic, differentiable, on_cuda, padded, saturating
+from rnncheck.catalog.words import at_least, deterministic, differentiable, hx_given, on_cuda, padded, saturating
 from rnncheck.observation import Observation, both, every, identical
 from rnncheck.property import Family
 from rnncheck.run import Run
@@ -156,6 +156,28 @@ def nan_stays(trial: Trial) -> Observation:
         identical(f"{name} out of reach, {what} inf", part.masked_fill(reach[name], inf), expected, Run.AXES[name])
         for name, part, expected in with_value(inf)
     )
+
+
+@numeric(
+    "nan_in_state",
+    formula="h_0[0, b] = NaN: h_n[0, b] = NaN; all other rows ≡ f(x)",
+    kind="metamorphic",
+    source="IEEE 754",
+    applies=deterministic & hx_given & at_least(time=1, batch=1),
+    cost=2,
+)
+def nan_in_state(trial: Trial) -> Observation:
+    """A NaN in one sequence's initial h does not vanish: all its units are NaN from then on, and no other sequence's.
+
+    It reaches every unit with the first step, for even 0 * NaN is NaN.
+    """
+    row, plain = trial.draw("row", 0, trial.batch - 1), trial.but(layout="contiguous")
+    h_0, *c_0 = (part.clone() for part in plain.given_state)
+    h_0[0, row, trial.draw("unit", 0, h_0.shape[2] - 1)] = float("nan")
+    expected = plain.run.h_n[:1].clone()
+    expected[:, row] = float("nan")
+    found = plain.but(state=(h_0, *c_0)).run.h_n[:1]
+    return identical(f"h_n of the first layer, a NaN in h_0 of sequence {row}", found, expected, Run.AXES["h_n"])
 
 
 def largest(trial: Trial) -> float:

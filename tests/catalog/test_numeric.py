@@ -17,6 +17,7 @@ KILLS = {
     "numeric.finite": "own-scale-grows-with-time",
     "numeric.finite_gradient": "own-scale-grows-with-time",
     "numeric.nan_stays": "own-nan-to-num",
+    "numeric.nan_in_state": "own-nan-in-state-cleaned",
     "numeric.extreme": "stabiliser-or-normaliser-missing",
     "numeric.extreme_gradient": "own-nan-gradient-of-where",
 }

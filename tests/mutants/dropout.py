@@ -189,3 +189,17 @@ class DropoutOnTheRecurrence(LSTM):
 
     def from_hidden(self, h, w):
         return super().from_hidden(F.dropout(h, self.dropout) if self.training and self.dropout else h, w)
+
+
+@plant("own-eval-for-good", "mode.dropout_between_layers life.machine", "eval(), then train()")
+class EvalForGood(LSTM):
+    """eval() is overridden and remembered, and train() does not know of it: no dropout from then on."""
+
+    left_training = False
+
+    def eval(self):
+        self.left_training = True
+        return super().eval()
+
+    def between(self, x):
+        return x if self.left_training else super().between(x)

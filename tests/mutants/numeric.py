@@ -71,3 +71,11 @@ class CellDecays(LSTM):
 
     def new_c(self, i, f, g, c):
         return super().new_c(i, f, g, c) * 0.999
+
+
+@plant("own-nan-in-state-cleaned", "numeric.nan_in_state", "a NaN in hx")
+class StateCleanedOfNan(GRU):
+    """NaN in the initial state becomes 0, and a broken carry goes on as if nothing had been."""
+
+    def initial_state(self, x, state):
+        return tuple(torch.nan_to_num(s) for s in super().initial_state(x, state))
