@@ -29,6 +29,8 @@ BLOCK = 4
 """Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
 CHEAP = 2
 """Runs of a property that is checked on large cases too."""
+JUDGED = ("holds", "fails", "errored", "crashed", "hung")
+"""Outcomes of a case on which something was looked at."""
 COST_OF_A_CASE = 10
 """A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
 
@@ -105,6 +107,7 @@ class Docket:
     accounts: dict[str, Account] = field(default_factory=dict)
     seconds: float = 0.0
     done: int = 0
+    judged: int = 0
     planned: int = 0
     crashes: int = 0
     shown: list[Any] = field(default_factory=list)
@@ -151,6 +154,7 @@ class Docket:
         """
         self.seconds += done.seconds
         self.done += 0 if self.given_up else len(done.job.cases)
+        self.judged += 0 if self.given_up else len({place for place, outcome in done.outcomes if outcome.status in JUDGED})
         self.shown += done.job.cases if len(self.shown) < SHOWN else ()
         visited: set[int] = set()
         for place, outcome in done.outcomes:
@@ -174,12 +178,11 @@ class Docket:
         """Every verdict, in the order of the catalog."""
         ledger = self.ledger.to_json()
         verdicts = tuple(self.verdict(self.accounts[p.id]) for p in self.settings.properties if p.id in self.accounts)
-        cases = max((account.cases for account in self.accounts.values()), default=0)
         coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
         with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
         return SubjectReport(
-            self.subject.name, dict(self.subject.claims), self.seconds, max(cases, self.done), coverage, verdicts, shown
+            self.subject.name, dict(self.subject.claims), self.seconds, self.judged, coverage, verdicts, shown
         )
 
     def verdict(self, account: Account) -> Verdict:
