@@ -150,6 +150,18 @@ def every_output(trial: Trial) -> Observation:
     return every(using(chosen) for chosen in {*combinations(names, 1), pair})
 
 
+@gradient("one_result", formula="d <y, w> / d (x, hx, W) = float64 truth, so for h_n, c_n",
+          source="chainer/chainer#8037", kind="differential", needs=("load", "training"), applies=deterministic,
+          cost=3)  # fmt: skip
+def one_result(trial: Trial) -> Observation:
+    """The gradients of a loss of output, h_n or c_n alone are those of the equations."""
+    names = [name for name, _ in trial.run.parts()]
+    chosen = names[trial.draw("the result that the loss uses", 0, len(names) - 1)]
+    weights = only(trial.cotangents(), (chosen,))
+    truth = trial.gradient_budget(weights).truth
+    return agree(trial, trial.gradients(weights), truth, weights, times=1.0, why=f"loss of {chosen} alone: ")
+
+
 @gradient("any_requires_grad", formula="requires_grad of any subset: the others' .grad is None",
           kind="derivative", cost=30, source="frozen layers, fixed inputs", needs=TRAINING,
           applies=deterministic)  # fmt: skip

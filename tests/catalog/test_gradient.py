@@ -20,6 +20,7 @@ KILLS = {
     "gradient.penalty": "own-second-derivative-silently-wrong",
     "gradient.forward_mode": "own-wrong-jvp",
     "gradient.every_output": "unused-output-crash",
+    "gradient.one_result": "own-cell-gradient-needs-final-cell",
     "gradient.any_requires_grad": "own-frozen-layer-cuts-graph",
     "gradient.accumulates": "second-backward",
     "gradient.split": "last-step-gradient-only",

@@ -250,3 +250,17 @@ class ResetGateMissingInWeightGradient(HandGRU):
     """The candidate's rows of weight_hh and bias_hh get the gradient of the input's rows, without the reset gate."""
 
     scan = _ResetGateForgotten()
+
+
+class _CellGradientWithFinalOnly(LSTMScan):
+    def backward(self, d_y, d_final, x, running, states, gates, w):
+        d_x, d_state, d_w = super().backward(d_y, d_final, x, running, states, gates, w)
+        used = (d_final[1] != 0).any()
+        return d_x, (d_state[0], torch.where(used, d_state[1], 0)), d_w
+
+
+@plant("own-cell-gradient-needs-final-cell", "gradient.one_result", "c_0 given, a loss that does not use c_n")
+class CellGradientNeedsFinalCell(HandLSTM):
+    """The gradient of c_0 is there only if the loss uses c_n."""
+
+    scan = _CellGradientWithFinalOnly()
