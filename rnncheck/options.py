@@ -1,8 +1,10 @@
 """What people say to ``rnncheck.verify``, as what a campaign is told; each raises UsageError where it cannot be meant."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rnncheck.case import DTYPES
@@ -73,3 +75,14 @@ def seconds(budget: str | float) -> float:
     if match is None or float(match[1]) <= 0:
         raise UsageError(f"budget = {budget!r}, but should be a time such as 30s, 2m or 1h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def folder_of(path: str | Path, option: str) -> Path:
+    """A folder that can be written to or made; raises UsageError, before any work is done, where it cannot."""
+    folder = Path(path)
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"{option} = {str(path)!r} cannot be written: {there} is a file, but should be a folder")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"{option} = {str(path)!r} cannot be written: no permission to write in {there}")
+    return folder

@@ -13,7 +13,7 @@ from rnncheck.deviation import Deviation, declare
 from rnncheck.devices import asked_for, is_here
 from rnncheck.engine import Workshop, make_engine
 from rnncheck.environment import environment
-from rnncheck.options import bytes_of, dtypes_of, known, profile_of, properties_of, seconds
+from rnncheck.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
 from rnncheck.report.model import Report
 from rnncheck.settings import Settings
 from rnncheck.subject import Subject
@@ -72,7 +72,7 @@ def verify(
         budget=None if budget is None else seconds(budget),
         deviations=(*known(declare(deviations)), *resolve.known_deviations(subjects)),
         folder=None if folder is None else Path(folder),
-        repro=None if repro is None else Path(repro),
+        repro=None if repro is None else folder_of(repro, "repro"),
         environment=environment(),
         missing=tuple(name for name in required if not is_here(name)),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),

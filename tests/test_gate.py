@@ -157,6 +157,8 @@ def test_a_deviation_that_cannot_be_is_refused_in_code_too():
         ('[[tool.rnncheck.deviations]]\nproperty = "time.split"', "deviation 1 has no reason"),
         ('[[tool.rnncheck.deviations]]\nproperty = "time.split"\nreason = " "', "has no reason: say why"),
         (DEVIATION + 'case = "gone.json"', "gone.json: no such file"),
+        (RIGHT + 'repro = "mine.py"', "mine.py' cannot be written: "),
+        (RIGHT + 'repro = "mine.py/scripts"', "mine.py is a file, but should be a folder"),
         ("= 3", "is not TOML"),
         (RIGHT + 'baseline = "gone.json"', "gone.json' cannot be read"),
         (RIGHT + 'baseline = "mine.py"', "is not a JSON report"),
