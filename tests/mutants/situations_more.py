@@ -208,3 +208,28 @@ def compiled(new):
 
 for _name in ("large_values", "batches", "transforms", "meta", "compiled"):
     SITUATIONS[_name] = SITUATIONS.pop(_name)  # the slow ones last
+
+
+@situation
+def eval_then_training(new):
+    """Put into eval by eval(), and back."""
+    layer = new(num_layers=2, dropout=0.5)
+    layer.eval()
+    layer.train()
+    torch.manual_seed(1)
+    yield from results(layer, x_of())
+
+
+@situation
+def nan_in_the_state(new):
+    layer = new()
+    hx = hx_of(layer)
+    flat(hx)[0][0, 1, 0] = torch.nan
+    yield from results(layer, x_of(), hx)
+
+
+@situation
+def gradients_of_the_output_alone(new):
+    layer, x = new(), x_of()
+    hx = hx_of(layer, requires_grad=True)
+    yield from torch.autograd.grad(results(layer, x, hx)[0].sum(), flat(hx))
