@@ -145,8 +145,8 @@ def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noi
         spread = Strand(torch.maximum(spread.output, doubt), torch.maximum(spread.h_n, end), None)
     own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
     slopes = scene.spread(flow.variance, _before(spread.output, reverse), own, sizes)
-    if rectifies:  # no slope but 0 and 1
-        slopes = torch.zeros_like(slopes)
+    if isinstance(jitter, Kinks):  # no slope but 0 and 1
+        slopes = jitter.slopes
     over = exact.output.abs() + margin(count) * spread.output.sqrt() > sizes.rounding.overflow
     slopes = slopes.masked_fill(over.any(-1).squeeze(1), torch.inf)
     if valid is not None:

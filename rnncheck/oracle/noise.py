@@ -125,23 +125,34 @@ class Jitter(Through):
 
 
 class Kinks(Jitter):
-    """The same for rectifiers. What is within rounding of a rectifier's kink is off in some copies, so that few show its
-    error; but a rectified number is never off by more than the number itself, whose variance is kept in `doubt`.
+    """The same for rectifiers, of which some are within rounding of their kink.
+
+    Such a one is off in some copies, so that few show its error; but a rectified number is never off by more than the number
+    itself, whose variance is kept in `doubt`, (time, 1, batch, hidden). And the errors of earlier steps go through as many
+    units as are on: with n on and k in doubt, each of which is on in half of the cases, the logarithm of the root mean square
+    that goes through has the variance k / 16 / (n + k / 2)², kept in `slopes`, (time, batch).
     """
 
     def of(self, before: Tensor, underflow: float) -> "Kinks":
         """These kinks; before: the truth in front of the rectifiers, (time, 1, batch, hidden)."""
         self.before, self.underflow, self.doubt = before, underflow, torch.zeros_like(before)
+        self.slopes = before.new_zeros(before.shape[0], before.shape[2])
         return self
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = super().__call__(place, time, value)
         if place == "a":
-            true, count = self.before[time], self.copies.count
-            spread = variance(true, value[0], count)
-            doubtful = true.abs() <= margin(count) * pooled(spread) + self.underflow
-            self.doubt[time] = torch.where(doubtful, spread, 0.0)
+            self._look(time, value[0])
         return value
+
+    def _look(self, time: int, copies: Tensor) -> None:
+        true, count = self.before[time], self.copies.count
+        spread = variance(true, copies, count)
+        doubtful = true.abs() <= margin(count) * pooled(spread) + self.underflow
+        self.doubt[time] = torch.where(doubtful, spread, 0.0)
+        doubtful &= spread > 100 * self.underflow**2  # at rest at 0, where nothing switches it
+        k, n = doubtful.sum(-1)[0], ((true > 0) & ~doubtful).sum(-1)[0]
+        self.slopes[time] = k / 16 / (n + k / 2).clamp(min=0.5).square()
 
 
 def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:

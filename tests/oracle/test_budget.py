@@ -177,6 +177,20 @@ def test_a_rectifier_that_is_just_off_may_be_as_wrong_as_one_that_is_just_on(rev
         assert float(found.allowed.output[1, 0].max()) < 1e-30  # padding stays exact
 
 
+def test_where_rectifiers_are_in_doubt_errors_may_take_other_ways():
+    """A long float16 network whose units switch all the time is given more room than one whose units stay on."""
+    config, room = Config("RNN_RELU", 3, 7), []
+    for bias in (0.0, 60.0):  # no unit near its kink
+        data = generic(config, torch.float16, time=60, seed=1)
+        parameters = {name: (value / 4 if name == "weight_hh_l0" else value) for name, value in data.parameters.items()}
+        parameters["bias_ih_l0"] = parameters["bias_ih_l0"] + bias
+        found = budget(config, parameters, data.x, data.h_0, None, None, rounding=ROUNDINGS["float16"], seed=0)
+        plain = loop(replace(data, parameters=parameters), Style())
+        assert found.used(plain) < 1
+        room.append(float((found.allowed.output / found.truth.output.abs().amax(-1, keepdim=True)).median()))
+    assert room[0] > 1.5 * room[1]
+
+
 def test_nothing_is_said_where_autocast_overflows_an_operand():
     data = generic(Config("GRU", 4, 3))
     x = data.x.clone()
