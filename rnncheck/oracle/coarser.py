@@ -105,9 +105,9 @@ def _left(answer: Answer, candidate: Coarser) -> float:
     assert candidate.change is not None
     if not float(_share(answer, candidate.model).max()) <= 1:
         return math.inf
-    off = answer.off
-    rest = (answer.values - flat(candidate.change(answer.asked).solve()))[off]
-    return float(rest.square().mean() / answer.error[off].square().mean())
+    imitated = flat(candidate.change(answer.asked).solve())
+    off = answer.off | ((imitated - answer.truth).abs() > answer.allowed)  # what it would get wrong, and the subject does not
+    return float((answer.values - imitated)[off].square().mean() / answer.error[off].square().mean())
 
 
 def imitated(answer: Answer, more: Sequence[Answer] = ()) -> str | None:

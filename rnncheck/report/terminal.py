@@ -124,9 +124,10 @@ def _message(name: str, alike: list[Verdict]) -> str:
     return "\n".join([failure_text(name, first), *([f"  likewise: {', '.join(v.property for v in others)}"] if others else [])])
 
 
-def _tells_little(verdict: Verdict) -> tuple[bool, bool, bool]:
-    """False before True: a failure with a diagnosis, one with a place, any other, what was raised."""
-    return verdict.verdict == "errored", verdict.diagnosis is None, verdict.location is None
+def _tells_little(verdict: Verdict) -> tuple[bool, ...]:
+    """False before True: a failure with a diagnosis, one with a place, any other, wrong input accepted, what was raised."""
+    refusal = verdict.property.startswith("reject.")
+    return verdict.verdict == "errored", refusal, verdict.diagnosis is None, verdict.location is None
 
 
 def summary(report: Report) -> Text:
