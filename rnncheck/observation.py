@@ -72,7 +72,7 @@ class Comparison:
         allowed = float(torch.as_tensor(self.allowed).expand(ratios.shape)[at])
         return (
             f"{self.what}: {int(wrong.sum())} of {ratios.numel()} elements differ; worst at ({where}): "
-            f"{_number(actual)}, but should be {_number(expected)}; {_allowed(actual, expected, allowed)}"
+            f"{_number(actual)}, but should be {_number(expected)}{_allowed(actual, expected, allowed)}"
         )
 
 
@@ -81,9 +81,12 @@ def _number(value: float | bool) -> str:
 
 
 def _allowed(actual: float, expected: float, allowed: float) -> str:
+    """How far off and how far is allowed, which a truth value has not."""
+    if isinstance(actual, bool):
+        return ""
     error = abs(actual - expected)
     off = "not comparable" if isnan(error) else f"off by {error:.3g}"
-    return f"{off}, allowed {allowed:.3g}" if allowed else f"{off}, allowed none (must be equal)"
+    return f"; {off}, allowed {allowed:.3g}" if allowed else f"; {off}, allowed none (must be equal)"
 
 
 @dataclass(frozen=True)
