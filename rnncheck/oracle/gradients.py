@@ -215,7 +215,7 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes, count: in
 def _overflows(truth: Tensor, copies: Tensor, sizes: Sizes, count: int) -> Tensor:
     """(batch,): whether a row has a value that may exceed the dtype's range."""
     sigma = pooled(variance(truth, copies, count))
-    over = truth.abs() + margin(count) * sigma > sizes.rounding.overflow
+    over = ~(truth.abs() + margin(count) * sigma <= sizes.rounding.overflow)  # NaN where a part of a sum may overflow
     return over.squeeze(-3).any(-1).flatten(0, -2).any(0)
 
 

@@ -127,3 +127,15 @@ def test_half_precision_gradients_that_overflow_are_undecided(name):
     found = gradient_budget(*data.arguments, cotangents, rounding=rounding, seed=0)
     assert found.used(gradients(torch_nn, data, cotangents)) <= 1
     assert found.allowed["input"].isinf().any() == (name == "float16")
+
+
+def test_nothing_is_said_of_a_row_whose_forward_pass_may_overflow_in_part():
+    """60000 + 60000 - 60000 is finite in one order only; a rectifier hides it from the gradients."""
+    config = Config("RNN_RELU", 3, 2, bias=False)
+    parameters = {name: torch.zeros(shape, dtype=torch.float16) for name, shape in config.parameter_shapes().items()}
+    parameters["weight_ih_l0"][0] = torch.tensor([60.0, 60.0, -60.0])
+    parameters["weight_hh_l0"].fill_(0.5)
+    x = torch.tensor([1000.0, 1.0], dtype=torch.float16)[None, :, None].repeat(2, 1, 3)
+    data = Data(config, torch.float16, parameters, x, torch.zeros(1, 2, 2, dtype=torch.float16), None, None)
+    found, _ = asked(data)
+    assert bool(found.allowed["input"][:, 0].isinf().all()) and bool(found.allowed["input"][:, 1].isfinite().all())
