@@ -14,6 +14,7 @@ from rnncheck.faces.agreement import agrees_with, settle
 from rnncheck.faces.conformance import Conformance, parametrize
 from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, unit_interval
 from rnncheck.faces.watch import watch
+from rnncheck.replay import check_case
 from rnncheck.report import Failed, Report
 from rnncheck.subject import Subject
 from rnncheck.verify import verify
@@ -29,6 +30,7 @@ __all__ = [
     "UsageError",
     "agrees_with",
     "bounded",
+    "check_case",
     "checked",
     "norm_at_most",
     "parametrize",

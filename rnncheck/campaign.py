@@ -14,7 +14,7 @@ from rnncheck.docket import Account, Docket
 from rnncheck.engine.signals import termination_interrupts
 from rnncheck.engine.work import Done, Engine, Job
 from rnncheck.report.model import Report
-from rnncheck.repro import Runs
+from rnncheck.repro import Runs, snippet, snippet_name
 from rnncheck.settings import PROFILES, Profile, Settings
 from rnncheck.subject import Subject
 
@@ -181,6 +181,7 @@ class Campaign:
                         account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
                     )
                     account.stored = self._write(item) or account.stored
+                self._write_test(docket, account)
                 if self._write_script(docket, account) and account.script is not None:
                     running.append((account, runs.start(account.script)))
                 self.progress(f"shrinking {account.prop.id}", 0, 0)
@@ -211,8 +212,7 @@ class Campaign:
         if text is None:
             account.alone = "no standalone script: the failure cannot be written down as a few calls"
             return False
-        name = store.file_name(account.prop.id, docket.subject.name, ".py")
-        file = self.settings.repro / (name if account.stored is None else f"{account.stored.stem}.py")
+        file = self.settings.repro / f"{_stem(docket, account)}.py"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -221,6 +221,22 @@ class Campaign:
             return False
         account.script = file
         return True
+
+    def _write_test(self, docket: Docket, account: Account) -> None:
+        """Write the pytest test of the smallest case, where there is one."""
+        if self.settings.repro is None or account.shrunk is None or account.shrunk.shrunk is None:
+            return
+        text = snippet(docket.subject, account.prop.id, account.shrunk.shrunk.case)
+        if text is None:
+            return
+        file = self.settings.repro / snippet_name(_stem(docket, account))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            account.alone = f"no regression test: it could not be written: {error}"
+            return
+        account.test = file
 
     def report(self) -> Report:
         """What is known by now."""
@@ -246,3 +262,9 @@ class Campaign:
             if d.sure and d.case is None and (account := docket.accounts.get(d.property)) is not None
             and account.cases and account.deviated is None and account.failed is None
         ]  # fmt: skip
+
+
+def _stem(docket: Docket, account: Account) -> str:
+    """How the files of this failure are called, but for the suffix."""
+    name = store.file_name(account.prop.id, docket.subject.name, "")
+    return name if account.stored is None else account.stored.stem

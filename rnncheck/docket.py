@@ -49,6 +49,7 @@ class Account:
     shrunk: Done | None = None
     stored: Path | None = None
     script: Path | None = None
+    test: Path | None = None
     alone: str | None = None
     refused: str | None = None
     missed: str | None = None
@@ -215,6 +216,7 @@ class Docket:
             course=outcome.course,
             stored=None if account.stored is None else str(account.stored),
             repro=None if account.script is None else str(account.script),
+            regression_test=None if account.test is None else str(account.test),
         )
         if account.shrunk is not None and account.shrunk.shrunk is not None:
             smallest, explanation = account.shrunk.shrunk, account.shrunk.explanation

@@ -58,6 +58,7 @@ class Verdict:
     diagnosis:   the change under which the subject would agree
     case:        the minimal failing case
     repro:       where the standalone script lies
+    regression_test: where the pytest test of that case lies
     reason:      why it deviates, is not claimed, was not reached; the traceback's last lines where it raised
     irrelevant:  the fields of the minimal case that could as well be anything else
     stored:      the file that ``rnncheck replay`` takes
@@ -83,6 +84,7 @@ class Verdict:
     by_dtype: Mapping[str, float] | None = None
     course: Course | None = None
     elsewhere: bool = False
+    regression_test: str | None = None
 
     @builtins.property
     def red(self) -> bool:

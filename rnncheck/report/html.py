@@ -113,7 +113,8 @@ def _row(subject: str, verdict: Verdict, dtypes: Sequence[str], texts: _Texts) -
         "gist": _gist(verdict) if verdict.red else "",
         "course": plots.course(verdict.course) if verdict.red and texts.left else None,
         "case": texts.clip(_case(verdict), verdict.stored or "the JSON report") if verdict.red else "",
-        "script": texts.clip(_script(verdict), verdict.repro or "") if verdict.red else "",
+        "script": texts.clip(_text(verdict.repro), verdict.repro or "") if verdict.red else "",
+        "test": texts.clip(_text(verdict.regression_test), verdict.regression_test or "") if verdict.red else "",
     }
 
 
@@ -134,8 +135,8 @@ def _case(verdict: Verdict) -> str:
     return "" if verdict.case is None else json.dumps(verdict.case.to_json(), default=str)
 
 
-def _script(verdict: Verdict) -> str:
-    """The standalone script, where there is one that can be read."""
-    if verdict.repro is None or not (file := Path(verdict.repro)).is_file():
+def _text(path: str | None) -> str:
+    """The text of a standalone script or test, where there is one that can be read."""
+    if path is None or not (file := Path(path)).is_file():
         return ""
     return file.read_text(encoding="utf-8", errors="replace")

@@ -42,4 +42,6 @@ def failure_text(subject: str, verdict: Verdict) -> str:
     if verdict.stored:
         script = f"     script: {verdict.repro}" if verdict.repro else ""
         lines.append(f"  again: rnncheck replay {verdict.stored}{script}")
+    if verdict.regression_test:
+        lines.append(f"  regression test: {verdict.regression_test}")
     return clean("\n".join(lines))

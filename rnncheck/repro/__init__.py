@@ -2,5 +2,6 @@
 
 from rnncheck.repro.run import Runs, reproduces
 from rnncheck.repro.script import deadly_script, script
+from rnncheck.repro.snippet import snippet, snippet_name
 
-__all__ = ["Runs", "deadly_script", "reproduces", "script"]
+__all__ = ["Runs", "deadly_script", "reproduces", "script", "snippet", "snippet_name"]
