@@ -27,7 +27,7 @@ SEEN_WITH = "2.13."
 
 @dataclass(frozen=True)
 class Known:
-    """A deviation of something of torch's own; whoever subclasses or copies it answers for themselves."""
+    """A deviation of something of torch's own, and of subclasses that leave its methods alone; a copy answers for itself."""
 
     of: Callable[..., Any]
     deviation: Deviation
@@ -108,11 +108,34 @@ KNOWN: tuple[Known, ...] = (
 )  # fmt: skip
 
 
+FREE = {
+    "__init__", "__repr__", "extra_repr", "__doc__", "__module__", "__dict__", "__weakref__", "__annotations__",
+    "__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__",
+}  # fmt: skip
+"""What a class has of its own, or may have, without another computation."""
+
+
 def known_deviations(subjects: Sequence[Subject]) -> list[Deviation]:
-    """The deviations of those subjects that are torch's own, each in the name of its subject."""
-    pairs = [(subject, known.deviation) for subject in subjects for known in KNOWN if known.of is target_of(subject)]
-    seen = torch.__version__.startswith(SEEN_WITH)
-    return [replace(said, subject=one.name, case=said.case if seen else None, sure=seen) for one, said in pairs]
+    """The deviations of those subjects that are torch's own, each in the name of its subject.
+
+    A subclass that computes and checks by torch's own methods has them as well; it need not show each of them.
+    """
+    pairs = [(subject, known) for subject in subjects for known in KNOWN if computes_as(target_of(subject), known.of)]
+    return [_said(subject, known) for subject, known in pairs]
+
+
+def _said(subject: Subject, known: Known) -> Deviation:
+    seen = known.of is target_of(subject) and torch.__version__.startswith(SEEN_WITH)
+    return replace(known.deviation, subject=subject.name, case=known.deviation.case if seen else None, sure=seen)
+
+
+def computes_as(target: Any, of: Any) -> bool:
+    """Whether it is this one, or a subclass that overrides nothing of it but ``__init__`` and how it is printed."""
+    if target is of or not (isinstance(target, type) and isinstance(of, type) and issubclass(target, of)):
+        return target is of
+    own = {name for kind in target.__mro__[: target.__mro__.index(of)] for name in vars(kind)}
+    hidden = {name for name in own if name.startswith("_") and not name.endswith("__")}  # may stand for what torch sets itself
+    return not hidden and not (own & set(dir(of))) - FREE
 
 
 def target_of(subject: Subject) -> Any:

@@ -61,15 +61,56 @@ def test_they_are_given_under_the_name_of_their_subject():
     assert "agree.vmap" in {deviation.property for deviation in found}
 
 
-def test_an_instance_of_torchs_has_them_and_a_subclass_has_not():
-    class Own(nn.LSTM):
-        pass
+def properties(target):
+    return {deviation.property for deviation in known_deviations(subjects(target))}
 
-    def properties(target):
-        return {deviation.property for deviation in known_deviations(subjects(target))}
 
+class Named(nn.LSTM):
+    """A subclass with a constructor and a method of its own; it computes as torch's does."""
+
+    calls = 0
+
+    def __init__(self, *args, name="", **options):
+        super().__init__(*args, **options)
+        self.name = name
+
+    def size(self):
+        return self.hidden_size
+
+
+class Checking(nn.LSTM):
+    def check_forward_args(self, input, hidden, batch_sizes):
+        super().check_forward_args(input, hidden, batch_sizes)
+
+
+class FromMixin(Checking, Named):
+    pass
+
+
+class OwnWeights(nn.LSTM):
+    @property
+    def _flat_weights(self):
+        return []
+
+
+def test_an_instance_of_torchs_has_them():
     assert properties(nn.LSTM(2, 3)) == properties(nn.LSTM) != set()
-    assert properties(Own) == properties("rnncheck.clip.clip_grad_norm_") == set()
+
+
+def test_a_subclass_has_them_as_long_as_it_overrides_nothing():
+    assert properties(Named) == properties(nn.LSTM)
+    assert all(said.case is None and not said.sure for said in known_deviations(subjects(Named)))
+
+
+@pytest.mark.parametrize("target", [Checking, FromMixin, OwnWeights, "rnncheck.clip.clip_grad_norm_"])
+def test_others_answer_for_themselves(target):
+    assert properties(target) == set()
+
+
+def test_what_a_subclass_inherits_is_no_failure():
+    options = {"engine": "inline", "max_examples": 12, "properties": "reject.hx_dtype"}
+    assert verify(Named, **options).exit_code == 0
+    assert verify(Checking, **options).exit_code == 1
 
 
 def test_on_a_torch_that_was_not_looked_at_the_cases_are_not_replayed(monkeypatch):
