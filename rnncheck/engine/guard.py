@@ -78,9 +78,12 @@ def flags() -> dict[str, Any]:
 
 
 @contextmanager
-def preserved() -> Iterator[None]:
-    """Afterwards every flag, and the global random state of the CPU, is as it was before."""
-    before, random = flags(), torch.default_generator.get_state()
+def preserved(known: dict[str, Any] | None = None) -> Iterator[None]:
+    """Afterwards every flag, and the global random state of the CPU, is as it was before.
+
+    ``known``: the flags, where they were read just before (reading them costs as much as a small property).
+    """
+    before, random = flags() if known is None else known, torch.default_generator.get_state()
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from rnncheck.engine.guard import preserved
+from rnncheck.engine.guard import flags, preserved
 from rnncheck.explain import Explanation, explain
 from rnncheck.judge import judge, rehearse, trial_of
 from rnncheck.property import Property
@@ -127,16 +127,17 @@ class Workshop:
             reason = f"the case cannot be built here: {type(error).__name__}: {error}"
             yield from (Outcome(name, "not_reached", reason=reason) for name in names)
             return
-        with preserved():
+        before = flags()
+        with preserved(before):
             rehearse(trial)
         for name in names:
             if time.perf_counter() > deadline:
                 return
-            yield self._check(name, trial, place, watch)
+            yield self._check(name, trial, place, watch, before)
 
-    def _check(self, name: str, trial: Any, place: int, watch: Watch) -> Outcome:
+    def _check(self, name: str, trial: Any, place: int, watch: Watch, before: dict[str, Any] | None = None) -> Outcome:
         watch.before(place, name)
-        with preserved():
+        with preserved(before):
             return judge(self.catalog[name], trial)
 
     def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
