@@ -1,5 +1,6 @@
 """Derivatives against differences: (f(v + e d) - f(v - e d)) / 2e in float64, on data where differences are exact enough."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ from rnncheck.observation import Observation, every, near
 from rnncheck.trial import Trial, subject_at_work
 
 STEP = 1e-5
-"""How far the data is moved: differences err by the square of it, and by the roundoff of the value over it."""
+"""How far the data is moved, all of it together: differences err by the square of it, and by the roundoff of the value over it."""
 
 
 def in_double(trial: Trial) -> Trial:
@@ -62,12 +63,13 @@ def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], 
 
     def along(group: str, names: list[str]) -> Observation:
         slope = sum((_dot(g, directions[name]) for name in names if (g := gradients[name]) is not None), torch.zeros(()))
-        with _moved(leaves, directions, names, STEP):
+        step = STEP / max(1.0, math.hypot(*(float(directions[name].norm()) for name in names)))
+        with _moved(leaves, directions, names, step):
             above = value(trial, leaves).detach()
-        with _moved(leaves, directions, names, -STEP):
+        with _moved(leaves, directions, names, -step):
             below = value(trial, leaves).detach()
         allowed = STEP * (slope.abs() + at.detach().abs() + 1e-9)
-        return near(f"slope of the {what} along {group}", slope.detach(), (above - below) / (2 * STEP), allowed)
+        return near(f"slope of the {what} along {group}", slope.detach(), (above - below) / (2 * step), allowed)
 
     return every(along(group, names) for group, names in groups.items() if names)
 
