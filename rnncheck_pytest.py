@@ -6,6 +6,7 @@ checks, so this one imports nothing of rnncheck until a test asks for it.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +29,16 @@ def conformance(request: pytest.FixtureRequest) -> Any:
         )
     given = {name: request.config.getoption(f"--rnncheck-{name}") for name in ("profile", "budget", "device")}
     said = {name: value for name, value in given.items() if value is not None}
-    options = dict(request.param.options) | said
+    options = {"folder": _folder(request.config)} | dict(request.param.options) | said
     if "profile" in said:
         options.pop("max_examples", None)
     return replace(request.param, options=options)
+
+
+def _folder(config: pytest.Config) -> Path:
+    """Where failing cases are kept: ``.rnncheck`` of the root folder, as it is called from here."""
+    folder, here = config.rootpath / ".rnncheck", config.invocation_params.dir
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 @pytest.hookimpl(wrapper=True)

@@ -54,3 +54,18 @@ def test_an_item_by_its_name(run):
 def test_a_device_that_is_not_here_is_a_visible_skip(run):
     code, said = run("--rnncheck-device", "cuda")
     assert code == 0 and "4 skipped" in said and "there is no device cuda here" in said
+
+
+def test_a_failing_case_is_kept_and_the_message_says_how_to_run_it_again(run, tmp_path):
+    code, said = run("-k", "layer.stack")
+    (file,) = (tmp_path / ".rnncheck" / "failing").glob("*.json")
+    assert code == 1 and f"again: rnncheck replay .rnncheck/failing/{file.name}" in said
+    command = [sys.executable, "-m", "rnncheck", "replay", str(file)]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 1 and "layer.stack does not hold for" in again.stdout
+
+
+def test_none_is_kept_where_none_is_wanted(run, tmp_path):
+    (tmp_path / "test_mine.py").write_text(TESTS.replace('engine="inline"', 'engine="inline", folder=None'))
+    assert run("-k", "layer.stack")[0] == 1
+    assert not (tmp_path / ".rnncheck").exists()

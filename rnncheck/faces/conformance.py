@@ -58,7 +58,8 @@ def parametrize(
     """A pytest mark: the decorated test gets ``conformance``, once for each property; call ``conformance.check()``.
 
     deviations: property -> reason; such an item is expected to fail, and fails if it no longer does
-    options: those of rnncheck.verify; by default 40 cases an item, in isolated workers
+    options: those of rnncheck.verify; by default 40 cases an item, in isolated workers, and failing cases are kept under
+            ``.rnncheck`` in pytest's root folder (folder=None keeps none)
 
     Raises UsageError if a property or a deviation names nothing. Needs pytest (``rnncheck[pytest]``).
     """
