@@ -144,6 +144,8 @@ def main() -> None:
             closer = Model(layer, 8)
             train(closer, pairs)
             closing.append((f"{where}.{name}", closes(closer, unseen)))
+    print("The longer n-grams know the text's short contexts by heart; the layers are small and saw so little of it within")
+    print("these two minutes that they predict the next letter less well. What lies further back only they remember:")
     print(f"a bracket closed as it was opened {gap} letters before (1.00 = always, 0.50 = guessing)")
     ngram = NGram(5, 8, [row for batch in pairs for row in batch.tolist()])
     right = [ngram.probability(row[:-1], row[-1]) > ngram.probability(row[:-1], 5 - row[-1]) for row in unseen.tolist()]
