@@ -2,7 +2,6 @@
 
 import re
 from math import isfinite
-from pprint import pformat
 from typing import Any
 
 from rnncheck.subject import Subject
@@ -11,7 +10,9 @@ TEMPLATE = '''"""{title}"""
 
 import rnncheck
 
-CASE = {case}
+CASE = {{
+{case}
+}}
 
 
 def test_{name}():
@@ -26,7 +27,7 @@ def snippet(subject: Subject, property: str, case: Any) -> str | None:
         return None
     return TEMPLATE.format(
         title=f"{property}: a case on which it did not hold.",
-        case=pformat(data, width=120, sort_dicts=False),
+        case="\n".join(f"    {key!r}: {value!r}," for key, value in data.items()),
         name=_word(f"{property}_{_last(subject.name)}"),
         target=subject.name.partition(" on ")[0],  # the case says on which device
         property=property,
