@@ -32,3 +32,4 @@ FILES = {
 }
 for _file in chain(*FILES.values()):
     import_module(f"{__name__}.{_file}")
+import_module(f"{__name__}.correct_more")
