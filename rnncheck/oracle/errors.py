@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Layer
+from rnncheck.oracle.noise import SATURATED
 from rnncheck.oracle.scene import Scene
 from rnncheck.oracle.sizes import Sizes, times
 
@@ -29,6 +30,11 @@ def _sums(scene: Scene, sizes: Sizes, layer: Layer, a: Tensor) -> Errors:
     return {"x": sizes.error(x, scene.part), "a": sizes.error(back, rec, a)}
 
 
+def _gates(sizes: Sizes, s: Tensor) -> Errors:
+    """Of the sigmoids; and what those lose that round to 1, under a name of its own."""
+    return {"s": sizes.error(sizes.gate(s)), SATURATED: sizes.saturated(s)}
+
+
 def _rnn(scene: Scene, sizes: Sizes) -> Errors:
     layer, a, h = scene.layer, scene.trace["a"], scene.trace["h"]
     return {**_sums(scene, sizes, layer, a), "h": sizes.error(sizes.tanh(h), h)}
@@ -42,8 +48,7 @@ def _lstm(scene: Scene, sizes: Sizes) -> Errors:
     cell = sizes.tanh(i * g) + sizes.stored(f * before, i * g) + (sizes.cell * c).square()
     product = o * c.tanh()
     h = sizes.tanh(product) + sizes.stored(product)
-    gates = sizes.error(sizes.gate(trace["s"]))
-    errors = {**_sums(scene, sizes, layer, trace["a"]), "s": gates, "c": sizes.error(cell, c)}
+    errors = {**_sums(scene, sizes, layer, trace["a"]), **_gates(sizes, trace["s"]), "c": sizes.error(cell, c)}
     if layer.p is None:
         return errors | {"h": sizes.error(h)}
     projected = sizes.product(trace["m"], layer.p, trace["h"]) + sizes.stored(trace["h"])
@@ -68,8 +73,7 @@ def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
     candidate = into[2] + sizes.stored(reset, an)
     x = torch.cat([gates, candidate[None]])
     sums = torch.cat([a, an[None]])
-    gates = sizes.error(sizes.gate(trace["s"]))
-    errors = {"x": sizes.error(x, part, sums), "rec": sizes.error(back, rec), "s": gates}
+    errors = {"x": sizes.error(x, part, sums), "rec": sizes.error(back, rec), **_gates(sizes, trace["s"])}
     return {**errors, "h": _gru_state(scene, sizes, z)}
 
 
@@ -84,7 +88,7 @@ def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
     through = times(sizes.stored(r * scene.h), un.square())
     candidate = sizes.product(r * scene.h, un, rec_n, onto=part[2]) + through + sizes.stored(rec_n, an)
     sums = {"x": sizes.error(into, part), "a": sizes.error(gates, a), "an": sizes.error(candidate, an)}
-    return {**sums, "s": sizes.error(sizes.gate(trace["s"])), "h": _gru_state(scene, sizes, z)}
+    return {**sums, **_gates(sizes, trace["s"]), "h": _gru_state(scene, sizes, z)}
 
 
 def together(errors: Errors) -> Errors:

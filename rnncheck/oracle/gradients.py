@@ -20,7 +20,7 @@ from rnncheck.config import Config
 from rnncheck.oracle.backward import backward_of, input_variance
 from rnncheck.oracle.budgets import longest
 from rnncheck.oracle.errors import errors_of, together
-from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape, random_like
+from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape, random_like, slopes_in_doubt
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
 from rnncheck.oracle.problem import Problem, at_last, checked
@@ -199,17 +199,32 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes, count: in
     tau = torch.zeros(problem.x.shape[2], dtype=torch.float64, device="cpu")
     lost = torch.zeros_like(tau, dtype=torch.bool)
     for i in range(len(problem.layers)):
-        if problem.config.mode != "RNN_RELU":
-            for place in ("a", "an"):
-                if place in exact.traces[i].values:
-                    a = exact.traces[i][place]
-                    spread = sizes.unsaturated(a, variance(a, noisy.traces[i][place], count)).mean(dim=-1)
-                    tau += spread.squeeze(-2).flatten(0, -2).sum(0) / (len(a) if a.dim() > 4 else 1)
+        slopes = _of_rectifiers if problem.config.mode == "RNN_RELU" else _of_gates
+        tau += slopes(exact.traces[i], noisy.traces[i], sizes, count)
         for place, grad in exact.grads[i].items():
             lost |= _overflows(grad, noisy.grads[i][place], sizes, count)
         for place in exact.traces[i].values:
             lost |= _overflows(exact.traces[i][place], noisy.traces[i][place], sizes, count)
     return margin(count) * stretch(tau, count).masked_fill(lost, torch.inf)[:, None]
+
+
+def _of_gates(exact: Trace, noisy: Trace, sizes: Sizes, count: int) -> Tensor:
+    """(batch,): the variance of all steps' pre-activations, in the mean over gates and units."""
+    total = torch.zeros((), dtype=torch.float64, device="cpu")
+    for place in ("a", "an"):
+        if place in exact.values:
+            a = exact[place]
+            spread = sizes.unsaturated(a, variance(a, noisy[place], count)).mean(dim=-1)
+            total = total + spread.squeeze(-2).flatten(0, -2).sum(0) / (len(a) if a.dim() > 4 else 1)
+    return total
+
+
+def _of_rectifiers(exact: Trace, noisy: Trace, sizes: Sizes, count: int) -> Tensor:
+    """(batch,): that of the logarithm of what goes through, over all steps (noise.Kinks)."""
+    a = exact["a"][0]
+    sigma = pooled(variance(a, noisy["a"][0], count))
+    doubtful = (a.abs() <= margin(count) * sigma) & (sigma > 10 * sizes.rounding.underflow)
+    return slopes_in_doubt(a > 0, doubtful).squeeze(1).sum(0)
 
 
 def _overflows(truth: Tensor, copies: Tensor, sizes: Sizes, count: int) -> Tensor:

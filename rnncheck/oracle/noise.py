@@ -14,6 +14,8 @@ from rnncheck.oracle.twins import Twins
 Rhythm = Sequence[Mapping[int, Tensor]]
 """For each time step: number -> which rows (batch, 1) make the same rounding errors at all steps of that number."""
 
+SATURATED = "saturated"
+"""Among the errors, what gates lose that round to 1: a gate that keeps a state does so at every step, in one direction."""
 _SPAN = 1 << 13
 
 
@@ -101,6 +103,8 @@ class Jitter(Through):
         self.factors: dict[int, Tensor] = {}
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
         self.numbers = {place: Numbers(tape, rhythm, copies, twins.get(place)) for place in errors}
+        lost = errors.get(SATURATED)
+        self.lasting = tape.place() if lost is not None and bool(lost.any()) else None
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = self.inner(place, time, value)
@@ -110,7 +114,13 @@ class Jitter(Through):
         if errors is None:
             return value
         error = errors[time]
-        return torch.addcmul(value, error, self.numbers[place].at(time, error))
+        value = torch.addcmul(value, error, self.numbers[place].at(time, error))
+        return value if place != "s" or self.lasting is None else self._with_lasting(time, value)
+
+    def _with_lasting(self, time: int, gates: Tensor) -> Tensor:
+        """What saturated gates lose, with one number for each unit and copy at all steps."""
+        assert self.lasting is not None
+        return torch.addcmul(gates, self.errors[SATURATED][time], self.tape.window(self.lasting, gates.shape))
 
     def _factor(self, value: Tensor) -> Tensor:
         """(copies, 1, size): a weight is rounded, and operands are cut off, the same way at every step.
@@ -124,13 +134,19 @@ class Jitter(Through):
         return self.factors[kind]
 
 
+def slopes_in_doubt(on: Tensor, doubtful: Tensor) -> Tensor:
+    """The variance of the logarithm of what goes through rectifiers, (…, units): k / 16 / (n + k / 2)²."""
+    k, n = doubtful.sum(-1), (on & ~doubtful).sum(-1)
+    return k / 16 / (n + k / 2).clamp(min=0.5).square()
+
+
 class Kinks(Jitter):
     """The same for rectifiers, of which some are within rounding of their kink.
 
     Such a one is off in some copies, so that few show its error; but a rectified number is never off by more than the number
     itself, whose variance is kept in `doubt`, (time, 1, batch, hidden). And the errors of earlier steps go through as many
     units as are on: with n on and k in doubt, each of which is on in half of the cases, the logarithm of the root mean square
-    that goes through has the variance k / 16 / (n + k / 2)², kept in `slopes`, (time, batch).
+    that goes through has a variance, kept in `slopes`, (time, batch).
     """
 
     def of(self, before: Tensor, underflow: float) -> "Kinks":
@@ -151,8 +167,7 @@ class Kinks(Jitter):
         doubtful = true.abs() <= margin(count) * pooled(spread) + self.underflow
         self.doubt[time] = torch.where(doubtful, spread, 0.0)
         doubtful &= spread > 100 * self.underflow**2  # at rest at 0, where nothing switches it
-        k, n = doubtful.sum(-1)[0], ((true > 0) & ~doubtful).sum(-1)[0]
-        self.slopes[time] = k / 16 / (n + k / 2).clamp(min=0.5).square()
+        self.slopes[time] = slopes_in_doubt(true > 0, doubtful).squeeze(0)
 
 
 def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:

@@ -25,6 +25,9 @@ from torch import Tensor
 
 from rnncheck.oracle.rounding import Rounding
 
+CLOSE = 32
+"""A gate so many roundoffs from 1 is rounded to few different numbers, whatever its pre-activation does."""
+
 
 def times(x: Tensor, w: Tensor) -> Tensor:
     """x w, as one product over all rows; x: (time, 1, batch, terms), w: (terms, size), with gates in front or not."""
@@ -92,6 +95,12 @@ class Sizes:
     def gate(self, s: Tensor) -> Tensor:
         """Of a sigmoid: a function's relative error, and half of 1's roundoff, as (1 + tanh(x / 2)) / 2 has."""
         return (self.function * s + self.store / 2).square()
+
+    def saturated(self, s: Tensor) -> Tensor:
+        """What a gate within CLOSE roundoffs of 1 may lose at every step with the same sign (the error itself, no variance): all
+        that it lacks of 1, or a roundoff. Of other gates 0."""
+        lost = (1 - s).clamp(min=2.0**-53)
+        return torch.where(lost < CLOSE * self.store, lost.clamp(max=self.store), 0.0)
 
     def tanh(self, value: Tensor) -> Tensor:
         """Of a tanh, relative to its value."""
