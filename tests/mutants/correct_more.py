@@ -71,6 +71,8 @@ class CompensatedSums(RNN):
 
 
 def compensated(x, weight, bias):
+    if x.is_meta:  # production sizes, and nothing to sum
+        return F.linear(x, weight, bias)
     narrow, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)
     x, weight = x.to(wide), weight.to(wide)
     total = x.new_zeros(len(x), len(weight)) if bias is None else bias.to(wide).expand(len(x), -1)
