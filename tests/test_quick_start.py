@@ -29,8 +29,8 @@ def python(wheel, tmp_path_factory):  # noqa: F811
     bin, site = (Path(sysconfig.get_path(name, "venv", scheme)) for name in ("scripts", "purelib"))
     (site / "needed.pth").write_text("\n".join(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")))
     python = bin / Path(sys.executable).name
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
-    subprocess.run(install, check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet"]  # whatever else is seen through the .pth
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)], check=True)
     return python
 
 
