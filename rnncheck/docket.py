@@ -54,6 +54,7 @@ class Account:
     refused: str | None = None
     missed: str | None = None
     elsewhere: bool = False
+    undecided: str | None = None
     silent: str | None = None
     barred: list[str] = field(default_factory=list)
 
@@ -76,7 +77,9 @@ class Account:
         """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
         if outcome.status == "not_claimed":
             self.refused = outcome.reason
-        if outcome.status == "not_reached":
+        if outcome.undecided:  # of some cases: what counts is whether it is so of all
+            self.undecided = outcome.reason
+        elif outcome.status == "not_reached":
             self.missed, self.elsewhere = outcome.reason, outcome.elsewhere
         if outcome.status == "not_applicable":
             self.silent = outcome.reason
@@ -201,8 +204,9 @@ class Docket:
         if account.cases:
             raised = f"{len(account.barred)} more raised: see {', '.join(sorted(set(account.barred)))}" if account.barred else None
             return blank.but(reason=account.missed or raised)
-        if account.missed:
-            return blank.but(verdict="not_reached", reason=account.missed, elsewhere=account.elsewhere, budget_used=None)
+        if account.missed or account.undecided:
+            lacking = account.missed or account.undecided
+            return blank.but(verdict="not_reached", reason=lacking, elsewhere=account.elsewhere, budget_used=None)
         status, reason = self._why_not(account)
         return blank.but(verdict=status, reason=reason, budget_used=None)
 
@@ -244,6 +248,11 @@ class Docket:
         """The first of its own cases, whether or not there was time for them."""
         return list(islice(self.cases(), 60))
 
+    def _lost(self) -> str:
+        """What a probe that did not end says: it may be that which took the time."""
+        batched = self.subject.claims.get("batched")
+        return f"{batched.why}; " if batched is not None and batched.offered and batched.why else ""
+
     def _why_not(self, account: Account) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""
         prop = account.prop
@@ -260,7 +269,7 @@ class Docket:
             return "not_claimed", lacking
         applying = [case for case in self._anything if prop.applies(case)]
         if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
-            return "not_reached", "the budget ended before a case that it applies to"
+            return "not_reached", f"{self._lost()}the budget ended before a case that it applies to"
         if applying:
             return "not_claimed", self.subject.refuses(applying[0]) or ""
         return "not_applicable", f"applies to: {prop.applies.words}"

@@ -117,7 +117,7 @@ def _answer(trial: Trial) -> oracle.Answer:
     """The subject's result beside what it should be; raises one of NO_ANSWER where it cannot be had."""
     h_0, c_0 = (*trial.given_state, None)[:2]
     given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
-    return oracle.Answer.of(*given, trial.run, rounding=trial.rounding, seed=trial.case.seed)
+    return oracle.Answer.of(oracle.asked_of(*given), trial.run, trial.rounding, trial.case.seed)
 
 
 def _elsewhere(subject: Subject, case: Case, moved: bool = False) -> oracle.Answer | None:

@@ -41,12 +41,15 @@ def rehearse(trial: Trial | ClipTrial) -> None:
         trial.run  # noqa: B018
 
 
+UNDECIDED = "rounding may change every number that was compared: nothing can be said"
+
+
 def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
     """Check ``prop`` on ``trial`` (which is forked: properties share the trial's run, and nothing else).
 
     A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
     says so (and which our own tests do not accept): one broken check must not take the other verdicts with it.
-    Where the device has no memory left, the property is ``not_reached``.
+    Where the device has no memory left, or nothing can be said of any number, the property is ``not_reached``.
     """
     unclaimed = out_of_claim(prop, trial.subject, trial.case)
     if unclaimed is not None:
@@ -71,6 +74,8 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         return Outcome(prop.id, "errored", reason=our_mistake(mistake))
     if not seen.parts:
         return Outcome(prop.id, "not_applicable", reason="nothing to compare in this case")
+    if not seen.decided:
+        return Outcome(prop.id, "not_reached", reason=UNDECIDED, undecided=True)
     used = seen.budget_used if seen.measured else None
     if seen.holds:
         return Outcome(prop.id, "holds", used)

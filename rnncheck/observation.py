@@ -44,6 +44,11 @@ class Comparison:
         return float(self.ratios().max()) if self.actual.numel() else 0.0
 
     @property
+    def decided(self) -> bool:
+        """Whether anything is said: not where every number may be off by anything."""
+        return self.actual.numel() == 0 or not bool(torch.as_tensor(self.allowed).isinf().all())
+
+    @property
     def along_time(self) -> bool:
         """Whether it can be told step by step."""
         return self.axes[:1] == ("time",) and self.actual.shape == self.expected.shape and self.actual.numel() > 0
@@ -97,6 +102,7 @@ class Fact:
     actual: object
     expected: object
     holds: bool
+    decided = True
 
     def worst(self) -> float:
         """0 or infinite."""
@@ -125,6 +131,11 @@ class Observation:
     def holds(self) -> bool:
         """Whether nothing left what is allowed."""
         return self.budget_used <= 1.0
+
+    @property
+    def decided(self) -> bool:
+        """Whether any part says anything; where none does, nothing was looked at, and nothing is green."""
+        return any(part.decided for part in self.parts)
 
     @property
     def measured(self) -> bool:

@@ -24,9 +24,31 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@rnncheck.agrees_with(nn.LSTM, sample=1.0)
+class Counting(nn.LSTM):
+    """A reference that knows how often it was asked."""
+
+    asked = 0
+
+    def forward(self, input, hx=None):
+        Counting.asked += 1
+        return super().forward(input, hx)
+
+
+@rnncheck.agrees_with(Counting, sample=1.0)
 class Faithful(nn.LSTM):
     pass
+
+
+@pytest.fixture
+def asked():
+    """How often the reference was asked since the test began, when nothing is pending any more."""
+    before = Counting.asked
+
+    def count():
+        rnncheck.settle()
+        return Counting.asked - before
+
+    return count
 
 
 @rnncheck.agrees_with(nn.LSTM, sample=1.0)
@@ -50,12 +72,13 @@ class OffFromTheStart(nn.LSTM):
 @pytest.mark.parametrize(
     "options", [{}, {"batch_first": True, "bidirectional": True, "num_layers": 2}, {"proj_size": 2}]
 )
-def test_a_faithful_layer_agrees_however_it_is_called(options):
+def test_a_faithful_layer_agrees_however_it_is_called(options, asked):
     layer = Faithful(3, 4, **options)
     layer(torch.randn(5, 3))
     _, state = layer(torch.randn(2, 5, 3))
     layer(torch.randn(2, 5, 3), state)
     layer(pack_padded_sequence(torch.randn(5, 3, 3), torch.tensor([2, 5, 1]), enforce_sorted=False))
+    assert asked() == 4
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -112,8 +135,9 @@ def test_a_cell_is_refused_and_an_unknown_policy():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_every_dtype_has_its_own_budget(dtype):
+def test_every_dtype_has_its_own_budget(dtype, asked):
     Faithful(3, 4).to(dtype)(torch.randn(5, 2, 3, dtype=dtype))
+    assert asked() == 1
 
 
 @pytest.mark.filterwarnings("error")
@@ -154,7 +178,11 @@ def test_it_steps_aside_under_compile_and_vmap():
 
 
 def test_arguments_are_taken_as_they_were_before_the_call():
-    rnncheck.agrees_with(lambda a: a + 1, sample=1.0)(lambda a: a.add_(1))(torch.ones(3))
+    seen = []
+    reference = rnncheck.agrees_with(lambda a: seen.append(a.clone()) or a + 1, sample=1.0)
+    reference(lambda a: a.add_(1))(torch.ones(3))
+    rnncheck.settle()
+    assert seen and torch.equal(seen[0], torch.ones(3, dtype=seen[0].dtype))  # and then moved by some roundoffs
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The noise that is measured on the subject itself."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+import rnncheck
 from rnncheck.case import Case
 from rnncheck.config import Config
 from rnncheck.noise import noise_budget
+from rnncheck.observation import equal, near
 from rnncheck.random_rounding import RandomRounding
 from rnncheck.trial import Trial
 from tests.adapters.test_probe import claimed
@@ -32,6 +35,30 @@ def test_of_what_is_not_finite_nothing_is_said_and_of_the_rest_as_before():
     assert bool((found.allowed.output[..., 1:] < 1e-4).all()) and bool((found.allowed.output[..., 1:] > 0).all())
 
 
+class Cancelling(LogOfTheFirst):
+    """Exact but for rounding, and not backward stable: a large multiple is added and taken away again, backward too."""
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        output, h = self.layer(x, h)
+        output = 4097.3 * output - 4096.3 * output
+        return output, output[-1:].clone()
+
+
+def test_what_intermediate_rounding_does_is_allowed():
+    for seed in range(5):
+        trial = Trial(claimed(Cancelling), Case(Config("RNN_RELU", 3, 5), 4, 2, seed=seed))
+        x, hx = trial.lay_out(trial.x, trial.state)
+        x = x.double().requires_grad_()
+        exact, _ = trial.build().module.double()(x, hx)
+        error = (trial.run.output - exact).abs()
+        assert float(error.max()) > 1e-5 and bool((error <= noise_budget(trial).allowed.output).all())
+        weights = trial.cotangents()
+        (gradient,) = torch.autograd.grad((exact * weights.output).sum() + (exact[-1:] * weights.h_n).sum(), x)
+        found = trial.gradient_budget()
+        error = (trial.gradients(weights)["input"] - gradient).abs()
+        assert float(error.max()) > 1e-5 and bool((error <= found.allowed["input"]).all())
+
+
 def scattered(f, *values: Tensor) -> float:
     """The standard deviation of a result under random rounding, relative to it."""
     exact = f(*values)
@@ -55,6 +82,7 @@ def test_what_only_moves_numbers_is_exact_and_in_place_results_are_written():
         assert torch.equal(x.t().clone().flip(0)[1:], x.t().clone().flip(0)[1:])
         y = x.clone()
         assert y.mul_(3.0) is y
+        assert not (torch.zeros(5, dtype=torch.float16) * 3).any()  # not even a subnormal number
     assert not torch.equal(y, x * 3) and torch.allclose(y, x * 3, rtol=1e-6)
 
 
@@ -66,3 +94,28 @@ def test_backward_is_moved_too_and_global_random_state_is_not():
         (moved,) = torch.autograd.grad(layer(x)[0].sum(), x)
     assert not torch.equal(moved, exact) and torch.allclose(moved, exact, rtol=1e-4, atol=1e-6)
     assert torch.equal(before, torch.get_rng_state())
+
+
+class AllNoise(LogOfTheFirst):
+    """Every result is what rounding makes of it."""
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        output, h = self.layer(x, h)
+        output = torch.sin(output / torch.finfo(x.dtype).eps)
+        return output, output[-1:].clone()
+
+
+def test_where_nothing_can_be_said_nothing_holds(tmp_path):
+    told = {"properties": "time.split,shape.output", "engine": "inline", "max_examples": 12, "folder": tmp_path}
+    report = rnncheck.verify(AllNoise, **told)
+    found = {verdict.property: (verdict.verdict, verdict.cases, verdict.reason) for _, verdict in report.verdicts()}
+    assert found["time.split"] == ("not_reached", 0, "rounding may change every number that was compared: nothing can be said")
+    assert found["shape.output"][0] == "holds" and report.exit_code == 3
+
+
+@pytest.mark.parametrize("allowed", [torch.tensor([torch.inf, torch.inf]), torch.inf])
+def test_a_comparison_without_a_limit_says_nothing(allowed):
+    there = near("x", torch.zeros(2), torch.ones(2), allowed)
+    assert there.holds and not there.decided
+    assert (there & equal("shape", 1, 1)).decided
+    assert near("x", torch.zeros(2), torch.zeros(2), torch.tensor([torch.inf, 0.0])).decided

@@ -122,9 +122,12 @@ def test_the_steps_of_another_models_optimizer_are_none_of_its_business():
     model, other = Tagger(nn.GRU(3, 4)), nn.Linear(2, 2)
     (1000 * model(torch.randn(5, 2, 3)).sum()).backward()
     model(torch.randn(5, 2, 3))
-    with rnncheck.watch(model, policy="raise", max_norm=1.0):
+    with rnncheck.watch(model, policy="count", max_norm=1.0) as seen:
         torch.optim.SGD(other.parameters(), 0.1).step()
         model(torch.randn(5, 2, 3))
+        assert not seen.findings
+        torch.optim.SGD(model.parameters(), 0.0).step()
+    assert set(seen.findings) == {("Tagger", "gradient norm")}
 
 
 def test_a_call_that_cannot_be_read_is_told_and_stops_nothing():

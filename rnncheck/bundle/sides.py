@@ -102,7 +102,7 @@ def explained(one: Recorded) -> tuple[str | None, str | None]:
     """Where what was recorded first leaves its budget, and the one change under which it would agree."""
     assert one.run is not None
     config, parameters, x, h_0, c_0, lengths = _data(one.case)
-    rounding, seed = _rounding(one.case), one.case.seed
-    answer = oracle.Answer.of(config, parameters, x, h_0, c_0, lengths, one.run, rounding=rounding, seed=seed)
+    asked = oracle.asked_of(config, parameters, x, h_0, c_0, lengths)
+    answer = oracle.Answer.of(asked, one.run, _rounding(one.case), one.case.seed)
     location = oracle.localise(config, answer.budget, one.run, lengths, answer=answer)
     return (None, None) if location is None else (str(location), oracle.diagnose(answer))

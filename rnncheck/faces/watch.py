@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from types import TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,7 @@ class watch:
         self.model, self.policy, self.max_norm = model, policy, max_norm
         self.sample = sample
         self.tosses = {name: Coin(sample, name) for name in self.layers}
-        self.steps: dict[int, Coin] = {}
+        self.steps: WeakKeyDictionary[torch.optim.Optimizer, Coin] = WeakKeyDictionary()
         self.findings: Counter[tuple[str, str]] = Counter()
         self.calls = 0
         self._handles: list[Any] = []
@@ -91,7 +92,7 @@ class watch:
 
     def _step(self, optimizer: torch.optim.Optimizer, *args: Any) -> None:
         assert self.max_norm is not None
-        toss = self.steps.setdefault(id(optimizer), Coin(self.sample, "step"))
+        toss = self.steps.setdefault(optimizer, Coin(self.sample, "step"))
         if not active() or not toss():
             return
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}

@@ -1,6 +1,7 @@
 """The oracle: the truth in float64, how far from it is allowed, and where and why a subject leaves it."""
 
 from rnncheck.oracle.answer import Answer
+from rnncheck.oracle.asked import asked_of
 from rnncheck.oracle.budgets import Budget, budget
 from rnncheck.oracle.diagnosis import diagnose
 from rnncheck.oracle.gradients import GradientBudget, gradient_budget
@@ -16,6 +17,7 @@ __all__ = [
     "Location",
     "OracleError",
     "Rounding",
+    "asked_of",
     "budget",
     "diagnose",
     "error_curve",

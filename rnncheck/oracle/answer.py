@@ -1,14 +1,12 @@
 """What a subject returned for one case, beside what it should have returned: what explanations are held against."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
-from rnncheck.oracle.asked import Asked, asked_of
+from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.budgets import Budget, budget_of
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.run import Run
@@ -30,21 +28,8 @@ class Answer:
     seed: int
 
     @classmethod
-    def of(
-        cls,
-        config: Config,
-        parameters: Mapping[str, Tensor],
-        input: Tensor,
-        h_0: Tensor | None,
-        c_0: Tensor | None,
-        lengths: Sequence[int] | Tensor | None,
-        actual: Run,
-        *,
-        rounding: Rounding,
-        seed: int,
-    ) -> "Answer":
-        """The arguments are those of truth() and budget(), and actual the subject's result."""
-        asked = asked_of(config, parameters, input, h_0, c_0, lengths)
+    def of(cls, asked: Asked, actual: Run, rounding: Rounding, seed: int) -> "Answer":
+        """actual: the subject's result for what was asked (asked_of)."""
         with torch.inference_mode(False), torch.no_grad():
             return cls(asked, actual, budget_of(asked.problem(), rounding, seed), rounding, seed)
 

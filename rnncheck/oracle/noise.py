@@ -68,6 +68,13 @@ class Numbers:
     def __init__(self, tape: Tape, rhythm: Rhythm, copies: Copies, twins: Twins | None) -> None:
         self._tape, self._rhythm, self._again = tape, rhythm, {}  # type: ignore[var-annotated]
         self._copies, self._twins = copies, twins
+        self._always: int | None = None
+
+    def always(self, error: Tensor) -> Tensor:
+        """The same at every step."""
+        self._always = self._tape.place() if self._always is None else self._always
+        numbers = self._tape.window(self._always, (*error.shape[:-3], self._copies.runs, *error.shape[-2:]))
+        return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
 
     def at(self, time: int, error: Tensor) -> Tensor:
         """Of this step, for errors (…, 1, batch, size) of every copy."""
@@ -102,9 +109,9 @@ class Jitter(Through):
         self.operand, self.tape, self.copies = operand, tape, copies
         self.factors: dict[int, Tensor] = {}
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
-        self.numbers = {place: Numbers(tape, rhythm, copies, twins.get(place)) for place in errors}
-        lost = errors.get(SATURATED)
-        self.lasting = tape.place() if lost is not None and bool(lost.any()) else None
+        same = {**twins, **({SATURATED: twins["s"]} if "s" in twins else {})}
+        self.numbers = {place: Numbers(tape, rhythm, copies, same.get(place)) for place in errors}
+        self.saturates = SATURATED in errors and bool(errors[SATURATED].any())
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = self.inner(place, time, value)
@@ -115,12 +122,10 @@ class Jitter(Through):
             return value
         error = errors[time]
         value = torch.addcmul(value, error, self.numbers[place].at(time, error))
-        return value if place != "s" or self.lasting is None else self._with_lasting(time, value)
-
-    def _with_lasting(self, time: int, gates: Tensor) -> Tensor:
-        """What saturated gates lose, with one number for each unit and copy at all steps."""
-        assert self.lasting is not None
-        return torch.addcmul(gates, self.errors[SATURATED][time], self.tape.window(self.lasting, gates.shape))
+        if place == "s" and self.saturates:
+            lost = self.errors[SATURATED][time]
+            value = torch.addcmul(value, lost, self.numbers[SATURATED].always(lost))
+        return value
 
     def _factor(self, value: Tensor) -> Tensor:
         """(copies, 1, size): a weight is rounded, and operands are cut off, the same way at every step.

@@ -7,7 +7,7 @@ from rnncheck.case import Case
 from rnncheck.clip_trial import ClipTrial
 from rnncheck.repro.clip_facts import parameter_lines
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import building
+from rnncheck.repro.stage import layer_lines
 from rnncheck.subject import Subject
 from rnncheck.trial import Trial
 from rnncheck.verdict import Outcome
@@ -45,11 +45,7 @@ def _layer(subject: Subject, case: Case) -> list[str]:
     x, hx = trial.lay_out(trial.x, trial.state)
     given = "" if hx is None else f", {literal(hx if case.config.has_cell else hx[0])}"
     return [
-        f"layer = {building(case.config, case)}",
-        "parameters = {",
-        *(f"    {name!r}: {literal(value)}," for name, value in trial.parameters.items()),
-        "}",
-        "own = dict(layer.named_parameters())",
+        *layer_lines(case, trial.parameters),
         "with torch.no_grad():",
         "    for name, value in parameters.items():",
         "        if name in own and own[name].shape == value.shape:",

@@ -33,11 +33,7 @@ def stage(trial: Trial, *, training: bool | None = None, equations: bool = True)
         *run_lines(trial),
         "",
         "",
-        f"layer = {building(case.config, case)}",
-        "parameters = {",
-        *(f"    {name!r}: {literal(value)}," for name, value in layer.parameters().items()),
-        "}",
-        "own = dict(layer.named_parameters())",
+        *layer_lines(case, layer.parameters()),
         *([f"own = {{name: own[{names!r}.get(name, name)] for name in parameters}}"] if names else []),
         "with torch.no_grad():",
         "    for name, value in parameters.items():",
@@ -52,6 +48,17 @@ def stage(trial: Trial, *, training: bool | None = None, equations: bool = True)
 
 def _plain(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(part.contiguous() for part in state)
+
+
+def layer_lines(case: Case, parameters: Mapping[str, Tensor]) -> list[str]:
+    """The lines that define layer, parameters (literal ones) and own, those of the layer."""
+    return [
+        f"layer = {building(case.config, case)}",
+        "parameters = {",
+        *(f"    {name!r}: {literal(value)}," for name, value in parameters.items()),
+        "}",
+        "own = dict(layer.named_parameters())",
+    ]
 
 
 def building(config: Config, case: Case) -> str:

@@ -19,7 +19,7 @@ DEEP = Config("GRU", 4, 3, num_layers=2, bidirectional=True)
 
 def diagnosis(data: Data, actual: Run, rounding: str = "float32") -> str | None:
     """Of a result on this case."""
-    return diagnose(Answer.of(*data.arguments, actual, rounding=ROUNDINGS[rounding], seed=0))
+    return diagnose(Answer.of(asked_of(*data.arguments), actual, ROUNDINGS[rounding], 0))
 
 
 @pytest.mark.parametrize(

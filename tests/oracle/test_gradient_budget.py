@@ -130,12 +130,27 @@ def test_half_precision_gradients_that_overflow_are_undecided(name):
 
 
 def test_nothing_is_said_of_a_row_whose_forward_pass_may_overflow_in_part():
-    """60000 + 60000 - 60000 is finite in one order only; a rectifier hides it from the gradients."""
-    config = Config("RNN_RELU", 3, 2, bias=False)
+    """60000 + 60000 - 120000 is 0 in one order only; a rectifier hides from the gradients that it may be anything."""
+    config = Config("RNN_RELU", 4, 1, bias=False)
     parameters = {name: torch.zeros(shape, dtype=torch.float16) for name, shape in config.parameter_shapes().items()}
-    parameters["weight_ih_l0"][0] = torch.tensor([60.0, 60.0, -60.0])
-    parameters["weight_hh_l0"].fill_(0.5)
-    x = torch.tensor([1000.0, 1.0], dtype=torch.float16)[None, :, None].repeat(2, 1, 3)
-    data = Data(config, torch.float16, parameters, x, torch.zeros(1, 2, 2, dtype=torch.float16), None, None)
+    parameters["weight_ih_l0"][0] = torch.tensor([60.0, 60.0, -60.0, -60.5])
+    x = torch.tensor([1000.0, 1.0], dtype=torch.float16)[None, :, None].repeat(2, 1, 4)
+    data = Data(config, torch.float16, parameters, x, torch.zeros(1, 2, 1, dtype=torch.float16), None, None)
     found, _ = asked(data)
     assert bool(found.allowed["input"][:, 0].isinf().all()) and bool(found.allowed["input"][:, 1].isfinite().all())
+
+
+def test_gradients_through_rectifiers_in_doubt_may_take_other_ways():
+    """Of three units one is within rounding of 0 at each of 60 steps, or far from it."""
+    config, room = Config("RNN_RELU", 1, 3), []
+    x = 3 + Draw(0).normal(60, 1, 1).float()
+    for bias in (0.0, 1.0):
+        parameters = {
+            "weight_ih_l0": torch.tensor([[1.0], [0.7], [0.0]]),
+            "weight_hh_l0": torch.diag(torch.tensor([0.9, 0.8, 0.1])),
+            "bias_ih_l0": torch.tensor([1.0, 1.5, 1.3 + bias]),
+            "bias_hh_l0": torch.tensor([0.5, 0.3, -1.3]),
+        }
+        found, _ = asked(Data(config, torch.float32, parameters, x, torch.zeros(1, 1, 3), None, None))
+        room.append(float(found.allowed["input"][0, 0, 0]))
+    assert 1.5 < room[0] / room[1] < 20

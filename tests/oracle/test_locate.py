@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnncheck.config import Config
-from rnncheck.oracle import ROUNDINGS, Answer, budget, error_curve, localise
+from rnncheck.oracle import ROUNDINGS, Answer, asked_of, budget, error_curve, localise
 from rnncheck.run import Run
 from tests.oracle.correct_layers import Data, Draw, loop
 from tests.oracle.test_budget import generic, scaled_gate
@@ -83,10 +83,10 @@ def test_the_gate_is_named_where_its_error_explains_all(spoiled, named):
     case = budget(*data.arguments, rounding=ROUNDINGS["float32"], seed=0)
     actual = loop(data, scaled_gate(spoiled, 1e-4))
     rounding = ROUNDINGS["float32"]
-    answer = Answer.of(*data.arguments, actual, rounding=rounding, seed=0)
+    answer = Answer.of(asked_of(*data.arguments), actual, rounding, 0)
     assert str(localise(data.config, case, actual, answer=answer)).endswith(f", gate {named}")
     unexplained = Run(actual.output * torch.linspace(0.9, 1, 12)[:, None, None], *actual.state)
-    answer = Answer.of(*data.arguments, unexplained, rounding=rounding, seed=0)
+    answer = Answer.of(asked_of(*data.arguments), unexplained, rounding, 0)
     location = localise(data.config, case, unexplained, answer=answer)
     assert location is not None and location.gate is None
 

@@ -118,3 +118,17 @@ def test_a_historic_bug_is_named(bug, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (verdict,) = rnncheck.verify(subject_of(MUTANTS[bug]), properties="agree.forward", engine="inline").subjects[0].verdicts
     assert verdict.diagnosis == words
+
+
+class FactorOfTheDay(LSTM):
+    """The forget gate is off by a factor that depends on the weights: what fits one draw does not fit another."""
+
+    def gates(self, x, h, w):
+        i, f, g, o = super().gates(x, h, w)
+        return i, f * (1 + 1e-3 * w.hh.detach().mean()), g, o
+
+
+def test_what_explains_one_draw_alone_is_not_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (verdict,) = rnncheck.verify(FactorOfTheDay, properties="agree.forward", engine="inline").subjects[0].verdicts
+    assert verdict.verdict == "fails" and verdict.diagnosis is None

@@ -63,7 +63,7 @@ def dumped(value) -> object:
 
 def test_json_is_as_its_schema_says():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(dumped(everything().to_json()), SCHEMA)
+    assert not list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(dumped(everything().to_json())))
 
 
 @pytest.mark.parametrize("lacking", ["schema", "stopped", "stale_deviations", "subjects"])
@@ -76,7 +76,7 @@ def test_the_json_schema_misses_what_is_absent(lacking):
 
 def test_json_of_an_infinite_excess_is_json():
     data = json.dumps(report(failing(budget_used=float("inf"))).to_json(), allow_nan=False)
-    jsonschema.validate(json.loads(data), SCHEMA)
+    assert not list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(json.loads(data)))
 
 
 def test_junit_counts():
