@@ -164,12 +164,13 @@ def nan_stays(trial: Trial) -> Observation:
     kind="metamorphic",
     source="IEEE 754",
     applies=deterministic & hx_given & at_least(time=1, batch=1),
+    needs=("equations",),
     cost=2,
 )
 def nan_in_state(trial: Trial) -> Observation:
     """A NaN in one sequence's initial h does not vanish: all its units are NaN from then on, and no other sequence's.
 
-    It reaches every unit with the first step, for even 0 * NaN is NaN.
+    It reaches every unit with the first step through U, for even 0 * NaN is NaN; another recurrence may go unit by unit.
     """
     row, plain = trial.draw("row", 0, trial.batch - 1), trial.but(layout="contiguous")
     h_0, *c_0 = (part.clone() for part in plain.given_state)

@@ -57,10 +57,16 @@ class TwoStates(MinimalGated):
         return torch.stack(outputs), (h[None], c[None])
 
 
-@pytest.mark.parametrize("layer", [MinimalGated, InParallel, TwoStates], ids=lambda layer: layer.__name__)
-def test_a_correct_one_is_clean(layer, tmp_path):
-    report = rnncheck.verify(layer, properties="shape.*,state.*,gate.*,time.*,batch.alone,layout.*,gradient.*", folder=tmp_path,
-                             engine="inline", max_examples=60)  # fmt: skip
+FAMILIES = "shape.*,state.*,gate.*,time.*,batch.*,layout.*,gradient.*,weights.*,mode.*,life.*"
+
+
+@pytest.mark.parametrize(
+    ("layer", "families"),
+    [(MinimalGated, f"{FAMILIES},numeric.*"), (TwoStates, f"{FAMILIES},numeric.*"), (InParallel, FAMILIES)],  # whose 0 * NaN is NaN
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_correct_one_is_clean(layer, families, tmp_path):
+    report = rnncheck.verify(layer, properties=families, folder=tmp_path, engine="inline", max_examples=40)
     found = {verdict.property: verdict.verdict for verdict in report.subjects[0].verdicts}
     assert not [name for name, verdict in found.items() if verdict in ("fails", "errored", "crashed", "hung")]
     holding = {"shape.state", "time.split", "time.step_by_step", "batch.alone", "gradient.split", "gradient.forward_mode"}
