@@ -58,7 +58,7 @@ def verify(
     device:     "cpu", "cuda", "cuda:1", "mps", "xpu", several with commas, or "all" that are found
     require:    devices without which the report is incomplete (exit code 3)
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
-    repro:      where to write a standalone script for each failure; None writes none
+    repro:      where to write, for each failure, a standalone script and a pytest test; None writes none
 
     Raises UsageError where the target or an option cannot be used.
     """
