@@ -11,7 +11,7 @@ from typing import Any
 from rnncheck import store
 from rnncheck.deviation import Deviation
 from rnncheck.docket import Account, Docket
-from rnncheck.engine.signals import termination_interrupts
+from rnncheck.engine.signals import Stop, interruptible
 from rnncheck.engine.work import Done, Engine, Job
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
@@ -41,6 +41,7 @@ class Campaign:
         self.deadline = self.started + seconds
         self.numbers = count()
         self.stopped: str | None = None
+        self.stop = Stop()
         self.note: str | None = None
         self.stale: list[str] = []
         self.mended: list[str] = []
@@ -53,7 +54,7 @@ class Campaign:
         """Everything, in order; what is known when it is stopped is in the report all the same."""
         self.note = engine.note
         try:
-            with termination_interrupts():
+            with interruptible() as self.stop:
                 self.replay(engine)
                 self.judge(engine)
                 self.shrink(engine)
@@ -65,9 +66,15 @@ class Campaign:
 
     def _results(self, engine: Engine, jobs: Iterable[Job]) -> Iterator[Done]:
         """What comes of the jobs; that something was lost on the way is told at the end."""
-        for done in engine.run(jobs):
+        for done in engine.run(self._until_stopped(jobs)):
             self.stopped = self.stopped or done.lost
             yield done
+
+    def _until_stopped(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """The jobs; an interrupt that was lost comes where the next one is taken."""
+        for job in jobs:
+            self.stop.check()
+            yield job
 
     def replay(self, engine: Engine) -> None:
         """What failed last time comes first, and the stored cases of declared deviations."""

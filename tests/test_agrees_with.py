@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -284,9 +285,14 @@ def test_settle_raises_what_is_found_after_the_last_call(tmp_path):
 
 
 def test_settle_counts_what_is_not_to_be_raised():
-    fn = rnncheck.agrees_with(torch.relu, sample=0.999, policy="count")(lambda a: a.relu() + 1)
-    for _ in range(3):
+    go_on = threading.Event()
+    go_on.set()
+    fn = rnncheck.agrees_with(lambda a: go_on.wait() and a.relu(), sample=0.999, policy="count")(lambda a: a.relu() + 1)
+    fn(torch.ones(1))
+    go_on.clear()  # so that nothing is found before the last call
+    for _ in range(2):
         fn(torch.ones(1))
+    go_on.set()
     before = violations[fn.__qualname__]
     assert rnncheck.settle() == 2  # the first was told at once
     assert rnncheck.settle() == 0 and violations[fn.__qualname__] == before + 2

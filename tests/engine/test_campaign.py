@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+import rnncheck
 from rnncheck import explain
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.campaign import PROFILES, Campaign, Settings
@@ -203,3 +204,26 @@ def test_no_orphan_survives_a_killed_parent(campaign):
     campaign.kill()
     campaign.wait()
     assert all(ended(pid) for pid in workers)
+
+
+class Careless:
+    """Gets an interrupt where Python drops it."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)  # here, if not before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_is_not_lost():
+    calls = []
+
+    def progress(*told):
+        calls.append(told)
+        if len(calls) == 2:
+            Careless()
+
+    handler = signal.getsignal(signal.SIGINT)
+    told = rnncheck.verify("torch.nn.GRU", properties="shape.output", engine="inline", max_examples=200, progress=progress)
+    assert told.stopped == "interrupted" and told.exit_code == 3
+    assert len(calls) < 10 and signal.getsignal(signal.SIGINT) is handler
