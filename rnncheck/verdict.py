@@ -13,6 +13,7 @@ Status = Literal[
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
+CHECKED: tuple[Status, ...] = (*GREEN, *RED, "deviates")
 LARGEST = 1e308
 """Stands for infinity in JSON, which has none."""
 Course = tuple[tuple[float, float], ...]

@@ -21,7 +21,7 @@ from rnncheck.devices import asked_for, found, is_here
 from rnncheck.judge import judge, out_of_claim
 from rnncheck.observation import equal
 from rnncheck.property import Property, anywhere
-from rnncheck.report.terminal import print_report
+from rnncheck.report.terminal import print_report, summary
 from rnncheck.repro.script import script
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
@@ -58,6 +58,18 @@ def test_a_device_that_is_absent_is_not_reached():
     assert {verdict.verdict for _, verdict in report.verdicts()} == {"not_reached"}
     assert {verdict.reason for _, verdict in report.verdicts()} == {f"there is no device {ABSENT} here"}
     assert report.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [("clip.bound", "nothing was checked, for none of the chosen properties applies here and is claimed"),
+     ("agree.device", "1 properties were not reached")],
+)  # fmt: skip
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="agree.device is reached here")
+def test_where_nothing_is_checked_nothing_is_green(properties, why):
+    report = rnncheck.verify(nn.GRU, properties=properties, engine="inline", max_examples=4)
+    assert not report.checked and report.exit_code == 3
+    assert summary(report).plain == f"Incomplete: {why}. 0 properties hold so far, on {report.subjects[0].cases} cases."
 
 
 def test_a_device_that_is_absent_is_told_once():

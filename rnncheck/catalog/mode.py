@@ -5,12 +5,14 @@ import random
 import torch
 from torch import Tensor
 
+from rnncheck.catalog import derivatives
 from rnncheck.catalog.masks import alike, kept, panes, placed, rates
 from rnncheck.catalog.words import anywhere, deterministic, has_dropout
 from rnncheck.observation import Observation, both, every, identical, near
 from rnncheck.property import Family
 from rnncheck.run import Run
-from rnncheck.trial import Trial, seeded
+from rnncheck.subject import NotClaimed
+from rnncheck.trial import SubjectError, Trial, seeded
 
 mode = Family("mode")
 
@@ -121,3 +123,33 @@ def first_layer_as_without(trial: Trial) -> Observation:
     loud, budget, states = trial.but(training=True), trial.but(training=False).budget, trial.config.directions
     h_n, truth, allowed = loud.run.h_n[:states], budget.truth.h_n[:states], budget.allowed.h_n[:states]
     return near("h_n of the first layer in train()", h_n, truth, allowed, Run.AXES["h_n"])
+
+
+@mode(
+    "all_dropped",
+    formula="x_(l+1) = 0 where dropout = 1",
+    kind="differential",
+    source="torch.nn.functional.dropout: p in [0, 1]",
+    applies=has_dropout,
+    needs=("training", "dropout", "load"),
+    cost=8,
+)
+def all_dropped(trial: Trial) -> Observation:
+    """With a dropout of 1 every layer but the first gets zeros: its results and all gradients are finite, and those of zeros."""
+    loud = trial.but(config=trial.config.but(dropout=1.0), training=True)
+    try:
+        _ = loud.layer
+    except SubjectError as error:
+        if isinstance(error.cause, ValueError | AssertionError):
+            raise NotClaimed(f"dropout = 1: {error.cause}") from error
+        raise
+    unheard = [name for name in trial.parameters if name.startswith("weight_ih") and not name.startswith("weight_ih_l0")]
+    deaf = trial.but(training=False, parameters={**trial.parameters, **{u: torch.zeros_like(trial.parameters[u]) for u in unheard}})
+    weights = loud.cotangents()
+    found = loud.gradients(weights)
+    zero = [(u, found.pop(u)) for u in unheard if u in found]
+    return (
+        both(loud.run, deaf.budget.truth, deaf.budget.allowed)
+        & derivatives.within_budget(deaf.gradient_budget(weights), found)
+        & every(near(f"gradient of {u}", g, torch.zeros_like(g), 0.0) for u, g in zero if g is not None)
+    )

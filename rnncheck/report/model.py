@@ -7,7 +7,7 @@ from typing import Any
 
 from rnncheck.case import Case
 from rnncheck.subject import Claim
-from rnncheck.verdict import OPEN, Verdict
+from rnncheck.verdict import CHECKED, OPEN, Verdict
 
 SCHEMA = 1
 Choice = tuple[str, Any]
@@ -97,14 +97,21 @@ class Report:
         return [(subject, verdict) for subject, verdict in self.verdicts() if verdict.red]
 
     @property
+    def checked(self) -> bool:
+        """Whether anything was: not where no property applies, or is claimed, or could be reached."""
+        return any(verdict.verdict in CHECKED for _, verdict in self.verdicts())
+
+    @property
     def exit_code(self) -> int:
         """0 all that is claimed holds, 1 something fails, crashed or hung, 3 incomplete.
 
         What only another machine could reach (an accelerator, an optional package) is told, and leaves nothing incomplete
-        unless it was asked for.
+        unless it was asked for, or nothing else was.
         """
         if self.failures or self.stale:
             return 1
+        if not self.checked:
+            return 3
         unfinished = any(verdict.verdict in OPEN and not verdict.elsewhere for _, verdict in self.verdicts())
         return 3 if self.stopped or self.missing or unfinished else 0
 

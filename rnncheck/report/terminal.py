@@ -130,6 +130,16 @@ def _tells_little(verdict: Verdict) -> tuple[bool, ...]:
     return verdict.verdict == "errored", refusal, verdict.diagnosis is None, verdict.location is None
 
 
+def _lacking(report: Report) -> str:
+    """Why a report is incomplete."""
+    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
+    if report.stopped or report.missing:
+        return report.stopped or f"no such device: {', '.join(report.missing)}"
+    if report.checked or counted["not_reached"]:
+        return f"{counted['not_reached']} properties were not reached"
+    return "nothing was checked, for none of the chosen properties applies here and is claimed"
+
+
 def summary(report: Report) -> Text:
     """The last line: what it means, in words."""
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
@@ -144,12 +154,7 @@ def summary(report: Report) -> Text:
                      f"{counted['holds']} hold, on {cases} cases.")  # fmt: skip
         return Text("\n".join(lines), style="bold red")
     if report.exit_code == 3:
-        why = report.stopped or (
-            f"no such device: {', '.join(report.missing)}"
-            if report.missing
-            else f"{counted['not_reached']} properties were not reached"
-        )
-        lines.append(f"Incomplete: {why}. {counted['holds']} properties hold so far, on {cases} cases{known}.")
+        lines.append(f"Incomplete: {_lacking(report)}. {counted['holds']} properties hold so far, on {cases} cases{known}.")
         return Text("\n".join(lines), style="bold yellow")
     lines.append(f"All that is claimed holds: {counted['holds']} properties on {cases} cases{known}.")
     return Text("\n".join(lines), style="bold green")

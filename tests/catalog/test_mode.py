@@ -6,11 +6,13 @@ from math import comb
 import pytest
 import torch
 
+from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.chance import by_chance, tails
 from rnncheck.catalog.masks import kept, kept_values, panes, placed
 from rnncheck.config import MODES, Config
+from rnncheck.judge import judge
 from rnncheck.trial import Trial, seeded
 from tests.catalog.support import TORCH, complaints, killed, subject_of
 from tests.mutants import MUTANTS
@@ -20,6 +22,7 @@ KILLS = {
     "mode.repeatable": "dropout-state-ignores-seed",
     "mode.eval_ignores_dropout": "dropout-in-eval",
     "mode.dropout_between_layers": "mask-not-resampled",
+    "mode.all_dropped": "own-dropout-of-one-divides-by-zero",
     "mode.rng": "own-random-state-consumed",
 }
 LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
@@ -51,6 +54,24 @@ def test_calls_that_differ_are_found(mutant):
 @pytest.mark.parametrize("mutant", ["own-eval-scales", "converted-module-never-loaded"])
 def test_wrong_eval_is_found(mutant):
     assert killed(CATALOG["mode.eval_ignores_dropout"], subject_of(MUTANTS[mutant])) is not None
+
+
+@pytest.mark.parametrize("mutant", ["own-dropout-of-one-has-no-gradient", "own-dropout-of-one-is-none"])
+def test_a_dropout_of_one_is_found(mutant):
+    assert killed(CATALOG["mode.all_dropped"], subject_of(MUTANTS[mutant])) is not None
+
+
+def test_a_layer_may_refuse_a_dropout_of_one():
+    class Refuses(torch.nn.LSTM):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            if self.dropout == 1:
+                raise ValueError(f"dropout = {self.dropout}, but should be below 1")
+
+    subject = torch_like(Refuses, ("LSTM",), "Refuses")
+    case = Case(Config("LSTM", 3, 4, 2, dropout=0.5), time=2, batch=2)
+    outcome = judge(CATALOG["mode.all_dropped"], Trial(subject, case))
+    assert outcome.status == "not_claimed" and "should be below 1" in outcome.reason
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -203,3 +203,31 @@ class EvalForGood(LSTM):
 
     def between(self, x):
         return x if self.left_training else super().between(x)
+
+
+@plant("own-dropout-of-one-divides-by-zero", "mode.all_dropped", IN_TRAINING + " = 1")
+class DropoutOfOneDividesByZero(LSTM):
+    """What is kept is divided by 1 - p, also where p is 1 and nothing is: 0 / 0."""
+
+    def between(self, x):
+        if not self.training or not self.dropout:
+            return x
+        return x * F.dropout(torch.ones_like(x), self.dropout).sign() / (1 - self.dropout)
+
+
+@plant("own-dropout-of-one-has-no-gradient", "mode.all_dropped", IN_TRAINING + " = 1")
+class DropoutOfOneHasNoGradient(GRU):
+    """torch.where hides the infinity from the results, and not from the gradients."""
+
+    def between(self, x):
+        if not self.training or not self.dropout:
+            return x
+        return torch.where(F.dropout(torch.ones_like(x), self.dropout) > 0, x / (1 - self.dropout), 0.0)
+
+
+@plant("own-dropout-of-one-is-none", "mode.all_dropped", IN_TRAINING + " = 1")
+class DropoutOfOneIsNone(RNN):
+    """A dropout of 1 is taken for a mistake, and as none."""
+
+    def between(self, x):
+        return x if self.dropout == 1 else super().between(x)

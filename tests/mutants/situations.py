@@ -172,6 +172,15 @@ def dropout(new):
 
 
 @situation
+def all_dropped(new):
+    """A dropout of 1: results and gradients."""
+    layer, x = new(num_layers=2, dropout=1.0).train(), x_of().requires_grad_()
+    parts = results(layer, x)
+    yield from parts
+    yield from torch.autograd.grad(loss(parts), [x, *layer.parameters()])
+
+
+@situation
 def random_state(new):
     """After a call in training without dropout, and one in eval with it."""
     torch.manual_seed(2)
