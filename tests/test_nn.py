@@ -150,6 +150,12 @@ def test_dropout_of_one_layer_warns_and_does_nothing():
     assert torch.equal(layer(x)[0], layer(x)[0]) and torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize(("layers", "dropout"), [(1, 0.0), (2, 0.5), (2, 0.0)])
+def test_any_other_dropout_does_not_warn(layers, dropout, recwarn):
+    rnncheck.nn.LSTM(INPUT, HIDDEN, layers, dropout=dropout)
+    assert not recwarn.list
+
+
 # ---- gates
 
 

@@ -122,7 +122,7 @@ def _jvp(trial: Trial, weights: Run, leaves: Mapping[str, Tensor], directions: M
         dual = {name: forward_ad.make_dual(leaf, directions[name]) for name, leaf in leaves.items()}
         run = differentiable_run(t, t.layer, dual["input"], states_in(dual))
         tangents = [(forward_ad.unpack_dual(part).tangent, getattr(weights, name)) for name, part in run.parts()]
-    terms = torch.cat([(tangent.double() * weight.double()).flatten() for tangent, weight in tangents if tangent is not None])
+    terms = torch.cat([(part.detach().double() * weight.double()).flatten() for part, weight in tangents if part is not None])
     return terms.sum(), terms.abs().sum()
 
 

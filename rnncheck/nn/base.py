@@ -45,14 +45,15 @@ class Recurrent(torch.nn.Module):
         mode: Mode,
         input_size: int,
         hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
         proj_size: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
+        *,
+        device: Any,
+        dtype: torch.dtype | None,
     ) -> None:
         super().__init__()
         door.check_constructor(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size, dtype)
