@@ -1,10 +1,13 @@
 """What must hold of a layer over its life: whatever happened to it, it is what its parameters and flags say."""
 
-from rnncheck.catalog.operations import Life, agree, in_drawn_order
+import copy
+import pickle
+
+from rnncheck.catalog.operations import Life, agree, importable, in_drawn_order
 from rnncheck.catalog.words import anywhere, deterministic
 from rnncheck.observation import Observation, every
 from rnncheck.property import Family
-from rnncheck.trial import Trial
+from rnncheck.trial import Trial, subject_at_work
 
 life = Family("life")
 
@@ -30,6 +33,27 @@ def machine(trial: Trial) -> Observation:
         if not seen.holds:
             break
     return seen
+
+
+@life(
+    "copied",
+    formula="deepcopy(f)(x) = f(x), loads(dumps(f))(x) = f(x)",
+    kind="metamorphic",
+    source="torch.nn.Module; copy.deepcopy; pickle",
+    applies=deterministic,
+    needs=("module",),
+    cost=3,
+)
+def copied(trial: Trial) -> Observation:
+    """After a call, a deep copy gives the same, and so does what was pickled and unpickled."""
+    layer = trial.layer
+    trial.call_on(layer)
+    with subject_at_work("being copied"):
+        copies = {"a deep copy: ": copy.deepcopy(layer)}
+    if importable(layer):
+        with subject_at_work("being pickled"):
+            copies["unpickled: "] = pickle.loads(pickle.dumps(layer))
+    return every(agree(trial, trial.run_on(twin), what) for what, twin in copies.items())
 
 
 @life(

@@ -129,10 +129,10 @@ def other_dtypes(life: Life) -> list[str]:
     return [name for name in DTYPES if name != life.trial.case.dtype and life.trial.subject.offers(name)]
 
 
-def importable(life: Life) -> bool:
+def importable(layer: Layer) -> bool:
     """Whether pickle finds the class by its name: not so for one defined inside a function."""
     try:
-        pickle.dumps(type(life.module))
+        pickle.dumps(type(layer.module))
     except (pickle.PicklingError, AttributeError):
         return False
     return True
@@ -220,7 +220,7 @@ def deepcopied(life: Life) -> Observation:
     return replaced(life, copied)
 
 
-@operation("pickle", importable)
+@operation("pickle", lambda life: importable(life.layer))
 def pickled(life: Life) -> Observation:
     """The life goes on as what was pickled and unpickled."""
     with subject_at_work("being pickled"):

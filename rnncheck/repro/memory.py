@@ -1,4 +1,4 @@
-"""Scripts about what a call leaves behind: in the memory of its results, in what it was given, in the random state."""
+"""Scripts about what a call leaves behind: in its results, in what it was given, in the layer, in the random state."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -87,9 +87,23 @@ print(dtypes)
 assert dtypes["h_n"] == dtypes["output"], dtypes
 assert {torch.bfloat16, torch.float32}.issuperset(dtypes.values()), dtypes
 """
+_COPIED = """first = results(layer, x)
+copies = {"a deep copy": copy.deepcopy(layer)}
+try:
+    pickle.dumps(type(layer))
+except (pickle.PicklingError, AttributeError):
+    print("not pickled: its class cannot be imported by its name")
+else:
+    copies["unpickled"] = pickle.loads(pickle.dumps(layer))
+for told, twin in copies.items():
+    for name, part in results(twin, x).items():
+        few = 256 * torch.finfo(part.dtype).eps  # roundoffs
+        assert part.shape == first[name].shape, f"{name} of {told} has shape {tuple(part.shape)}"
+        assert torch.allclose(part, first[name], rtol=few, atol=few, equal_nan=True), f"{name} of {told} is another"
+"""
 LEFT_BEHIND: Mapping[str, str] = {
     "layout.no_alias": _NO_ALIAS, "layout.no_mutation": _NO_MUTATION, "state.fresh": _FRESH, "mode.rng": _RNG,
-    "shape.autocast": _AUTOCAST,
+    "shape.autocast": _AUTOCAST, "life.copied": _COPIED,
 }  # fmt: skip
 
 
@@ -104,7 +118,7 @@ def memory(subject: Subject, prop: Property, case: Any) -> str | None:
         spoilt = trial.x.index_fill(0, trial.x.new_zeros(1).long(), float("nan"))
         with_nan, _ = trial.lay_out(spoilt, trial.state)
         return "\n".join([
-            "import copy\nimport random\n",
+            "import copy\nimport pickle\nimport random\n",
             *construction("layer", trial.build(), trial.config, case),
             f"x = {literal(x)}",
             *([f"with_nan = {literal(with_nan)}"] if prop.id == "layout.no_mutation" else []),

@@ -147,7 +147,7 @@ class BatchFirstOnTheClass(LSTM):
         type(self).batch_first = self.__dict__.pop("batch_first")
 
 
-@plant("own-pickle-loses-flag", "life.machine", "batch_first, pickled or copied")
+@plant("own-pickle-loses-flag", "life.copied life.machine", "batch_first, pickled or copied")
 class PickleLosesBatchFirst(GRU):
     """What is pickled (and deep-copied) does not contain batch_first."""
 
@@ -156,6 +156,15 @@ class PickleLosesBatchFirst(GRU):
 
     def __setstate__(self, state):
         super().__setstate__({"batch_first": False} | state)
+
+
+@plant("own-last-state-kept-with-its-graph", "life.copied life.machine", "train, a call, then deepcopy")
+class LastStateKeptWithItsGraph(GRU):
+    """The last state is kept on the layer, graph and all: from the first call in training on it cannot be copied."""
+
+    def run(self, x, state, lengths):
+        y, self.last_state = super().run(x, state, lengths)
+        return y, self.last_state
 
 
 @plant("own-deepcopy-shares-weights", "life.machine", "num_layers >= 2, deepcopy, then change one of the two")
