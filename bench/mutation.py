@@ -44,7 +44,7 @@ JUDGED_AS = {
     "rnncheck/nn/layers.py": LAYERS, "rnncheck/nn/layout.py": LAYERS,
 }  # fmt: skip
 """The files whose mutants are made, and as which subjects they are judged."""
-UNIT_TESTS = ("test_cells.py", "test_nn.py", "test_nn_refusals.py", "test_checked.py", "test_clip.py")
+UNIT_TESTS = ("test_cells.py", "test_nn.py", "test_nn_refusals.py", "test_nn_transforms.py", "test_checked.py", "test_clip.py")
 PACKAGES = ("rnncheck.cells.", "rnncheck.nn.")
 MUTATED = ("rnncheck.cells", "rnncheck.nn", "rnncheck.scan", "rnncheck.clip")
 SECONDS = 120

@@ -29,6 +29,12 @@ def budget_of(trial: "Trial") -> oracle.Budget:
     return oracle.budget(*_given(trial), rounding=rounding_of(trial), seed=trial.case.seed)
 
 
+def truth_of(trial: "Trial") -> Run:
+    """The truth of the trial's run alone, in float64."""
+    _require_one_truth(trial)
+    return oracle.truth(*_given(trial))
+
+
 def gradient_budget_of(trial: "Trial", cotangents: Run) -> oracle.GradientBudget:
     """Of the trial's gradients(cotangents)."""
     _require_one_truth(trial)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.allowed import Unmeasurable, budget_of, gradient_budget_of, rounding_of
+from rnncheck.allowed import Unmeasurable, budget_of, gradient_budget_of, rounding_of, truth_of
 from rnncheck.at_work import NotReached, SubjectError, seeded, subject_at_work
 from rnncheck.case import Case
 from rnncheck.laid_out import as_arguments, as_run, lay_out
@@ -238,6 +238,11 @@ class Trial:
     def budget(self) -> oracle.Budget:
         """Truth and allowed error of this very case (DESIGN: the oracle)."""
         return self._shared.budget if self._shared is not self else budget_of(self)
+
+    @cached_property
+    def truth(self) -> Run:
+        """The truth of this very case alone, where what is allowed is not asked; needs parameters that can be set."""
+        return truth_of(self)
 
     def gradient_budget(self, cotangents: Run | None = None) -> oracle.GradientBudget:
         """Truth and allowed error of ``gradients(cotangents)``; of the trial's own cotangents it is computed once."""

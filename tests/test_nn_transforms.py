@@ -96,6 +96,14 @@ def test_autocast_runs_and_returns_its_dtype(ours, dtype):
     assert {p.grad.dtype for p in layer.parameters()} == {torch.float32}
 
 
+def test_autocast_leaves_float64_as_it_is(ours):
+    layer, x = ours
+    layer, x = layer.double(), x.detach().double()
+    with torch.autocast("cpu", torch.bfloat16):
+        result = layer(x)
+    assert all(torch.equal(a, b) for a, b in zip(flat(result), flat(layer(x)), strict=True))
+
+
 def test_an_empty_batch_goes_forward_and_backward(ours):
     layer, _ = ours
     x = torch.ones(3, 0, INPUT, requires_grad=True)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.measure import gate_rows
+from rnncheck.run import Run
 from rnncheck.trial import Trial
 
 FAINT = 2.0**-7
@@ -26,6 +27,19 @@ def transparent_parameters(trial: Trial) -> dict[str, Tensor]:
         return (0.5 + drawn) / parameter.shape[1] if parameter.dim() == 2 else torch.zeros_like(parameter)
 
     return {name: transparent(name, parameter) for name, parameter in trial.parameters.items()}
+
+
+SEEN = 8
+"""A result moves visibly if it moves by so many times what rounding may do: a correct layer's by more than twice that then."""
+
+
+def visibly_moved(changed: Trial, quiet: Trial) -> Run:
+    """bool: which elements of the truth move so far, when one trial is changed into the other, that a layer's must move.
+
+    Half of an influence may be lost at every step: after many of them it is below rounding.
+    """
+    pairs = {name: (part, getattr(quiet.truth, name)) for name, part in changed.truth.parts()}
+    return Run(**{name: (a - b).abs() > SEEN * getattr(quiet.budget.allowed, name) for name, (a, b) in pairs.items()})
 
 
 def bistable_parameters(trial: Trial) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.purpose import FAINT, transparent_parameters
+from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.words import at_least, deterministic
 from rnncheck.observation import Observation, both, every, identical, near
 from rnncheck.property import Family
@@ -50,11 +50,10 @@ def by_direction(output: Tensor, trial: Trial) -> Tensor:
     return output.unflatten(-1, (trial.config.directions, trial.config.state_size)).movedim(-2, 0)
 
 
-def moved(run: Run, plain: Run, trial: Trial) -> dict[str, Tensor]:
-    """Which direction's output, and which layer's and direction's states, differ anywhere."""
-    changed = {name: part != before for (name, part), (_, before) in zip(run.parts(), plain.parts(), strict=True)}
-    changed["output"] = by_direction(changed["output"], trial)
-    return {name: part.flatten(1).any(1) for name, part in changed.items()}
+def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
+    """Of which direction's output, and which layer's and direction's states, any element is True."""
+    parts = {**dict(elements.parts()), "output": by_direction(elements.output, trial)}
+    return {name: part.flatten(1).any(1) for name, part in parts.items()}
 
 
 @state(
@@ -67,7 +66,10 @@ def moved(run: Run, plain: Run, trial: Trial) -> dict[str, Tensor]:
     cost=12,
 )
 def used(trial: Trial) -> Observation:
-    """Every initial state moves its own layer's and direction's states, all layers above, and nothing else."""
+    """Every initial state moves its own layer's and direction's states, all layers above, and nothing else.
+
+    It need not where there are so many steps that rounding may hide it.
+    """
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
     faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)
     plain = trial.but(x=torch.full_like(trial.x, FAINT), state=faint, parameters=transparent_parameters(trial))
@@ -77,8 +79,15 @@ def used(trial: Trial) -> Observation:
         states[part][k] = 1.0
         above = (order // directions > k // directions) | (order == k)
         what = f"moved by {('h_0', 'c_0')[part]} of layer {k // directions}, direction {k % directions}: "
-        seen = moved(plain.but(state=states).run, plain.run, trial)
-        return every(identical(what + name, block, above[-len(block) :], ["block"]) for name, block in seen.items())
+        other = plain.but(state=states)
+        moved = blocks(Run(**{name: part != getattr(plain.run, name) for name, part in other.run.parts()}), trial)
+        visible = blocks(visibly_moved(other, plain), trial)
+
+        def only_above(name: str) -> Observation:
+            actual, expected = moved[name].cpu(), above[-len(moved[name]) :]
+            return identical(what + name, actual, torch.where(visible[name], expected, actual & expected), ["block"])
+
+        return every(only_above(name) for name in moved)
 
     return every(changed(part, k) for part in range(len(faint)) for k in range(len(order)))
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.moves import exact, one_after_the_other, rows, steps_inside
-from rnncheck.catalog.purpose import FAINT, bistable_parameters, transparent_parameters
+from rnncheck.catalog.purpose import FAINT, bistable_parameters, transparent_parameters, visibly_moved
 from rnncheck.catalog.words import at_least, batched, deterministic, one_direction, packed, padded
 from rnncheck.observation import Observation, every, identical, within
 from rnncheck.property import Family
@@ -109,19 +109,25 @@ def same_weights(trial: Trial) -> Observation:
     applies=deterministic & at_least(batch=1),
 )
 def reach(trial: Trial) -> Observation:
-    """An output moves when an input in its reach is changed, and only then: no leak from the future, no deafness."""
+    """An output moves when an input in its reach is changed, and only then: no leak from the future, no deafness.
+
+    It need not where the input is so long ago that rounding may hide it.
+    """
     faint = torch.full_like(trial.x, FAINT)
     state = trial.state and trial.zero_state()
     quiet = trial.but(x=faint, state=state, parameters=transparent_parameters(trial))
 
-    def moved(s: int) -> Tensor:
-        changed = faint.clone()
-        changed[s] = 1.0
-        distance = (exact(quiet.but(x=changed).run.output) - exact(quiet.run.output)).abs()
-        return (distance > 2 * quiet.budget.allowed.output).unflatten(2, (trial.config.directions, -1)).any(3)
+    def anywhere(features: Tensor) -> Tensor:
+        return features.unflatten(2, (trial.config.directions, -1)).any(3)
 
-    actual = torch.stack([moved(s) for s in range(trial.time)])
-    return identical("y_t moves with x_s", actual, within_reach(trial).cpu(), ("s", "t", "batch", "direction"))
+    def moved(s: int) -> tuple[Tensor, Tensor]:
+        changed = quiet.but(x=faint.index_fill(0, torch.tensor(s, device=faint.device), 1.0))
+        distance = (exact(changed.run.output) - exact(quiet.run.output)).abs()
+        return anywhere(distance > 2 * quiet.budget.allowed.output), anywhere(visibly_moved(changed, quiet).output)
+
+    actual, visible = map(torch.stack, zip(*(moved(s) for s in range(trial.time)), strict=True))
+    inside = within_reach(trial).cpu()
+    return identical("y_t moves with x_s", actual, torch.where(visible, inside, actual & inside), ("s", "t", "batch", "direction"))
 
 
 def within_reach(trial: Trial) -> Tensor:

@@ -206,11 +206,6 @@ class Recurrent(torch.nn.Module):
         """1, or 2 if bidirectional."""
         return 2 if self.bidirectional else 1
 
-    @property
-    def output_size(self) -> int:
-        """Features of the output: those of h, in each direction."""
-        return self.directions * (self.proj_size or self.hidden_size)
-
     def state_shapes(self, batch: int) -> tuple[tuple[int, int, int], ...]:
         """The shape of h_n (and c_n): (layers*directions, batch, features), whatever batch_first says."""
         states, sizes = self.num_layers * self.directions, (self.proj_size or self.hidden_size, self.hidden_size)

@@ -7,6 +7,7 @@ from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.time import within_reach
 from rnncheck.config import MODES, Config
+from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
@@ -62,3 +63,11 @@ def test_nothing_reaches_over_a_sequence_s_end():
 
 def test_above_two_directions_everything_is_within_reach():
     assert reach_of(bidirectional=True, num_layers=2)[:, :, 0].all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("prop", ["time.reach", "state.used"])
+def test_what_rounding_hides_need_not_move(prop, mode):
+    """After many steps an influence is below bfloat16's rounding, in torch's layers as in any other."""
+    case = Case(Config(mode, 2, 3, 2, bidirectional=True), time=65, batch=1, dtype="bfloat16", hx="random", seed=5)
+    assert judge(CATALOG[prop], Trial(TORCH[mode], case)).status == "holds"
