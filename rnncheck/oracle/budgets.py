@@ -13,8 +13,8 @@ from torch import Tensor
 
 from rnncheck.config import Config
 from rnncheck.oracle.equations import Observer, Strand
-from rnncheck.oracle.errors import errors_of, together
-from rnncheck.oracle.noise import Copies, Jitter, Kinks, Rhythm, Tape
+from rnncheck.oracle.errors import errors_of, of_pre_activations, together
+from rnncheck.oracle.noise import Copies, Jitter, Kinks, Tape
 from rnncheck.oracle.problem import Join, Observers, Problem, at_last, final_states
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.scene import Scene, Trace
@@ -113,27 +113,26 @@ def _exact(problem: Problem, equations: Observers) -> tuple[list[Strand], list[S
 
 @dataclass(frozen=True, eq=False)
 class _Noise:
-    """How the copies are made: of every strand its scene, the rhythm and the twins of its errors."""
+    """How the copies are made: of every strand its scene, and the twins of its errors."""
 
     sizes: Sizes
     tape: Tape
     copies: Copies
     scenes: Sequence[Scene]
-    rhythms: Sequence[Rhythm]
     twins: Sequence[Mapping[str, Twins]]
 
     @classmethod
     def of(cls, problem: Problem, scenes: Sequence[Scene], sizes: Sizes, seed: int, count: int) -> "_Noise":
-        twins, rhythms = [forward_twins(layer) for layer in problem.layers], [scene.rhythm(sizes) for scene in scenes]
-        copies = Copies.of(count, any(twins) or any(any(rhythm) for rhythm in rhythms))
-        return cls(sizes, Tape(seed, longest(problem, copies)), copies, scenes, rhythms, twins)
+        twins = [forward_twins(layer) for layer in problem.layers]
+        copies = Copies.of(count, any(twins))
+        return cls(sizes, Tape(seed, longest(problem, copies)), copies, scenes, twins)
 
 
 def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noise, inner: Observer) -> Pair:
     sizes, scene, twins, count = noise.sizes, noise.scenes[index], noise.twins[index], noise.copies.count
     apart = errors_of(problem.config)(scene, sizes)
     errors = together(apart)
-    given = apart if twins else errors, noise.rhythms[index], noise.tape, noise.copies, twins, sizes.rounding.operand, inner
+    given = apart if twins else errors, scene.trace.values, noise.tape, noise.copies, twins, sizes.rounding.operand, inner
     rectifies = problem.config.mode == "RNN_RELU"
     jitter = Kinks(*given).of(scene.trace["a"][0], sizes.rounding.underflow) if rectifies else Jitter(*given)
     noisy = problem.strand(index, flow.copies, jitter, noise.copies.runs)
@@ -143,8 +142,7 @@ def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noi
         doubt = jitter.doubt if valid is None else torch.where(valid.unsqueeze(1), jitter.doubt, 0.0)
         end = doubt[0] if reverse else at_last(doubt, valid)
         spread = Strand(torch.maximum(spread.output, doubt), torch.maximum(spread.h_n, end), None)
-    own = errors["x"].square() + errors["rec"].square() if "rec" in errors else errors["x"].square()
-    slopes = scene.spread(flow.variance, _before(spread.output, reverse), own, sizes)
+    slopes = scene.spread(flow.variance, _before(spread.output, reverse), of_pre_activations(errors), sizes)
     if isinstance(jitter, Kinks):  # no slope but 0 and 1
         slopes = jitter.slopes
     over = exact.output.abs() + margin(count) * spread.output.sqrt() > sizes.rounding.overflow

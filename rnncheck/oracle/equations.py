@@ -111,10 +111,10 @@ Step = Callable[[Layer, int, Tensor, Tensor, Tensor | None, Observer], State]
 
 
 def add_product(x: Tensor, h: Tensor, u: Tensor) -> Tensor:
-    """x + h u for every gate; x: (gates, copies, batch, hidden), h: (copies, batch, states), u: (gates, states, hidden)."""
+    """x + h u for every gate; x: (gates, copies or 1, batch, hidden), h: (copies, batch, states), u: (gates, states, hidden)."""
     gates, hidden = u.shape[0], u.shape[2]
     rows = h.flatten(0, 1).expand(gates, -1, -1)
-    return torch.baddbmm(x.flatten(1, 2), rows, u).view(gates, *h.shape[:2], hidden)
+    return torch.baddbmm(x.expand(-1, len(h), -1, -1).flatten(1, 2), rows, u).view(gates, *h.shape[:2], hidden)
 
 
 def rnn_tanh(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:

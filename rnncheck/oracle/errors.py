@@ -92,13 +92,19 @@ def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
 
 
 def together(errors: Errors) -> Errors:
-    """With the errors of U h injected where those of W x are: one place less, for which the sum of the variances is enough."""
-    late = [errors[place] for place in ("a", "an") if place in errors]
-    if not late:
+    """With the errors of W x injected where those of U h are: one place less, for which the sum of the variances is enough."""
+    if "a" not in errors:
         return errors
-    back = torch.cat([error if error.dim() > 4 else error[None] for error in late])
-    rest = {place: error for place, error in errors.items() if place not in ("a", "an")}
-    return {**rest, "x": torch.hypot(errors["x"], back)}
+    x, gates = errors["x"], len(errors["a"])
+    late = {"a": torch.hypot(errors["a"], x[:gates])} | ({"an": torch.hypot(errors["an"], x[gates])} if "an" in errors else {})
+    return {place: late.get(place, error) for place, error in errors.items() if place != "x"}
+
+
+def of_pre_activations(errors: Errors) -> Tensor:
+    """The variance of every gate's pre-activation by its own errors, (gates, time, 1, batch, hidden), of errors together."""
+    if "rec" in errors:
+        return errors["x"].square() + errors["rec"].square()
+    return torch.cat([errors["a"], *([errors["an"][None]] if "an" in errors else [])]).square()
 
 
 def errors_of(config: Config) -> Callable[[Scene, Sizes], Errors]:

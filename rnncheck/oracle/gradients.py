@@ -20,7 +20,7 @@ from rnncheck.config import Config
 from rnncheck.oracle.backward import backward_of, input_variance
 from rnncheck.oracle.budgets import longest
 from rnncheck.oracle.errors import errors_of, together
-from rnncheck.oracle.noise import Copies, Jitter, Rhythm, Tape, random_like, slopes_in_doubt
+from rnncheck.oracle.noise import Copies, Jitter, Tape, random_like, slopes_in_doubt
 from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
 from rnncheck.oracle.problem import Problem, at_last, checked
@@ -83,10 +83,10 @@ class Backwards:
         self.errors = {place: sizes.error(variance) * live for place, variance in every.items()}
         self.start = {place: _at_start(variance, reverse, valid) for place, variance in before.items()}
 
-    def added(self, rhythm: Rhythm, tape: Tape, copies: Copies, lowest: bool) -> dict[str, Tensor]:
+    def added(self, tape: Tape, copies: Copies, lowest: bool) -> dict[str, Tensor]:
         """Random numbers of these sizes; none for the input of the lowest layer, which goes nowhere."""
         places = [place for place in self.errors if place != "input" or not lowest]
-        return {p: random_like(self.errors[p], rhythm, tape, copies, self.twins.get(p)) for p in places}
+        return {p: random_like(self.errors[p], tape, copies, self.twins.get(p)) for p in places}
 
 
 def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator, copies: Copies) -> Sides:
@@ -98,17 +98,26 @@ def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator,
     return doubtful, order < copies.runs // 2
 
 
-def _together(doubtful: Tensor, rhythm: Rhythm, twins: Mapping[str, Twins]) -> Tensor:
+NEAR = 16
+"""How many roundoffs apart two steps may be, and count as the same: sums of close numbers are still rounded alike in part."""
+
+
+def _at_rest(scene: Scene, sizes: Sizes) -> Tensor:
+    """(batch,): whether a row comes to rest, or goes to and fro between two states."""
+    a = scene.trace["a"][0, :, 0]
+    near = NEAR * sizes.store * a.abs().amax(-1).clamp(min=sizes.rounding.underflow)
+    return torch.stack([((a[lag:] - a[:-lag]).abs().amax(-1) <= near[lag:]).any(0) for lag in (1, 2)]).any(0)
+
+
+def _together(doubtful: Tensor, at_rest: Tensor, twins: Mapping[str, Twins]) -> Tensor:
     """(batch,): the rows with doubtful rectifiers that may all go the same way, as no half of the copies shows it."""
     several = doubtful.sum(dim=(0, 1, 3)) > 1
-    repeated = [rows.squeeze(1) for step in rhythm for rows in step.values()]
-    return several if twins else several & torch.stack([torch.zeros_like(several), *repeated]).any(0)
+    return several if twins else several & at_rest
 
 
 def _rounded(
     problem: Problem,
     scenes: list[Scene],
-    rhythms: Sequence[Rhythm],
     sizes: Sizes,
     seed: int,
     copies: Copies,
@@ -120,8 +129,8 @@ def _rounded(
     tape = Tape(seed, longest(problem, copies))
 
     def jitters() -> list[Jitter]:
-        strands = zip(errors, rhythms, twins, strict=True)
-        return [Jitter(error, rhythm, tape, copies, same, sizes.rounding.operand) for error, rhythm, same in strands]
+        strands = zip(errors, scenes, twins, strict=True)
+        return [Jitter(error, scene.trace.values, tape, copies, same, sizes.rounding.operand) for error, scene, same in strands]
 
     plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
     if problem.config.mode != "RNN_RELU":
@@ -129,7 +138,7 @@ def _rounded(
     forward(problem, plain, copies.runs)  # to see how far the pre-activations move
     generator = torch.Generator("cpu").manual_seed(seed)
     found = [_sides(scene, trace, sizes, generator, copies) for scene, trace in zip(scenes, plain, strict=True)]
-    lost = [_together(found[i][0], rhythms[i], twins[i]) for i in range(len(found))]
+    lost = [_together(found[i][0], _at_rest(scenes[i], sizes), twins[i]) for i in range(len(found))]
     sided: list[Trace] = [Rounded(jitter, sides) for jitter, sides in zip(jitters(), found, strict=True)]
     return sided, sum(int(doubtful.sum()) for doubtful, _ in found), torch.stack(lost).any(0)
 
@@ -161,12 +170,11 @@ def gradient_budget(
     scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i]) for i in strands]
     backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
     twins = [forward_twins(layer) for layer in problem.layers]
-    rhythms = [scene.rhythm(sizes) for scene in scenes]
     alike = any(twins) or any(back.twins for back in backwards)
-    made = Copies.of(copies, alike or any(any(rhythm) for rhythm in rhythms))
-    traces, kinks, lost = _rounded(problem, scenes, rhythms, sizes, seed, made, twins)
+    made = Copies.of(copies, alike)
+    traces, kinks, lost = _rounded(problem, scenes, sizes, seed, made, twins)
     tape = Tape(seed + 1, longest(problem, made))
-    added = [back.added(rhythms[i], tape, made, i < config.directions) for i, back in enumerate(backwards)]
+    added = [back.added(tape, made, i < config.directions) for i, back in enumerate(backwards)]
     noisy = differentiate(problem, traces, weights, made.runs, added)
     compared = _at_the_start(problem, exact, noisy, backwards, copies)
     compared |= _of_parameters(problem, scenes, exact, noisy, sizes, copies)

@@ -11,8 +11,8 @@ from rnncheck.oracle.equations import Observer, Through
 from rnncheck.oracle.spread import margin, pooled, variance
 from rnncheck.oracle.twins import Twins
 
-Rhythm = Sequence[Mapping[int, Tensor]]
-"""For each time step: number -> which rows (batch, 1) make the same rounding errors at all steps of that number."""
+Exact = Mapping[str, Mapping[int, Tensor]]
+"""place -> time -> the truth there, (…, 1, batch, size)."""
 
 SATURATED = "saturated"
 """Among the errors, what gates lose that round to 1: a gate that keeps a state does so at every step, in one direction."""
@@ -51,7 +51,7 @@ class Tape:
 
 @dataclass(frozen=True)
 class Copies:
-    """How many: runs in all, of which from number `count` on errors repeat (twins, rhythm); sigma is of `count` of them."""
+    """How many: runs in all, of which from number `count` on errors repeat (twins.py); sigma is of `count` of them."""
 
     count: int
     runs: int
@@ -65,10 +65,10 @@ class Copies:
 class Numbers:
     """The random numbers of one place of one strand, step by step."""
 
-    def __init__(self, tape: Tape, rhythm: Rhythm, copies: Copies, twins: Twins | None) -> None:
-        self._tape, self._rhythm, self._again = tape, rhythm, {}  # type: ignore[var-annotated]
-        self._copies, self._twins = copies, twins
+    def __init__(self, tape: Tape, copies: Copies, twins: Twins | None) -> None:
+        self._tape, self._copies, self._twins = tape, copies, twins
         self._always: int | None = None
+        self._again: tuple[int, int] | None = None
 
     def always(self, error: Tensor) -> Tensor:
         """The same at every step."""
@@ -76,20 +76,27 @@ class Numbers:
         numbers = self._tape.window(self._always, (*error.shape[:-3], self._copies.runs, *error.shape[-2:]))
         return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
 
-    def at(self, time: int, error: Tensor) -> Tensor:
-        """Of this step, for errors (…, 1, batch, size) of every copy."""
+    def at(self, time: int, error: Tensor, away: Tensor | None = None) -> Tensor:
+        """Of this step, for errors (…, 1, batch, size) of every copy; away: how far from the truth each copy is by now.
+
+        A part of each error is not random from step to step. The sum of it and the rest is no further from the truth than
+        roundings that all have the same sign can come, margin times sigma: it is 1 / margin of the error, and pushes further
+        away; on the way back, where nothing is known of that, it is the same at every step but for an alternating part.
+        """
         shape = (*error.shape[:-3], self._copies.runs, *error.shape[-2:])
-        place = self._tape.place()
-        numbers = self._tape.window(place, shape)
-        for number, rows in self._rhythm[time].items():
-            again = self._tape.window(self._again.setdefault(number, place), shape)
-            numbers = torch.where(self._repeats(rows), again, numbers)
+        numbers = self._tape.window(self._tape.place(), shape)
+        same, alternating = self._kept(shape)
+        if away is None:
+            steady = same + alternating if time % 2 else same - alternating
+        else:
+            steady = torch.where(away == 0, same, same.abs() * away.sign())
+        numbers = torch.add(numbers, steady, alpha=1 / margin(self._copies.count))
         return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
 
-    def _repeats(self, rows: Tensor) -> Tensor:
-        """(copies, batch, 1): the rows, in the second half of the copies."""
-        none = torch.zeros_like(rows).expand(self._copies.count, -1, -1)
-        return torch.cat([none, rows.expand_as(none)])
+    def _kept(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Two numbers that are the same at every step."""
+        self._again = self._again or (self._tape.place(), self._tape.place())
+        return self._tape.window(self._again[0], shape), self._tape.window(self._again[1], shape)
 
 
 class Jitter(Through):
@@ -98,7 +105,7 @@ class Jitter(Through):
     def __init__(
         self,
         errors: Mapping[str, Tensor],
-        rhythm: Rhythm,
+        exact: Exact,
         tape: Tape,
         copies: Copies,
         twins: Mapping[str, Twins],
@@ -106,11 +113,11 @@ class Jitter(Through):
         inner: Observer | None = None,
     ) -> None:
         super().__init__(inner)
-        self.operand, self.tape, self.copies = operand, tape, copies
+        self.operand, self.exact, self.tape, self.copies = operand, exact, tape, copies
         self.factors: dict[int, Tensor] = {}
         self.errors = {place: error.unbind(-4) for place, error in errors.items()}
         same = {**twins, **({SATURATED: twins["s"]} if "s" in twins else {})}
-        self.numbers = {place: Numbers(tape, rhythm, copies, same.get(place)) for place in errors}
+        self.numbers = {place: Numbers(tape, copies, same.get(place)) for place in errors}
         self.saturates = SATURATED in errors and bool(errors[SATURATED].any())
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
@@ -121,7 +128,8 @@ class Jitter(Through):
         if errors is None:
             return value
         error = errors[time]
-        value = torch.addcmul(value, error, self.numbers[place].at(time, error))
+        away = value.detach() - self.exact[place][time]
+        value = torch.addcmul(value, error, self.numbers[place].at(time, error, away))
         if place == "s" and self.saturates:
             lost = self.errors[SATURATED][time]
             value = torch.addcmul(value, lost, self.numbers[SATURATED].always(lost))
@@ -175,7 +183,7 @@ class Kinks(Jitter):
         self.slopes[time] = slopes_in_doubt(true > 0, doubtful).squeeze(0)
 
 
-def random_like(errors: Tensor, rhythm: Rhythm, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:
+def random_like(errors: Tensor, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:
     """Errors of these sizes for all steps, (…, time, copies, batch, size)."""
-    numbers = Numbers(tape, rhythm, copies, twins)
+    numbers = Numbers(tape, copies, twins)
     return errors * torch.stack([numbers.at(time, error) for time, error in enumerate(errors.unbind(-4))], dim=-4)

@@ -4,12 +4,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.oracle.equations import Layer, Observer, Through
-from rnncheck.oracle.noise import Rhythm
 from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.sizes import Sizes, times
-
-NEAR = 16
-"""How many roundoffs apart two steps may be, and count as the same: sums of close numbers are still rounded alike in part."""
 
 
 class Trace(Through):
@@ -72,32 +68,6 @@ class Scene:
         """
         total = times(x, self.layer.w.square()) + times(h, self.layer.u.square()) + own
         return sizes.unsaturated(self.pre_activations(), total).amax(dim=(0, -1)).squeeze(1)
-
-    def rhythm(self, sizes: Sizes) -> Rhythm:
-        """Which rows make the same rounding errors at which steps.
-
-        Those of a steady state, or of a cycle of two, differ by a few roundoffs in every pre-activation: their errors are
-        no more independent than they are, and add up in proportion to the number of steps instead of its root.
-        """
-        a = self.pre_activations().squeeze(2).transpose(0, 1)  # time, gates, batch, hidden
-        if not a.numel():
-            return [{}] * len(a)
-        near = NEAR * sizes.store * a.abs().amax(dim=(1, 3)).clamp(min=sizes.rounding.underflow)
-        steady, cycle = self._repeated(a, near, 1), self._repeated(a, near, 2)
-        cycle &= ~steady
-        some = torch.stack([steady.any(1), cycle.any(1)], dim=1).tolist()
-        kinds = [((0, steady[t]), (1 + t % 2, cycle[t])) for t in range(len(a))]
-        return [
-            {number: rows[:, None] for here, (number, rows) in zip(some[t], kinds[t], strict=True) if here} for t in range(len(a))
-        ]
-
-    def _repeated(self, a: Tensor, near: Tensor, lag: int) -> Tensor:
-        """(time, batch): whether a row's step is one of two that are the same, so many steps apart."""
-        same = (a[lag:] - a[:-lag]).abs().amax(dim=(1, 3)) <= near[lag:]
-        found = torch.zeros_like(near, dtype=torch.bool)
-        found[lag:] = same
-        found[: len(same)] |= same
-        return found
 
     def pre_activations(self) -> Tensor:
         """Of all gates, (gates, time, 1, batch, hidden)."""
