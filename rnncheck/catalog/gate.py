@@ -67,6 +67,7 @@ Expected = Callable[[Trial, Tensor], Tensor]
 LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Expected], ...]] = {
     "LSTM": (
         ("f = 1, i = 0 keeps c: ", {"f": ON, "i": OFF}, "c_n", lambda trial, c_n: trial.given_state[1]),
+        ("f = 1, i = 1 counts: ", {"f": ON, "i": ON, "g": ON}, "c_n", lambda trial, c_n: exact(trial.given_state[1]) + HELD),
         ("f = 0, i = 1 writes g = 1: ", {"f": OFF, "i": ON, "g": ON}, "c_n", lambda trial, c_n: torch.ones_like(c_n)),
         ("f = 0, i = 0 blocks: ", {"f": OFF, "i": OFF}, "c_n", lambda trial, c_n: torch.zeros_like(c_n)),
         ("o = 0 silences: ", {"o": OFF}, "output", lambda trial, output: torch.zeros_like(output)),
@@ -85,14 +86,14 @@ HELD = 20
 @gate(
     "latch",
     kind="invariant",
-    formula="f = 1, i = 0: c' = c;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0",
+    formula="f = 1: c' = c + i g;  f = 0: c' = i g;  z = 1: h' = h;  z = 0: h' = n;  o = 0: h' = 0",
     needs=can_set,
     cost=4,
     source="Hochreiter and Schmidhuber 1997: the constant error carousel; NX-AI/xlstm#98",
     applies=gated & settable & deterministic,
 )
 def latch(trial: Trial) -> Observation:
-    """Saturated gates hold, write, block or silence exactly, over twenty steps."""
+    """Saturated gates hold, count, write, block or silence exactly, over twenty steps."""
     x = trial.like(trial.x.new_empty(HELD, *trial.x.shape[1:]), "input while latched")
     state = tuple(trial.like(part, f"latched state {i}", scale=4.0) for i, part in enumerate(trial.given_state))
     ready = trial.but(x=with_ones(x), state=state, lengths=trial.lengths and (HELD,) * trial.batch)

@@ -16,6 +16,8 @@ Exact = Mapping[str, Mapping[int, Tensor]]
 
 SATURATED = "saturated"
 """Among the errors, what gates lose that round to 1: a gate that keeps a state does so at every step, in one direction."""
+NOTHING = 1e-290
+"""Decides the sign of 0, and nothing else."""
 _SPAN = 1 << 13
 
 
@@ -68,7 +70,7 @@ class Numbers:
     def __init__(self, tape: Tape, copies: Copies, twins: Twins | None) -> None:
         self._tape, self._copies, self._twins = tape, copies, twins
         self._always: int | None = None
-        self._again: tuple[int, int] | None = None
+        self._kept: tuple[Tensor, Tensor] | None = None
 
     def always(self, error: Tensor) -> Tensor:
         """The same at every step."""
@@ -79,24 +81,23 @@ class Numbers:
     def at(self, time: int, error: Tensor, away: Tensor | None = None) -> Tensor:
         """Of this step, for errors (…, 1, batch, size) of every copy; away: how far from the truth each copy is by now.
 
-        A part of each error is not random from step to step. The sum of it and the rest is no further from the truth than
-        roundings that all have the same sign can come, margin times sigma: it is 1 / margin of the error, and pushes further
-        away; on the way back, where nothing is known of that, it is the same at every step but for an alternating part.
+        A part of each error is not random from step to step: it pushes further away, or on the way back, where nothing is known
+        of that, is the same at every step but for a part that alternates. It is 1 / margin of the error, so that what is allowed,
+        margin times sigma, is as much as roundings that all have the same sign add up to.
         """
         shape = (*error.shape[:-3], self._copies.runs, *error.shape[-2:])
         numbers = self._tape.window(self._tape.place(), shape)
-        same, alternating = self._kept(shape)
+        same, alternating = self._kept = self._kept or self._steady(shape)
         if away is None:
-            steady = same + alternating if time % 2 else same - alternating
+            numbers = numbers + (same + alternating if time % 2 else same - alternating)
         else:
-            steady = torch.where(away == 0, same, same.abs() * away.sign())
-        numbers = torch.add(numbers, steady, alpha=1 / margin(self._copies.count))
+            numbers = numbers + torch.copysign(same, torch.add(away, same, alpha=NOTHING))
         return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
 
-    def _kept(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def _steady(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Two numbers that are the same at every step."""
-        self._again = self._again or (self._tape.place(), self._tape.place())
-        return self._tape.window(self._again[0], shape), self._tape.window(self._again[1], shape)
+        one, other = (self._tape.window(self._tape.place(), shape) / margin(self._copies.count) for _ in range(2))
+        return one, other
 
 
 class Jitter(Through):

@@ -166,3 +166,12 @@ class ProductRoundedToBfloat16(GRU):
     def from_hidden(self, h, w):
         exact = super().from_hidden(h, w)
         return exact + (exact.detach().to(torch.bfloat16).to(exact) - exact.detach())
+
+
+@plant("own-cell-clipped-at-ten", "gate.latch gate.range agree.*", "LSTM, abs(c) > 10")
+class CellClippedAtTen(LSTM):
+    """The memory cell is clipped at 10, as TensorFlow's cell_clip and ONNX's clip do where they are asked to."""
+
+    def cell(self, x, state, w):
+        h, c = super().cell(x, state, w)
+        return h, c.clamp(-10, 10)

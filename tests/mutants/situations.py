@@ -214,6 +214,15 @@ def gradients_in_eval(new):
 
 
 @situation
+def open_gates(new):
+    """All gates wide open, for many steps."""
+    layer = new()
+    with torch.no_grad():
+        layer.bias_ih_l0.fill_(30.0)
+        yield from results(layer, x_of(False, 14))
+
+
+@situation
 def large_gradients(new):
     layer, x = new(), x_of().requires_grad_()
     yield from torch.autograd.grad(loss(results(layer, x)) * 1e3, [x])
