@@ -13,9 +13,9 @@ from rnncheck.adapters import resolve
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
 from rnncheck.case import DTYPES, Case, Switch
 from rnncheck.devices import asked_for
-from rnncheck.engine.guard import flags, preserved
 from rnncheck.environment import environment
 from rnncheck.errors import UsageError
+from rnncheck.flags import flags, preserved
 from rnncheck.strategies.plan import plan
 from rnncheck.subject import Malformed, Subject
 from rnncheck.switches import switched

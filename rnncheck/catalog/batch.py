@@ -167,7 +167,7 @@ def cliffs(trial: Trial) -> Observation:
     return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(side_by_side(pieces), "in pieces: ")
 
 
-MANY = 65_600
+MANY = 65_601
 """A little more than 16 bits can count."""
 
 

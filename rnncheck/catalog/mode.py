@@ -1,6 +1,7 @@
 """What must hold of train and eval, of dropout, and of random numbers."""
 
 import random
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -8,7 +9,8 @@ from torch import Tensor
 from rnncheck.catalog import derivatives
 from rnncheck.catalog.masks import alike, kept, panes, placed, rates
 from rnncheck.catalog.words import anywhere, deterministic, has_dropout
-from rnncheck.observation import Observation, both, every, identical, near
+from rnncheck.flags import flags
+from rnncheck.observation import Observation, both, equal, every, identical, near
 from rnncheck.property import Family
 from rnncheck.run import Run
 from rnncheck.subject import NotClaimed
@@ -77,6 +79,27 @@ def rng(trial: Trial) -> Observation:
     trial.call_on(layer)
     after = random_states(trial)
     return every(identical(f"state of {name}", after[name], before[name], ["word"]) for name in before)
+
+
+@mode(
+    "settings",
+    formula="torch's settings before f(x) ≡ after, also where f refuses",
+    kind="invariant",
+    source="torch.set_default_dtype, torch.set_grad_enabled, torch.set_float32_matmul_precision, random.seed",
+    applies=anywhere,
+    cost=2,
+)
+def settings(trial: Trial) -> Observation:
+    """A call, and one with an input or a state of another size, leave torch's settings and Python's random numbers as they were."""
+    layer, more = trial.layer, torch.cat([trial.x, trial.x[..., :1]], dim=-1)
+    wider = trial.state and tuple(torch.cat([part, part[..., :1]], dim=-1) for part in trial.state)
+    before, python = flags(), random.getstate()
+    trial.call_on(layer)
+    for given in [(more, trial.state), *([(trial.x, wider)] if wider else [])]:
+        with suppress(Exception):  # whether it refuses is another property's
+            layer(*trial.lay_out(*given))
+    seen = every(equal(name, now, before[name]) for name, now in flags().items())
+    return seen & equal("Python's random numbers", "others" if random.getstate() != python else "the same", "the same")
 
 
 def random_states(trial: Trial) -> dict[str, Tensor]:

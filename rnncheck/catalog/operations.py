@@ -197,8 +197,11 @@ def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observ
 def load_state_dict(life: Life) -> Observation:
     """Every parameter changes its sign through load_state_dict."""
     expected, stored = {name: -value for name, value in life.parameters().items()}, life.module.state_dict()
+    given = {name: -v if v.is_floating_point() else v.clone() for name, v in stored.items()}
     with subject_at_work("loading a state_dict"):
-        life.module.load_state_dict({name: -v if v.is_floating_point() else v for name, v in stored.items()})
+        life.module.load_state_dict(given)
+    for value in given.values():  # which are the caller's again
+        value.zero_()
     return parameters_are(life, expected, "after load_state_dict")
 
 

@@ -113,7 +113,8 @@ Write = Callable[[nn.Module, Mapping[str, Tensor]], Any]
 @torch.no_grad()
 def _in_place(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
     for name, parameter in module.named_parameters():
-        parameter.add_(steps[name])
+        if name in steps:
+            parameter.add_(steps[name])
 
 
 def _data(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
@@ -143,19 +144,20 @@ WAYS: Mapping[str, Write] = {
 def write_through(trial: Trial) -> Observation:
     """However the parameters are changed between two calls, the second uses them; changed back, it is as before."""
 
-    def by(way: str) -> Observation:
-        layer = trial.build()
-        before = trial.run_on(layer)
-        steps = {name: trial.like(p, f"step of {name}", 0.5) for name, p in layer.module.named_parameters()}
-        expected = {name: p.detach() + steps[name] for name, p in layer.module.named_parameters()}
-        with subject_at_work(f"changing the parameters, {way}"):
+    def by(way: str, *alone: str) -> Observation:
+        layer, told = trial.build(), ", ".join([way, *(f"{name} alone" for name in alone)])
+        before, parameters = trial.run_on(layer), dict(layer.module.named_parameters())
+        steps = {name: trial.like(parameters[name], f"step of {name}", 0.5) for name in alone or parameters}
+        expected = {name: p.detach() + steps.get(name, 0) for name, p in parameters.items()}
+        with subject_at_work(f"changing the parameters, {told}"):
             WAYS[way](layer.module, steps)
-        written = every(identical(f"{way}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
-        seen = written & _as_if_new(trial, layer, f"{way}: ")
+        written = every(identical(f"{told}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
+        seen = written & _as_if_new(trial, layer, f"{told}: ")
         layer.load(trial.parameters)
-        return seen & both(trial.run_on(layer), before, 0.0, f"{way}, and back: ")
+        return seen & both(trial.run_on(layer), before, 0.0, f"{told}, and back: ")
 
-    return every(map(by, WAYS))
+    names = [name for name, _ in trial.layer.module.named_parameters()]
+    return every([*map(by, WAYS), by("in place", names[trial.draw("the one that is changed alone", 0, len(names) - 1)])])
 
 
 def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from rnncheck.engine.guard import flags, preserved
 from rnncheck.explain import Explanation, explain
+from rnncheck.flags import flags, preserved
 from rnncheck.judge import judge, rehearse, trial_of
 from rnncheck.property import Property
 from rnncheck.shrink import Shrunk, shrink

@@ -100,6 +100,16 @@ def optimizer():
     layer.zero_grad()
 
 
+def one_alone():
+    for name, p in layer.named_parameters():
+        expected = {**values(layer), name: values(layer)[name] + 0.25}
+        with torch.no_grad():
+            p.add_(0.25)
+        unchanged(layer, expected, f"it is not what was written, {name} alone")
+        check(layer, f"a change of {name} alone")
+
+
+one_alone()
 for way in (in_place, data, state_dict, optimizer):
     check(layer, "nothing")
     expected = {name: value + 0.25 for name, value in values(layer).items()}

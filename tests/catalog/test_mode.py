@@ -12,6 +12,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.catalog.chance import by_chance, tails
 from rnncheck.catalog.masks import kept, kept_values, panes, placed
 from rnncheck.config import MODES, Config
+from rnncheck.flags import preserved
 from rnncheck.judge import judge
 from rnncheck.trial import Trial, seeded
 from tests.catalog.support import TORCH, complaints, killed, subject_of
@@ -23,6 +24,7 @@ KILLS = {
     "mode.eval_ignores_dropout": "dropout-in-eval",
     "mode.dropout_between_layers": "mask-not-resampled",
     "mode.all_dropped": "own-dropout-of-one-divides-by-zero",
+    "mode.settings": "own-precision-lowered-for-all",
     "mode.rng": "own-random-state-consumed",
 }
 LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
@@ -30,7 +32,8 @@ LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
 
 @pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
 def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    with preserved():
+        case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
     assert outcome.status == "fails", case
 
 
@@ -54,6 +57,12 @@ def test_calls_that_differ_are_found(mutant):
 @pytest.mark.parametrize("mutant", ["own-eval-scales", "converted-module-never-loaded"])
 def test_wrong_eval_is_found(mutant):
     assert killed(CATALOG["mode.eval_ignores_dropout"], subject_of(MUTANTS[mutant])) is not None
+
+
+def test_a_refusal_that_leaves_gradients_off_is_found():
+    with preserved():
+        _, outcome = killed(CATALOG["mode.settings"], subject_of(MUTANTS["own-refusal-leaves-gradients-off"]))
+    assert outcome.mismatches == ("grad mode = False, but should be True",)
 
 
 @pytest.mark.parametrize("mutant", ["own-dropout-of-one-has-no-gradient", "own-dropout-of-one-is-none"])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnncheck.engine.guard import FLAGS, flags, preserved
+from rnncheck.flags import FLAGS, flags, preserved
 
 OTHERS = {
     "default device": torch.device("meta"),

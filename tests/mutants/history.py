@@ -238,3 +238,42 @@ class WeightsDrift(LSTM):
         if self.training:
             self.weight_hh_l0.data.mul_(0.999)
         return super().run(x, state, lengths)
+
+
+@plant("own-precision-lowered-for-all", "mode.settings", "any call")
+class PrecisionLoweredForAll(LSTM):
+    """Asks for fast float32 products, which torch then uses in the whole process."""
+
+    def run(self, x, state, lengths):
+        torch.set_float32_matmul_precision("high")
+        return super().run(x, state, lengths)
+
+
+@plant("own-refusal-leaves-gradients-off", "mode.settings", "a state of another size, then anything")
+class RefusalLeavesGradientsOff(GRU):
+    """Gradients are switched off while the state is checked, and stay off where it is refused."""
+
+    def check_state(self, x, state):
+        enabled = torch.is_grad_enabled()
+        torch.set_grad_enabled(False)
+        super().check_state(x, state)
+        torch.set_grad_enabled(enabled)
+
+
+@plant("own-stale-sum-of-biases", "weights.write_through", "eval, bias, one of the two biases changed alone")
+class StaleSumOfBiases(GRU):
+    """In eval what the input adds is kept, until the weights or the bias of the input are changed; another bias is not seen."""
+
+    kept = None
+
+    def weights(self, layer, direction):
+        w = super().weights(layer, direction)
+        if self.training or torch.is_grad_enabled() or not self.bias:
+            return w
+        key = (layer, direction)
+        seen = tuple((p.data_ptr(), p._version) for p in (w.ih, w.hh, w.b_ih))
+        if self.kept is None:
+            self.kept = {}
+        if self.kept.get(key, (None, None))[0] != seen:
+            self.kept[key] = seen, w.b_hh.detach().clone()
+        return w._replace(b_hh=self.kept[key][1])

@@ -8,6 +8,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from rnncheck.flags import flags, preserved
+
 from .situations import BATCH, HIDDEN, SITUATIONS, attempt, flat, hx_of, loss, results, situation, values, x_of
 
 
@@ -234,3 +236,23 @@ def gradients_of_the_output_alone(new):
     layer, x = new(), x_of()
     hx = hx_of(layer, requires_grad=True)
     yield from torch.autograd.grad(results(layer, x, hx)[0].sum(), flat(hx))
+
+
+@situation
+def settings(new):
+    """torch's settings after a call, and after one with a state of another size."""
+    layer, hx = new(), hx_of(new(), 2 * BATCH)
+    with preserved():
+        results(layer, x_of())
+        yield list(flags().values())
+        attempt(lambda: results(layer, x_of(), hx))
+        yield torch.is_grad_enabled()
+
+
+@situation
+def one_bias_alone(new):
+    layer, x = new().eval(), x_of()
+    with torch.no_grad():
+        yield from results(layer, x)
+        layer.bias_hh_l0.add_(0.5)
+        yield from results(layer, x)

@@ -1,0 +1,11 @@
+"""What one test's layers do to torch's settings is undone before the next."""
+
+import pytest
+
+from rnncheck.flags import preserved
+
+
+@pytest.fixture(autouse=True)
+def settings_are_put_back():
+    with preserved():
+        yield
