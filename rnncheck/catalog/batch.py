@@ -168,7 +168,7 @@ def cliffs(trial: Trial) -> Observation:
 
 
 MANY = 65_601
-"""A little more than 16 bits can count."""
+"""A little more than 16 bits can count, and one more than a multiple of 16: a tile of one row."""
 
 
 def numbers(case: Case) -> int:

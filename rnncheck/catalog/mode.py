@@ -10,11 +10,11 @@ from rnncheck.catalog import derivatives
 from rnncheck.catalog.masks import alike, kept, panes, placed, rates
 from rnncheck.catalog.words import anywhere, deterministic, has_dropout
 from rnncheck.flags import flags
-from rnncheck.observation import Observation, both, equal, every, identical, near
+from rnncheck.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.property import Family
 from rnncheck.run import Run
-from rnncheck.subject import NotClaimed
-from rnncheck.trial import SubjectError, Trial, seeded
+from rnncheck.subject import Malformed, NotClaimed
+from rnncheck.trial import SubjectError, Trial, seeded, subject_at_work
 
 mode = Family("mode")
 
@@ -93,13 +93,21 @@ def settings(trial: Trial) -> Observation:
     """A call, and one with an input or a state of another size, leave torch's settings and Python's random numbers as they were."""
     layer, more = trial.layer, torch.cat([trial.x, trial.x[..., :1]], dim=-1)
     wider = trial.state and tuple(torch.cat([part, part[..., :1]], dim=-1) for part in trial.state)
+    refused = [trial.lay_out(more, trial.state), *([trial.lay_out(trial.x, wider)] if wider else [])]
     before, python = flags(), random.getstate()
-    trial.call_on(layer)
-    for given in [(more, trial.state), *([(trial.x, wider)] if wider else [])]:
-        with suppress(Exception):  # whether it refuses is another property's
-            layer(*trial.lay_out(*given))
-    seen = every(equal(name, now, before[name]) for name, now in flags().items())
-    return seen & equal("Python's random numbers", "others" if random.getstate() != python else "the same", "the same")
+    try:
+        random.seed(trial.case.seed)  # or else what an earlier call has seeded would be no change
+        drawn = random.getstate()
+        trial.call_on(layer)
+        for given in refused:
+            with suppress(SubjectError, Malformed), subject_at_work("refusing"):  # whether it refuses is another property's
+                layer(*given)
+        same = random.getstate() == drawn
+    finally:
+        random.setstate(python)
+    return every(equal(name, now, before[name]) for name, now in flags().items()) & fact(
+        "Python's random numbers", same, "others" if not same else "the same", "the same"
+    )
 
 
 def random_states(trial: Trial) -> dict[str, Tensor]:

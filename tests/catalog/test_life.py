@@ -61,6 +61,11 @@ def test_a_layer_that_keeps_its_graph_cannot_be_copied():
     assert outcome.status == "errored" and "while being copied" in outcome.reason
 
 
+def test_a_layer_that_keeps_what_it_was_given_to_load_is_found():
+    _, outcome = killed(CATALOG["life.machine"], subject_of(MUTANTS["own-load-keeps-what-was-given"]))
+    assert "after load_state_dict" in outcome.mismatches[0]
+
+
 def test_a_disagreement_says_what_was_done():
     _, outcome = killed(CATALOG["life.machine"], subject_of(MUTANTS["own-load-skips-reverse"]))
     assert "after load_state_dict" in outcome.mismatches[0]

@@ -1,5 +1,6 @@
 """mode.*: what each property catches, and what it lets through; and the statistics of it."""
 
+import random
 from fractions import Fraction
 from math import comb
 
@@ -63,6 +64,14 @@ def test_a_refusal_that_leaves_gradients_off_is_found():
     with preserved():
         _, outcome = killed(CATALOG["mode.settings"], subject_of(MUTANTS["own-refusal-leaves-gradients-off"]))
     assert outcome.mismatches == ("grad mode = False, but should be True",)
+
+
+def test_numbers_that_python_draws_anew_are_found_whatever_was_called_before():
+    before = random.getstate()
+    _, outcome = killed(CATALOG["mode.settings"], subject_of(MUTANTS["own-python-reseeded"]))
+    assert outcome.mismatches == ("Python's random numbers = others, but should be the same",)
+    again = killed(CATALOG["mode.settings"], subject_of(MUTANTS["own-python-reseeded"]))
+    assert again is not None and random.getstate() == before
 
 
 @pytest.mark.parametrize("mutant", ["own-dropout-of-one-has-no-gradient", "own-dropout-of-one-is-none"])

@@ -5,6 +5,7 @@ import torch
 
 from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
+from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.time import within_reach
 from rnncheck.config import MODES, Config
 from rnncheck.judge import judge
@@ -71,3 +72,17 @@ def test_what_rounding_hides_need_not_move(prop, mode):
     """After many steps an influence is below bfloat16's rounding, in torch's layers as in any other."""
     case = Case(Config(mode, 2, 3, 2, bidirectional=True), time=65, batch=1, dtype="bfloat16", hx="random", seed=5)
     assert judge(CATALOG[prop], Trial(TORCH[mode], case)).status == "holds"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("mode", MODES)
+def test_of_few_steps_all_that_is_within_reach_has_to_move(mode, layers, dtype):
+    case = Case(Config(mode, 2, 3, layers, bidirectional=True), time=4, batch=2, dtype=dtype, hx="none", seed=1)
+    faint = torch.full_like(Trial(TORCH[mode], case).x, FAINT)
+    quiet = Trial(TORCH[mode], case)
+    quiet = quiet.but(x=faint, parameters=transparent_parameters(quiet))
+    for s, reach in enumerate(within_reach(quiet)):
+        changed = quiet.but(x=faint.index_fill(0, torch.tensor(s), 1.0))
+        visible = visibly_moved(changed, quiet).output.unflatten(2, (2, -1)).any(3)
+        assert visible.equal(reach), (s, visible)

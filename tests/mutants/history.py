@@ -1,6 +1,7 @@
 """What one call leaves behind for the next."""
 
 import copy
+import random
 
 import torch
 
@@ -277,3 +278,25 @@ class StaleSumOfBiases(GRU):
         if self.kept.get(key, (None, None))[0] != seen:
             self.kept[key] = seen, w.b_hh.detach().clone()
         return w._replace(b_hh=self.kept[key][1])
+
+
+@plant("own-load-keeps-what-was-given", "life.machine", "load_state_dict, then the given tensors are changed")
+class LoadKeepsWhatWasGiven(LSTM):
+    """load_state_dict makes the given tensors its own parameters: whoever changes them later changes the layer."""
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        for name, parameter in self._parameters.items():
+            given = state_dict[prefix + name]
+            if (given.shape, given.dtype) == (parameter.shape, parameter.dtype):
+                parameter.data = given.detach()
+
+
+@plant("own-python-reseeded", "mode.settings", "num_layers >= 2, dropout, train")
+class PythonReseeded(RNN):
+    """Where dropout acts Python's random numbers begin anew, for the whole process."""
+
+    def between(self, x):
+        if self.training and self.dropout:
+            random.seed(0)
+        return super().between(x)

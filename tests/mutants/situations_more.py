@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import random
 
 import torch
 from torch import nn
@@ -245,6 +246,9 @@ def settings(new):
     with preserved():
         results(layer, x_of())
         yield list(flags().values())
+        random.seed(1)
+        results(new(num_layers=2, dropout=0.5), x_of())
+        yield random.random()
         attempt(lambda: results(layer, x_of(), hx))
         yield torch.is_grad_enabled()
 
@@ -256,3 +260,14 @@ def one_bias_alone(new):
         yield from results(layer, x)
         layer.bias_hh_l0.add_(0.5)
         yield from results(layer, x)
+
+
+@situation
+def loaded_and_changed(new):
+    """What was given to load_state_dict is changed afterwards."""
+    layer, x = new(), x_of()
+    given = {name: 0.5 * t for name, t in layer.state_dict().items()}
+    layer.load_state_dict(given)
+    for tensor in given.values():
+        tensor.zero_()
+    yield from results(layer, x)
