@@ -12,6 +12,7 @@ from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG, select
 from rnncheck.docket import Account
+from rnncheck.flags import preserved
 from rnncheck.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
 from rnncheck.property import Property
 from rnncheck.settings import PROFILES
@@ -61,23 +62,29 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
         for account in accounts:
             if out_of_claim(account.prop, subject, case) is not None or not account.wants(case, fixed=subject.fixed is not None):
                 continue
-            outcome = judge(account.prop, trial)
+            outcome = _judged(account.prop, trial)
             assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome
             if outcome.red:
                 return Kill(account.prop, case, outcome, number, time.perf_counter() - started)
     return None
 
 
+def _judged(prop: Property, trial: Any) -> Outcome:
+    """As a campaign judges: whatever the subject does to torch's settings is undone."""
+    with preserved():
+        return judge(prop, trial)
+
+
 def killers(subject: Subject, case: Any, dearest: int = DEAR) -> list[str]:
     """Every property (that costs at most ``dearest``) that is red on this case."""
     trial = trial_of(subject, case)
     fitting = (p for p in CATALOG.values() if (p.family == "clip") == (subject.kind == "clip") and p.cost <= dearest)
-    return [p.id for p in fitting if out_of_claim(p, subject, case) is None and judge(p, trial).red]
+    return [p.id for p in fitting if out_of_claim(p, subject, case) is None and _judged(p, trial).red]
 
 
 def smallest(subject: Subject, kill: Kill) -> Any:
     """The case of a kill, shrunk."""
-    return shrink(kill.case, lambda case: judge(kill.prop, trial_of(subject, case)).status == kill.outcome.status).case
+    return shrink(kill.case, lambda case: _judged(kill.prop, trial_of(subject, case)).status == kill.outcome.status).case
 
 
 torch.set_num_threads(1)
