@@ -42,6 +42,14 @@ def lay_out(tensor: Tensor, layout: Layout) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
+PLACES: tuple[Layout, ...] = ("strided", "transposed", "offset")
+
+
+def scattered_in_memory(tensor: Tensor, number: int) -> Tensor:
+    """The same values, of each of several tensors in memory of another shape."""
+    return lay_out(tensor, PLACES[number % len(PLACES)])
+
+
 def as_run(case: Case, time: int, batch: int, output: Any, state: State, *, packed: bool, flat_states: bool = False) -> Run:
     """The inverse of as_arguments for what came back; raises Malformed where that is not what the contract says."""
     return Run(_output(case, time, batch, output, packed), *_states(case, batch, state, flat_states))

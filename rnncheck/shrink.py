@@ -17,6 +17,8 @@ from rnncheck.values import PATTERNS, Values
 
 SMALL = 4
 """A size that a person can look at."""
+LARGE = 30
+"""A size beyond which every attempt takes its time."""
 OTHER_SEEDS = range(1, 9)
 """With which a smaller size may show what it does not show with the numbers that the case has by chance."""
 
@@ -84,6 +86,9 @@ def _(case: Case) -> Iterator[Case]:
 
 def _steps(case: Case) -> Iterator[dict[str, Any]]:
     config = case.config
+    sizes = {"time": case.time, "batch": case.rows, "hidden_size": config.hidden_size, "input_size": config.input_size}
+    for name in (name for name, size in sizes.items() if size > LARGE):  # first, since all that follows is quicker then
+        yield from ({name: n} for n in _smaller(sizes[name], 1))
     yield from ({f.name: f.default} for f in fields(Config)[3:] if f.name != "num_layers")
     yield from ({"num_layers": n} for n in _smaller(config.num_layers, 1))
     yield from ({"lengths": None}, {"batch": None}, {"hx": "none"}, {"layout": "contiguous"}, {"training": False})
@@ -99,7 +104,6 @@ def _steps(case: Case) -> Iterator[dict[str, Any]]:
     for name in ("weights", "biases", "input", "state"):
         yield from ({name: values} for values in _simpler_values(getattr(case, name)))
     yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
-    sizes = {"time": case.time, "batch": case.rows, "hidden_size": config.hidden_size, "input_size": config.input_size}
     for name in (name for name, size in sizes.items() if size > SMALL):
         yield from ({name: n, "seed": seed} for n in (2, SMALL) for seed in OTHER_SEEDS)
 
@@ -133,7 +137,8 @@ def _gradient_steps(gradient: Gradient) -> Iterator[tuple[str, Any]]:
 
 
 def _smaller(size: int, least: int) -> list[int]:
-    return sorted({n for n in (least, size // 2, size - 1) if least <= n < size})
+    """The least, then ever smaller steps down: the half, three quarters, … one less."""
+    return sorted({least, *(size - (size >> k) for k in range(1, size.bit_length()))} & set(range(least, size)))
 
 
 def _with(lengths: tuple[int, ...], row: int, length: int) -> tuple[int, ...]:

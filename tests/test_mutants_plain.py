@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import tests.mutants.situations_life
 import tests.mutants.situations_more  # noqa: F401
 from rnncheck.flags import preserved
 from tests.mutants import BUGS, MUTANTS, NOT_PLANTED

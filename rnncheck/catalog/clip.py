@@ -1,29 +1,32 @@
 """What must hold of a function that clips gradients by their norm, like torch.nn.utils.clip_grad_norm_."""
 
 import warnings
-from collections.abc import Sequence
 from math import inf, nan
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnncheck.catalog.clip_words import (
     bounded,
+    by_dtype,
     clipping,
     finite,
+    flat,
     half_precision,
     halved,
+    merged,
     norm_told,
     not_empty_maximum,
     once,
     ordinary,
+    pieces,
     scaled,
     some,
     truth_of,
     with_elements,
 )  # fmt: skip
-from rnncheck.clip_trial import ClipTrial
+from rnncheck.clip_trial import Clipped, ClipTrial
+from rnncheck.laid_out import scattered_in_memory
 from rnncheck.observation import Observation, equal, every, fact, identical, near
 from rnncheck.property import Family
 
@@ -55,34 +58,11 @@ def returns_norm(trial: ClipTrial) -> Observation:
 @clip("one_vector", formula="clip([a, b]) = clip([a ++ b])", source=DOCS, kind="metamorphic", applies=ordinary, cost=4)
 def one_vector(trial: ClipTrial) -> Observation:
     """How the elements are spread over parameters changes nothing: the norm is that of one long vector."""
-    allowed = torch.cat([torch.zeros(0), *(truth_of(trial).allowed(g).reshape(-1) for g in _by_dtype(trial.present))])
-    whole = _flat(_by_dtype(g for _, _, g in trial.run.pairs()))
-    merged = _flat(trial.but(gradients=_merged(trial.present)).run.after)
-    pieces = _flat(trial.but(gradients=_pieces(_by_dtype(trial.present))).run.after)
-    return near("merged", merged, whole, 2 * allowed) & near("split", pieces, whole, 2 * allowed)
-
-
-def _kind(gradient: Tensor) -> str:
-    return f"{gradient.dtype} {gradient.device}"
-
-
-def _by_dtype(gradients: Any) -> list[Tensor]:
-    return sorted(gradients, key=_kind)
-
-
-def _merged(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """One vector for each dtype and device."""
-    kinds = sorted({_kind(g) for g in gradients})
-    return [torch.cat([g.reshape(-1) for g in gradients if _kind(g) == kind]) for kind in kinds]
-
-
-def _pieces(gradients: Sequence[Tensor]) -> list[Tensor]:
-    """Every gradient cut into an element and the rest; what has no elements is left as it is."""
-    return [piece for g in gradients for piece in (g.reshape(-1).split([1, g.numel() - 1]) if g.numel() > 1 else [g])]
-
-
-def _flat(gradients: Any) -> Tensor:
-    return torch.cat([torch.zeros(0), *(g.double().cpu().reshape(-1) for g in gradients)])
+    allowed = torch.cat([torch.zeros(0), *(truth_of(trial).allowed(g).reshape(-1) for g in by_dtype(trial.present))])
+    whole = flat(by_dtype(g for _, _, g in trial.run.pairs()))
+    as_one = flat(g for _, _, g in trial.but(gradients=merged(trial.present)).run.pairs())
+    split = flat(g for _, _, g in trial.but(gradients=pieces(by_dtype(trial.present))).run.pairs())
+    return near("merged", as_one, whole, 2 * allowed) & near("split", split, whole, 2 * allowed)
 
 
 @clip("idempotent", formula="clip(clip(g)) = clip(g)", source="a projection onto a ball", kind="metamorphic",
@@ -216,9 +196,7 @@ def error_if_nonfinite(trial: ClipTrial) -> Observation:
 
 def _untouched(trial: ClipTrial, parameters: list[torch.nn.Parameter]) -> Observation:
     pairs = zip(trial.gradients, parameters, strict=True)
-    return every(
-        identical("gradient of a refused call", p.grad, g) for g, p in pairs if g is not None and p.grad is not None
-    )
+    return every(identical("gradient of a refused call", p.grad, g) for g, p in pairs if g is not None and p.grad is not None)
 
 
 @clip("arguments", formula="max_norm < 0 or NaN: raises, g' = g", source="pytorch/pytorch#31367", kind="invariant",
@@ -274,6 +252,21 @@ def in_place(trial: ClipTrial) -> Observation:
     kept = [identical("parameter", p.detach(), torch.ones_like(p)) for p in parameters]
     flags = equal("requires_grad", [p.requires_grad for p in parameters], [True] * len(parameters))
     return fact("each parameter's .grad", same, "another object", "the same object") & every(kept) & flags
+
+
+@clip("layout", formula="g strided, transposed, offset in memory: the same g', in place", source="torch.Tensor.grad: any strides",
+      kind="metamorphic", applies=ordinary & some, cost=2)  # fmt: skip
+def layout(trial: ClipTrial) -> Observation:
+    """Gradients that are not contiguous in memory are scaled as others are, and where they are."""
+    t = halved(trial)
+    truth, parameters = truth_of(t), t.parameters()
+    for number, p in enumerate(parameters):
+        p.grad = None if p.grad is None else scattered_in_memory(p.grad, number + t.draw("layout", 0, 2))
+    before = [p.grad for p in parameters]
+    t.call(parameters)
+    same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
+    clipped = Clipped(t.gradients, [p.grad for p in parameters], None)
+    return fact("each parameter's .grad", same, "another object", "the same object") & scaled(clipped, truth)
 
 
 @clip("agree", formula="g' = torch.nn.utils.clip_grad_norm_", source=DOCS, kind="differential", applies=ordinary,

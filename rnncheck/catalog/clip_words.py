@@ -1,9 +1,11 @@
 """Which calls the properties of the family clip speak of, and what they compare."""
 
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import Clipped, ClipTrial
@@ -49,9 +51,7 @@ def truth_of(trial: ClipTrial, **options: Any) -> ClipTruth:
 def scaled(run: Clipped, truth: ClipTruth, prefix: str = "") -> Observation:
     """Every gradient is the truth's."""
     pairs = run.pairs()
-    return every(
-        near(prefix + what, after, truth.expected(before), truth.allowed(before)) for what, before, after in pairs
-    )
+    return every(near(prefix + what, after, truth.expected(before), truth.allowed(before)) for what, before, after in pairs)
 
 
 def bounded(run: Clipped, truth: ClipTruth, case: ClipCase, prefix: str = "") -> Observation:
@@ -74,3 +74,32 @@ def halved(trial: ClipTrial, **changes: Any) -> ClipTrial:
     """The call with a bound of half the norm, so that it has to clip."""
     other = trial.but(**changes)
     return other.but(max_norm=total_norm(other.present, other.case.norm_type) / 2)
+
+
+# how the elements are spread over parameters ---------------------------------------------------------------------------
+
+
+def kind(gradient: Tensor) -> str:
+    """Its dtype and device: what can be one vector with others."""
+    return f"{gradient.dtype} {gradient.device}"
+
+
+def by_dtype(gradients: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients, sorted by dtype and device."""
+    return sorted(gradients, key=kind)
+
+
+def merged(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """One vector for each dtype and device."""
+    kinds = sorted({kind(g) for g in gradients})
+    return [torch.cat([g.reshape(-1) for g in gradients if kind(g) == one]) for one in kinds]
+
+
+def pieces(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Every gradient cut into an element and the rest; what has no elements is left as it is."""
+    return [piece for g in gradients for piece in (g.reshape(-1).split([1, g.numel() - 1]) if g.numel() > 1 else [g])]
+
+
+def flat(gradients: Iterable[Tensor]) -> Tensor:
+    """All elements in one vector, float64 on the CPU."""
+    return torch.cat([torch.zeros(0), *(g.double().cpu().reshape(-1) for g in gradients)])

@@ -18,7 +18,7 @@ from rnncheck.catalog.derivatives import (
     states_in,
 )  # fmt: skip
 from rnncheck.catalog.differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
-from rnncheck.catalog.lively import enlivened, in_many_digits, small_and_lively
+from rnncheck.catalog.lively import enlivened, in_many_digits, lively, small_and_lively
 from rnncheck.catalog.measure import roundoff
 from rnncheck.catalog.moves import one_after_the_other, steps_inside
 from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
@@ -34,6 +34,7 @@ LOUD = 1024.0
 """The gradient of an output that gradient.reach starts from: what is left of it after ten steps is not 0."""
 few_steps = Where("at most 10 steps", lambda case: case.time <= 10)
 wide = Where("float32 or float64", lambda case: case.dtype in ("float32", "float64"))
+far_reaching = Where("not float16, whose numbers end at 65504", lambda case: case.dtype != "float16")
 
 
 @gradient("reference", formula="d loss / d (x, hx, W) = float64 truth", source="wvabrinskas/Neuron#181",
@@ -160,6 +161,22 @@ def one_result(trial: Trial) -> Observation:
     weights = only(trial.cotangents(), (chosen,))
     truth = trial.gradient_budget(weights).truth
     return agree(trial, trial.gradients(weights), truth, weights, times=1.0, why=f"loss of {chosen} alone: ")
+
+
+@gradient("loss_scale", formula="d (k loss) = k d loss, k = 2^40 and 2^-40", source="torch.amp.GradScaler", kind="derivative",
+          needs=TRAINING, applies=deterministic & far_reaching, cost=8)  # fmt: skip
+def loss_scale(trial: Trial) -> Observation:
+    """Gradients grow with the loss, and shrink with it: large ones are not cut off, and small ones are not lost."""
+    t = lively(trial)
+    weights = t.cotangents()
+    plain = t.gradients(weights)
+
+    def of_loss_times(k: float) -> Observation:
+        scaled = t.gradients(weights.map(lambda part: k * part))
+        found = {name: None if g is None else g / k for name, g in scaled.items()}
+        return agree(t, found, plain, why=f"loss times {k:.3g}, divided by it: ")
+
+    return every(map(of_loss_times, (2.0**40, 2.0**-40)))
 
 
 @gradient("any_requires_grad", formula="requires_grad of any subset: the others' .grad is None",

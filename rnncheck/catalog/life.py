@@ -3,11 +3,17 @@
 import copy
 import pickle
 
-from rnncheck.catalog.operations import Life, agree, importable, in_drawn_order
+from torch import Tensor
+
+from rnncheck.catalog.lives import Life, agree, importable
+from rnncheck.catalog.masks import AXES as MASK_AXES
+from rnncheck.catalog.masks import kept, panes
+from rnncheck.catalog.operations import in_drawn_order, perform
 from rnncheck.catalog.words import anywhere, deterministic
-from rnncheck.observation import Observation, every
+from rnncheck.observation import Observation, every, identical
 from rnncheck.property import Family
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial, seeded, subject_at_work
 
 life = Family("life")
 
@@ -29,7 +35,7 @@ def machine(trial: Trial) -> Observation:
     """
     one, seen = Life.begin(trial), Observation()
     for name in in_drawn_order(one):
-        seen &= one.perform(name)
+        seen &= perform(one, name)
         if not seen.holds:
             break
     return seen
@@ -40,20 +46,32 @@ def machine(trial: Trial) -> Observation:
     formula="deepcopy(f)(x) = f(x), loads(dumps(f))(x) = f(x)",
     kind="metamorphic",
     source="torch.nn.Module; copy.deepcopy; pickle",
-    applies=deterministic,
+    applies=anywhere,
     needs=("module",),
-    cost=3,
+    cost=4,
 )
 def copied(trial: Trial) -> Observation:
-    """After a call, a deep copy gives the same, and so does what was pickled and unpickled."""
-    layer = trial.layer
-    trial.call_on(layer)
+    """After a call, a deep copy gives the same, and so does what was pickled and unpickled; dropout drops the same after a seed."""
+    if trial.case.dropout_active and not trial.subject.offers("load"):
+        return Observation()
+    t = panes(trial) if trial.case.dropout_active else trial
+    layer = t.build()
+    t.call_on(layer)
     with subject_at_work("being copied"):
         copies = {"a deep copy: ": copy.deepcopy(layer)}
     if importable(layer):
         with subject_at_work("being pickled"):
             copies["unpickled: "] = pickle.loads(pickle.dumps(layer))
-    return every(agree(trial, trial.run_on(twin), what) for what, twin in copies.items())
+    if t is trial:
+        return every(agree(trial, trial.run_on(twin), what) for what, twin in copies.items())
+    mask = _mask(t, layer)
+    return every(identical(f"{what}kept by dropout", _mask(t, twin), mask, MASK_AXES) for what, twin in copies.items())
+
+
+def _mask(glass: Trial, layer: Layer) -> Tensor:
+    """Which values the layer's dropout keeps, from the case's seed on."""
+    with seeded(glass.case.seed, glass.case.device):
+        return kept(glass, glass.run_on(layer))
 
 
 @life(

@@ -3,88 +3,20 @@
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rnncheck.case import DTYPES
-from rnncheck.observation import Observation, both, every, identical
-from rnncheck.run import Run
+from rnncheck.catalog.lives import Life, generic, importable, parameters_are
+from rnncheck.observation import Observation, equal
 from rnncheck.subject import Layer
-from rnncheck.trial import Trial, subject_at_work
-from rnncheck.values import Values
+from rnncheck.trial import subject_at_work
 
-Operation = Callable[["Life"], Observation]
-OPERATIONS: dict[str, tuple[Operation, Callable[["Life"], bool]]] = {}
+Operation = Callable[[Life], Observation]
+OPERATIONS: dict[str, tuple[Operation, Callable[[Life], bool]]] = {}
 """Each operation by its name, and whether it can be performed on this layer."""
-
-
-@dataclass
-class Life:
-    """A layer, and what it should be by now: the case (shapes, hx), its mode, and its dropout."""
-
-    trial: Trial
-    layer: Layer
-    dropout: float
-    training: bool = False
-    done: list[str] = field(default_factory=list)
-
-    @classmethod
-    def begin(cls, trial: Trial) -> "Life":
-        """A new layer with moderate parameters and input, in eval, before any call."""
-        given = trial.parameters.items()
-        moderate = {name: generic(trial, name, p.shape, 0.5 * p.shape[-1] ** -0.5) for name, p in given}
-        calm = trial.but(x=generic(trial, "x", trial.x.shape), parameters=moderate, training=False)
-        return cls(calm, calm.build(), trial.config.dropout)
-
-    @property
-    def module(self) -> nn.Module:
-        """The layer's module."""
-        module: nn.Module = self.layer.module
-        return module
-
-    def call(self) -> Observation:
-        """A call in the layer's own mode, which leaves the parameters as they are."""
-        before = self.parameters()
-        self.trial.but(training=self.training).call_on(self.layer)
-        return parameters_are(self, before, f"after {', '.join(self.done)}")
-
-    def switch(self, training: bool) -> None:
-        """train() or eval()."""
-        self.training = training
-        self.layer.train(training)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """What the parameters are now, as copies."""
-        return {name: p.detach().clone() for name, p in self.layer.parameters().items()}
-
-    def agrees(self, parameters: dict[str, Tensor] | None = None) -> Observation:
-        """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped."""
-        twin, past = self.trial.but(parameters=parameters or self.parameters()), ", ".join(self.done)
-        self.layer.train(False)
-        seen = agree(twin, twin.run_on(self.layer), f"after {past}: ")
-        self.layer.train(self.training)
-        if self.training and (self.dropout == 0 or self.trial.config.num_layers == 1):
-            seen &= agree(twin, twin.run_on(self.layer), f"after {past}, in train(): ")
-        return seen
-
-    def perform(self, name: str) -> Observation:
-        """One operation, and whether the layer agrees with a new one afterwards."""
-        self.done.append(name)
-        return OPERATIONS[name][0](self) & self.agrees()
-
-
-def agree(trial: Trial, run: Run, prefix: str) -> Observation:
-    """The run is the trial's own: bit for bit, or else within the budget (which takes longer to compute than both)."""
-    exactly = both(run, trial.run, 0.0, prefix)
-    return exactly if exactly.holds else trial.same(run, prefix)
-
-
-def generic(trial: Trial, name: str, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
-    """Random values of moderate size, whatever the case's own are."""
-    return Values("normal", scale).tensor(tuple(shape), trial.case.seed, f"life: {name}").to(trial.x)
 
 
 def operation(name: str, offered: Callable[[Life], bool] = lambda life: True) -> Callable[[Operation], Operation]:
@@ -95,6 +27,14 @@ def operation(name: str, offered: Callable[[Life], bool] = lambda life: True) ->
         return perform
 
     return declare
+
+
+def perform(life: Life, name: str) -> Observation:
+    """One operation, and whether the layer agrees with a new one afterwards, with the same parameters frozen."""
+    life.done.append(name)
+    frozen = life.frozen()
+    seen = OPERATIONS[name][0](life) & life.agrees()
+    return seen & equal(f"frozen parameters after {', '.join(life.done)}", life.frozen(), frozen)
 
 
 def in_drawn_order(life: Life) -> list[str]:
@@ -127,15 +67,6 @@ def takes_either_state(life: Life) -> bool:
 def other_dtypes(life: Life) -> list[str]:
     """The dtypes that it also claims."""
     return [name for name in DTYPES if name != life.trial.case.dtype and life.trial.subject.offers(name)]
-
-
-def importable(layer: Layer) -> bool:
-    """Whether pickle finds the class by its name: not so for one defined inside a function."""
-    try:
-        pickle.dumps(type(layer.module))
-    except (pickle.PicklingError, AttributeError):
-        return False
-    return True
 
 
 def owner(life: Life, parameter: Tensor) -> tuple[nn.Module, str] | None:
@@ -185,12 +116,6 @@ def to_dtype_and_back(life: Life) -> Observation:
     with subject_at_work(f"moving back from {other}"):
         life.module.to(here.case.torch_dtype)
     return Observation()
-
-
-def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observation:
-    """The parameters have these values."""
-    now = life.parameters()
-    return every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
 
 
 @operation("load_state_dict")

@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.case import Case, Layout
+from rnncheck.case import Case
 from rnncheck.catalog.lively import in_many_digits, is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
 from rnncheck.config import Config
+from rnncheck.laid_out import scattered_in_memory
 from rnncheck.observation import Observation, both, every, fact, identical, near, within
 from rnncheck.property import Family
 from rnncheck.subject import Layer
-from rnncheck.trial import Trial, lay_out, seeded, subject_at_work
+from rnncheck.trial import Trial, seeded, subject_at_work
 
 weights = Family("weights")
 
@@ -90,8 +91,6 @@ def trainable(trial: Trial) -> Observation:
 
 # read -----------------------------------------------------------------------------------------------------------------
 
-PLACES: tuple[Layout, ...] = ("strided", "transposed", "offset")
-
 
 @weights("scattered", formula="f(x; W anywhere in memory) = f(x; W contiguous)", cost=4, kind="metamorphic",
          source="cuDNN: 'RNN module weights are not part of single contiguous chunk of memory'", needs=("load", "module"),
@@ -101,7 +100,7 @@ def scattered(trial: Trial) -> Observation:
     layer = trial.build()
     with subject_at_work("moving its parameters in memory"):
         for number, parameter in enumerate(layer.module.parameters()):
-            parameter.data = lay_out(parameter.detach(), PLACES[number % len(PLACES)])
+            parameter.data = scattered_in_memory(parameter.detach(), number)
     return trial.same(trial.run_on(layer))
 
 

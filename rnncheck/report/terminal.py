@@ -23,6 +23,8 @@ QUIET = ("not_claimed", "not_applicable")
 RAISED = re.compile(r"\d+ more raised: see (.*)")
 FEW = 3
 """Properties that are named where they share a reason; more are counted."""
+MANY = 10
+"""So many properties that one thing keeps from being checked are told without being asked for."""
 SHOWN_FAILURES = 6
 """Failures that share a cause are told once; of the rest so many are told in full for each subject."""
 
@@ -53,7 +55,7 @@ def subject_table(subject: SubjectReport, verbose: bool) -> RenderableType:
     covered = subject.coverage
     if covered.combinations:
         notes.insert(0, f"{covered.strength}-way combinations: {covered.covered} of {covered.combinations}")
-    lines = ["; ".join(notes), *_reasons(told)]
+    lines = ["; ".join(notes), *_reasons(told), *([] if verbose else _much_unclaimed(subject.verdicts))]
     title = Text(clean(_title(subject)), style="bold")
     below = (Padding(Text(clean(line), style="dim"), (0, 0, 0, 3)) for line in lines if line)
     return Group(title, *([table] if table.rows else []), *below, Text(""))
@@ -71,6 +73,13 @@ def _reasons(told: Sequence[Verdict]) -> list[str]:
         f"{MARKS[status][0]} {', '.join(ids) if len(ids) <= FEW else f'{len(ids)} properties'}: {reason}"
         for (status, reason), ids in sharing.items()
     ]
+
+
+def _much_unclaimed(verdicts: Sequence[Verdict]) -> list[str]:
+    """What the subject does not offer, where that leaves many properties unchecked."""
+    lacking = Counter(verdict.reason for verdict in verdicts if verdict.verdict == "not_claimed")
+    many = {reason: count for reason, count in lacking.items() if count >= MANY}
+    return [f"{MARKS['not_claimed'][0]} {count} properties not checked: {reason}" for reason, count in many.items()]
 
 
 def _raised_in(verdict: Verdict) -> list[str]:

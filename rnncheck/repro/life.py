@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rnncheck.case import DTYPES, Case
-from rnncheck.catalog.operations import Life, drawn_parameter, in_drawn_order, other_dtypes, owner
+from rnncheck.catalog.lives import Life
+from rnncheck.catalog.operations import drawn_parameter, in_drawn_order, other_dtypes, owner, perform
 from rnncheck.property import Property
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import building, stage
@@ -32,6 +33,11 @@ def check(layer, told, expected=None):
         close = 256 * torch.finfo(should.dtype).eps
         print(f"after {{told}}: {{name}} is off by {{(found[name] - should).abs().max().item():.3g}}")
         assert torch.allclose(found[name], should, rtol=close, atol=close), f"after {{told}}: {{name}} is not a new layer's"
+
+
+def frozen(layer):
+    """The parameters that do not require gradients."""
+    return sorted(name for name, p in layer.named_parameters() if not p.requires_grad)
 
 
 def use(layer, x, state):
@@ -162,7 +168,7 @@ def _end(subject: Subject, case: Case, names: list[str]) -> str:
     """How this history ends: well, badly, or with which exception."""
     one = Life.begin(Trial(subject, case))
     try:
-        return "well" if all(one.perform(name).holds for name in names) else "badly"
+        return "well" if all(perform(one, name).holds for name in names) else "badly"
     except SubjectError as error:
         return type(error.cause).__name__
     except Malformed:
@@ -171,15 +177,17 @@ def _end(subject: Subject, case: Case, names: list[str]) -> str:
 
 def _lived(one: Life, names: list[str]) -> list[str]:
     """What is done, as Python, up to where it goes wrong."""
-    lines: list[str] = []
+    frozen = one.frozen()
+    lines = [f"layer.get_parameter({name!r}).requires_grad_(False)" for name in frozen]
     for name in names:
         lines += [f"# {name}", _LINES[name](one)] if name in _LINES else [f"# {name}"]
         try:
-            holds = one.perform(name).holds
+            holds = perform(one, name).holds
         except (SubjectError, Malformed):
             holds = False
         lines += [_resized(one)] if name in RESIZING else []
         lines += [f"check(layer, {', '.join(one.done)!r})"]
+        lines += [f"assert frozen(layer) == {frozen}, f'frozen parameters are {{frozen(layer)}}'"] if frozen else []
         if not holds:
             break
     return lines

@@ -168,3 +168,13 @@ def threshold_doubled(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fa
     check(max_norm, norm_type)
     norm = total_norm(gradients(parameters), norm_type)
     return clip_with(parameters, math.inf if norm <= 2 * max_norm else max_norm, norm_type, error_if_nonfinite)
+
+
+@plant_clip("own-clip-makes-contiguous", "clip.layout", "a gradient that is not contiguous")
+def makes_contiguous(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """A gradient that is not contiguous is replaced by one that is: who holds the old one does not see it clipped."""
+    parameters = as_list(parameters)
+    for p in parameters:
+        if p.grad is not None and not p.grad.is_contiguous():
+            p.grad = p.grad.contiguous()
+    return clip_with(parameters, max_norm, norm_type, error_if_nonfinite)

@@ -160,3 +160,38 @@ class ComputedWeightsDetached(GRU):
     def weight(self, name, layer, direction):
         p = super().weight(name, layer, direction)
         return p if p is None or p.is_leaf else p.detach()
+
+
+@plant("own-gradient-cut-at-100", "gradient.loss_scale", "gradients above 100")
+class GradientCutAt100(LSTM):
+    """What comes back from the outputs is cut off at 100, against explosion (Graves 2013, at 1)."""
+
+    def collect(self, outputs):
+        y = super().collect(outputs)
+        if y.requires_grad:
+            y.register_hook(lambda d: d.clamp(-100, 100))
+        return y
+
+
+@plant("own-tiny-gradients-flushed", "gradient.loss_scale", "gradients below 1e-8")
+class TinyGradientsFlushed(GRU):
+    """Gradients below 1e-8 are taken for rounding, and set to zero."""
+
+    def collect(self, outputs):
+        y = super().collect(outputs)
+        if y.requires_grad:
+            y.register_hook(lambda d: torch.where(d.abs() < 1e-8, 0, d))
+        return y
+
+
+@plant("own-cast-kept-under-autocast", "agree.autocast", "autocast, no_grad, the parameters changed in between")
+class CastKeptUnderAutocast(LSTM):
+    """Under autocast without gradients the weights are cast once, and never again."""
+
+    def weights(self, layer, direction):
+        w = super().weights(layer, direction)
+        if torch.is_grad_enabled() or not torch.is_autocast_enabled("cpu"):
+            return w
+        low = torch.get_autocast_dtype("cpu")
+        kept = self.__dict__.setdefault("cast", {})
+        return kept.setdefault((layer, direction), type(w)(*(None if p is None else p.detach().to(low) for p in w)))

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .base import GRU, LSTM
+from .base import GRU, LSTM, RNN
 from .by_hand import HandLSTM, LSTMScan
 from .registry import plant
 
@@ -65,3 +65,36 @@ class ProjectionSkipsTanhGradient(HandLSTM):
             return super().step_backward((d_new[0], d_new[1] + extra), before, after, gates, w)
 
     scan = WithoutSlope()
+
+
+@plant("own-copy-loses-dropout", "life.copied", "dropout, deepcopy")
+class CopyLosesDropout(GRU):
+    """A deep copy is made through the constructor, which is not told of dropout."""
+
+    def __deepcopy__(self, memo):
+        sizes = self.input_size, self.hidden_size, self.num_layers, self.bias, self.batch_first, 0.0, self.bidirectional
+        first = next(self.parameters())
+        copied = type(self)(*sizes, device=first.device, dtype=first.dtype)
+        copied.load_state_dict(self.state_dict())
+        for name, p in copied.named_parameters():
+            p.requires_grad_(self.get_parameter(name).requires_grad)
+        return copied.train(self.training)
+
+
+@plant("own-frozen-parameter-thaws", "life.machine", "a frozen parameter, to(dtype)")
+class FrozenParameterThaws(LSTM):
+    """Moved to another dtype, the layer makes new parameters, which all require gradients."""
+
+    def _apply(self, fn, recurse=True):
+        for name, p in list(self._parameters.items()):
+            if p is not None:
+                self._parameters[name] = torch.nn.Parameter(fn(p.data))
+        return self
+
+
+@plant("own-relu-cut-at-100", "numeric.extreme agree.forward", "relu, values above 100")
+class ReluCutAt100(RNN):
+    """relu is cut off at 100."""
+
+    def activation(self, a):
+        return super().activation(a).clamp(max=100)

@@ -2,14 +2,11 @@
 
 import copy
 import pickle
-import random
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pack_padded_sequence
-
-from rnncheck.flags import flags, preserved
 
 from .situations import BATCH, HIDDEN, SITUATIONS, attempt, flat, hx_of, loss, results, situation, values, x_of
 
@@ -212,62 +209,3 @@ def compiled(new):
 
 for _name in ("large_values", "batches", "transforms", "meta", "compiled"):
     SITUATIONS[_name] = SITUATIONS.pop(_name)  # the slow ones last
-
-
-@situation
-def eval_then_training(new):
-    """Put into eval by eval(), and back."""
-    layer = new(num_layers=2, dropout=0.5)
-    layer.eval()
-    layer.train()
-    torch.manual_seed(1)
-    yield from results(layer, x_of())
-
-
-@situation
-def nan_in_the_state(new):
-    layer = new()
-    hx = hx_of(layer)
-    flat(hx)[0][0, 1, 0] = torch.nan
-    yield from results(layer, x_of(), hx)
-
-
-@situation
-def gradients_of_the_output_alone(new):
-    layer, x = new(), x_of()
-    hx = hx_of(layer, requires_grad=True)
-    yield from torch.autograd.grad(results(layer, x, hx)[0].sum(), flat(hx))
-
-
-@situation
-def settings(new):
-    """torch's settings after a call, and after one with a state of another size."""
-    layer, hx = new(), hx_of(new(), 2 * BATCH)
-    with preserved():
-        results(layer, x_of())
-        yield list(flags().values())
-        random.seed(1)
-        results(new(num_layers=2, dropout=0.5), x_of())
-        yield random.random()
-        attempt(lambda: results(layer, x_of(), hx))
-        yield torch.is_grad_enabled()
-
-
-@situation
-def one_bias_alone(new):
-    layer, x = new().eval(), x_of()
-    with torch.no_grad():
-        yield from results(layer, x)
-        layer.bias_hh_l0.add_(0.5)
-        yield from results(layer, x)
-
-
-@situation
-def loaded_and_changed(new):
-    """What was given to load_state_dict is changed afterwards."""
-    layer, x = new(), x_of()
-    given = {name: 0.5 * t for name, t in layer.state_dict().items()}
-    layer.load_state_dict(given)
-    for tensor in given.values():
-        tensor.zero_()
-    yield from results(layer, x)

@@ -62,6 +62,7 @@ def clip_situations(clip):
         yield from one_call(clip, name, torch.float32, lambda ps: ps + ps, {"max_norm": 1.0})
         yield from one_call(clip, name, torch.bfloat16, lambda ps: ps, {"max_norm": 1.0})
     yield from many(clip)
+    yield from not_contiguous(clip)
 
 
 def one_call(clip, name, dtype, passed, options):
@@ -84,3 +85,12 @@ def many(clip):
             p.grad = torch.full_like(p, 1.0078125)
         clip(parameters, 10.0)
         yield torch.cat([p.grad.double() for p in parameters]).norm()
+
+
+def not_contiguous(clip):
+    """A gradient of which every second number is one: the tensor that it was, and its values."""
+    parameter = nn.Parameter(torch.zeros(3))
+    parameter.grad = given = torch.arange(6.0)[::2]
+    clip([parameter], 1.0)
+    yield [parameter.grad is given]
+    yield given

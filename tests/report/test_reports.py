@@ -124,6 +124,15 @@ def test_the_terminals_last_line_says_what_it_means(verdicts, fields, last):
     assert shown.getvalue().splitlines()[-1] == last
 
 
+def test_what_keeps_many_properties_from_being_checked_is_told():
+    few = [verdict("not_claimed", f"few.p{k}", reason="few lacking") for k in range(9)]
+    many = [verdict("not_claimed", f"many.p{k}", reason="many lacking") for k in range(10)]
+    shown = StringIO()
+    print_report(report(verdict(), *few, *many), Console(file=shown, width=300))
+    assert "10 properties not checked: many lacking" in shown.getvalue()
+    assert "few lacking" not in shown.getvalue()
+
+
 def test_the_terminal_is_not_steered():
     shown = StringIO()
     print_report(everything(), Console(file=shown, width=200))

@@ -1,0 +1,96 @@
+"""A layer in the course of its life, and what it should be by now."""
+
+import pickle
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from rnncheck.observation import Observation, both, every, identical
+from rnncheck.run import Run
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial
+from rnncheck.values import Values
+
+
+@dataclass
+class Life:
+    """A layer, and what it should be by now: the case (shapes, hx), its mode, and its dropout. One parameter is frozen."""
+
+    trial: Trial
+    layer: Layer
+    dropout: float
+    training: bool = False
+    done: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, trial: Trial) -> "Life":
+        """A new layer with moderate parameters and input, in eval, before any call."""
+        given = trial.parameters.items()
+        moderate = {name: generic(trial, name, p.shape, 0.5 * p.shape[-1] ** -0.5) for name, p in given}
+        calm = trial.but(x=generic(trial, "x", trial.x.shape), parameters=moderate, training=False)
+        life = cls(calm, calm.build(), trial.config.dropout)
+        free = [p for p in life.module.parameters() if p.requires_grad]
+        if len(free) > 1:
+            free[trial.draw("frozen parameter", 0, len(free) - 1)].requires_grad_(False)
+        return life
+
+    @property
+    def module(self) -> nn.Module:
+        """The layer's module."""
+        module: nn.Module = self.layer.module
+        return module
+
+    def call(self) -> Observation:
+        """A call in the layer's own mode, which leaves the parameters as they are."""
+        before = self.parameters()
+        self.trial.but(training=self.training).call_on(self.layer)
+        return parameters_are(self, before, f"after {', '.join(self.done)}")
+
+    def switch(self, training: bool) -> None:
+        """train() or eval()."""
+        self.training = training
+        self.layer.train(training)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """What the parameters are now, as copies."""
+        return {name: p.detach().clone() for name, p in self.layer.parameters().items()}
+
+    def agrees(self, parameters: dict[str, Tensor] | None = None) -> Observation:
+        """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped."""
+        twin, past = self.trial.but(parameters=parameters or self.parameters()), ", ".join(self.done)
+        self.layer.train(False)
+        seen = agree(twin, twin.run_on(self.layer), f"after {past}: ")
+        self.layer.train(self.training)
+        if self.training and (self.dropout == 0 or self.trial.config.num_layers == 1):
+            seen &= agree(twin, twin.run_on(self.layer), f"after {past}, in train(): ")
+        return seen
+
+    def frozen(self) -> list[str]:
+        """The parameters that do not require gradients."""
+        return sorted(name for name, p in self.module.named_parameters() if not p.requires_grad)
+
+
+def agree(trial: Trial, run: Run, prefix: str) -> Observation:
+    """The run is the trial's own: bit for bit, or else within the budget (which takes longer to compute than both)."""
+    exactly = both(run, trial.run, 0.0, prefix)
+    return exactly if exactly.holds else trial.same(run, prefix)
+
+
+def generic(trial: Trial, name: str, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
+    """Random values of moderate size, whatever the case's own are."""
+    return Values("normal", scale).tensor(tuple(shape), trial.case.seed, f"life: {name}").to(trial.x)
+
+
+def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observation:
+    """The parameters have these values."""
+    now = life.parameters()
+    return every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
+
+
+def importable(layer: Layer) -> bool:
+    """Whether pickle finds the class by its name: not so for one defined inside a function."""
+    try:
+        pickle.dumps(type(layer.module))
+    except (pickle.PicklingError, AttributeError):
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""Hand-made situations of a layer that is changed: copied, moved, frozen, loaded, trained; and of extreme numbers."""
+
+import copy
+import random
+
+import torch
+
+from rnncheck.flags import flags, preserved
+
+from .situations import BATCH, attempt, flat, hx_of, loss, results, situation, x_of
+
+
+@situation
+def eval_then_training(new):
+    """Put into eval by eval(), and back."""
+    layer = new(num_layers=2, dropout=0.5)
+    layer.eval()
+    layer.train()
+    torch.manual_seed(1)
+    yield from results(layer, x_of())
+
+
+@situation
+def nan_in_the_state(new):
+    layer = new()
+    hx = hx_of(layer)
+    flat(hx)[0][0, 1, 0] = torch.nan
+    yield from results(layer, x_of(), hx)
+
+
+@situation
+def gradients_of_the_output_alone(new):
+    layer, x = new(), x_of()
+    hx = hx_of(layer, requires_grad=True)
+    yield from torch.autograd.grad(results(layer, x, hx)[0].sum(), flat(hx))
+
+
+@situation
+def settings(new):
+    """torch's settings after a call, and after one with a state of another size."""
+    layer, hx = new(), hx_of(new(), 2 * BATCH)
+    with preserved():
+        results(layer, x_of())
+        yield list(flags().values())
+        random.seed(1)
+        results(new(num_layers=2, dropout=0.5), x_of())
+        yield random.random()
+        attempt(lambda: results(layer, x_of(), hx))
+        yield torch.is_grad_enabled()
+
+
+@situation
+def one_bias_alone(new):
+    layer, x = new().eval(), x_of()
+    with torch.no_grad():
+        yield from results(layer, x)
+        layer.bias_hh_l0.add_(0.5)
+        yield from results(layer, x)
+
+
+@situation
+def loaded_and_changed(new):
+    """What was given to load_state_dict is changed afterwards."""
+    layer, x = new(), x_of()
+    given = {name: 0.5 * t for name, t in layer.state_dict().items()}
+    layer.load_state_dict(given)
+    for tensor in given.values():
+        tensor.zero_()
+    yield from results(layer, x)
+
+
+@situation
+def copied_with_dropout(new):
+    copied = copy.deepcopy(new(num_layers=2, dropout=0.5))
+    torch.manual_seed(1)
+    yield from results(copied, x_of())
+
+
+@situation
+def frozen_and_moved(new):
+    layer = new()
+    layer.bias_hh_l0.requires_grad_(False)
+    yield [p.requires_grad for p in layer.float().double().parameters()]
+
+
+@situation
+def scaled_losses(new):
+    """The gradients of a loss that is very large, and very small."""
+    for scale in (2.0**40, 2.0**-40):
+        layer, x = new(), x_of().requires_grad_()
+        (gradient,) = torch.autograd.grad(scale * loss(results(layer, x)), [x])
+        yield gradient / scale
+
+
+@situation
+def autocast_after_a_change(new):
+    """Under autocast without gradients, before and after the parameters are changed."""
+    layer = new(dtype=torch.float32)
+    with torch.no_grad():
+        for _ in range(2):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                yield from (part.bfloat16() for part in results(layer, x_of().float()))
+            for p in layer.parameters():
+                p.add_(0.5)
+
+
+@situation
+def large_input_rectified(new):
+    yield from results(new(relu=True), 1e4 * x_of())
