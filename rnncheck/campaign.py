@@ -36,9 +36,8 @@ class Campaign:
         self.dockets = [
             Docket(i, subject, device, settings, self._deviations(subject, device)) for i, (subject, device) in enumerate(subjects)
         ]
-        seconds = settings.budget if settings.budget is not None else settings.profile.seconds * max(1, len(subjects))
         self.started = time.monotonic() if started is None else started
-        self.deadline = self.started + seconds
+        self.deadline = self.started + settings.seconds(len(subjects))
         self.numbers = count()
         self.stopped: str | None = None
         self.stop = Stop()

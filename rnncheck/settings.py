@@ -41,3 +41,7 @@ class Settings:
     repro: Path | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+
+    def seconds(self, subjects: int) -> float:
+        """Wall time for so many subjects: the budget, or else what the profile has for each."""
+        return self.budget if self.budget is not None else self.profile.seconds * max(1, subjects)

@@ -18,6 +18,9 @@ from rnncheck.report.model import Report
 from rnncheck.settings import Settings
 from rnncheck.subject import Subject
 
+LEAST_FOR_A_PROBE = 10.0
+"""Seconds that a probe is given, however short the budget; it takes two or three where nothing hangs."""
+
 
 def verify(
     target: Any = None,
@@ -78,12 +81,17 @@ def verify(
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
     memory = None if memory_limit is None else bytes_of(memory_limit)
-    claimed = resolve.probe_all(subjects, engine, jobs)
+    claimed = resolve.probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)))
     named = _by_device(claimed, devices)
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
     limits = {} if case_seconds is None else {"case_seconds": case_seconds}
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
+
+
+def _for_a_probe(seconds: float) -> float:
+    """Of so many seconds in all: what hangs whatever is asked of it is probed twice, and then takes a case to show it."""
+    return max(LEAST_FOR_A_PROBE, seconds / 4)
 
 
 def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:

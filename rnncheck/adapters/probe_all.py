@@ -1,7 +1,8 @@
 """Probes subjects where a crash or a hang of theirs does not take us down, and settles what they claim."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 
 from rnncheck.adapters.locate import one_line
 from rnncheck.adapters.modes import modes_in
@@ -19,46 +20,58 @@ HOPED_FOR = ("batched", "time_first", "hx", "hx_none", "state", "float32", "trai
 CALLED_CLIP = ("generator", "single_tensor", "returned_norm")
 
 
-def probe_all(subjects: Sequence[Subject], engine: str = "processes", jobs: int | None = None) -> list[Subject]:
+@dataclass(frozen=True)
+class _Probes:
+    """How probes are made: by which engine, with so many workers, in so many seconds each."""
+
+    engine: str
+    jobs: int | None
+    seconds: float
+
+    def of(self, subjects: list[Subject]) -> list[Done]:
+        """One of each."""
+        if not subjects:
+            return []
+        working = make_engine(self.engine, Workshop(subjects, {}, probe), self.jobs)
+        try:
+            return list(working.run(Job(i, "probe", i, seconds=self.seconds) for i in range(len(subjects))))
+        finally:
+            working.close()
+
+
+def probe_all(
+    subjects: Sequence[Subject], engine: str = "processes", jobs: int | None = None, seconds: float = inf
+) -> list[Subject]:
     """The subjects, and their references, with everything that they claim; those that declare it all are not probed.
+
+    seconds: wall time of one probe until it counts as hung; never more than the engine's own limit
 
     Raises UsageError where nothing of a subject can be run.
     """
     references = [subject.reference for subject in subjects if subject.reference is not None]
     everyone = [*subjects, *references]
-    found = _probed(everyone, engine, jobs)
+    found = _probed(everyone, _Probes(engine, jobs, seconds))
     settled = [_settled(one, found[i]) if i in found else one for i, one in enumerate(everyone)]
     ready = iter(settled[len(subjects) :])
     return [one if one.reference is None else _beside(one, next(ready)) for one in settled[: len(subjects)]]
 
 
-def _probed(everyone: list[Subject], engine: str, jobs: int | None) -> dict[int, Mapping[str, Claim]]:
+def _probed(everyone: list[Subject], probes: _Probes) -> dict[int, Mapping[str, Claim]]:
     """The claims of those that do not declare them all. Where a probe did not end, the features are tried one by one."""
     waiting = [i for i, one in enumerate(everyone) if not _declares_all(one)]
-    done = dict(zip(waiting, _run([everyone[i] for i in waiting], engine, jobs), strict=True))
-    return {i: one.claims if one.claims is not None else _one_by_one(everyone[i], one, engine, jobs)
-            for i, one in done.items()}  # fmt: skip
+    done = dict(zip(waiting, probes.of([everyone[i] for i in waiting]), strict=True))
+    return {i: one.claims if one.claims is not None else _one_by_one(everyone[i], one, probes) for i, one in done.items()}
 
 
-def _run(subjects: list[Subject], engine: str, jobs: int | None) -> list[Done]:
-    if not subjects:
-        return []
-    working = make_engine(engine, Workshop(subjects, {}, probe), jobs)
-    try:
-        return list(working.run(Job(i, "probe", i) for i in range(len(subjects))))
-    finally:
-        working.close()
-
-
-def _one_by_one(subject: Subject, lost: Done, engine: str, jobs: int | None) -> Mapping[str, Claim]:
+def _one_by_one(subject: Subject, lost: Done, probes: _Probes) -> Mapping[str, Claim]:
     """Each feature in a probe of its own: one that ends the process is claimed, so that a case can show what happens."""
     if subject.kind == "clip":
         return {**subject.claims, **{name: Claim(True, "probed", _said(lost)) for name in CALLED_CLIP}}
     features = [name for name in CALLS if name not in subject.claims]
     asked = [_asked_only(subject, name) for name in features]
-    done = _run(asked[:1], engine, jobs)
-    if not (done[0].lost or "").startswith("hung"):  # what hangs at the first would hang at each, a minute every time
-        done += _run(asked[1:], engine, jobs)
+    done = probes.of(asked[:1])
+    if not (done[0].lost or "").startswith("hung"):  # what hangs at the first would hang at each, every time
+        done += probes.of(asked[1:])
     told = [one.claims for one in done if one.claims is not None]
     if not told:
         return dict.fromkeys(FEATURES, Claim(False, "probed", _said(lost))) | _hoped_for(subject, lost)

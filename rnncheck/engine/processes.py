@@ -204,7 +204,7 @@ class Processes:
         if task.apart:
             return math.inf  # it keeps to the job's seconds itself
         if what == PROBE:
-            return max(PROBE_SECONDS, self.case_seconds)
+            return min(max(PROBE_SECONDS, self.case_seconds), task.job.seconds)
         return time_limit(self.workshop.catalog.get(what or ""), self.case_seconds)
 
     def _bury(self, worker: Worker, task: Task, status: Status, reason: str, entry: Entry | None = None) -> None:

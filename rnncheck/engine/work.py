@@ -45,7 +45,7 @@ class Job:
     shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it.
             In no attempts at all, that is, judge and explain the case itself
 
-    seconds: wall time; a check or attempt that it does not suffice for is not begun
+    seconds: wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
     """
 
     index: int

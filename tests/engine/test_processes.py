@@ -180,6 +180,13 @@ def test_a_probe_that_does_not_survive(act, words, monkeypatch):
     assert done.lost is not None and all(word in done.lost for word in words)
 
 
+def test_a_probe_takes_no_longer_than_its_job():
+    shop = workshop(gru())
+    shop = type(shop)(shop.subjects, shop.catalog, lambda subject: sleep())
+    (done,) = results(Processes(shop, 1), [Job(0, "probe", 0, seconds=0.5)])
+    assert done.lost is not None and "did not end within 0.5 s" in done.lost
+
+
 def test_a_probe():
     (done,) = results(Processes(workshop(gru()), 1), [Job(0, "probe", 0)])
     assert done.claims == gru().claims
