@@ -62,11 +62,14 @@ class Account:
         """Checked on every ``share``-th case that it applies to."""
         return max(1, self.prop.cost // COST_OF_A_CASE)
 
-    def wants(self, case: Any, *, fixed: bool = False) -> bool:
+    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False) -> bool:
         """Whether this applicable case is one to check: the first, and then one of ``share``, for each property another.
 
-        On large cases only what looks at one or two runs is checked, and what is about them.
+        On large cases only what looks at one or two runs is checked, and what is about them. On ``vague`` ones, of which
+        most likely nothing can be said, nothing is checked that is checked seldom.
         """
+        if vague and self.share() > 1:
+            return False
         if isinstance(case, Case) and is_large(case, fixed=fixed) and self.prop.cost > CHEAP and self.prop.stratum != "cliffs":
             return False
         self.applicable += 1
@@ -145,10 +148,15 @@ class Docket:
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
         """Which properties to check on this case, cheap ones first."""
+        kind = {"fixed": self.subject.fixed is not None, "vague": self._vague(case)}
         return tuple(
             id for id, account in self.accounts.items()
-            if out_of_claim(account.prop, self.subject, case) is None and account.wants(case, fixed=self.subject.fixed is not None)
+            if out_of_claim(account.prop, self.subject, case) is None and account.wants(case, **kind)
         )  # fmt: skip
+
+    def _vague(self, case: Any) -> bool:
+        """Whether what is allowed must be measured on the subject itself, in two digits: that is more than can be told."""
+        return isinstance(case, Case) and case.dtype == "bfloat16" and not self.subject.offers("load")
 
     def enter(self, done: Done) -> None:
         """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter.
