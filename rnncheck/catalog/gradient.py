@@ -249,6 +249,8 @@ def split(trial: Trial) -> Observation:
           kind="derivative", needs=TRAINING, applies=deterministic, cost=5)  # fmt: skip
 def eval_is_train(trial: Trial) -> Observation:
     """Without dropout, eval() and train() have the same gradients."""
+    if trial.config.dropout and not trial.parameters:
+        return Observation()  # a layer whose parameters cannot be set may draw others where it has no dropout
     weights, other = trial.cotangents(), trial.but(training=not trial.case.training, dropout=0.0)
     return agree(trial, other.gradients(weights), trial.gradients(weights))
 

@@ -105,3 +105,32 @@ def test_a_wrong_one_is_found(layer, found_by, tmp_path):
 def test_an_unknown_mode_is_told_what_there_is():
     with pytest.raises(rnncheck.UsageError, match=r"should be of RNN_TANH, RNN_RELU, GRU, LSTM, or other"):
         subjects(type("Wrong", (nn.Module,), {"rnncheck_mode": "SRU"}))
+
+
+class DrawnForDropout(nn.Module):
+    """Two layers with dropout between them, whose first weights are drawn smaller for it."""
+
+    rnncheck_mode = "other"
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.layers = nn.ModuleList(MinimalGated(size, hidden_size) for size in sizes)
+        self.dropout = dropout
+        with torch.no_grad():
+            for layer in self.layers:
+                layer.value.weight.mul_((1 - dropout) ** 0.5)
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        final = []
+        for k, layer in enumerate(self.layers):
+            x = nn.functional.dropout(x, self.dropout, self.training) if k else x
+            x, h_k = layer(x, None if h is None else h[k : k + 1])
+            final.append(h_k)
+        return x, torch.cat(final)
+
+
+def test_a_layer_may_draw_its_parameters_for_its_dropout():
+    report = rnncheck.verify(DrawnForDropout, properties="gradient.eval_is_train", max_examples=60, budget=300, engine="inline")
+    (verdict,) = report.subjects[0].verdicts
+    assert (verdict.verdict, verdict.mismatch) == ("holds", None)
