@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isnan
+from math import inf
 
 import torch
 from torch import Tensor
 
 from rnncheck.run import Run
+from rnncheck.wording import Sides, digits, number, off_by
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,9 @@ class Comparison:
     """actual against expected, element by element; all three have the same shape, or allowed is one number.
 
     NaN agrees with NaN only; an infinity only with itself. Where nothing is allowed, equal means equal.
+
+    sides: where both are from, if both are the subject's own; else ``expected`` is what is right
+    bound: whether ``expected`` is the end of an interval, which ``actual`` may not pass
     """
 
     what: str
@@ -23,6 +27,8 @@ class Comparison:
     expected: Tensor
     allowed: Tensor | float
     axes: tuple[str, ...] = ()
+    sides: Sides | None = None
+    bound: bool = False
 
     def ratios(self) -> Tensor:
         """|actual - expected| / allowed, float64: at most 1 where the comparison holds."""
@@ -71,27 +77,25 @@ class Comparison:
             return None
         # among equally bad elements the largest error is the one to show
         at = tuple(int(i) for i in torch.unravel_index(ratios.argmax(), ratios.shape))
-        actual, expected = self.actual[at].item(), self.expected[at].item()
         axes = self.axes or tuple(f"axis {i}" for i in range(len(at)))
         where = ", ".join(f"{axis}={i}" for axis, i in zip(axes, at, strict=False))
-        allowed = float(torch.as_tensor(self.allowed).expand(ratios.shape)[at])
-        return (
-            f"{self.what}: {int(wrong.sum())} of {ratios.numel()} elements differ; worst at ({where}): "
-            f"{_number(actual)}, but should be {_number(expected)}{_allowed(actual, expected, allowed)}"
-        )
+        many = f"{int(wrong.sum())} of {ratios.numel()} elements differ; worst at ({where}): " if at else ""
+        return f"{self.what}: {many}{self._told(at)}"
 
+    def _told(self, at: tuple[int, ...]) -> str:
+        """Both numbers at this place, how far they are apart, and what is right where either may be wrong."""
+        actual, expected = self.actual[at].item(), self.expected[at].item()
+        allowed = float(torch.as_tensor(self.allowed).expand(self.actual.shape)[at])
+        one, other = (number(value, digits(actual, expected)) for value in (actual, expected))
+        off = off_by(actual, expected, allowed)
+        if self.sides is None:
+            return f"{one}, but should be {self._limit(actual, expected)}{other}{off}"
+        right = self.sides.right(actual, expected, at)
+        return f"{one} {self.sides.actual}, but {other} {self.sides.expected}{off}{right}"
 
-def _number(value: float | bool) -> str:
-    return str(value) if isinstance(value, bool | int) else f"{value:.6g}"
-
-
-def _allowed(actual: float, expected: float, allowed: float) -> str:
-    """How far off and how far is allowed, which a truth value has not."""
-    if isinstance(actual, bool):
-        return ""
-    error = abs(actual - expected)
-    off = "not comparable" if isnan(error) else f"off by {error:.3g}"
-    return f"; {off}, allowed {allowed:.3g}" if allowed else f"; {off}, allowed none (must be equal)"
+    def _limit(self, actual: float, expected: float) -> str:
+        """Which end of an interval it is; nothing where it is none."""
+        return "" if not self.bound else "at least " if actual < expected else "at most "
 
 
 @dataclass(frozen=True)
@@ -153,14 +157,23 @@ class Observation:
         return [line for part in self.parts if (line := part.mismatch()) is not None]
 
 
-def near(what: str, actual: Tensor, expected: Tensor, allowed: Tensor | float, axes: Iterable[str] = ()) -> Observation:
-    """Equal within ``allowed``."""
-    return Observation((Comparison(what, actual, expected, allowed, tuple(axes)),))
+def near(
+    what: str,
+    actual: Tensor,
+    expected: Tensor,
+    allowed: Tensor | float,
+    axes: Iterable[str] = (),
+    sides: Sides | None = None,
+) -> Observation:
+    """Equal within ``allowed``; ``sides`` says where both are from if ``expected`` is not what is right."""
+    return Observation((Comparison(what, actual, expected, allowed, tuple(axes), sides),))
 
 
-def identical(what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = ()) -> Observation:
+def identical(
+    what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = (), sides: Sides | None = None
+) -> Observation:
     """Equal bit for bit (NaN equals NaN)."""
-    return near(what, actual, expected, 0.0, axes)
+    return near(what, actual, expected, 0.0, axes, sides)
 
 
 def within(
@@ -174,8 +187,8 @@ def within(
     """Every element lies in [low, high], give or take ``allowed``, and is a number."""
     low, high = (torch.as_tensor(end, dtype=actual.dtype, device=actual.device) for end in (low, high))
     clamped = torch.minimum(torch.maximum(actual, low), high)
-    middle = (low + high) / 2
-    return near(what, actual, torch.where(actual.isnan(), middle, clamped), allowed, axes)
+    nearest = torch.where(actual.isnan(), high, clamped)
+    return Observation((Comparison(what, actual, nearest, allowed, tuple(axes), bound=True),))
 
 
 def equal(what: str, actual: object, expected: object) -> Observation:
@@ -188,14 +201,26 @@ def fact(what: str, holds: bool, actual: object, expected: object) -> Observatio
     return Observation((Fact(what, actual, expected, bool(holds)),))
 
 
-def both(actual: Run, expected: Run, allowed: Run | float, prefix: str = "") -> Observation:
-    """Two runs agree in output and final states, within the allowed error of each part."""
+def both(
+    actual: Run,
+    expected: Run,
+    allowed: Run | float,
+    prefix: str = "",
+    sides: tuple[str, str] | None = None,
+    right: tuple[Run, Run] | None = None,
+) -> Observation:
+    """Two runs agree in output and final states, within the allowed error of each part.
+
+    sides: in words, where each is from, if both are the subject's own
+    right: then the truth, and how far one run may be from it, where that is known
+    """
     seen = Observation()
     for name, value in expected.parts():
         limit = getattr(allowed, name) if isinstance(allowed, Run) else allowed
         other = getattr(actual, name)
+        told = sides and Sides(*sides, *(getattr(part, name) for part in right or ()))
         seen &= (
-            near(prefix + name, other, value, limit, Run.AXES[name])
+            near(prefix + name, other, value, limit, Run.AXES[name], told)
             if other is not None
             else equal(prefix + name, None, f"a tensor of shape {tuple(value.shape)}")
         )
@@ -205,3 +230,11 @@ def both(actual: Run, expected: Run, allowed: Run | float, prefix: str = "") -> 
 def every(observations: Iterable[Observation]) -> Observation:
     """All of them joined."""
     return Observation(tuple(part for seen in observations for part in seen.parts))
+
+
+def blame(whole: Observation, parts: Iterable[Observation]) -> Observation:
+    """The whole; but where it does not hold, its parts instead, which name what is wrong, if any of them alone does not."""
+    if whole.holds:
+        return whole
+    alone = every(parts)
+    return whole if alone.holds else alone

@@ -22,6 +22,9 @@ __all__ = [
     "NotReached", "SubjectError", "Tensors", "Trial", "Unmeasurable", "lay_out", "seeded", "subject_at_work",
 ]  # fmt: skip
 
+HERE = ("here", "in the case's own run")
+"""Where the numbers of a follow-up and those that it is compared with are from, in words."""
+
 
 @dataclass(frozen=True)
 class Tensors:
@@ -176,21 +179,25 @@ class Trial:
         """What the subject returns for this case, read back into (time, batch, features)."""
         return self._shared.run if self._shared is not self else self.read(*self.returned).map(Tensor.detach)
 
-    def run_on(self, layer: Layer) -> Run:
+    def run_on(self, layer: Layer, what: str = "") -> Run:
         """A run of a layer that the property holds itself (again, or after something was done to it)."""
-        return self.read(*self.call_on(layer)).map(Tensor.detach)
+        return self.read(*self.call_on(layer, what=what)).map(Tensor.detach)
 
     def call_on(
         self,
         layer: Layer,
         x: Tensor | None = None,
         state: tuple[Tensor, ...] | None = None,
+        what: str = "",
     ) -> tuple[Any, tuple[Tensor, ...]]:
-        """What the subject itself returns, in its own layout; x and state default to the trial's."""
+        """What the subject itself returns, in its own layout; x and state default to the trial's.
+
+        what: which layer it is, in the words of an error; the configuration, if it is not the case's, unless said
+        """
         self._stay_within_claims()
         arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
         with (
-            subject_at_work("calling", self._otherwise),
+            subject_at_work("calling", what or self._otherwise),
             torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None),
         ):
             return layer(*arguments)
@@ -257,9 +264,21 @@ class Trial:
         """How the subject is expected to round in this case."""
         return rounding_of(self)
 
-    def same(self, follow_up: Run, prefix: str = "") -> Observation:
+    @property
+    def right(self) -> tuple[Run, Run] | None:
+        """The truth of the case's run and how far one run may be from it; None where the equations or a mask are not known."""
+        known = self.subject.offers("load") and not self.case.dropout_active
+        return (self.budget.truth, self.budget.allowed) if known else None
+
+    def same(self, follow_up: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
         """A follow-up, brought back into the layout of the case, agrees with the case's own run.
 
-        Both may round differently, so twice the budget of the case is allowed.
+        Both may round differently, so twice the budget of the case is allowed. ``sides`` says in words what the two are.
         """
-        return both(follow_up, self.run, self.budget.allowed.map(lambda allowed: 2 * allowed), prefix)
+        allowed = self.budget.allowed.map(lambda allowed: 2 * allowed)
+        return both(follow_up, self.run, allowed, prefix, sides, self.right)
+
+    def identical(self, run: Run, other: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
+        """Two runs of the case are the same bit for bit; which of them is right is asked where they are not."""
+        seen = both(run, other, 0.0, prefix, sides)
+        return seen if seen.holds else both(run, other, 0.0, prefix, sides, self.right)

@@ -117,8 +117,9 @@ def _bundles(bundle: Bundle, other: Bundle, places: Sequence[int], again: str) -
         raise UsageError(f"{other} and {bundle} have no case in common that both ran")
     results = [Judged(place, one.case, _outcome("bundle.results", sides.bundles(partner, one)))
                for place, one, partner in found]  # fmt: skip
-    gradients = [Judged(place, one.case, _outcome("bundle.gradients", sides.gradients(partner.case, partner.gradients, one)))
-                 for place, one, partner in found if one.gradients and partner.gradients]  # fmt: skip
+    trained = [(place, one, sides.gradients(partner.case, partner.gradients, one, sides.OTHER))
+               for place, one, partner in found if one.gradients and partner.gradients]  # fmt: skip
+    gradients = [Judged(place, one.case, _outcome("bundle.gradients", seen)) for place, one, seen in trained]
     verdicts = [_verdict("bundle.results", RESULTS, results, again), _verdict("bundle.gradients", GRADIENTS, gradients, again)]
     if len(found) < len(pairs):
         why = f"{len(pairs) - len(found)} cases are in one bundle only"

@@ -9,15 +9,17 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.bundle.content import Recorded, cotangents
 from rnncheck.case import Case, Switch
-from rnncheck.catalog.derivatives import AXES, within_budget
+from rnncheck.catalog.derivatives import axes_of, within_budget
 from rnncheck.config import Config
 from rnncheck.observation import Observation, both, every, near
 from rnncheck.run import Run
 from rnncheck.values import Values
+from rnncheck.wording import Sides
 
-__all__ = ["anywhere", "bundles", "cotangents", "explained", "from_truth", "gradients", "moved", "results", "size"]
+__all__ = ["OTHER", "anywhere", "bundles", "cotangents", "explained", "from_truth", "gradients", "moved", "results", "size"]
 
 Gradients = Mapping[str, Tensor | None]
+BUNDLE, OTHER = "in the bundle", "in the other bundle"
 
 
 def moved(case: Case, device: str, switches: Sequence[Switch] = ()) -> Case:
@@ -70,26 +72,28 @@ def from_truth(one: Recorded) -> Observation:
     return seen & within_budget(_gradient_budget(one.case), one.gradients) if one.gradients else seen
 
 
-def results(case: Case, actual: Run, one: Recorded) -> Observation:
-    """Results of ``case``, run elsewhere, and what was recorded."""
+def results(case: Case, actual: Run, one: Recorded, where: str = "here") -> Observation:
+    """Results of ``case``, run elsewhere (``where``, in words), and what was recorded."""
     assert one.run is not None
-    allowed = {name: part + getattr(_budget(one.case).allowed, name) for name, part in _budget(case).allowed.parts()}
-    return both(actual, one.run, Run(**allowed))
+    theirs = _budget(one.case)
+    allowed = Run(**{name: part + getattr(theirs.allowed, name) for name, part in _budget(case).allowed.parts()})
+    return both(actual, one.run, allowed, "", (where, BUNDLE), (theirs.truth, allowed))
 
 
 def bundles(actual: Recorded, one: Recorded) -> Observation:
     """Results of two recorded sides."""
     assert actual.run is not None
-    return results(actual.case, actual.run, one)
+    return results(actual.case, actual.run, one, OTHER)
 
 
-def gradients(case: Case, actual: Gradients, one: Recorded) -> Observation:
-    """Gradients of ``case``, run elsewhere, and what was recorded; None is zero."""
-    mine, theirs = _gradient_budget(case).allowed, _gradient_budget(one.case).allowed
-    zero = {name: torch.zeros_like(allowed) for name, allowed in mine.items()}
+def gradients(case: Case, actual: Gradients, one: Recorded, where: str = "here") -> Observation:
+    """Gradients of ``case``, run elsewhere (``where``, in words), and what was recorded; None is zero."""
+    mine, theirs = _gradient_budget(case), _gradient_budget(one.case)
+    zero = {name: torch.zeros_like(truth) for name, truth in theirs.truth.items()}
+    allowed = {name: mine.allowed[name] + theirs.allowed[name] for name in zero}
     return every(
-        near(f"gradient of {name}", _or(actual.get(name), zero[name]), _or(recorded, zero[name]),
-             mine[name] + theirs[name], AXES.get(name, ()))
+        near(f"gradient of {name}", _or(actual.get(name), zero[name]), _or(recorded, zero[name]), allowed[name],
+             axes_of(name, zero[name]), Sides(where, BUNDLE, theirs.truth[name], allowed[name]))
         for name, recorded in one.gradients.items()
     )  # fmt: skip
 

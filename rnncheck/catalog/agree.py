@@ -11,7 +11,7 @@ from rnncheck import oracle
 from rnncheck.case import Switch
 from rnncheck.catalog import captured, derivatives
 from rnncheck.catalog.moves import rows
-from rnncheck.catalog.transformed import as_onnx, compiled, exported, functional, scripted
+from rnncheck.catalog.transformed import Through, as_onnx, compiled, exported, functional, scripted
 from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, on_cuda, padded
 from rnncheck.observation import Observation, both, every, fact
 from rnncheck.property import Family, Where
@@ -40,7 +40,8 @@ def against(trial: Trial) -> Observation:
         return Observation()
     other, allowed = Trial(reference, trial.case, trial.tensors), trial.budget.allowed
     right = both(other.run, trial.budget.truth, allowed, f"{reference.name} itself: ")
-    return both(trial.run, other.run, allowed.map(lambda part: 2 * part)) & right
+    sides = (f"from {trial.subject.name}", f"from {reference.name}")
+    return both(trial.run, other.run, allowed.map(lambda part: 2 * part), "", sides, trial.right) & right
 
 
 # dtypes, devices, backends --------------------------------------------------------------------------------------------
@@ -51,7 +52,8 @@ def against(trial: Trial) -> Observation:
        applies=deterministic & below_double)  # fmt: skip
 def dtype(trial: Trial) -> Observation:
     """The same numbers give the same in double precision, but for the rounding of the case's dtype."""
-    return both(trial.run, _in(torch.float64, trial).run, trial.budget.allowed)
+    double, sides = _in(torch.float64, trial).run, (f"in {trial.case.dtype}", "in float64")
+    return both(trial.run, double, trial.budget.allowed, "", sides, trial.right)
 
 
 def _in(dtype: torch.dtype, trial: Trial) -> Trial:
@@ -153,7 +155,7 @@ def no_grad(trial: Trial) -> Observation:
             with subject_at_work(f"calling with {name}"):
                 result = layer(*arguments)
             run = trial.read(*result).map(lambda part: part.detach().clone())
-        return trial.same(run, f"{name}: ")
+        return trial.same(run, f"{name}: ", (f"with {name}", "without"))
 
     also = SURROUNDINGS_ON_CUDA if trial.x.is_cuda else {}
     return every(inside(name, around) for name, around in {**SURROUNDINGS, **also}.items())
@@ -162,9 +164,14 @@ def no_grad(trial: Trial) -> Observation:
 # transformations ------------------------------------------------------------------------------------------------------
 
 
-def _same_calls(layer: Layer, calls: Mapping[str, Trial]) -> Observation:
+def _same_calls(layer: Through, calls: Mapping[str, Trial]) -> Observation:
     """The transformed layer gives for each of these trials, in this order, what the layer itself gives."""
-    return every(trial.same(trial.run_on(layer), f"{what}: ") for what, trial in calls.items())
+    return every(trial.same(trial.run_on(layer), f"{what}: ", _named(layer)) for what, trial in calls.items())
+
+
+def _named(layer: Through) -> tuple[str, str]:
+    """The results of the transformed layer and of the layer itself, in words."""
+    return f"from {layer.name}", "from the layer itself"
 
 
 def _briefly(trial: Trial) -> Trial:
@@ -190,8 +197,8 @@ def compiled_layer(trial: Trial) -> Observation:
     t = _briefly(trial)
     with compiled(t.build()) as layer:
         run, found = derivatives.run_and_gradients(t, layer, weights := t.cotangents())
-        slopes = derivatives.agree(t, found, t.gradients(weights), weights)
-        return t.same(run) & slopes & _same_calls(layer, _other_batch(t))
+        slopes = derivatives.agree(t, found, t.gradients(weights), weights, sides=_named(layer))
+        return t.same(run, sides=_named(layer)) & slopes & _same_calls(layer, _other_batch(t))
 
 
 @agree("exported", formula="export(f)(x) = f(x)", source="pytorch/pytorch#15319, #184961",
@@ -205,9 +212,9 @@ def exported_layer(trial: Trial) -> Observation:
     return same & every(_right_or_refused(other, layer) for other in _other_batch(t).values())
 
 
-def _right_or_refused(trial: Trial, layer: Layer) -> Observation:
+def _right_or_refused(trial: Trial, layer: Through) -> Observation:
     try:
-        return trial.same(trial.run_on(layer), "another batch: ")
+        return trial.same(trial.run_on(layer), "another batch: ", _named(layer))
     except SubjectError as refusal:
         return fact("another batch", bool(str(refusal.cause)), refusal, "right, or refused with a reason")
 
@@ -243,8 +250,10 @@ def functional_layer(trial: Trial) -> Observation:
     other = trial.but(parameters={name: p.detach() for name, p in new.items()})
     called, weights = functional(layer, {names[name]: p for name, p in new.items()}), trial.cotangents()
     found = derivatives.gradients_through(trial, called, derivatives.calls(trial, called), weights, wanted=new)
-    slopes = derivatives.agree(other, found, other.gradients(weights), weights)
-    return other.same(trial.run_on(called)) & slopes & both(trial.run_on(layer), before, 0.0, "afterwards: ")
+    sides = (f"from {called.name}", "from a layer that has them")
+    slopes = derivatives.agree(other, found, other.gradients(weights), weights, sides=sides)
+    same = other.same(trial.run_on(called), sides=sides)
+    return same & slopes & trial.identical(trial.run_on(layer), before, "afterwards: ", ("now", "before"))
 
 
 def _own_names(layer: Layer) -> dict[str, str]:
@@ -268,7 +277,7 @@ def vmapped(trial: Trial) -> Observation:
     mapped = torch.vmap(alone, in_dims=1, out_dims=1)
     with subject_at_work("calling under vmap"), torch.no_grad():
         parts = mapped(trial.x, *(trial.state or ()))
-    return trial.same(Run(*parts))
+    return trial.same(Run(*parts), sides=("under vmap", "in the batch"))
 
 
 @agree("captured", formula="replay(capture(f))(x) = f(x), f(x'), f(x)", kind="differential", cost=100,
@@ -286,8 +295,10 @@ def captured_layer(trial: Trial) -> Observation:
     with subject_at_work("capturing a call"), torch.no_grad():
         replay = captured.CAPTURES[t.x.device.type](call, arguments[0])
         first, another, again = (replay(*given) for given in (*arguments, arguments[0]))
-    same = t.same(t.read(first[0], first[1:]), "replayed: ") & t.same(t.read(again[0], again[1:]), "replayed again: ")
-    return same & other.same(other.read(another[0], another[1:]), "replayed on other numbers: ")
+    sides = ("replayed", "from the layer itself")
+    seen = t.same(t.read(first[0], first[1:]), "the same numbers: ", sides)
+    seen &= t.same(t.read(again[0], again[1:]), "the same numbers again: ", sides)
+    return seen & other.same(other.read(another[0], another[1:]), "other numbers: ", sides)
 
 
 def _flat(x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:

@@ -28,7 +28,8 @@ def alone(trial: Trial) -> Observation:
     """A sequence gives in a batch what it gives alone, of one layer that is asked for both."""
     together = trial.run_on(trial.layer)
     by_themselves = side_by_side(rows(trial, [row]).run for row in range(trial.batch))
-    return both(by_themselves, together, trial.budget.allowed.map(lambda part: 2 * part))
+    allowed = trial.budget.allowed.map(lambda part: 2 * part)
+    return both(by_themselves, together, allowed, sides=("alone", "in the batch"), right=trial.right)
 
 
 @batch(
@@ -39,7 +40,7 @@ def permute(trial: Trial) -> Observation:
     order = torch.randperm(trial.batch - 1, generator=trial.generator("order of the batch")) + 1
     shuffled = [*order.tolist(), 0]  # the first sequence always moves
     back = sorted(range(trial.batch), key=shuffled.__getitem__)
-    return trial.same(pick(rows(trial, shuffled).run, back))
+    return trial.same(pick(rows(trial, shuffled).run, back), sides=("in another order", "in the case's own order"))
 
 
 @batch(
@@ -56,7 +57,7 @@ def gradient_alone(trial: Trial) -> Observation:
     own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
     by_itself = rows(trial, [row]).gradients(pick(own, [row]))
     expected = {name: in_batch(trial, name, g, row) for name, g in by_itself.items()}
-    return agree(trial, trial.gradients(own), expected, own)
+    return agree(trial, trial.gradients(own), expected, own, sides=("in the batch", "alone"))
 
 
 ON_THE_BATCH = ("input", "h_0", "c_0")
@@ -88,7 +89,7 @@ def in_batch(trial: Trial, name: str, gradient: Tensor | None, row: int) -> Tens
 )
 def as_batch_of_one(trial: Trial) -> Observation:
     """A sequence without batch axis gives what it gives as a batch of one."""
-    return trial.same(trial.but(batch=1).run)
+    return trial.same(trial.but(batch=1).run, sides=("as a batch of one", "without a batch axis"))
 
 
 @batch(
@@ -132,13 +133,14 @@ def poisoned(trial: Trial) -> Observation:
     victim = trial.draw("poisoned sequence", 0, trial.batch - 1)
     others = [row for row in range(trial.batch) if row != victim]
     expected, allowed = pick(trial.run, others), pick(trial.budget.allowed.map(lambda part: 2 * part), others)
+    right = trial.right and (pick(trial.right[0], others), pick(trial.right[1], others))
 
     def with_poison(value: float) -> Run:
         state = trial.state and tuple(_poison(part, victim, value) for part in trial.state)
         return pick(trial.but(x=_poison(trial.x, victim, value), state=state).run, others)
 
     return every(
-        both(with_poison(value), expected, allowed, f"{value} in sequence {victim}: ")
+        both(with_poison(value), expected, allowed, f"{value} in sequence {victim}: ", ("beside it", "without it"), right)
         for value in (torch.nan, torch.inf, -torch.inf)
     )
 
@@ -164,7 +166,9 @@ def cliffs(trial: Trial) -> Observation:
     """Sizes at which kernels change their path agree with small ones: the batch with the truth, and with its pieces."""
     starts = range(0, trial.batch, PIECE)
     pieces = (rows(trial, range(start, min(start + PIECE, trial.batch))).run for start in starts)
-    return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(side_by_side(pieces), "in pieces: ")
+    return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(
+        side_by_side(pieces), "in pieces: ", ("in pieces", "at once")
+    )
 
 
 MANY = 65_601
@@ -192,5 +196,5 @@ def many(trial: Trial) -> Observation:
     """Of more than 65,535 sequences each gives what it gives among a few."""
     t = trial.but(training=False, layout="contiguous")
     picked = torch.randint(0, t.batch, (MANY,), generator=trial.generator("sequences, many times")).tolist()
-    allowed = t.budget.allowed.map(lambda part: 2 * part)
-    return both(rows(t, picked).run, pick(t.run, picked), pick(allowed, picked))
+    allowed = pick(t.budget.allowed.map(lambda part: 2 * part), picked)
+    return both(rows(t, picked).run, pick(t.run, picked), allowed, sides=("among many", "among a few"))

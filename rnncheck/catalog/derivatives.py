@@ -10,6 +10,7 @@ from rnncheck.observation import Observation, every, near
 from rnncheck.run import Run
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
+from rnncheck.wording import Sides
 
 Gradients = Mapping[str, Tensor | None]
 AXES = {
@@ -18,6 +19,13 @@ AXES = {
     "c_0": ("layers*directions", "batch", "hidden"),
 }
 """The axes of the gradients that are no parameter's."""
+HERE = ("here", "in the case's own backward pass")
+"""Where two sets of gradients are from, in words."""
+
+
+def axes_of(name: str, gradient: Tensor) -> tuple[str, ...]:
+    """The axes of a gradient, by the name of what it is the gradient of; a parameter has rows and columns."""
+    return AXES.get(name, ("row", "column")[: gradient.dim()] if gradient.dim() <= 2 else ())
 
 
 def agree(
@@ -26,15 +34,19 @@ def agree(
     expected: Gradients,
     weights: Run | None = None,
     *,
-    times: float = 2.0,
     why: str = "",
+    sides: tuple[str, str] = HERE,
 ) -> Observation:
-    """Two sets of gradients of this trial's loss are the same: ``times`` the gradient budget, None as zero."""
+    """Two sets of gradients of this trial's loss are the same: twice the gradient budget, None as zero.
+
+    sides: in words, where each is from
+    """
     budget = trial.gradient_budget(weights)
     zero = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
+    known = (budget.truth, budget.allowed) if trial.subject.offers("load") else ()
     return every(
         near(f"{why}gradient of {name}", _or(g, zero[name]), _or(expected.get(name), zero[name]),
-             times * budget.allowed[name], AXES.get(name, ()))
+             2 * budget.allowed[name], axes_of(name, zero[name]), Sides(*sides, *(part[name] for part in known)))
         for name, g in actual.items()
     )  # fmt: skip
 
@@ -110,10 +122,11 @@ def _backward(loss: Tensor, leaves: Mapping[str, Tensor], parameters: Mapping[st
     return dict(zip(wanted, found, strict=True))
 
 
-def within_budget(budget: oracle.GradientBudget, actual: Gradients) -> Observation:
+def within_budget(budget: oracle.GradientBudget, actual: Gradients, why: str = "") -> Observation:
     """Gradients are true within this budget; None as zero."""
     truth, allowed = budget.truth, budget.allowed
     zero = {name: torch.zeros_like(g) for name, g in truth.items()}
     return every(
-        near(f"gradient of {name}", _or(g, zero[name]), truth[name], allowed[name]) for name, g in actual.items()
+        near(f"{why}gradient of {name}", _or(g, zero[name]), truth[name], allowed[name], axes_of(name, zero[name]))
+        for name, g in actual.items()
     )

@@ -32,7 +32,8 @@ def two_nets(trial: Trial) -> Observation:
     onward = net(trial.x, 0, "_l0")
     back = net(backwards(trial.x, trial.lengths), 1, "_l0_reverse")
     output = torch.cat([onward.output, backwards(back.output, trial.lengths)], dim=-1)
-    return trial.same(Run(output, *(torch.cat(parts) for parts in zip(onward.state, back.state, strict=True))))
+    states = (torch.cat(parts) for parts in zip(onward.state, back.state, strict=True))
+    return trial.same(Run(output, *states), sides=("from two nets", "from the bidirectional layer"))
 
 
 @direction(
@@ -49,7 +50,8 @@ def reversal(trial: Trial) -> Observation:
     state = trial.state and tuple(_directions_exchanged(part) for part in trial.state)
     turned = trial.but(x=backwards(trial.x, trial.lengths), state=state, parameters=parameters).run
     output = backwards(_halves_exchanged(turned.output), trial.lengths)
-    return trial.same(Run(output, *(_directions_exchanged(part) for part in turned.state)))
+    back = Run(output, *(_directions_exchanged(part) for part in turned.state))
+    return trial.same(back, sides=("turned round", "as it is"))
 
 
 def _other(name: str) -> str:

@@ -16,6 +16,7 @@ from rnncheck.catalog.derivatives import (
     loss_of,
     only,
     states_in,
+    within_budget,
 )  # fmt: skip
 from rnncheck.catalog.differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
 from rnncheck.catalog.lively import enlivened, in_many_digits, lively, small_and_lively
@@ -41,7 +42,7 @@ far_reaching = Where("not float16, whose numbers end at 65504", lambda case: cas
           kind="differential", needs=("load", "training"), applies=deterministic)  # fmt: skip
 def reference(trial: Trial) -> Observation:
     """The gradients of input, initial state and every parameter are those of the equations, in training and in eval."""
-    return agree(trial, trial.gradients(trial.cotangents()), trial.gradient_budget().truth, times=1.0)
+    return within_budget(trial.gradient_budget(), trial.gradients(trial.cotangents()))
 
 
 # against differences --------------------------------------------------------------------------------------------------
@@ -159,8 +160,7 @@ def one_result(trial: Trial) -> Observation:
     names = [name for name, _ in trial.run.parts()]
     chosen = names[trial.draw("the result that the loss uses", 0, len(names) - 1)]
     weights = only(trial.cotangents(), (chosen,))
-    truth = trial.gradient_budget(weights).truth
-    return agree(trial, trial.gradients(weights), truth, weights, times=1.0, why=f"loss of {chosen} alone: ")
+    return within_budget(trial.gradient_budget(weights), trial.gradients(weights), f"loss of {chosen} alone: ")
 
 
 @gradient("loss_scale", formula="d (k loss) = k d loss, k = 2^40 and 2^-40", source="torch.amp.GradScaler", kind="derivative",

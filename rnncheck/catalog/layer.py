@@ -27,4 +27,4 @@ def stack(trial: Trial) -> Observation:
     for index in range(trial.config.num_layers):
         runs.append(layer_alone(trial, index, runs[-1].output if runs else trial.x).run)
     states = (torch.cat(parts) for parts in zip(*(run.state for run in runs), strict=True))
-    return trial.same(Run(runs[-1].output, *states))
+    return trial.same(Run(runs[-1].output, *states), sides=("from one layer after the other", "from the stack"))

@@ -23,6 +23,12 @@ def _other_way(trial: Trial) -> Trial:
     return trial.but(batch_first=not trial.config.batch_first)
 
 
+def _named(trial: Trial) -> tuple[str, str]:
+    """The other way and the case's own, in words."""
+    own = trial.config.batch_first
+    return f"with batch_first={not own}", f"with batch_first={own}"
+
+
 has_square = padded & batched & at_least(batch=1)
 
 
@@ -36,7 +42,7 @@ def _square(trial: Trial) -> Trial:
         needs=EITHER_WAY, applies=deterministic)  # fmt: skip
 def batch_first(trial: Trial) -> Observation:
     """batch_first transposes input and output, nothing else: the states stay (layers*directions, batch, features)."""
-    return trial.same(_other_way(trial).run)
+    return trial.same(_other_way(trial).run, sides=_named(trial))
 
 
 @layout("square", formula="f_bf(x.T) = f(x).T, time = batch", source="pytorch/pytorch#80306",
@@ -44,7 +50,7 @@ def batch_first(trial: Trial) -> Observation:
 def square(trial: Trial) -> Observation:
     """batch_first does the same where time = batch, and a wrong order of the axes shows in no shape."""
     t = _square(trial)
-    return t.same(_other_way(t).run)
+    return t.same(_other_way(t).run, sides=_named(t))
 
 
 @layout("gradient", formula="d f_bf(x.T) = d f(x)", source="pytorch/pytorch#80306", kind="derivative",
@@ -54,7 +60,7 @@ def gradient(trial: Trial) -> Observation:
 
     def both_ways(t: Trial) -> Observation:
         cotangents = t.cotangents()
-        return agree(t, _other_way(t).gradients(cotangents), t.gradients(cotangents), cotangents)
+        return agree(t, _other_way(t).gradients(cotangents), t.gradients(cotangents), cotangents, sides=_named(t))
 
     return both_ways(trial) & (both_ways(_square(trial)) if has_square(trial.case) else Observation())
 
@@ -65,8 +71,11 @@ def strides(trial: Trial) -> Observation:
     """Transposed, strided, expanded and offset memory of input and hx give what contiguous memory gives."""
     state = trial.state and tuple(map(_repeated, trial.state))
     flat = trial.but(x=_repeated(trial.x), state=state, layout="contiguous")
-    laid_out = (trial.same(trial.but(layout=name).run, f"{name}: ") for name in get_args(Layout) if name != "expanded")
-    return every(laid_out) & flat.same(flat.but(layout="expanded").run, "expanded: ")
+
+    def same(t: Trial, name: Layout) -> Observation:
+        return t.same(t.but(layout=name).run, f"{name}: ", (f"from {name} memory", f"from {t.case.layout} memory"))
+
+    return every(same(trial, name) for name in get_args(Layout) if name != "expanded") & same(flat, "expanded")
 
 
 def _repeated(tensor: Tensor) -> Tensor:
@@ -132,7 +141,7 @@ def no_alias(trial: Trial) -> Observation:
     results = {"output": written, **dict(zip(("h_n", "c_n"), state, strict=False))}
     everything = {**dict(_surroundings(layer, arguments)), **results}
     seen = every(_written(name, everything) for name in results)
-    return seen & trial.same(trial.run_on(layer), "the next call: ")
+    return seen & trial.same(trial.run_on(layer), "the next call: ", ("now", "in a call of its own"))
 
 
 def _written(name: str, everything: dict[str, Tensor]) -> Observation:

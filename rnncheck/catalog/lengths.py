@@ -31,7 +31,7 @@ lengths = Family("lengths")
 def each_alone(trial: Trial) -> Observation:
     """A sequence of a packed batch gives what it gives alone and unpadded, final states at its own last step."""
     alone = (longer(unpadded(trial, row).run, trial.time) for row in range(trial.batch))
-    return trial.same(side_by_side(alone))
+    return trial.same(side_by_side(alone), sides=("alone", "in the packed batch"))
 
 
 @lengths(
@@ -51,7 +51,7 @@ def gradient_alone(trial: Trial) -> Observation:
     cotangents = pick(own, [row])
     gradients = by_itself.gradients(Run(cotangents.output[: by_itself.time], *cotangents.state))
     expected = {name: in_batch(trial, name, g, row) for name, g in gradients.items()}
-    return agree(trial, trial.gradients(own), expected, own)
+    return agree(trial, trial.gradients(own), expected, own, sides=("in the packed batch", "alone"))
 
 
 def unpadded(trial: Trial, row: int) -> Trial:
@@ -85,7 +85,8 @@ def padding_ignored(trial: Trial) -> Observation:
     together = trial.but(x=torch.cat([more, companion], dim=1), state=state, lengths=lengths).run
     follow_up = pick(together, range(trial.batch))
     beside = Run(follow_up.output[: trial.time], *follow_up.state)
-    return trial.same(trial.but(x=filled).run, "NaN in padding: ") & trial.same(beside, "beside a longer sequence: ")
+    poisoned = trial.same(trial.but(x=filled).run, "NaN in padding: ", ("with it", "without it"))
+    return poisoned & trial.same(beside, "beside a longer sequence: ", ("beside it", "without it"))
 
 
 @lengths(
@@ -100,7 +101,7 @@ def order(trial: Trial) -> Observation:
     given = trial.lengths or ()
     descending = sorted(range(trial.batch), key=lambda row: -given[row])
     back = sorted(range(trial.batch), key=descending.__getitem__)
-    return trial.same(pick(rows(trial, descending).run, back))
+    return trial.same(pick(rows(trial, descending).run, back), sides=("longest first", "in the given order"))
 
 
 @lengths(
@@ -114,7 +115,7 @@ def order(trial: Trial) -> Observation:
 def full(trial: Trial) -> Observation:
     """With all lengths equal to time, packed is padded."""
     whole = trial.but(lengths=(trial.time,) * trial.batch)
-    return whole.same(trial.but(lengths=None).run)
+    return whole.same(trial.but(lengths=None).run, sides=("padded", "packed"))
 
 
 # modules that take the lengths themselves ----------------------------------------------------------------------------
@@ -137,8 +138,8 @@ def module(trial: Trial) -> Observation:
     cut = Run(poisoned.output[: trial.time], *poisoned.state)
     after = poisoned.output[trial.time :]
     return (
-        trial.same(plain)
-        & trial.same(cut, "NaN in the padding: ")
+        trial.same(plain, sides=("padded", "packed"))
+        & trial.same(cut, "NaN in the padding: ", ("padded", "packed"))
         & identical("output after time", after, torch.zeros_like(after), Run.AXES["output"])
     )
 
@@ -174,5 +175,5 @@ def zero(trial: Trial) -> Observation:
     start = Run(torch.zeros_like(trial.run.output), *trial.given_state)
     allowed = pick(trial.budget.allowed.map(lambda part: 2 * part), others)
     return both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ") & both(
-        pick(run, others), pick(trial.run, others), allowed, "others: "
+        pick(run, others), pick(trial.run, others), allowed, "others: ", ("beside it", "in the packed batch")
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.config import Config
-from rnncheck.observation import Observation, both, equal, every, fact, identical
+from rnncheck.observation import Observation, equal, every, fact, identical
 from rnncheck.subject import Layer, Malformed
 from rnncheck.trial import Trial
 
@@ -96,7 +96,8 @@ def unharmed(trial: Trial) -> Observation:
     same = every(identical(f"{name} after the refusals", live[name], value) for name, value in as_built.items())
     flags = [{name: p.requires_grad for name, p in parameters.items()} for parameters in (live, as_built)]
     good = [t for t in (trial, trial.but(lengths=None)) if trial.subject.refuses(t.case) is None]
-    runs = every(both(t.run_on(layer), t.run_on(fresh), 0.0, "good input after the refusals: ") for t in good)
+    sides = ("now", "from a new layer")
+    runs = every(t.identical(t.run_on(layer), t.run_on(fresh), "good input after the refusals: ", sides) for t in good)
     return same & equal("requires_grad after the refusals", *flags) & runs
 
 

@@ -5,11 +5,12 @@ from torch import Tensor
 
 from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.words import at_least, deterministic
-from rnncheck.observation import Observation, both, every, identical, near
+from rnncheck.observation import Observation, every, identical, near
 from rnncheck.property import Family
 from rnncheck.run import Run
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial
+from rnncheck.wording import Sides
 
 state = Family("state")
 
@@ -24,8 +25,9 @@ state = Family("state")
 )
 def default_is_zero(trial: Trial) -> Observation:
     """Leaving hx out is the same, bit for bit, as giving zeros, whatever was called before."""
-    zeros = trial.but(state=trial.zero_state()).run
-    return both(trial.but(state=None).run, zeros, 0.0)
+    zero = trial.but(state=trial.zero_state())
+    given = zero.run
+    return zero.identical(trial.but(state=None).run, given, sides=("without hx", "with hx zero"))
 
 
 @state(
@@ -41,8 +43,11 @@ def is_last_output(trial: Trial) -> Observation:
     forward, *reverse = by_direction(trial.run.output, trial)
     last = torch.tensor(trial.lengths or [trial.time] * trial.batch, dtype=torch.int64) - 1
     ends = torch.stack([forward[last, torch.arange(trial.batch)], *(part[0] for part in reverse)])
-    h_n, allowed = trial.run.h_n[-len(ends) :], trial.budget.allowed.h_n[-len(ends) :]
-    return near("h_n of the last layer", h_n, ends, 2 * allowed, ("direction", "batch", "features"))
+    top = slice(-len(ends), None)
+    right = (part.h_n[top] for part in trial.right or ())
+    sides = Sides("in h_n", "in the output", *right)
+    allowed = 2 * trial.budget.allowed.h_n[top]
+    return near("h_n of the last layer", trial.run.h_n[top], ends, allowed, ("direction", "batch", "features"), sides)
 
 
 def by_direction(output: Tensor, trial: Trial) -> Tensor:
@@ -111,7 +116,7 @@ def fresh(trial: Trial) -> Observation:
         part.detach().fill_(float("nan"))
     again, elsewhere = _returned(trial, layer), _returned(trial, twin)
     return every(
-        identical(f"{name} {when}", now[k], first[k])
+        identical(f"{name} {when}", now[k], first[k], sides=Sides("now", "in the first call"))
         for when, now in (("after the next call", kept), ("of the same call, once the caller has changed it", again),
                           ("of another layer", elsewhere))
         for k, name in enumerate(("output", "h_n", "c_n")[: len(first)])

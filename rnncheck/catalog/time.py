@@ -12,6 +12,7 @@ from rnncheck.run import Run
 from rnncheck.trial import Trial
 
 time = Family("time")
+IN_TWO = ("in two calls", "in one call")
 forward = deterministic & one_direction & at_least(time=2)
 
 
@@ -32,7 +33,7 @@ def split(trial: Trial) -> Observation:
         second = trial.but(x=trial.x[k:], state=first.state).run
         return one_after_the_other(first, second)
 
-    return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, trial.time))
+    return every(trial.same(in_two(k), f"split at {k}: ", IN_TWO) for k in range(1, trial.time))
 
 
 @time(
@@ -61,7 +62,7 @@ def split_packed(trial: Trial) -> Observation:
             part[:, going_on] = new
         return whole
 
-    return every(trial.same(in_two(k), f"split at {k}: ") for k in range(1, max(lengths)))
+    return every(trial.same(in_two(k), f"split at {k}: ", IN_TWO) for k in range(1, max(lengths)))
 
 
 @time(
@@ -78,7 +79,7 @@ def step_by_step(trial: Trial) -> Observation:
     run = trial.but(x=trial.x[:1]).run
     for t in range(1, trial.time):
         run = one_after_the_other(run, trial.but(x=trial.x[t : t + 1], state=run.state).run)
-    return trial.same(run)
+    return trial.same(run, sides=("step by step", "in one call"))
 
 
 @time(
@@ -96,7 +97,8 @@ def same_weights(trial: Trial) -> Observation:
     before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
     together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
     after = (part[:, -trial.batch :] for part in together.state)
-    return trial.same(Run(together.output.reshape(trial.run.output.shape), *after))
+    steps = Run(together.output.reshape(trial.run.output.shape), *after)
+    return trial.same(steps, sides=("from single steps", "in one call"))
 
 
 @time(

@@ -33,9 +33,10 @@ class Called(nn.Module):
 
 @dataclass
 class Through:
-    """A layer whose calls take another way; the parameters are the layer's own."""
+    """A layer whose calls take another way, which has a name; the parameters are the layer's own."""
 
     layer: Layer
+    name: str
     call: Call
 
     @property
@@ -44,7 +45,8 @@ class Through:
         return self.layer.module
 
     def __call__(self, input: Any, hx: State) -> tuple[Any, tuple[Tensor, ...]]:
-        return self.call(input, hx)
+        with subject_at_work("calling", self.name):
+            return self.call(input, hx)
 
     def parameters(self) -> dict[str, Tensor]:
         """The layer's own."""
@@ -59,19 +61,19 @@ class Through:
         self.layer.train(mode)
 
 
-def functional(layer: Layer, parameters: Mapping[str, Tensor]) -> Layer:
+def functional(layer: Layer, parameters: Mapping[str, Tensor]) -> Through:
     """The layer, called by torch.func.functional_call with these parameters, given under the module's own names."""
     module = Called(layer)
     given = {f"of_layer.{name}": parameter for name, parameter in parameters.items()}
-    return Through(layer, lambda input, state: torch.func.functional_call(module, given, (input, state)))
+    return Through(layer, "functional_call", lambda input, state: torch.func.functional_call(module, given, (input, state)))
 
 
 @contextmanager
-def compiled(layer: Layer) -> Iterator[Layer]:
+def compiled(layer: Layer) -> Iterator[Through]:
     """The layer through torch.compile: traced forward and backward for each shape, and run without generated code."""
     torch._dynamo.reset()  # or shapes of earlier cases count towards the limit beyond which nothing is compiled
     try:
-        yield Through(layer, torch.compile(Called(layer), backend="aot_eager", dynamic=False))
+        yield Through(layer, "the compiled layer", torch.compile(Called(layer), backend="aot_eager", dynamic=False))
     finally:
         torch._dynamo.reset()
 
@@ -99,7 +101,7 @@ class _WithTwoStates(_Scriptable):
         return self.module(input, hx)
 
 
-def scripted(trial: Trial, layer: Layer) -> Layer:
+def scripted(trial: Trial, layer: Layer) -> Through:
     """The layer through torch.jit.script, which wants to know whether a state is given; torch's calls, padded input."""
     kind = (_WithoutState, _WithState, _WithTwoStates)[len(trial.state or ())]
     with subject_at_work("running torch.jit.script"):
@@ -110,18 +112,18 @@ def scripted(trial: Trial, layer: Layer) -> Layer:
         output, final = module(input, *given)
         return output, final if isinstance(final, tuple) else (final,)
 
-    return Through(layer, call)
+    return Through(layer, "the scripted layer", call)
 
 
-def exported(trial: Trial, layer: Layer) -> Layer:
+def exported(trial: Trial, layer: Layer) -> Through:
     """The layer through torch.export, at the sizes of the trial; other batches may be taken or refused."""
     arguments = trial.lay_out(trial.x, trial.state)
     with subject_at_work("running torch.export"):
         program = torch.export.export(Called(layer), arguments, strict=False)
-    return Through(layer, program.module())
+    return Through(layer, "the exported program", program.module())
 
 
-def as_onnx(trial: Trial, layer: Layer) -> Layer:
+def as_onnx(trial: Trial, layer: Layer) -> Through:
     """The layer exported to ONNX and run by ONNX Runtime; raises NotReached where these are not installed."""
     runtime = _installed("onnxruntime")
     for package in ("onnx", "onnxscript"):
@@ -138,7 +140,7 @@ def as_onnx(trial: Trial, layer: Layer) -> Layer:
         output, *rest = session.run(None, dict(zip(names, values, strict=True)))
         return torch.from_numpy(output), tuple(map(torch.from_numpy, rest))
 
-    return Through(layer, call)
+    return Through(layer, "ONNX Runtime", call)
 
 
 @contextmanager

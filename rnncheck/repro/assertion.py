@@ -73,9 +73,16 @@ def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> li
     return [
         f"actual = {_text(left)}.item()",
         f"expected = {_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
-        f"print({part.what!r}, actual, 'but should be', expected)",
+        _print(part),
         f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
     ]
+
+
+def _print(part: Comparison) -> str:
+    """The line that shows both numbers."""
+    if part.sides is None:
+        return f"print({part.what!r}, actual, 'but should be', expected)"
+    return f"print({part.what!r}, actual, {f'{part.sides.actual}, but'!r}, expected, {part.sides.expected!r})"
 
 
 def _pair(
