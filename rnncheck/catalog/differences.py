@@ -9,8 +9,9 @@ from torch import Tensor
 
 from rnncheck.catalog.derivatives import differentiable_run, leaves_of, loss_of, states_in
 from rnncheck.catalog.lively import small_and_lively
-from rnncheck.observation import Observation, every, near
+from rnncheck.observation import Observation, blame, every, near
 from rnncheck.trial import Trial, subject_at_work
+from rnncheck.wording import Sides
 
 STEP = 1e-5
 """How far the data is moved, all of it together: differences err by the square of it, and by the roundoff of the value over it."""
@@ -51,7 +52,10 @@ def steepness(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
 
 
 def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], Tensor], what: str) -> Observation:
-    """The gradients of ``value``, along generic directions of the input, each state, and all parameters, are differences."""
+    """The gradients of ``value``, along generic directions of the input, each state, and all parameters, are differences.
+
+    Where that of all parameters is not, each is looked at alone, to name those that are wrong.
+    """
     leaves = everything(trial)
     directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
     at = value(trial, leaves)
@@ -69,9 +73,10 @@ def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], 
         with _moved(leaves, directions, names, -step):
             below = value(trial, leaves).detach()
         allowed = STEP * (slope.abs() + at.detach().abs() + 1e-9)
-        return near(f"slope of the {what} along {group}", slope.detach(), (above - below) / (2 * step), allowed)
+        told, sides = f"slope of the {what} along a random direction of {group}", Sides("by backward", "by differences")
+        return near(told, slope.detach(), (above - below) / (2 * step), allowed, sides=sides)
 
-    return every(along(group, names) for group, names in groups.items() if names)
+    return every(blame(along(group, names), (along(n, [n]) for n in names)) for group, names in groups.items() if names)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -58,20 +58,20 @@ def copied(trial: Trial) -> Observation:
     layer = t.build()
     t.call_on(layer)
     with subject_at_work("being copied"):
-        copies = {"a deep copy: ": copy.deepcopy(layer)}
+        copies = {"the deep copy": copy.deepcopy(layer)}
     if importable(layer):
         with subject_at_work("being pickled"):
-            copies["unpickled: "] = pickle.loads(pickle.dumps(layer))
+            copies["the unpickled copy"] = pickle.loads(pickle.dumps(layer))
     if t is trial:
-        return every(agree(trial, trial.run_on(twin), what) for what, twin in copies.items())
+        return every(agree(trial, trial.run_on(twin, what), f"{what}: ") for what, twin in copies.items())
     mask = _mask(t, layer)
-    return every(identical(f"{what}kept by dropout", _mask(t, twin), mask, MASK_AXES) for what, twin in copies.items())
+    return every(identical(f"{what}: kept by dropout", _mask(t, twin, what), mask, MASK_AXES) for what, twin in copies.items())
 
 
-def _mask(glass: Trial, layer: Layer) -> Tensor:
+def _mask(glass: Trial, layer: Layer, what: str = "") -> Tensor:
     """Which values the layer's dropout keeps, from the case's seed on."""
     with seeded(glass.case.seed, glass.case.device):
-        return kept(glass, glass.run_on(layer))
+        return kept(glass, glass.run_on(layer, what))
 
 
 @life(
@@ -86,7 +86,7 @@ def interleaved(trial: Trial) -> Observation:
     """Two differently configured layers used in turn do not disturb each other."""
     other = neighbour(trial)
     pairs = [(trial, trial.build(), "this layer"), (other, other.build(), "the other layer")]
-    runs = [(one, one.run_on(layer), f"{who}, turn {turn}: ") for turn in (1, 2) for one, layer, who in pairs]
+    runs = [(one, one.run_on(layer, who), f"{who}, turn {turn}: ") for turn in (1, 2) for one, layer, who in pairs]
     return every(agree(*run) for run in runs)
 
 

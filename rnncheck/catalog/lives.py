@@ -43,7 +43,7 @@ class Life:
     def call(self) -> Observation:
         """A call in the layer's own mode, which leaves the parameters as they are."""
         before = self.parameters()
-        self.trial.but(training=self.training).call_on(self.layer)
+        self.trial.but(training=self.training).call_on(self.layer, what=self.told())
         return parameters_are(self, before, f"after {', '.join(self.done)}")
 
     def switch(self, training: bool) -> None:
@@ -59,11 +59,15 @@ class Life:
         """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped."""
         twin, past = self.trial.but(parameters=parameters or self.parameters()), ", ".join(self.done)
         self.layer.train(False)
-        seen = agree(twin, twin.run_on(self.layer), f"after {past}: ")
+        seen = agree(twin, twin.run_on(self.layer, self.told()), f"after {past}: ")
         self.layer.train(self.training)
         if self.training and (self.dropout == 0 or self.trial.config.num_layers == 1):
-            seen &= agree(twin, twin.run_on(self.layer), f"after {past}, in train(): ")
+            seen &= agree(twin, twin.run_on(self.layer, self.told()), f"after {past}, in train(): ")
         return seen
+
+    def told(self) -> str:
+        """Which layer it is, in the words of an error."""
+        return f"the layer (done so far: {', '.join(self.done)})"
 
     def frozen(self) -> list[str]:
         """The parameters that do not require gradients."""
@@ -73,7 +77,7 @@ class Life:
 def agree(trial: Trial, run: Run, prefix: str) -> Observation:
     """The run is the trial's own: bit for bit, or else within the budget (which takes longer to compute than both)."""
     exactly = both(run, trial.run, 0.0, prefix)
-    return exactly if exactly.holds else trial.same(run, prefix)
+    return exactly if exactly.holds else trial.same(run, prefix, ("here", "from a new layer"))
 
 
 def generic(trial: Trial, name: str, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:

@@ -14,7 +14,7 @@ from rnncheck.catalog.chance import by_chance
 from rnncheck.catalog.measure import SATURATED, gate_rows
 from rnncheck.catalog.purpose import CANDIDATE
 from rnncheck.config import Config
-from rnncheck.observation import Observation, every, near
+from rnncheck.observation import Observation, blame, every, near
 from rnncheck.run import Run
 from rnncheck.trial import Trial
 
@@ -72,7 +72,8 @@ def placed(glass: Trial, run: Run, call: str) -> Observation:
     def one(name: str, part: Tensor, k: int) -> Observation:
         kept = torch.full_like(part, values[k])
         expected = torch.where(part == 0, 0.0, kept) if k else kept
-        return near(f"{name}, {call}", part, expected, 4 * (k + 1) * eps * values[k])
+        axes = Run.AXES["output"] if name == "output" else ("direction", "batch", "features")
+        return near(f"{name}{', where not dropped' if k else ''}, {call}", part, expected, 4 * (k + 1) * eps * values[k], axes)
 
     order = [*range(len(layers)), len(layers) - 1]
     return every(one(name, part, k) for (name, part), k in zip(parts.items(), order, strict=True))
@@ -83,17 +84,55 @@ def kept(glass: Trial, run: Run) -> Tensor:
     return run.output.unflatten(-1, (glass.config.directions, glass.config.state_size)) != 0
 
 
+def masks(glass: Trial, run: Run) -> Iterator[tuple[str, Tensor, float]]:
+    """What it is of, which values were kept (time, batch, direction, features), and the probability of that.
+
+    Of the output, and then of each layer's h_n, which is of the last step.
+    """
+    keep, layers = 1 - glass.config.dropout, glass.config.num_layers
+    yield "the output", kept(glass, run), keep ** (layers - 1)
+    for k, part in enumerate(run.h_n.unflatten(0, (layers, glass.config.directions))):
+        yield f"h_n of layer {k}", part.transpose(0, 1).unsqueeze(0) != 0, keep**k
+
+
 def rates(glass: Trial, run: Run, call: str) -> Iterator[Observation]:
-    """As many values are kept as (1 - p) for each layer below says: in h_n of each layer, and in the output."""
-    keep = 1 - glass.config.dropout
-    for k, part in enumerate(run.h_n.unflatten(0, (glass.config.num_layers, glass.config.directions))):
-        yield by_chance(f"values kept in h_n of layer {k}, {call}", int((part != 0).sum()), part.numel(), keep**k)
-    mask, probability = kept(glass, run), keep ** (glass.config.num_layers - 1)
-    yield by_chance(f"values kept in the output, {call}", int(mask.sum()), mask.numel(), probability)
-    for axis, name in enumerate(AXES):
-        pairs = mask.shape[axis] // 2
-        one, other = mask.narrow(axis, 0, 2 * pairs).unflatten(axis, (pairs, 2)).unbind(axis + 1)
-        yield alike(f"equal masks of neighbours in {name}, {call}", one, other, probability)
+    """As many values are kept as (1 - p) for each layer below says, and no more neighbours alike than chance makes them."""
+    for name, mask, probability in masks(glass, run):
+        yield share(f"values kept in {name}, {call}", mask, probability)
+    for axis, along in enumerate(AXES):
+        pairs = [(f"equal masks of neighbours in {along}, {name}, {call}", *neighbours(mask, axis), probability)
+                 for name, mask, probability in masks(glass, run)]  # fmt: skip
+        yield in_layers(pairs)
+
+
+def share(what: str, mask: Tensor, probability: float) -> Observation:
+    """So many values of a mask are True as chance allows; where not, of which direction."""
+
+    def count(what: str, part: Tensor) -> Observation:
+        return by_chance(what, int(part.sum()), part.numel(), probability)
+
+    directions = zip(("forward", "reverse"), mask.unbind(2), strict=False)
+    each = (count(f"{what}, {direction}", part) for direction, part in directions if mask.shape[2] > 1)
+    return blame(count(what, mask), each)
+
+
+def neighbours(mask: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Every second element along an axis, and those after them."""
+    pairs = mask.shape[axis] // 2
+    one, other = mask.narrow(axis, 0, 2 * pairs).unflatten(axis, (pairs, 2)).unbind(axis + 1)
+    return one, other
+
+
+def fresh(glass: Trial, first: Run, second: Run) -> Observation:
+    """The masks of two calls agree no more often than independent ones do."""
+    both = zip(masks(glass, first), masks(glass, second), strict=True)
+    return in_layers([(f"equal masks in two calls, {name}", one, other, p) for (name, one, p), (_, other, _) in both])
+
+
+def in_layers(pairs: list[tuple[str, Tensor, Tensor, float]]) -> Observation:
+    """The masks of the output are independent; where not, of which layers they are not."""
+    output, *layers = pairs
+    return blame(alike(*output), (alike(*layer) for layer in layers))
 
 
 def alike(what: str, one: Tensor, other: Tensor, probability: float) -> Observation:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog import derivatives
-from rnncheck.catalog.masks import alike, kept, panes, placed, rates
+from rnncheck.catalog.masks import fresh, panes, placed, rates
 from rnncheck.catalog.words import anywhere, deterministic, has_dropout
 from rnncheck.flags import flags
 from rnncheck.observation import Observation, both, equal, every, fact, identical, near
@@ -37,7 +37,8 @@ def repeatable(trial: Trial) -> Observation:
         shorter = trial.lengths and tuple(min(n, call) for n in trial.lengths)
         trial.but(x=trial.x[:call], lengths=shorter).call_on(trial.layer)
         with seeded(trial.case.seed, trial.case.device):
-            return both(trial.run_on(trial.layer), trial.run, 0.0, f"call {call}: ")
+            run = trial.run_on(trial.layer)
+        return trial.identical(run, trial.run, f"call {call}: ", ("here", "from a new layer"))
 
     return every(again(call) for call in (1, 2, 3))
 
@@ -138,13 +139,11 @@ def dropout_between_layers(trial: Trial) -> Observation:
     glass.call_on(layer)
     layer.train(True)
     runs = {"first call": first, "second call": second, "call after eval": glass.run_on(layer)}
-    probability = (1 - glass.config.dropout) ** (glass.config.num_layers - 1)
-    fresh = alike("equal masks in two calls", kept(glass, first), kept(glass, second), probability)
     placement = every(placed(glass, run, call) for call, run in runs.items())
     return (
         first_layer_as_without(trial)
         & placement
-        & fresh
+        & fresh(glass, first, second)
         & every(rate for call, run in runs.items() for rate in rates(glass, run, call))
     )
 
