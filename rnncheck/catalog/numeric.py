@@ -115,7 +115,8 @@ def many_steps(trial: Trial) -> Observation:
     def ends_alike(steps: int) -> Observation:
         short = repeated(steps - (steps - SETTLED) // t.time * t.time)
         allowed = _end(short.budget.allowed, t.time).map(lambda part: 2 * part)
-        return both(_end(repeated(steps).run, t.time), _end(short.run, t.time), allowed, f"{steps} steps: ")
+        ends = _end(repeated(steps).run, t.time), _end(short.run, t.time)
+        return both(*ends, allowed, f"{steps} steps: ", ("here", "after few steps"))
 
     return every(map(ends_alike, STEPS))
 
@@ -214,7 +215,7 @@ def extreme(trial: Trial) -> Observation:
     zeros, minus_zeros = trial.but(x=torch.zeros_like(x)).run, trial.but(x=-torch.zeros_like(x)).run
     bounded = {"subnormal x: ": subnormal, **runs} if saturating(trial.case) else {}
     return every([
-        both(minus_zeros, zeros, 0.0, "x = -0 instead of 0: "),
+        both(minus_zeros, zeros, 0.0, "x = -0 instead of 0: ", ("of -0", "of 0")),
         *(finite(what + name, part, Run.AXES[name]) for what, t in bounded.items() for name, part in t.run.parts()),
         *(both(t.run, t.budget.truth, t.budget.allowed, what) for what, t in runs.items()),
     ])  # fmt: skip

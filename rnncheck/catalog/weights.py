@@ -16,7 +16,7 @@ from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
 from rnncheck.config import Config
 from rnncheck.laid_out import scattered_in_memory
-from rnncheck.observation import Observation, both, every, fact, identical, near, within
+from rnncheck.observation import Observation, every, fact, identical, near, within
 from rnncheck.property import Family
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial, seeded, subject_at_work
@@ -153,7 +153,7 @@ def write_through(trial: Trial) -> Observation:
         written = every(identical(f"{told}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
         seen = written & _as_if_new(trial, layer, f"{told}: ")
         layer.load(trial.parameters)
-        return seen & both(trial.run_on(layer), before, 0.0, f"{told}, and back: ")
+        return seen & trial.identical(trial.run_on(layer), before, f"{told}, and back: ", ("now", "before"))
 
     names = [name for name, _ in trial.layer.module.named_parameters()]
     return every([*map(by, WAYS), by("in place", names[trial.draw("the one that is changed alone", 0, len(names) - 1)])])
@@ -164,7 +164,7 @@ def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
     if set(layer.parameters()) != set(trial.parameters):
         return Observation()
     new = trial.but(parameters={name: p.detach().clone() for name, p in layer.parameters().items()})
-    return new.same(trial.run_on(layer), prefix)
+    return new.same(trial.run_on(layer), prefix, ("here", "from a new layer"))
 
 
 class _Halved(nn.Module):
@@ -188,8 +188,9 @@ def parametrized(trial: Trial) -> Observation:
         loss.backward()
     trained = getattr(owner.parametrizations, attribute).original.grad is not None
     parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
-    after = both(trial.run_on(layer), before, 0.0, "parametrization removed: ")
-    return halved.same(during, f"{name} halved: ") & fact("gradient of the parametrized", trained, None, "a tensor") & after
+    after = trial.identical(trial.run_on(layer), before, "parametrization removed: ", ("now", "before"))
+    seen = halved.same(during, f"{name} halved: ", ("here", "from a new layer"))
+    return seen & fact("gradient of the parametrized", trained, None, "a tensor") & after
 
 
 def _chosen(trial: Trial) -> str:
