@@ -7,6 +7,8 @@ from math import fsum, inf, isinf, log
 import torch
 from torch import Tensor
 
+from rnncheck.wording import Sides
+
 EPSILON = 1e-6
 """What torch and others add to the norm before they divide by it: smaller clipped gradients, never larger ones."""
 SINGLE = torch.finfo(torch.float32).eps / 2
@@ -43,6 +45,10 @@ class ClipTruth:
     def expected(self, gradient: Tensor) -> Tensor:
         """The clipped gradient, float64 on the CPU."""
         return gradient.detach().double().cpu() * ((self.low + self.high) / 2)
+
+    def sides(self, gradient: Tensor, one: str, other: str) -> Sides:
+        """Two results of clipping a gradient, in words, and what is right."""
+        return Sides(one, other, self.expected(gradient), self.allowed(gradient))
 
     def allowed(self, gradient: Tensor) -> Tensor:
         """How far each element may be off; nothing where nothing is to be clipped."""

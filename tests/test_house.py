@@ -16,7 +16,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 CORE = ("config", "values", "case", "run", "observation", "subject", "trial", "at_work", "laid_out", "allowed", "property",
         "verdict", "judge", "shrink", "oracle", "catalog", "cells", "nn", "scan",
-        "clip", "contracts", "clip_case", "clip_trial", "clip_truth", "strategies")  # fmt: skip
+        "clip", "contracts", "wording", "clip_case", "clip_trial", "clip_truth", "strategies")  # fmt: skip
 FORBIDDEN = {
     **dict.fromkeys(CORE, ("faces", "report", "adapters", "engine", "campaign")),
     "oracle": ("nn", "cells", "scan", "catalog", "trial", "subject", "judge", "adapters", "faces", "report", "engine"),

@@ -29,6 +29,7 @@ from rnncheck.clip_trial import Clipped, ClipTrial
 from rnncheck.laid_out import scattered_in_memory
 from rnncheck.observation import Observation, equal, every, fact, identical, near
 from rnncheck.property import Family
+from rnncheck.wording import Sides
 
 clip = Family("clip")
 PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"
@@ -58,11 +59,13 @@ def returns_norm(trial: ClipTrial) -> Observation:
 @clip("one_vector", formula="clip([a, b]) = clip([a ++ b])", source=DOCS, kind="metamorphic", applies=ordinary, cost=4)
 def one_vector(trial: ClipTrial) -> Observation:
     """How the elements are spread over parameters changes nothing: the norm is that of one long vector."""
-    allowed = torch.cat([torch.zeros(0), *(truth_of(trial).allowed(g).reshape(-1) for g in by_dtype(trial.present))])
+    given, truth = by_dtype(trial.present), truth_of(trial)
+    right = flat(map(truth.expected, given)), flat(map(truth.allowed, given))
     whole = flat(by_dtype(g for _, _, g in trial.run.pairs()))
     as_one = flat(g for _, _, g in trial.but(gradients=merged(trial.present)).run.pairs())
-    split = flat(g for _, _, g in trial.but(gradients=pieces(by_dtype(trial.present))).run.pairs())
-    return near("merged", as_one, whole, 2 * allowed) & near("split", split, whole, 2 * allowed)
+    split = flat(g for _, _, g in trial.but(gradients=pieces(given)).run.pairs())
+    merge = near("merged", as_one, whole, 2 * right[1], sides=Sides("merged", "as given", *right))
+    return merge & near("split", split, whole, 2 * right[1], sides=Sides("split", "as given", *right))
 
 
 @clip("idempotent", formula="clip(clip(g)) = clip(g)", source="a projection onto a ball", kind="metamorphic",
@@ -93,7 +96,7 @@ def foreach(trial: ClipTrial) -> Observation:
     """foreach=True and foreach=False do the same."""
     truth, loop, fused = truth_of(trial), trial.but(foreach=False).run, trial.but(foreach=True).run
     return every(
-        near(what, g, other, 2 * truth.allowed(before))
+        near(what, g, other, 2 * truth.allowed(before), (), truth.sides(before, "with foreach", "without"))
         for (what, before, g), (_, _, other) in zip(fused.pairs(), loop.pairs(), strict=True)
     )
 
@@ -188,7 +191,7 @@ def error_if_nonfinite(trial: ClipTrial) -> Observation:
     def refused(value: float) -> Observation:
         t = trial.but(gradients=_poisoned(trial, value), error_if_nonfinite=True)
         parameters = t.parameters()
-        told = fact(f"{value} among the gradients", (why := t.refusal(parameters)) is not None, why, "refused")
+        told = fact(f"{value} among the gradients", (why := t.refusal(parameters)) is not None, why or "accepted", "refused")
         return told & _untouched(t, parameters)
 
     return every(refused(value) for value in (inf, -inf, nan))
@@ -275,6 +278,6 @@ def agree(trial: ClipTrial) -> Observation:
     """Where torch's own function keeps these rules, the result is the same as its."""
     truth, own = truth_of(trial), trial.by(torch.nn.utils.clip_grad_norm_).run
     return every(
-        near(what, after, other, 2 * truth.allowed(before))
+        near(what, after, other, 2 * truth.allowed(before), (), truth.sides(before, "here", "from torch's"))
         for (what, before, after), (_, _, other) in zip(trial.run.pairs(), own.pairs(), strict=True)
     )
