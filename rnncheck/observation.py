@@ -77,9 +77,8 @@ class Comparison:
             return None
         # among equally bad elements the largest error is the one to show
         at = tuple(int(i) for i in torch.unravel_index(ratios.argmax(), ratios.shape))
-        axes = self.axes or tuple(f"axis {i}" for i in range(len(at)))
-        where = ", ".join(f"{axis}={i}" for axis, i in zip(axes, at, strict=False))
-        many = f"{int(wrong.sum())} of {ratios.numel()} elements differ; worst at ({where}): " if at else ""
+        where = f"({', '.join(f'{axis}={i}' for axis, i in zip(self.axes, at, strict=False))})" if self.axes else str(list(at))
+        many = f"{int(wrong.sum())} of {ratios.numel()} elements differ; worst at {where}: " if at else ""
         return f"{self.what}: {many}{self._told(at)}"
 
     def _told(self, at: tuple[int, ...]) -> str:
@@ -113,8 +112,9 @@ class Fact:
         return 0.0 if self.holds else inf
 
     def mismatch(self) -> str | None:
-        """``x = …, but should be …``, or None."""
-        return None if self.holds else f"{self.what} = {self.actual}, but should be {self.expected}"
+        """``x = …, but should be …``, or None; ``x = 1: …`` where the value that is told of is in ``what``."""
+        equals = ":" if " = " in self.what else " ="
+        return None if self.holds else f"{self.what}{equals} {self.actual}, but should be {self.expected}"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from rnncheck.catalog.masks import share
 from rnncheck.config import Config
 from rnncheck.docket import Account
 from rnncheck.judge import judge
-from rnncheck.observation import both, identical, near, within
+from rnncheck.observation import both, fact, identical, near, within
 from rnncheck.report.terminal import failures_of, subject_table
-from rnncheck.report.text import clean
+from rnncheck.report.text import clean, failure_text
 from rnncheck.run import Run
 from rnncheck.trial import SubjectError, Trial
 from rnncheck.verdict import Outcome
@@ -203,7 +203,7 @@ def test_a_gradient_that_is_no_difference_names_its_parameters():
 
 def test_a_dropout_mask_that_is_wrong_names_its_layer():
     lines = lines_of("mode.dropout_between_layers", "mask-not-resampled")
-    assert lines == ["equal masks in two calls, h_n of layer 1 = 684 of 684, but should be about 342, by chance"]
+    assert lines == ["equal masks in two calls, in h_n of layer 1 = 684 of 684, but should be about 342, by chance"]
 
 
 def test_a_dropout_mask_that_is_wrong_names_its_direction():
@@ -245,3 +245,30 @@ def test_an_error_of_a_copy_says_that_it_was_the_copy():
 def test_an_error_in_a_life_says_what_was_done_before():
     reason = reason_of("life.machine")
     assert reason.startswith("AttributeError while calling the layer (done so far: ") and "deepcopy" in reason.splitlines()[0]
+
+
+# little things --------------------------------------------------------------------------------------------------------
+
+
+def test_a_place_without_names_of_axes_is_an_index():
+    (line,) = identical("g", torch.zeros(2, 3), torch.tensor([[0.0, 0, 0], [0, 1, 0]])).mismatches()
+    assert line.startswith("g: 1 of 6 elements differ; worst at [1, 1]: 0, but should be 1;")
+
+
+def test_nothing_equals_two_things():
+    (line,) = fact("max_norm = -1.0", False, "accepted", "refused").mismatches()
+    assert line == "max_norm = -1.0: accepted, but should be refused"
+    assert fact("dtype", False, "float32", "float64").mismatches() == ["dtype = float32, but should be float64"]
+
+
+def test_of_what_a_call_has_changed_only_that_is_told():
+    first, second = lines_of("layout.no_mutation", "own-input-requires-grad")
+    assert first == "requires_grad of input = True, but should be False"
+    assert second == "requires_grad of input, NaN in the input = True, but should be False"
+
+
+def test_one_more_line_is_one_line():
+    told = failure_text("mine", failing("time.split", mismatch="\n".join("abcde")))
+    assert "(1 more line like these)" in told and "(2 more lines like these)" in failure_text(
+        "mine", failing("time.split", mismatch="\n".join("abcdef"))
+    )

@@ -13,6 +13,7 @@ from rnncheck.observation import Observation, equal, every, identical
 from rnncheck.property import Family
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
+from rnncheck.wording import Sides
 
 layout = Family("layout")
 EITHER_WAY = ("batch_first", "time_first")
@@ -73,7 +74,7 @@ def strides(trial: Trial) -> Observation:
     flat = trial.but(x=_repeated(trial.x), state=state, layout="contiguous")
 
     def same(t: Trial, name: Layout) -> Observation:
-        return t.same(t.but(layout=name).run, f"{name}: ", (f"from {name} memory", f"from {t.case.layout} memory"))
+        return t.same(t.but(layout=name).run, f"{name}: ", ("here", f"in the first call, from {t.case.layout} memory"))
 
     return every(same(trial, name) for name in get_args(Layout) if name != "expanded") & same(flat, "expanded")
 
@@ -88,10 +89,10 @@ def _repeated(tensor: Tensor) -> Tensor:
 def no_mutation(trial: Trial) -> Observation:
     """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions, flags and .grad."""
     with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
-    return _untouched(trial) & _untouched(trial.but(x=with_nan))
+    return _untouched(trial) & _untouched(trial.but(x=with_nan), ", NaN in the input")
 
 
-def _untouched(trial: Trial) -> Observation:
+def _untouched(trial: Trial, when: str = "") -> Observation:
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
     for parameter in layer.parameters().values():
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
@@ -101,13 +102,15 @@ def _untouched(trial: Trial) -> Observation:
         layer(*arguments)
     after = dict(_surroundings(layer, arguments))
     both = [name for name in before if name in after]
-    values = every(identical(name, after[name].detach().clone(), before[name][1]) for name in both)
-    flags = every(equal(f"{name}: {TOLD}", _identity(after[name]), before[name][0]) for name in both)
+    sides = Sides("after the call", "before it")
+    values = every(identical(f"{name}{when}", after[name].detach().clone(), before[name][1], sides=sides) for name in both)
+    flags = every(_same_flags(f"{name}{when}", _identity(after[name]), before[name][0]) for name in both)
     names = equal("parameters and buffers", list(after), list(before))
     return names & flags & values & equal("train/eval of each module", _modes(layer), modes)
 
 
-TOLD = "shape, strides, dtype, version, requires_grad, whether it has a .grad"
+def _same_flags(name: str, after: dict[str, object], before: dict[str, object]) -> Observation:
+    return every(equal(f"{flag} of {name}", after[flag], was) for flag, was in before.items())
 
 
 def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]) -> Iterator[tuple[str, Tensor]]:
@@ -120,9 +123,12 @@ def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]
     yield from buffers() if buffers else ()
 
 
-def _identity(tensor: Tensor) -> tuple[object, ...]:
-    has_gradient = tensor.is_leaf and tensor.grad is not None
-    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor._version, tensor.requires_grad, has_gradient
+def _identity(tensor: Tensor) -> dict[str, object]:
+    """All of a tensor but its values, by name."""
+    return {
+        "shape": tuple(tensor.shape), "stride": tensor.stride(), "dtype": tensor.dtype, "version": tensor._version,
+        "requires_grad": tensor.requires_grad, "presence of .grad": tensor.is_leaf and tensor.grad is not None,
+    }  # fmt: skip
 
 
 def _modes(layer: Layer) -> list[bool]:

@@ -100,7 +100,7 @@ def rates(glass: Trial, run: Run, call: str) -> Iterator[Observation]:
     for name, mask, probability in masks(glass, run):
         yield share(f"values kept in {name}, {call}", mask, probability)
     for axis, along in enumerate(AXES):
-        pairs = [(f"equal masks of neighbours in {along}, {name}, {call}", *neighbours(mask, axis), probability)
+        pairs = [(f"equal masks of neighbours in {along}, in {name}, {call}", *neighbours(mask, axis), probability)
                  for name, mask, probability in masks(glass, run)]  # fmt: skip
         yield in_layers(pairs)
 
@@ -126,7 +126,7 @@ def neighbours(mask: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 def fresh(glass: Trial, first: Run, second: Run) -> Observation:
     """The masks of two calls agree no more often than independent ones do."""
     both = zip(masks(glass, first), masks(glass, second), strict=True)
-    return in_layers([(f"equal masks in two calls, {name}", one, other, p) for (name, one, p), (_, other, _) in both])
+    return in_layers([(f"equal masks in two calls, in {name}", one, other, p) for (name, one, p), (_, other, _) in both])
 
 
 def in_layers(pairs: list[tuple[str, Tensor, Tensor, float]]) -> Observation:

@@ -83,14 +83,16 @@ def used(trial: Trial) -> Observation:
         states = tuple(old.clone() for old in faint)
         states[part][k] = 1.0
         above = (order // directions > k // directions) | (order == k)
-        what = f"moved by {('h_0', 'c_0')[part]} of layer {k // directions}, direction {k % directions}: "
+        what = f"moved by {('h_0', 'c_0')[part]} of layer {k // directions}, direction {k % directions}"
         other = plain.but(state=states)
         moved = blocks(Run(**{name: part != getattr(plain.run, name) for name, part in other.run.parts()}), trial)
         visible = blocks(visibly_moved(other, plain), trial)
 
         def only_above(name: str) -> Observation:
             actual, expected = moved[name].cpu(), above[-len(moved[name]) :]
-            return identical(what + name, actual, torch.where(visible[name], expected, actual & expected), ["block"])
+            wanted = torch.where(visible[name], expected, actual & expected)
+            axis = "direction" if name == "output" else "layers*directions"
+            return identical(f"{name} {what}", actual, wanted, [axis])
 
         return every(only_above(name) for name in moved)
 

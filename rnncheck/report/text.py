@@ -32,7 +32,8 @@ def failure_text(subject: str, verdict: Verdict) -> str:
     lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject}", f"  {verdict.statement}"]
     differing = (verdict.mismatch or "").splitlines()
     lines += [f"  {line}" for line in differing[:MOST_LINES]]
-    lines += [f"  ({len(differing) - MOST_LINES} more lines like these)"] if len(differing) > MOST_LINES else []
+    more = len(differing) - MOST_LINES
+    lines += [f"  ({more} more {'line' if more == 1 else 'lines'} like these)"] if more > 0 else []
     where = f"first wrong: {verdict.location}" if verdict.location else ""
     lines += [f"  {line}" for line in (where, verdict.diagnosis) if line]
     lines += [f"  {line}" for line in (verdict.reason or "").splitlines()]
