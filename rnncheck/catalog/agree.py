@@ -166,12 +166,8 @@ def no_grad(trial: Trial) -> Observation:
 
 def _same_calls(layer: Through, calls: Mapping[str, Trial]) -> Observation:
     """The transformed layer gives for each of these trials, in this order, what the layer itself gives."""
-    return every(trial.same(trial.run_on(layer), f"{what}: ", _named(layer)) for what, trial in calls.items())
+    return every(trial.same(trial.run_on(layer), f"{what}: ", layer.sides) for what, trial in calls.items())
 
-
-def _named(layer: Through) -> tuple[str, str]:
-    """The results of the transformed layer and of the layer itself, in words."""
-    return f"from {layer.name}", "from the layer itself"
 
 
 def _briefly(trial: Trial) -> Trial:
@@ -197,8 +193,8 @@ def compiled_layer(trial: Trial) -> Observation:
     t = _briefly(trial)
     with compiled(t.build()) as layer:
         run, found = derivatives.run_and_gradients(t, layer, weights := t.cotangents())
-        slopes = derivatives.agree(t, found, t.gradients(weights), weights, sides=_named(layer))
-        return t.same(run, sides=_named(layer)) & slopes & _same_calls(layer, _other_batch(t))
+        slopes = derivatives.agree(t, found, t.gradients(weights), weights, sides=layer.sides)
+        return t.same(run, sides=layer.sides) & slopes & _same_calls(layer, _other_batch(t))
 
 
 @agree("exported", formula="export(f)(x) = f(x)", source="pytorch/pytorch#15319, #184961",
@@ -214,7 +210,7 @@ def exported_layer(trial: Trial) -> Observation:
 
 def _right_or_refused(trial: Trial, layer: Through) -> Observation:
     try:
-        return trial.same(trial.run_on(layer), "another batch: ", _named(layer))
+        return trial.same(trial.run_on(layer), "another batch: ", layer.sides)
     except SubjectError as refusal:
         return fact("another batch", bool(str(refusal.cause)), refusal, "right, or refused with a reason")
 
@@ -250,9 +246,8 @@ def functional_layer(trial: Trial) -> Observation:
     other = trial.but(parameters={name: p.detach() for name, p in new.items()})
     called, weights = functional(layer, {names[name]: p for name, p in new.items()}), trial.cotangents()
     found = derivatives.gradients_through(trial, called, derivatives.calls(trial, called), weights, wanted=new)
-    sides = (f"from {called.name}", "from a layer that has them")
-    slopes = derivatives.agree(other, found, other.gradients(weights), weights, sides=sides)
-    same = other.same(trial.run_on(called), sides=sides)
+    slopes = derivatives.agree(other, found, other.gradients(weights), weights, sides=called.sides)
+    same = other.same(trial.run_on(called), sides=called.sides)
     return same & slopes & trial.identical(trial.run_on(layer), before, "afterwards: ", ("now", "before"))
 
 

@@ -44,6 +44,11 @@ class Through:
         """The layer's module."""
         return self.layer.module
 
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Where its results are from, and those of the layer itself, in words."""
+        return f"from {self.name}", "from the layer itself"
+
     def __call__(self, input: Any, hx: State) -> tuple[Any, tuple[Tensor, ...]]:
         with subject_at_work("calling", self.name):
             return self.call(input, hx)
