@@ -62,9 +62,13 @@ class ClipTrial:
         return int(torch.randint(low, high + 1, (), generator=generator(self.case.seed, name)))
 
     def but(self, **changes: Any) -> "ClipTrial":
-        """A follow-up: ``gradients`` or ``twice`` (places listed twice) replaced; any other word changes the case."""
+        """A follow-up: ``gradients`` or ``twice`` (places listed twice) replaced; any other word changes the case.
+
+        No gradients at all are passed as a list: a generator of nothing cannot be told from one that is used up.
+        """
         gradients, twice = changes.pop("gradients", None), changes.pop("twice", None)
-        if self.case.passed_as == "tensor" and (gradients is not None or twice):
+        nothing = gradients is not None and not gradients
+        if nothing or self.case.passed_as == "tensor" and (gradients is not None or twice):
             changes.setdefault("passed_as", "list")
         case = self.case.but(**changes)
         other = ClipTrial(self.subject, case, self.gradients if gradients is None else gradients)

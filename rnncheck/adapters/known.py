@@ -60,8 +60,8 @@ TOO_LONG = "cuDNN refuses 65,536 steps, saying that its input is not contiguous"
 ISSUES = {TOO_LONG: "pytorch/pytorch#133751", ONLY_IN_TRAINING: "pytorch/pytorch#5878", NOT_TWICE: "pytorch/pytorch#20449"}
 DIFFERENTIATES = (
     "weights.alive", "weights.trainable", "weights.parametrize", "gradient.reference", "gradient.numerical", "gradient.second",
-    "gradient.penalty", "gradient.one_result", "gradient.every_output", "gradient.any_requires_grad", "gradient.accumulates",
-    "gradient.split", "gradient.reach", "agree.autocast", "agree.functional", "agree.compiled",
+    "gradient.penalty", "gradient.one_result", "gradient.every_output", "gradient.loss_scale", "gradient.any_requires_grad",
+    "gradient.accumulates", "gradient.split", "gradient.reach", "agree.autocast", "agree.functional", "agree.compiled",
 )  # fmt: skip
 """Properties that differentiate a layer in eval() too."""
 TWICE = ("gradient.second", "gradient.penalty")

@@ -82,8 +82,8 @@ def _comes_back(start: Ground) -> None:
 def _loaded(start: Ground) -> tuple[Any, Mapping[str, Tensor]]:
     case = start.case
     layer = start.subject.build(case.config, torch.float32, torch.device("cpu"))
-    layer.load(case.parameters())
     layer.train(False)
+    layer.load(case.parameters())
     return layer, case.parameters()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.locate import one_line
@@ -138,9 +139,13 @@ def second(g: Ground) -> None:
 
 
 def jvp(g: Ground) -> None:
-    """With respect to the input."""
+    """With respect to the input, three times: what TorchScript has compiled by then may drop tangents."""
     f, x = g.function()
-    torch.func.jvp(f, (x,), (torch.ones_like(x),))
+    for _ in range(3):
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(x, torch.ones_like(x))
+            if forward_ad.unpack_dual(f(dual)).tangent is None:
+                raise NotOffered("the output has no tangent, though the input has one")
 
 
 def vmap(g: Ground) -> None:

@@ -1,10 +1,11 @@
-"""Whether a count can be chance: the exact binomial test, at a level where a false alarm is not to be expected."""
+"""Whether a count, or numbers, can be chance: exact tests, at a level where a false alarm is not to be expected."""
 
-from math import log
+from math import log, sqrt
 
 import torch
+from torch import Tensor
 
-from rnncheck.observation import Observation, fact
+from rnncheck.observation import Observation, fact, near
 
 LEVEL = 1e-9
 """The probability of a false alarm in one test."""
@@ -32,3 +33,16 @@ def by_chance(what: str, count: int, trials: int, probability: float) -> Observa
     """A count of independent events of this probability that chance explains (two-sided, LEVEL)."""
     plausible = tails(count, trials, probability) > LEVEL / 2
     return fact(what, plausible, f"{count} of {trials}", f"about {probability * trials:.0f}, by chance")
+
+
+def uniform(what: str, values: Tensor, eps: float) -> Observation:
+    """Kolmogorov's distance of these values from U(-1, 1) is what chance allows; they are rounded to a relative ``eps``.
+
+    By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, P(D > d) <= 2 exp(-2 n d^2).
+    """
+    ordered, n = values.reshape(-1).sort().values, values.numel()
+    rank = torch.arange(n, dtype=torch.float64)
+    expected = (ordered.clamp(-1, 1) + 1) / 2
+    distance = torch.maximum((expected - rank / n).abs(), (expected - (rank + 1) / n).abs()).max()
+    allowed = sqrt(log(2 / LEVEL) / (2 * n)) + eps
+    return near(f"distance of {what} from uniform", distance, torch.zeros_like(distance), allowed)

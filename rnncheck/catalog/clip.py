@@ -17,12 +17,16 @@ from rnncheck.catalog.clip_words import (
     merged,
     norm_told,
     not_empty_maximum,
+    not_made_up,
     once,
     ordinary,
     pieces,
+    poisoned,
     scaled,
     some,
+    times,
     truth_of,
+    untouched,
     with_elements,
 )  # fmt: skip
 from rnncheck.clip_trial import Clipped, ClipTrial
@@ -35,6 +39,8 @@ clip = Family("clip")
 PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"
 BLUE = "Blue 1978, A portable Fortran program to find the Euclidean norm of a vector"
 DOCS = "torch.nn.utils.clip_grad_norm_, documentation"
+MANY, LARGE = 70, 65_537
+"""Gradients, and elements of one, beyond which a kernel begins anew."""
 
 
 @clip("bound", formula="|g'| <= max_norm", source=PASCANU, kind="invariant", applies=ordinary)
@@ -77,7 +83,7 @@ def idempotent(trial: ClipTrial) -> Observation:
     return every(near(what, after, before, 2 * truth.allowed(before)) for what, before, after in again.run.pairs())
 
 
-@clip("norms", formula="p in {1, 2, 3, inf}", source=DOCS, kind="differential", needs=("norm_type", "returned_norm"),
+@clip("norms", formula="p in {1, 1.5, 2, 3, inf}", source=DOCS, kind="differential", needs=("norm_type", "returned_norm"),
       applies=ordinary & with_elements, cost=5)  # fmt: skip
 def norms(trial: ClipTrial) -> Observation:
     """With every norm_type the bound, the formula and the returned norm are those of that norm."""
@@ -87,7 +93,26 @@ def norms(trial: ClipTrial) -> Observation:
         truth = truth_of(t)
         return norm_told(t.run, truth, name) & scaled(t.run, truth, name) & bounded(t.run, truth, t.case, name)
 
-    return every(one(p) for p in (1.0, 2.0, 3.0, inf))
+    return every(one(p) for p in (1.0, 1.5, 2.0, 3.0, inf))
+
+
+@clip("threshold", formula="max_norm = 0.999 |g|: 0.999 g; max_norm = 1.001 |g|: g", source=PASCANU, kind="differential",
+      applies=ordinary & some, cost=2)  # fmt: skip
+def threshold(trial: ClipTrial) -> Observation:
+    """Just above the bound gradients are clipped, and just below they are left alone."""
+    norm = truth_of(trial).norm
+    around = {f"max_norm {k} of the norm: ": trial.but(max_norm=k * norm) for k in (0.999, 1.001)}
+    return every(scaled(t.run, truth_of(t), what) for what, t in around.items())
+
+
+@clip("many", formula="clip([0, ..., 0, 0 ++ g]) = clip(g), 70 gradients of 65,537 elements", kind="metamorphic",
+      source="fused kernels: 64 tensors, 65,536 elements at a time", applies=ordinary & some, cost=20)  # fmt: skip
+def many(trial: ClipTrial) -> Observation:
+    """At the end of many gradients, and of large ones, nothing is left out."""
+    zeros = [torch.zeros_like(g) for g in trial.present]
+    large = [torch.cat([g.new_zeros(max(0, LARGE - g.numel())), g.reshape(-1)]) for g in trial.present]
+    t = halved(trial, gradients=[*(zeros * MANY)[:MANY], *large])
+    return scaled(t.run, truth_of(t))
 
 
 @clip("foreach", formula="foreach = loop", source=DOCS, kind="metamorphic", needs=("foreach",), applies=ordinary,
@@ -145,13 +170,8 @@ def huge_and_tiny(trial: ClipTrial) -> Observation:
         truth = truth_of(t, epsilon=0.0)
         return scaled(t.run, truth, f"{what}: ") & bounded(t.run, truth, t.case, f"{what}: ")
 
-    huge, tiny = (halved(trial, gradients=_times(trial, largest, size)) for size in (highest, lowest))
+    huge, tiny = (halved(trial, gradients=times(trial, largest, size)) for size in (highest, lowest))
     return kept(huge, "huge") & kept(tiny, "tiny") & kept(huge.but(max_norm=1.0), "huge, to a norm of 1")
-
-
-def _times(trial: ClipTrial, largest: float, size: float) -> list[Tensor | None]:
-    """The gradients scaled so that the largest element becomes ``size``; in float64, where that is harmless."""
-    return [None if g is None else (g.double() / largest * size).to(g.dtype) for g in trial.gradients]
 
 
 @clip("nonfinite", formula="|g| = inf or NaN: g' = g, or not finite", source="pytorch/pytorch#46849",
@@ -160,27 +180,11 @@ def nonfinite(trial: ClipTrial) -> Observation:
     """With an inf or NaN among the gradients no finite wrong answer comes out: each element stays, or is not finite."""
 
     def kept(value: float) -> Observation:
-        t = trial.but(gradients=_poisoned(trial, value), error_if_nonfinite=False)
+        t = trial.but(gradients=poisoned(trial, value), error_if_nonfinite=False)
         refused = fact(f"{value} among the gradients", (why := t.refusal()) is not None, why, "refused")
-        return refused if why else every(_not_made_up(f"{value}: {what}", g, after) for what, g, after in t.run.pairs())
+        return refused if why else every(not_made_up(f"{value}: {what}", g, after) for what, g, after in t.run.pairs())
 
     return every(kept(value) for value in (inf, -inf, nan))
-
-
-def _not_made_up(what: str, before: Tensor, after: Tensor) -> Observation:
-    honest = torch.where(before.isfinite(), (after == before) | ~after.isfinite(), ~after.isfinite())
-    return identical(f"{what} stays, or is not finite", honest, torch.ones_like(honest))
-
-
-def _poisoned(trial: ClipTrial, value: float) -> list[Tensor | None]:
-    """One element of one gradient replaced by ``value``."""
-    places = [place for place, g in enumerate(trial.gradients) if g is not None and g.numel()]
-    chosen = places[trial.draw("poisoned gradient", 0, len(places) - 1)]
-    copies = [None if g is None else g.clone() for g in trial.gradients]
-    poisoned = copies[chosen]
-    assert poisoned is not None
-    poisoned.view(-1)[trial.draw("poisoned element", 0, poisoned.numel() - 1)] = value
-    return copies
 
 
 @clip("error_if_nonfinite", formula="|g| = inf or NaN: raises, g' = g", source=DOCS, kind="invariant",
@@ -189,17 +193,12 @@ def error_if_nonfinite(trial: ClipTrial) -> Observation:
     """With error_if_nonfinite=True an inf or NaN among the gradients raises, and no gradient has been touched."""
 
     def refused(value: float) -> Observation:
-        t = trial.but(gradients=_poisoned(trial, value), error_if_nonfinite=True)
+        t = trial.but(gradients=poisoned(trial, value), error_if_nonfinite=True)
         parameters = t.parameters()
         told = fact(f"{value} among the gradients", (why := t.refusal(parameters)) is not None, why or "accepted", "refused")
-        return told & _untouched(t, parameters)
+        return told & untouched(t, parameters)
 
     return every(refused(value) for value in (inf, -inf, nan))
-
-
-def _untouched(trial: ClipTrial, parameters: list[torch.nn.Parameter]) -> Observation:
-    pairs = zip(trial.gradients, parameters, strict=True)
-    return every(identical("gradient of a refused call", p.grad, g) for g, p in pairs if g is not None and p.grad is not None)
 
 
 @clip("arguments", formula="max_norm < 0 or NaN: raises, g' = g", source="pytorch/pytorch#31367", kind="invariant",
@@ -211,7 +210,7 @@ def arguments(trial: ClipTrial) -> Observation:
         t = trial.but(max_norm=max_norm)
         parameters = t.parameters()
         told = fact(f"max_norm = {max_norm}", (why := t.refusal(parameters)) is not None, why or "accepted", "refused")
-        return told & _untouched(t, parameters)
+        return told & untouched(t, parameters)
 
     return every(refused(max_norm) for max_norm in (-1.0, -1e-3, -inf, nan))
 
@@ -247,14 +246,26 @@ def zero_norm_type(trial: ClipTrial) -> Observation:
 
 @clip("in_place", formula="p.grad is p.grad, p = p", source=DOCS, kind="invariant", applies=ordinary)
 def in_place(trial: ClipTrial) -> Observation:
-    """The gradients are scaled where they are, and nothing else changes: no parameter, no flag, no other tensor."""
-    parameters = trial.parameters()
-    before = [p.grad for p in parameters]
-    trial.call(parameters)
-    same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
-    kept = [identical("parameter", p.detach(), torch.ones_like(p)) for p in parameters]
-    flags = equal("requires_grad", [p.requires_grad for p in parameters], [True] * len(parameters))
-    return fact("each parameter's .grad", same, "another object", "the same object") & every(kept) & flags
+    """The gradients are scaled where they are, and nothing else changes: no parameter, no flag, no other tensor.
+
+    Of gradients that themselves require gradients (create_graph=True) nothing is recorded.
+    """
+
+    def after(graph: bool) -> Observation:
+        parameters, told = trial.parameters(), "that require gradients" if graph else ""
+        before = [p.grad for p in parameters]
+        for gradient in before:
+            if gradient is not None:
+                gradient.requires_grad_(graph)
+        trial.call(parameters)
+        same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
+        kept = [identical("parameter", p.detach(), torch.ones_like(p)) for p in parameters]
+        flags = equal("requires_grad", [p.requires_grad for p in parameters], [True] * len(parameters))
+        recorded = [g.grad_fn for g in before if g is not None and g.grad_fn is not None]
+        traced = fact(f"history of the gradients {told}".strip(), not recorded, recorded, "none")
+        return fact("each parameter's .grad", same, "another object", "the same object") & every(kept) & flags & traced
+
+    return after(graph=False) & after(graph=True)
 
 
 @clip("layout", formula="g strided, transposed, offset in memory: the same g', in place", source="torch.Tensor.grad: any strides",

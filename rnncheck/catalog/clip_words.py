@@ -10,7 +10,7 @@ from torch import Tensor
 from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import Clipped, ClipTrial
 from rnncheck.clip_truth import ClipTruth, clip_truth, total_norm, underflow, unit_roundoff
-from rnncheck.observation import Observation, every, near, within
+from rnncheck.observation import Observation, every, identical, near, within
 from rnncheck.property import Where
 
 # which calls a property speaks of -------------------------------------------------------------------------------------
@@ -103,3 +103,34 @@ def pieces(gradients: Sequence[Tensor]) -> list[Tensor]:
 def flat(gradients: Iterable[Tensor]) -> Tensor:
     """All elements in one vector, float64 on the CPU."""
     return torch.cat([torch.zeros(0), *(g.double().cpu().reshape(-1) for g in gradients)])
+
+
+# other gradients ----------------------------------------------------------------------------------------------------------
+
+
+def times(trial: ClipTrial, largest: float, size: float) -> list[Tensor | None]:
+    """The gradients scaled so that the largest element becomes ``size``; in float64, where that is harmless."""
+    return [None if g is None else (g.double() / largest * size).to(g.dtype) for g in trial.gradients]
+
+
+def not_made_up(what: str, before: Tensor, after: Tensor) -> Observation:
+    """Where an inf or NaN was among the gradients each element is as it was, or not finite."""
+    honest = torch.where(before.isfinite(), (after == before) | ~after.isfinite(), ~after.isfinite())
+    return identical(f"{what} stays, or is not finite", honest, torch.ones_like(honest))
+
+
+def poisoned(trial: ClipTrial, value: float) -> list[Tensor | None]:
+    """One element of one gradient replaced by ``value``."""
+    places = [place for place, g in enumerate(trial.gradients) if g is not None and g.numel()]
+    chosen = places[trial.draw("poisoned gradient", 0, len(places) - 1)]
+    copies = [None if g is None else g.clone() for g in trial.gradients]
+    one = copies[chosen]
+    assert one is not None
+    one.view(-1)[trial.draw("poisoned element", 0, one.numel() - 1)] = value
+    return copies
+
+
+def untouched(trial: ClipTrial, parameters: list[torch.nn.Parameter]) -> Observation:
+    """The gradients of these parameters are the trial's."""
+    pairs = zip(trial.gradients, parameters, strict=True)
+    return every(identical("gradient of a refused call", p.grad, g) for g, p in pairs if g is not None and p.grad is not None)

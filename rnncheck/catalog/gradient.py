@@ -26,7 +26,7 @@ from rnncheck.catalog.words import at_least, deterministic, one_direction, padde
 from rnncheck.observation import Observation, every, fact, identical, near
 from rnncheck.property import Family, Where
 from rnncheck.run import Run
-from rnncheck.subject import Layer
+from rnncheck.subject import Layer, NotClaimed
 from rnncheck.trial import SubjectError, Trial, subject_at_work
 
 gradient = Family("gradient")
@@ -124,7 +124,10 @@ def _jvp(trial: Trial, weights: Run, leaves: Mapping[str, Tensor], directions: M
         dual = {name: forward_ad.make_dual(leaf, directions[name]) for name, leaf in leaves.items()}
         run = differentiable_run(t, t.layer, dual["input"], states_in(dual))
         tangents = [(forward_ad.unpack_dual(part).tangent, getattr(weights, name)) for name, part in run.parts()]
-    terms = torch.cat([(part.detach().double() * weight.double()).flatten() for part, weight in tangents if part is not None])
+    products = [(part.detach().double() * weight.double()).flatten() for part, weight in tangents if part is not None]
+    if not products:  # TorchScript drops them from its second call on
+        raise NotClaimed("forward-mode derivatives: no result has a tangent, though the input has one")
+    terms = torch.cat(products)
     return terms.sum(), terms.abs().sum()
 
 

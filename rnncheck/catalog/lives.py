@@ -56,14 +56,18 @@ class Life:
         return {name: p.detach().clone() for name, p in self.layer.parameters().items()}
 
     def agrees(self, parameters: dict[str, Tensor] | None = None) -> Observation:
-        """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped."""
-        twin, past = self.trial.but(parameters=parameters or self.parameters()), ", ".join(self.done)
+        """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped.
+
+        Its parameters stay as they are.
+        """
+        now, past = self.parameters(), ", ".join(self.done)
+        twin = self.trial.but(parameters=parameters or now)
         self.layer.train(False)
         seen = agree(twin, twin.run_on(self.layer, self.told()), f"after {past}: ")
         self.layer.train(self.training)
         if self.training and (self.dropout == 0 or self.trial.config.num_layers == 1):
             seen &= agree(twin, twin.run_on(self.layer, self.told()), f"after {past}, in train(): ")
-        return seen
+        return seen & parameters_are(self, now, f"after {past}, eval(), a call and back")
 
     def told(self) -> str:
         """Which layer it is, in the words of an error."""

@@ -16,7 +16,8 @@ from rnncheck.catalog.purpose import CANDIDATE
 from rnncheck.config import Config
 from rnncheck.observation import Observation, blame, every, near
 from rnncheck.run import Run
-from rnncheck.trial import Trial
+from rnncheck.subject import Layer
+from rnncheck.trial import Trial, subject_at_work
 
 STEPS, VALUES = 6, 4096
 """Time steps, and values of the output in each direction, at least: a rate is then known to about 0.05."""
@@ -27,13 +28,17 @@ AXES = ("time", "batch", "direction", "features")
 
 
 def panes(trial: Trial) -> Trial:
-    """The case's stack as panes, in train(), on a batch large enough to count; with biases, to hold the gates."""
-    config = trial.config.but(bias=True)
-    rows = ceil(VALUES / (STEPS * config.state_size))
+    """The case's stack as panes, in train(), on a batch large enough to count; with biases, to hold the gates.
+
+    Packed, one more sequence is a step shorter: see ``whole``.
+    """
+    config, packed = trial.config.but(bias=True), trial.lengths is not None
+    rows = ceil(VALUES / (STEPS * config.state_size)) + packed
     x = trial.x.new_ones(STEPS, rows, config.input_size)
     state = trial.state and tuple(part.new_zeros(len(part), rows, part.shape[-1]) for part in trial.state)
     parameters = {name: pane(config, name, x.new_zeros(shape)) for name, shape in config.parameter_shapes().items()}
-    lengths = trial.lengths and (STEPS,) * rows
+    lengths = (*(STEPS,) * (rows - 1), STEPS - 1) if packed else None
+    lengths = lengths[::-1] if lengths and not trial.case.sorted_lengths else lengths
     return trial.but(x=x, state=state, lengths=lengths, parameters=parameters, config=config, training=True)
 
 
@@ -52,6 +57,19 @@ def pane(config: Config, name: str, parameter: Tensor) -> Tensor:
         for gate, value in HELD[config.mode].items():
             parameter[gate_rows(config, gate)] = value
     return parameter
+
+
+def whole(glass: Trial, run: Run) -> Run:
+    """The run of all sequences but the shorter one."""
+    rows = [row for row, length in enumerate(glass.lengths or (STEPS,) * glass.batch) if length == STEPS]
+    return run.map(lambda part: part[:, rows])
+
+
+def without_gradients(glass: Trial, layer: Layer) -> Run:
+    """A run of the layer under no_grad, in train(): how uncertainty is sampled with dropout (Gal, Ghahramani 2016)."""
+    with torch.no_grad(), subject_at_work("calling", "in train() under no_grad"):
+        result = layer(*glass.lay_out(glass.x, glass.state))
+    return glass.read(*result)
 
 
 def kept_values(config: Config) -> list[float]:

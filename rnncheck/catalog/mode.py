@@ -1,14 +1,16 @@
 """What must hold of train and eval, of dropout, and of random numbers."""
 
 import random
+from collections.abc import Mapping
 from contextlib import suppress
 
 import torch
 from torch import Tensor
 
 from rnncheck.catalog import derivatives
-from rnncheck.catalog.masks import fresh, panes, placed, rates
-from rnncheck.catalog.words import anywhere, deterministic, has_dropout
+from rnncheck.catalog.differences import as_differences, in_double, loss
+from rnncheck.catalog.masks import fresh, panes, placed, rates, whole, without_gradients
+from rnncheck.catalog.words import anywhere, at_least, deterministic, has_dropout
 from rnncheck.flags import flags
 from rnncheck.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.property import Family
@@ -130,15 +132,16 @@ def random_states(trial: Trial) -> dict[str, Tensor]:
 def dropout_between_layers(trial: Trial) -> Observation:
     """Dropout acts between layers and nowhere else, scaled by 1 / (1 - p), drawn anew for every value at every call.
 
-    How often it drops is put to an exact binomial test at 1e-9, on the first, the second, and a call after eval.
+    How often it drops is put to an exact binomial test at 1e-9, on the first, the second, a call after eval, one without gradients.
     """
     glass = panes(trial)
     layer = glass.build()
-    first, second = glass.run_on(layer), glass.run_on(layer)
+    first, second = (whole(glass, glass.run_on(layer)) for _ in range(2))
     layer.train(False)
     glass.call_on(layer)
     layer.train(True)
-    runs = {"first call": first, "second call": second, "call after eval": glass.run_on(layer)}
+    runs = {"first call": first, "second call": second, "call after eval": whole(glass, glass.run_on(layer))}
+    runs["call under no_grad"] = whole(glass, without_gradients(glass, layer))
     placement = every(placed(glass, run, call) for call, run in runs.items())
     return (
         first_layer_as_without(trial)
@@ -153,6 +156,25 @@ def first_layer_as_without(trial: Trial) -> Observation:
     loud, budget, states = trial.but(training=True), trial.but(training=False).budget, trial.config.directions
     h_n, truth, allowed = loud.run.h_n[:states], budget.truth.h_n[:states], budget.allowed.h_n[:states]
     return near("h_n of the first layer in train()", h_n, truth, allowed, Run.AXES["h_n"])
+
+
+@mode(
+    "dropout_gradient",
+    formula="<d f, v> = (f(x + e v) - f(x - e v)) / 2e, all under the same masks",
+    kind="derivative",
+    source="torch.utils.checkpoint: preserve_rng_state",
+    applies=has_dropout & at_least(batch=1),
+    needs=("training", "dropout", "float64"),
+    cost=20,
+)
+def dropout_gradient(trial: Trial) -> Observation:
+    """Backward goes through the values that were kept in the forward pass, and no others."""
+
+    def under_one_mask(t: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
+        with seeded(t.case.seed, t.case.device):
+            return loss(t, leaves)
+
+    return as_differences(in_double(trial.but(training=True)), under_one_mask, "loss under dropout")
 
 
 @mode(

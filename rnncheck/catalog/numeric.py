@@ -161,7 +161,7 @@ def nan_stays(trial: Trial) -> Observation:
 
 @numeric(
     "nan_in_state",
-    formula="h_0[0, b] = NaN: h_n[0, b] = NaN; all other rows ≡ f(x)",
+    formula="h_0[0, b] = NaN: h_n[0, b] = NaN; c_0[0, b, i] = NaN: c_n[0, b, i] = NaN; all other rows ≡ f(x)",
     kind="metamorphic",
     source="IEEE 754",
     applies=deterministic & hx_given & at_least(time=1, batch=1),
@@ -169,17 +169,24 @@ def nan_stays(trial: Trial) -> Observation:
     cost=2,
 )
 def nan_in_state(trial: Trial) -> Observation:
-    """A NaN in one sequence's initial h does not vanish: all its units are NaN from then on, and no other sequence's.
+    """A NaN in one sequence's initial state does not vanish, and reaches no other sequence.
 
-    It reaches every unit with the first step through U, for even 0 * NaN is NaN; another recurrence may go unit by unit.
+    In h it reaches every unit with the first step through U, for even 0 * NaN is NaN; another recurrence may go unit by unit.
+    In c it stays in its unit, whatever else it reaches.
     """
     row, plain = trial.draw("row", 0, trial.batch - 1), trial.but(layout="contiguous")
-    h_0, *c_0 = (part.clone() for part in plain.given_state)
-    h_0[0, row, trial.draw("unit", 0, h_0.shape[2] - 1)] = float("nan")
-    expected = plain.run.h_n[:1].clone()
-    expected[:, row] = float("nan")
-    found = plain.but(state=(h_0, *c_0)).run.h_n[:1]
-    return identical(f"h_n of the first layer, a NaN in h_0 of sequence {row}", found, expected, Run.AXES["h_n"])
+
+    def stays(place: int, what: str) -> Observation:
+        state = [part.clone() for part in plain.given_state]
+        unit = trial.draw("unit", 0, state[place].shape[2] - 1)
+        state[place][0, row, unit] = float("nan")
+        found, expected = (t.run.state[place][:1] for t in (plain.but(state=tuple(state)), plain))
+        reached = expected.clone()
+        reached[:, row] = float("nan") if what == "h" else found[:, row]
+        reached[:, row, unit] = float("nan")
+        return identical(f"{what}_n of the first layer, a NaN in {what}_0 of sequence {row}", found, reached, Run.AXES["h_n"])
+
+    return every(stays(place, what) for place, what in enumerate("hc"[: len(plain.given_state)]))
 
 
 def largest(trial: Trial) -> float:
@@ -204,11 +211,13 @@ def extreme(trial: Trial) -> Observation:
     """
     x, parameters, large = trial.x, trial.parameters, largest(trial)
     heavy = {name: trial.like(p, f"heavy {name}", large) for name, p in parameters.items()}
+    state = trial.state and tuple(trial.like(part, f"large hx {k}", large) for k, part in enumerate(trial.state))
     unbiased = {name: torch.zeros_like(p) if p.dim() == 1 else p for name, p in parameters.items()}
     faint = trial.but(state=trial.state and trial.zero_state(), parameters=unbiased)
     subnormal = faint.but(x=trial.like(x, "subnormal x", torch.finfo(x.dtype).tiny / 4))
     runs = {
         "large x: ": trial.but(x=trial.like(x, "large x", large)),
+        "large hx: ": trial.but(state=state),
         "large x and weights: ": trial.but(x=trial.like(x, "large x", large), parameters=heavy),
         "x around 1e-7: ": faint.but(x=trial.like(x, "small x", 1e-7)),
     }

@@ -1,9 +1,8 @@
 """What must hold of the parameters: every one is used, shared, trained, written and drawn as documented."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
-from math import log, sqrt
 from typing import Any
 
 import torch
@@ -11,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rnncheck.case import Case
+from rnncheck.catalog.chance import uniform
 from rnncheck.catalog.lively import in_many_digits, is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
+from rnncheck.catalog.written import WAYS
 from rnncheck.config import Config
 from rnncheck.laid_out import scattered_in_memory
-from rnncheck.observation import Observation, every, fact, identical, near, within
+from rnncheck.observation import Observation, every, fact, identical, within
 from rnncheck.property import Family
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial, seeded, subject_at_work
@@ -105,37 +106,6 @@ def scattered(trial: Trial) -> Observation:
 
 
 # written --------------------------------------------------------------------------------------------------------------
-
-Write = Callable[[nn.Module, Mapping[str, Tensor]], Any]
-
-
-@torch.no_grad()
-def _in_place(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
-    for name, parameter in module.named_parameters():
-        if name in steps:
-            parameter.add_(steps[name])
-
-
-def _data(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
-    for name, parameter in module.named_parameters():
-        parameter.data = parameter.data + steps[name]
-
-
-def _state_dict(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
-    module.load_state_dict({name: value + steps.get(name, 0) for name, value in module.state_dict().items()})
-
-
-def _optimizer(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
-    for name, parameter in module.named_parameters():
-        parameter.grad = -steps[name]
-    torch.optim.SGD(module.parameters(), lr=1.0).step()
-    module.zero_grad()
-
-
-WAYS: Mapping[str, Write] = {
-    "in place": _in_place, ".data": _data, "load_state_dict": _state_dict, "an optimizer's step": _optimizer,
-}  # fmt: skip
-
 
 @weights("write_through", formula="W := W'  =>  f(x; W'), and back  =>  f(x; W) ≡ before", cost=25,
          source="stale copies of weights", kind="metamorphic", needs=("load", "module"),
@@ -255,10 +225,6 @@ def _raw(trial: Trial, case: Case) -> Tensor:
     return torch.as_tensor(output)
 
 
-ALPHA = 1e-9
-"""The probability with which weights.init rejects parameters that are drawn as documented."""
-
-
 @weights("init", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",
          source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant",
          needs=("torch_init", "torch_parameters"))  # fmt: skip
@@ -268,26 +234,38 @@ def init(trial: Trial) -> Observation:
     drawn = {name: parameter.detach().double().cpu() for name, parameter in _new(trial, config).parameters().items()}
     bound, eps = config.hidden_size**-0.5, torch.finfo(trial.case.torch_dtype).eps
     inside = every(within(f"initial {name}", p, -bound, bound, eps * bound) for name, p in drawn.items())
-    spread = every(_uniform(name, p / bound, eps) for name, p in drawn.items())
+    spread = every(uniform(f"initial {name}", p / bound, eps) for name, p in drawn.items())
     pairs = combinations(drawn, 2)
     same = [f"{a} = {b}" for a, b in pairs if drawn[a].shape == drawn[b].shape and torch.equal(drawn[a], drawn[b])]
     return inside & spread & fact("initial parameters that are copies", not same, same, "none")
+
+
+UNLIKELY = 7.0
+"""What no initial parameter is."""
+
+
+@weights("reset", formula="W := 7, reset_parameters()  =>  W != 7", source="torch.nn.RNNBase.reset_parameters", cost=2,
+         kind="invariant", needs=("module", "torch_parameters"))  # fmt: skip
+def reset(trial: Trial) -> Observation:
+    """Where there is a reset_parameters(), it draws every parameter anew, at the second time too."""
+    layer = trial.build()
+    draw_anew = getattr(layer.module, "reset_parameters", None)
+    if draw_anew is None:
+        return Observation()
+
+    def drawn(time: str) -> Observation:
+        with torch.no_grad():
+            for parameter in layer.module.parameters():
+                parameter.fill_(UNLIKELY)
+        with seeded(trial.case.seed, trial.case.device), subject_at_work("resetting its parameters"):
+            draw_anew()
+        same = [name for name, p in layer.module.named_parameters() if bool((p == UNLIKELY).any())]
+        return fact(f"parameters as they were after reset_parameters(), {time}", not same, same, "none")
+
+    return drawn("once") & drawn("twice")
 
 
 def _new(trial: Trial, config: Config) -> Layer:
     with seeded(trial.case.seed, trial.case.device), subject_at_work("building", str(config)):
         layer: Layer = trial.subject.build(config, trial.case.torch_dtype, torch.device(trial.case.device))
     return layer
-
-
-def _uniform(name: str, values: Tensor, eps: float) -> Observation:
-    """Kolmogorov's distance of these values from U(-1, 1) is what chance allows.
-
-    By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, P(D > d) <= 2 exp(-2 n d^2); the values are rounded.
-    """
-    ordered, n = values.reshape(-1).sort().values, values.numel()
-    rank = torch.arange(n, dtype=torch.float64)
-    expected = (ordered.clamp(-1, 1) + 1) / 2
-    distance = torch.maximum((expected - rank / n).abs(), (expected - (rank + 1) / n).abs()).max()
-    by_chance = sqrt(log(2 / ALPHA) / (2 * n)) + eps
-    return near(f"distance of initial {name} from uniform", distance, torch.zeros_like(distance), by_chance)

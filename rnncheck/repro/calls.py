@@ -99,7 +99,7 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
         values = ", ".join(f"{name!r}: {literal(value)}" for name, value in event.arguments[0].items())
         return [f"load({layer}, {{{values}}})"]
     if event.kind == "train":
-        return [f"{layer}.train({event.arguments[0]})"]
+        return [f"{layer}.{'train' if event.arguments[0] else 'eval'}()"]
     if event.kind == "gradients":
         given = ", ".join(literal(part) for part in event.arguments)
         return [f"gradients_{number} = gradients({layer}, {given})"]

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from rnncheck.case import Case
+from rnncheck.catalog.differences import in_double
 from rnncheck.catalog.masks import kept_values, panes
 from rnncheck.property import Property
 from rnncheck.repro.calls import recorded
@@ -29,7 +30,12 @@ value, allowed = VALUE, ALLOWED
 p = KEEP ** DROPS  # that a value is kept all the way
 alike = p * p + (1 - p) ** 2  # that two values are both kept or both dropped
 masks = []
-for told, output in zip(("first call", "second call", "call after eval"), (OUTPUTS)):
+calls = ("first call", "second call", "call after eval", "call under no_grad")
+for told, h_n in zip(calls, (STATES)):
+    for layer, (part, should) in enumerate(zip(h_n.unflatten(0, (DROPS + 1, -1)), LAYERS)):
+        wrong = ((part - should).abs() > allowed) & ((part != 0) | (layer == 0))
+        assert not wrong.any(), f"{told}: h_n of layer {layer} is neither {should} nor, above the first, 0"
+for told, output in zip(calls, (OUTPUTS)):
     kept = output != 0
     masks.append(kept)
     wrong = int((kept & ((output - value).abs() > allowed)).sum())
@@ -41,6 +47,30 @@ for told, output in zip(("first call", "second call", "call after eval"), (OUTPU
             by_chance(f"{told}, alike with the neighbour in {name}", int((one == other).sum()), one.numel(), alike)
 by_chance("alike in two calls", int((masks[0] == masks[1]).sum()), masks[0].numel(), alike)
 '''
+_GRADIENT = """
+x.requires_grad_()
+
+
+def loss():
+    torch.manual_seed(0)
+    return sum((part * torch.linspace(1, 2, part.numel()).reshape(part.shape)).sum() for part in run(layer, x, state).values())
+
+
+value = loss()
+value.backward()
+for name, leaf in {"input": x, **own}.items():
+    along = torch.linspace(-1, 2, leaf.numel(), dtype=leaf.dtype).reshape(leaf.shape)
+    slope, ends = 0.0 if leaf.grad is None else (leaf.grad * along).sum().item(), []
+    for step in (1e-5, -1e-5):
+        with torch.no_grad():
+            leaf.add_(along, alpha=step)
+        ends.append(loss().item())
+        with torch.no_grad():
+            leaf.sub_(along, alpha=step)
+    expected = (ends[0] - ends[1]) / 2e-5
+    print(f"slope along {name}: {slope:.6g}, by differences under the same mask {expected:.6g}")
+    assert abs(slope - expected) <= 1e-5 * (abs(slope) + abs(value.item()) + 1), f"the gradient of {name} is not the forward pass's"
+"""
 _FIRST_LAYER = """
 torch.manual_seed(0)
 h_n = run(layer, x, state)["h_n"][:DIRECTIONS].double()
@@ -66,6 +96,9 @@ def dropout(subject: Subject, prop: Property, case: Any) -> str | None:
     if prop.id == "mode.repeatable" and case.dropout_active:
         with seeded(case.seed, case.device):
             return "\n".join([*stage(Trial(subject, case), equations=False), _SEED])
+    if prop.id == "mode.dropout_gradient":
+        with seeded(case.seed, case.device):
+            return "\n".join([*stage(in_double(Trial(subject, case).but(training=True)), equations=False), _GRADIENT])
     if prop.id == "mode.dropout_between_layers":
         return _first_layer(subject, case) or _counted(subject, prop, case)
     return None
@@ -84,18 +117,30 @@ def _first_layer(subject: Subject, case: Case) -> str | None:
         return "\n".join([*stage(loud), f"allowed = {allowed}  # what rounding may do", last])
 
 
+def _time_first(glass: Trial, output: str) -> str:
+    """This output as (time, batch, features); packed, without the sequence that is shorter, whose rows come last."""
+    time, batch, features = glass.time, glass.batch, glass.config.output_size
+    if glass.lengths is not None:
+        return f"torch.stack([step[:{batch - 1}] for step in {output}.split({[batch] * (time - 1) + [batch - 1]})])"
+    if glass.config.batch_first:
+        return f"{output}.reshape{(batch, time, features)}.transpose(0, 1)"
+    return f"{output}.reshape{(time, batch, features)}"
+
+
 def _counted(subject: Subject, prop: Property, case: Case) -> str | None:
     """The calls of the property, and what comes back counted."""
     made = recorded(subject, prop, case)
     calls = [event for event in made.events if event.kind == "call" and event.layer == 1]
-    if made.raised is not None or len(calls) != 4:
+    if made.raised is not None or len(calls) != 5:
         return None
     glass = panes(Trial(subject, case))
-    sizes, turned = (glass.time, glass.batch, glass.config.output_size), case.config.batch_first and case.lengths is None
-    shape = f".reshape{(sizes[1], sizes[0], sizes[2])}.transpose(0, 1)" if turned else f".reshape{sizes}"
-    outputs = [next(name for name in call.values if name.startswith("output")) + shape for call in (calls[0], calls[1], calls[3])]
-    value, drops = kept_values(glass.config)[-1], glass.config.num_layers - 1
+    counted = (calls[0], calls[1], calls[3], calls[4])
+    outputs = [_time_first(glass, next(name for name in call.values if name.startswith("output"))) for call in counted]
+    states = [next(name for name in call.values if name.startswith("state")) for call in counted]
+    values, drops = kept_values(glass.config), glass.config.num_layers - 1
+    value = values[-1]
     told = {
+        "STATES": ", ".join(states), "LAYERS": repr(values),
         "VALUE": literal(value), "ALLOWED": f"{4 * (drops + 1) * torch.finfo(case.torch_dtype).eps * value:.3g}",
         "KEEP": repr(1 - glass.config.dropout), "DROPS": str(drops), "OUTPUTS": ", ".join(outputs),
     }  # fmt: skip

@@ -137,11 +137,20 @@ assert abs(forward - expected) <= limit, f"<jvp(v), w> = {forward}, but should b
 """
 _AUTOCAST = """# under autocast, as mixed precision training does it; the allowed errors are those of its rounding
 leaves = leaves_of(own)
+with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    for p in own.values():  # of a first call with other parameters nothing may be left
+        p.add_(0.5)
+    run(layer, x, state)
+    for name, p in own.items():
+        p.copy_(parameters[name])
+with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    without = {name: part.float() for name, part in run(layer, x, state).items()}
 with torch.autocast("cpu", torch.bfloat16):
     results = {name: part.float() for name, part in actual(leaves).items()}
 for name, should in truth(exact_leaves()).items():
-    off = (results[name].double() - should).abs()
-    assert (off <= torch.as_tensor(allowed[name])).all(), f"{name} is off by {off.max():.3g}, allowed {allowed[name]}"
+    for told, found in (("", results), (" without gradients", without)):
+        off = (found[name].double() - should).abs()
+        assert (off <= torch.as_tensor(allowed[name])).all(), f"{name}{told} is off by {off.max():.3g}, allowed {allowed[name]}"
 compare(gradients(loss_of(results), leaves), true_gradients())
 """
 _RESULTS_TOO = """results = actual(leaves)

@@ -23,12 +23,13 @@ def values(layer):
 
 def check(layer, told, expected=None):
     """In eval the layer returns what a new one with its parameters returns, but for a few roundoffs."""
-    new, training = {build}, layer.training
+    new, training, before = {build}, layer.training, values(layer)
     new.load_state_dict({{**new.state_dict(), **(expected or values(layer))}})
     layer.eval(), new.eval()
     with torch.no_grad():
         found, expected = run(layer, x, state), run(new, x, state)
     layer.train(training)
+    unchanged(layer, before, f"after {{told}}, eval() and back")
     for name, should in expected.items():
         close = 256 * torch.finfo(should.dtype).eps
         print(f"after {{told}}: {{name}} is off by {{(found[name] - should).abs().max().item():.3g}}")
@@ -139,7 +140,16 @@ for name in values(layer):
     assert gradient is not None, f"{name}, which is parametrized, gets no gradient"
     torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=False)
     check(layer, f"removing the parametrization of {name}")"""
-WRITTEN: Mapping[str, str] = {"weights.write_through": _WRITTEN, "weights.parametrize": _PARAMETRIZED}
+_RESET = """for told in ("once", "twice"):
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.fill_(7.0)
+    layer.reset_parameters()
+    same = [name for name, p in layer.named_parameters() if (p == 7.0).any()]
+    assert not same, f"as they were after reset_parameters(), {told}: {same}\""""
+WRITTEN: Mapping[str, str] = {
+    "weights.write_through": _WRITTEN, "weights.parametrize": _PARAMETRIZED, "weights.reset": _RESET,
+}  # fmt: skip
 """What else is done to parameters, as Python."""
 
 

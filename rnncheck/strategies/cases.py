@@ -78,7 +78,7 @@ PLAIN_SIZES = ((3, 4, 5, 6), (4, 4, 5, 3), (3, 4, 6, 5), (2, 1, 5, 4), (3, 5, 4,
 """Of one plain case after the other, (time, batch, input, hidden): mostly all different, and each at its smallest now and then."""
 
 
-def plain_case(row: Row, subject: Subject, turn: int = 0) -> Case:
+def plain_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case:
     """The simplest case of this structural row that can tell: different sizes, random values, a length of each kind."""
     time, batch, input_size, hidden_size = PLAIN_SIZES[turn % len(PLAIN_SIZES)]
     batch = max(batch, 3) if row["form"] == "unsorted" else batch
@@ -87,7 +87,7 @@ def plain_case(row: Row, subject: Subject, turn: int = 0) -> Case:
     rows = None if row["form"] == "unbatched" else batch
     config = subject.fixed or _config(row, input_size, hidden_size, 0.5)
     return Case(config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
-                row["switches"])  # fmt: skip
+                row["switches"], seed=seed)  # fmt: skip
 
 
 @st.composite

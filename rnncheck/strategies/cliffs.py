@@ -4,12 +4,17 @@ Vector widths, tiles and blocks end at powers of two; a long sequence and a wide
 """
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import cycle
 
 from rnncheck.case import Case
 
-SIZES = (129, 33, 257, 64, 128, 32, 127, 31, 65)
+SIZES = (129, 33, 257, 513, 64, 128, 32, 127, 31, 65)
 """The telling ones first: a little beyond a power of two."""
+EVERYWHERE = 40
+"""On all axes at once: beyond 32, where a kernel may want more than one size to be large."""
+LAYERS = 11
+"""More than ten: where names are sorted, l10 comes before l2."""
 AXES = ("hidden_size", "batch", "time", "input_size")
 LARGE = 30
 """A size beyond this makes a case a large one."""
@@ -18,15 +23,27 @@ LARGE = 30
 def is_large(case: Case, *, fixed: bool = False) -> bool:
     """Whether a size of the case is beyond what is drawn at random; ``fixed``: whether the layer's own sizes are given."""
     own = (0, 0) if fixed else (case.config.hidden_size, case.config.input_size)
-    return max(case.time, case.rows, *own) > LARGE
+    stacked = case.config.num_layers >= LAYERS and not fixed
+    return stacked or max(case.time, case.rows, *own) > LARGE
 
 
 def on_cliffs(plain: Sequence[Case], *, fixed: bool = False) -> Iterator[Case]:
-    """Each size on each axis, in one plain case after the other: without dropout, and in one and two directions in turn."""
+    """All axes at once, in one and two directions; many layers; then each size on each axis, in one plain case after the other.
+
+    Without dropout; of two sizes in turn one in one direction and one in two.
+    """
     quiet = [case for case in plain if not case.dropout_active]
     turns = cycle(quiet)
+    axes = [axis for axis in AXES if not (fixed and axis.endswith("_size"))]
+    for directions in (1, 2):
+        case = _next(turns, quiet, "batch", directions)
+        if case is not None:
+            yield reduce(lambda grown, axis: _stretched(grown, axis, EVERYWHERE), axes, case)
+    stacked = next((case for case in quiet if case.config.num_layers > 1), None)
+    if stacked is not None and not fixed:
+        yield stacked.but(num_layers=LAYERS)
     for number, size in enumerate(SIZES):
-        for axis in (axis for axis in AXES if not (fixed and axis.endswith("_size"))):
+        for axis in axes:
             case = _next(turns, quiet, axis, directions=2 - number % 2) or _next(turns, quiet, axis)
             if case is not None:
                 yield _stretched(case, axis, size)

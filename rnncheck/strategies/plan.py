@@ -27,7 +27,7 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
         yield from _clip_cases(seed, device)
         return
     structure = rows(subject, dtypes, strength, device)
-    plain = [plain_case(row, subject, turn) for turn, row in enumerate(structure)]
+    plain = [plain_case(row, subject, turn, seed + turn) for turn, row in enumerate(structure)]  # a property draws anew on each
     cliffs = on_cliffs(plain, fixed=subject.fixed is not None)
     for turn, case in enumerate(plain):
         yield case

@@ -42,6 +42,8 @@ KILLS = {
     "clip.listed_twice": "own-clip-counts-twice",
     "clip.zero_norm_type": "zero-norm-type",
     "clip.in_place": "own-clip-replaces-gradient",
+    "clip.threshold": "own-clip-tolerates-a-percent",
+    "clip.many": "own-clip-tail-left-out",
     "clip.layout": "own-clip-makes-contiguous",
     "clip.agree": "own-clip-each-tensor",
 }
@@ -190,3 +192,18 @@ def test_shrinking_ends_at_one_gradient():
     smallest = shrink(case, lambda candidate: judge(prop, ClipTrial(subject, candidate)).red).case
     assert len(smallest.gradients) == 1
     assert math.prod(smallest.gradients[0].shape) <= 2
+
+
+def test_a_function_that_refuses_an_empty_generator_is_not_handed_one():
+    def strict(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+        parameters = [parameters] if isinstance(parameters, torch.Tensor) else parameters
+        listed = list(parameters)
+        if not listed and not isinstance(parameters, list):
+            raise ValueError("the generator of parameters is used up")
+        return rnncheck.clip.clip_grad_norm_(listed, max_norm, norm_type, error_if_nonfinite)
+
+    missing = ClipCase((Gradient((1,), missing=True),), passed_as="generator")
+    subject = clip_function(strict, "strict")
+    outcomes = {prop.id: judge(prop, ClipTrial(subject, missing)).status for prop in CLIP}
+    assert outcomes["clip.one_vector"] == outcomes["clip.used_up"] == "holds"
+    assert not {"fails", "errored"} & set(outcomes.values())

@@ -178,3 +178,56 @@ def makes_contiguous(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fal
         if p.grad is not None and not p.grad.is_contiguous():
             p.grad = p.grad.contiguous()
     return clip_with(parameters, max_norm, norm_type, error_if_nonfinite)
+
+
+@plant_clip("own-clip-tail-left-out", "clip.many", "a gradient of more than 4096 elements")
+def leaves_out_the_tail(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The norm is summed in blocks of 4096 elements, the last of which is left out unless it is full."""
+
+    def whole_blocks(grads, p):
+        return total_norm([g.reshape(-1)[: g.numel() // 4096 * 4096] if g.numel() > 4096 else g for g in grads], p)
+
+    return clip_with(as_list(parameters), max_norm, norm_type, error_if_nonfinite, whole_blocks)
+
+
+@plant_clip("own-clip-many-left-out", "clip.many", "more than 64 gradients")
+def leaves_out_gradients(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The norm is summed over 64 gradients at a time, and the rest is left out."""
+
+    def full_chunks(grads, p):
+        return total_norm(grads[: len(grads) // 64 * 64] if len(grads) > 64 else grads, p)
+
+    return clip_with(as_list(parameters), max_norm, norm_type, error_if_nonfinite, full_chunks)
+
+
+@plant_clip("own-clip-tolerates-a-percent", "clip.threshold", "a norm less than a percent above max_norm")
+def tolerates_a_percent(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """A norm that is less than a percent above the bound is let through."""
+    parameters = as_list(parameters)
+    check(max_norm, norm_type)
+    norm = total_norm(gradients(parameters), norm_type)
+    near = max_norm < norm < 1.01 * max_norm
+    clip_with(parameters, norm if near else max_norm, norm_type, error_if_nonfinite)
+    return result(norm, gradients(parameters))
+
+
+@plant_clip("own-clip-whole-norm-types", "clip.norms", "norm_type 1.5")
+def whole_norm_types(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """norm_type is taken for a whole number."""
+    whole = norm_type if math.isinf(norm_type) or norm_type < 1 else float(int(norm_type))
+    return clip_with(as_list(parameters), max_norm, whole, error_if_nonfinite)
+
+
+@plant_clip("own-clip-recorded", "clip.in_place", "gradients that require gradients")
+def is_recorded(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The scaling of a gradient that requires gradients becomes a part of its graph."""
+    parameters = as_list(parameters)
+    grads = gradients(parameters)
+    asked = [g.requires_grad for g in grads]
+    for g in grads:
+        g.requires_grad_(False)
+    norm = clip_with(parameters, max_norm, norm_type, error_if_nonfinite)
+    one = torch.ones((), requires_grad=any(asked))
+    for g in grads if any(asked) else ():
+        g.mul_(one)
+    return norm

@@ -4,6 +4,7 @@ import copy
 import random
 
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.flags import flags, preserved
 
@@ -107,3 +108,55 @@ def autocast_after_a_change(new):
 @situation
 def large_input_rectified(new):
     yield from results(new(relu=True), 1e4 * x_of())
+
+
+@situation
+def nan_in_the_last_state(new):
+    layer = new()
+    hx = hx_of(layer)
+    flat(hx)[-1][0, 1, 0] = torch.nan
+    yield from results(layer, x_of(), hx)
+
+
+@situation
+def wide_and_many(new):
+    yield from results(new(hidden_size=33), x_of(batch=33))
+
+
+@situation
+def frozen_input_weight(new):
+    layer = new()
+    layer.weight_ih_l0.requires_grad_(False)
+    yield from torch.autograd.grad(loss(results(layer, x_of())), [layer.bias_ih_l0])
+
+
+@situation
+def dropout_without_gradients(new):
+    """The first layer's final state in train() under no_grad, which no dropout touches."""
+    with torch.no_grad():
+        yield results(new(num_layers=2, dropout=0.5), x_of())[1][0]
+
+
+@situation
+def dropout_of_equal_sequences(new):
+    """Whether two equal sequences, beside a shorter one, are dropped alike."""
+    x = x_of()[:, :1].expand(-1, 3, -1)
+    packed = pack_padded_sequence(x, torch.tensor([6, 6, 5]))
+    torch.manual_seed(0)
+    y = pad_packed_sequence(new(num_layers=2, dropout=0.5)(packed)[0])[0]
+    yield [torch.equal(y[:, 0], y[:, 1])]
+
+
+@situation
+def gradient_under_dropout(new):
+    """Whether the input's gradient is that of the forward pass, by differences under the same seed."""
+    layer, x = new(num_layers=2, dropout=0.5), x_of()
+
+    def value(x):
+        torch.manual_seed(0)
+        return loss(results(layer, x))
+
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(value(leaf), [leaf])
+    slope = (value(x + 1e-6) - value(x - 1e-6)) / 2e-6
+    yield [abs(gradient.sum().item() - slope.item()) < 1e-5]

@@ -63,6 +63,7 @@ def clip_situations(clip):
         yield from one_call(clip, name, torch.bfloat16, lambda ps: ps, {"max_norm": 1.0})
     yield from many(clip)
     yield from not_contiguous(clip)
+    yield from unusual(clip)
 
 
 def one_call(clip, name, dtype, passed, options):
@@ -94,3 +95,23 @@ def not_contiguous(clip):
     clip([parameter], 1.0)
     yield [parameter.grad is given]
     yield given
+
+
+def clipped(clip, gradients, max_norm, **options):
+    """What is left of these gradients."""
+    parameters = [nn.Parameter(torch.zeros_like(g)) for g in gradients]
+    for p, g in zip(parameters, gradients, strict=True):
+        p.grad = g.clone().requires_grad_(g.requires_grad)
+    clip(parameters, max_norm, **options)
+    return [p.grad for p in parameters]
+
+
+def unusual(clip):
+    """Many gradients, a long one, a norm just above the bound, half a norm type, and gradients that require gradients."""
+    last = torch.zeros(5000).index_fill(0, torch.tensor([4999]), 3.0)
+    few = [torch.tensor([3.0, 4.0])]
+    yield clipped(clip, [torch.zeros(2)] * 69 + few, 1.0)[-1]
+    yield clipped(clip, [last], 1.0)[0][-1]
+    yield clipped(clip, few, 4.98)[0]
+    yield clipped(clip, few, 1.0, norm_type=1.5)[0]
+    yield [clipped(clip, [few[0].clone().requires_grad_()], 1.0)[0].grad_fn is None]

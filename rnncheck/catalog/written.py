@@ -1,0 +1,37 @@
+"""How parameters may be changed between two calls."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Write = Callable[[nn.Module, Mapping[str, Tensor]], Any]
+
+
+@torch.no_grad()
+def _in_place(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        if name in steps:
+            parameter.add_(steps[name])
+
+
+def _data(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        parameter.data = parameter.data + steps[name]
+
+
+def _state_dict(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    module.load_state_dict({name: value + steps.get(name, 0) for name, value in module.state_dict().items()})
+
+
+def _optimizer(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        parameter.grad = -steps[name]
+    torch.optim.SGD(module.parameters(), lr=1.0).step()
+    module.zero_grad()
+
+
+WAYS: Mapping[str, Write] = {
+    "in place": _in_place, ".data": _data, "load_state_dict": _state_dict, "an optimizer's step": _optimizer,
+}  # fmt: skip
