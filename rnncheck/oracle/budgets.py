@@ -134,7 +134,7 @@ def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noi
     errors = together(apart)
     given = apart if twins else errors, scene.trace.values, noise.tape, noise.copies, twins, sizes.rounding.operand, inner
     rectifies = problem.config.mode == "RNN_RELU"
-    jitter = Kinks(*given).of(scene.trace["a"][0], sizes.rounding.underflow) if rectifies else Jitter(*given)
+    jitter = Kinks(*given).of(scene.trace["a"][0], sizes.rounding.underflow, twins.get("a")) if rectifies else Jitter(*given)
     noisy = problem.strand(index, flow.copies, jitter, noise.copies.runs)
     reverse, valid = problem.reverse(index), problem.validity(index)
     spread = _variance(exact, noisy, count)

@@ -148,10 +148,17 @@ class Jitter(Through):
         return self.factors[kind]
 
 
-def slopes_in_doubt(on: Tensor, doubtful: Tensor) -> Tensor:
-    """The variance of the logarithm of what goes through rectifiers, (…, units): k / 16 / (n + k / 2)²."""
+def slopes_in_doubt(on: Tensor, doubtful: Tensor, twins: Twins | None = None) -> Tensor:
+    """The variance of the logarithm of what goes through rectifiers, (…, units): k / 16 / (n + k / 2)².
+
+    Twins switch at once. Where no unit is surely on, all or nothing goes through them: then it is infinite.
+    """
     k, n = doubtful.sum(-1), (on & ~doubtful).sum(-1)
-    return k / 16 / (n + k / 2).clamp(min=0.5).square()
+    slopes = k / 16 / (n + k / 2).clamp(min=0.5).square()
+    if twins is None:
+        return slopes
+    at_once = (doubtful & (twins.same.bincount()[twins.same] > 1)).sum(-1) > 1
+    return slopes.masked_fill(at_once & (n == 0), torch.inf)
 
 
 class Kinks(Jitter):
@@ -163,8 +170,9 @@ class Kinks(Jitter):
     that goes through has a variance, kept in `slopes`, (time, batch).
     """
 
-    def of(self, before: Tensor, underflow: float) -> "Kinks":
-        """These kinks; before: the truth in front of the rectifiers, (time, 1, batch, hidden)."""
+    def of(self, before: Tensor, underflow: float, twins: Twins | None) -> "Kinks":
+        """These kinks; before: the truth in front of the rectifiers, (time, 1, batch, hidden); twins: of their errors there."""
+        self.twins = twins
         self.before, self.underflow, self.doubt = before, underflow, torch.zeros_like(before)
         self.slopes = before.new_zeros(before.shape[0], before.shape[2])
         return self
@@ -181,7 +189,7 @@ class Kinks(Jitter):
         doubtful = true.abs() <= margin(count) * pooled(spread) + self.underflow
         self.doubt[time] = torch.where(doubtful, spread, 0.0)
         doubtful &= spread > 100 * self.underflow**2  # at rest at 0, where nothing switches it
-        self.slopes[time] = slopes_in_doubt(true > 0, doubtful).squeeze(0)
+        self.slopes[time] = slopes_in_doubt(true > 0, doubtful, self.twins).squeeze(0)
 
 
 def random_like(errors: Tensor, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:
