@@ -74,7 +74,8 @@ def second_refused(trial: Trial) -> Observation:
         _penalty(small_and_lively(trial))
     except SubjectError as refusal:
         return fact("second derivatives", bool(str(refusal.cause)), refusal, "an error that says why")
-    return fact("second derivatives", False, "numbers, though they are not offered", "an error that says why")
+    refusal_too_late = "an error that says why (once_differentiable raises only where the gradient that comes in requires one)"
+    return fact("second derivatives", False, "numbers, though they are not offered", refusal_too_late)
 
 
 @gradient("penalty", formula="d |d f / d x|^2 / d W in float32 = in float64 = differences",
