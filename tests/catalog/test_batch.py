@@ -9,7 +9,8 @@ from rnncheck.config import MODES
 from rnncheck.judge import judge
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
-from rnncheck.strategies.cliffs import SIZES, is_large, on_cliffs
+from rnncheck.strategies.cliffs import EVERYWHERE, SIZES, is_large, on_cliffs
+from rnncheck.strategies.cliffs import LAYERS as DEEP
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
@@ -67,9 +68,12 @@ def test_a_cliff_is_found(mutant):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_cliff_is_stood_on(mode):
-    """Each case is large on one axis alone, and its lengths fit; each size stands on each axis."""
+    """Each case is large, and its lengths fit; each size stands on each axis, after all axes at once, twice, and many layers."""
     found = cliff_cases(TORCH[mode], 100)
-    assert len(found) == 4 * len(SIZES) and all(is_large(case) for case in found)
+    assert len(found) == 3 + 4 * len(SIZES) and all(is_large(case) for case in found)
+    sizes = [(case.time, case.rows, case.config.hidden_size, case.config.input_size) for case in found[:2]]
+    assert sizes == [(EVERYWHERE,) * 4] * 2
+    assert found[2].config.num_layers == DEEP
     for axis in ("hidden_size", "input_size"):
         assert {getattr(case.config, axis) for case in found} >= set(SIZES)
     for axis in ("time", "rows"):

@@ -24,6 +24,7 @@ KILLS = {
     "mode.repeatable": "dropout-state-ignores-seed",
     "mode.eval_ignores_dropout": "dropout-in-eval",
     "mode.dropout_between_layers": "mask-not-resampled",
+    "mode.dropout_gradient": "own-checkpoint-forgets-mask",
     "mode.all_dropped": "own-dropout-of-one-divides-by-zero",
     "mode.settings": "own-precision-lowered-for-all",
     "mode.rng": "own-random-state-consumed",

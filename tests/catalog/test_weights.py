@@ -23,6 +23,7 @@ KILLS = {
     "weights.parametrize": "own-computed-weights-detached",
     "weights.flags": "bf-flag-ignored",
     "weights.init": "init-arg-on-wrong-layer",
+    "weights.reset": "own-reset-misses-reverse",
 }
 MORE = [
     ("weights.relabel", "own-directions-summed"),
