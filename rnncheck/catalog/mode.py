@@ -171,7 +171,7 @@ def dropout_gradient(trial: Trial) -> Observation:
     """Backward goes through the values that were kept in the forward pass, and no others."""
 
     def under_one_mask(t: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-        with seeded(t.case.seed, t.case.device):
+        with seeded(t.case.seed + 1, t.case.device):  # not what a backward that draws again would begin with
             return loss(t, leaves)
 
     return as_differences(in_double(trial.but(training=True)), under_one_mask, "loss under dropout")
