@@ -156,7 +156,8 @@ class Docket:
 
     def _vague(self, case: Any) -> bool:
         """Whether what is allowed must be measured on the subject itself, in two digits: that is more than can be told."""
-        return isinstance(case, Case) and case.dtype == "bfloat16" and not self.subject.offers("load")
+        other = self.subject.offers("float32") and not self.subject.offers("load")
+        return other and isinstance(case, Case) and case.dtype == "bfloat16"
 
     def enter(self, done: Done) -> None:
         """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter.

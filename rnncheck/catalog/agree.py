@@ -164,7 +164,6 @@ def _same_calls(layer: Through, calls: Mapping[str, Trial]) -> Observation:
     return every(trial.same(trial.run_on(layer), f"{what}: ", layer.sides) for what, trial in calls.items())
 
 
-
 def _briefly(trial: Trial) -> Trial:
     """At most two steps: enough for a recurrence, and quickly traced."""
     lengths = trial.lengths and tuple(min(length, 2) for length in trial.lengths)

@@ -1,7 +1,8 @@
 """What must hold of the parameters: every one is used, shared, trained, written and drawn as documented."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from inspect import signature
 from itertools import combinations
 from typing import Any
 
@@ -106,6 +107,7 @@ def scattered(trial: Trial) -> Observation:
 
 
 # written --------------------------------------------------------------------------------------------------------------
+
 
 @weights("write_through", formula="W := W'  =>  f(x; W'), and back  =>  f(x; W) ≡ before", cost=25,
          source="stale copies of weights", kind="metamorphic", needs=("load", "module"),
@@ -250,7 +252,7 @@ def reset(trial: Trial) -> Observation:
     """Where there is a reset_parameters(), it draws every parameter anew, at the second time too."""
     layer = trial.build()
     draw_anew = getattr(layer.module, "reset_parameters", None)
-    if draw_anew is None:
+    if draw_anew is None or _wants_arguments(draw_anew):
         return Observation()
 
     def drawn(time: str) -> Observation:
@@ -263,6 +265,14 @@ def reset(trial: Trial) -> Observation:
         return fact(f"parameters as they were after reset_parameters(), {time}", not same, same, "none")
 
     return drawn("once") & drawn("twice")
+
+
+def _wants_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        signature(function).bind()
+    except TypeError:
+        return True
+    return False
 
 
 def _new(trial: Trial, config: Config) -> Layer:

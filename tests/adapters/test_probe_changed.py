@@ -1,5 +1,8 @@
 """A layer that eval() changes, and one that loses tangents as TorchScript does: judged for what they are."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import nn
 
@@ -8,6 +11,7 @@ from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.config import Config
 from rnncheck.judge import judge
+from rnncheck.subject import Claim
 from rnncheck.trial import Trial
 
 
@@ -22,12 +26,14 @@ class Folding(nn.LSTM):
         return super().train(mode)
 
 
-def test_lost_tangents_are_no_mistake_of_ours_and_no_failure():
+@pytest.mark.parametrize(("how", "status"), [("probed", "not_claimed"), ("declared", "fails")])
+def test_lost_tangents_are_no_mistake_of_ours_and_a_failure_where_they_are_declared(how, status):
     (subject,) = probe_all(subjects(nn.RNN), "inline")
+    subject = replace(subject, claims={**subject.claims, "jvp": Claim(True, how)})
     lost = Trial(subject, Case(Config("RNN_TANH", 2, 3), time=2, batch=2, hx="random"))
     lost.build = lambda: Blind(subject.build(lost.config, torch.float32, torch.device("cpu")))  # type: ignore[method-assign]
     lost.fork = lambda: lost  # type: ignore[method-assign]
-    assert judge(CATALOG["gradient.forward_mode"], lost).status == "not_claimed"
+    assert judge(CATALOG["gradient.forward_mode"], lost).status == status
 
 
 class Blind:
@@ -44,3 +50,15 @@ class Blind:
 def test_what_eval_does_to_parameters_does_not_hide_the_layer():
     (subject,) = probe_all(subjects(Folding), "inline")
     assert subject.offers("load")
+
+
+def asking(input_size: int, hidden_size: int) -> nn.GRU:
+    """A GRU whose reset_parameters wants an argument."""
+    layer = nn.GRU(input_size, hidden_size)
+    layer.reset_parameters = lambda bound: None
+    return layer
+
+
+def test_a_reset_that_wants_arguments_is_not_asked_for():
+    (subject,) = probe_all(subjects(asking), "inline")
+    assert judge(CATALOG["weights.reset"], Trial(subject, Case(Config("GRU", 2, 3), time=2, batch=2))).status == "not_applicable"

@@ -18,9 +18,12 @@ def test_what_is_checked_seldom_is_not_checked_where_nothing_can_be_said(id, vag
     assert Account(CATALOG[id]).wants(object(), vague=vague) is wanted
 
 
-@pytest.mark.parametrize(("loads", "dtypes"), [(True, {"bfloat16"}), (False, {"float32", "float64"})])
-def test_two_digits_are_too_few_where_the_allowed_error_is_measured_on_the_subject(loads, dtypes):
+@pytest.mark.parametrize(("lacking", "dtypes"), [
+    ((), {"bfloat16"}), (("load",), {"float32", "float64"}), (("load", "float32", "float64", "float16"), {"bfloat16"}),
+])  # fmt: skip
+def test_two_digits_are_too_few_where_the_allowed_error_is_measured_on_the_subject(lacking, dtypes):
+    """Unless there is no other dtype: then it is tried, and says that nothing can be said."""
     (subject,) = resolve.probe_all(resolve.subjects("torch.nn.GRU"), "inline")
-    subject = replace(subject, claims={**subject.claims, "load": Claim(loads, "declared")})
+    subject = replace(subject, claims={**subject.claims, **{name: Claim(False, "declared") for name in lacking}})
     docket = Docket(0, subject, "cpu", Settings((CATALOG["batch.many"],), replace(PROFILES["ci"], cases=120)), [])
     assert {case.dtype for case in docket.cases() if docket.properties_for(case)} == dtypes
