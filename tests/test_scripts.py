@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 
 import rnncheck
 from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.flags import preserved
 from rnncheck.judge import judge, trial_of
 from rnncheck.repro import reproduces, script
 from rnncheck.repro.deadly import GREEDY
@@ -29,16 +29,17 @@ def script_of(bug: str) -> str | None:
     """Of the minimal failing case of the first kill; ``build`` is given to it as MUTANT."""
     mutant = MUTANTS[bug]
     subject = replace(subject_of(mutant), source="build = MUTANT")
-    kill = first_kill(subject, among=mutant.property_hint)
-    assert kill is not None
-    case = smallest(subject, kill)
-    return script(subject, kill.prop, case, judge(kill.prop, trial_of(subject, case)))
+    with preserved():
+        kill = first_kill(subject, among=mutant.property_hint)
+        assert kill is not None
+        case = smallest(subject, kill)
+        return script(subject, kill.prop, case, judge(kill.prop, trial_of(subject, case)))
 
 
 def ends(text: str, mutant: Mutant, target: Any) -> Exception | None:
     """What the script raises when MUTANT is this target; a cell is made a layer first."""
     built = (lambda *sizes, **options: Stepwise(target(*sizes, **options))) if mutant.kind == "cell" else target
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+    with warnings.catch_warnings(), preserved():
         warnings.simplefilter("ignore")
         try:
             exec(compile(text, "script.py", "exec"), {"MUTANT": built})

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,15 +95,12 @@ def rng(trial: Trial) -> Observation:
 )
 def settings(trial: Trial) -> Observation:
     """A call, and one with an input or a state of another size, leave torch's settings and Python's random numbers as they were."""
-    layer, more = trial.layer, torch.cat([trial.x, trial.x[..., :1]], dim=-1)
-    wider = trial.state and tuple(torch.cat([part, part[..., :1]], dim=-1) for part in trial.state)
-    refused = [trial.lay_out(more, trial.state), *([trial.lay_out(trial.x, wider)] if wider else [])]
-    before, python = flags(), random.getstate()
+    layer, before, python = trial.layer, flags(), random.getstate()
     try:
         random.seed(trial.case.seed)  # or else what an earlier call has seeded would be no change
         drawn = random.getstate()
         trial.call_on(layer)
-        for given in refused:
+        for given in of_another_size(trial):
             with suppress(SubjectError, Malformed), subject_at_work("refusing"):  # whether it refuses is another property's
                 layer(*given)
         same = random.getstate() == drawn
@@ -111,6 +109,13 @@ def settings(trial: Trial) -> Observation:
     return every(equal(name, now, before[name]) for name, now in flags().items()) & fact(
         "Python's random numbers", same, "others" if not same else "the same", "the same"
     )
+
+
+def of_another_size(trial: Trial) -> list[tuple[Any, tuple[Tensor, ...] | None]]:
+    """The call's arguments with an input of one feature more, and with a state of one feature more: both to be refused."""
+    wider_x = torch.cat([trial.x, trial.x[..., :1]], dim=-1)
+    wider_state = trial.state and tuple(torch.cat([part, part[..., :1]], dim=-1) for part in trial.state)
+    return [trial.lay_out(wider_x, trial.state), *([trial.lay_out(trial.x, wider_state)] if wider_state else [])]
 
 
 def random_states(trial: Trial) -> dict[str, Tensor]:

@@ -79,6 +79,12 @@ place = layer.get_submodule({module!r}), {attribute!r}
 torch.nn.utils.parametrize.register_parametrization(*place, Halved())
 check(layer, "parametrizing {name}", expected)
 torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=True)"""
+_LOADED = """given = {name: -value for name, value in layer.state_dict().items()}
+layer.load_state_dict(given)
+before = values(layer)
+for value in given.values():
+    value.zero_()
+unchanged(layer, before, "what was given to load_state_dict was zeroed")"""
 _CALL = "before = values(layer)\nuse(layer, x, state)\nunchanged(layer, before, 'after a call')"
 
 
@@ -231,7 +237,7 @@ _LINES: Mapping[str, Callable[[Life], str]] = {
     "train": lambda one: f"layer.train()\n{_CALL}",
     "eval": lambda one: f"layer.eval()\n{_CALL}",
     "to(dtype) and back": _other_dtype,
-    "load_state_dict": lambda one: "layer.load_state_dict({name: -value for name, value in layer.state_dict().items()})",
+    "load_state_dict": lambda one: _LOADED,
     "deepcopy": lambda one: _COPIED.format(copied="copy.deepcopy(layer)"),
     "pickle": lambda one: _COPIED.format(copied="pickle.loads(pickle.dumps(layer))"),
     "optimizer step": lambda one: _STEP,

@@ -1,10 +1,13 @@
-"""Scripts about what a call leaves behind: in its results, in what it was given, in the layer, in the random state."""
+"""Scripts about what a call leaves behind: in its results, in what it was given, in the layer, in torch and Python."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from rnncheck.case import Case
 from rnncheck.catalog.masks import panes
+from rnncheck.catalog.mode import of_another_size
 from rnncheck.property import Property
 from rnncheck.repro.construct import construction
 from rnncheck.repro.literal import literal
@@ -82,6 +85,38 @@ results(layer, x)
 assert torch.equal(torch.get_rng_state(), before), "torch's random state has changed, though nothing is random here"
 assert random.getstate() == python, "Python's random state has changed, though nothing is random here"
 """
+_SETTINGS = '''def settings():
+    """What holds for the whole process, by name."""
+    backends = torch.backends
+    found = {
+        "default dtype": torch.get_default_dtype(), "default device": torch.get_default_device(),
+        "grad mode": torch.is_grad_enabled(), "anomaly mode": torch.is_anomaly_enabled(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "warn only": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "threads": torch.get_num_threads(), "flush denormals": sum([1e-310, 1e-310]) == 0.0,
+        "autocast, cpu": torch.is_autocast_enabled("cpu"), "autocast, cuda": torch.is_autocast_enabled("cuda"),
+        "Python's random numbers": random.getstate(),
+    }
+    places = {
+        "mkldnn": backends.mkldnn, "mkldnn.matmul": backends.mkldnn.matmul, "mkldnn.rnn": backends.mkldnn.rnn,
+        "cudnn": backends.cudnn, "cudnn.rnn": backends.cudnn.rnn, "cuda.matmul": backends.cuda.matmul,
+    }
+    flags = ("enabled", "deterministic", "benchmark", "fp32_precision")
+    found |= {f"{place} {flag}": getattr(owner, flag, None) for place, owner in places.items() for flag in flags}
+    return found
+
+
+random.seed(1)
+before = settings()
+results(layer, x)
+for of_another_size in wider:
+    try:
+        layer(*of_another_size)
+    except Exception as error:
+        print("refused with", type(error).__name__)
+for name, now in settings().items():
+    assert now == before[name], f"{name} was {before[name]!r:.40}, and is {now!r:.40}"
+'''
 _AUTOCAST = """with torch.autocast("cpu", dtype=torch.bfloat16):
     dtypes = {name: part.dtype for name, part in results(layer, x).items()}
 print(dtypes)
@@ -107,7 +142,7 @@ for told, twin in copies.items():
 """
 LEFT_BEHIND: Mapping[str, str] = {
     "layout.no_alias": _NO_ALIAS, "layout.no_mutation": _NO_MUTATION, "state.fresh": _FRESH, "mode.rng": _RNG,
-    "shape.autocast": _AUTOCAST, "life.copied": _COPIED,
+    "shape.autocast": _AUTOCAST, "life.copied": _COPIED, "mode.settings": _SETTINGS,
 }  # fmt: skip
 
 
@@ -123,12 +158,19 @@ def memory(subject: Subject, prop: Property, case: Any) -> str | None:
         other, _ = trial.lay_out(-trial.x, trial.state)
         spoilt = trial.x.index_fill(0, trial.x.new_zeros(1).long(), float("nan"))
         with_nan, _ = trial.lay_out(spoilt, trial.state)
+        wider = tuple((given, _plain(state, case)) for given, state in of_another_size(trial))
         return "\n".join([
             "import copy\nimport pickle\nimport random\n",
             *construction("layer", trial.build(), trial.config, case),
             f"x = {literal(x)}",
             *([f"with_nan = {literal(with_nan)}"] if prop.id == "layout.no_mutation" else []),
             *([f"other = {literal(other)}"] if prop.id == "state.fresh" else []),
-            f"hx = {literal(hx if hx is None or case.config.has_cell else hx[0])}",
+            *([f"wider = {literal(wider)}"] if prop.id == "mode.settings" else []),
+            f"hx = {literal(_plain(hx, case))}",
             _HEAD + LEFT_BEHIND[prop.id],
         ])  # fmt: skip
+
+
+def _plain(hx: tuple[Tensor, ...] | None, case: Case) -> Any:
+    """The state as the layer takes it."""
+    return hx if hx is None or case.config.has_cell else hx[0]
