@@ -57,13 +57,14 @@ class Account:
     undecided: str | None = None
     silent: str | None = None
     barred: list[str] = field(default_factory=list)
+    seen_rich: bool = False
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
         return max(1, self.prop.cost // COST_OF_A_CASE)
 
-    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False) -> bool:
-        """Whether this applicable case is one to check: the first, and then one of ``share``, for each property another.
+    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False) -> bool:
+        """Whether this applicable case is one to check: the first, the first ``rich`` one, and then one of ``share``.
 
         On large cases only what looks at one or two runs is checked, and what is about them. On ``vague`` ones, of which
         most likely nothing can be said, nothing is checked that is checked seldom.
@@ -73,8 +74,10 @@ class Account:
         if isinstance(case, Case) and is_large(case, fixed=fixed) and self.prop.cost > CHEAP and self.prop.stratum != "cliffs":
             return False
         self.applicable += 1
-        turn = zlib.crc32(self.prop.id.encode()) % self.share()
-        return self.failed is None and (self.applicable == 1 or self.applicable % self.share() == turn)
+        turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another
+        first = self.applicable == 1 or (rich and not self.seen_rich)
+        self.seen_rich |= rich
+        return self.failed is None and (first or self.applicable % self.share() == turn)
 
     def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
         """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
@@ -102,6 +105,22 @@ class Account:
         return True
 
 
+def kind_of(case: Any, subject: Subject) -> dict[str, bool]:
+    """What of a case decides whether a property is to be checked on it.
+
+    fixed: the layer's own sizes are given; vague: what is allowed must be measured on the subject itself, in two digits:
+    that is more than can be told; rich: it has several layers and both directions, as far as the subject offers them
+    """
+    if not isinstance(case, Case):
+        return {}
+    other = subject.offers("float32") and not subject.offers("load")
+    stacked = case.config.num_layers > 1 or not subject.offers("layers")
+    both_ways = case.config.bidirectional or not subject.offers("bidirectional")
+    return {
+        "fixed": subject.fixed is not None, "vague": other and case.dtype == "bfloat16", "rich": stacked and both_ways,
+    }  # fmt: skip
+
+
 @dataclass
 class Docket:
     """One subject's part of a campaign: its accounts, its ledger, and the cases still to come."""
@@ -116,6 +135,7 @@ class Docket:
     done: int = 0
     judged: int = 0
     planned: int = 0
+    all_taken: bool = False
     crashes: int = 0
     shown: list[Any] = field(default_factory=list)
     causes: dict[str, str] = field(default_factory=dict)
@@ -145,19 +165,15 @@ class Docket:
         cases = self.cases()
         while (block := tuple(islice(cases, BLOCK))) and self.given_up is None:
             yield Job(next(numbers), "judge", self.index, block, tuple(self.properties_for(case) for case in block))
+        self.all_taken = True
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
         """Which properties to check on this case, cheap ones first."""
-        kind = {"fixed": self.subject.fixed is not None, "vague": self._vague(case)}
+        kind = kind_of(case, self.subject)
         return tuple(
             id for id, account in self.accounts.items()
             if out_of_claim(account.prop, self.subject, case) is None and account.wants(case, **kind)
         )  # fmt: skip
-
-    def _vague(self, case: Any) -> bool:
-        """Whether what is allowed must be measured on the subject itself, in two digits: that is more than can be told."""
-        other = self.subject.offers("float32") and not self.subject.offers("load")
-        return other and isinstance(case, Case) and case.dtype == "bfloat16"
 
     def enter(self, done: Done) -> None:
         """Take note of a finished job, up to where the subject is given up: how far the work ran ahead does not matter.
@@ -194,8 +210,9 @@ class Docket:
         coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
         with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
+        left = 0 if self.all_taken or self.given_up else self.planned - self.done
         return SubjectReport(
-            self.subject.name, dict(self.subject.claims), self.seconds, self.judged, coverage, verdicts, shown
+            self.subject.name, dict(self.subject.claims), self.seconds, self.judged, coverage, verdicts, shown, left
         )
 
     def verdict(self, account: Account) -> Verdict:

@@ -13,12 +13,11 @@ from typing import Any
 from rnncheck.case import Case
 from rnncheck.clip_case import ClipCase, Gradient
 from rnncheck.config import Config, ConfigError
+from rnncheck.strategies.cliffs import LARGE
 from rnncheck.values import PATTERNS, Values
 
 SMALL = 4
 """A size that a person can look at."""
-LARGE = 30
-"""A size beyond which every attempt takes its time."""
 OTHER_SEEDS = range(1, 9)
 """With which a smaller size may show what it does not show with the numbers that the case has by chance."""
 

@@ -1,6 +1,8 @@
 """What must hold whatever the layout: other axes first, memory of another shape, and nobody else's memory touched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, get_args
 
 import torch
@@ -85,20 +87,28 @@ def _repeated(tensor: Tensor) -> Tensor:
 
 
 @layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721",
-        kind="invariant", cost=2)  # fmt: skip
+        kind="invariant", cost=3)  # fmt: skip
 def no_mutation(trial: Trial) -> Observation:
-    """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions, flags and .grad."""
+    """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions, flags and .grad.
+
+    Of numbers, of NaN, and in inference mode.
+    """
     with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
-    return _untouched(trial) & _untouched(trial.but(x=with_nan), ", NaN in the input")
+    usual = partial(torch.set_grad_enabled, trial.case.training)
+    return (
+        _untouched(trial, usual)
+        & _untouched(trial.but(x=with_nan), usual, ", NaN in the input")
+        & _untouched(trial, torch.inference_mode, ", in inference mode")
+    )
 
 
-def _untouched(trial: Trial, when: str = "") -> Observation:
+def _untouched(trial: Trial, around: Callable[[], AbstractContextManager[object]], when: str = "") -> Observation:
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
     for parameter in layer.parameters().values():
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
     before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments)}
     modes = _modes(layer)
-    with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
+    with subject_at_work("calling"), around():
         layer(*arguments)
     after = dict(_surroundings(layer, arguments))
     both = [name for name in before if name in after]
@@ -126,7 +136,8 @@ def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]
 def _identity(tensor: Tensor) -> dict[str, object]:
     """All of a tensor but its values, by name."""
     return {
-        "shape": tuple(tensor.shape), "stride": tensor.stride(), "dtype": tensor.dtype, "version": tensor._version,
+        "shape": tuple(tensor.shape), "stride": tensor.stride(), "dtype": tensor.dtype,
+        "version": None if tensor.is_inference() else tensor._version, "being an inference tensor": tensor.is_inference(),
         "requires_grad": tensor.requires_grad, "presence of .grad": tensor.is_leaf and tensor.grad is not None,
     }  # fmt: skip
 

@@ -1,7 +1,10 @@
 """What must hold of a layer over its life: whatever happened to it, it is what its parameters and flags say."""
 
 import copy
+import gc
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import Tensor
 
@@ -10,7 +13,7 @@ from rnncheck.catalog.masks import AXES as MASK_AXES
 from rnncheck.catalog.masks import kept, panes
 from rnncheck.catalog.operations import in_drawn_order, perform
 from rnncheck.catalog.words import anywhere, deterministic
-from rnncheck.observation import Observation, every, identical
+from rnncheck.observation import Observation, every, fact, identical
 from rnncheck.property import Family
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial, seeded, subject_at_work
@@ -31,7 +34,7 @@ def machine(trial: Trial) -> Observation:
     """After every operation of a life in drawn order, the layer agrees with a new one that has its parameters.
 
     Operations: call, train, eval, to(dtype) and back, load_state_dict, deepcopy, pickle, optimizer step, parametrize,
-    another dropout, time, batch, hx. Ends at the first disagreement, which says what was done before.
+    another dropout, time, batch, hx, packed input for padded. Ends at the first disagreement, which says what was done before.
     """
     one, seen = Life.begin(trial), Observation()
     for name in in_drawn_order(one):
@@ -72,6 +75,55 @@ def _mask(glass: Trial, layer: Layer, what: str = "") -> Tensor:
     """Which values the layer's dropout keeps, from the case's seed on."""
     with seeded(glass.case.seed, glass.case.device):
         return kept(glass, glass.run_on(layer, what))
+
+
+@life(
+    "leak",
+    formula="tensors alive after f(x_1), ..., f(x_6) = after f(x_1), f(x_2)",
+    kind="invariant",
+    source="Python's gc; a list of outputs, or a graph, that grows with every call",
+    applies=anywhere,
+    cost=8,
+)
+def leak(trial: Trial) -> Observation:
+    """Of calls, and of gradients, whose results are let go, nothing stays: more calls leave no more tensors alive."""
+    weights, layer = trial.cotangents(), trial.layer
+
+    def use(call: int) -> None:
+        t = trial.but(x=trial.like(trial.x, f"call {call}"))
+        if trial.case.training:
+            t.gradients(weights, layer)
+        else:
+            t.run_on(layer)
+
+    with only_new_objects():
+        for call in range(WARM):
+            use(call)
+        before = tensors_alive()
+        for call in range(WARM, WARM + MORE):
+            use(call)
+        after = tensors_alive()
+    return fact("calls", after - before < MORE, f"{after - before} more tensors alive after {MORE} more calls", "none")
+
+
+WARM, MORE = 2, 4
+"""So many calls may fill what is kept for good; so many more should add nothing."""
+
+
+@contextmanager
+def only_new_objects() -> Iterator[None]:
+    """Meanwhile Python's collector looks at nothing that was there before, which makes it quick."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def tensors_alive() -> int:
+    """How many tensors Python's collector knows of, once what is out of reach is gone."""
+    gc.collect()
+    return sum(issubclass(type(one), Tensor) for one in gc.get_objects())
 
 
 @life(

@@ -12,7 +12,7 @@ from rnncheck.case import DTYPES
 from rnncheck.catalog.lives import Life, generic, importable, parameters_are
 from rnncheck.observation import Observation, equal
 from rnncheck.subject import Layer
-from rnncheck.trial import subject_at_work
+from rnncheck.trial import Trial, subject_at_work
 
 Operation = Callable[[Life], Observation]
 OPERATIONS: dict[str, tuple[Operation, Callable[[Life], bool]]] = {}
@@ -57,6 +57,11 @@ def drops(life: Life) -> bool:
 def batched(life: Life) -> bool:
     """Whether its input has a batch axis."""
     return life.trial.case.batch is not None
+
+
+def takes_either_form(life: Life) -> bool:
+    """Whether its input may be packed or padded."""
+    return batched(life) and life.trial.subject.offers("packed") and min(life.trial.time, life.trial.batch) > 0
 
 
 def takes_either_state(life: Life) -> bool:
@@ -120,11 +125,12 @@ def to_dtype_and_back(life: Life) -> Observation:
 
 @operation("load_state_dict")
 def load_state_dict(life: Life) -> Observation:
-    """Every parameter changes its sign through load_state_dict."""
-    expected, stored = {name: -value for name, value in life.parameters().items()}, life.module.state_dict()
-    given = {name: -v if v.is_floating_point() else v.clone() for name, v in stored.items()}
+    """Every parameter changes its sign through load_state_dict, of a model that the layer is a part of."""
+    expected = {name: -value for name, value in life.parameters().items()}
+    model = nn.ModuleDict({"encoder": life.module})
+    given = {name: -v if v.is_floating_point() else v.clone() for name, v in model.state_dict().items()}
     with subject_at_work("loading a state_dict"):
-        life.module.load_state_dict(given)
+        model.load_state_dict(given)
     for value in given.values():  # which are the caller's again
         value.zero_()
     return parameters_are(life, expected, "after load_state_dict")
@@ -201,12 +207,32 @@ def another_dropout(life: Life) -> Observation:
     return life.call()
 
 
+def of_lengths(time: int, batch: int) -> tuple[int, ...]:
+    """Lengths for so many sequences of at most so many steps, none of them 0."""
+    return tuple(1 + (5 * row + 2) % time for row in range(batch))
+
+
+def in_the_other_form(trial: Trial) -> Trial:
+    """The same numbers packed where they are padded, and the other way."""
+    return trial.but(lengths=None if trial.lengths else tuple(sorted(of_lengths(trial.time, trial.batch), reverse=True)))
+
+
+@operation("packed or padded", takes_either_form)
+def the_other_form(life: Life) -> Observation:
+    """One call with packed input where the case's is padded, or the other way; then on as before, at the same sizes."""
+    here = life.trial
+    life.trial = in_the_other_form(here)
+    seen = life.call() & life.agrees()
+    life.trial = here
+    return seen & life.call()
+
+
 def resized(life: Life, time: int, batch: int) -> Observation:
     """The life goes on with input of another shape."""
     here = life.trial
     name = f"{time} steps of {batch}"
     state = here.state and tuple(generic(here, name, (len(part), batch, part.shape[-1])) for part in here.state)
-    lengths = here.lengths and tuple(1 + (5 * row + 2) % time for row in range(batch))
+    lengths = here.lengths and of_lengths(time, batch)
     life.trial = here.but(x=generic(here, name, (time, batch, here.config.input_size)), state=state, lengths=lengths)
     return life.call()
 

@@ -25,6 +25,11 @@ def _state_dict(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
     module.load_state_dict({name: value + steps.get(name, 0) for name, value in module.state_dict().items()})
 
 
+def _assigned(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
+    """Other tensors take the places of the parameters."""
+    module.load_state_dict({name: value + steps.get(name, 0) for name, value in module.state_dict().items()}, assign=True)
+
+
 def _optimizer(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
     for name, parameter in module.named_parameters():
         parameter.grad = -steps[name]
@@ -33,5 +38,6 @@ def _optimizer(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
 
 
 WAYS: Mapping[str, Write] = {
-    "in place": _in_place, ".data": _data, "load_state_dict": _state_dict, "an optimizer's step": _optimizer,
+    "in place": _in_place, ".data": _data, "load_state_dict": _state_dict, "load_state_dict(assign=True)": _assigned,
+    "an optimizer's step": _optimizer,
 }  # fmt: skip

@@ -79,7 +79,7 @@ def _subject(subject: SubjectReport, texts: _Texts) -> dict[str, Any]:
     dtypes = _dtypes(subject.verdicts)
     return {
         "name": _short(clean(subject.name), LONGEST_NAME),
-        "cases": subject.cases,
+        "extent": subject.extent,
         "seconds": subject.seconds,
         "coverage": covered,
         "covered": f"{100 * covered.covered / max(1, covered.combinations):.1f}",

@@ -15,7 +15,7 @@ def markdown(report: Report) -> str:
 
 def _subject(subject: SubjectReport) -> str:
     covered = subject.coverage
-    told = f"{subject.cases} cases; {covered.strength}-way combinations: {covered.covered} of {covered.combinations}"
+    told = f"{subject.extent}; {covered.strength}-way combinations: {covered.covered} of {covered.combinations}"
     rows = ["| | property | verdict | cases | budget used |", "|---|---|---|---:|---:|"]
     rows += [
         f"| {MARKS[v.verdict][0]} | `{v.property}` | {v.verdict.replace('_', ' ')} | {v.cases or ''} | {used_text(v)} |"

@@ -40,6 +40,7 @@ class SubjectReport:
     """All verdicts on one subject, in the order of the catalog.
 
     shown: some of the cases, whose gates are drawn on the HTML page
+    left:  planned cases that there was no time for
     """
 
     name: str
@@ -49,6 +50,13 @@ class SubjectReport:
     coverage: Coverage
     verdicts: tuple[Verdict, ...]
     shown: tuple[Case, ...] = ()
+    left: int = 0
+
+    @property
+    def extent(self) -> str:
+        """How much was looked at, in words."""
+        left = f" ({self.left} more were planned: there was no time for them)" if self.left else ""
+        return f"{self.cases} cases{left}"
 
     def count(self) -> Counter[str]:
         """How many verdicts there are of each kind."""

@@ -89,7 +89,7 @@ def _raised_in(verdict: Verdict) -> list[str]:
 
 
 def _title(subject: SubjectReport) -> str:
-    return f"{subject.name}   {subject.cases} cases, {subject.seconds:.1f} s"
+    return f"{subject.name}   {subject.extent}, {subject.seconds:.1f} s"
 
 
 def _row(verdict: Verdict) -> tuple[RenderableType, ...]:
@@ -149,6 +149,12 @@ def _lacking(report: Report) -> str:
     return "nothing was checked, for none of the chosen properties applies here and is claimed"
 
 
+def _left(report: Report) -> str:
+    """How many planned cases there was no time for, where there are any."""
+    left = sum(subject.left for subject in report.subjects)
+    return f" ({left} more were planned)" if left else ""
+
+
 def summary(report: Report) -> Text:
     """The last line: what it means, in words."""
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
@@ -165,5 +171,5 @@ def summary(report: Report) -> Text:
     if report.exit_code == 3:
         lines.append(f"Incomplete: {_lacking(report)}. {counted['holds']} properties hold so far, on {cases} cases{known}.")
         return Text("\n".join(lines), style="bold yellow")
-    lines.append(f"All that is claimed holds: {counted['holds']} properties on {cases} cases{known}.")
+    lines.append(f"All that is claimed holds: {counted['holds']} properties on {cases} cases{_left(report)}{known}.")
     return Text("\n".join(lines), style="bold green")

@@ -5,10 +5,10 @@ from typing import Any
 
 from rnncheck.case import DTYPES, Case
 from rnncheck.catalog.lives import Life
-from rnncheck.catalog.operations import drawn_parameter, in_drawn_order, other_dtypes, owner, perform
+from rnncheck.catalog.operations import drawn_parameter, in_drawn_order, in_the_other_form, other_dtypes, owner, perform
 from rnncheck.property import Property
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import building, stage
+from rnncheck.repro.stage import building, run_lines, stage
 from rnncheck.subject import Malformed, Subject
 from rnncheck.trial import SubjectError, Trial, seeded
 
@@ -79,9 +79,11 @@ place = layer.get_submodule({module!r}), {attribute!r}
 torch.nn.utils.parametrize.register_parametrization(*place, Halved())
 check(layer, "parametrizing {name}", expected)
 torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=True)"""
-_LOADED = """given = {name: -value for name, value in layer.state_dict().items()}
-layer.load_state_dict(given)
-before = values(layer)
+_LOADED = """model = torch.nn.ModuleDict({"encoder": layer})
+given = {name: -value for name, value in model.state_dict().items()}
+before = {name: -value for name, value in values(layer).items()}
+model.load_state_dict(given)
+unchanged(layer, before, "it is not what was given to load_state_dict")
 for value in given.values():
     value.zero_()
 unchanged(layer, before, "what was given to load_state_dict was zeroed")"""
@@ -106,6 +108,10 @@ def state_dict():
     layer.load_state_dict({name: value + 0.25 for name, value in layer.state_dict().items()})
 
 
+def assigned():
+    layer.load_state_dict({name: value + 0.25 for name, value in layer.state_dict().items()}, assign=True)
+
+
 def optimizer():
     for p in layer.parameters():
         p.grad = torch.full_like(p, -0.25)
@@ -123,7 +129,7 @@ def one_alone():
 
 
 one_alone()
-for way in (in_place, data, state_dict, optimizer):
+for way in (in_place, data, state_dict, assigned, optimizer):
     check(layer, "nothing")
     expected = {name: value + 0.25 for name, value in values(layer).items()}
     way()
@@ -218,6 +224,17 @@ def _resized(one: Life) -> str:
     return "\n".join([f"x = {literal(one.trial.x)}", f"state = {state}", *told, _CALL])
 
 
+def _other_form(one: Life) -> str:
+    here = one.trial
+
+    def turned_to(trial: Trial) -> list[str]:
+        lengths = trial.lengths or (trial.time,) * trial.batch
+        return ["", "", *run_lines(trial), "", "", f"lengths = tensor({list(lengths)})", _CALL]
+
+    told = f"check(layer, {', '.join(one.done + ['packed or padded'])!r})"
+    return "\n".join([*turned_to(in_the_other_form(here)), told, *turned_to(here)])
+
+
 def _other_dtype(one: Life) -> str:
     here, others = one.trial, other_dtypes(one)
     other, own = DTYPES[others[here.draw("dtype", 0, len(others) - 1)]], here.case.torch_dtype
@@ -237,6 +254,7 @@ _LINES: Mapping[str, Callable[[Life], str]] = {
     "train": lambda one: f"layer.train()\n{_CALL}",
     "eval": lambda one: f"layer.eval()\n{_CALL}",
     "to(dtype) and back": _other_dtype,
+    "packed or padded": _other_form,
     "load_state_dict": lambda one: _LOADED,
     "deepcopy": lambda one: _COPIED.format(copied="copy.deepcopy(layer)"),
     "pickle": lambda one: _COPIED.format(copied="pickle.loads(pickle.dumps(layer))"),

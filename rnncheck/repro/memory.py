@@ -18,7 +18,7 @@ _HEAD = '''
 
 def results(layer, x):
     """Output and final states, as the layer returns them."""
-    with torch.set_grad_enabled(layer.training):
+    with torch.set_grad_enabled(layer.training and not torch.is_inference_mode_enabled()):
         output, state = layer(x) if hx is None else layer(x, hx)
     output = output if isinstance(output, torch.Tensor) else output.data
     return dict(zip(("output", "h_n", "c_n"), (output, *(state if isinstance(state, tuple) else (state,)))))
@@ -51,17 +51,19 @@ for name, part in results(layer, x).items():
     assert torch.allclose(part, first[name], rtol=few, atol=few, equal_nan=True), f"the next call gives another {name}"
 """
 _NO_MUTATION = '''def told(tensor):
-    """Shape, strides, dtype, version, requires_grad, whether it has a .grad."""
+    """Shape, strides, dtype, version (None of an inference tensor), requires_grad, whether it has a .grad."""
+    version = None if tensor.is_inference() else tensor._version
     has_gradient = tensor.is_leaf and tensor.grad is not None
-    return tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor._version, tensor.requires_grad, has_gradient
+    return tuple(tensor.shape), tensor.stride(), tensor.dtype, version, tensor.requires_grad, has_gradient
 
 
 for p in layer.parameters():
     p.grad = torch.ones_like(p) if p.requires_grad else None
-for given in (x, with_nan):
+for given, inference in ((x, False), (with_nan, False), (x, True)):
     before = {name: (told(part), part.detach().clone()) for name, part in surroundings(given).items()}
     modes = [module.training for module in layer.modules()]
-    results(layer, given)
+    with torch.inference_mode(inference):
+        results(layer, given)
     after = surroundings(given)
     assert list(after) == list(before), f"{list(before)} have become {list(after)}"
     for name, part in after.items():
@@ -85,6 +87,27 @@ results(layer, x)
 assert torch.equal(torch.get_rng_state(), before), "torch's random state has changed, though nothing is random here"
 assert random.getstate() == python, "Python's random state has changed, though nothing is random here"
 """
+_LEAK = '''import gc
+
+
+def use(call):
+    """A call with other numbers, with backward in train()."""
+    given = x + call if isinstance(x, torch.Tensor) else torch.nn.utils.rnn.PackedSequence(x.data + call, *x[1:])
+    found = results(layer, given)
+    if layer.training:
+        sum(part.sum() for part in found.values()).backward()
+
+
+def alive():
+    gc.collect()
+    return sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
+
+
+use(0), use(1)
+before = alive()
+use(2), use(3), use(4), use(5)
+assert alive() - before < 4, f"{alive() - before} more tensors are alive after 4 more calls"
+'''
 _SETTINGS = '''def settings():
     """What holds for the whole process, by name."""
     backends = torch.backends
@@ -143,6 +166,7 @@ for told, twin in copies.items():
 LEFT_BEHIND: Mapping[str, str] = {
     "layout.no_alias": _NO_ALIAS, "layout.no_mutation": _NO_MUTATION, "state.fresh": _FRESH, "mode.rng": _RNG,
     "shape.autocast": _AUTOCAST, "life.copied": _COPIED, "mode.settings": _SETTINGS,
+    "life.leak": _LEAK,
 }  # fmt: skip
 
 

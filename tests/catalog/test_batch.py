@@ -81,6 +81,20 @@ def test_every_cliff_is_stood_on(mode):
     assert all(case.lengths is None or max(case.lengths) == case.time for case in found)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_an_odd_cliff_shows_every_rest(mode):
+    """All sizes are odd, the projection aside; one beyond a power of two a row that goes wrong is no padding."""
+    odd = [case for case in cliff_cases(TORCH[mode], 100)[3:] if is_odd(case)]
+    assert len(odd) == 4 * sum(size % 2 for size in SIZES)
+    padded = [case for case in odd if case.lengths is None]
+    assert len(padded) == 4 * sum((size - 1).bit_count() == 1 for size in SIZES)
+    assert all(case.config.bias and case.dtype in ("float32", "float64") for case in padded)
+
+
+def is_odd(case):
+    return all(size % 2 for size in (case.time, case.rows, case.config.hidden_size, case.config.input_size))
+
+
 def test_an_instance_keeps_its_own_sizes():
     plain = cliff_cases(TORCH["GRU"], 8)[:4]
     assert {case.config for case in on_cliffs(plain, fixed=True)} <= {case.config for case in plain}

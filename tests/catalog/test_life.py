@@ -17,6 +17,7 @@ from tests.mutants.correct import CORRECT
 KILLS = {
     "life.machine": "own-deepcopy-shares-weights",
     "life.copied": "own-pickle-loses-flag",
+    "life.leak": "own-states-kept-for-later",
     "life.interleaved": "own-default-state-shared",
 }
 LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]

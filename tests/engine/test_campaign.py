@@ -151,6 +151,19 @@ def test_the_budget_is_kept_by_a_subject_that_hangs():
     assert "hung" not in verdicts(told, 1).values()
 
 
+def test_cases_without_time_are_counted():
+    def slow():
+        time.sleep(0.1)
+
+    subject = misbehaving(slow)
+    short, long = (
+        report((subject,), Inline(workshop(subject, catalog=CHECKS)), profile=replace(SETTINGS.profile, cases=cases), budget=budget)
+        for cases, budget in ((1000, 1.5), (8, 300.0))
+    )
+    assert short.subjects[0].left > 500 and short.subjects[0].cases + short.subjects[0].left <= 1000
+    assert long.subjects[0].left == 0
+
+
 SCRIPT = """
     import sys
     from pathlib import Path

@@ -27,7 +27,7 @@ FILES = {
         "caller",
     ),
     "the backward": ("gradient", "second", "graph"),
-    "around it": ("initial", "edge", "refusals", "history", "memory", "tools", "second_look", "third_look"),
+    "around it": ("initial", "edge", "refusals", "history", "memory", "tools", "second_look", "third_look", "fourth_look"),
     "other things than layers": ("cells", "clipping", "clipping_more"),
 }
 for _file in chain(*FILES.values()):

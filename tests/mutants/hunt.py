@@ -11,7 +11,7 @@ from rnncheck.adapters import resolve
 from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG, select
-from rnncheck.docket import Account
+from rnncheck.docket import Account, kind_of
 from rnncheck.flags import preserved
 from rnncheck.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
 from rnncheck.property import Property
@@ -60,7 +60,7 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
     for number, case in enumerate(islice(plan(subject, DTYPES, PROFILES["ci"].strength, 0), cases), 1):
         trial = trial_of(subject, case)
         for account in accounts:
-            if out_of_claim(account.prop, subject, case) is not None or not account.wants(case, fixed=subject.fixed is not None):
+            if out_of_claim(account.prop, subject, case) is not None or not account.wants(case, **kind_of(case, subject)):
                 continue
             outcome = _judged(account.prop, trial)
             assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome

@@ -1,6 +1,7 @@
 """Hand-made situations of a layer that is changed: copied, moved, frozen, loaded, trained; and of extreme numbers."""
 
 import copy
+import gc
 import random
 
 import torch
@@ -8,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.flags import flags, preserved
 
-from .situations import BATCH, attempt, flat, hx_of, loss, results, situation, x_of
+from .situations import BATCH, attempt, flat, hx_of, loss, results, situation, values, x_of
 
 
 @situation
@@ -160,3 +161,60 @@ def gradient_under_dropout(new):
     (gradient,) = torch.autograd.grad(value(leaf), [leaf])
     slope = (value(x + 1e-6) - value(x - 1e-6)) / 2e-6
     yield [abs(gradient.sum().item() - slope.item()) < 1e-5]
+
+
+@situation
+def packed_then_padded(new):
+    layer, x = new(), x_of()
+    results(layer, pack_padded_sequence(x, torch.tensor([6, 3, 1])))
+    yield from results(layer, x)
+
+
+@situation
+def state_given_in_inference_mode(new):
+    layer = new()
+    hx = hx_of(layer)
+    with torch.inference_mode():
+        results(layer, x_of(), hx)
+    yield from flat(hx)
+
+
+@situation
+def stacked_and_compiled(new):
+    torch._dynamo.reset()
+    layer = new(num_layers=2)
+    yield from results(torch.compile(layer, backend="eager"), x_of(), hx_of(layer))
+
+
+@situation
+def wide_input_odd_rows(new):
+    x = values((3, 3, 257), "wide")
+    yield from results(new(input_size=257), x)
+
+
+@situation
+def tensors_alive(new):
+    """How many more there are after two calls with backward."""
+    layer, x = new(), x_of()
+    for before in (True, False):
+        loss(results(layer, x)).backward()
+        gc.collect()
+        alive = sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
+        at_first = alive if before else at_first
+    yield [alive - at_first]
+
+
+@situation
+def loaded_as_part_of_a_model(new):
+    layer = new()
+    model = torch.nn.ModuleDict({"encoder": layer})
+    model.load_state_dict({name: -value for name, value in model.state_dict().items()})
+    yield from results(layer, x_of())
+
+
+@situation
+def loaded_by_assignment(new):
+    layer, x = new(), x_of()
+    results(layer, x)
+    layer.load_state_dict({name: -value for name, value in layer.state_dict().items()}, assign=True)
+    yield from results(layer, x)

@@ -124,6 +124,16 @@ def test_the_terminals_last_line_says_what_it_means(verdicts, fields, last):
     assert shown.getvalue().splitlines()[-1] == last
 
 
+def test_cases_that_there_was_no_time_for_are_told():
+    of_one = report(verdict())
+    told = replace(of_one, subjects=(replace(of_one.subjects[0], left=291),))
+    shown = StringIO()
+    print_report(told, Console(file=shown, width=300))
+    in_full = "9 cases (291 more were planned: there was no time for them)"
+    assert in_full in shown.getvalue() and in_full in markdown(told) and in_full in html(told)
+    assert shown.getvalue().splitlines()[-1] == "All that is claimed holds: 1 properties on 9 cases (291 more were planned)."
+
+
 def test_what_keeps_many_properties_from_being_checked_is_told():
     few = [verdict("not_claimed", f"few.p{k}", reason="few lacking") for k in range(9)]
     many = [verdict("not_claimed", f"many.p{k}", reason="many lacking") for k in range(10)]
