@@ -12,6 +12,7 @@ import torch
 from rnncheck.case import Case
 from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import ClipTrial
+from rnncheck.observation import Observation
 from rnncheck.property import Property
 from rnncheck.subject import Malformed, NotClaimed, Subject
 from rnncheck.switches import switched
@@ -56,7 +57,7 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         return unclaimed
     try:
         with seeded(trial.case.seed, trial.case.device), as_the_case_says(trial.case):
-            seen = prop.check(trial.fork())
+            return _outcome(prop, prop.check(trial.fork()))
     except NotClaimed as refusal:
         return Outcome(prop.id, "not_claimed", reason=str(refusal))
     except SubjectError as error:
@@ -72,6 +73,10 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         return Outcome(prop.id, "errored", mismatches=told, reason=reason, cause=cause_of(error))
     except Exception as mistake:
         return Outcome(prop.id, "errored", reason=our_mistake(mistake))
+
+
+def _outcome(prop: Property, seen: Observation) -> Outcome:
+    """What is concluded from what the property saw."""
     if not seen.parts:
         return Outcome(prop.id, "not_applicable", reason="nothing to compare in this case")
     if not seen.decided:

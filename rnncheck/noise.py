@@ -73,7 +73,7 @@ def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
         if not gradient.numel():
             return square
         largest = torch.where(square.isfinite(), gradient.abs(), 0.0).max()
-        spread = SPREADS * _mean(square.flatten(), 0).sqrt()
+        spread = SPREADS * _mean(square.flatten(), 0).sqrt().squeeze()
         return torch.where(square.isfinite() & _small(spread, largest), spread + granularity * largest, torch.inf)
 
     return GradientBudget(own, {name: allowed(square, own[name]) for name, square in squares.items()}, trial.rounding, 0)

@@ -11,9 +11,9 @@ from rnncheck.adapters.constructor import Constructor
 from rnncheck.adapters.names import own_parameters
 from rnncheck.adapters.tiny import BATCH, TIME, Ground, attempt, ground, reason_not
 from rnncheck.config import Config
-from rnncheck.subject import Claim
+from rnncheck.subject import Claim, NotClaimed
 
-REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError)
+REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
 """How a constructor says that it does not offer something; what else it raises is a failure inside."""
 ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "layers": ("num_layers", {"num_layers": 2}),
@@ -69,6 +69,8 @@ def _asked(start: Ground, feature: str) -> Claim:
         return other_mode
     if build.signature.takes(argument) == "no":
         return Claim(False, "signature", f"the constructor takes no {argument}")
+    if build.signature.takes(argument) == "maybe" and feature == "reset_before":  # torch has no such argument
+        return Claim(False, "signature", f"the constructor does not name {argument}")
     config = start.case.config.but(**changes)
     why = refusal(start, config)
     if why is not None:

@@ -67,6 +67,8 @@ def _why_not_loaded(start: Ground, configs: Collection[Config]) -> str | None:
         if error is None and layer.names is None:  # what fails inside says nothing of names
             return unmatched(own_parameters(layer.module), config)
     names, simplest = start.layer.names, start.case.config  # type: ignore[attr-defined]
+    if names is None:
+        return unmatched(own_parameters(start.layer.module), simplest)
     return misfit(own_parameters(start.layer.module), names, simplest) or reason_not(lambda: _comes_back(start))
 
 

@@ -79,7 +79,7 @@ def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         with warnings.catch_warnings(), subject_at_work("probing"):
             warnings.simplefilter("ignore")
             return action(), None
-    except SubjectError as error:
+    except (SubjectError, NotClaimed) as error:
         return None, root(error)
 
 
