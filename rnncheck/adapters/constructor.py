@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnncheck.adapters.claims import OTHER
 from rnncheck.adapters.lengths import LengthsLayer
 from rnncheck.adapters.locate import Located
 from rnncheck.adapters.names import match, own_parameters
@@ -64,7 +65,10 @@ class Constructor:
     def arguments(self, config: Config) -> tuple[tuple[int, ...], dict[str, Any]]:
         """Positional and keyword arguments. An option that has a name is always given: its default may be another."""
         names, sizes = self.signature.size_names(), (config.input_size, config.hidden_size)
-        options = {name: value for name, value in options_of(config).items() if self.gives(name, value)}
+        wanted = options_of(config)
+        if getattr(self.target.object, "rnncheck_mode", None) == OTHER:  # which has its own, and is no RNN of torch's
+            del wanted["nonlinearity"]
+        options = {name: value for name, value in wanted.items() if self.gives(name, value)}
         return ((), dict(zip(names, sizes, strict=True)) | options) if names else (sizes, options)
 
     def gives(self, name: str, value: Any) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog import derivatives
-from rnncheck.catalog.differences import as_differences, in_double, loss
+from rnncheck.catalog.differences import as_differences, everything, in_double, loss
 from rnncheck.catalog.masks import fresh, panes, placed, rates, whole, without_gradients
 from rnncheck.catalog.words import anywhere, at_least, deterministic, has_dropout
 from rnncheck.flags import flags
@@ -17,7 +17,7 @@ from rnncheck.observation import Observation, both, equal, every, fact, identica
 from rnncheck.property import Family
 from rnncheck.run import Run
 from rnncheck.subject import Malformed, NotClaimed
-from rnncheck.trial import SubjectError, Trial, seeded, subject_at_work
+from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
 
 mode = Family("mode")
 
@@ -163,6 +163,10 @@ def first_layer_as_without(trial: Trial) -> Observation:
     return near("h_n of the first layer in train()", h_n, truth, allowed, Run.AXES["h_n"])
 
 
+ENOUGH = 8
+"""So many masks in turn are not the same by chance."""
+
+
 @mode(
     "dropout_gradient",
     formula="<d f, v> = (f(x + e v) - f(x - e v)) / 2e, all under the same masks",
@@ -179,7 +183,12 @@ def dropout_gradient(trial: Trial) -> Observation:
         with seeded(t.case.seed + 1, t.case.device):  # not what a backward that draws again would begin with
             return loss(t, leaves)
 
-    return as_differences(in_double(trial.but(training=True)), under_one_mask, "loss under dropout")
+    loud = in_double(trial.but(training=True))
+    leaves = everything(loud)
+    first, *again = (under_one_mask(loud, leaves).detach() for _ in range(ENOUGH))
+    if not all(torch.equal(one, first) for one in again):
+        raise NotReached("the same seed does not give the same mask again")
+    return as_differences(loud, under_one_mask, "loss under dropout")
 
 
 @mode(

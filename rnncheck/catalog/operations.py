@@ -49,9 +49,10 @@ def trains(life: Life) -> bool:
 
 
 def drops(life: Life) -> bool:
-    """Whether its dropout acts, and can be changed as torch's can: a float called dropout."""
+    """Whether its dropout acts, and can be changed as torch's can: a float called dropout, and no part of it has its own."""
     stacked = life.trial.config.num_layers > 1
-    return trains(life) and stacked and isinstance(getattr(life.module, "dropout", None), float)
+    inside = any(isinstance(part, nn.Dropout | nn.RNNBase) for part in life.module.modules() if part is not life.module)
+    return trains(life) and stacked and not inside and isinstance(getattr(life.module, "dropout", None), float)
 
 
 def batched(life: Life) -> bool:

@@ -36,6 +36,7 @@ def default_is_zero(trial: Trial) -> Observation:
     kind="invariant",
     cost=1,
     source="torch.nn.RNN: Outputs; allenai/allennlp#1713",
+    needs=("equations",),
     applies=deterministic & at_least(time=1),
 )
 def is_last_output(trial: Trial) -> Observation:

@@ -46,3 +46,63 @@ def test_they_are_judged_to_the_end(target):
     chosen = "shape.*,gradient.eval_is_train,gradient.reference"
     report = rnncheck.verify(target, properties=chosen, max_examples=12, engine="inline")
     assert report.checked and report.failures == []
+
+
+class OwnOutput(ScalarLeak):
+    """What it returns is a function of its state, as of QRNN, SRU and state space models."""
+
+    def forward(self, x, hx=None):
+        output, h = super().forward(x, hx)
+        return torch.tanh(output), h
+
+
+class Wrapped(nn.Module):
+    """torch.nn.GRU in a wrapper that remembers what it was built with."""
+
+    rnncheck_mode = "GRU"
+
+    def __init__(self, input_size, hidden_size, num_layers=1, dropout=0.0):
+        super().__init__()
+        self.dropout = dropout
+        self.rnn = nn.GRU(input_size, hidden_size, num_layers, dropout=dropout)
+
+    def forward(self, x, hx=None):
+        return self.rnn(x, hx)
+
+
+class Named(ScalarLeak):
+    """Has a nonlinearity of its own, which is none of torch's two."""
+
+    def __init__(self, input_size, hidden_size, nonlinearity="softsign"):
+        if nonlinearity != "softsign":
+            raise ValueError(f"no {nonlinearity} here")
+        super().__init__(input_size, hidden_size)
+
+
+class DrawnBefore(nn.Module):
+    """Two layers, between them masks that are drawn in advance and used in turn."""
+
+    rnncheck_mode = "other"
+
+    def __init__(self, input_size, hidden_size, num_layers=1, dropout=0.0):
+        super().__init__()
+        self.layers = nn.ModuleList(ScalarLeak(hidden_size if k else input_size, hidden_size) for k in range(num_layers))
+        self.dropout_rate, self.turn = dropout, 0
+        self.register_buffer("masks", nn.functional.dropout(torch.ones(64, hidden_size), dropout))
+
+    def forward(self, x, hx=None):
+        finals = []
+        for k, layer in enumerate(self.layers):
+            if k and self.training and self.dropout_rate:
+                x, self.turn = x * self.masks[self.turn], (self.turn + 1) % 64
+            x, final = layer(x, None if hx is None else hx[k : k + 1])
+            finals.append(final)
+        return x, torch.cat(finals)
+
+
+@pytest.mark.parametrize("target, property", [
+    (OwnOutput, "state.is_last_output"), (Wrapped, "life.machine"), (Named, "shape.output"), (DrawnBefore, "mode.dropout_gradient"),
+])  # fmt: skip
+def test_they_are_not_red(target, property):
+    report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
+    assert report.checked and report.failures == []
