@@ -17,7 +17,7 @@ from rnncheck.observation import Observation, both, equal, every, fact, identica
 from rnncheck.property import Family
 from rnncheck.run import Run
 from rnncheck.subject import Malformed, NotClaimed
-from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
+from rnncheck.trial import SubjectError, Trial, seeded, subject_at_work
 
 mode = Family("mode")
 
@@ -187,7 +187,7 @@ def dropout_gradient(trial: Trial) -> Observation:
     leaves = everything(loud)
     first, *again = (under_one_mask(loud, leaves).detach() for _ in range(ENOUGH))
     if not all(torch.equal(one, first) for one in again):
-        raise NotReached("the same seed does not give the same mask again")
+        raise NotClaimed("the same seed does not give the same mask again")
     return as_differences(loud, under_one_mask, "loss under dropout")
 
 

@@ -19,7 +19,7 @@ from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.campaign import PROFILES, Campaign, Settings
 from rnncheck.engine import Inline
 from rnncheck.engine.processes import Processes
-from rnncheck.observation import equal
+from rnncheck.observation import equal, near
 from tests.engine.support import CATALOG, again, children, ended, gru, misbehaving, prop, shape, workshop
 
 ROOT = Path(__file__).parents[2]
@@ -245,3 +245,16 @@ def test_an_interrupt_that_python_drops_is_not_lost():
         signal.signal(signal.SIGINT, before)
     assert told.stopped == "interrupted" and told.exit_code == 3
     assert len(calls) < 10 and after is handler
+
+
+def test_a_mistake_in_weighing_is_told_of_that_property_alone():
+    """An observation that cannot be weighed (allowed errors of another shape) ends neither the run nor the other verdicts."""
+
+    def unweighable(trial):
+        return near("output", trial.run.output, trial.run.output, trial.run.output.new_zeros(7, 7, 7, 7))
+
+    subject = gru()
+    checks = {p.id: p for p in map(prop, (shape, unweighable))}
+    told = report((subject,), Inline(workshop(subject, catalog=checks)), properties=tuple(checks.values()))
+    assert verdicts(told) == {"own.shape": "holds", "own.unweighable": "errored"}
+    assert any("a mistake of rnncheck" in (v.reason or "") for v in told.subjects[0].verdicts)
