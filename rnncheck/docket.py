@@ -17,7 +17,7 @@ from rnncheck.judge import out_of_claim
 from rnncheck.property import Property
 from rnncheck.report.model import Coverage, SubjectReport
 from rnncheck.settings import Settings
-from rnncheck.strategies.cliffs import is_large
+from rnncheck.strategies.cliffs import is_huge, is_large
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
 from rnncheck.subject import Claim, Subject
@@ -66,12 +66,13 @@ class Account:
     def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False) -> bool:
         """Whether this applicable case is one to check: the first, the first ``rich`` one, and then one of ``share``.
 
-        On large cases only what looks at one or two runs is checked, and what is about them. On ``vague`` ones, of which
-        most likely nothing can be said, nothing is checked that is checked seldom.
+        On large cases only what looks at one or two runs is checked (on huge ones at one), and what is about them. On ``vague``
+        ones, of which most likely nothing can be said, nothing is checked that is checked seldom.
         """
         if vague and self.share() > 1:
             return False
-        if isinstance(case, Case) and is_large(case, fixed=fixed) and self.prop.cost > CHEAP and self.prop.stratum != "cliffs":
+        large = isinstance(case, Case) and is_large(case, fixed=fixed) and self.prop.stratum != "cliffs"
+        if large and self.prop.cost > (1 if is_huge(case, fixed=fixed) else CHEAP):
             return False
         self.applicable += 1
         turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another

@@ -70,26 +70,44 @@ def _in(dtype: torch.dtype, trial: Trial) -> Trial:
 def autocast(trial: Trial) -> Observation:
     """Under autocast the results, and the gradients of a loss of them, are right within autocast's own rounding.
 
-    Of a call with other parameters, made before, nothing is left.
+    To one of the dtypes that it casts to; also of input that is in that dtype already. Of a call with other parameters, made
+    before, nothing is left.
     """
-    kind = trial.x.device.type
-    low = torch.get_autocast_dtype(kind)
+    casting = _drawn_autocast(trial)
+    low = casting.fast_dtype
     rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=low)
     weights = trial.cotangents().map(lambda part: part.to(low).to(part.dtype))  # so that it is no rounding to cast them
     h_0, c_0 = (*trial.given_state, None)[:2]
-    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
-    budget = oracle.budget(*given, rounding=rounding, seed=trial.case.seed)
-    slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=trial.case.seed)
-    for parameters in ({name: p + 0.5 for name, p in trial.parameters.items()}, trial.parameters):
-        trial.layer.load(parameters)
-        with torch.autocast(kind, low):
-            run = trial.run_on(trial.layer)
-    found = derivatives.gradients_through(trial, trial.layer, partial(_under_autocast, trial), weights)
-    return both(run, budget.truth, budget.allowed) & derivatives.within_budget(slopes, found)
+    x = trial.x.to(low).to(trial.x.dtype)
+    t = trial.but(x=x)
+    given = t.config.but(dropout=0.0), t.parameters, x, h_0, c_0, t.lengths
+    budget = oracle.budget(*given, rounding=rounding, seed=t.case.seed)
+    slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=t.case.seed)
+    for parameters in ({name: p + 0.5 for name, p in t.parameters.items()}, t.parameters):
+        t.layer.load(parameters)
+        with casting:
+            run = t.run_on(t.layer)
+    with casting:
+        cast_already = t.read(*t.call_on(t.layer, x.to(low))).map(Tensor.detach)
+    found = derivatives.gradients_through(t, t.layer, partial(_under_autocast, t, casting), weights)
+    return (
+        both(run, budget.truth, budget.allowed)
+        & both(cast_already, budget.truth, budget.allowed, f"of input in {low}: ")
+        & derivatives.within_budget(slopes, found)
+    )
 
 
-def _under_autocast(trial: Trial, leaves: Mapping[str, Tensor]) -> Run:
-    with torch.autocast(trial.x.device.type, torch.get_autocast_dtype(trial.x.device.type)):
+def _drawn_autocast(trial: Trial) -> torch.autocast:
+    """Autocast to the device's own lower dtype, or to the other one if the layer claims it."""
+    kind = trial.x.device.type
+    own = torch.get_autocast_dtype(kind)
+    other = torch.float16 if own == torch.bfloat16 else torch.bfloat16
+    claims_both = trial.subject.offers(str(other).removeprefix("torch."))
+    return torch.autocast(kind, other if claims_both and trial.draw("autocast", 0, 1) else own)
+
+
+def _under_autocast(trial: Trial, casting: torch.autocast, leaves: Mapping[str, Tensor]) -> Run:
+    with casting:
         run = trial.read(*trial.call_on(trial.layer, leaves["input"], derivatives.states_in(leaves)))
     return run.map(Tensor.float)
 
@@ -164,10 +182,10 @@ def _same_calls(layer: Through, calls: Mapping[str, Trial]) -> Observation:
     return every(trial.same(trial.run_on(layer), f"{what}: ", layer.sides) for what, trial in calls.items())
 
 
-def _briefly(trial: Trial) -> Trial:
+def _briefly(trial: Trial, steps: int = 2) -> Trial:
     """At most two steps: enough for a recurrence, and quickly traced."""
-    lengths = trial.lengths and tuple(min(length, 2) for length in trial.lengths)
-    return trial.but(x=trial.x[:2], lengths=lengths, layout="contiguous")
+    lengths = trial.lengths and tuple(min(length, steps) for length in trial.lengths)
+    return trial.but(x=trial.x[:steps], lengths=lengths, layout="contiguous")
 
 
 def _other_input(trial: Trial) -> dict[str, Trial]:
@@ -184,7 +202,7 @@ def _other_batch(trial: Trial) -> dict[str, Trial]:
        cost=3000, stratum="compiled")  # fmt: skip
 def compiled_layer(trial: Trial) -> Observation:
     """torch.compile changes neither results nor gradients, also for another batch."""
-    t = _briefly(trial)
+    t = _briefly(trial, steps=3)
     with compiled(t.build()) as layer:
         run, found = derivatives.run_and_gradients(t, layer, weights := t.cotangents())
         slopes = derivatives.agree(t, found, t.gradients(weights), weights, sides=layer.sides)

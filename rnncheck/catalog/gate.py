@@ -114,6 +114,7 @@ def latch(trial: Trial) -> Observation:
     source="the documented equations with W = U = 0",
     formula="LSTM c_t = f^t c_0 + i g (1 + f + ... + f^(t-1)), GRU h_t = z^t h_0 + (1 - z^t) n, RNN h_t = tanh(b)",
     applies=has_bias & deterministic & at_least(batch=1),
+    cost=3,
 )
 def closed_form(trial: Trial) -> Observation:
     """With weights zero and biases random, the state follows the scalar recurrence of the documentation."""

@@ -39,7 +39,7 @@ far_reaching = Where("not float16, whose numbers end at 65504", lambda case: cas
 
 
 @gradient("reference", formula="d loss / d (x, hx, W) = float64 truth", source="wvabrinskas/Neuron#181",
-          kind="differential", needs=("load", "training"), applies=deterministic)  # fmt: skip
+          kind="differential", needs=("load", "training"), applies=deterministic, cost=2)  # fmt: skip
 def reference(trial: Trial) -> Observation:
     """The gradients of input, initial state and every parameter are those of the equations, in training and in eval."""
     return within_budget(trial.gradient_budget(), trial.gradients(trial.cotangents()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from rnncheck.observation import Observation, both, every, identical
+from rnncheck.observation import Observation, both, equal, every, identical
 from rnncheck.run import Run
 from rnncheck.subject import Layer
 from rnncheck.trial import Trial
@@ -90,9 +90,10 @@ def generic(trial: Trial, name: str, shape: tuple[int, ...], scale: float = 1.0)
 
 
 def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observation:
-    """The parameters have these values."""
+    """The parameters have these values, in the same dtype."""
     now = life.parameters()
-    return every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
+    dtypes = every(equal(f"dtype of {name} {what}", now[name].dtype, value.dtype) for name, value in expected.items())
+    return dtypes & every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
 
 
 def importable(layer: Layer) -> bool:

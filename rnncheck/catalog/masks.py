@@ -4,7 +4,8 @@ Layer 0 sees a constant 1; gates are held open, nothing is remembered from step 
 tells whether it was dropped anywhere on its way, and each layer's h_n tells it of the last step.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from math import ceil
 
 import torch
@@ -114,13 +115,24 @@ def masks(glass: Trial, run: Run) -> Iterator[tuple[str, Tensor, float]]:
 
 
 def rates(glass: Trial, run: Run, call: str) -> Iterator[Observation]:
-    """As many values are kept as (1 - p) for each layer below says, and no more neighbours alike than chance makes them."""
+    """As many values are kept as (1 - p) for each layer below says, and none goes with its neighbour, or any 2^k away."""
     for name, mask, probability in masks(glass, run):
         yield share(f"values kept in {name}, {call}", mask, probability)
-    for axis, along in enumerate(AXES):
-        pairs = [(f"equal masks of neighbours in {along}, in {name}, {call}", *neighbours(mask, axis), probability)
-                 for name, mask, probability in masks(glass, run)]  # fmt: skip
-        yield in_layers(pairs)
+    for along in ALONG:
+        for lag in LAGS:
+            pairs = [(f"equal masks {lag} apart along {along}, in {name}, {call}", *apart(ALONG[along](mask), lag), probability)
+                     for name, mask, probability in masks(glass, run)]  # fmt: skip
+            yield in_layers(pairs)
+
+
+LAGS = tuple(2**k for k in range(12))
+"""How far apart two values are that may share a random number: vectors, and counters that begin again, have a power of two."""
+ALONG: Mapping[str, Callable[[Tensor], Tensor]] = {
+    **{axis: partial(torch.movedim, source=place, destination=0) for place, axis in enumerate(AXES)},
+    "memory": lambda mask: mask.flatten(),
+    "memory, batch first": lambda mask: mask.transpose(0, 1).flatten(),
+}
+"""A mask (time, batch, direction, features) with the axis in front along which values are compared."""
 
 
 def share(what: str, mask: Tensor, probability: float) -> Observation:
@@ -134,10 +146,10 @@ def share(what: str, mask: Tensor, probability: float) -> Observation:
     return blame(count(what, mask), each)
 
 
-def neighbours(mask: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """Every second element along an axis, and those after them."""
-    pairs = mask.shape[axis] // 2
-    one, other = mask.narrow(axis, 0, 2 * pairs).unflatten(axis, (pairs, 2)).unbind(axis + 1)
+def apart(mask: Tensor, lag: int) -> tuple[Tensor, Tensor]:
+    """Elements of the first axis, and those ``lag`` after them; each in one pair at most."""
+    pairs = len(mask) // (2 * lag)
+    one, other = mask[: 2 * lag * pairs].unflatten(0, (pairs, 2, lag)).unbind(1)
     return one, other
 
 

@@ -126,15 +126,22 @@ def to_dtype_and_back(life: Life) -> Observation:
 
 @operation("load_state_dict")
 def load_state_dict(life: Life) -> Observation:
-    """Every parameter changes its sign through load_state_dict, of a model that the layer is a part of."""
+    """Every parameter changes its sign through load_state_dict, of a model that the layer is a part of.
+
+    Twice: from a checkpoint in double precision, which leaves the layer in its own, and from one in its own.
+    """
     expected = {name: -value for name, value in life.parameters().items()}
     model = nn.ModuleDict({"encoder": life.module})
-    given = {name: -v if v.is_floating_point() else v.clone() for name, v in model.state_dict().items()}
-    with subject_at_work("loading a state_dict"):
-        model.load_state_dict(given)
-    for value in given.values():  # which are the caller's again
-        value.zero_()
-    return parameters_are(life, expected, "after load_state_dict")
+    own = {name: -v if v.is_floating_point() else v.clone() for name, v in model.state_dict().items()}
+    double = {name: v.to(torch.float64, copy=True) if v.is_floating_point() else v.clone() for name, v in own.items()}
+    seen = Observation()
+    for given, what in ((double, "in double precision"), (own, "in its own dtype")):
+        with subject_at_work("loading a state_dict"):
+            model.load_state_dict(given)
+        for value in given.values():  # which are the caller's again
+            value.zero_()
+        seen &= parameters_are(life, expected, f"after load_state_dict {what}")
+    return seen
 
 
 def replaced(life: Life, copied: Layer) -> Observation:

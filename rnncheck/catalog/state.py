@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
-from rnncheck.catalog.words import at_least, deterministic
+from rnncheck.catalog.words import at_least, deterministic, has_cell, without_projection
 from rnncheck.observation import Observation, every, identical, near
 from rnncheck.property import Family
 from rnncheck.run import Run
 from rnncheck.subject import Layer
-from rnncheck.trial import Trial
+from rnncheck.trial import Trial, subject_at_work
 from rnncheck.wording import Sides
 
 state = Family("state")
@@ -28,6 +28,29 @@ def default_is_zero(trial: Trial) -> Observation:
     zero = trial.but(state=trial.zero_state())
     given = zero.run
     return zero.identical(trial.but(state=None).run, given, sides=("without hx", "with hx zero"))
+
+
+@state(
+    "one_tensor",
+    formula="f(x, (s, s)) ≡ f(x, (s, copy of s))",
+    kind="metamorphic",
+    applies=deterministic & has_cell & without_projection,
+    source="one tensor of zeros for both, as in `h0 = c0 = torch.zeros(...)`",
+    needs=("hx",),
+    cost=2,
+)
+def one_tensor(trial: Trial) -> Observation:
+    """h_0 and c_0 may be one tensor: that is the same, bit for bit, as giving two equal ones."""
+    x, given = trial.lay_out(trial.x, trial.given_state)
+    assert given is not None
+    s = given[0]
+
+    def run(*states: Tensor) -> Run:
+        with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
+            return trial.read(*trial.layer(x, states)).map(Tensor.detach)
+
+    t = trial.but(state=(trial.given_state[0],) * 2)
+    return t.identical(run(s, s), run(s, s.clone()), sides=("with one tensor", "with two equal ones"))
 
 
 @state(

@@ -41,10 +41,13 @@ for told, output in zip(calls, (OUTPUTS)):
     wrong = int((kept & ((output - value).abs() > allowed)).sum())
     assert not wrong, f"{told}: {wrong} values are neither 0 nor {value}, which is what is kept, scaled by 1 / (1 - dropout)"
     by_chance(f"{told}, kept", int(kept.sum()), kept.numel(), p)
-    for axis, name in enumerate(("time", "batch", "features")):
-        one, other = kept.narrow(axis, 0, kept.shape[axis] // 2 * 2).unflatten(axis, (-1, 2)).unbind(axis + 1)
-        if one.numel():
-            by_chance(f"{told}, alike with the neighbour in {name}", int((one == other).sum()), one.numel(), alike)
+    turned = kept.transpose(0, 1)
+    along = {"time": kept, "batch": turned, "features": kept.movedim(2, 0), "memory": kept.flatten()}
+    along["memory, batch first"] = turned.flatten()
+    for name, mask in along.items():
+        for lag in (2**k for k in range(12) if 2 * 2**k <= len(mask)):
+            one, other = mask[: len(mask) // (2 * lag) * 2 * lag].unflatten(0, (-1, 2, lag)).unbind(1)
+            by_chance(f"{told}, alike {lag} apart along {name}", int((one == other).sum()), one.numel(), alike)
 by_chance("alike in two calls", int((masks[0] == masks[1]).sum()), masks[0].numel(), alike)
 '''
 _GRADIENT = """

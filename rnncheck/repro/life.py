@@ -82,6 +82,8 @@ torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=Tr
 _LOADED = """model = torch.nn.ModuleDict({"encoder": layer})
 given = {name: -value for name, value in model.state_dict().items()}
 before = {name: -value for name, value in values(layer).items()}
+model.load_state_dict({name: value.double() for name, value in given.items()})
+unchanged(layer, before, "it is not what was given to load_state_dict in double precision")
 model.load_state_dict(given)
 unchanged(layer, before, "it is not what was given to load_state_dict")
 for value in given.values():

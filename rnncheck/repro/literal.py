@@ -19,6 +19,8 @@ def literal(value: object) -> str:
 
     >>> literal(torch.tensor([[1.0, 2.0]]))
     'tensor([[1.0, 2.0]])'
+    >>> literal((x := torch.ones(1), x))
+    '2 * (tensor([1.0]),)'
     """
     if isinstance(value, Tensor):
         return _tensor(value.detach() if value.is_meta else value.detach().cpu())
@@ -27,6 +29,8 @@ def literal(value: object) -> str:
         return f"torch.nn.utils.rnn.PackedSequence({parts})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {literal(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Tensor) and value[0] is value[1]:
+        return f"2 * ({literal(value[0])},)"
     if isinstance(value, tuple):
         return "(" + ", ".join(literal(part) for part in value) + ("," if len(value) == 1 else "") + ")"
     return _numbers(value)

@@ -45,7 +45,10 @@ def frozen(value: Any) -> Any:
     if isinstance(value, Tensor):
         plain = value.detach()
         return plain.clone() if plain.is_contiguous() and not plain.storage_offset() else plain
-    return tuple(frozen(part) for part in value) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    copies = {id(part): frozen(part) for part in value}  # of one tensor that is given twice there is one copy
+    return tuple(copies[id(part)] for part in value)
 
 
 class RecordedLayer:

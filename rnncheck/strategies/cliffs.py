@@ -5,54 +5,98 @@ Vector widths, tiles and blocks end at powers of two; a long sequence and a wide
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from itertools import cycle
+from itertools import combinations, cycle
 
 from rnncheck.case import Case
 
-SIZES = (129, 33, 257, 513, 64, 128, 32, 127, 31, 65)
-"""The telling ones first: a little beyond a power of two."""
+SIZES = (129, 1025, 33, 257, 513, 64, 128, 32, 127, 31, 65)
+"""The telling ones first: a little beyond a power of two, one of them beyond all that is common."""
+FIRST = 2
+"""So many of them come before several sizes are large at once."""
+PAIRED = 129
+"""On two axes at once: where a kernel goes by the product of two sizes."""
 EVERYWHERE = 40
 """On all axes at once: beyond 32, where a kernel may want more than one size to be large."""
-LAYERS = 11
-"""More than ten: where names are sorted, l10 comes before l2."""
+DEPTHS = (11, 4, 8)
+"""Layers: more than ten, where names are sorted, and l10 comes before l2; and as many as are unrolled, or cut into equal stages."""
 AXES = ("hidden_size", "batch", "time", "input_size")
-LARGE = 30
-"""A size beyond this makes a case a large one."""
+LARGE, HUGE = 30, 600
+"""A size beyond this makes a case a large one; so many hidden units a huge one."""
 
 
 def is_large(case: Case, *, fixed: bool = False) -> bool:
     """Whether a size of the case is beyond what is drawn at random; ``fixed``: whether the layer's own sizes are given."""
     own = (0, 0) if fixed else (case.config.hidden_size, case.config.input_size)
-    stacked = case.config.num_layers >= LAYERS and not fixed
+    stacked = case.config.num_layers >= min(DEPTHS) and not fixed
     return stacked or max(case.time, case.rows, *own) > LARGE
 
 
-def on_cliffs(plain: Sequence[Case], *, fixed: bool = False) -> Iterator[Case]:
-    """All axes at once, in one and two directions; many layers; then each size on each axis, in one plain case after the other.
+def is_huge(case: Case, *, fixed: bool = False) -> bool:
+    """Whether the recurrent weights are so many that a gradient takes seconds."""
+    return case.config.hidden_size > HUGE and not fixed
 
-    Without dropout; of two sizes in turn one in one direction and one in two. With an odd size all the others are odd; one
-    beyond a power of two nothing hides the rest, and one short of it the input is packed, if there is such a case.
+
+def on_cliffs(plain: Sequence[Case], *, fixed: bool = False) -> Iterator[Case]:
+    """All axes at once, in one and two directions; many layers; each size on each axis, and on two, in plain cases in turn.
+
+    Without dropout; of two sizes in turn one in one direction and one in two.
     """
     quiet = [case for case in plain if not case.dropout_active]
-    turns = cycle(quiet)
-    axes = [axis for axis in AXES if not (fixed and axis.endswith("_size"))]
+    walk = Walk(quiet, tuple(axis for axis in AXES if not (fixed and axis.endswith("_size"))))
     for directions in (1, 2):
-        case = _next(turns, quiet, "batch", _in(directions))
-        if case is not None:
-            yield reduce(lambda grown, axis: _stretched(grown, axis, EVERYWHERE), axes, case)
-    stacked = next((case for case in quiet if case.config.num_layers > 1), None)
-    if stacked is not None and not fixed:
-        yield stacked.but(num_layers=LAYERS)
-    for number, size in enumerate(SIZES):
-        odd, one_beyond = size % 2 == 1, (size - 1).bit_count() == 1
-        rest_shows = [_hides_nothing if one_beyond else _is_packed] if odd else []
-        for axis in axes:
-            case = _next(turns, quiet, axis, *rest_shows, _in(directions=2 - number % 2))
-            if case is not None:
-                yield _stretched(_with_rests(case, axes) if odd else case, axis, size)
+        yield from walk.to(walk.axes, EVERYWHERE, _in(directions))
+    yield from walk.down(() if fixed else DEPTHS)
+    for turn, size in enumerate(SIZES):
+        if turn == FIRST:
+            yield from walk.pairs()
+        yield from (case for axis in walk.axes for case in walk.to((axis,), size, _in(directions=2 - turn % 2)))
 
 
 Wish = Callable[[Case], bool]
+
+
+class Walk:
+    """Along the plain cases again and again, to the cliffs of these axes."""
+
+    def __init__(self, quiet: Sequence[Case], axes: Sequence[str]) -> None:
+        self.quiet, self.axes, self.turns = quiet, axes, cycle(quiet)
+
+    def to(self, axes: Sequence[str], size: int, *wishes: Wish) -> Iterator[Case]:
+        """A case of this size on these axes, if any can be.
+
+        With an odd size all the others are odd; one beyond a power of two nothing hides the rest, and one short of it the
+        input is packed. What takes long has one layer.
+        """
+        odd, one_beyond = size % 2 == 1, (size - 1).bit_count() == 1
+        rest_shows = [_hides_nothing if one_beyond else _is_packed] if odd else []
+        long = len(axes) > 1 or (size > PAIRED and axes[0] in ("time", "hidden_size"))
+        case = self.next("batch" in axes, *([_is_one_layer] if long else []), *rest_shows, *wishes, _is_batched)
+        if case is not None:
+            case = _with_rests(case, self.axes) if odd else case
+            yield reduce(lambda grown, axis: _stretched(grown, axis, size), axes, case)
+
+    def pairs(self) -> Iterator[Case]:
+        """Every two axes at once; time and batch packed, with as many lengths as there can be."""
+        for axes in combinations(self.axes, 2):
+            if axes == ("batch", "time"):
+                yield from map(_of_many_lengths, self.to(axes, PAIRED - 2, _is_packed))
+            else:
+                yield from self.to(axes, PAIRED)
+
+    def down(self, depths: Sequence[int]) -> Iterator[Case]:
+        """A stack of each depth."""
+        for depth in depths:
+            case = self.next(False, _is_stacked)
+            if case is not None and _is_stacked(case):
+                yield case.but(num_layers=depth)
+
+    def next(self, batched: bool, *wishes: Wish) -> Case | None:
+        """The next case in turn that has as many of the wishes, the first ones first, as one round offers."""
+        for kept in range(len(wishes), -1, -1):
+            for case, _ in zip(self.turns, self.quiet, strict=False):
+                if (case.batch is not None or not batched) and all(wish(case) for wish in wishes[:kept]):
+                    return case
+        return None
 
 
 def _in(directions: int) -> Wish:
@@ -68,13 +112,24 @@ def _is_packed(case: Case) -> bool:
     return case.lengths is not None
 
 
-def _next(turns: Iterator[Case], all_of_them: Sequence[Case], axis: str, *wishes: Wish) -> Case | None:
-    """The next case in turn that has this axis and as many of the wishes, the first ones first, as one round offers."""
-    for kept in range(len(wishes), -1, -1):
-        for case, _ in zip(turns, all_of_them, strict=False):
-            if (axis != "batch" or case.batch is not None) and all(wish(case) for wish in wishes[:kept]):
-                return case
-    return None
+def _is_batched(case: Case) -> bool:
+    return case.batch is not None
+
+
+def _is_one_layer(case: Case) -> bool:
+    return case.config.num_layers == 1
+
+
+def _is_stacked(case: Case) -> bool:
+    return case.config.num_layers > 1
+
+
+def _of_many_lengths(case: Case) -> Case:
+    """Of packed input every sequence is a step shorter than the one before, as far as they go; the shortest first if unsorted."""
+    if case.lengths is None:
+        return case
+    ramp = [max(1, case.time - row) for row in range(case.rows)]
+    return case.but(lengths=tuple(ramp if case.sorted_lengths else ramp[-1:] + ramp[:-1]))
 
 
 def _with_rests(case: Case, axes: Sequence[str]) -> Case:

@@ -17,7 +17,7 @@ DEPTH = 5
 """How many cases of a row are drawn in one go, and"""
 CHUNK = 12
 """of how many rows: Hypothesis' set-up is paid once for all of them."""
-FIRST_CLIFF = 24
+FIRST_CLIFF = 20
 """The first so many cases are small, then every third is one on a cliff: what only large sizes show is not left to the end."""
 
 

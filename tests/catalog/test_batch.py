@@ -1,6 +1,7 @@
 """batch.*: what each property catches, and what it lets through."""
 
-from itertools import islice
+from collections import Counter
+from itertools import combinations, islice
 
 import pytest
 
@@ -9,8 +10,7 @@ from rnncheck.config import MODES
 from rnncheck.judge import judge
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
-from rnncheck.strategies.cliffs import EVERYWHERE, SIZES, is_large, on_cliffs
-from rnncheck.strategies.cliffs import LAYERS as DEEP
+from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
@@ -66,28 +66,37 @@ def test_a_cliff_is_found(mutant):
     assert any(outcome.red for _, outcome in judged_on_cliffs(subject_of(MUTANTS[mutant]), 40))
 
 
+def sizes_of(case):
+    return {"hidden_size": case.config.hidden_size, "batch": case.rows, "time": case.time, "input_size": case.config.input_size}
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_every_cliff_is_stood_on(mode):
-    """Each case is large, and its lengths fit; each size stands on each axis, after all axes at once, twice, and many layers."""
+    """All axes at once, twice, and deep stacks; then each size on each axis, and every two axes at once; lengths fit."""
     found = cliff_cases(TORCH[mode], 100)
-    assert len(found) == 3 + 4 * len(SIZES) and all(is_large(case) for case in found)
-    sizes = [(case.time, case.rows, case.config.hidden_size, case.config.input_size) for case in found[:2]]
-    assert sizes == [(EVERYWHERE,) * 4] * 2
-    assert found[2].config.num_layers == DEEP
-    for axis in ("hidden_size", "input_size"):
-        assert {getattr(case.config, axis) for case in found} >= set(SIZES)
-    for axis in ("time", "rows"):
-        assert {getattr(case, axis) for case in found} >= set(SIZES)
+    assert all(is_large(case) for case in found)
+    assert [set(sizes_of(case).values()) for case in found[:2]] == [{EVERYWHERE}] * 2
+    assert [case.config.num_layers for case in found[2 : 2 + len(DEPTHS)]] == list(DEPTHS)
+    after = [sizes_of(case) for case in found[2 + len(DEPTHS) :]]
+    high = Counter(tuple((axis, size) for axis, size in sizes.items() if size >= min(SIZES)) for sizes in after)
+    singles = [((axis, size),) for axis in AXES for size in SIZES]
+    pairs = [tuple((axis, PAIRED - 2 * (axes == ("batch", "time"))) for axis in axes) for axes in combinations(AXES, 2)]
+    assert high == Counter([*singles, *pairs])
     assert all(case.lengths is None or max(case.lengths) == case.time for case in found)
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_there_are_many_different_lengths(mode):
+    assert max(len(set(case.lengths or ())) for case in cliff_cases(TORCH[mode], 100)) == PAIRED - 2
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_an_odd_cliff_shows_every_rest(mode):
-    """All sizes are odd, the projection aside; one beyond a power of two a row that goes wrong is no padding."""
-    odd = [case for case in cliff_cases(TORCH[mode], 100)[3:] if is_odd(case)]
-    assert len(odd) == 4 * sum(size % 2 for size in SIZES)
+    """All sizes are odd, the projection aside; on one axis beyond a power of two a row that goes wrong is no padding."""
+    odd = [case for case in cliff_cases(TORCH[mode], 100) if is_odd(case)]
+    assert len(odd) == 4 * sum(size % 2 for size in SIZES) + 6
     padded = [case for case in odd if case.lengths is None]
-    assert len(padded) == 4 * sum((size - 1).bit_count() == 1 for size in SIZES)
+    assert len(padded) == 4 * sum((size - 1).bit_count() == 1 for size in SIZES) + 5
     assert all(case.config.bias and case.dtype in ("float32", "float64") for case in padded)
 
 

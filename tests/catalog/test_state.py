@@ -13,6 +13,7 @@ KILLS = {
     "state.is_last_output": "final-state-at-padded-end",
     "state.used": "own-upper-layers-share-state",
     "state.fresh": "own-states-in-reused-buffer",
+    "state.one_tensor": "own-one-tensor-for-both-states",
 }
 LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
 

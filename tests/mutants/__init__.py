@@ -28,6 +28,7 @@ FILES = {
     ),
     "the backward": ("gradient", "second", "graph"),
     "around it": ("initial", "edge", "refusals", "history", "memory", "tools", "second_look", "third_look", "fourth_look"),
+    "few conditions": ("sizes", "ways_in"),
     "other things than layers": ("cells", "clipping", "clipping_more"),
 }
 for _file in chain(*FILES.values()):

@@ -194,14 +194,18 @@ def wide_input_odd_rows(new):
 
 @situation
 def tensors_alive(new):
-    """How many more there are after two calls with backward."""
-    layer, x = new(), x_of()
-    for before in (True, False):
-        loss(results(layer, x)).backward()
-        gc.collect()
-        alive = sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
-        at_first = alive if before else at_first
-    yield [alive - at_first]
+    """How many more there are after two calls with backward than after one."""
+    layer, x, alive = new(), x_of(), []
+    gc.collect()
+    gc.freeze()  # what was there before is not counted
+    try:
+        for _ in range(2):
+            loss(results(layer, x)).backward()
+            gc.collect()
+            alive.append(sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects()))
+    finally:
+        gc.unfreeze()
+    yield [alive[1] - alive[0]]
 
 
 @situation
