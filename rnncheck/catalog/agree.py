@@ -10,6 +10,7 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.case import Switch
 from rnncheck.catalog import captured, derivatives
+from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype
 from rnncheck.catalog.moves import rows
 from rnncheck.catalog.transformed import Through, as_onnx, compiled, exported, functional, scripted
 from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, on_cuda, padded
@@ -73,14 +74,12 @@ def autocast(trial: Trial) -> Observation:
     To one of the dtypes that it casts to; also of input that is in that dtype already. Of a call with other parameters, made
     before, nothing is left.
     """
-    casting = _drawn_autocast(trial)
-    low = casting.fast_dtype
+    casting = drawn_autocast(trial)
+    t, low = in_its_dtype(trial, casting), casting.fast_dtype
     rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=low)
     weights = trial.cotangents().map(lambda part: part.to(low).to(part.dtype))  # so that it is no rounding to cast them
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    x = trial.x.to(low).to(trial.x.dtype)
-    t = trial.but(x=x)
-    given = t.config.but(dropout=0.0), t.parameters, x, h_0, c_0, t.lengths
+    h_0, c_0 = (*t.given_state, None)[:2]
+    given = t.config.but(dropout=0.0), t.parameters, t.x, h_0, c_0, t.lengths
     budget = oracle.budget(*given, rounding=rounding, seed=t.case.seed)
     slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=t.case.seed)
     for parameters in ({name: p + 0.5 for name, p in t.parameters.items()}, t.parameters):
@@ -88,22 +87,13 @@ def autocast(trial: Trial) -> Observation:
         with casting:
             run = t.run_on(t.layer)
     with casting:
-        cast_already = t.read(*t.call_on(t.layer, x.to(low))).map(Tensor.detach)
+        cast_already = t.read(*t.call_on(t.layer, t.x.to(low))).map(Tensor.detach)
     found = derivatives.gradients_through(t, t.layer, partial(_under_autocast, t, casting), weights)
     return (
         both(run, budget.truth, budget.allowed)
         & both(cast_already, budget.truth, budget.allowed, f"of input in {low}: ")
         & derivatives.within_budget(slopes, found)
     )
-
-
-def _drawn_autocast(trial: Trial) -> torch.autocast:
-    """Autocast to the device's own lower dtype, or to the other one if the layer claims it."""
-    kind = trial.x.device.type
-    own = torch.get_autocast_dtype(kind)
-    other = torch.float16 if own == torch.bfloat16 else torch.bfloat16
-    claims_both = trial.subject.offers(str(other).removeprefix("torch."))
-    return torch.autocast(kind, other if claims_both and trial.draw("autocast", 0, 1) else own)
 
 
 def _under_autocast(trial: Trial, casting: torch.autocast, leaves: Mapping[str, Tensor]) -> Run:

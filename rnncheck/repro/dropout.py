@@ -55,7 +55,7 @@ x.requires_grad_()
 
 
 def loss():
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     return sum((part * torch.linspace(1, 2, part.numel()).reshape(part.shape)).sum() for part in run(layer, x, state).values())
 
 
@@ -101,7 +101,8 @@ def dropout(subject: Subject, prop: Property, case: Any) -> str | None:
             return "\n".join([*stage(Trial(subject, case), equations=False), _SEED])
     if prop.id == "mode.dropout_gradient":
         with seeded(case.seed, case.device):
-            return "\n".join([*stage(in_double(Trial(subject, case).but(training=True)), equations=False), _GRADIENT])
+            last = _GRADIENT.replace("SEED", str(case.seed + 1))
+            return "\n".join([*stage(in_double(Trial(subject, case).but(training=True)), equations=False), last])
     if prop.id == "mode.dropout_between_layers":
         return _first_layer(subject, case) or _counted(subject, prop, case)
     return None

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.case import Case
+from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype
 from rnncheck.catalog.differences import in_double
 from rnncheck.property import Property
 from rnncheck.repro.literal import literal
@@ -137,18 +138,19 @@ assert abs(forward - expected) <= limit, f"<jvp(v), w> = {forward}, but should b
 """
 _AUTOCAST = """# under autocast, as mixed precision training does it; the allowed errors are those of its rounding
 leaves = leaves_of(own)
-with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+with torch.no_grad(), torch.autocast("cpu", LOW):
     for p in own.values():  # of a first call with other parameters nothing may be left
         p.add_(0.5)
     run(layer, x, state)
     for name, p in own.items():
         p.copy_(parameters[name])
-with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+with torch.no_grad(), torch.autocast("cpu", LOW):
     without = {name: part.float() for name, part in run(layer, x, state).items()}
-with torch.autocast("cpu", torch.bfloat16):
+    low = {name: part.float() for name, part in run(layer, x.to(LOW), state).items()}
+with torch.autocast("cpu", LOW):
     results = {name: part.float() for name, part in actual(leaves).items()}
 for name, should in truth(exact_leaves()).items():
-    for told, found in (("", results), (" without gradients", without)):
+    for told, found in (("", results), (" without gradients", without), (" of input in LOW", low)):
         off = (found[name].double() - should).abs()
         assert (off <= torch.as_tensor(allowed[name])).all(), f"{name}{told} is off by {off.max():.3g}, allowed {allowed[name]}"
 compare(gradients(loss_of(results), leaves), true_gradients())
@@ -201,7 +203,7 @@ AS_ASKED: Mapping[str, tuple[str, Prepare]] = {
     "gradient.second": (_PENALTY, in_double),
     "gradient.second_refused": (_REFUSED_OR_RIGHT, in_double),
     "gradient.forward_mode": (_FORWARD_MODE, _as_it_is),
-    "agree.autocast": (_AUTOCAST, _as_it_is),
+    "agree.autocast": (_AUTOCAST, lambda trial: in_its_dtype(trial, drawn_autocast(trial))),
     "agree.compiled": (_COMPILED + _RESULTS_TOO, _as_it_is),
     "agree.functional": (_FUNCTIONAL + _RESULTS_TOO, _elsewhere),
 }
@@ -217,26 +219,26 @@ def gradients_asked(subject: Subject, prop: Property, case: Any) -> str | None:
         trial = prepare(Trial(subject, case))
         if trial.case.dropout_active:
             return None
-        low = torch.bfloat16 if prop.id == "agree.autocast" else None
-        weights = _cotangents(trial, rounded=low is not None)
+        low = drawn_autocast(trial).fast_dtype if prop.id == "agree.autocast" else None
+        weights = _cotangents(trial, low or trial.x.dtype)
         allowed = limits(_allowed(trial, weights, low))
     cotangents = ", ".join(f"{name!r}: {literal(part)}" for name, part in weights.parts())
     return "\n".join([
         *stage(trial),
         f"cotangents = {{{cotangents}}}",
         f"allowed = {literal(allowed)}  # what rounding may do",
-        _FUNCTIONS + last,
+        _FUNCTIONS + last.replace("LOW", str(low)),
     ])  # fmt: skip
 
 
-def _cotangents(trial: Trial, *, rounded: bool) -> Run:
-    """The trial's own, without needing its run: that may be what fails."""
+def _cotangents(trial: Trial, low: torch.dtype) -> Run:
+    """The trial's own, without needing its run (that may be what fails), rounded to a dtype."""
     sizes = {"h_n": trial.config.state_size, "c_n": trial.config.hidden_size}
     shapes = {"output": (trial.time, trial.batch, trial.config.output_size)}
     states = zip(("h_n", "c_n"), trial.given_state, strict=False)
     shapes |= {name: (len(part), trial.batch, sizes[name]) for name, part in states}
     drawn = {name: trial.like(trial.x.new_empty(shape), f"cotangent of {name}") for name, shape in shapes.items()}
-    return Run(**{name: part.bfloat16().to(part.dtype) if rounded else part for name, part in drawn.items()})
+    return Run(**{name: part.to(low).to(part.dtype) for name, part in drawn.items()})
 
 
 def _allowed(trial: Trial, weights: Run, autocast: torch.dtype | None) -> dict[str, Tensor]:

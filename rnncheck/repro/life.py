@@ -49,7 +49,7 @@ def use(layer, x, state):
 
 def unchanged(layer, before, told):
     for name, p in values(layer).items():
-        assert torch.equal(p, before[name]), f"{{name}} has changed: {{told}}"
+        assert p.dtype == before[name].dtype and torch.equal(p, before[name]), f"{{name}} has changed: {{told}}"
 
 
 layer.eval()

@@ -86,7 +86,7 @@ class Walk:
     def down(self, depths: Sequence[int]) -> Iterator[Case]:
         """A stack of each depth."""
         for depth in depths:
-            case = self.next(False, _is_stacked)
+            case = self.next(False, _is_stacked, _has_state)
             if case is not None and _is_stacked(case):
                 yield case.but(num_layers=depth)
 
@@ -122,6 +122,10 @@ def _is_one_layer(case: Case) -> bool:
 
 def _is_stacked(case: Case) -> bool:
     return case.config.num_layers > 1
+
+
+def _has_state(case: Case) -> bool:
+    return case.hx == "random"
 
 
 def _of_many_lengths(case: Case) -> Case:

@@ -1,0 +1,19 @@
+"""Which of autocast's two dtypes a case is run in, and on what input."""
+
+import torch
+
+from rnncheck.trial import Trial
+
+
+def drawn_autocast(trial: Trial) -> torch.autocast:
+    """Autocast to the device's own lower dtype, or to the other one if the layer claims it."""
+    kind = trial.x.device.type
+    own = torch.get_autocast_dtype(kind)
+    other = torch.float16 if own == torch.bfloat16 else torch.bfloat16
+    claims_both = trial.subject.offers(str(other).removeprefix("torch."))
+    return torch.autocast(kind, other if claims_both and trial.draw("autocast", 0, 1) else own)
+
+
+def in_its_dtype(trial: Trial, casting: torch.autocast) -> Trial:
+    """The trial on input that this autocast need not round."""
+    return trial.but(x=trial.x.to(casting.fast_dtype).to(trial.x.dtype))
