@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import tests.mutants.situations_few
+import tests.mutants.situations_graph
 import tests.mutants.situations_life
 import tests.mutants.situations_more  # noqa: F401
 from rnncheck.flags import preserved
@@ -21,7 +22,10 @@ from tests.mutants.situations import LAYOUTS, SITUATIONS, builder
 from tests.mutants.situations_small import cell_situations, clip_situations
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 3e-2}
-INEXACT = ("dtypes", "transforms", "compiled", "stacked_and_compiled", "autocast_to_half", "autocast_of_low_input")
+INEXACT = (
+    "a_weight_changed_before_backward",  # which a checkpoint does not see
+    "dtypes", "transforms", "compiled", "stacked_and_compiled", "autocast_to_half", "autocast_of_low_input",
+)  # fmt: skip
 EXACT = [name for name in SITUATIONS if name not in INEXACT]
 """All but those where torch rounds otherwise or has no rule, and the slowest."""
 

@@ -19,6 +19,7 @@ FAMILIES = (
     "lengths",
     "weights",
     "gradient",
+    "graph",
     "agree",
     "mode",
     "life",

@@ -1,5 +1,7 @@
 """Data on which everything has an effect: positive and moderate, so that nothing cancels, saturates or vanishes."""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from rnncheck.case import DTYPES
@@ -48,4 +50,10 @@ def positive(trial: Trial, tensor: Tensor, name: str) -> Tensor:
 
 def lively_parameters(trial: Trial) -> dict[str, Tensor]:
     """Positive weights whose rows sum to at most 1/2, and biases of that size."""
-    return {name: positive(trial, p, name) / (2 * p.shape[-1] ** (p.dim() - 1)) for name, p in trial.parameters.items()}
+    return as_lively(trial, trial.parameters)
+
+
+def as_lively(trial: Trial, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Such values for these parameters, whole numbers aside."""
+    columns = {name: p[0].numel() if p.dim() > 1 else 1 for name, p in parameters.items() if p.is_floating_point()}
+    return {name: positive(trial, parameters[name], name) / (2 * n) for name, n in columns.items()}

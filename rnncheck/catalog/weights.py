@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from rnncheck.case import Case
 from rnncheck.catalog.chance import uniform
-from rnncheck.catalog.lively import in_many_digits, is_lively, lively, lively_parameters, positive
+from rnncheck.catalog.lively import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
 from rnncheck.catalog.written import WAYS
@@ -200,7 +200,7 @@ FLAGS: Mapping[str, dict[str, Any]] = {
          needs=("hx_none", "batched"))  # fmt: skip
 def flags(trial: Trial) -> Observation:
     """Every constructor flag that is accepted changes what the same input gives."""
-    return every(_matters(trial, flag, values) for flag, values in FLAGS.items() if is_lively(trial))
+    return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
 
 
 def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:
@@ -222,9 +222,19 @@ def _raw(trial: Trial, case: Case) -> Tensor:
     """The output for this configuration in its own layout, for the same input tensor whatever the layout."""
     x = positive(trial, trial.x.new_empty(4, 4, case.config.input_size), "input of all flags")
     layer = (base := Trial(trial.subject, case)).but(parameters=lively_parameters(base)).build()
+    if not trial.subject.offers("load"):
+        _enliven(trial, layer)
     with seeded(case.seed, case.device), subject_at_work("calling", str(case.config)), torch.no_grad():
         output, _ = layer(x, None)
     return torch.as_tensor(output)
+
+
+def _enliven(trial: Trial, layer: Layer) -> None:
+    """Parameters whose meaning is not known are written over where they are: one that begins at 0 shows no effect."""
+    parameters = layer.parameters()
+    with torch.no_grad():
+        for name, value in as_lively(trial, parameters).items():
+            parameters[name].copy_(value)
 
 
 @weights("init", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",

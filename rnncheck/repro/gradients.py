@@ -11,6 +11,7 @@ from rnncheck.case import Case
 from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype
 from rnncheck.catalog.differences import in_double
 from rnncheck.property import Property
+from rnncheck.repro.graphs import OPEN
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import limits, stage
 from rnncheck.run import Run
@@ -206,6 +207,7 @@ AS_ASKED: Mapping[str, tuple[str, Prepare]] = {
     "agree.autocast": (_AUTOCAST, lambda trial: in_its_dtype(trial, drawn_autocast(trial))),
     "agree.compiled": (_COMPILED + _RESULTS_TOO, _as_it_is),
     "agree.functional": (_FUNCTIONAL + _RESULTS_TOO, _elsewhere),
+    **{id: (last, _as_it_is) for id, last in OPEN.items()},
 }
 """How each property asks for gradients, as the last lines of a script, and on which data."""
 

@@ -26,7 +26,7 @@ FILES = {
         "numeric",
         "caller",
     ),
-    "the backward": ("gradient", "second", "graph"),
+    "the backward": ("gradient", "second", "graph", "open_graphs"),
     "around it": ("initial", "edge", "refusals", "history", "memory", "tools", "second_look", "third_look", "fourth_look"),
     "few conditions": ("sizes", "ways_in"),
     "other things than layers": ("cells", "clipping", "clipping_more"),
