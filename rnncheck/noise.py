@@ -106,6 +106,7 @@ def _moved(trial: "Trial", copy: int) -> "tuple[Trial, Layer]":
     layer = trial.build()
     with torch.no_grad():
         for name, live in layer.parameters().items():
-            live.copy_(move(live, name))
+            if live.is_floating_point():
+                live.copy_(move(live, name))
     state = trial.state and tuple(move(part, f"state {i}") for i, part in enumerate(trial.state))
     return trial.but(x=move(trial.x, "input"), state=state), layer

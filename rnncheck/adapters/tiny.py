@@ -124,6 +124,9 @@ def packed(g: Ground) -> None:
 
 def training(g: Ground) -> None:
     """A module with parameters is meant to be trained; of anything else, the output must depend on the input."""
+    names, anew = (layer.parameters().keys() for layer in (g.layer, _trial(g.subject, g.case).build()))
+    if names != anew:
+        raise NotOffered(f"parameters have other names in each layer built: {sorted(names - anew)}, then {sorted(anew - names)}")
     if any(p.requires_grad for p in g.layer.parameters().values()):
         return
     f, x = g.function()

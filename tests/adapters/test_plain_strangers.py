@@ -1,5 +1,7 @@
 """Correct layers as people write them, which once ended a whole run."""
 
+from itertools import count
+
 import pytest
 import torch
 from torch import nn
@@ -105,4 +107,46 @@ class DrawnBefore(nn.Module):
 ])  # fmt: skip
 def test_they_are_not_red(target, property):
     report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
+    assert report.checked and report.failures == []
+
+
+class Frozen(ScalarLeak):
+    """One of its parameters is not trained."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.leak.requires_grad_(False)
+
+
+class Counts(ScalarLeak):
+    """One of its parameters is a whole number, by which the leak is divided."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.steps = nn.Parameter(torch.tensor(3), requires_grad=False)
+
+    def forward(self, x, hx=None):
+        output, h = super().forward(x, hx)
+        return output / self.steps, h
+
+
+class Numbered(ScalarLeak):
+    """Names a parameter by how many were built before."""
+
+    built = count()
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.register_parameter(f"gain_{next(self.built)}", nn.Parameter(torch.ones(hidden_size)))
+
+    def forward(self, x, hx=None):
+        gain = next(p for name, p in self.named_parameters() if name.startswith("gain"))
+        output, h = super().forward(x, hx)
+        return gain * output, h
+
+
+@pytest.mark.parametrize("target", [Frozen, Counts, Numbered])
+def test_their_gradients_are_judged(target):
+    chosen = "gradient.accumulates,gradient.any_requires_grad,gradient.loss_scale,state.fresh"
+    report = rnncheck.verify(target, properties=chosen, max_examples=12, engine="inline")
     assert report.checked and report.failures == []
