@@ -102,8 +102,22 @@ class DrawnBefore(nn.Module):
         return x, torch.cat(finals)
 
 
+class Single(ScalarLeak):
+    """Computes in float32 whatever comes."""
+
+    def forward(self, x, hx=None):
+        weight, bias, leak = (p.float() for p in (self.w.weight, self.w.bias, self.leak))
+        h = x.new_zeros(x.shape[1], self.hidden_size).float() if hx is None else hx[0].float()
+        outputs = []
+        for x_t in x.float():
+            h = leak * torch.tanh(nn.functional.linear(x_t, weight, bias)) + (1 - leak) * h
+            outputs.append(h)
+        return torch.stack(outputs).to(x.dtype), h[None].to(x.dtype)
+
+
 @pytest.mark.parametrize("target, property", [
     (OwnOutput, "state.is_last_output"), (Wrapped, "life.machine"), (Named, "shape.output"), (DrawnBefore, "mode.dropout_gradient"),
+    (Single, "gradient.numerical"),
 ])  # fmt: skip
 def test_they_are_not_red(target, property):
     report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
@@ -150,3 +164,9 @@ def test_their_gradients_are_judged(target):
     chosen = "gradient.accumulates,gradient.any_requires_grad,gradient.loss_scale,state.fresh"
     report = rnncheck.verify(target, properties=chosen, max_examples=12, engine="inline")
     assert report.checked and report.failures == []
+
+
+@pytest.mark.parametrize("target, offered", [(Single, False), (ScalarLeak, True)])
+def test_float64_is_claimed_by_what_computes_in_it(target, offered):
+    report = rnncheck.verify(target, properties="shape.output", max_examples=2, engine="inline")
+    assert report.subjects[0].claims["float64"].offered == offered
