@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
+from rnncheck.alike import FirstNumbers, begin_alike
 from rnncheck.allowed import Unmeasurable, budget_of, gradient_budget_of, rounding_of, truth_of
 from rnncheck.at_work import NotReached, SubjectError, seeded, subject_at_work
 from rnncheck.case import Case
@@ -55,6 +56,7 @@ class Trial:
         self._follow_up = False
         self._first = case.config  # what the case is, whatever a follow-up makes of it
         self._shared: Trial = self  # whose run and budget we use
+        self._first_numbers: FirstNumbers = {}  # of the layers of this case, whichever property builds them
 
     # what goes in ----------------------------------------------------------------------------------------------------
 
@@ -127,7 +129,7 @@ class Trial:
         if new.state is None or self.case.hx == "none":
             fields.setdefault("hx", "none" if new.state is None else "random")
         other = type(self)(self.subject, self.case.but(**fields), new)
-        other._follow_up, other._first = True, self._first
+        other._follow_up, other._first, other._first_numbers = True, self._first, self._first_numbers
         same_layer = other.config == self.config and new.parameters is self.tensors.parameters
         if same_layer and other.case.training == self.case.training and other.case.dtype == self.case.dtype:
             other._owner = self._owner
@@ -136,7 +138,7 @@ class Trial:
     def fork(self) -> "Trial":
         """The same trial for another property: shares the run and the budget, not the layer."""
         other = type(self)(self.subject, self.case, self.tensors)
-        other._shared = self._shared
+        other._shared, other._first_numbers = self._shared, self._first_numbers
         return other
 
     # running ---------------------------------------------------------------------------------------------------------
@@ -151,7 +153,10 @@ class Trial:
         self._stay_within_claims()
         with seeded(self.case.seed, self.case.device), subject_at_work("building", self._otherwise):
             layer: Layer = self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
-            layer.load(self.parameters if self.subject.offers("load") else {})
+            if self.subject.offers("load"):
+                layer.load(self.parameters)
+            else:
+                begin_alike(layer.parameters(), self._first_numbers)
             layer.train(self.case.training)
         return layer
 

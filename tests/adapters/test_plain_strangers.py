@@ -115,9 +115,19 @@ class Single(ScalarLeak):
         return torch.stack(outputs).to(x.dtype), h[None].to(x.dtype)
 
 
+class Drawn(ScalarLeak):
+    """Its first parameters come from a generator of its own, which no seed of torch's sets."""
+
+    generator = torch.Generator()
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        nn.init.normal_(self.w.weight, generator=self.generator)
+
+
 @pytest.mark.parametrize("target, property", [
     (OwnOutput, "state.is_last_output"), (Wrapped, "life.machine"), (Named, "shape.output"), (DrawnBefore, "mode.dropout_gradient"),
-    (Single, "gradient.numerical"),
+    (Single, "gradient.numerical"), (Drawn, "state.fresh"), (Drawn, "mode.repeatable"),
 ])  # fmt: skip
 def test_they_are_not_red(target, property):
     report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
