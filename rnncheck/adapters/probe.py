@@ -85,10 +85,22 @@ def _find_ground(subject: Subject) -> Ground:
                 except (SubjectError, Malformed) as error:
                     reasons.append(error)
                     continue
-                if len(found.state) == 1 + config.has_cell:
+                misread = _misread_state(found)
+                if misread is None:
                     return _of_its_mode(_seen_flat(found))
-                reasons.append(Malformed(f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"))
+                reasons.append(Malformed(misread))
     raise NotRecurrent(_why(reasons))
+
+
+def _misread_state(found: Ground) -> str | None:
+    """What is wrong with the state that came back; None where it is one tensor, or two in an LSTM's place."""
+    nested = [type(part).__name__ for part in found.state if isinstance(part, tuple | list | dict)]
+    if nested:
+        shapes = "one tensor (layers * directions, batch, hidden_size), or a tuple of two"
+        return f"the state that came back has a {nested[0]} inside, but should be {shapes}"
+    if len(found.state) != 1 + found.case.config.has_cell:
+        return f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"
+    return None
 
 
 FLAT = Claim(False, "probed", "one layer's states are (batch, size)")

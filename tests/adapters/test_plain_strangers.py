@@ -125,9 +125,39 @@ class Drawn(ScalarLeak):
         nn.init.normal_(self.w.weight, generator=self.generator)
 
 
+class ZeroBias(nn.Module):
+    """Two states, and biases that begin at 0."""
+
+    rnncheck_mode = "other"
+
+    def __init__(self, input_size, hidden_size, bias=True):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.w = nn.Linear(input_size, hidden_size, bias)
+        if bias:
+            nn.init.zeros_(self.w.bias)
+
+    def forward(self, x, hx=None):
+        h, c = (x.new_zeros(2, x.shape[1], self.hidden_size)) if hx is None else (hx[0][0], hx[1][0])
+        outputs = []
+        for x_t in x:
+            c = (torch.tanh(self.w(x_t)) + c) / 2
+            h = torch.tanh(c + h / 4)
+            outputs.append(h)
+        return torch.stack(outputs), (h[None], c[None])
+
+
+class BiasIgnored(ZeroBias):
+    """Has biases whatever it is told."""
+
+    def __init__(self, input_size, hidden_size, bias=True):
+        super().__init__(input_size, hidden_size)
+
+
 @pytest.mark.parametrize("target, property", [
     (OwnOutput, "state.is_last_output"), (Wrapped, "life.machine"), (Named, "shape.output"), (DrawnBefore, "mode.dropout_gradient"),
     (Single, "gradient.numerical"), (Drawn, "state.fresh"), (Drawn, "mode.repeatable"),
+    (ZeroBias, "weights.flags"),
 ])  # fmt: skip
 def test_they_are_not_red(target, property):
     report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
@@ -180,3 +210,29 @@ def test_their_gradients_are_judged(target):
 def test_float64_is_claimed_by_what_computes_in_it(target, offered):
     report = rnncheck.verify(target, properties="shape.output", max_examples=2, engine="inline")
     assert report.subjects[0].claims["float64"].offered == offered
+
+
+def test_a_bias_that_is_ignored_is_red_though_it_begins_at_0():
+    report = rnncheck.verify(BiasIgnored, properties="weights.flags", max_examples=6, engine="inline")
+    assert [verdict.property for _, verdict in report.failures] == ["weights.flags"]
+
+
+class Nested(nn.Module):
+    """Two layers, whose states are pairs, one in the other."""
+
+    rnncheck_mode = "other"
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.layers = nn.ModuleList([ZeroBias(input_size, hidden_size), ZeroBias(hidden_size, hidden_size)])
+
+    def forward(self, x, hx=(None, None)):
+        x, first = self.layers[0](x, hx[0])
+        x, second = self.layers[1](x, hx[1])
+        return x, [first, second]
+
+
+def test_nested_states_are_refused_in_one_line():
+    expected = "has a tuple inside, but should be one tensor .*; wrap it in a module that returns just that"
+    with pytest.raises(rnncheck.UsageError, match=expected):
+        rnncheck.verify(Nested, engine="inline")
