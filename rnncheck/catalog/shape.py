@@ -119,8 +119,11 @@ def loaded_both_ways(trial: Trial) -> Observation:
 
 
 def production(trial: Trial) -> Trial:
-    """The same case on the meta device with a batch of thousands; the layer as wide, unless it is an instance."""
-    config, time, batch = trial.config, trial.draw("time", 2, 8), trial.draw("batch", 2048, 4096)
+    """The same case on the meta device with a batch of thousands; the layer as wide, unless it is an instance.
+
+    Few steps: on meta an operation costs as much whatever its size, and a layer may be a loop over the steps.
+    """
+    config, time, batch = trial.config, trial.draw("time", 2, 3), trial.draw("batch", 2048, 4096)
     hidden = 2 ** trial.draw("log2 of hidden_size", 12, 14)
     wide = config.but(input_size=hidden // 2, hidden_size=hidden, proj_size=hidden // 4 if config.proj_size else 0)
     config = trial.subject.fixed or wide
