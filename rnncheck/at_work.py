@@ -1,5 +1,6 @@
 """The subject's own code at work: what it raises is its own, and the random state it draws from is the case's."""
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,13 +10,17 @@ import torch
 
 from rnncheck.subject import Malformed, NotClaimed
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What some exporters and compilers put into their messages, for a terminal."""
+
 
 class SubjectError(Exception):
     """The subject raised; the cause is its own exception. ``doing`` is building, calling and so on, ``what`` a layer that is
     not the case's own."""
 
     def __init__(self, doing: str, cause: BaseException, what: str = "") -> None:
-        super().__init__(f"{type(cause).__name__} while {f'{doing} {what}'.strip()}: {cause}")
+        told = COLOURS.sub("", str(cause))
+        super().__init__(f"{type(cause).__name__} while {f'{doing} {what}'.strip()}: {told}")
         self.doing = doing
         self.cause = cause
 

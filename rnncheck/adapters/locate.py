@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rnncheck.at_work import COLOURS
 from rnncheck.errors import UsageError
 
 FORMS = "package.module:attr, path/to/file.py:attr, or dotted (torch.nn.LSTM)"
@@ -194,8 +195,8 @@ def _hint(error: Exception) -> str:
 
 
 def one_line(error: object, limit: int = 300) -> str:
-    """An exception's message on one line, cut where it gets long."""
-    text = " ".join(str(error).split())
+    """An exception's message on one line, without colours, cut where it gets long."""
+    text = " ".join(COLOURS.sub("", str(error)).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

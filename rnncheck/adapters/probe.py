@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rnncheck.adapters.clip_functions import probed
 from rnncheck.adapters.construction import constructor_claims, layout_claims, refusal, variations
 from rnncheck.adapters.constructor import Constructor
+from rnncheck.adapters.instances import Instance
 from rnncheck.adapters.loading import load_claims
 from rnncheck.adapters.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.names import own_parameters
@@ -89,7 +90,7 @@ def _find_ground(subject: Subject) -> Ground:
                 if misread is None:
                     return _of_its_mode(_seen_flat(found))
                 reasons.append(Malformed(misread))
-    raise NotRecurrent(_why(reasons))
+    raise NotRecurrent(_why(reasons, "cell(x, (h, c)) or cell(x, h)" if _is_cell(subject) else "layer(x, hx)"))
 
 
 def _misread_state(found: Ground) -> str | None:
@@ -134,7 +135,12 @@ def _configs(subject: Subject) -> Iterator[Config]:
                 yield Config(mode, input_size, hidden_size, batch_first=batch_first)
 
 
-def _why(reasons: list[BaseException]) -> str:
+def _is_cell(subject: Subject) -> bool:
+    """Whether each call of it is one step."""
+    return isinstance(subject.build, Constructor | Instance) and subject.build.is_cell
+
+
+def _why(reasons: list[BaseException], call: str) -> str:
     malformed = next((root(reason) for reason in reasons if isinstance(root(reason), Malformed)), None)
     if malformed is not None:
         return f"no recurrent layer as torch's are: {said(malformed)}; wrap it in a module that returns just that"
@@ -142,7 +148,8 @@ def _why(reasons: list[BaseException]) -> str:
     if isinstance(first, SubjectError) and first.doing == "building":
         why = said(root(first))
         return f"its constructor refuses every configuration: {why}; name a factory (input_size, hidden_size) -> layer"
-    return f"it cannot be called as a recurrent layer: {said(root(first))}"
+    why = f"it cannot be called as a recurrent layer: {said(root(first))}"
+    return f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one"
 
 
 def _of_its_mode(found: Ground) -> Ground:

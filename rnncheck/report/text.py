@@ -1,12 +1,11 @@
 """The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
 
-import re
-
+from rnncheck.at_work import COLOURS
 from rnncheck.verdict import Verdict
 
 HEADLINES = {
     "fails": "does not hold for",
-    "errored": "cannot be judged: an exception from",
+    "errored": "cannot be judged, for what was raised, on",
     "crashed": "crashed",
     "hung": "hung",
     "not_reached": "was not reached on",
@@ -15,9 +14,6 @@ HEADLINES = {
 
 MOST_LINES = 4
 """Of what differs, so many lines are told; the JSON report has them all."""
-
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-
 
 def clean(text: str) -> str:
     """Without colours and control characters: what a subject says must not steer a terminal, a page or an XML reader."""

@@ -236,3 +236,35 @@ def test_nested_states_are_refused_in_one_line():
     expected = "has a tuple inside, but should be one tensor .*; wrap it in a module that returns just that"
     with pytest.raises(rnncheck.UsageError, match=expected):
         rnncheck.verify(Nested, engine="inline")
+
+
+class ApartCell(nn.Module):
+    """A cell that takes its two states as two arguments."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.LSTMCell(input_size, hidden_size)
+
+    def forward(self, x, h, c):
+        return self.cell(x, (h, c))
+
+
+def test_it_is_told_how_a_cell_is_called():
+    with pytest.raises(rnncheck.UsageError, match=r"it is called as cell\(x, \(h, c\)\) or cell\(x, h\): wrap"):
+        rnncheck.verify(ApartCell, engine="inline")
+
+
+class Colourful(ScalarLeak):
+    """Raises in colours, as exporters do."""
+
+    def forward(self, x, hx=None):
+        if x.dtype == torch.float64 or hx is not None:
+            raise RuntimeError("\x1b[31mno\x1b[0m")
+        return super().forward(x, hx)
+
+
+def test_colours_do_not_reach_a_report():
+    report = rnncheck.verify(Colourful, properties="shape.output", max_examples=6, engine="inline")
+    (failure,) = [verdict for _, verdict in report.failures]
+    assert failure.reason.startswith("RuntimeError while calling: no")
+    assert report.subjects[0].claims["float64"].why == "RuntimeError: no"
