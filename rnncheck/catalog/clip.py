@@ -39,7 +39,7 @@ clip = Family("clip")
 PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"
 BLUE = "Blue 1978, A portable Fortran program to find the Euclidean norm of a vector"
 DOCS = "torch.nn.utils.clip_grad_norm_, documentation"
-MANY, LARGE = 70, 65_537
+MANY, LARGE = 330, 65_537
 """Gradients, and elements of one, beyond which a kernel begins anew."""
 
 
@@ -97,16 +97,17 @@ def norms(trial: ClipTrial) -> Observation:
 
 
 @clip("threshold", formula="max_norm = 0.999 |g|: 0.999 g; max_norm = 1.001 |g|: g", source=PASCANU, kind="differential",
-      applies=ordinary & some, cost=2)  # fmt: skip
+      applies=ordinary & some, cost=3)  # fmt: skip
 def threshold(trial: ClipTrial) -> Observation:
-    """Just above the bound gradients are clipped, and just below they are left alone."""
-    norm = truth_of(trial).norm
+    """Just above the bound gradients are clipped, and just below they are left alone; the bound may be a whole number."""
+    norm, largest = truth_of(trial).norm, max(float(g.abs().max()) for g in trial.present if g.numel()) or 1.0
     around = {f"max_norm {k} of the norm: ": trial.but(max_norm=k * norm) for k in (0.999, 1.001)}
+    around["max_norm 2, an int: "] = trial.but(gradients=times(trial, largest, 8.0), max_norm=2)
     return every(scaled(t.run, truth_of(t), what) for what, t in around.items())
 
 
-@clip("many", formula="clip([0, ..., 0, 0 ++ g]) = clip(g), 70 gradients of 65,537 elements", kind="metamorphic",
-      source="fused kernels: 64 tensors, 65,536 elements at a time", applies=ordinary & some, cost=20)  # fmt: skip
+@clip("many", formula="clip([0, ..., 0, 0 ++ g]) = clip(g), 330 gradients, of 65,537 elements", kind="metamorphic",
+      source="fused kernels: 64 tensors, 320 blocks, 65,536 elements at a time", applies=ordinary & some, cost=20)  # fmt: skip
 def many(trial: ClipTrial) -> Observation:
     """At the end of many gradients, and of large ones, nothing is left out."""
     zeros = [torch.zeros_like(g) for g in trial.present]

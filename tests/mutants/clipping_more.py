@@ -231,3 +231,23 @@ def is_recorded(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, f
     for g in grads if any(asked) else ():
         g.mul_(one)
     return norm
+
+
+@plant_clip("own-clip-first-320", "clip.many", "more than 320 gradients")
+def takes_the_first_320(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """One launch of the kernel sums the first 320 gradients; there is no second one."""
+
+    def one_launch(grads, p):
+        return total_norm(grads[:320], p)
+
+    return clip_with(as_list(parameters), max_norm, norm_type, error_if_nonfinite, one_launch)
+
+
+@plant_clip("own-clip-divides-whole-numbers", "clip.threshold", "max_norm an int")
+def divides_whole_numbers(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The factor is made in the type of max_norm, and is 0 if that is an int."""
+    parameters = as_list(parameters)
+    norm = clip_with(parameters, max_norm, norm_type, error_if_nonfinite)
+    if isinstance(max_norm, int) and 0 < max_norm < float(norm) < math.inf:
+        scale(gradients(parameters), 0)
+    return norm

@@ -41,6 +41,7 @@ GRADIENTS = {
     "none": [None, [3.0, 4.0]],
     "empty": [[], [3.0, 4.0]],
     "all_none": [None],
+    "crowd": [[1.0]] * 330,
 }
 CALLS = [
     *((name, {"max_norm": 1.0}) for name in GRADIENTS),
@@ -50,6 +51,7 @@ CALLS = [
     *(("three", {"max_norm": bound}) for bound in (-1.0, math.nan, 0.0, 4.0)),
     *(("three", {"max_norm": 1.0, "foreach": foreach}) for foreach in (True, False)),
     ("tiny", {"max_norm": 1e-30}),
+    ("three", {"max_norm": 2}),
 ]
 
 
