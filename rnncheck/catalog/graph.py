@@ -62,36 +62,45 @@ def _data(given: Any) -> Tensor:
 
 
 @graph("memory", formula="backward(w) is that of contiguous w, and w ≡ before", source="Tensor.contiguous; a loss of y.T, y.sum()",
-       kind="derivative", needs=TRAINING, applies=some, cost=12)  # fmt: skip
+       kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def memory(trial: Trial) -> Observation:
     """Gradients that arrive transposed, strided, expanded or with an offset mean what they mean, and are left as they are."""
     weights, layer = trial.cotangents(), trial.layer
-    ones = weights.map(torch.ones_like)
+    right = trial.gradients(weights)
 
-    def through(name: Layout, weights: Run) -> Observation:
+    def through(name: Layout) -> Observation:
         call = Call(trial, layer)
         plain = call.incoming(weights)
-        given = [g.new_ones(()).expand(g.shape) if name == "expanded" else lay_out(g, name) for g in plain]
+        given = [lay_out(g, name) for g in plain]
         found = call.backward(given)
         pairs = enumerate(zip(given, plain, strict=True))
         kept = every(identical(f"incoming gradient {i}, {name}", g, was) for i, (g, was) in pairs)
-        return kept & agree(trial, found, trial.gradients(weights), weights, why=f"incoming gradients {name}: ")
+        return kept & agree(trial, found, right, why=f"incoming gradients {name}: ")
 
-    in_full = every(through(name, weights) for name in get_args(Layout) if name != "expanded")
-    return in_full & (through("expanded", ones) if trial.lengths is None else Observation())
+    in_full = every(through(name) for name in get_args(Layout) if name != "expanded")
+    return in_full & (of_the_sum(trial, layer) if trial.lengths is None else Observation())
+
+
+def of_the_sum(trial: Trial, layer: Layer) -> Observation:
+    """The loss is the sum of all results: each gradient arrives as one number, expanded."""
+    ones = trial.run.map(torch.ones_like)
+    call = Call(trial, layer)
+    found = call.backward([g.new_ones(()).expand(g.shape) for g in call.incoming(ones)])
+    return agree(trial, found, trial.gradients(ones), ones, why="incoming gradients expanded: ")
 
 
 @graph("several", formula="y = f(x), y' = f(x'): d y, d y' each as if alone, in either order",
-       source="torch.autograd.Function: ctx", kind="derivative", needs=TRAINING, applies=some, cost=12)  # fmt: skip
+       source="torch.autograd.Function: ctx", kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def several(trial: Trial) -> Observation:
     """Two calls may be open at once: each has the gradients that it has alone, whichever is differentiated first."""
     layer, other = trial.layer, trial.but(x=trial.like(trial.x, "another input"))
-    alone = {t: t.gradients(t.cotangents(), trial.build()) for t in (trial, other)}
+    weights = {t: t.cotangents() for t in (trial, other)}
+    alone = {t: t.gradients(weights[t], trial.build()) for t in (trial, other)}
 
     def first(order: tuple[Trial, Trial], what: str) -> Observation:
         open_calls = {t: Call(t, layer) for t in (trial, other)}
-        found = {t: open_calls[t].backward(open_calls[t].incoming(t.cotangents())) for t in order}
-        return every(agree(t, found[t], alone[t], t.cotangents(), why=f"{what} differentiated first: ") for t in order)
+        found = {t: open_calls[t].backward(open_calls[t].incoming(weights[t])) for t in order}
+        return every(agree(t, found[t], alone[t], why=f"{what} differentiated first: ") for t in order)
 
     return first((trial, other), "the earlier call") & first((other, trial), "the later call")
 
@@ -128,7 +137,7 @@ def computes_again(trial: Trial, layer: Layer) -> bool:
 
 
 @graph("changed", formula="y = f(x); v += 1: backward raises, or gives d f(x)",
-       source="torch.autograd: in-place correctness checks", kind="derivative", needs=TRAINING, applies=some, cost=12)  # fmt: skip
+       source="torch.autograd: in-place correctness checks", kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def changed(trial: Trial) -> Observation:
     """After a call, something it used is written into: backward is refused, or is what it would have been."""
     weights = trial.cotangents()
@@ -146,7 +155,7 @@ def changed(trial: Trial) -> Observation:
             found = call.backward(incoming)
         except SubjectError:  # it is refused, as autograd does it
             return Observation()
-        return agree(trial, found, right, weights, why=f"{what} changed between call and backward: ")
+        return agree(trial, found, right, why=f"{what} changed between call and backward: ")
 
     return every(after(what) for what in CHANGED)
 
@@ -162,4 +171,4 @@ def unfrozen(trial: Trial) -> Observation:
     trial.call_on(layer)
     for parameter in free:
         parameter.requires_grad_(True)
-    return agree(trial, trial.gradients(weights, layer), trial.gradients(weights), weights)
+    return agree(trial, trial.gradients(weights, layer), trial.gradients(weights))
