@@ -10,7 +10,7 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.case import Switch
 from rnncheck.catalog import captured, derivatives
-from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype
+from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype, run_under
 from rnncheck.catalog.moves import rows
 from rnncheck.catalog.transformed import Through, as_onnx, compiled, exported, functional, scripted
 from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, on_cuda, padded
@@ -88,18 +88,12 @@ def autocast(trial: Trial) -> Observation:
             run = t.run_on(t.layer)
     with casting:
         cast_already = t.read(*t.call_on(t.layer, t.x.to(low))).map(Tensor.detach)
-    found = derivatives.gradients_through(t, t.layer, partial(_under_autocast, t, casting), weights)
+    found = derivatives.gradients_through(t, t.layer, partial(run_under, casting, t), weights)
     return (
         both(run, budget.truth, budget.allowed)
         & both(cast_already, budget.truth, budget.allowed, f"of input in {low}: ")
         & derivatives.within_budget(slopes, found)
     )
-
-
-def _under_autocast(trial: Trial, casting: torch.autocast, leaves: Mapping[str, Tensor]) -> Run:
-    with casting:
-        run = trial.read(*trial.call_on(trial.layer, leaves["input"], derivatives.states_in(leaves)))
-    return run.map(Tensor.float)
 
 
 @agree("device", formula="f on the CPU = f on the accelerator",

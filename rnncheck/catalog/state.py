@@ -41,16 +41,15 @@ def default_is_zero(trial: Trial) -> Observation:
 )
 def one_tensor(trial: Trial) -> Observation:
     """h_0 and c_0 may be one tensor: that is the same, bit for bit, as giving two equal ones."""
-    x, given = trial.lay_out(trial.x, trial.given_state)
-    assert given is not None
-    s = given[0]
+    t = trial.but(state=(trial.given_state[0],) * 2)
+    x, given = t.lay_out(t.x, t.state)
+    s, copy = given or ()
 
     def run(*states: Tensor) -> Run:
         with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
-            return trial.read(*trial.layer(x, states)).map(Tensor.detach)
+            return t.read(*trial.layer(x, states)).map(Tensor.detach)
 
-    t = trial.but(state=(trial.given_state[0],) * 2)
-    return t.identical(run(s, s), run(s, s.clone()), sides=("with one tensor", "with two equal ones"))
+    return t.identical(run(s, s), run(s, copy), sides=("with one tensor", "with two equal ones"))
 
 
 @state(
