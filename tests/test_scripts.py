@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 import rnncheck
 from rnncheck.adapters.torch_cells import Stepwise
@@ -16,6 +17,7 @@ from rnncheck.flags import preserved
 from rnncheck.judge import judge, trial_of
 from rnncheck.repro import reproduces, script
 from rnncheck.repro.deadly import GREEDY
+from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.repro.run import expected_error
 from tests.mutants import MUTANTS
 from tests.mutants.hunt import first_kill, smallest, subject_of
@@ -99,3 +101,11 @@ def test_a_crash_or_a_hang_has_a_script_too(tmp_path, deed, says):
 def test_what_takes_all_memory_is_not_run_beside_others(tmp_path):
     (tmp_path / "script.py").write_text(f"{GREEDY}\nraise AssertionError\n")
     assert "was not run" in (reproduces(tmp_path / "script.py") or "")
+
+
+def test_a_tensor_of_vmap_is_not_written_out():
+    """Once vmap is over it has no values that anybody could read."""
+    seen = []
+    torch.vmap(lambda x: seen.append(x) or x)(torch.ones(2, 3))
+    with pytest.raises(NoLiteral, match="without values of its own"):
+        literal(seen[0])

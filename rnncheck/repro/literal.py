@@ -23,7 +23,7 @@ def literal(value: object) -> str:
     '2 * (tensor([1.0]),)'
     """
     if isinstance(value, Tensor):
-        return _tensor(value.detach() if value.is_meta else value.detach().cpu())
+        return _tensor(_here(value))
     if isinstance(value, PackedSequence):
         parts = ", ".join(literal(part) for part in value)
         return f"torch.nn.utils.rnn.PackedSequence({parts})"
@@ -34,6 +34,14 @@ def literal(value: object) -> str:
     if isinstance(value, tuple):
         return "(" + ", ".join(literal(part) for part in value) + ("," if len(value) == 1 else "") + ")"
     return _numbers(value)
+
+
+def _here(value: Tensor) -> Tensor:
+    """The tensor on the CPU, if it has values."""
+    try:
+        return value.detach() if value.is_meta else value.detach().cpu()
+    except RuntimeError as error:  # it is one of vmap's, and vmap is over
+        raise NoLiteral(f"a tensor without values of its own: {error}") from error
 
 
 def _tensor(value: Tensor) -> str:
