@@ -35,6 +35,13 @@ COST_OF_A_CASE = 10
 """A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
 
 
+def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
+    """Whether a case is not for this property: on large ones it looks at one or two runs, on huge ones at one, or is about them."""
+    if not isinstance(case, Case) or prop.stratum == "cliffs" or not is_large(case, fixed=fixed):
+        return False
+    return prop.cost > (1 if is_huge(case, fixed=fixed) else CHEAP)
+
+
 @dataclass
 class Account:
     """All that is known so far about one property on one subject."""
@@ -66,13 +73,9 @@ class Account:
     def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False) -> bool:
         """Whether this applicable case is one to check: the first, the first ``rich`` one, and then one of ``share``.
 
-        On large cases only what looks at one or two runs is checked (on huge ones at one), and what is about them. On ``vague``
-        ones, of which most likely nothing can be said, nothing is checked that is checked seldom.
+        On ``vague`` ones, of which most likely nothing can be said, nothing is checked that is checked seldom.
         """
-        if vague and self.share() > 1:
-            return False
-        large = isinstance(case, Case) and is_large(case, fixed=fixed) and self.prop.stratum != "cliffs"
-        if large and self.prop.cost > (1 if is_huge(case, fixed=fixed) else CHEAP):
+        if (vague and self.share() > 1) or too_large(self.prop, case, fixed=fixed):
             return False
         self.applicable += 1
         turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another

@@ -57,6 +57,7 @@ FEATURES: Mapping[str, str] = {
     "export": "torch.export",
     "script": "torch.jit.script",
     "autocast": "torch.autocast",
+    "autocast_half": "torch.autocast to float16",
     "meta": "the meta device",
     "lengths": "padded input with lengths beside it (TakesLengths)",
     "refusals": "wrong input is refused by name, as torch.nn refuses it",

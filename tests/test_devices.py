@@ -18,6 +18,7 @@ from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.config import Config
 from rnncheck.devices import asked_for, found, is_here
+from rnncheck.docket import too_large
 from rnncheck.judge import judge, out_of_claim
 from rnncheck.observation import equal
 from rnncheck.property import Property, anywhere
@@ -211,8 +212,9 @@ def test_what_cudnn_does_not_do_is_declared_for_cuda_and_nothing_more(of, mode):
     """A stand-in for cuDNN is red where, and only where, it is declared; each declaration is needed."""
     subject = torch_like(as_cudnn(of), (mode,), "as cuDNN", without=("vmap", "script", "export", "onnx", "compile"))
     unneeded = {known.deviation.property for known in KNOWN if known.of is of and known.deviation.case["device"] == "cuda"}
-    for prop in (prop for prop in CATALOG.values() if prop.family in ("weights", "gradient", "agree", "batch", "layout")):
-        cases = (case for case in planned(subject) if out_of_claim(prop, subject, case) is None)
+    for prop in (prop for prop in CATALOG.values() if prop.family in ("weights", "gradient", "graph", "agree", "batch", "layout")):
+        fitting = (case for case in planned(subject) if not too_large(prop, case))
+        cases = (case for case in fitting if out_of_claim(prop, subject, case) is None)
         for case in islice(cases, 5):
             outcome = judge(prop, Trial(subject, case.but(switches=())))
             on_cuda = case.but(device="cuda", switches=())
@@ -254,7 +256,7 @@ def test_out_of_memory_is_said_and_the_campaign_goes_on():
         "the device ran out of memory: OutOfMemoryError while calling: CUDA out of memory. Tried to allocate 20.00 GiB."
     )
     assert judge(CATALOG["agree.forward"], Trial(subject, CASE)).status == "holds"
-    report = rnncheck.verify(subject, properties="agree.forward,time.split", engine="inline", max_examples=60)
+    report = rnncheck.verify(subject, properties="agree.forward,time.split", engine="inline", max_examples=90)
     for _, verdict in report.verdicts():
         assert (verdict.verdict, verdict.cases > 5) == ("holds", True)
         assert verdict.reason.startswith("the device ran out of memory")

@@ -62,6 +62,7 @@ DIFFERENTIATES = (
     "weights.alive", "weights.trainable", "weights.parametrize", "gradient.reference", "gradient.numerical", "gradient.second",
     "gradient.penalty", "gradient.one_result", "gradient.every_output", "gradient.loss_scale", "gradient.any_requires_grad",
     "gradient.accumulates", "gradient.split", "gradient.reach", "agree.autocast", "agree.functional", "agree.compiled",
+    "graph.memory", "graph.several", "graph.changed", "graph.unfrozen",
 )  # fmt: skip
 """Properties that differentiate a layer in eval() too."""
 TWICE = ("gradient.second", "gradient.penalty")

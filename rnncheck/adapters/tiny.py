@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -174,10 +175,9 @@ def functional(g: Ground) -> None:
     torch.func.functional_call(module, dict(module.named_parameters()), arguments)
 
 
-def autocast(g: Ground) -> None:
-    """To bfloat16."""
-    device = torch.device(g.case.device).type
-    with torch.autocast(device, torch.bfloat16):
+def autocast(g: Ground, low: torch.dtype = torch.bfloat16) -> None:
+    """To one of the dtypes that it casts to."""
+    with torch.autocast(torch.device(g.case.device).type, low):
         g.run()
 
 
@@ -246,6 +246,7 @@ CALLS: Mapping[str, Callable[[Ground], None]] = {
     "vmap": vmap,
     "functional": functional,
     "autocast": autocast,
+    "autocast_half": partial(autocast, low=torch.float16),
     "meta": meta,
     "export": export,
     "script": script,

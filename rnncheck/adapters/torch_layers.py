@@ -98,6 +98,8 @@ def torch_like(
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
     absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
+    if isinstance(constructor, type) and issubclass(constructor, nn.LSTM):
+        claims["autocast_half"] = Claim(False, "declared", "oneDNN's LSTM takes float16 on some processors only")
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
 
 

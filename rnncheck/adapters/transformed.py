@@ -42,7 +42,7 @@ def exported(target: Any) -> Subject:
     """
     base = _module(target)
     no = Claim(False, "declared", "asked of what is exported")
-    claims = {**base.claims, **dict.fromkeys((*OF_THE_SOURCE, "training", "packed", "autocast"), no)}
+    claims = {**base.claims, **dict.fromkeys((*OF_THE_SOURCE, "training", "packed", "autocast", "autocast_half"), no)}
     return replace(base, name=f"torch.export({base.name})", build=Exported(base.build), claims=claims, source=None)
 
 

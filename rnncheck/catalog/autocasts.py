@@ -11,12 +11,9 @@ from rnncheck.trial import Trial
 
 
 def drawn_autocast(trial: Trial) -> torch.autocast:
-    """Autocast to the device's own lower dtype, or to the other one if the layer claims it."""
-    kind = trial.x.device.type
-    own = torch.get_autocast_dtype(kind)
-    other = torch.float16 if own == torch.bfloat16 else torch.bfloat16
-    claims_both = trial.subject.offers(str(other).removeprefix("torch."))
-    return torch.autocast(kind, other if claims_both and trial.draw("autocast", 0, 1) else own)
+    """Autocast to bfloat16, or to float16 if the layer claims it."""
+    half = trial.subject.offers("autocast_half") and trial.draw("autocast", 0, 1)
+    return torch.autocast(trial.x.device.type, torch.float16 if half else torch.bfloat16)
 
 
 def in_its_dtype(trial: Trial, casting: torch.autocast) -> Trial:

@@ -9,6 +9,7 @@ from torch import nn
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
 from rnncheck.case import Case
 from rnncheck.config import MODES, Mode
+from rnncheck.docket import too_large
 from rnncheck.judge import OUR_MISTAKE, judge
 from rnncheck.property import Property
 from rnncheck.strategies.plan import plan
@@ -50,7 +51,8 @@ def planned(subject: Subject, seed: int = 0) -> Iterator[Case]:
 
 def outcomes(prop: Property, subject: Subject, count: int, seed: int = 0) -> Iterator[tuple[Case, Outcome]]:
     """(case, outcome) of the first ``count`` planned cases that the property applies to and the subject claims."""
-    judged = ((case, judge(prop, Trial(subject, case))) for case in planned(subject, seed))
+    fitting = (case for case in planned(subject, seed) if not too_large(prop, case, fixed=subject.fixed is not None))
+    judged = ((case, judge(prop, Trial(subject, case))) for case in fitting)
     return islice(
         (_not_ours(pair) for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count
     )
