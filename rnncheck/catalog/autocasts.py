@@ -11,9 +11,11 @@ from rnncheck.trial import Trial
 
 
 def drawn_autocast(trial: Trial) -> torch.autocast:
-    """Autocast to bfloat16, or to float16 if the layer claims it."""
-    half = trial.subject.offers("autocast_half") and trial.draw("autocast", 0, 1)
-    return torch.autocast(trial.x.device.type, torch.float16 if half else torch.bfloat16)
+    """Autocast to the device's own dtype (bfloat16 on the CPU, float16 on CUDA), or to the other if the layer claims that."""
+    kind = trial.x.device.type
+    own = torch.get_autocast_dtype(kind)
+    other, feature = (torch.float16, "autocast_half") if own == torch.bfloat16 else (torch.bfloat16, "autocast")
+    return torch.autocast(kind, other if trial.subject.offers(feature) and trial.draw("autocast", 0, 1) else own)
 
 
 def in_its_dtype(trial: Trial, casting: torch.autocast) -> Trial:

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES
+from rnncheck.catalog.autocasts import drawn_autocast
+from rnncheck.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.switches import switched
 from rnncheck.trial import Trial
@@ -138,3 +140,19 @@ def test_switches_are_put_back():
     with switched(["onednn_off"]):
         assert not torch.backends.mkldnn.enabled
     assert torch.backends.mkldnn.enabled == before
+
+
+@pytest.mark.parametrize(("own", "half", "drawn"), [
+    (torch.bfloat16, False, {torch.bfloat16}), (torch.bfloat16, True, {torch.bfloat16, torch.float16}),
+    (torch.float16, False, {torch.bfloat16, torch.float16}),
+])  # fmt: skip
+def test_autocast_is_to_the_devices_own_dtype_whatever_else_is_claimed(own, half, drawn):
+    """CUDA's own is float16, the CPU's bfloat16."""
+    subject = TORCH["GRU" if half else "LSTM"]
+    before = torch.get_autocast_dtype("cpu")
+    torch.set_autocast_dtype("cpu", own)
+    try:
+        cases = (Case(Config(subject.modes[0], 2, 3), time=1, batch=1, seed=seed) for seed in range(12))
+        assert {drawn_autocast(Trial(subject, case)).fast_dtype for case in cases} == drawn
+    finally:
+        torch.set_autocast_dtype("cpu", before)

@@ -57,6 +57,12 @@ class BackwardWritesIncoming(HandLSTM):
         return outputs[0] if len(outputs) == 1 else super().join(outputs)
 
 
+def with_saved(ctx, tensors):
+    """The ctx, as if these tensors were the ones that it saved."""
+    ctx.__class__ = type(ctx.__class__.__name__, (ctx.__class__,), {"saved_tensors": tensors})
+    return ctx
+
+
 TAPE = {}
 
 
@@ -70,8 +76,7 @@ class _OneTape(Function):
 
     @staticmethod
     def backward(ctx, *d):
-        ctx.__class__ = type("Taped", (ctx.__class__,), {"saved_tensors": TAPE[ctx.key]})
-        return Function.backward(ctx, *d)
+        return Function.backward(with_saved(ctx, TAPE[ctx.key]), *d)
 
 
 @plant("own-one-tape-a-layer", "graph.several", "two calls, then backward through the first")
@@ -91,8 +96,7 @@ class _KeepsAttributes(Function):
 
     @staticmethod
     def backward(ctx, *d):
-        ctx.__class__ = type("Kept", (ctx.__class__,), {"saved_tensors": ctx.kept})
-        return Function.backward(ctx, *d)
+        return Function.backward(with_saved(ctx, ctx.kept), *d)
 
 
 @plant("own-saved-as-attributes", "graph.changed", "a weight written into between call and backward")
