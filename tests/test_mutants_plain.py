@@ -26,8 +26,16 @@ INEXACT = (
     "a_weight_changed_before_backward",  # which a checkpoint does not see
     "dtypes", "transforms", "compiled", "stacked_and_compiled", "autocast_to_half", "autocast_of_low_input",
 )  # fmt: skip
+NOT_ON_THIS_PROCESSOR = "RuntimeError: could not create a primitive descriptor"
+"""What oneDNN's LSTM says to a dtype under autocast that the processor has no instructions for."""
 EXACT = [name for name in SITUATIONS if name not in INEXACT]
 """All but those where torch rounds otherwise or has no rule, and the slowest."""
+SLOW = (
+    "batches", "compiled", "incoming_gradients_are_the_callers", "meta", "more_than_1024_steps", "more_than_1024_units",
+    "stacked_and_compiled", "tensors_alive", "transforms",
+)  # fmt: skip
+QUICK_FIRST = sorted(SITUATIONS, key=SLOW.__contains__)
+"""A mutant is done with at the first situation in which it differs."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -83,7 +91,7 @@ def differs(mutant, situation: str) -> bool:
 
 @pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "layer"])
 def test_a_mutant_differs_from_its_clean_twin(bug):
-    assert any(differs(MUTANTS[bug], situation) for situation in SITUATIONS)
+    assert any(differs(MUTANTS[bug], situation) for situation in QUICK_FIRST)
 
 
 @pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "cell"])
@@ -115,6 +123,8 @@ def test_a_correct_variant_agrees_with_torch(name, situation):
         assert layer_record(situation, correct.target, correct.like) == [["refused"], ["refused"]]
     else:
         ours, torchs = (layer_record(situation, t, correct.like) for t in (correct.target, correct.like))
+        if str(torchs[-1]).startswith(NOT_ON_THIS_PROCESSOR) and not same(ours, torchs):
+            pytest.skip(torchs[-1])
         assert same(ours, torchs)
 
 

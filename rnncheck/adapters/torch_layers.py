@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -99,8 +100,20 @@ def torch_like(
     absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
     if isinstance(constructor, type) and issubclass(constructor, nn.LSTM):
-        claims["autocast_half"] = Claim(False, "declared", "oneDNN's LSTM takes float16 on some processors only")
+        claims |= {"autocast": _onednn_casts_to(torch.bfloat16), "autocast_half": _onednn_casts_to(torch.float16)}
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
+
+
+@cache
+def _onednn_casts_to(low: torch.dtype) -> Claim:
+    """Whether nn.LSTM runs under autocast to this dtype here: oneDNN's LSTM takes it on some processors, and raises on others."""
+    layer = nn.LSTM(1, 1, device="meta").to_empty(device="cpu")  # built so, nothing random is drawn
+    try:
+        with torch.no_grad(), torch.autocast("cpu", low):
+            layer(torch.zeros(1, 1, 1))
+    except RuntimeError as error:
+        return Claim(False, "probed", f"oneDNN's LSTM does not take {str(low)[6:]} on this processor: {error}")
+    return Claim(True, "probed")
 
 
 def torch_nn(mode: Mode, **options: Any) -> Subject:

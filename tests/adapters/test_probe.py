@@ -14,6 +14,7 @@ from rnncheck.adapters.locate import described
 from rnncheck.adapters.probe import probe
 from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.resolve import OURS, TORCHS, ours_and_torchs, subjects
+from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.config import MODES
 from rnncheck.errors import UsageError
 from rnncheck.subject import CLIP_FEATURES, FEATURES, Claim
@@ -274,3 +275,17 @@ def test_nothing_is_probed_that_declares_everything(monkeypatch):
     monkeypatch.setattr(module, "make_engine", lambda *_: pytest.fail("an engine was made"))
     layers = [subject for subject in ours_and_torchs() if subject.kind == "layer"]
     assert module.probe_all(layers) == layers
+
+
+@pytest.mark.parametrize(("feature", "low"), [("autocast", torch.bfloat16), ("autocast_half", torch.float16)])
+def test_torchs_lstm_claims_the_autocast_that_runs_on_this_processor(feature, low):
+    try:
+        with torch.autocast("cpu", low):
+            torch.nn.LSTM(2, 3)(torch.zeros(1, 1, 2))
+        runs = True
+    except RuntimeError:
+        runs = False
+    claim = torch_nn("LSTM").claims[feature]
+    assert claim.offered is runs
+    assert runs or str(low)[6:] in claim.why
+    assert torch_nn("GRU").claims[feature].offered
