@@ -1,23 +1,41 @@
 """Layers whose parameters cannot be set, built for one case: they begin with the same numbers, whoever drew them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from rnncheck.subject import Layer
+
 FirstNumbers = dict[tuple[Any, ...], dict[str, Tensor]]
-"""The parameters of the first layer built, by all their names, shapes, dtypes and devices."""
+"""What the first layer built began with, by all its names, shapes, dtypes and devices."""
 
 
 @torch.no_grad()
-def begin_alike(parameters: Mapping[str, Tensor], first: FirstNumbers) -> None:
-    """Give parameters that another generator than torch's drew, which no seed of ours sets, the first layer's numbers."""
-    if any(is_lazy(parameter) for parameter in parameters.values()):
+def begin_alike(layer: Layer, another: Callable[[], Layer], first: FirstNumbers) -> None:
+    """Give what another generator than torch's drew, which no seed of ours sets, the first layer's numbers.
+
+    Of buffers only such as differ between the first layer and ``another``, built right after it: in all else that differs
+    later on, something has leaked.
+    """
+    parameters, buffers = layer.parameters(), _buffers(layer)
+    if any(is_lazy(value) for value in (*parameters.values(), *buffers.values())):
         return
-    key = tuple((name, parameter.shape, parameter.dtype, parameter.device) for name, parameter in parameters.items())
-    numbers = first.setdefault(key, {name: parameter.clone() for name, parameter in parameters.items()})
-    for name, parameter in parameters.items():
-        if not parameter.is_meta and not torch.equal(parameter, numbers[name]):
-            parameter.copy_(numbers[name])
+    key = tuple((name, value.shape, value.dtype, value.device) for name, value in {**parameters, **buffers}.items())
+    if key not in first:
+        drawn = _differing(_buffers(another()), buffers) if buffers else {}
+        first[key] = {name: value.clone() for name, value in {**parameters, **drawn}.items()}
+    for name, value in _differing(first[key], {**parameters, **buffers}).items():
+        value.copy_(first[key][name])
+
+
+def _buffers(layer: Layer) -> dict[str, Tensor]:
+    return dict(layer.module.named_buffers()) if isinstance(layer.module, nn.Module) else {}
+
+
+def _differing(these: Mapping[str, Tensor], those: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those that hold other numbers than these of the same name."""
+    pairs = ((name, these[name], value) for name, value in those.items() if name in these)
+    return {name: that for name, this, that in pairs if not that.is_meta and not torch.equal(this, that)}

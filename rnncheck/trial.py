@@ -152,13 +152,18 @@ class Trial:
         """A new layer for this case, with the case's parameters."""
         self._stay_within_claims()
         with seeded(self.case.seed, self.case.device), subject_at_work("building", self._otherwise):
-            layer: Layer = self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
+            layer = self._built()
             if self.subject.offers("load"):
                 layer.load(self.parameters)
             else:
-                begin_alike(layer.parameters(), self._first_numbers)
+                begin_alike(layer, self._built, self._first_numbers)
             layer.train(self.case.training)
         return layer
+
+    def _built(self) -> Layer:
+        """As its constructor leaves it, from the case's seed."""
+        with seeded(self.case.seed, self.case.device):
+            return self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
 
     @property
     def _otherwise(self) -> str:

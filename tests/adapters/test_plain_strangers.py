@@ -2,9 +2,11 @@
 
 from itertools import count
 
+import numpy
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import rnncheck
 
@@ -125,6 +127,38 @@ class Drawn(ScalarLeak):
         nn.init.normal_(self.w.weight, generator=self.generator)
 
 
+class Reservoir(ScalarLeak):
+    """Its recurrent weights are a buffer, fixed and drawn by numpy, as of an echo state network."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.register_buffer("recurrent", torch.tensor(numpy.random.standard_normal(hidden_size), dtype=torch.float32))
+
+    def forward(self, x, hx=None):
+        h = x.new_zeros(x.shape[1], self.hidden_size) if hx is None else hx[0]
+        outputs = []
+        for x_t in x:
+            h = torch.tanh(self.w(x_t) + self.recurrent * h)
+            outputs.append(h)
+        return torch.stack(outputs), h[None]
+
+
+class LeakingBuffer(ScalarLeak):
+    """The last state of every layer that was ever called is added to the next one's."""
+
+    last = torch.zeros(())
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.register_buffer("begin", LeakingBuffer.last.clone())
+
+    def forward(self, x, hx=None):
+        output, h = super().forward(x, hx)
+        output = output + self.begin
+        LeakingBuffer.last = output.detach().float().mean()
+        return output, h
+
+
 class ZeroBias(nn.Module):
     """Two states, and biases that begin at 0."""
 
@@ -157,7 +191,7 @@ class BiasIgnored(ZeroBias):
 @pytest.mark.parametrize("target, property", [
     (OwnOutput, "state.is_last_output"), (Wrapped, "life.machine"), (Named, "shape.output"), (DrawnBefore, "mode.dropout_gradient"),
     (Single, "gradient.numerical"), (Drawn, "state.fresh"), (Drawn, "mode.repeatable"),
-    (ZeroBias, "weights.flags"),
+    (Reservoir, "state.fresh"), (Reservoir, "mode.repeatable"), (Reservoir, "life.leak"), (ZeroBias, "weights.flags"),
 ])  # fmt: skip
 def test_they_are_not_red(target, property):
     report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
@@ -215,6 +249,25 @@ def test_float64_is_claimed_by_what_computes_in_it(target, offered):
 def test_a_bias_that_is_ignored_is_red_though_it_begins_at_0():
     report = rnncheck.verify(BiasIgnored, properties="weights.flags", max_examples=6, engine="inline")
     assert [verdict.property for _, verdict in report.failures] == ["weights.flags"]
+
+
+def test_what_leaks_into_a_buffer_is_red():
+    report = rnncheck.verify(LeakingBuffer, properties="state.fresh,life.leak", max_examples=6, engine="inline")
+    assert report.failures
+
+
+class Reentrant(ScalarLeak):
+    """Runs its parts again by checkpoints of the older kind, which refuse torch.autograd.grad."""
+
+    def forward(self, x, hx=None):
+        return checkpoint(super().forward, x, hx, use_reentrant=True)
+
+
+def test_of_reentrant_checkpoints_no_training_is_claimed():
+    report = rnncheck.verify(Reentrant, properties="shape.output,gradient.accumulates", max_examples=6, engine="inline")
+    assert report.checked and report.failures == []
+    claim = report.subjects[0].claims["training"]
+    assert not claim.offered and "set use_reentrant=False" in claim.why
 
 
 class Nested(nn.Module):
