@@ -122,7 +122,7 @@ def alarms(cases: int, seed: int, share: float, models: bool, out: Path | None) 
     for case, data in enumerate(draw.many(cases)):
         if models:
             name = draw.random.choice(list(MODELS))
-            if data.config.reset_after or not name.startswith("torch.nn"):
+            if can(name, data):
                 _forward_as(tally, data, name, case)
                 if draw.random.random() < share:
                     _backward(tally, data, *MODELS[name], _representable(draw.cotangents(data), MODELS[name][0]), case, name)

@@ -224,7 +224,8 @@ def test_what_cudnn_does_not_do_is_declared_for_cuda_and_nothing_more(of, mode):
                 unneeded.discard(prop.id)
             without = on_cuda.but(switches=("cudnn_off",))
             assert not any(d.covers(without) for d in declared(of, prop.id) if d.case["device"] == "cuda")
-    assert unneeded <= {"agree.compiled", "numeric.many_steps"}  # not tried here: dear
+    not_claimed = {id for id, prop in CATALOG.items() if subject.lacks(prop.needs)}  # autocast, on some processors
+    assert unneeded <= {"agree.compiled", "numeric.many_steps"} | not_claimed  # not tried here: dear
 
 
 def test_a_deviation_of_another_device_is_not_replayed():

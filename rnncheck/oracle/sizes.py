@@ -14,6 +14,10 @@ two powers of 2 makes the same error, so errors add up in proportion to n, to n 
 begins with a larger number; 3.8 sigma are allowed (spread.py). m counts them: n for n equal terms, near 1 for terms of either
 sign. The last: both operands of every product were rounded before; that they are so the same way at every step is in noise.py.
 
+Kernels sum every second, fourth or eighth term by itself, one in each lane of a vector register. Terms whose signs alternate are
+alike in every lane, though they cancel in the whole; so what the fourth term says of S it says of the sums over the even and
+the odd terms too: they count where that is more than all of the above. Of random terms it never is.
+
 A sum may begin with what the product is added to (addmm, beta = 1). Every later rounding is then relative to that as well, so
 it counts as one more term, of A and of S.
 """
@@ -28,6 +32,9 @@ from rnncheck.oracle.rounding import Rounding
 CLOSE = 32
 """A gate so many roundoffs from 1 is rounded to few different numbers, whatever its pre-activation does."""
 
+FEW = 16
+"""Of so many terms the errors, all of one sign, stay within what is allowed anyway: a quarter of their number times u A."""
+
 
 def times(x: Tensor, w: Tensor) -> Tensor:
     """x w, as one product over all rows; x: (time, 1, batch, terms), w: (terms, size), with gates in front or not."""
@@ -36,12 +43,27 @@ def times(x: Tensor, w: Tensor) -> Tensor:
     return torch.matmul(gated, w).unflatten(-2, x.shape[-4:-1])
 
 
+def alike(terms: int, size: Tensor, product: Tensor, squares: Tensor) -> Tensor:
+    """m, how many of the terms are alike, from A, S and Q."""
+    lost = size.mul(2.0**-48).square_().clamp_(min=torch.finfo(torch.float64).tiny)  # what float64 left of 0
+    return product.square().div_(torch.maximum(squares, lost)).clamp_(max=terms)
+
+
 def summation(terms: int, size: Tensor, total: Tensor, product: Tensor, squares: Tensor) -> Tensor:
     """The variance of a sum in units of u², from A, S (as it is and without what it began with) and Q."""
-    lost = size.mul(2.0**-48).square_().clamp_(min=torch.finfo(torch.float64).tiny)  # what float64 left of 0
-    alike = product.square().div_(torch.maximum(squares, lost)).clamp_(max=terms)
-    of_total = alike.square_().div_(16).add_(terms / 18)
+    of_total = alike(terms, size, product, squares).square_().div_(16).add_(terms / 18)
     return of_total.mul_(total.square()).add_(size.square(), alpha=(math.log2(terms) + 2) / 4 + terms / 72)
+
+
+def in_lanes(x: Tensor, w: Tensor, size: Tensor) -> Tensor:
+    """The same of the even and the odd terms of x w, each as terms that are alike: (|S| m / 4)², S m of both together."""
+    together: Tensor | float = 0.0
+    for first in (0, 1):
+        lane, weights = x[..., first::2], w[..., first::2, :]
+        product, squares = times(lane, weights), times(lane.square(), weights.square())
+        together = together + product.abs() * alike(weights.shape[-2], size, product, squares)
+    assert isinstance(together, Tensor)
+    return together.square().div_(16)
 
 
 class Sizes:
@@ -70,7 +92,10 @@ class Sizes:
             total = torch.maximum(total, (value + onto).abs_())
         over = size > self.rounding.overflow
         terms = w.shape[-2] + len(added) + len(begin)
-        variance = summation(terms, size, total, product, squares).mul_(self.accumulate**2)
+        variance = summation(terms, size, total, product, squares)
+        if w.shape[-2] > FEW:
+            variance = torch.maximum(variance, in_lanes(x, w, size))
+        variance.mul_(self.accumulate**2)
         if self.rounding.operand:
             squares += value.square()
             for summand in added:

@@ -47,7 +47,7 @@ def test_onednn_on_and_off():
     off = recorded(torchs(), switches=("onednn_off",))
     report = inline(LSTM, off)
     assert statuses(report) == ["holds"] * 4
-    assert 0 < verdicts(report)["bundle.results"].budget_used < 1  # they do differ
+    assert verdicts(report)["bundle.results"].budget_used < 1  # more than 0 where oneDNN rounds otherwise, with AVX-512
     assert statuses(inline(LSTM, torchs(), switches=("onednn_off",))) == ["holds"] * 3
 
 

@@ -10,6 +10,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.catalog.autocasts import drawn_autocast
 from rnncheck.config import MODES, Config
 from rnncheck.judge import judge
+from rnncheck.subject import Claim
 from rnncheck.switches import switched
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
@@ -148,7 +149,8 @@ def test_switches_are_put_back():
 ])  # fmt: skip
 def test_autocast_is_to_the_devices_own_dtype_whatever_else_is_claimed(own, half, drawn):
     """CUDA's own is float16, the CPU's bfloat16."""
-    subject = TORCH["GRU" if half else "LSTM"]
+    claims = {**TORCH["GRU"].claims, "autocast_half": Claim(half, "declared")}
+    subject = replace(TORCH["GRU"], claims=claims)
     before = torch.get_autocast_dtype("cpu")
     torch.set_autocast_dtype("cpu", own)
     try:

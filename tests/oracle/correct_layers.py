@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from types import ModuleType
 
 import torch
@@ -278,8 +279,21 @@ MODELS: dict[str, tuple[str, Callable[[Data], Run]]] = {
 """Correct layers for float32 data that round as another model says."""
 
 
+@cache
+def torchs_lstm_casts() -> bool:
+    """Whether oneDNN's LSTM takes bfloat16 on this processor."""
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.nn.LSTM(1, 1)(torch.zeros(1, 1, 1))
+    except RuntimeError:
+        return False
+    return True
+
+
 def can(name: str, data: Data) -> bool:
-    """Whether this layer is made for this case."""
+    """Whether this layer is made for this case, and for this processor."""
+    if name == "torch.nn under autocast" and data.config.mode == "LSTM" and not torchs_lstm_casts():
+        return False
     if name == "permuted units":
         return data.config.num_layers * data.config.directions == 1 and not data.config.proj_size and data.config.reset_after
     return data.config.reset_after if name.startswith("torch.nn") else True  # its GRU has the other one only
