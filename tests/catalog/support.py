@@ -1,13 +1,15 @@
 """What the tests of the catalog's families share: a mutant as a subject, and a property judged on planned cases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from torch import nn
 
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
 from rnncheck.case import Case
+from rnncheck.catalog import CATALOG
 from rnncheck.config import MODES, Mode
 from rnncheck.docket import too_large
 from rnncheck.judge import OUR_MISTAKE, judge
@@ -71,5 +73,19 @@ def killed(prop: Property, subject: Subject, count: int = 60, seed: int = 0) -> 
 
 def complaints(prop: Property, subject: Subject, count: int, seed: int = 0) -> list[str]:
     """What a property has against a subject that should be clean: a line a red case, empty if all is well."""
-    red = [(case, outcome) for case, outcome in outcomes(prop, subject, count, seed) if outcome.red]
-    return [f"{subject.name}, {case}: {outcome.mismatches or outcome.reason}" for case, outcome in red]
+    return all_complaints([prop.id], subject, count, seed)
+
+
+def all_complaints(ids: Iterable[str], subject: Subject, count: int, seed: int = 0) -> list[str]:
+    """The same of several properties, each on its own first ``count`` cases; what is computed of a case serves them all."""
+    left, red = dict.fromkeys(ids, count), []
+    for case in planned(subject, seed):
+        trial, large = Trial(subject, case), partial(too_large, case=case, fixed=subject.fixed is not None)
+        for prop in [CATALOG[id] for id, cases in left.items() if cases and not large(CATALOG[id])]:
+            _, outcome = _not_ours((case, judge(prop, trial)))
+            left[prop.id] -= outcome.status not in ("not_applicable", "not_claimed")
+            if outcome.red:
+                red.append(f"{subject.name}, {case}: {outcome.mismatches or outcome.reason}")
+        if not any(left.values()):
+            break
+    return red

@@ -10,7 +10,7 @@ from rnncheck.catalog.operations import OPERATIONS, owner, perform
 from rnncheck.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
-from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT
 
@@ -55,7 +55,7 @@ def test_torch_is_clean(prop, mode):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_correct_variants_are_clean(name):
-    assert [line for prop in KILLS for line in complaints(CATALOG[prop], subject_of(CORRECT[name]), 2)] == []
+    assert all_complaints(KILLS, subject_of(CORRECT[name]), 2) == []
 
 
 def test_a_layer_that_keeps_its_graph_cannot_be_copied():

@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.shape import form
 from rnncheck.config import MODES
-from tests.catalog.support import TORCH, complaints, killed, subject_of
+from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT
 from tests.mutants.extra_doors import EXTRA
@@ -51,7 +51,7 @@ def test_torch_is_clean(prop, mode):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_correct_variants_are_clean(name):
-    assert [line for prop in KILLS for line in complaints(CATALOG[prop], subject_of(CORRECT[name]), 4)] == []
+    assert all_complaints(KILLS, subject_of(CORRECT[name]), 4) == []
 
 
 def test_the_form_of_a_tensor_is_its_shape():
