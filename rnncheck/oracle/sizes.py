@@ -56,14 +56,14 @@ def summation(terms: int, size: Tensor, total: Tensor, product: Tensor, squares:
 
 
 def in_lanes(x: Tensor, w: Tensor, size: Tensor) -> Tensor:
-    """The same of the even and the odd terms of x w, each as terms that are alike: (|S| m / 4)², S m of both together."""
-    together: Tensor | float = 0.0
-    for first in (0, 1):
-        lane, weights = x[..., first::2], w[..., first::2, :]
-        product, squares = times(lane, weights), times(lane.square(), weights.square())
-        together = together + product.abs() * alike(weights.shape[-2], size, product, squares)
-    assert isinstance(together, Tensor)
-    return together.square().div_(16)
+    """The same of the even and the odd terms of x w, each taken as alike: (|S| m / 4)², with |S| m of both together."""
+
+    def lane(first: int) -> Tensor:
+        terms, weights = x[..., first::2], w[..., first::2, :]
+        product, squares = times(terms, weights), times(terms.square(), weights.square())
+        return product.abs().mul_(alike(weights.shape[-2], size, product, squares))
+
+    return (lane(0) + lane(1)).square_().div_(16)
 
 
 class Sizes:
