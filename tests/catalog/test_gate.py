@@ -41,7 +41,7 @@ SPOKEN_OF = [(prop, mode) for prop in KILLS for mode in MODES if CATALOG[prop].a
 
 @pytest.mark.parametrize(("prop", "mode"), SPOKEN_OF)
 def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
     assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
 
 

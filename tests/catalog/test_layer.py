@@ -19,7 +19,7 @@ def test_a_mutant_is_killed(mutant):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_torch_is_clean(mode):
-    assert complaints(STACK, TORCH[mode], 30) == []
+    assert complaints(STACK, TORCH[mode], 10) == []
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -83,7 +83,7 @@ def test_such_a_subject_travels_to_another_process():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("prop", KILLS)
 def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
     assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
 
 

@@ -44,12 +44,12 @@ def test_more_mutants_are_killed(prop, mutant):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("prop", KILLS)
 def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_correct_variants_are_clean(name):
-    assert all_complaints(KILLS, subject_of(CORRECT[name]), 5) == []
+    assert all_complaints(KILLS, subject_of(CORRECT[name]), 3) == []
 
 
 def test_what_a_state_moved_is_named():

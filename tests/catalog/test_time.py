@@ -37,7 +37,7 @@ def test_reach_knows_the_reverse_direction(mutant):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("prop", KILLS)
 def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 15) == []
+    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
 
 
 @pytest.mark.parametrize("prop", KILLS)
