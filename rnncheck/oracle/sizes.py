@@ -15,8 +15,8 @@ begins with a larger number; 3.8 sigma are allowed (spread.py). m counts them: n
 sign. The last: both operands of every product were rounded before; that they are so the same way at every step is in noise.py.
 
 Kernels sum every second, fourth or eighth term by itself, one in each lane of a vector register. Terms whose signs alternate are
-alike in every lane, though they cancel in the whole; so what the fourth term says of S it says of the sums over the even and
-the odd terms too: they count where that is more than all of the above. Of random terms it never is.
+alike in every lane, though they cancel in the whole. So S is the larger of the sum and of what it is with every second term
+turned round, which is what the even and the odd terms come to: max(|a + b|, |a - b|) = |a| + |b|. Of random terms both are small.
 
 A sum may begin with what the product is added to (addmm, beta = 1). Every later rounding is then relative to that as well, so
 it counts as one more term, of A and of S.
@@ -43,27 +43,19 @@ def times(x: Tensor, w: Tensor) -> Tensor:
     return torch.matmul(gated, w).unflatten(-2, x.shape[-4:-1])
 
 
-def alike(terms: int, size: Tensor, product: Tensor, squares: Tensor) -> Tensor:
-    """m, how many of the terms are alike, from A, S and Q."""
-    lost = size.mul(2.0**-48).square_().clamp_(min=torch.finfo(torch.float64).tiny)  # what float64 left of 0
-    return product.square().div_(torch.maximum(squares, lost)).clamp_(max=terms)
-
-
 def summation(terms: int, size: Tensor, total: Tensor, product: Tensor, squares: Tensor) -> Tensor:
     """The variance of a sum in units of u², from A, S (as it is and without what it began with) and Q."""
-    of_total = alike(terms, size, product, squares).square_().div_(16).add_(terms / 18)
+    lost = size.mul(2.0**-48).square_().clamp_(min=torch.finfo(torch.float64).tiny)  # what float64 left of 0
+    alike = product.square().div_(torch.maximum(squares, lost)).clamp_(max=terms)
+    of_total = alike.square_().div_(16).add_(terms / 18)
     return of_total.mul_(total.square()).add_(size.square(), alpha=(math.log2(terms) + 2) / 4 + terms / 72)
 
 
-def in_lanes(x: Tensor, w: Tensor, size: Tensor) -> Tensor:
-    """The same of the even and the odd terms of x w, each taken as alike: (|S| m / 4)², with |S| m of both together."""
-
-    def lane(first: int) -> Tensor:
-        terms, weights = x[..., first::2], w[..., first::2, :]
-        product, squares = times(terms, weights), times(terms.square(), weights.square())
-        return product.abs().mul_(alike(weights.shape[-2], size, product, squares))
-
-    return (lane(0) + lane(1)).square_().div_(16)
+def alternated(x: Tensor, w: Tensor) -> Tensor:
+    """|x w| with the sign of every second term turned round."""
+    signs = x.new_ones(x.shape[-1])
+    signs[1::2] = -1.0
+    return times(x * signs, w).abs_()
 
 
 class Sizes:
@@ -92,10 +84,10 @@ class Sizes:
             total = torch.maximum(total, (value + onto).abs_())
         over = size > self.rounding.overflow
         terms = w.shape[-2] + len(added) + len(begin)
-        variance = summation(terms, size, total, product, squares)
         if w.shape[-2] > FEW:
-            variance = torch.maximum(variance, in_lanes(x, w, size))
-        variance.mul_(self.accumulate**2)
+            in_lanes = alternated(x, w)
+            total, product = torch.maximum(total, in_lanes), torch.maximum(product.abs(), in_lanes)
+        variance = summation(terms, size, total, product, squares).mul_(self.accumulate**2)
         if self.rounding.operand:
             squares += value.square()
             for summand in added:

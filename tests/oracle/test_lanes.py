@@ -51,11 +51,12 @@ def test_a_ramp_of_993_would_be_refused_otherwise():
     assert (error / (2.0**-24 * w.double().abs().sum(1))).max() > 20
 
 
-def test_of_random_terms_no_more_is_allowed_than_without_lanes(monkeypatch):
+def test_of_random_terms_hardly_more_is_allowed_than_without_lanes(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     data = patterned(129, "ramp", "alternating")
     parameters = {name: torch.randn(value.shape, generator=generator) for name, value in data.parameters.items()}
     arguments = (data.config, parameters, torch.randn(data.x.shape, generator=generator))
     before = budget(*arguments, rounding=rounding_for(torch.float32), seed=0)
     monkeypatch.setattr("rnncheck.oracle.sizes.FEW", 10_000)
-    assert torch.equal(before.allowed.output, budget(*arguments, rounding=rounding_for(torch.float32), seed=0).allowed.output)
+    without = budget(*arguments, rounding=rounding_for(torch.float32), seed=0)
+    assert (before.allowed.output < 1.1 * without.allowed.output).all()
