@@ -20,11 +20,11 @@ from rnncheck import oracle
 from rnncheck.adapters import resolve
 from rnncheck.adapters.torch_layers import TorchLike
 from rnncheck.catalog import CATALOG
+from rnncheck.core.subject import Subject
 from rnncheck.docket import Account
 from rnncheck.judge import judge, out_of_claim, trial_of
 from rnncheck.settings import PROFILES
 from rnncheck.strategies.plan import plan
-from rnncheck.subject import Subject
 
 OWN = {"clip": "rnncheck.clip", "RNN": "rnncheck.nn", "GRU": "rnncheck.nn", "LSTM": "rnncheck.nn"}
 """What is judged, and the module it is in."""

@@ -21,9 +21,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget, gradient_budget, rounding_for, truth
-from rnncheck.run import Run
 from tests.oracle.correct_layers import DTYPES, LAYERS, MODELS, Data, Draw, Style, can, gradients, loop, module
 
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from rnncheck.adapters import resolve
 from rnncheck.catalog import select
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.devices import found
 from rnncheck.judge import judge, out_of_claim, trial_of
-from rnncheck.property import Property
 from rnncheck.strategies import cases, rows
 from rnncheck.strategies.cases import degenerate_sizes, plain_case
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.plan import plan
-from rnncheck.subject import Subject
 
 EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "15"))
 LOOK = 150

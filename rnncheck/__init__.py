@@ -6,9 +6,9 @@
 0
 """
 
-from rnncheck.config import Config
-from rnncheck.contracts import checked
-from rnncheck.deviation import Deviation
+from rnncheck.core.config import Config
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.subject import Subject
 from rnncheck.errors import UsageError
 from rnncheck.faces.agreement import agrees_with, settle
 from rnncheck.faces.conformance import Conformance, parametrize
@@ -16,7 +16,7 @@ from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, 
 from rnncheck.faces.watch import watch
 from rnncheck.replay import check_case
 from rnncheck.report import Failed, Report
-from rnncheck.subject import Subject
+from rnncheck.typechecked import checked
 from rnncheck.verify import verify
 
 __all__ = [

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from rnncheck.subject import Layer
+from rnncheck.core.subject import Layer
 
 FirstNumbers = dict[tuple[Any, ...], dict[str, Tensor]]
 """What the first layer built began with, by all its names, shapes, dtypes and devices."""

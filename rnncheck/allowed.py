@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.noise import noise_budget, noise_gradient_budget
-from rnncheck.run import Run
 
 if TYPE_CHECKING:
     from rnncheck.trial import Trial

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from rnncheck.subject import Malformed, NotClaimed
+from rnncheck.core.subject import Malformed, NotClaimed
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What some exporters and compilers put into their messages, for a terminal."""

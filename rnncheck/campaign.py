@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck import store
-from rnncheck.deviation import Deviation
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.subject import Subject
 from rnncheck.docket import Account, Docket
 from rnncheck.engine.signals import Stop, interruptible
 from rnncheck.engine.work import Done, Engine, Job
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
 from rnncheck.settings import PROFILES, Profile, Settings
-from rnncheck.subject import Subject
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.clip_case import ClipCase
-from rnncheck.subject import Malformed, Subject
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.subject import Malformed, Subject
+from rnncheck.core.values import generator
 from rnncheck.trial import SubjectError, seeded, subject_at_work
-from rnncheck.values import generator
 
 Gradients = Sequence[Tensor | None]
 

@@ -7,7 +7,7 @@ from math import fsum, inf, isinf, log
 import torch
 from torch import Tensor
 
-from rnncheck.wording import Sides
+from rnncheck.core.mismatch_text import Sides
 
 EPSILON = 1e-6
 """What torch and others add to the norm before they divide by it: smaller clipped gradients, never larger ones."""

@@ -9,19 +9,19 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from rnncheck.case import Case
-from rnncheck.deviation import Deviation
+from rnncheck.core.case import Case
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Claim, Subject
+from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.devices import is_here
 from rnncheck.engine.work import GIVE_UP, Done, Job
 from rnncheck.judge import out_of_claim
-from rnncheck.property import Property
 from rnncheck.report.model import Coverage, SubjectReport
 from rnncheck.settings import Settings
 from rnncheck.strategies.cliffs import is_huge, is_large
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
-from rnncheck.subject import Claim, Subject
-from rnncheck.verdict import Outcome, Verdict
 
 SHOWN = 24
 """Cases of which a report may show what went on inside."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from rnncheck import oracle
-from rnncheck.case import Case
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Malformed, NotClaimed, Subject
+from rnncheck.core.values import Values
+from rnncheck.core.verdict import Outcome
 from rnncheck.judge import as_the_case_says, our_mistake
-from rnncheck.property import Property
 from rnncheck.repro.script import script
-from rnncheck.run import Run
-from rnncheck.subject import Malformed, NotClaimed, Subject
 from rnncheck.trial import SubjectError, Trial, Unmeasurable
-from rnncheck.values import Values
-from rnncheck.verdict import Outcome
 
 NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
 """Why there may be nothing to explain."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import rnncheck.nn
-from rnncheck.case import Case
+from rnncheck.core.case import Case
 from rnncheck.nn.base import Recurrent
 
 RANGES = {"g": (-1.0, 1.0), "n": (-1.0, 1.0), "h": (-1.0, 1.0)}

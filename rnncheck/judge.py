@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import ClipTrial
-from rnncheck.observation import Observation
-from rnncheck.property import Property
-from rnncheck.subject import Malformed, NotClaimed, Subject
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.observation import Observation
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Malformed, NotClaimed, Subject
+from rnncheck.core.verdict import Outcome
 from rnncheck.switches import switched
 from rnncheck.trial import NotReached, SubjectError, Trial, seeded
-from rnncheck.verdict import Outcome
 
 
 def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rnncheck.case import Case, Layout
-from rnncheck.run import Run
-from rnncheck.subject import Malformed
+from rnncheck.core.case import Case, Layout
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Malformed
 
 State = tuple[Tensor, ...]
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rnncheck.core.run import Run
 from rnncheck.oracle import Budget, GradientBudget
 from rnncheck.oracle.spread import margin
 from rnncheck.random_rounding import RandomRounding
-from rnncheck.run import Run
 
 if TYPE_CHECKING:
-    from rnncheck.subject import Layer
+    from rnncheck.core.subject import Layer
     from rnncheck.trial import Trial
 
 COPIES = 8

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnncheck.case import DTYPES
 from rnncheck.catalog import CATALOG, select
-from rnncheck.deviation import Deviation
+from rnncheck.core.case import DTYPES
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.property import Property
 from rnncheck.errors import UsageError
-from rnncheck.property import Property
 from rnncheck.settings import PROFILES, Profile
 
 

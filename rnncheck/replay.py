@@ -6,6 +6,8 @@ from typing import Any
 
 from rnncheck.adapters import resolve
 from rnncheck.catalog import CATALOG
+from rnncheck.core.subject import Subject
+from rnncheck.core.verdict import Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.work import Done
 from rnncheck.errors import UsageError
@@ -13,8 +15,6 @@ from rnncheck.explain import Explanation
 from rnncheck.report.model import Failed
 from rnncheck.report.text import failure_text
 from rnncheck.store import Stored, StoreError, case_from_json, load
-from rnncheck.subject import Subject
-from rnncheck.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnncheck.deviation import Deviation
-from rnncheck.property import Property
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.property import Property
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from functools import singledispatch
 from math import prod
 from typing import Any
 
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase, Gradient
-from rnncheck.config import Config, ConfigError
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase, Gradient
+from rnncheck.core.config import Config, ConfigError
+from rnncheck.core.values import PATTERNS, Values
 from rnncheck.strategies.cliffs import LARGE
-from rnncheck.values import PATTERNS, Values
 
 SMALL = 4
 """A size that a person can look at."""

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rnncheck.case import Case, CaseError
+from rnncheck.core.case import Case, CaseError
 
 SCHEMA = 1
 FOLDER = Path(".rnncheck")
@@ -104,7 +104,7 @@ def load(path: Path) -> Stored:
 
 def case_from_json(kind: str, data: Any) -> Any:
     """A case for a subject of this kind, ``layer`` or ``clip``; raises KeyError or ValueError."""
-    from rnncheck.clip_case import ClipCase
+    from rnncheck.core.clip_case import ClipCase
 
     kinds: dict[str, Any] = {"layer": Case, "clip": ClipCase}
     return kinds[kind].from_json(data)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.case import Switch
+from rnncheck.core.case import Switch
 
 OFFERED: Mapping[str, tuple[Switch, ...]] = {
     "cpu": ("onednn_off",),

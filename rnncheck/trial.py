@@ -12,12 +12,12 @@ from rnncheck import oracle
 from rnncheck.alike import FirstNumbers, begin_alike
 from rnncheck.allowed import Unmeasurable, budget_of, gradient_budget_of, rounding_of, truth_of
 from rnncheck.at_work import NotReached, SubjectError, seeded, subject_at_work
-from rnncheck.case import Case
+from rnncheck.core.case import Case
+from rnncheck.core.observation import Observation, both
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer, NotClaimed, Subject
+from rnncheck.core.values import Values, generator
 from rnncheck.laid_out import as_arguments, as_run, lay_out
-from rnncheck.observation import Observation, both
-from rnncheck.run import Run
-from rnncheck.subject import Layer, NotClaimed, Subject
-from rnncheck.values import Values, generator
 
 __all__ = [
     "NotReached", "SubjectError", "Tensors", "Trial", "Unmeasurable", "lay_out", "seeded", "subject_at_work",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnncheck import cells
 from rnncheck.cells.types import in_symmetric_interval, in_unit_interval
-from rnncheck.contracts import checked
+from rnncheck.typechecked import checked
 
 GATES = {"elman_tanh": 1, "elman_relu": 1, "gru_reset_after": 3, "gru_reset_before": 3, "lstm": 4, "lstm_projected": 4}
 BATCH, INPUT, HIDDEN, FEATURES = 4, 3, 5, 2

@@ -8,8 +8,8 @@ import pytest
 
 import rnncheck
 from rnncheck.adapters import resolve
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
 from rnncheck.repro import snippet
 
 BROKEN = """

@@ -17,7 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import rnncheck.nn
 from rnncheck.cells.types import Gate, State
-from rnncheck.contracts import checked, checking
+from rnncheck.typechecked import checked, checking
 
 
 class Pair(NamedTuple):

@@ -15,7 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import rnncheck
-from rnncheck import contracts
+from rnncheck import typechecked
 from rnncheck.faces.decorators import ContractWarning, violations
 
 
@@ -100,7 +100,7 @@ def test_policies():
 
 
 def test_one_switch_turns_them_off():
-    with contracts.checking(False):
+    with typechecked.checking(False):
         assert no_candidate(torch.tensor([9.0]))[0] > 1
 
 

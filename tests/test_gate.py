@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from rnncheck.deviation import Deviation, DeviationError
+from rnncheck.core.deviation import Deviation, DeviationError
 from rnncheck.devices import KINDS, is_here
 from rnncheck.errors import UsageError
 from rnncheck.faces import gate as gate_module

@@ -6,19 +6,19 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.masks import share
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.observation import both, fact, identical, near, within
+from rnncheck.core.run import Run
+from rnncheck.core.verdict import Outcome
 from rnncheck.docket import Account
 from rnncheck.judge import judge
-from rnncheck.observation import both, fact, identical, near, within
 from rnncheck.report.terminal import failures_of, subject_table
 from rnncheck.report.text import clean, failure_text
-from rnncheck.run import Run
 from rnncheck.trial import SubjectError, Trial
-from rnncheck.verdict import Outcome
-from rnncheck.wording import Sides
 from tests.adapters.test_probe import claimed
 from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 
 import rnncheck
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.observation import equal, near
 from rnncheck.noise import noise_budget
-from rnncheck.observation import equal, near
 from rnncheck.random_rounding import RandomRounding
 from rnncheck.trial import Trial
 from tests.adapters.test_probe import claimed

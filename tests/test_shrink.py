@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
 from rnncheck.shrink import shrink
 
 CASE = Case(Config("GRU", 3, 4, 2, bidirectional=True), time=129, batch=65, hx="random")

@@ -7,9 +7,9 @@ from torch import nn
 
 import rnncheck
 from rnncheck import store
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase, Gradient
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase, Gradient
+from rnncheck.core.config import Config
 from rnncheck.errors import UsageError
 from rnncheck.replay import replay
 from rnncheck.store import Stored, StoreError, load, load_all, save

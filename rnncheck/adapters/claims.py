@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
 from rnncheck.errors import UsageError
-from rnncheck.subject import CLIP_FEATURES, FEATURES, Claim
 
 OTHER = "other"
 """``rnncheck_mode`` of a recurrence that is none of torch's: one state or two, and equations of its own."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.subject import CLIP_FEATURES, Claim, Subject
+from rnncheck.core.subject import CLIP_FEATURES, Claim, Subject
 
 OPTIONS = ("norm_type", "error_if_nonfinite", "foreach")
 """The features that are arguments, and that a signature tells."""

@@ -10,8 +10,8 @@ from torch import Tensor
 from rnncheck.adapters.constructor import Constructor
 from rnncheck.adapters.names import own_parameters
 from rnncheck.adapters.tiny import BATCH, TIME, Ground, attempt, ground, reason_not
-from rnncheck.config import Config
-from rnncheck.subject import Claim, NotClaimed
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim, NotClaimed
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
 """How a constructor says that it does not offer something; what else it raises is a failure inside."""

@@ -17,8 +17,8 @@ from rnncheck.adapters.names import match, own_parameters
 from rnncheck.adapters.signature import Signature, forward_of, hx_argument, lengths_argument
 from rnncheck.adapters.torch_cells import Stepwise
 from rnncheck.adapters.torch_layers import ModuleLayer
-from rnncheck.config import Config
-from rnncheck.subject import NotClaimed
+from rnncheck.core.config import Config
+from rnncheck.core.subject import NotClaimed
 
 OPTIONS: Mapping[str, Any] = {
     "num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False,

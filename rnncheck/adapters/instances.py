@@ -16,7 +16,7 @@ from rnncheck.adapters.names import own_parameters
 from rnncheck.adapters.signature import HIDDEN, INPUT
 from rnncheck.adapters.torch_cells import Stepwise
 from rnncheck.adapters.torch_layers import ModuleLayer
-from rnncheck.config import MODES, Config, ConfigError, Mode
+from rnncheck.core.config import MODES, Config, ConfigError, Mode
 from rnncheck.errors import UsageError
 
 

@@ -14,12 +14,12 @@ from torch import nn
 from rnncheck.adapters.constructor import Constructor
 from rnncheck.adapters.instances import Instance
 from rnncheck.adapters.torch_layers import TorchLike
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase, Gradient
-from rnncheck.config import Config, Mode
-from rnncheck.deviation import Deviation
-from rnncheck.subject import Subject
-from rnncheck.values import Values
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase, Gradient
+from rnncheck.core.config import Config, Mode
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.subject import Subject
+from rnncheck.core.values import Values
 
 SEEN_WITH = "2.13."
 """The torch that the stored cases fail on. On another one they are not replayed: there, a rule may be kept again."""

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.adapters.torch_layers import ModuleLayer, split_result
-from rnncheck.config import Config
-from rnncheck.subject import Claim, Subject
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim, Subject
 
 Call = Callable[[nn.Module, Tensor, Any, Tensor], Any]
 """How the module is called: (module, padded input, hx or None, lengths (batch,) int64) -> (output, state)."""

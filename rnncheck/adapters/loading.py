@@ -11,9 +11,9 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.adapters.names import misfit, own_parameters, unmatched
 from rnncheck.adapters.tiny import Ground, NotOffered, attempt, reason_not
-from rnncheck.config import Config
-from rnncheck.run import Run
-from rnncheck.subject import Claim
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Claim
 from rnncheck.trial import Trial
 
 CLOSE = 1e-3

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rnncheck.adapters.claims import OTHER
 from rnncheck.adapters.names import match, misfit
-from rnncheck.config import GATES, MODES, Config, Mode
+from rnncheck.core.config import GATES, MODES, Config, Mode
 from rnncheck.errors import UsageError
 
 ELMAN: tuple[Mode, ...] = ("RNN_TANH", "RNN_RELU")

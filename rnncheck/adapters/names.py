@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 
 WORDS: Mapping[str, Collection[str]] = {
     "weight": ("weight", "w", "u", "kernel"),

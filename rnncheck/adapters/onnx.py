@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rnncheck.config import Config, Mode
+from rnncheck.core.config import Config, Mode
+from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
-from rnncheck.subject import FEATURES, Claim, Subject
 
 try:
     import onnxruntime

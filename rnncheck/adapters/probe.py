@@ -24,9 +24,9 @@ from rnncheck.adapters.names import own_parameters
 from rnncheck.adapters.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.adapters.tiny import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
 from rnncheck.adapters.torch_cells import Stepwise
-from rnncheck.case import Case, Hx
-from rnncheck.config import MODES, Config, Mode
-from rnncheck.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.core.case import Case, Hx
+from rnncheck.core.config import MODES, Config, Mode
+from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.trial import SubjectError
 
 SIZES = ((4, 7), (4, 6), (8, 8))

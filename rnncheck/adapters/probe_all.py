@@ -8,12 +8,12 @@ from rnncheck.adapters.locate import one_line
 from rnncheck.adapters.modes import modes_in
 from rnncheck.adapters.probe import probe
 from rnncheck.adapters.tiny import CALLS
-from rnncheck.case import DTYPES
-from rnncheck.config import MODES
+from rnncheck.core.case import DTYPES
+from rnncheck.core.config import MODES
+from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.engine import Done, Job, Workshop, make_engine
 from rnncheck.errors import UsageError
 from rnncheck.strategies.structure import FORMS
-from rnncheck.subject import FEATURES, Claim, Subject
 
 HOPED_FOR = ("batched", "time_first", "hx", "hx_none", "state", "float32", "training", "module")
 """What is taken for granted of a subject that crashes or hangs whatever is asked of it, so that a case can show it."""

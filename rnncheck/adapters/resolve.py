@@ -22,9 +22,9 @@ from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.signature import Signature
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.clip import clip_grad_norm_
-from rnncheck.config import Mode
+from rnncheck.core.config import Mode
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
-from rnncheck.subject import Claim, Subject
 
 __all__ = ["known_deviations", "probe", "probe_all", "subjects"]
 

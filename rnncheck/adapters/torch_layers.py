@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.names import own_parameters, set_parameter
-from rnncheck.config import Config, Mode
-from rnncheck.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.core.config import Config, Mode
+from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 
 
 @dataclass

@@ -11,9 +11,9 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.resolve import subjects
 from rnncheck.adapters.torch_layers import ModuleLayer, split_result
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
-from rnncheck.subject import Claim, Subject
 
 OF_THE_SOURCE = ("compile", "export", "script", "onnx", "vmap", "jvp", "functional", "second", "meta", "refusals",
                  "torch_parameters", "torch_init")  # fmt: skip

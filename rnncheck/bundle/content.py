@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.case import Case
-from rnncheck.config import Mode
-from rnncheck.run import Run
-from rnncheck.values import Values
+from rnncheck.core.case import Case
+from rnncheck.core.config import Mode
+from rnncheck.core.run import Run
+from rnncheck.core.values import Values
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,19 +11,19 @@ from typing import Any
 from rnncheck.adapters.probe import probe
 from rnncheck.bundle import sides
 from rnncheck.bundle.content import Bundle, Recorded
-from rnncheck.case import Switch
+from rnncheck.core.case import Switch
+from rnncheck.core.observation import Observation
+from rnncheck.core.property import Property, Where, anywhere
+from rnncheck.core.subject import Subject
+from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.work import Done
 from rnncheck.environment import environment
 from rnncheck.errors import UsageError
 from rnncheck.explain import Explanation
-from rnncheck.observation import Observation
-from rnncheck.property import Property, Where, anywhere
 from rnncheck.report.model import Coverage, Report, SubjectReport
-from rnncheck.subject import Subject
 from rnncheck.switches import offered
 from rnncheck.trial import Trial
-from rnncheck.verdict import Outcome, Verdict
 
 BLOCK = 4
 """Cases in a job."""

@@ -20,9 +20,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rnncheck.bundle.content import Bundle, Recorded, digest, given
-from rnncheck.case import Case, CaseError
+from rnncheck.core.case import Case, CaseError
+from rnncheck.core.run import Run
 from rnncheck.errors import UsageError
-from rnncheck.run import Run
 
 SCHEMA = 1
 KEY = "rnncheck"

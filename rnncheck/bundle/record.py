@@ -11,13 +11,13 @@ import torch
 
 from rnncheck.adapters import resolve
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
-from rnncheck.case import DTYPES, Case, Switch
+from rnncheck.core.case import DTYPES, Case, Switch
+from rnncheck.core.subject import Malformed, Subject
 from rnncheck.devices import asked_for
 from rnncheck.environment import environment
 from rnncheck.errors import UsageError
 from rnncheck.flags import flags, preserved
 from rnncheck.strategies.plan import plan
-from rnncheck.subject import Malformed, Subject
 from rnncheck.switches import switched
 from rnncheck.trial import SubjectError, Trial, seeded
 

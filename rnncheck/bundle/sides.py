@@ -8,13 +8,13 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.bundle.content import Recorded, cotangents
-from rnncheck.case import Case, Switch
 from rnncheck.catalog.derivatives import axes_of, within_budget
-from rnncheck.config import Config
-from rnncheck.observation import Observation, both, every, near
-from rnncheck.run import Run
-from rnncheck.values import Values
-from rnncheck.wording import Sides
+from rnncheck.core.case import Case, Switch
+from rnncheck.core.config import Config
+from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.observation import Observation, both, every, near
+from rnncheck.core.run import Run
+from rnncheck.core.values import Values
 
 __all__ = ["OTHER", "anywhere", "bundles", "cotangents", "explained", "from_truth", "gradients", "moved", "results", "size"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
 
-from rnncheck.property import Property
+from rnncheck.core.property import Property
 
 FAMILIES = (
     "shape",

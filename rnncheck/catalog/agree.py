@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.case import Switch
 from rnncheck.catalog import captured, derivatives
 from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype, run_under
 from rnncheck.catalog.moves import rows
 from rnncheck.catalog.transformed import Through, as_onnx, compiled, exported, functional, scripted
 from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, on_cuda, padded
-from rnncheck.observation import Observation, both, every, fact
-from rnncheck.property import Family, Where
-from rnncheck.run import Run
-from rnncheck.subject import Layer
+from rnncheck.core.case import Switch
+from rnncheck.core.observation import Observation, both, every, fact
+from rnncheck.core.property import Family, Where
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer
 from rnncheck.switches import switched
 from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.derivatives import states_in
-from rnncheck.run import Run
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 

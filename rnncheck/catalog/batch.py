@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from rnncheck.case import Case
 from rnncheck.catalog.derivatives import agree
 from rnncheck.catalog.moves import pick, rows, side_by_side
 from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded, unbatched
-from rnncheck.observation import Observation, both, equal, every, near
-from rnncheck.property import Family, Where
-from rnncheck.run import Run
+from rnncheck.core.case import Case
+from rnncheck.core.observation import Observation, both, equal, every, near
+from rnncheck.core.property import Family, Where
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 batch = Family("batch")

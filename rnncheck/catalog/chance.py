@@ -5,7 +5,7 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from rnncheck.observation import Observation, fact, near
+from rnncheck.core.observation import Observation, fact, near
 
 LEVEL = 1e-9
 """The probability of a false alarm in one test."""

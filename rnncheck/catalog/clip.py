@@ -30,10 +30,10 @@ from rnncheck.catalog.clip_words import (
     with_elements,
 )  # fmt: skip
 from rnncheck.clip_trial import Clipped, ClipTrial
+from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.observation import Observation, equal, every, fact, identical, near
+from rnncheck.core.property import Family
 from rnncheck.laid_out import scattered_in_memory
-from rnncheck.observation import Observation, equal, every, fact, identical, near
-from rnncheck.property import Family
-from rnncheck.wording import Sides
 
 clip = Family("clip")
 PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.observation import Observation, every, near
-from rnncheck.run import Run
-from rnncheck.subject import Layer
+from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.observation import Observation, every, near
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
-from rnncheck.wording import Sides
 
 Gradients = Mapping[str, Tensor | None]
 AXES = {

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from rnncheck.catalog.moves import backwards, parameters_of
 from rnncheck.catalog.words import bidirectional, deterministic, one_layer
-from rnncheck.observation import Observation
-from rnncheck.property import Family
-from rnncheck.run import Run
+from rnncheck.core.observation import Observation
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 direction = Family("direction")

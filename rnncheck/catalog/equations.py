@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.moves import exact, steps_inside
-from rnncheck.config import Config
-from rnncheck.run import Run
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 States = tuple[Tensor, ...]

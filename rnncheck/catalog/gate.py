@@ -19,9 +19,9 @@ from rnncheck.catalog.words import (
     saturating,
     without_projection,
 )
-from rnncheck.observation import Observation, both, every, near, within
-from rnncheck.property import Family
-from rnncheck.run import Run
+from rnncheck.core.observation import Observation, both, every, near, within
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 gate = Family("gate")

@@ -23,10 +23,10 @@ from rnncheck.catalog.lively import enlivened, in_many_digits, lively, small_and
 from rnncheck.catalog.measure import roundoff
 from rnncheck.catalog.moves import one_after_the_other, steps_inside
 from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
-from rnncheck.observation import Observation, every, fact, identical, near
-from rnncheck.property import Family, Where
-from rnncheck.run import Run
-from rnncheck.subject import Layer, NotClaimed
+from rnncheck.core.observation import Observation, every, fact, identical, near
+from rnncheck.core.property import Family, Where
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.trial import SubjectError, Trial, subject_at_work
 
 gradient = Family("gradient")

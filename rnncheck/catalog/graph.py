@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.case import Layout
 from rnncheck.catalog.derivatives import Gradients, agree, leaves_of, loss_of, states_in
 from rnncheck.catalog.words import at_least, deterministic
+from rnncheck.core.case import Layout
+from rnncheck.core.observation import Observation, every, identical
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.laid_out import lay_out
-from rnncheck.observation import Observation, every, identical
-from rnncheck.property import Family
-from rnncheck.run import Run
-from rnncheck.subject import Layer, NotClaimed
 from rnncheck.trial import SubjectError, Trial, subject_at_work
 
 graph = Family("graph")

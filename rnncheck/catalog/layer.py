@@ -4,9 +4,9 @@ import torch
 
 from rnncheck.catalog.moves import layer_alone
 from rnncheck.catalog.words import deterministic, stacked
-from rnncheck.observation import Observation
-from rnncheck.property import Family
-from rnncheck.run import Run
+from rnncheck.core.observation import Observation
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 layer = Family("layer")

@@ -8,14 +8,14 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from rnncheck.case import Layout
 from rnncheck.catalog.derivatives import agree
 from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded
-from rnncheck.observation import Observation, equal, every, identical
-from rnncheck.property import Family
-from rnncheck.subject import Layer
+from rnncheck.core.case import Layout
+from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.observation import Observation, equal, every, identical
+from rnncheck.core.property import Family
+from rnncheck.core.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
-from rnncheck.wording import Sides
 
 layout = Family("layout")
 EITHER_WAY = ("batch_first", "time_first")

@@ -10,10 +10,10 @@ from rnncheck.catalog.derivatives import agree
 from rnncheck.catalog.moves import pick, rows, side_by_side, steps_inside
 from rnncheck.catalog.refusals import named, refusal
 from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, packed, unsorted
-from rnncheck.observation import Observation, both, identical
-from rnncheck.property import Family
-from rnncheck.run import Run
-from rnncheck.subject import TakesLengths
+from rnncheck.core.observation import Observation, both, identical
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
+from rnncheck.core.subject import TakesLengths
 from rnncheck.trial import Trial, subject_at_work
 
 lengths = Family("lengths")

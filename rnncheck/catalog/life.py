@@ -13,9 +13,9 @@ from rnncheck.catalog.masks import AXES as MASK_AXES
 from rnncheck.catalog.masks import kept, panes
 from rnncheck.catalog.operations import in_drawn_order, perform
 from rnncheck.catalog.words import anywhere, deterministic
-from rnncheck.observation import Observation, every, fact, identical
-from rnncheck.property import Family
-from rnncheck.subject import Layer
+from rnncheck.core.observation import Observation, every, fact, identical
+from rnncheck.core.property import Family
+from rnncheck.core.subject import Layer
 from rnncheck.trial import Trial, seeded, subject_at_work
 
 life = Family("life")

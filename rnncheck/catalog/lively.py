@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from rnncheck.case import DTYPES
+from rnncheck.core.case import DTYPES
 from rnncheck.trial import Trial
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from rnncheck.observation import Observation, both, equal, every, identical
-from rnncheck.run import Run
-from rnncheck.subject import Layer
+from rnncheck.core.observation import Observation, both, equal, every, identical
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer
+from rnncheck.core.values import Values
 from rnncheck.trial import Trial
-from rnncheck.values import Values
 
 
 @dataclass

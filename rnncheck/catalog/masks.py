@@ -14,10 +14,10 @@ from torch import Tensor
 from rnncheck.catalog.chance import by_chance
 from rnncheck.catalog.measure import SATURATED, gate_rows
 from rnncheck.catalog.purpose import CANDIDATE
-from rnncheck.config import Config
-from rnncheck.observation import Observation, blame, every, near
-from rnncheck.run import Run
-from rnncheck.subject import Layer
+from rnncheck.core.config import Config
+from rnncheck.core.observation import Observation, blame, every, near
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
 
 STEPS, VALUES = 6, 4096

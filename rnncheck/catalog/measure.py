@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.moves import exact
-from rnncheck.config import Config
-from rnncheck.property import Where
+from rnncheck.core.config import Config
+from rnncheck.core.property import Where
 from rnncheck.trial import Trial
 
 SATURATED = 1000.0

@@ -12,11 +12,11 @@ from rnncheck.catalog import derivatives
 from rnncheck.catalog.differences import as_differences, everything, in_double, loss
 from rnncheck.catalog.masks import fresh, panes, placed, rates, whole, without_gradients
 from rnncheck.catalog.words import anywhere, at_least, deterministic, has_dropout
+from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Malformed, NotClaimed
 from rnncheck.flags import flags
-from rnncheck.observation import Observation, both, equal, every, fact, identical, near
-from rnncheck.property import Family
-from rnncheck.run import Run
-from rnncheck.subject import Malformed, NotClaimed
 from rnncheck.trial import SubjectError, Trial, seeded, subject_at_work
 
 mode = Family("mode")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from rnncheck.run import Run
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 

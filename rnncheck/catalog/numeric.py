@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.words import at_least, deterministic, differentiable, hx_given, on_cuda, padded, saturating
-from rnncheck.observation import Observation, both, every, identical
-from rnncheck.property import Family
-from rnncheck.run import Run
+from rnncheck.core.observation import Observation, both, every, identical
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 numeric = Family("numeric")

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.case import DTYPES
 from rnncheck.catalog.lives import Life, generic, importable, parameters_are
-from rnncheck.observation import Observation, equal
-from rnncheck.subject import Layer
+from rnncheck.core.case import DTYPES
+from rnncheck.core.observation import Observation, equal
+from rnncheck.core.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
 
 Operation = Callable[[Life], Observation]

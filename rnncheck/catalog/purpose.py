@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.measure import gate_rows
-from rnncheck.run import Run
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 FAINT = 2.0**-7

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.config import Config
-from rnncheck.observation import Observation, equal, every, fact, identical
-from rnncheck.subject import Layer, Malformed
+from rnncheck.core.config import Config
+from rnncheck.core.observation import Observation, equal, every, fact, identical
+from rnncheck.core.subject import Layer, Malformed
 from rnncheck.trial import Trial
 
 WRONG_ARGUMENTS: dict[str, tuple[Any, ...]] = {

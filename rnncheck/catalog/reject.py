@@ -22,9 +22,9 @@ from rnncheck.catalog.refusals import (
     wrong_arguments,
 )
 from rnncheck.catalog.words import at_least, deterministic, has_cell, hx_given, packed, padded
-from rnncheck.observation import Observation, both, every
-from rnncheck.property import Family
-from rnncheck.run import Run
+from rnncheck.core.observation import Observation, both, every
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 reject = Family("reject")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnncheck.run import Run
+from rnncheck.core.run import Run
 from rnncheck.trial import Trial
 
 

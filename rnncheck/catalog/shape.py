@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.catalog.words import is_float32, padded
-from rnncheck.observation import Observation, equal, every, fact, identical
-from rnncheck.property import Family
+from rnncheck.core.observation import Observation, equal, every, fact, identical
+from rnncheck.core.property import Family
 from rnncheck.trial import Trial, subject_at_work
 
 shape = Family("shape")

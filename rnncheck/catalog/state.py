@@ -5,12 +5,12 @@ from torch import Tensor
 
 from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.words import at_least, deterministic, has_cell, without_projection
-from rnncheck.observation import Observation, every, identical, near
-from rnncheck.property import Family
-from rnncheck.run import Run
-from rnncheck.subject import Layer
+from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.observation import Observation, every, identical, near
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer
 from rnncheck.trial import Trial, subject_at_work
-from rnncheck.wording import Sides
 
 state = Family("state")
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.subject import Layer
+from rnncheck.core.subject import Layer
 from rnncheck.trial import NotReached, Trial, subject_at_work
 
 State = tuple[Tensor, ...] | None

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.case import Case
 from rnncheck.catalog.chance import uniform
 from rnncheck.catalog.lively import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
 from rnncheck.catalog.relabelled import relabelled, restored
 from rnncheck.catalog.words import deterministic, has_bias
 from rnncheck.catalog.written import WAYS
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.observation import Observation, every, fact, identical, within
+from rnncheck.core.property import Family
+from rnncheck.core.subject import Layer
 from rnncheck.laid_out import scattered_in_memory
-from rnncheck.observation import Observation, every, fact, identical, within
-from rnncheck.property import Family
-from rnncheck.subject import Layer
 from rnncheck.trial import Trial, seeded, subject_at_work
 
 weights = Family("weights")

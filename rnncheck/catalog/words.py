@@ -1,6 +1,6 @@
 """The words in which properties say which cases they speak of."""
 
-from rnncheck.property import Where, anywhere
+from rnncheck.core.property import Where, anywhere
 
 __all__ = [
     "anywhere",

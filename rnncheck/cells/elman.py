@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rnncheck.cells.types import State
-from rnncheck.contracts import checked
+from rnncheck.typechecked import checked
 
 
 class ElmanStep(NamedTuple):

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rnncheck.cells.types import Candidate, Gate, Projected, State
-from rnncheck.contracts import checked
+from rnncheck.typechecked import checked
 
 
 class GRUStep(NamedTuple):

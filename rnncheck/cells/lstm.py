@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rnncheck.cells.types import Candidate, Features, Gate, Projected, State
-from rnncheck.contracts import checked
+from rnncheck.typechecked import checked
 
 
 class LSTMStep(NamedTuple):

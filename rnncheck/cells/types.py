@@ -6,7 +6,7 @@ from beartype.vale import Is
 from jaxtyping import Float
 from torch import Tensor
 
-from rnncheck.contracts import within
+from rnncheck.typechecked import within
 
 
 def in_unit_interval(values: Tensor) -> bool:

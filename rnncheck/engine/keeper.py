@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from rnncheck.core.property import Property
+from rnncheck.core.verdict import Outcome
 from rnncheck.engine.work import Done, Engine, Job, Watch, Workshop
 from rnncheck.explain import Explanation
-from rnncheck.property import Property
 from rnncheck.repro import deadly_script
 from rnncheck.shrink import Shrunk, shrink
-from rnncheck.verdict import Outcome
 
 USUAL_COST, LONGEST = 20, 3
 """A property of this cost, in runs of the subject, is given twice the time of one that costs nothing; the costliest

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from rnncheck.core.verdict import Outcome, Status
 from rnncheck.engine.channel import Garbled
 from rnncheck.engine.keeper import Keeper, time_limit
 from rnncheck.engine.memory import GIB, share
@@ -18,7 +19,6 @@ from rnncheck.engine.record import Entry
 from rnncheck.engine.task import Task
 from rnncheck.engine.work import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, Workshop
 from rnncheck.engine.worker import Mistake
-from rnncheck.verdict import Outcome, Status
 
 PROBE_SECONDS = 60.0
 GRACE = 2.0

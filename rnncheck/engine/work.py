@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Claim, Subject
+from rnncheck.core.verdict import Outcome
 from rnncheck.explain import Explanation, explain
 from rnncheck.flags import flags, preserved
 from rnncheck.judge import judge, rehearse, trial_of
-from rnncheck.property import Property
 from rnncheck.shrink import Shrunk, shrink
-from rnncheck.subject import Claim, Subject
-from rnncheck.verdict import Outcome
 
 RUN = "run"
 """What is on record while a case's own run is made, which its properties share."""

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 
 import torch
 
+from rnncheck.core.verdict import Outcome
 from rnncheck.engine.channel import Inbox, send
 from rnncheck.engine.record import Record
 from rnncheck.engine.work import Done, Job, Watch
-from rnncheck.verdict import Outcome
 
 HIGH = 200
 """Our pipes lie at or above this number, out of the way of a subject that closes the low ones."""

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck import contracts, store
-from rnncheck.contracts import name_of, on_functions
+from rnncheck import store, typechecked
 from rnncheck.faces.background import Background, Look
 from rnncheck.faces.compare import Call, call_of, compare_call, compare_results, copied
 from rnncheck.faces.decorators import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
 from rnncheck.faces.keep import kept, target_of
 from rnncheck.trial import subject_at_work
+from rnncheck.typechecked import name_of, on_functions
 
 
 def agrees_with(
@@ -145,7 +145,7 @@ class _Desk:
 
     def _wants(self) -> bool:
         """Tells what was found meanwhile; whether to look at this call."""
-        if not active() or contracts.transformed() or subject_at_work.depth():
+        if not active() or typechecked.transformed() or subject_at_work.depth():
             return False
         while (found := self.background.told()) is not None:
             violate(self.name, found, self.policy)

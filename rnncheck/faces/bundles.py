@@ -8,12 +8,12 @@ from rich.console import Console
 
 from rnncheck.bundle import Bundle, diff, read, record, write
 from rnncheck.bundle.record import CASES, one_device, one_layer
-from rnncheck.case import DTYPES, Switch
+from rnncheck.core.case import DTYPES, Switch
+from rnncheck.core.subject import Subject
 from rnncheck.devices import is_here
 from rnncheck.errors import UsageError
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.report.terminal import print_report
-from rnncheck.subject import Subject
 
 SUFFIX = ".safetensors"
 INCOMPLETE = 3

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from rnncheck.catalog import CATALOG
+from rnncheck.core.property import Property
 from rnncheck.errors import UsageError
 from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import gate_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
-from rnncheck.property import Property
 from rnncheck.replay import replay
 from rnncheck.report.terminal import print_report
 from rnncheck.report.text import failure_text

@@ -11,10 +11,10 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from rnncheck import oracle
 from rnncheck.adapters import resolve
 from rnncheck.adapters.torch_layers import split_result
-from rnncheck.case import Case
+from rnncheck.core.case import Case
+from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
+from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.faces.decorators import values_in
-from rnncheck.observation import Observation, both, equal, every, fact, identical, near
-from rnncheck.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.trial import Tensors, Trial
 
 COPIES = 8

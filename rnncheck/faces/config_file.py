@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck import store
-from rnncheck.deviation import Deviation, DeviationError
+from rnncheck.core.deviation import Deviation, DeviationError
 from rnncheck.errors import UsageError
 
 

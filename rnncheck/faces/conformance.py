@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rnncheck.catalog import select
-from rnncheck.deviation import Deviation, declare
+from rnncheck.core.deviation import Deviation, declare
 from rnncheck.devices import asked_for, is_here
 from rnncheck.errors import UsageError
 from rnncheck.report.model import Failed, Report

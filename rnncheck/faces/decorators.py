@@ -1,6 +1,6 @@
 """Contracts for code that runs: gates in [0, 1], bounded results, clipped gradients, agreement with a reference.
 
-Each steps aside where a call is compiled, exported or traced, and while ``rnncheck.contracts.checking(False)``.
+Each steps aside where a call is compiled, exported or traced, and while ``rnncheck.typechecked.checking(False)``.
 What happens on a violation is a policy: "raise" ContractViolation, "warn" once per function, "log", or "count".
 """
 
@@ -18,8 +18,8 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from rnncheck import contracts
-from rnncheck.contracts import name_of, on_functions
+from rnncheck import typechecked
+from rnncheck.typechecked import name_of, on_functions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ def violate(name: str, message: str, policy: Policy, first: bool | None = None) 
 
 def active() -> bool:
     """Whether contracts are looked at here: not while compiling, tracing, or switched off."""
-    return contracts.enabled() and not contracts.being_traced()
+    return typechecked.enabled() and not typechecked.being_traced()
 
 
 def values_in(result: Any, path: str = "result") -> Iterator[tuple[str, Tensor]]:
@@ -121,9 +121,9 @@ def out_of_bounds(tensor: Tensor, low: float, high: float) -> str | None:
     kind = str(tensor.dtype).removeprefix("torch.")
     if tensor.is_complex():
         return f" is {kind}, but should lie in [{low:g}, {high:g}]"
-    if contracts.within(tensor, low, high):
+    if typechecked.within(tensor, low, high):
         return None
-    values = contracts.seen_through(tensor)
+    values = typechecked.seen_through(tensor)
     wide = values.double() if values.device.type != "mps" else values.float()
     beyond = torch.maximum(low - wide, wide - high).nan_to_num(nan=torch.inf)
     at = tuple(int(i) for i in torch.unravel_index(beyond.argmax(), values.shape))
@@ -202,7 +202,7 @@ def norm_above(parameters: Iterable[Tensor], limit: float, norm_type: float = 2.
 def _norm(gradient: Tensor, norm_type: float) -> float:
     """Where the gradient lies, in double precision where there is such."""
     wide = torch.float32 if gradient.device.type == "mps" else torch.float64
-    return float(torch.linalg.vector_norm(contracts.seen_through(gradient), norm_type, dtype=wide))
+    return float(torch.linalg.vector_norm(typechecked.seen_through(gradient), norm_type, dtype=wide))
 
 
 def parameters_of(source: Any, what: str = "the parameters") -> list[Tensor]:

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from rnncheck.deviation import Deviation
+from rnncheck.core.deviation import Deviation
 from rnncheck.devices import asked_for
 from rnncheck.errors import UsageError
 from rnncheck.faces.config_file import GateConfig, read_config

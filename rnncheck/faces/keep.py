@@ -11,12 +11,12 @@ from torch import Tensor
 from rnncheck import store
 from rnncheck.adapters import resolve
 from rnncheck.adapters.locate import described
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.core.values import Values
 from rnncheck.errors import UsageError
 from rnncheck.faces.compare import Call, believed
 from rnncheck.judge import judge, trial_of
-from rnncheck.values import Values
 
 PROPERTY = "agree.against"
 SEEDS = 12

@@ -12,11 +12,11 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rnncheck.adapters.torch_layers import split_result
-from rnncheck.contracts import enabled, transformed
+from rnncheck.core.subject import Malformed
 from rnncheck.faces.decorators import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
 from rnncheck.faces.some_gates import some_gates
 from rnncheck.nn.base import Recurrent
-from rnncheck.subject import Malformed
+from rnncheck.typechecked import enabled, transformed
 
 SATURATED = 1e-3
 """A gate this near to 0 or 1 hardly learns: its slope is below a thousandth."""

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.config import Config, Mode
-from rnncheck.contracts import checked
+from rnncheck.core.config import Config, Mode
 from rnncheck.nn import door
 from rnncheck.nn.layout import Layout, Packed, Padded
 from rnncheck.scan import State, Step, scan_forward, scan_reverse
+from rnncheck.typechecked import checked
 
 Columns = tuple[Tensor, ...]
 """What was kept of the steps of one layer and direction, a tensor a field, h the last."""

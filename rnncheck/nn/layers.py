@@ -17,7 +17,7 @@ from rnncheck.cells import (
     lstm_projected_step,
     lstm_step,
 )
-from rnncheck.config import Mode
+from rnncheck.core.config import Mode
 from rnncheck.nn.base import Recurrent, Weights
 
 _MODES: dict[str, Mode] = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}

@@ -6,10 +6,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from rnncheck.core.run import Run
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.budgets import Budget, budget_of
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.run import Run
 
 
 def flat(run: Run) -> Tensor:

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle.budgets import budget_of
 from rnncheck.oracle.problem import Join, Problem, checked, concatenated, run
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.variants import Function, With
-from rnncheck.run import Run
 
 Read = Callable[[Run], Run]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle.scene import Scene
 from rnncheck.oracle.sizes import Sizes, times
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle.equations import Observer, Strand
 from rnncheck.oracle.errors import errors_of, of_pre_activations, together
 from rnncheck.oracle.noise import Copies, Jitter, Kinks, Tape
@@ -21,7 +22,6 @@ from rnncheck.oracle.scene import Scene, Trace
 from rnncheck.oracle.sizes import Sizes
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.twins import Twins, forward_twins
-from rnncheck.run import Run
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle.answer import Answer, flat
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.coarser import imitated, sized

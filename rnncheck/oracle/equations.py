@@ -26,7 +26,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 
 ORDER: Mapping[str, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "rzn", "LSTM": "ifog"}
 """The gates' order on our gates axis; sigmoids first. Not torch's order, which is Config.gates."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle.equations import Layer
 from rnncheck.oracle.noise import SATURATED
 from rnncheck.oracle.scene import Scene

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle.answer import Answer, flat
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.equations import ORDER

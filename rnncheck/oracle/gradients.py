@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle.backward import backward_of, input_variance
 from rnncheck.oracle.budgets import longest
 from rnncheck.oracle.errors import errors_of, together
@@ -29,7 +30,6 @@ from rnncheck.oracle.scene import Scene, Trace
 from rnncheck.oracle.sizes import Sizes
 from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.twins import Twins, backward_twins, forward_twins
-from rnncheck.run import Run
 
 
 @dataclass(frozen=True, eq=False)

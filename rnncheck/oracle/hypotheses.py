@@ -10,7 +10,7 @@ from itertools import permutations
 
 import torch
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle import moves, sequences
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.equations import ORDER

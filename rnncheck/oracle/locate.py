@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle.answer import Answer
 from rnncheck.oracle.budgets import Budget
 from rnncheck.oracle.fits import fitting
-from rnncheck.run import Run
 
 DIRECTIONS = ("forward", "reverse")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.problem import Join
-from rnncheck.run import Run
 
 Change = Callable[[Asked], Asked]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle.equations import ORDER
 from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.scene import Trace

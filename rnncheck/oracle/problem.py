@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle.equations import Layer, Observer, State, Step, Strand, input_part, step_of, unroll
-from rnncheck.run import Run
 
 
 class OracleError(ValueError):

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from rnncheck.core.run import Run
 from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.moves import ends, on_states
-from rnncheck.run import Run
 
 
 def _sorted(asked: Asked) -> Tensor:

@@ -10,13 +10,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from rnncheck.case import DTYPES
+from rnncheck.core.case import DTYPES
+from rnncheck.core.verdict import Verdict
 from rnncheck.gates import distribution
 from rnncheck.report import plots
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.terminal import MARKS, summary, used_text
 from rnncheck.report.text import clean, failure_text
-from rnncheck.verdict import Verdict
 
 TONES = {0: "holds", 1: "fails", 3: "not_reached"}
 LONGEST = 6_000

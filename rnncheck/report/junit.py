@@ -2,9 +2,9 @@
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from rnncheck.core.verdict import Verdict
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.text import clean, failure_text
-from rnncheck.verdict import Verdict
 
 
 def junit(report: Report) -> str:

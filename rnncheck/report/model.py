@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rnncheck.case import Case
-from rnncheck.subject import Claim
-from rnncheck.verdict import CHECKED, OPEN, Verdict
+from rnncheck.core.case import Case
+from rnncheck.core.subject import Claim
+from rnncheck.core.verdict import CHECKED, OPEN, Verdict
 
 SCHEMA = 1
 Choice = tuple[str, Any]

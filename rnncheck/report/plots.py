@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rnncheck.core.verdict import Course
 from rnncheck.report.model import Choice, Report
 from rnncheck.report.text import clean
-from rnncheck.verdict import Course
 
 GLANCE = (8, 18)
 """Width and height in pixels of one verdict at a glance."""

@@ -3,9 +3,9 @@
 from typing import Any
 from urllib.parse import quote
 
+from rnncheck.core.verdict import Verdict
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.text import clean, failure_text
-from rnncheck.verdict import Verdict
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {

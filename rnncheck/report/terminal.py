@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rnncheck.core.verdict import Verdict
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.text import clean, failure_text
-from rnncheck.verdict import Verdict
 
 MARKS = {
     "holds": ("✓", "green"), "fails": ("✗", "bold red"), "errored": ("!", "bold red"), "crashed": ("☠", "bold red"),

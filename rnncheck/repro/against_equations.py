@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
-from rnncheck.case import Case
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.repro.construct import construction
 from rnncheck.repro.literal import literal
 from rnncheck.repro.reference import reference_text
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial
 
 _READ = {

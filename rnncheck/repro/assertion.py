@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from rnncheck.observation import Comparison, Fact, Observation
+from rnncheck.core.observation import Comparison, Fact, Observation
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event
 from rnncheck.repro.right import Values, alike, near

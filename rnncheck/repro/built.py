@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from rnncheck.case import Case
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import building, run_lines
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial
 
 _INIT = """

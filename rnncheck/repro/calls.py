@@ -7,15 +7,15 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.torch_layers import torch_arguments
-from rnncheck.case import Case
-from rnncheck.observation import Observation, equal
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.observation import Observation, equal
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Malformed, Subject
 from rnncheck.repro.assertion import last_lines, not_refused
 from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event, RecordedTrial, recording
 from rnncheck.repro.right import right_subject
-from rnncheck.subject import Malformed, Subject
 from rnncheck.trial import SubjectError, seeded
 
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.clip_case import ClipCase
 from rnncheck.clip_trial import ClipTrial
-from rnncheck.observation import Observation
-from rnncheck.property import Property
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.observation import Observation
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.repro.assertion import last_lines, not_refused
 from rnncheck.repro.calls import watch
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event, frozen
 from rnncheck.repro.right import right_subject
-from rnncheck.subject import Subject
 from rnncheck.trial import seeded
 
 _CLIP = '''

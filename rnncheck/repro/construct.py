@@ -1,10 +1,10 @@
 """The lines of a script that build a layer and set its parameters."""
 
 from rnncheck.adapters.torch_layers import torch_arguments
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Layer
 from rnncheck.repro.literal import literal
-from rnncheck.subject import Layer
 
 
 def construction(name: str, layer: Layer, config: Config, case: Case) -> list[str]:

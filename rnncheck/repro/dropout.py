@@ -4,14 +4,14 @@ from typing import Any
 
 import torch
 
-from rnncheck.case import Case
 from rnncheck.catalog.differences import in_double
 from rnncheck.catalog.masks import kept_values, panes
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import limits, stage
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial, seeded
 
 _COUNT = '''

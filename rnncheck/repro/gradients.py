@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.case import Case
 from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype
 from rnncheck.catalog.differences import in_double
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Subject
 from rnncheck.repro.graphs import OPEN
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import limits, stage
-from rnncheck.run import Run
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial, seeded
 
 _FUNCTIONS = '''

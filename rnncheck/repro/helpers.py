@@ -1,7 +1,7 @@
 """The few functions at the head of a script of calls."""
 
-from rnncheck.case import Case
-from rnncheck.subject import Layer
+from rnncheck.core.case import Case
+from rnncheck.core.subject import Layer
 
 LOAD = '''def load(layer, parameters, names={names}):
     """Set the parameters, given under torch's names."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnncheck.case import DTYPES, Case
 from rnncheck.catalog.lives import Life
 from rnncheck.catalog.operations import drawn_parameter, in_drawn_order, in_the_other_form, other_dtypes, owner, perform
-from rnncheck.property import Property
+from rnncheck.core.case import DTYPES, Case
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Malformed, Subject
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import building, run_lines, stage
-from rnncheck.subject import Malformed, Subject
 from rnncheck.trial import SubjectError, Trial, seeded
 
 _HEAD = '''

@@ -5,13 +5,13 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.case import Case
 from rnncheck.catalog.masks import panes
 from rnncheck.catalog.mode import of_another_size
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.repro.construct import construction
 from rnncheck.repro.literal import literal
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial, seeded
 
 _HEAD = '''

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rnncheck.config import Config
-from rnncheck.run import Run
-from rnncheck.subject import Layer, Subject
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer, Subject
 from rnncheck.trial import Trial
 
 

@@ -1,6 +1,6 @@
 """The documented equations as text, for scripts that compute what is expected in a few plain lines."""
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 
 _STEP = {
     "RNN_TANH": "h_new = torch.tanh(a + u)",

@@ -12,9 +12,9 @@ import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.case import Case
 from rnncheck.clip import clip_grad_norm_
-from rnncheck.subject import Subject
+from rnncheck.core.case import Case
+from rnncheck.core.subject import Subject
 
 Values = dict[str, Tensor]
 """Every tensor that came out of a property's calls, by the expression that a script has for it."""

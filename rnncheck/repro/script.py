@@ -4,8 +4,10 @@ import re
 import textwrap
 from typing import Any
 
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Malformed, Subject
+from rnncheck.core.verdict import Outcome
 from rnncheck.environment import environment
-from rnncheck.property import Property
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
@@ -18,10 +20,8 @@ from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.memory import memory
 from rnncheck.repro.transformed import transformed
-from rnncheck.subject import Malformed, Subject
 from rnncheck.switches import as_python, switched
 from rnncheck.trial import SubjectError
-from rnncheck.verdict import Outcome
 
 WRITERS = (against_equations, gradients_asked, transformed, dropout, built, memory, life, calls_made, clip_facts, clip_calls)
 """In this order: each writes a script's body, or None where its way does not lead there."""

@@ -4,7 +4,7 @@ import re
 from math import isfinite
 from typing import Any
 
-from rnncheck.subject import Subject
+from rnncheck.core.subject import Subject
 
 TEMPLATE = '''"""{title}"""
 

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from rnncheck.adapters.torch_layers import torch_arguments
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
 from rnncheck.repro.helpers import renamed
 from rnncheck.repro.literal import literal
 from rnncheck.repro.reference import reference_text

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rnncheck.case import Case
-from rnncheck.property import Property
+from rnncheck.core.case import Case
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
 from rnncheck.repro.stage import limits, stage
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial, seeded
 
 _MAPPED = '''

@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Subject
+from rnncheck.core.values import Values
 from rnncheck.strategies.structure import Row
-from rnncheck.subject import Subject
-from rnncheck.values import Values
 
 SCALES = (1.0, 0.5, 2.0, 0.1, 5.0, 1e-3, 20.0)
 """Of weights and input: from nearly linear to saturated."""

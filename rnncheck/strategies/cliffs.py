@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from itertools import combinations, cycle
 
-from rnncheck.case import Case
+from rnncheck.core.case import Case
 
 SIZES = (129, 1025, 33, 257, 513, 64, 128, 32, 127, 31, 65)
 """The telling ones first: a little beyond a power of two, one of them beyond all that is common."""

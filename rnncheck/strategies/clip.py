@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rnncheck.clip_case import ClipCase, Gradient
+from rnncheck.core.clip_case import ClipCase, Gradient
+from rnncheck.core.values import Values
 from rnncheck.strategies.cases import seeds
-from rnncheck.values import Values
 
 MAX_NORMS = (0.5, 1.0, 0.01, 5.0, 0.0, 100.0, inf)
 NORM_TYPES = (2.0, 1.0, 3.0, inf)

@@ -6,12 +6,12 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy, tuples
 
-from rnncheck.case import Case
+from rnncheck.core.case import Case
+from rnncheck.core.subject import Subject
 from rnncheck.falsify import draw
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
 from rnncheck.strategies.cliffs import on_cliffs
 from rnncheck.strategies.structure import rows
-from rnncheck.subject import Subject
 
 DEPTH = 5
 """How many cases of a row are drawn in one go, and"""

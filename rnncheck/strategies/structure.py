@@ -12,8 +12,8 @@ from typing import Any
 
 from covertable import make
 
-from rnncheck.case import Case
-from rnncheck.subject import Subject
+from rnncheck.core.case import Case
+from rnncheck.core.subject import Subject
 from rnncheck.switches import offered
 
 Row = Mapping[str, Any]

@@ -9,7 +9,7 @@ from torch import nn
 from rnncheck.adapters.known import KNOWN, SEEN_WITH, known_deviations
 from rnncheck.adapters.resolve import probe, probe_all, subjects
 from rnncheck.catalog import CATALOG
-from rnncheck.deviation import Deviation
+from rnncheck.core.deviation import Deviation
 from rnncheck.devices import is_here
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.store import case_from_json

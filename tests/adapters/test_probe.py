@@ -15,9 +15,9 @@ from rnncheck.adapters.probe import probe
 from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.resolve import OURS, TORCHS, ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_nn
-from rnncheck.config import MODES
+from rnncheck.core.config import MODES
+from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
 from rnncheck.errors import UsageError
-from rnncheck.subject import CLIP_FEATURES, FEATURES, Claim
 
 from . import targets
 
@@ -143,7 +143,7 @@ def test_lengths_before_hx():
 
 
 def layer_config(mode):
-    from rnncheck.config import Config
+    from rnncheck.core.config import Config
 
     return Config(mode, 4, 7)
 

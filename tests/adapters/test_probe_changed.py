@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from rnncheck.adapters.resolve import probe_all, subjects
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim
 from rnncheck.judge import judge
-from rnncheck.subject import Claim
 from rnncheck.trial import Trial
 
 

@@ -12,11 +12,11 @@ import rnncheck.nn
 from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.resolve import ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_arguments
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.property import Property, anywhere
 from rnncheck.errors import UsageError
 from rnncheck.judge import judge
-from rnncheck.property import Property, anywhere
 from rnncheck.trial import Trial
 
 from . import targets

@@ -9,10 +9,10 @@ from torch import nn
 import rnncheck.nn
 from rnncheck.adapters.locate import locate
 from rnncheck.adapters.transformed import compiled, exported
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import FEATURES
 from rnncheck.errors import UsageError
-from rnncheck.subject import FEATURES
 from rnncheck.trial import Trial
 
 from . import targets

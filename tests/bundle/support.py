@@ -5,8 +5,8 @@ from itertools import islice
 from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.bundle import Bundle
 from rnncheck.bundle.record import recording, with_switches, without_chance
+from rnncheck.core.subject import Subject
 from rnncheck.strategies.plan import plan
-from rnncheck.subject import Subject
 from tests.catalog.support import subject_of
 from tests.mutants import MUTANTS
 

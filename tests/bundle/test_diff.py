@@ -11,9 +11,9 @@ from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.bundle import Bundle, diff, read
 from rnncheck.bundle.content import Recorded
 from rnncheck.bundle.record import one_layer, record, recording
-from rnncheck.case import Case
-from rnncheck.config import Config
-from rnncheck.subject import Claim
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim
 from tests.bundle.support import cases_of, mutant, recorded, torchs, verdicts
 from tests.catalog.support import subject_of
 from tests.mutants.correct import CORRECT

@@ -8,16 +8,16 @@ from itertools import islice
 from torch import nn
 
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES, Mode
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Mode
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
+from rnncheck.core.verdict import Outcome
 from rnncheck.docket import too_large
 from rnncheck.judge import OUR_MISTAKE, judge
-from rnncheck.property import Property
 from rnncheck.strategies.plan import plan
-from rnncheck.subject import Subject
 from rnncheck.trial import Trial
-from rnncheck.verdict import Outcome
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 MODES_OF = {nn.RNN: ("RNN_TANH", "RNN_RELU"), nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}

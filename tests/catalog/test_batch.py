@@ -6,7 +6,7 @@ from itertools import combinations, islice
 import pytest
 
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES
+from rnncheck.core.config import MODES
 from rnncheck.judge import judge
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case

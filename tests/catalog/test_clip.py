@@ -9,17 +9,17 @@ import torch
 
 import rnncheck.clip
 from rnncheck.adapters.clip_functions import clip_function, probed, torch_clip
-from rnncheck.case import CaseError
 from rnncheck.catalog import CATALOG
-from rnncheck.clip_case import ClipCase, Gradient
 from rnncheck.clip_trial import ClipTrial
 from rnncheck.clip_truth import clip_truth, total_norm
+from rnncheck.core.case import CaseError
+from rnncheck.core.clip_case import ClipCase, Gradient
+from rnncheck.core.subject import Malformed
+from rnncheck.core.values import Values
 from rnncheck.falsify import draw
 from rnncheck.judge import judge
 from rnncheck.shrink import shrink
 from rnncheck.strategies.clip import clip_cases
-from rnncheck.subject import Malformed
-from rnncheck.values import Values
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT
 

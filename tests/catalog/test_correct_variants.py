@@ -7,7 +7,7 @@ from torch import nn
 
 from rnncheck.adapters.known import KNOWN
 from rnncheck.catalog import CATALOG, select
-from rnncheck.deviation import Deviation
+from rnncheck.core.deviation import Deviation
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import killed, planned, subject_of

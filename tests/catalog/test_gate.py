@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.measure import measured_gates
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
+from rnncheck.core.values import Values
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
-from rnncheck.values import Values
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 

@@ -5,9 +5,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, outcomes, subject_of

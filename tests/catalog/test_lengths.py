@@ -8,7 +8,7 @@ from torch import nn
 
 from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES, Config
+from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of

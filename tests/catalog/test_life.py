@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.lives import Life, importable
 from rnncheck.catalog.operations import OPERATIONS, owner, perform
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.chance import by_chance, tails
 from rnncheck.catalog.masks import kept, kept_values, panes, placed
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
 from rnncheck.flags import preserved
 from rnncheck.judge import judge
 from rnncheck.trial import Trial, seeded

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.numeric import largest, long, reached
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS

@@ -5,8 +5,8 @@ import torch
 
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.refusals import mentions, others, refusal
-from rnncheck.config import MODES
-from rnncheck.subject import Malformed
+from rnncheck.core.config import MODES
+from rnncheck.core.subject import Malformed
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

@@ -6,7 +6,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.shape import form
-from rnncheck.config import MODES
+from rnncheck.core.config import MODES
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

@@ -3,7 +3,7 @@
 import pytest
 
 from rnncheck.catalog import CATALOG
-from rnncheck.config import MODES
+from rnncheck.core.config import MODES
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.time import within_reach
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of

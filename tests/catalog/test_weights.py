@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.relabelled import relabelled, restored
-from rnncheck.config import MODES, Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of

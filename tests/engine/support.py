@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.observation import both, equal
+from rnncheck.core.property import Property, Where, anywhere
+from rnncheck.core.subject import Subject
 from rnncheck.engine import Done, Engine, Job, Workshop
-from rnncheck.observation import both, equal
-from rnncheck.property import Property, Where, anywhere
-from rnncheck.subject import Subject
 
 SMALL, LARGE = Config("GRU", 2, 3), Config("GRU", 5, 3)
 CASES = tuple(Case(config, 4, batch=2, hx="random", seed=1) for config in (SMALL, LARGE, SMALL.but(hidden_size=2)))

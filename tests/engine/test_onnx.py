@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.engine.processes import Processes
-from rnncheck.subject import Claim, Subject
 from tests.engine.support import IDS, at, judging, results, workshop
 
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install onnxruntime")

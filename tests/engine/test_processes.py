@@ -8,10 +8,10 @@ from contextlib import closing
 
 import pytest
 
+from rnncheck.core.observation import equal
+from rnncheck.core.property import Property
 from rnncheck.engine import Inline, Job
 from rnncheck.engine.processes import AHEAD, Processes, WorkerMistake
-from rnncheck.observation import equal
-from rnncheck.property import Property
 from tests.engine.support import (
     CASES,
     CATALOG,

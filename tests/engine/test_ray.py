@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from rnncheck.core.subject import Claim
 from rnncheck.engine import Inline, Job, make_engine
 from rnncheck.errors import UsageError
-from rnncheck.subject import Claim
 from tests.engine.support import CASES, IDS, at, gru, judging, misbehaving, results, told, workshop
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'rnncheck[ray]'")

@@ -11,15 +11,15 @@ from rnncheck.adapters import resolve
 from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG, select
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
+from rnncheck.core.verdict import Outcome
 from rnncheck.docket import Account, kind_of
 from rnncheck.flags import preserved
 from rnncheck.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
-from rnncheck.property import Property
 from rnncheck.settings import PROFILES
 from rnncheck.shrink import shrink
 from rnncheck.strategies.plan import plan
-from rnncheck.subject import Subject
-from rnncheck.verdict import Outcome
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rnncheck.case import Case
 from rnncheck.catalog import CATALOG, select
+from rnncheck.core.case import Case
 from tests.mutants import MUTANTS, NOT_PLANTED
 from tests.mutants.hunt import DEAR, first_kill, killers, smallest, subject_of
 

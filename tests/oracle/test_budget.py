@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rnncheck.config import MODES, Config
+from rnncheck.core.config import MODES, Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget, rounding_for
 from rnncheck.oracle.spread import margin
-from rnncheck.run import Run
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, loop, torch_nn
 
 FLOAT32 = ROUNDINGS["float32"]

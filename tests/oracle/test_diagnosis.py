@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, Answer, diagnose
 from rnncheck.oracle.asked import asked_of
 from rnncheck.oracle.hypotheses import hypotheses
 from rnncheck.oracle.moves import gate_order
 from rnncheck.oracle.variants import tf32, tf32_cut
-from rnncheck.run import Run
 from tests.oracle.correct_layers import Data, Style, loop
 from tests.oracle.test_budget import generic, scaled_gate
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnncheck.config import MODES, Config
+from rnncheck.core.config import MODES, Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, GradientBudget, gradient_budget, rounding_for
-from rnncheck.run import Run
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, gradients, loop, torch_nn
 from tests.oracle.test_budget import generic
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle import budget, rounding_for
 from tests.oracle.correct_layers import LAYERS, Data
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.values import Values
 from rnncheck.oracle import budget, rounding_for
-from rnncheck.values import Values
 from tests.oracle.correct_layers import Data, Style, loop
 
 

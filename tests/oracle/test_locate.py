@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, Answer, asked_of, budget, error_curve, localise
-from rnncheck.run import Run
 from tests.oracle.correct_layers import Data, Draw, loop
 from tests.oracle.test_budget import generic, scaled_gate
 

@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 import torch
 
-from rnncheck.config import MODES, Config
+from rnncheck.core.config import MODES, Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, OracleError, gradient_budget, truth
 from rnncheck.oracle.problem import Problem, run
-from rnncheck.run import Run
 from tests.oracle.correct_layers import Data, Draw, gradients, torch_nn
 
 STRUCTURES = [

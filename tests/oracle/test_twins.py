@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
+from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget
 from rnncheck.oracle.noise import Copies, Numbers, Tape
 from rnncheck.oracle.problem import Problem
 from rnncheck.oracle.twins import forward_twins, twins
-from rnncheck.run import Run
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, can, gradients
 from tests.oracle.test_budget import generic, used
 from tests.oracle.test_gradient_budget import asked

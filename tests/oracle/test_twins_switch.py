@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rnncheck.config import Config
+from rnncheck.core.config import Config
 from rnncheck.oracle import budget, rounding_for
 from rnncheck.oracle.noise import slopes_in_doubt
 from rnncheck.oracle.twins import Twins

@@ -1,10 +1,10 @@
 """Reports built by hand, for the tests of what is made of them."""
 
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim
+from rnncheck.core.verdict import Verdict
 from rnncheck.report import Coverage, Report, SubjectReport
-from rnncheck.subject import Claim
-from rnncheck.verdict import Verdict
 
 HOSTILE = "mine.py:<script>alert(1)</script><img src=x onerror=alert(2)>[/b]|`\"'&\x1b[31m\x00\ud800\u202etxet --> ]]> ```"
 CASE = Case(Config("LSTM", 2, 3, batch_first=True), time=4, batch=3)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from rnncheck.case import Case
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.observation import near
 from rnncheck.gates import distribution
-from rnncheck.observation import near
 from rnncheck.report import plots
 from rnncheck.report.badge import badge
 from rnncheck.report.html import html

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase
-from rnncheck.observation import Observation
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.observation import Observation
 
 Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
 

@@ -8,8 +8,8 @@ from math import inf
 import torch
 from torch import Tensor
 
-from rnncheck.run import Run
-from rnncheck.wording import Sides, digits, number, off_by
+from rnncheck.core.mismatch_text import Sides, digits, number, off_by
+from rnncheck.core.run import Run
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase
-from rnncheck.config import Config, Mode
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.config import Config, Mode
 
 
 class Malformed(Exception):

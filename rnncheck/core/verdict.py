@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from rnncheck.case import Case
+from rnncheck.core.case import Case
 
 Status = Literal[
     "holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"

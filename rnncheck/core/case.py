@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from rnncheck.config import Config, ConfigError
-from rnncheck.values import Values
+from rnncheck.core.config import Config, ConfigError
+from rnncheck.core.values import Values
 
 Hx = Literal["none", "zeros", "random"]
 Layout = Literal["contiguous", "transposed", "strided", "offset", "expanded"]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rnncheck.case import Case
-from rnncheck.clip_case import ClipCase
-from rnncheck.config import Config
+from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.config import Config
 
 FIELDS = sorted({field.name for noun in (Case, Config, ClipCase) for field in fields(noun)})
 """What ``where`` may speak of."""

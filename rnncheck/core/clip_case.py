@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor
 
-from rnncheck.case import DTYPES, CaseError
-from rnncheck.values import Values
+from rnncheck.core.case import DTYPES, CaseError
+from rnncheck.core.values import Values
 
 PassedAs = Literal["list", "generator", "tensor", "used_up"]
 

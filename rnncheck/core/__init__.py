@@ -1,0 +1,1 @@
+"""The nouns, frozen: configurations, cases, subjects, properties, observations, verdicts."""
