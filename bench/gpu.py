@@ -17,9 +17,9 @@ from torch import nn
 
 import rnncheck
 import rnncheck.nn as typed
+from rnncheck.backend.devices import is_here
+from rnncheck.backend.environment import environment
 from rnncheck.catalog.captured import on_cuda
-from rnncheck.devices import is_here
-from rnncheck.environment import environment
 
 SIZES = ((1, 10, 8, 8), (8, 20, 32, 32), (32, 50, 128, 128), (64, 100, 256, 512), (128, 100, 512, 1024))
 """(batch, time, input, hidden)"""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnncheck.devices import asked_for, is_here
+from rnncheck.backend.devices import asked_for, is_here
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

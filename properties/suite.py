@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
 from rnncheck.adapters import resolve
+from rnncheck.backend.devices import found
 from rnncheck.catalog import select
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
-from rnncheck.devices import found
 from rnncheck.judge import judge, out_of_claim, trial_of
 from rnncheck.strategies import cases, rows
 from rnncheck.strategies.cases import degenerate_sizes, plain_case

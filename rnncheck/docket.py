@@ -9,12 +9,12 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from rnncheck.backend.devices import is_here
 from rnncheck.core.case import Case
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome, Verdict
-from rnncheck.devices import is_here
 from rnncheck.engine.work import GIVE_UP, Done, Job
 from rnncheck.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from rnncheck.backend.switches import switched
 from rnncheck.clip_trial import ClipTrial
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
@@ -16,7 +17,6 @@ from rnncheck.core.observation import Observation
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.switches import switched
 from rnncheck.trial import NotReached, SubjectError, Trial, seeded
 
 

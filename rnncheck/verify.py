@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters import resolve
+from rnncheck.backend.devices import asked_for, is_here
+from rnncheck.backend.environment import environment
 from rnncheck.campaign import Campaign, Progress
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.subject import Subject
-from rnncheck.devices import asked_for, is_here
 from rnncheck.engine import Workshop, make_engine
-from rnncheck.environment import environment
 from rnncheck.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
 from rnncheck.report.model import Report
 from rnncheck.settings import Settings

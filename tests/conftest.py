@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnncheck.flags import preserved
+from rnncheck.backend.torch_state import preserved
 
 
 @pytest.fixture(autouse=True)

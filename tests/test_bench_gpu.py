@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rnncheck.devices import is_here
+from rnncheck.backend.devices import is_here
 
 FILE = Path(__file__).parents[1] / "bench" / "gpu.py"
 

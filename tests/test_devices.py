@@ -14,20 +14,20 @@ import rnncheck
 from rnncheck import Deviation, UsageError
 from rnncheck.adapters.known import KNOWN
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.backend.devices import asked_for, found, is_here
+from rnncheck.backend.switches import OFFERED, as_python, offered, settings, switched
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import equal
 from rnncheck.core.property import Property, anywhere
 from rnncheck.core.verdict import Outcome
-from rnncheck.devices import asked_for, found, is_here
 from rnncheck.docket import too_large
 from rnncheck.judge import judge, out_of_claim
 from rnncheck.report.terminal import print_report, summary
 from rnncheck.repro.script import script
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
-from rnncheck.switches import OFFERED, as_python, offered, settings, switched
 from rnncheck.trial import Trial
 from tests.as_cudnn import as_cudnn
 from tests.catalog.support import TORCH, killed, planned, subject_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from rnncheck.backend.devices import KINDS, is_here
 from rnncheck.core.deviation import Deviation, DeviationError
-from rnncheck.devices import KINDS, is_here
 from rnncheck.errors import UsageError
 from rnncheck.faces import gate as gate_module
 from rnncheck.faces.cli import main

@@ -13,7 +13,7 @@ import tests.mutants.situations_few
 import tests.mutants.situations_graph
 import tests.mutants.situations_life
 import tests.mutants.situations_more  # noqa: F401
-from rnncheck.flags import preserved
+from rnncheck.backend.torch_state import preserved
 from tests.mutants import BUGS, MUTANTS, NOT_PLANTED
 from tests.mutants.cells import GRUCell, LSTMCell
 from tests.mutants.clipping import clip_grad_norm_

@@ -13,7 +13,7 @@ import torch
 
 import rnncheck
 from rnncheck.adapters.torch_cells import Stepwise
-from rnncheck.flags import preserved
+from rnncheck.backend.torch_state import preserved
 from rnncheck.judge import judge, trial_of
 from rnncheck.repro import reproduces, script
 from rnncheck.repro.deadly import GREEDY

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rnncheck.adapters.probe import probe
+from rnncheck.backend.environment import environment
+from rnncheck.backend.switches import offered
 from rnncheck.bundle import sides
 from rnncheck.bundle.content import Bundle, Recorded
 from rnncheck.core.case import Switch
@@ -18,11 +20,9 @@ from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.work import Done
-from rnncheck.environment import environment
 from rnncheck.errors import UsageError
 from rnncheck.explain import Explanation
 from rnncheck.report.model import Coverage, Report, SubjectReport
-from rnncheck.switches import offered
 from rnncheck.trial import Trial
 
 BLOCK = 4

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 
 from rnncheck.adapters import resolve
+from rnncheck.backend.devices import asked_for
+from rnncheck.backend.environment import environment
+from rnncheck.backend.switches import switched
+from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
 from rnncheck.core.case import DTYPES, Case, Switch
 from rnncheck.core.subject import Malformed, Subject
-from rnncheck.devices import asked_for
-from rnncheck.environment import environment
 from rnncheck.errors import UsageError
-from rnncheck.flags import flags, preserved
 from rnncheck.strategies.plan import plan
-from rnncheck.switches import switched
 from rnncheck.trial import SubjectError, Trial, seeded
 
 CASES = 40

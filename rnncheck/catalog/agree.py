@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
+from rnncheck.backend.switches import switched
 from rnncheck.catalog import captured, derivatives
 from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype, run_under
 from rnncheck.catalog.moves import rows
@@ -18,7 +19,6 @@ from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Family, Where
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.switches import switched
 from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
 
 agree = Family("agree")

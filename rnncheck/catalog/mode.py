@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.backend.torch_state import flags
 from rnncheck.catalog import derivatives
 from rnncheck.catalog.differences import as_differences, everything, in_double, loss
 from rnncheck.catalog.masks import fresh, panes, placed, rates, whole, without_gradients
@@ -16,7 +17,6 @@ from rnncheck.core.observation import Observation, both, equal, every, fact, ide
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed
-from rnncheck.flags import flags
 from rnncheck.trial import SubjectError, Trial, seeded, subject_at_work
 
 mode = Family("mode")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.explain import Explanation, explain
-from rnncheck.flags import flags, preserved
 from rnncheck.judge import judge, rehearse, trial_of
 from rnncheck.shrink import Shrunk, shrink
 

@@ -6,11 +6,11 @@ from typing import Any, get_args
 import click
 from rich.console import Console
 
+from rnncheck.backend.devices import is_here
 from rnncheck.bundle import Bundle, diff, read, record, write
 from rnncheck.bundle.record import CASES, one_device, one_layer
 from rnncheck.core.case import DTYPES, Switch
 from rnncheck.core.subject import Subject
-from rnncheck.devices import is_here
 from rnncheck.errors import UsageError
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.report.terminal import print_report

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.catalog import select
 from rnncheck.core.deviation import Deviation, declare
-from rnncheck.devices import asked_for, is_here
 from rnncheck.errors import UsageError
 from rnncheck.report.model import Failed, Report
 from rnncheck.report.text import failure_text

@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from rnncheck.backend.devices import asked_for
 from rnncheck.core.deviation import Deviation
-from rnncheck.devices import asked_for
 from rnncheck.errors import UsageError
 from rnncheck.faces.config_file import GateConfig, read_config
 from rnncheck.faces.github import annotations, write_summary

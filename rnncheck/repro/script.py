@@ -4,10 +4,11 @@ import re
 import textwrap
 from typing import Any
 
+from rnncheck.backend.environment import environment
+from rnncheck.backend.switches import as_python, switched
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.environment import environment
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
@@ -20,7 +21,6 @@ from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.memory import memory
 from rnncheck.repro.transformed import transformed
-from rnncheck.switches import as_python, switched
 from rnncheck.trial import SubjectError
 
 WRITERS = (against_equations, gradients_asked, transformed, dropout, built, memory, life, calls_made, clip_facts, clip_calls)

@@ -12,9 +12,9 @@ from typing import Any
 
 from covertable import make
 
+from rnncheck.backend.switches import offered
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Subject
-from rnncheck.switches import offered
 
 Row = Mapping[str, Any]
 FORMS = {"batched": "batched", "unbatched": "unbatched", "sorted": "packed", "unsorted": "packed"}

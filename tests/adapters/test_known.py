@@ -8,9 +8,9 @@ from torch import nn
 
 from rnncheck.adapters.known import KNOWN, SEEN_WITH, known_deviations
 from rnncheck.adapters.resolve import probe, probe_all, subjects
+from rnncheck.backend.devices import is_here
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation
-from rnncheck.devices import is_here
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.store import case_from_json
 from rnncheck.verify import verify

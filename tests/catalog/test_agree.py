@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from rnncheck.backend.switches import switched
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.autocasts import drawn_autocast
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.subject import Claim
 from rnncheck.judge import judge
-from rnncheck.switches import switched
 from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
 from tests.mutants import MUTANTS

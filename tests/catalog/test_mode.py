@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.chance import by_chance, tails
 from rnncheck.catalog.masks import kept, kept_values, panes, placed
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
-from rnncheck.flags import preserved
 from rnncheck.judge import judge
 from rnncheck.trial import Trial, seeded
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnncheck.flags import FLAGS, flags, preserved
+from rnncheck.backend.torch_state import FLAGS, flags, preserved
 
 OTHERS = {
     "default device": torch.device("meta"),

@@ -10,12 +10,12 @@ import torch
 from rnncheck.adapters import resolve
 from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.lengths import taking_lengths
+from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.docket import Account, kind_of
-from rnncheck.flags import preserved
 from rnncheck.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
 from rnncheck.settings import PROFILES
 from rnncheck.shrink import shrink

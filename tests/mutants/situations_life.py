@@ -7,7 +7,7 @@ import random
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from rnncheck.flags import flags, preserved
+from rnncheck.backend.torch_state import flags, preserved
 
 from .situations import BATCH, attempt, flat, hx_of, loss, results, situation, values, x_of
 

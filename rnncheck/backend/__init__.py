@@ -1,0 +1,1 @@
+"""This torch on this machine: its devices, its backend switches, its global state."""
