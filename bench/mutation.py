@@ -40,7 +40,7 @@ EQUIVALENT = ROOT / "bench" / "equivalent.toml"
 LAYERS = ("LSTM", "GRU", "RNN")
 JUDGED_AS = {
     "rnncheck/cells/elman.py": ("RNN",), "rnncheck/cells/gru.py": ("GRU",), "rnncheck/cells/lstm.py": ("LSTM",),
-    "rnncheck/clip.py": ("clip",), "rnncheck/scan.py": LAYERS, "rnncheck/nn/base.py": LAYERS, "rnncheck/nn/door.py": LAYERS,
+    "rnncheck/clip.py": ("clip",), "rnncheck/nn/scan.py": LAYERS, "rnncheck/nn/base.py": LAYERS, "rnncheck/nn/validation.py": LAYERS,
     "rnncheck/nn/layers.py": LAYERS, "rnncheck/nn/layout.py": LAYERS,
 }  # fmt: skip
 """The files whose mutants are made, and as which subjects they are judged."""

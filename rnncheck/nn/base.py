@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.core.config import Config, Mode
-from rnncheck.nn import door
+from rnncheck.nn import validation
 from rnncheck.nn.layout import Layout, Packed, Padded
-from rnncheck.scan import State, Step, scan_forward, scan_reverse
+from rnncheck.nn.scan import State, Step, scan_forward, scan_reverse
 from rnncheck.typechecked import checked
 
 Columns = tuple[Tensor, ...]
@@ -56,7 +56,7 @@ class Recurrent(torch.nn.Module):
         dtype: torch.dtype | None,
     ) -> None:
         super().__init__()
-        door.check_constructor(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size, dtype)
+        validation.check_constructor(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size, dtype)
         if dropout > 0 and num_layers == 1:
             warnings.warn(  # torch.nn's words, so that a filter for them still works
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
@@ -116,7 +116,7 @@ class Recurrent(torch.nn.Module):
         weights = self._weights()
         layout, state = self._admit(input, hx, weights[0].weight_ih)
         x = layout.enter(input)
-        dtype = door.autocast_dtype(x.device.type)
+        dtype = validation.autocast_dtype(x.device.type)
         if dtype is not None:
             x, *state = (_cast(t, dtype) for t in (x, *state))
             weights = [Weights._make(w if w is None else _cast(w, dtype) for w in each) for each in weights]
@@ -129,16 +129,16 @@ class Recurrent(torch.nn.Module):
         layout: Layout
         if isinstance(input, PackedSequence):
             layout = Packed(input, input.batch_sizes.tolist())
-            door.check_packed(self, input, layout.batch_sizes, weight)
+            validation.check_packed(self, input, layout.batch_sizes, weight)
             like, batch = input.data, layout.batch_sizes[0]
         else:
-            door.check_input(self, input, weight)
+            validation.check_input(self, input, weight)
             layout = Padded(input.dim() == 3, self.batch_first)
             like, batch = input, layout.enter(input).size(1)
         if hx is None:
             return layout, [like.new_zeros(shape) for shape in self.state_shapes(batch)]
-        state = door.states_of(self, hx)
-        door.check_states(self, state, like, batch, layout.batched)
+        state = validation.states_of(self, hx)
+        validation.check_states(self, state, like, batch, layout.batched)
         return layout, [layout.enter_state(s) for s in state]
 
     @checked
