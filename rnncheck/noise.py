@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rnncheck.core.run import Run
 from rnncheck.oracle import Budget, GradientBudget
-from rnncheck.oracle.spread import margin
+from rnncheck.oracle.margin import margin
 from rnncheck.random_rounding import RandomRounding
 
 if TYPE_CHECKING:

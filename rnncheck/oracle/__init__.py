@@ -2,12 +2,12 @@
 
 from rnncheck.oracle.answer import Answer
 from rnncheck.oracle.asked import asked_of
-from rnncheck.oracle.budgets import Budget, budget
+from rnncheck.oracle.budget import Budget, budget
 from rnncheck.oracle.diagnosis import diagnose
-from rnncheck.oracle.gradients import GradientBudget, gradient_budget
+from rnncheck.oracle.gradient_budget import GradientBudget, gradient_budget
 from rnncheck.oracle.locate import Location, error_curve, localise
-from rnncheck.oracle.problem import OracleError, truth
 from rnncheck.oracle.rounding import ROUNDINGS, Rounding, rounding_for
+from rnncheck.oracle.truth import OracleError, truth
 
 __all__ = [
     "ROUNDINGS",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck.core.run import Run
 from rnncheck.oracle.asked import Asked
-from rnncheck.oracle.budgets import Budget, budget_of
+from rnncheck.oracle.budget import Budget, budget_of
 from rnncheck.oracle.rounding import Rounding
 
 

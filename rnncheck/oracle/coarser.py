@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.oracle.answer import Answer, flat
-from rnncheck.oracle.budgets import budget_of
+from rnncheck.oracle.budget import budget_of
 from rnncheck.oracle.moves import Change, on_states
 from rnncheck.oracle.rounding import ROUNDINGS, Rounding, unit_roundoff
 from rnncheck.oracle.variants import Function, kept_as, tf32, tf32_cut

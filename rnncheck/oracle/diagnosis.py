@@ -12,7 +12,7 @@ from rnncheck.oracle.asked import Asked
 from rnncheck.oracle.coarser import imitated, sized
 from rnncheck.oracle.fits import fitting
 from rnncheck.oracle.hypotheses import Hypothesis, hypotheses
-from rnncheck.oracle.problem import OracleError
+from rnncheck.oracle.truth import OracleError
 
 _NAMES = {"RNN_TANH": "torch.nn.RNN", "RNN_RELU": "torch.nn.RNN", "GRU": "torch.nn.GRU", "LSTM": "torch.nn.LSTM"}
 PAIR_WORK = 200_000

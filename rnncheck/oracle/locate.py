@@ -9,7 +9,7 @@ from torch import Tensor
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.oracle.answer import Answer
-from rnncheck.oracle.budgets import Budget
+from rnncheck.oracle.budget import Budget
 from rnncheck.oracle.fits import fitting
 
 DIRECTIONS = ("forward", "reverse")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
-from rnncheck.oracle.noise import Jitter
-from rnncheck.oracle.problem import Problem, final_states
-from rnncheck.oracle.scene import Trace
+from rnncheck.oracle.perturbation import Jitter
+from rnncheck.oracle.trace import Trace
+from rnncheck.oracle.truth import Problem, final_states
 
 Sides = tuple[Tensor, Tensor]
 """Which rectifiers are in doubt, (time, 1, batch, hidden), and whether a copy takes it as on, (time, copies, …)."""

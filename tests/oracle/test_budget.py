@@ -9,7 +9,7 @@ import torch
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget, rounding_for
-from rnncheck.oracle.spread import margin
+from rnncheck.oracle.margin import margin
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, loop, torch_nn
 
 FLOAT32 = ROUNDINGS["float32"]

@@ -49,7 +49,7 @@ def test_a_ramp_of_993_would_be_refused_otherwise(monkeypatch):
     w, x = data.parameters["weight_ih_l0"], data.x[0]
     error = (in_lanes(4).product(x, w).double() - x.double() @ w.double().T).abs()
     assert (error / (2.0**-24 * w.double().abs().sum(1))).max() > 20
-    monkeypatch.setattr("rnncheck.oracle.sizes.FEW", 10_000)
+    monkeypatch.setattr("rnncheck.oracle.error_size.FEW", 10_000)
     found = [budget(*data.arguments, rounding=rounding_for(torch.float32), seed=seed) for seed in range(8)]
     shares = [one.used(loop(data, in_lanes(4))) for one in found]
     assert max(shares) > 1
@@ -61,6 +61,6 @@ def test_of_random_terms_hardly_more_is_allowed_than_without_lanes(monkeypatch):
     parameters = {name: torch.randn(value.shape, generator=generator) for name, value in data.parameters.items()}
     arguments = (data.config, parameters, torch.randn(data.x.shape, generator=generator))
     before = budget(*arguments, rounding=rounding_for(torch.float32), seed=0)
-    monkeypatch.setattr("rnncheck.oracle.sizes.FEW", 10_000)
+    monkeypatch.setattr("rnncheck.oracle.error_size.FEW", 10_000)
     without = budget(*arguments, rounding=rounding_for(torch.float32), seed=0)
     assert (before.allowed.output < 1.1 * without.allowed.output).all()

@@ -10,7 +10,7 @@ import torch
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, OracleError, gradient_budget, truth
-from rnncheck.oracle.problem import Problem, run
+from rnncheck.oracle.truth import Problem, run
 from tests.oracle.correct_layers import Data, Draw, gradients, torch_nn
 
 STRUCTURES = [

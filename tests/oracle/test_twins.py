@@ -10,9 +10,9 @@ from torch import Tensor
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget
-from rnncheck.oracle.noise import Copies, Numbers, Tape
-from rnncheck.oracle.problem import Problem
-from rnncheck.oracle.twins import forward_twins, twins
+from rnncheck.oracle.equal_rows import forward_twins, twins
+from rnncheck.oracle.perturbation import Copies, Numbers, Tape
+from rnncheck.oracle.truth import Problem
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, can, gradients
 from tests.oracle.test_budget import generic, used
 from tests.oracle.test_gradient_budget import asked

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.oracle import budget, rounding_for
-from rnncheck.oracle.noise import slopes_in_doubt
-from rnncheck.oracle.twins import Twins
+from rnncheck.oracle.equal_rows import Twins
+from rnncheck.oracle.perturbation import slopes_in_doubt
 
 
 def alternating(rows: int, columns: int) -> Tensor:

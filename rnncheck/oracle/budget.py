@@ -13,15 +13,15 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
+from rnncheck.oracle.equal_rows import Twins, forward_twins
 from rnncheck.oracle.equations import Observer, Strand
-from rnncheck.oracle.errors import errors_of, of_pre_activations, together
-from rnncheck.oracle.noise import Copies, Jitter, Kinks, Tape
-from rnncheck.oracle.problem import Join, Observers, Problem, at_last, final_states
+from rnncheck.oracle.error_size import Sizes
+from rnncheck.oracle.forward_errors import errors_of, of_pre_activations, together
+from rnncheck.oracle.margin import allowed, margin, pooled, ratio, stretch, variance
+from rnncheck.oracle.perturbation import Copies, Jitter, Kinks, Tape
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.scene import Scene, Trace
-from rnncheck.oracle.sizes import Sizes
-from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
-from rnncheck.oracle.twins import Twins, forward_twins
+from rnncheck.oracle.trace import Scene, Trace
+from rnncheck.oracle.truth import Join, Observers, Problem, at_last, final_states
 
 
 @dataclass(frozen=True, eq=False)

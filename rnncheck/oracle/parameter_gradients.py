@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.oracle.equations import ORDER
-from rnncheck.oracle.problem import Problem
-from rnncheck.oracle.scene import Trace
-from rnncheck.oracle.sizes import Sizes, summation
+from rnncheck.oracle.error_size import Sizes, summation
+from rnncheck.oracle.trace import Trace
+from rnncheck.oracle.truth import Problem
 
 Factors = Mapping[str, tuple[Tensor, Tensor | None]]
 """parameter -> (gradient of what it is added or multiplied into, what it multiplies); (gates, time, copies, batch, size)."""

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.oracle.equations import Layer, Observer, Through
-from rnncheck.oracle.problem import Problem
-from rnncheck.oracle.sizes import Sizes, times
+from rnncheck.oracle.error_size import Sizes, times
+from rnncheck.oracle.truth import Problem
 
 
 class Trace(Through):

@@ -18,18 +18,18 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.backward import backward_of, input_variance
-from rnncheck.oracle.budgets import longest
-from rnncheck.oracle.errors import errors_of, together
-from rnncheck.oracle.noise import Copies, Jitter, Tape, random_like, slopes_in_doubt
-from rnncheck.oracle.parameters import factors, parameter_gradients, parameter_sigma, parameter_variances
+from rnncheck.oracle.backward_errors import backward_of, input_variance
+from rnncheck.oracle.budget import longest
+from rnncheck.oracle.equal_rows import Twins, backward_twins, forward_twins
+from rnncheck.oracle.error_size import Sizes
+from rnncheck.oracle.forward_errors import errors_of, together
+from rnncheck.oracle.margin import allowed, margin, pooled, ratio, stretch, variance
+from rnncheck.oracle.parameter_gradients import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
-from rnncheck.oracle.problem import Problem, at_last, checked
+from rnncheck.oracle.perturbation import Copies, Jitter, Tape, random_like, slopes_in_doubt
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.scene import Scene, Trace
-from rnncheck.oracle.sizes import Sizes
-from rnncheck.oracle.spread import allowed, margin, pooled, ratio, stretch, variance
-from rnncheck.oracle.twins import Twins, backward_twins, forward_twins
+from rnncheck.oracle.trace import Scene, Trace
+from rnncheck.oracle.truth import Problem, at_last, checked
 
 
 @dataclass(frozen=True, eq=False)

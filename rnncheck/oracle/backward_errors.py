@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.config import Config
-from rnncheck.oracle.scene import Scene
-from rnncheck.oracle.sizes import Sizes, times
+from rnncheck.oracle.error_size import Sizes, times
+from rnncheck.oracle.trace import Scene
 
 Variances = Mapping[str, Tensor]
 Gradients = Mapping[str, Tensor]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnncheck.oracle.equal_rows import Twins
 from rnncheck.oracle.equations import Observer, Through
-from rnncheck.oracle.spread import margin, pooled, variance
-from rnncheck.oracle.twins import Twins
+from rnncheck.oracle.margin import margin, pooled, variance
 
 Exact = Mapping[str, Mapping[int, Tensor]]
 """place -> time -> the truth there, (…, 1, batch, size)."""

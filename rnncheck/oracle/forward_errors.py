@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.oracle.equations import Layer
-from rnncheck.oracle.noise import SATURATED
-from rnncheck.oracle.scene import Scene
-from rnncheck.oracle.sizes import Sizes, times
+from rnncheck.oracle.error_size import Sizes, times
+from rnncheck.oracle.perturbation import SATURATED
+from rnncheck.oracle.trace import Scene
 
 Errors = Mapping[str, Tensor]
 """place -> standard deviation (time, 1, batch, size), behind an axis of gates where there is one; NaN where the dtype
