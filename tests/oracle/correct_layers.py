@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 import rnncheck.nn
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.variants import tf32, tf32_cut
+from rnncheck.diagnosis.cell_variants import tf32, tf32_cut
 
 Parameters = Mapping[str, Tensor]
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import rnncheck
-from rnncheck.oracle.variants import tf32
+from rnncheck.diagnosis.cell_variants import tf32
 from tests.mutants import MUTANTS
 from tests.mutants.base import GRU, LSTM
 from tests.mutants.hunt import subject_of

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
+from rnncheck.diagnosis.cell_variants import Function, With
 from rnncheck.oracle.budget import budget_of
 from rnncheck.oracle.rounding import Rounding
 from rnncheck.oracle.truth import Join, Problem, checked, concatenated, run
-from rnncheck.oracle.variants import Function, With
 
 Read = Callable[[Run], Run]
 

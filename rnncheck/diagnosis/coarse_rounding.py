@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnncheck.oracle.answer import Answer, flat
+from rnncheck.diagnosis.alterations import Change, on_states
+from rnncheck.diagnosis.cell_variants import Function, kept_as, tf32, tf32_cut
+from rnncheck.diagnosis.evidence import Answer, flat
 from rnncheck.oracle.budget import budget_of
-from rnncheck.oracle.moves import Change, on_states
 from rnncheck.oracle.rounding import ROUNDINGS, Rounding, unit_roundoff
-from rnncheck.oracle.variants import Function, kept_as, tf32, tf32_cut
 
 EXPLAINED = 4.0
 """An imitation must leave at most a quarter of the error, in the root mean square of the elements that are off."""

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.config import Config
-from rnncheck.oracle.answer import Answer, flat
-from rnncheck.oracle.asked import Asked
+from rnncheck.diagnosis.alterations import Change, rows
+from rnncheck.diagnosis.altered_case import Asked
+from rnncheck.diagnosis.cell_variants import Function, gate
+from rnncheck.diagnosis.evidence import Answer, flat
 from rnncheck.oracle.equations import ORDER
-from rnncheck.oracle.moves import Change, rows
-from rnncheck.oracle.variants import Function, gate
 
 STEP = 1e-6
 """Of the difference quotient."""

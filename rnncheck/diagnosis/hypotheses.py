@@ -11,11 +11,11 @@ from itertools import permutations
 import torch
 
 from rnncheck.core.config import Config
-from rnncheck.oracle import moves, sequences
-from rnncheck.oracle.asked import Asked
+from rnncheck.diagnosis import alterations, sequence_alterations
+from rnncheck.diagnosis.alterations import Change
+from rnncheck.diagnosis.altered_case import Asked
+from rnncheck.diagnosis.cell_variants import SIGMOIDS, TANHS, Function, gate, one_sigmoid
 from rnncheck.oracle.equations import ORDER
-from rnncheck.oracle.moves import Change
-from rnncheck.oracle.variants import SIGMOIDS, TANHS, Function, gate, one_sigmoid
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def _gates(config: Config) -> Iterator[Hypothesis]:
         if order == config.gates:
             continue
         name = f"the gates are ordered {_spaced(order)}"
-        yield Hypothesis(name, moves.gate_order(order), order in COMMON_ORDERS)
+        yield Hypothesis(name, alterations.gate_order(order), order in COMMON_ORDERS)
         for kind in ("weight_ih", "weight_hh", "bias"):
             if kind != "bias" or config.bias:
-                yield Hypothesis(f"the gates of {kind} alone are ordered {_spaced(order)}", moves.gate_order(order, kind))
+                yield Hypothesis(f"the gates of {kind} alone are ordered {_spaced(order)}", alterations.gate_order(order, kind))
 
 
 def _seeing(place: str, function: Function) -> Change:
@@ -65,10 +65,10 @@ def _cell(config: Config) -> Iterator[Hypothesis]:
         r_left_out = gate(0, torch.ones_like)
         yield Hypothesis("the reset gate is left out", _seeing("s", r_left_out))
     if config.mode == "GRU" and config.bias and config.reset_after:
-        outside, inside = moves.bias_beside_input, moves.bias_inside_reset
+        outside, inside = alterations.bias_beside_input, alterations.bias_inside_reset
         yield Hypothesis("bias_hh of the candidate is added outside the reset gate", outside, True)
         yield Hypothesis("bias_ih of the candidate is added inside the reset gate", inside)
-        left_out = moves.rows("bias_hh", "n", torch.zeros_like)
+        left_out = alterations.rows("bias_hh", "n", torch.zeros_like)
         yield Hypothesis("bias_hh of the candidate is left out", left_out)
     if config.mode == "LSTM":
         for offset in (1.0, -1.0):
@@ -109,54 +109,54 @@ def _functions(config: Config) -> Iterator[Hypothesis]:
 
 def _parameters(config: Config) -> Iterator[Hypothesis]:
     if not config.proj_size:
-        yield Hypothesis("weight_hh is transposed", moves.transpose_recurrent, True)
+        yield Hypothesis("weight_hh is transposed", alterations.transpose_recurrent, True)
     if config.bias:
         every = config.gates
         for name in ("bias_hh", "bias_ih"):
-            left_out = moves.rows(name, every, torch.zeros_like)
+            left_out = alterations.rows(name, every, torch.zeros_like)
             yield Hypothesis(f"{name} is left out", left_out, True)
-            yield Hypothesis(f"{name} is added twice", moves.rows(name, every, lambda bias: 2 * bias), True)
-        yield Hypothesis("both biases are left out", moves.rows("bias", every, torch.zeros_like), True)
-        yield Hypothesis("both biases are added twice", moves.rows("bias", every, lambda bias: 2 * bias))
-    yield Hypothesis("weight_hh is left out", moves.rows("weight_hh", config.gates, torch.zeros_like))
+            yield Hypothesis(f"{name} is added twice", alterations.rows(name, every, lambda bias: 2 * bias), True)
+        yield Hypothesis("both biases are left out", alterations.rows("bias", every, torch.zeros_like), True)
+        yield Hypothesis("both biases are added twice", alterations.rows("bias", every, lambda bias: 2 * bias))
+    yield Hypothesis("weight_hh is left out", alterations.rows("weight_hh", config.gates, torch.zeros_like))
 
 
 def _strands(config: Config) -> Iterator[Hypothesis]:
     if config.bidirectional:
-        swapped = moves.renamed(lambda _, layer, direction: (layer, 1 - direction))
-        shared = moves.renamed(lambda _, layer, direction: (layer, 0))
+        swapped = alterations.renamed(lambda _, layer, direction: (layer, 1 - direction))
+        shared = alterations.renamed(lambda _, layer, direction: (layer, 0))
         yield Hypothesis("the directions' parameters are exchanged", swapped, True)
         yield Hypothesis("the reverse direction uses the forward one's parameters", shared)
-        yield Hypothesis("the reverse outputs are left in processing order", moves.processing_order, True)
-        reverse_first = moves.joined(lambda outputs: torch.cat(list(outputs)[::-1], -1))
+        yield Hypothesis("the reverse outputs are left in processing order", alterations.processing_order, True)
+        reverse_first = alterations.joined(lambda outputs: torch.cat(list(outputs)[::-1], -1))
         yield Hypothesis("the output holds the reverse direction first", reverse_first, True)
-        yield Hypothesis("the output interleaves the directions", moves.joined(moves.interleaved))
+        yield Hypothesis("the output interleaves the directions", alterations.joined(alterations.interleaved))
         forwards = "the reverse direction reads the sequence forwards"
         yield Hypothesis(forwards, lambda asked: asked.but(reads_forwards=True))
-        both = moves.states_of(lambda _, layer, d: (layer, 0))
+        both = alterations.states_of(lambda _, layer, d: (layer, 0))
         yield Hypothesis("the reverse direction starts from the forward one's initial state", both)
-        yield Hypothesis("the directions' initial states are exchanged", moves.states_swapped)
-        yield Hypothesis("the directions' final states are exchanged", moves.finals_swapped)
+        yield Hypothesis("the directions' initial states are exchanged", alterations.states_swapped)
+        yield Hypothesis("the directions' final states are exchanged", alterations.finals_swapped)
         at_end = "the reverse direction's h_n is its output at the last time step"
-        yield Hypothesis(at_end, moves.reverse_final_from_the_end)
+        yield Hypothesis(at_end, alterations.reverse_final_from_the_end)
     if config.bidirectional and config.num_layers > 1:
-        for read in (moves.states_direction_major, moves.finals_direction_major):
-            which = "initial" if read is moves.states_direction_major else "final"
+        for read in (alterations.states_direction_major, alterations.finals_direction_major):
+            which = "initial" if read is alterations.states_direction_major else "final"
             yield Hypothesis(f"the {which} states are direction-major", read, True)
     if config.num_layers > 2:
-        second = moves.renamed(lambda _, layer, d: (min(layer, 1), d))
+        second = alterations.renamed(lambda _, layer, d: (min(layer, 1), d))
         yield Hypothesis("all layers above the first use the parameters of layer 1", second)
     if config.num_layers > 1:
-        flipped = moves.renamed(lambda config, layer, d: (config.num_layers - 1 - layer, d))
+        flipped = alterations.renamed(lambda config, layer, d: (config.num_layers - 1 - layer, d))
         yield Hypothesis("the layers' parameters are exchanged", flipped)
         for kind in ("weight_hh", "bias"):
-            first = moves.renamed(lambda _, layer, d: (0, d), kind)
+            first = alterations.renamed(lambda _, layer, d: (0, d), kind)
             yield Hypothesis(f"all layers use the {kind} of layer 0", first)
-        first_layer = moves.states_of(lambda _, layer, d: (0, d))
+        first_layer = alterations.states_of(lambda _, layer, d: (0, d))
         yield Hypothesis("every layer starts from the first layer's initial state", first_layer)
-        yield Hypothesis("the last layer's final state is returned for every layer", moves.last_final_for_all)
-        yield Hypothesis("the layers' initial states are in the opposite order", moves.layers_flipped)
-        yield Hypothesis("the layers' final states are in the opposite order", moves.finals_flipped)
+        yield Hypothesis("the last layer's final state is returned for every layer", alterations.last_final_for_all)
+        yield Hypothesis("the layers' initial states are in the opposite order", alterations.layers_flipped)
+        yield Hypothesis("the layers' final states are in the opposite order", alterations.finals_flipped)
 
 
 def _states(config: Config) -> Iterator[Hypothesis]:
@@ -166,14 +166,14 @@ def _states(config: Config) -> Iterator[Hypothesis]:
         yield Hypothesis(no_h, lambda asked: asked.but(h_0=torch.zeros_like(asked.h_0)))
         yield Hypothesis("the initial c is ignored", _without_c)
         if not config.proj_size:
-            yield Hypothesis("the initial h and c are exchanged", moves.exchange, True)
-            yield Hypothesis("the final h and c are exchanged", moves.exchange_finals, True)
+            yield Hypothesis("the initial h and c are exchanged", alterations.exchange, True)
+            yield Hypothesis("the final h and c are exchanged", alterations.exchange_finals, True)
     if config.num_layers * config.directions > 1:
-        first = moves.states_of(lambda _, layer, d: (0, 0))
+        first = alterations.states_of(lambda _, layer, d: (0, 0))
         yield Hypothesis("every layer and direction starts from the first initial state", first)
-        yield Hypothesis("the initial states are read batch first", sequences.states_batch_first)
-        yield Hypothesis("the final states are written batch first", sequences.finals_batch_first)
-    yield Hypothesis("every row starts from the first row's initial state", sequences.first_row_for_all)
+        yield Hypothesis("the initial states are read batch first", sequence_alterations.states_batch_first)
+        yield Hypothesis("the final states are written batch first", sequence_alterations.finals_batch_first)
+    yield Hypothesis("every row starts from the first row's initial state", sequence_alterations.first_row_for_all)
     yield Hypothesis("every step starts from the initial state", lambda asked: asked.but(forgetful=True))
 
 
@@ -184,27 +184,27 @@ def _without_c(asked: Asked) -> Asked:
 def _padding(name: str, change: Change, common: bool = False) -> Iterator[Hypothesis]:
     """Padding is read: the caller's, or the zeros of a packed sequence that was padded again."""
     yield Hypothesis(name, change, common)
-    yield Hypothesis(name, lambda asked: change(sequences.unpacked(asked)), common)
+    yield Hypothesis(name, lambda asked: change(sequence_alterations.unpacked(asked)), common)
 
 
 def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothesis]:
-    yield Hypothesis("sequences are read from the end", sequences.rows_reversed_in_time)
-    yield Hypothesis("the output is in reverse order of time", moves.outputs_reversed)
-    yield Hypothesis("input and output are reshaped instead of transposed", sequences.time_and_batch_exchanged)
+    yield Hypothesis("sequences are read from the end", sequence_alterations.rows_reversed_in_time)
+    yield Hypothesis("the output is in reverse order of time", alterations.outputs_reversed)
+    yield Hypothesis("input and output are reshaped instead of transposed", sequence_alterations.time_and_batch_exchanged)
     if square:
-        yield Hypothesis("time and batch are exchanged", sequences.batch_runs_as_time)
+        yield Hypothesis("time and batch are exchanged", sequence_alterations.batch_runs_as_time)
     if lengths:
         ignored, whole = "the lengths are ignored", "the lengths are ignored, in the output too"
-        yield from _padding(ignored, sequences.lengths_ignored, True)
+        yield from _padding(ignored, sequence_alterations.lengths_ignored, True)
         yield from _padding(whole, lambda asked: asked.but(lengths=None))
         if config.bidirectional:
-            yield from _padding("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
-        yield Hypothesis("h_n is the output at the last step of the batch", moves.last_padded_step)
-        yield Hypothesis("initial states are not sorted with the sequences", sequences.states_not_sorted, True)
+            yield from _padding("the reverse direction starts in the padding", sequence_alterations.reverse_starts_in_padding)
+        yield Hypothesis("h_n is the output at the last step of the batch", alterations.last_padded_step)
+        yield Hypothesis("initial states are not sorted with the sequences", sequence_alterations.states_not_sorted, True)
         if config.has_cell:
-            yield Hypothesis("the initial c is not sorted with the sequences", sequences.cells_not_sorted)
-        yield Hypothesis("final states are left in the order of the sorted sequences", sequences.finals_not_restored, True)
-        yield Hypothesis("results are left in the order of the sorted sequences", sequences.outputs_not_restored, True)
+            yield Hypothesis("the initial c is not sorted with the sequences", sequence_alterations.cells_not_sorted)
+        yield Hypothesis("final states are left in the order of the sorted sequences", sequence_alterations.finals_not_restored, True)
+        yield Hypothesis("results are left in the order of the sorted sequences", sequence_alterations.outputs_not_restored, True)
 
 
 def hypotheses(config: Config, lengths: bool = False, square: bool = False) -> list[Hypothesis]:

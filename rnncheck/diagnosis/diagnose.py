@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.config import Config
-from rnncheck.oracle.answer import Answer, flat
-from rnncheck.oracle.asked import Asked
-from rnncheck.oracle.coarser import imitated, sized
-from rnncheck.oracle.fits import fitting
-from rnncheck.oracle.hypotheses import Hypothesis, hypotheses
+from rnncheck.diagnosis.altered_case import Asked
+from rnncheck.diagnosis.coarse_rounding import imitated, sized
+from rnncheck.diagnosis.evidence import Answer, flat
+from rnncheck.diagnosis.hypotheses import Hypothesis, hypotheses
+from rnncheck.diagnosis.small_errors import fitting
 from rnncheck.oracle.truth import OracleError
 
 _NAMES = {"RNN_TANH": "torch.nn.RNN", "RNN_RELU": "torch.nn.RNN", "GRU": "torch.nn.GRU", "LSTM": "torch.nn.LSTM"}

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
-from rnncheck.oracle.asked import Asked
-from rnncheck.oracle.moves import ends, on_states
+from rnncheck.diagnosis.alterations import ends, on_states
+from rnncheck.diagnosis.altered_case import Asked
 
 
 def _sorted(asked: Asked) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
-from rnncheck.oracle.asked import Asked
+from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.oracle.budget import Budget, budget_of
 from rnncheck.oracle.rounding import Rounding
 

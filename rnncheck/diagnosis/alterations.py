@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.asked import Asked
+from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.oracle.truth import Join
 
 Change = Callable[[Asked], Asked]

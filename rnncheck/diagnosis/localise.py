@@ -8,9 +8,9 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.answer import Answer
+from rnncheck.diagnosis.evidence import Answer
+from rnncheck.diagnosis.small_errors import fitting
 from rnncheck.oracle.budget import Budget
-from rnncheck.oracle.fits import fitting
 
 DIRECTIONS = ("forward", "reverse")
 
