@@ -8,9 +8,9 @@ from hypothesis.strategies import SearchStrategy, tuples
 
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Subject
-from rnncheck.falsify import draw
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
 from rnncheck.strategies.cliffs import on_cliffs
+from rnncheck.strategies.draw import draw
 from rnncheck.strategies.structure import rows
 
 DEPTH = 5

@@ -16,10 +16,10 @@ from rnncheck.core.case import CaseError
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.subject import Malformed
 from rnncheck.core.values import Values
-from rnncheck.falsify import draw
 from rnncheck.judge import judge
 from rnncheck.shrink import shrink
 from rnncheck.strategies.clip import clip_cases
+from rnncheck.strategies.draw import draw
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT
 
