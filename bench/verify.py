@@ -17,8 +17,8 @@ import torch
 
 import rnncheck
 from rnncheck.adapters.torch_layers import torch_nn
+from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
-from rnncheck.trial import Trial
 
 ONE_RUN = "shape.output,shape.state,shape.dtype_device,gate.state_bound"
 DTYPES = ("float32", "float64", "bfloat16", "float16")

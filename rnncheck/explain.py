@@ -14,7 +14,7 @@ from rnncheck.core.values import Values
 from rnncheck.core.verdict import Outcome
 from rnncheck.judge import as_the_case_says, our_mistake
 from rnncheck.repro.script import script
-from rnncheck.trial import SubjectError, Trial, Unmeasurable
+from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
 NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
 """Why there may be nothing to explain."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 from rnncheck.backend.switches import switched
-from rnncheck.clip_trial import ClipTrial
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.trial import NotReached, SubjectError, Trial, seeded
+from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded
 
 
 def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:

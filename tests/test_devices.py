@@ -26,9 +26,9 @@ from rnncheck.docket import too_large
 from rnncheck.judge import judge, out_of_claim
 from rnncheck.report.terminal import print_report, summary
 from rnncheck.repro.script import script
+from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
-from rnncheck.trial import Trial
 from tests.as_cudnn import as_cudnn
 from tests.catalog.support import TORCH, killed, planned, subject_of
 from tests.mutants import MUTANTS

@@ -18,7 +18,7 @@ from rnncheck.docket import Account
 from rnncheck.judge import judge
 from rnncheck.report.terminal import failures_of, subject_table
 from rnncheck.report.text import clean, failure_text
-from rnncheck.trial import SubjectError, Trial
+from rnncheck.running.trial import SubjectError, Trial
 from tests.adapters.test_probe import claimed
 from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS

@@ -8,9 +8,9 @@ import rnncheck
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import equal, near
-from rnncheck.noise import noise_budget
-from rnncheck.random_rounding import RandomRounding
-from rnncheck.trial import Trial
+from rnncheck.running.measured_noise import noise_budget
+from rnncheck.running.random_rounding import RandomRounding
+from rnncheck.running.trial import Trial
 from tests.adapters.test_probe import claimed
 
 

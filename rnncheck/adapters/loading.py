@@ -14,7 +14,7 @@ from rnncheck.adapters.tiny import Ground, NotOffered, attempt, reason_not
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Claim
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 CLOSE = 1e-3
 """Float32 runs of one formula are closer than this, those of different formulas are not."""

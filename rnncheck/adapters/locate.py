@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rnncheck.at_work import COLOURS
 from rnncheck.errors import UsageError
+from rnncheck.running.subject_errors import COLOURS
 
 FORMS = "package.module:attr, path/to/file.py:attr, or dotted (torch.nn.LSTM)"
 

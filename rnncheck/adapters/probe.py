@@ -27,7 +27,7 @@ from rnncheck.adapters.torch_cells import Stepwise
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
-from rnncheck.trial import SubjectError
+from rnncheck.running.trial import SubjectError
 
 SIZES = ((4, 7), (4, 6), (8, 8))
 """(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""

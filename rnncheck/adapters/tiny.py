@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.adapters.locate import one_line
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
-from rnncheck.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, subject_at_work
 
 TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
 

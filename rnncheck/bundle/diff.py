@@ -23,7 +23,7 @@ from rnncheck.engine.work import Done
 from rnncheck.errors import UsageError
 from rnncheck.explain import Explanation
 from rnncheck.report.model import Coverage, Report, SubjectReport
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 BLOCK = 4
 """Cases in a job."""

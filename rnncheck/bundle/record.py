@@ -18,8 +18,8 @@ from rnncheck.bundle.content import Bundle, Recorded, cotangents
 from rnncheck.core.case import DTYPES, Case, Switch
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.errors import UsageError
+from rnncheck.running.trial import SubjectError, Trial, seeded
 from rnncheck.strategies.plan import plan
-from rnncheck.trial import SubjectError, Trial, seeded
 
 CASES = 40
 STRENGTH = 2

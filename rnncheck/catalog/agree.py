@@ -19,7 +19,7 @@ from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Family, Where
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
+from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
 
 agree = Family("agree")
 below_double = Where("below double precision", lambda case: case.dtype != "float64")

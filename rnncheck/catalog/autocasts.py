@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rnncheck.catalog.derivatives import states_in
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 def drawn_autocast(trial: Trial) -> torch.autocast:

@@ -10,7 +10,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, near
 from rnncheck.core.property import Family, Where
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 batch = Family("batch")
 several = batched & at_least(batch=2) & deterministic

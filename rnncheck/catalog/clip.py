@@ -29,11 +29,11 @@ from rnncheck.catalog.clip_words import (
     untouched,
     with_elements,
 )  # fmt: skip
-from rnncheck.clip_trial import Clipped, ClipTrial
 from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, equal, every, fact, identical, near
 from rnncheck.core.property import Family
-from rnncheck.laid_out import scattered_in_memory
+from rnncheck.running.clip_trial import Clipped, ClipTrial
+from rnncheck.running.layout import scattered_in_memory
 
 clip = Family("clip")
 PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.clip_trial import Clipped, ClipTrial
-from rnncheck.clip_truth import ClipTruth, clip_truth, total_norm, underflow, unit_roundoff
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation, every, identical, near, within
 from rnncheck.core.property import Where
+from rnncheck.running.clip_trial import Clipped, ClipTrial
+from rnncheck.running.clip_truth import ClipTruth, clip_truth, total_norm, underflow, unit_roundoff
 
 # which calls a property speaks of -------------------------------------------------------------------------------------
 

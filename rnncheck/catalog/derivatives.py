@@ -10,7 +10,7 @@ from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 Gradients = Mapping[str, Tensor | None]
 AXES = {

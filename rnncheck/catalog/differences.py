@@ -11,7 +11,7 @@ from rnncheck.catalog.derivatives import differentiable_run, leaves_of, loss_of,
 from rnncheck.catalog.lively import small_and_lively
 from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, blame, every, near
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 STEP = 1e-5
 """How far the data is moved, all of it together: differences err by the square of it, and by the roundoff of the value over it."""

@@ -8,7 +8,7 @@ from rnncheck.catalog.words import bidirectional, deterministic, one_layer
 from rnncheck.core.observation import Observation
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 direction = Family("direction")
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnncheck.catalog.moves import exact, steps_inside
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 States = tuple[Tensor, ...]
 """(h,) or (h, c), each (batch, features)."""

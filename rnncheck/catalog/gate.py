@@ -22,7 +22,7 @@ from rnncheck.catalog.words import (
 from rnncheck.core.observation import Observation, both, every, near, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 gate = Family("gate")
 can_set = ("load", "hx", "state")

@@ -27,7 +27,7 @@ from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family, Where
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, subject_at_work
 
 gradient = Family("gradient")
 TRAINING = ("training",)

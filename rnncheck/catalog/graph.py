@@ -14,8 +14,8 @@ from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.laid_out import lay_out
-from rnncheck.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.layout import lay_out
+from rnncheck.running.trial import SubjectError, Trial, subject_at_work
 
 graph = Family("graph")
 TRAINING = ("training",)

@@ -7,7 +7,7 @@ from rnncheck.catalog.words import deterministic, stacked
 from rnncheck.core.observation import Observation
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 layer = Family("layer")
 

@@ -15,7 +15,7 @@ from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 layout = Family("layout")
 EITHER_WAY = ("batch_first", "time_first")

@@ -14,7 +14,7 @@ from rnncheck.core.observation import Observation, both, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import TakesLengths
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 lengths = Family("lengths")
 

@@ -16,7 +16,7 @@ from rnncheck.catalog.words import anywhere, deterministic
 from rnncheck.core.observation import Observation, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
-from rnncheck.trial import Trial, seeded, subject_at_work
+from rnncheck.running.trial import Trial, seeded, subject_at_work
 
 life = Family("life")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from rnncheck.core.case import DTYPES
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 def lively(trial: Trial) -> Trial:

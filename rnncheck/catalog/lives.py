@@ -9,7 +9,7 @@ from rnncheck.core.observation import Observation, both, equal, every, identical
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
 from rnncheck.core.values import Values
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 @dataclass

@@ -18,7 +18,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, blame, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 STEPS, VALUES = 6, 4096
 """Time steps, and values of the output in each direction, at least: a rate is then known to about 0.05."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from rnncheck.catalog.moves import exact
 from rnncheck.core.config import Config
 from rnncheck.core.property import Where
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 SATURATED = 1000.0
 """A pre-activation whose sigmoid is 1, or at -1000 is 0, in every dtype: exp(-1000) is 0 even in float64."""

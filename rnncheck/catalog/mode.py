@@ -17,7 +17,7 @@ from rnncheck.core.observation import Observation, both, equal, every, fact, ide
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed
-from rnncheck.trial import SubjectError, Trial, seeded, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, seeded, subject_at_work
 
 mode = Family("mode")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 def rows(trial: Trial, index: Sequence[int]) -> Trial:

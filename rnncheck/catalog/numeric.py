@@ -9,7 +9,7 @@ from rnncheck.catalog.words import at_least, deterministic, differentiable, hx_g
 from rnncheck.core.observation import Observation, both, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 numeric = Family("numeric")
 

@@ -12,7 +12,7 @@ from rnncheck.catalog.lives import Life, generic, importable, parameters_are
 from rnncheck.core.case import DTYPES
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.subject import Layer
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 Operation = Callable[[Life], Observation]
 OPERATIONS: dict[str, tuple[Operation, Callable[[Life], bool]]] = {}

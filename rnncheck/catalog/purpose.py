@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rnncheck.catalog.measure import gate_rows
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 FAINT = 2.0**-7
 """The input everywhere but where it is changed: small against 1, so that a change stands out in every dtype."""

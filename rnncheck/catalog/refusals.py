@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.subject import Layer, Malformed
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 WRONG_ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "input_size": (-1,), "hidden_size": (0, -1, 2.5), "num_layers": (0, -1), "dropout": (1.5, -0.1), "proj_size": (-1,),

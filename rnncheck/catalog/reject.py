@@ -25,7 +25,7 @@ from rnncheck.catalog.words import at_least, deterministic, has_cell, hx_given, 
 from rnncheck.core.observation import Observation, both, every
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 reject = Family("reject")
 NAMES: dict[torch.dtype, Name] = {

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 def _order(trial: Trial, what: str, size: int) -> Tensor:

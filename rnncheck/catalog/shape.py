@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.catalog.words import is_float32, padded
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 shape = Family("shape")
 TORCH_RNN = "torch.nn.RNN, GRU, LSTM: Outputs"

@@ -10,7 +10,7 @@ from rnncheck.core.observation import Observation, every, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_at_work
 
 state = Family("state")
 

@@ -9,7 +9,7 @@ from rnncheck.catalog.words import at_least, batched, deterministic, one_directi
 from rnncheck.core.observation import Observation, every, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 time = Family("time")
 IN_TWO = ("in two calls", "in one call")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.subject import Layer
-from rnncheck.trial import NotReached, Trial, subject_at_work
+from rnncheck.running.trial import NotReached, Trial, subject_at_work
 
 State = tuple[Tensor, ...] | None
 Call = Callable[[Any, State], tuple[Any, tuple[Tensor, ...]]]

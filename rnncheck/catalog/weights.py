@@ -20,8 +20,8 @@ from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
-from rnncheck.laid_out import scattered_in_memory
-from rnncheck.trial import Trial, seeded, subject_at_work
+from rnncheck.running.layout import scattered_in_memory
+from rnncheck.running.trial import Trial, seeded, subject_at_work
 
 weights = Family("weights")
 

@@ -18,7 +18,7 @@ from rnncheck.faces.background import Background, Look
 from rnncheck.faces.compare import Call, call_of, compare_call, compare_results, copied
 from rnncheck.faces.decorators import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
 from rnncheck.faces.keep import kept, target_of
-from rnncheck.trial import subject_at_work
+from rnncheck.running.trial import subject_at_work
 from rnncheck.typechecked import name_of, on_functions
 
 

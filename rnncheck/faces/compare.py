@@ -15,7 +15,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.faces.decorators import values_in
-from rnncheck.trial import Tensors, Trial
+from rnncheck.running.trial import Tensors, Trial
 
 COPIES = 8
 SPREADS = 6.0

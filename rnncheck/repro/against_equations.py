@@ -10,7 +10,7 @@ from rnncheck.core.subject import Subject
 from rnncheck.repro.construct import construction
 from rnncheck.repro.literal import literal
 from rnncheck.repro.reference import reference_text
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 _READ = {
     "packed": "    output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length={time})",

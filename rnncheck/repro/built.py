@@ -11,7 +11,7 @@ from rnncheck.core.subject import Subject
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import building, run_lines
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 _INIT = """
 import math

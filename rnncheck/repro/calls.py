@@ -16,7 +16,7 @@ from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event, RecordedTrial, recording
 from rnncheck.repro.right import right_subject
-from rnncheck.trial import SubjectError, seeded
+from rnncheck.running.trial import SubjectError, seeded
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.clip_trial import ClipTrial
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
 from rnncheck.core.property import Property
@@ -16,7 +15,8 @@ from rnncheck.repro.calls import watch
 from rnncheck.repro.literal import literal
 from rnncheck.repro.record import Event, frozen
 from rnncheck.repro.right import right_subject
-from rnncheck.trial import seeded
+from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.trial import seeded
 
 _CLIP = '''
 def clip(gradients, places, passed, *arguments, **options):

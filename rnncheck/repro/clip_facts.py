@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.clip_trial import ClipTrial
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.literal import literal
+from rnncheck.running.clip_trial import ClipTrial
 
 _IN_PLACE = """for graph in (False, True):
     before = [p.grad for p in parameters]

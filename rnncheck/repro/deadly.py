@@ -3,14 +3,14 @@
 import re
 from typing import Any
 
-from rnncheck.clip_trial import ClipTrial
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.clip_facts import parameter_lines
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import layer_lines
-from rnncheck.trial import Trial
+from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.trial import Trial
 
 RETURNED = "the call came back"
 """What such a script prints where nothing happens to it."""

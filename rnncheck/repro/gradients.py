@@ -16,7 +16,7 @@ from rnncheck.core.subject import Subject
 from rnncheck.repro.graphs import OPEN
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import limits, stage
-from rnncheck.trial import Trial, seeded
+from rnncheck.running.trial import Trial, seeded
 
 _FUNCTIONS = '''
 

@@ -10,7 +10,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.repro.literal import literal
 from rnncheck.repro.stage import building, run_lines, stage
-from rnncheck.trial import SubjectError, Trial, seeded
+from rnncheck.running.trial import SubjectError, Trial, seeded
 
 _HEAD = '''
 import copy

@@ -12,7 +12,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.construct import construction
 from rnncheck.repro.literal import literal
-from rnncheck.trial import Trial, seeded
+from rnncheck.running.trial import Trial, seeded
 
 _HEAD = '''
 

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, Subject
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 @dataclass

@@ -15,7 +15,7 @@ from rnncheck.core.config import Config
 from rnncheck.repro.helpers import renamed
 from rnncheck.repro.literal import literal
 from rnncheck.repro.reference import reference_text
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 FEW = 24
 """Elements of which each has an allowed error of its own in a script."""

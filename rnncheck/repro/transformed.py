@@ -7,7 +7,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.stage import limits, stage
-from rnncheck.trial import Trial, seeded
+from rnncheck.running.trial import Trial, seeded
 
 _MAPPED = '''
 def alone(x, *state):

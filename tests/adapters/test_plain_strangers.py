@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 import rnncheck
 from rnncheck.adapters.torch_layers import ModuleLayer
-from rnncheck.alike import begin_alike
+from rnncheck.running.same_start import begin_alike
 
 
 class ScalarLeak(nn.Module):

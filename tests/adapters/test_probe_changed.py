@@ -12,7 +12,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 
 class Folding(nn.LSTM):

@@ -17,7 +17,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.property import Property, anywhere
 from rnncheck.errors import UsageError
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 from . import targets
 

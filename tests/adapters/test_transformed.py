@@ -13,7 +13,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import FEATURES
 from rnncheck.errors import UsageError
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 
 from . import targets
 

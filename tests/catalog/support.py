@@ -16,8 +16,8 @@ from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.docket import too_large
 from rnncheck.judge import OUR_MISTAKE, judge
+from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
-from rnncheck.trial import Trial
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 MODES_OF = {nn.RNN: ("RNN_TANH", "RNN_RELU"), nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}

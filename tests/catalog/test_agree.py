@@ -12,7 +12,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.subject import Claim
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

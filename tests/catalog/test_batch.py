@@ -8,10 +8,10 @@ import pytest
 from rnncheck.catalog import CATALOG
 from rnncheck.core.config import MODES
 from rnncheck.judge import judge
+from rnncheck.running.trial import Trial
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
 from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
-from rnncheck.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 

@@ -10,13 +10,13 @@ import torch
 import rnncheck.clip
 from rnncheck.adapters.clip_functions import clip_function, probed, torch_clip
 from rnncheck.catalog import CATALOG
-from rnncheck.clip_trial import ClipTrial
-from rnncheck.clip_truth import clip_truth, total_norm
 from rnncheck.core.case import CaseError
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.subject import Malformed
 from rnncheck.core.values import Values
 from rnncheck.judge import judge
+from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.clip_truth import clip_truth, total_norm
 from rnncheck.shrink import shrink
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.draw import draw

@@ -9,7 +9,7 @@ from rnncheck.adapters.known import KNOWN
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.deviation import Deviation
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import killed, planned, subject_of
 from tests.mutants.correct import CORRECT
 

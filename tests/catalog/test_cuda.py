@@ -9,7 +9,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from rnncheck.catalog import CATALOG, captured, numeric
 from rnncheck.core.config import MODES
 from rnncheck.core.property import Where
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, planned, subject_of
 from tests.mutants.correct import CORRECT
 from tests.mutants.extra_devices import StepsLimited

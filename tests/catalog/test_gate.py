@@ -9,7 +9,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.values import Values
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 

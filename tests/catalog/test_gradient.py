@@ -7,7 +7,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.catalog.gradient import within_sight
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

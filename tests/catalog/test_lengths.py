@@ -10,7 +10,7 @@ from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.catalog import CATALOG
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import Correct

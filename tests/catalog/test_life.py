@@ -9,7 +9,7 @@ from rnncheck.catalog.operations import OPERATIONS, owner, perform
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
-from rnncheck.trial import Trial
+from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

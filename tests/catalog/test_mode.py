@@ -15,7 +15,7 @@ from rnncheck.catalog.masks import kept, kept_values, panes, placed
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge
-from rnncheck.trial import Trial, seeded
+from rnncheck.running.trial import Trial, seeded
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT

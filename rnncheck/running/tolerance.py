@@ -8,10 +8,10 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.noise import noise_budget, noise_gradient_budget
+from rnncheck.running.measured_noise import noise_budget, noise_gradient_budget
 
 if TYPE_CHECKING:
-    from rnncheck.trial import Trial
+    from rnncheck.running.trial import Trial
 
 
 Given = tuple[Config, Mapping[str, Tensor], Tensor, Tensor | None, Tensor | None, tuple[int, ...] | None]

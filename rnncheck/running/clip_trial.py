@@ -11,7 +11,7 @@ from torch import Tensor
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.values import generator
-from rnncheck.trial import SubjectError, seeded, subject_at_work
+from rnncheck.running.trial import SubjectError, seeded, subject_at_work
 
 Gradients = Sequence[Tensor | None]
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.alike import FirstNumbers, begin_alike
-from rnncheck.allowed import Unmeasurable, budget_of, gradient_budget_of, rounding_of, truth_of
-from rnncheck.at_work import NotReached, SubjectError, seeded, subject_at_work
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.core.values import Values, generator
-from rnncheck.laid_out import as_arguments, as_run, lay_out
+from rnncheck.running.layout import as_arguments, as_run, lay_out
+from rnncheck.running.same_start import FirstNumbers, begin_alike
+from rnncheck.running.subject_errors import NotReached, SubjectError, seeded, subject_at_work
+from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_of, truth_of
 
 __all__ = [
     "NotReached", "SubjectError", "Tensors", "Trial", "Unmeasurable", "lay_out", "seeded", "subject_at_work",

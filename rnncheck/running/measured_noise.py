@@ -14,11 +14,11 @@ from torch import Tensor
 from rnncheck.core.run import Run
 from rnncheck.oracle import Budget, GradientBudget
 from rnncheck.oracle.margin import margin
-from rnncheck.random_rounding import RandomRounding
+from rnncheck.running.random_rounding import RandomRounding
 
 if TYPE_CHECKING:
     from rnncheck.core.subject import Layer
-    from rnncheck.trial import Trial
+    from rnncheck.running.trial import Trial
 
 COPIES = 8
 ROUNDOFFS = 4.0

@@ -1,0 +1,1 @@
+"""One subject on one case: its runs, its errors, and the tolerance that holds for them."""
