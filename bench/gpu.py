@@ -19,7 +19,7 @@ import rnncheck
 import rnncheck.nn as typed
 from rnncheck.backend.devices import is_here
 from rnncheck.backend.environment import environment
-from rnncheck.catalog.captured import on_cuda
+from rnncheck.catalog.tools.cuda_graphs import on_cuda
 
 SIZES = ((1, 10, 8, 8), (8, 20, 32, 32), (32, 50, 128, 128), (64, 100, 256, 512), (128, 100, 512, 1024))
 """(batch, time, input, hidden)"""

@@ -7,7 +7,7 @@ from rich.console import Console
 from torch import nn
 
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.masks import share
+from rnncheck.catalog.tools.dropout_masks import share
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.mismatch_text import Sides

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.bundle.content import Recorded, cotangents
-from rnncheck.catalog.derivatives import axes_of, within_budget
+from rnncheck.catalog.tools.gradients import axes_of, within_budget
 from rnncheck.core.case import Case, Switch
 from rnncheck.core.config import Config
 from rnncheck.core.mismatch_text import Sides

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.backend.switches import switched
-from rnncheck.catalog import captured, derivatives
-from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype, run_under
-from rnncheck.catalog.moves import rows
-from rnncheck.catalog.transformed import Through, as_onnx, compiled, exported, functional, scripted
-from rnncheck.catalog.words import at_least, batched, deterministic, is_float32, on_cuda, padded
+from rnncheck.catalog.tools import cuda_graphs, gradients
+from rnncheck.catalog.tools.autocast import drawn_autocast, in_its_dtype, run_under
+from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, is_float32, on_cuda, padded
+from rnncheck.catalog.tools.follow_ups import rows
+from rnncheck.catalog.tools.torch_transforms import Through, as_onnx, compiled, exported, functional, scripted
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Family, Where
@@ -88,11 +88,11 @@ def autocast(trial: Trial) -> Observation:
             run = t.run_on(t.layer)
     with casting:
         cast_already = t.read(*t.call_on(t.layer, t.x.to(low))).map(Tensor.detach)
-    found = derivatives.gradients_through(t, t.layer, partial(run_under, casting, t), weights)
+    found = gradients.gradients_through(t, t.layer, partial(run_under, casting, t), weights)
     return (
         both(run, budget.truth, budget.allowed)
         & both(cast_already, budget.truth, budget.allowed, f"of input in {low}: ")
-        & derivatives.within_budget(slopes, found)
+        & gradients.within_budget(slopes, found)
     )
 
 
@@ -135,7 +135,7 @@ SURROUNDINGS: Mapping[str, Around] = {
 SURROUNDINGS_ON_CUDA: Mapping[str, Around] = {
     "cuDNN off": partial(switched, ("cudnn_off",), "cuda"),
     "cuDNN deterministic": partial(switched, ("cudnn_deterministic",), "cuda"),
-    "another stream": captured.side_stream,
+    "another stream": cuda_graphs.side_stream,
 }
 """And on CUDA."""
 
@@ -188,8 +188,8 @@ def compiled_layer(trial: Trial) -> Observation:
     """torch.compile changes neither results nor gradients, also for another batch."""
     t = _briefly(trial, steps=3)
     with compiled(t.build()) as layer:
-        run, found = derivatives.run_and_gradients(t, layer, weights := t.cotangents())
-        slopes = derivatives.agree(t, found, t.gradients(weights), weights, sides=layer.sides)
+        run, found = gradients.run_and_gradients(t, layer, weights := t.cotangents())
+        slopes = gradients.agree(t, found, t.gradients(weights), weights, sides=layer.sides)
         return t.same(run, sides=layer.sides) & slopes & _same_calls(layer, _other_batch(t))
 
 
@@ -241,8 +241,8 @@ def functional_layer(trial: Trial) -> Observation:
         return Observation()
     other = trial.but(parameters={name: p.detach() for name, p in new.items()})
     called, weights = functional(layer, {names[name]: p for name, p in new.items()}), trial.cotangents()
-    found = derivatives.gradients_through(trial, called, derivatives.calls(trial, called), weights, wanted=new)
-    slopes = derivatives.agree(other, found, other.gradients(weights), weights, sides=called.sides)
+    found = gradients.gradients_through(trial, called, gradients.calls(trial, called), weights, wanted=new)
+    slopes = gradients.agree(other, found, other.gradients(weights), weights, sides=called.sides)
     same = other.same(trial.run_on(called), sides=called.sides)
     return same & slopes & trial.identical(trial.run_on(layer), before, "afterwards: ", ("now", "before"))
 
@@ -284,7 +284,7 @@ def captured_layer(trial: Trial) -> Observation:
         return _flat(*layer(x, state or None))
 
     with subject_at_work("capturing a call"), torch.no_grad():
-        replay = captured.CAPTURES[t.x.device.type](call, arguments[0])
+        replay = cuda_graphs.CAPTURES[t.x.device.type](call, arguments[0])
         first, another, again = (replay(*given) for given in (*arguments, arguments[0]))
     sides = ("replayed", "from the layer itself")
     seen = t.same(t.read(first[0], first[1:]), "the same numbers: ", sides)

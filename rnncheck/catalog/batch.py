@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.derivatives import agree
-from rnncheck.catalog.moves import pick, rows, side_by_side
-from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded, unbatched
+from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded, unbatched
+from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side
+from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, near
 from rnncheck.core.property import Family, Where

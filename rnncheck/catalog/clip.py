@@ -6,7 +6,7 @@ from math import inf, nan
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.clip_words import (
+from rnncheck.catalog.tools.clip_conditions import (
     bounded,
     by_dtype,
     clipping,

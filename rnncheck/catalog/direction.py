@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.moves import backwards, parameters_of
-from rnncheck.catalog.words import bidirectional, deterministic, one_layer
+from rnncheck.catalog.tools.conditions import bidirectional, deterministic, one_layer
+from rnncheck.catalog.tools.follow_ups import backwards, parameters_of
 from rnncheck.core.observation import Observation
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

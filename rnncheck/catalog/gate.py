@@ -5,10 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from rnncheck.catalog.equations import closed_forms, next_state
-from rnncheck.catalog.measure import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
-from rnncheck.catalog.moves import exact
-from rnncheck.catalog.words import (
+from rnncheck.catalog.tools.conditions import (
     at_least,
     deterministic,
     gated,
@@ -19,6 +16,9 @@ from rnncheck.catalog.words import (
     saturating,
     without_projection,
 )
+from rnncheck.catalog.tools.documented_equations import closed_forms, next_state
+from rnncheck.catalog.tools.follow_ups import exact
+from rnncheck.catalog.tools.gate_measurement import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
 from rnncheck.core.observation import Observation, both, every, near, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from rnncheck.catalog.derivatives import (
+from rnncheck.catalog.tools.conditions import at_least, deterministic, one_direction, padded
+from rnncheck.catalog.tools.finite_differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
+from rnncheck.catalog.tools.follow_ups import one_after_the_other, steps_inside
+from rnncheck.catalog.tools.gate_measurement import roundoff
+from rnncheck.catalog.tools.gradients import (
     agree,
     calls,
     differentiable_run,
@@ -18,11 +22,7 @@ from rnncheck.catalog.derivatives import (
     states_in,
     within_budget,
 )  # fmt: skip
-from rnncheck.catalog.differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
-from rnncheck.catalog.lively import enlivened, in_many_digits, lively, small_and_lively
-from rnncheck.catalog.measure import roundoff
-from rnncheck.catalog.moves import one_after_the_other, steps_inside
-from rnncheck.catalog.words import at_least, deterministic, one_direction, padded
+from rnncheck.catalog.tools.informative_data import enlivened, in_many_digits, lively, small_and_lively
 from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family, Where
 from rnncheck.core.run import Run

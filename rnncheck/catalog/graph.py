@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.catalog.derivatives import Gradients, agree, leaves_of, loss_of, states_in
-from rnncheck.catalog.words import at_least, deterministic
+from rnncheck.catalog.tools.conditions import at_least, deterministic
+from rnncheck.catalog.tools.gradients import Gradients, agree, leaves_of, loss_of, states_in
 from rnncheck.core.case import Layout
 from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.property import Family

@@ -2,8 +2,8 @@
 
 import torch
 
-from rnncheck.catalog.moves import layer_alone
-from rnncheck.catalog.words import deterministic, stacked
+from rnncheck.catalog.tools.conditions import deterministic, stacked
+from rnncheck.catalog.tools.follow_ups import layer_alone
 from rnncheck.core.observation import Observation
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.derivatives import agree
-from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, padded
+from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded
+from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Layout
 from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, equal, every, identical

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.batch import in_batch, in_row
-from rnncheck.catalog.derivatives import agree
-from rnncheck.catalog.moves import pick, rows, side_by_side, steps_inside
-from rnncheck.catalog.refusals import named, refusal
-from rnncheck.catalog.words import at_least, batched, deterministic, differentiable, packed, unsorted
+from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, packed, unsorted
+from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side, steps_inside
+from rnncheck.catalog.tools.gradients import agree
+from rnncheck.catalog.tools.rejections import named, refusal
 from rnncheck.core.observation import Observation, both, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

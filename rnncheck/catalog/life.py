@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from rnncheck.catalog.lives import Life, agree, importable
-from rnncheck.catalog.masks import AXES as MASK_AXES
-from rnncheck.catalog.masks import kept, panes
-from rnncheck.catalog.operations import in_drawn_order, perform
-from rnncheck.catalog.words import anywhere, deterministic
+from rnncheck.catalog.tools.conditions import anywhere, deterministic
+from rnncheck.catalog.tools.dropout_masks import AXES as MASK_AXES
+from rnncheck.catalog.tools.dropout_masks import kept, panes
+from rnncheck.catalog.tools.lifecycle import Life, agree, importable
+from rnncheck.catalog.tools.lifecycle_operations import in_drawn_order, perform
 from rnncheck.core.observation import Observation, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer

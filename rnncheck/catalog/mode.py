@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from rnncheck.backend.torch_state import flags
-from rnncheck.catalog import derivatives
-from rnncheck.catalog.differences import as_differences, everything, in_double, loss
-from rnncheck.catalog.masks import fresh, panes, placed, rates, whole, without_gradients
-from rnncheck.catalog.words import anywhere, at_least, deterministic, has_dropout
+from rnncheck.catalog.tools import gradients
+from rnncheck.catalog.tools.conditions import anywhere, at_least, deterministic, has_dropout
+from rnncheck.catalog.tools.dropout_masks import fresh, panes, placed, rates, whole, without_gradients
+from rnncheck.catalog.tools.finite_differences import as_differences, everything, in_double, loss
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -216,6 +216,6 @@ def all_dropped(trial: Trial) -> Observation:
     zero = [(u, found.pop(u)) for u in unheard if u in found]
     return (
         both(loud.run, deaf.budget.truth, deaf.budget.allowed)
-        & derivatives.within_budget(deaf.gradient_budget(weights), found)
+        & gradients.within_budget(deaf.gradient_budget(weights), found)
         & every(near(f"gradient of {u}", g, torch.zeros_like(g), 0.0) for u, g in zero if g is not None)
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.words import at_least, deterministic, differentiable, hx_given, on_cuda, padded, saturating
+from rnncheck.catalog.tools.conditions import at_least, deterministic, differentiable, hx_given, on_cuda, padded, saturating
 from rnncheck.core.observation import Observation, both, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

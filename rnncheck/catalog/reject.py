@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.catalog.refusals import (
+from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, hx_given, packed, padded
+from rnncheck.catalog.tools.rejections import (
     Name,
     in_turn,
     named,
@@ -21,7 +22,6 @@ from rnncheck.catalog.refusals import (
     with_values,
     wrong_arguments,
 )
-from rnncheck.catalog.words import at_least, deterministic, has_cell, hx_given, packed, padded
 from rnncheck.core.observation import Observation, both, every
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.catalog.words import is_float32, padded
+from rnncheck.catalog.tools.conditions import is_float32, padded
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.running.trial import Trial, subject_at_work

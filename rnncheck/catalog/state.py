@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
-from rnncheck.catalog.words import at_least, deterministic, has_cell, without_projection
+from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
+from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, every, identical, near
 from rnncheck.core.property import Family

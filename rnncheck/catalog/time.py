@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.moves import exact, one_after_the_other, rows, steps_inside
-from rnncheck.catalog.purpose import FAINT, bistable_parameters, transparent_parameters, visibly_moved
-from rnncheck.catalog.words import at_least, batched, deterministic, one_direction, packed, padded
+from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, packed, padded
+from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_inside
 from rnncheck.core.observation import Observation, every, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.catalog.chance import uniform
-from rnncheck.catalog.lively import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
-from rnncheck.catalog.relabelled import relabelled, restored
-from rnncheck.catalog.words import deterministic, has_bias
-from rnncheck.catalog.written import WAYS
+from rnncheck.catalog.tools.conditions import deterministic, has_bias
+from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
+from rnncheck.catalog.tools.informative_data import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
+from rnncheck.catalog.tools.significance import uniform
+from rnncheck.catalog.tools.weight_updates import WAYS
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, every, fact, identical, within

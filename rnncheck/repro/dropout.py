@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from rnncheck.catalog.differences import in_double
-from rnncheck.catalog.masks import kept_values, panes
+from rnncheck.catalog.tools.dropout_masks import kept_values, panes
+from rnncheck.catalog.tools.finite_differences import in_double
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject

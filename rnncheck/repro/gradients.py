@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.catalog.autocasts import drawn_autocast, in_its_dtype
-from rnncheck.catalog.differences import in_double
+from rnncheck.catalog.tools.autocast import drawn_autocast, in_its_dtype
+from rnncheck.catalog.tools.finite_differences import in_double
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.run import Run

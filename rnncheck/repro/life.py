@@ -3,8 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnncheck.catalog.lives import Life
-from rnncheck.catalog.operations import drawn_parameter, in_drawn_order, in_the_other_form, other_dtypes, owner, perform
+from rnncheck.catalog.tools.lifecycle import Life
+from rnncheck.catalog.tools.lifecycle_operations import (
+    drawn_parameter,
+    in_drawn_order,
+    in_the_other_form,
+    other_dtypes,
+    owner,
+    perform,
+)
 from rnncheck.core.case import DTYPES, Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.catalog.masks import panes
 from rnncheck.catalog.mode import of_another_size
+from rnncheck.catalog.tools.dropout_masks import panes
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject

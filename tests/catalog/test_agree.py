@@ -7,7 +7,7 @@ import torch
 
 from rnncheck.backend.switches import switched
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.autocasts import drawn_autocast
+from rnncheck.catalog.tools.autocast import drawn_autocast
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.subject import Claim

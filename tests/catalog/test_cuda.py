@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from rnncheck.catalog import CATALOG, captured, numeric
+from rnncheck.catalog import CATALOG, numeric
+from rnncheck.catalog.tools import cuda_graphs
 from rnncheck.core.config import MODES
 from rnncheck.core.property import Where
 from rnncheck.running.trial import Trial
@@ -27,8 +28,8 @@ LIMIT = 800
 
 
 def by_tracing(call, given):
-    """As captured.on_cuda does it, on the CPU: some calls, then one whose operations are kept, without its Python."""
-    for _ in range(captured.WARM_UP):
+    """As cuda_graphs.on_cuda does it, on the CPU: some calls, then one whose operations are kept, without its Python."""
+    for _ in range(cuda_graphs.WARM_UP):
         call(*given)
     return make_fx(call)(*given)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.measure import measured_gates
+from rnncheck.catalog.tools.gate_measurement import measured_gates
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.values import Values

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.lives import Life, importable
-from rnncheck.catalog.operations import OPERATIONS, owner, perform
+from rnncheck.catalog.tools.lifecycle import Life, importable
+from rnncheck.catalog.tools.lifecycle_operations import OPERATIONS, owner, perform
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge

@@ -10,8 +10,8 @@ import torch
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.chance import by_chance, tails
-from rnncheck.catalog.masks import kept, kept_values, panes, placed
+from rnncheck.catalog.tools.dropout_masks import kept, kept_values, panes, placed
+from rnncheck.catalog.tools.significance import by_chance, tails
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge

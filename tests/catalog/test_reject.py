@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.refusals import mentions, others, refusal
+from rnncheck.catalog.tools.rejections import mentions, others, refusal
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import Malformed
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.purpose import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.time import within_reach
+from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge

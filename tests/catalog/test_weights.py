@@ -5,7 +5,7 @@ import torch
 
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.relabelled import relabelled, restored
+from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.measure import gate_rows
+from rnncheck.catalog.tools.gate_measurement import gate_rows
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 

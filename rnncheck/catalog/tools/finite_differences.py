@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.derivatives import differentiable_run, leaves_of, loss_of, states_in
-from rnncheck.catalog.lively import small_and_lively
+from rnncheck.catalog.tools.gradients import differentiable_run, leaves_of, loss_of, states_in
+from rnncheck.catalog.tools.informative_data import small_and_lively
 from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, blame, every, near
 from rnncheck.running.trial import Trial, subject_at_work

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.derivatives import states_in
+from rnncheck.catalog.tools.gradients import states_in
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 

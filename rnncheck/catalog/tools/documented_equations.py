@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.moves import exact, steps_inside
+from rnncheck.catalog.tools.follow_ups import exact, steps_inside
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.moves import exact
+from rnncheck.catalog.tools.follow_ups import exact
 from rnncheck.core.config import Config
 from rnncheck.core.property import Where
 from rnncheck.running.trial import Trial

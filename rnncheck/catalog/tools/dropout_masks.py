@@ -11,9 +11,9 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.chance import by_chance
-from rnncheck.catalog.measure import SATURATED, gate_rows
-from rnncheck.catalog.purpose import CANDIDATE
+from rnncheck.catalog.tools.designed_weights import CANDIDATE
+from rnncheck.catalog.tools.gate_measurement import SATURATED, gate_rows
+from rnncheck.catalog.tools.significance import by_chance
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, blame, every, near
 from rnncheck.core.run import Run

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from rnncheck.catalog.lives import Life, generic, importable, parameters_are
+from rnncheck.catalog.tools.lifecycle import Life, generic, importable, parameters_are
 from rnncheck.core.case import DTYPES
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.subject import Layer

@@ -1,0 +1,1 @@
+"""What the families of properties share: conditions, follow-up cases, gradients, designed weights."""
