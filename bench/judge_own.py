@@ -17,7 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tree that is mutated, not one that is installed
 
 from rnncheck import oracle
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.torch_layers import TorchLike
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject

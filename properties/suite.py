@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.backend.devices import found
 from rnncheck.catalog import select
 from rnncheck.core.property import Property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Verdict

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import rnncheck
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.repro import snippet

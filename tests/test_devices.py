@@ -12,7 +12,7 @@ from torch import nn
 
 import rnncheck
 from rnncheck import Deviation, UsageError
-from rnncheck.adapters.known import KNOWN
+from rnncheck.adapters.targets.known_deviations import KNOWN
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.backend.devices import asked_for, found, is_here
 from rnncheck.backend.switches import OFFERED, as_python, offered, settings, switched

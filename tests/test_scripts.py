@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import rnncheck
-from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.adapters.cells import Stepwise
 from rnncheck.backend.torch_state import preserved
 from rnncheck.judge import judge, trial_of
 from rnncheck.repro import reproduces, script

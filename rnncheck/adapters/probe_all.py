@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from rnncheck.adapters.locate import one_line
-from rnncheck.adapters.modes import modes_in
-from rnncheck.adapters.probe import probe
-from rnncheck.adapters.tiny import CALLS
+from rnncheck.adapters.probing.feature_calls import CALLS
+from rnncheck.adapters.probing.modes import modes_in
+from rnncheck.adapters.probing.probe import probe
+from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import FEATURES, Claim, Subject

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rnncheck.adapters.probe import probe
+from rnncheck.adapters.probing.probe import probe
 from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import offered
 from rnncheck.bundle import sides

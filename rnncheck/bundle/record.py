@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.backend.devices import asked_for
 from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import switched

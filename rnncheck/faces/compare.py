@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from rnncheck import oracle
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.torch_layers import split_result
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near

@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function
-from rnncheck.adapters.lengths import taking_lengths
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Subject

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.known import KNOWN, SEEN_WITH, known_deviations
-from rnncheck.adapters.resolve import probe, probe_all, subjects
+from rnncheck.adapters.targets.known_deviations import KNOWN, SEEN_WITH, known_deviations
+from rnncheck.adapters.targets.resolve import probe, probe_all, subjects
 from rnncheck.backend.devices import is_here
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 import torch
 
-from rnncheck.adapters.locate import described, locate
+from rnncheck.adapters.targets.locate import described, locate
 from rnncheck.errors import UsageError
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.names import match, misfit, own_parameters, read, set_parameter, unmatched
+from rnncheck.adapters.probing.parameter_names import match, misfit, own_parameters, read, set_parameter, unmatched
 from rnncheck.core.config import Config
 
 DEEP = Config("LSTM", 4, 3, num_layers=2, bidirectional=True)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import rnncheck
-from rnncheck.adapters.resolve import subjects
+from rnncheck.adapters.targets.resolve import subjects
 from tests.adapters.test_probe import claimed
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 import rnncheck
-from rnncheck.adapters.constructor import Constructor
-from rnncheck.adapters.locate import described
-from rnncheck.adapters.probe import probe
+from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probe_all import probe_all
-from rnncheck.adapters.resolve import OURS, TORCHS, ours_and_torchs, subjects
+from rnncheck.adapters.probing.probe import probe
+from rnncheck.adapters.targets.locate import described
+from rnncheck.adapters.targets.resolve import OURS, TORCHS, ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim

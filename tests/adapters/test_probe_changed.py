@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.resolve import probe_all, subjects
+from rnncheck.adapters.targets.resolve import probe_all, subjects
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config

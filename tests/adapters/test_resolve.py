@@ -10,7 +10,7 @@ from torch import nn
 
 import rnncheck.nn
 from rnncheck.adapters.probe_all import probe_all
-from rnncheck.adapters.resolve import ours_and_torchs, subjects
+from rnncheck.adapters.targets.resolve import ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import rnncheck.nn
-from rnncheck.adapters.locate import locate
-from rnncheck.adapters.transformed import compiled, exported
+from rnncheck.adapters.compiled import compiled, exported
+from rnncheck.adapters.targets.locate import locate
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import FEATURES

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 from torch import nn
 
-from rnncheck.adapters.known import KNOWN
+from rnncheck.adapters.targets.known_deviations import KNOWN
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.deviation import Deviation
 from rnncheck.judge import judge

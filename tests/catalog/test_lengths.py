@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.lengths import taking_lengths
+from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.catalog import CATALOG
 from rnncheck.core.config import MODES, Config
 from rnncheck.judge import judge

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from rnncheck.adapters import resolve
 from rnncheck.adapters.clip_functions import clip_function
-from rnncheck.adapters.lengths import taking_lengths
+from rnncheck.adapters.targets import resolve
+from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.property import Property

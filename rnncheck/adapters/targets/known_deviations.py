@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck.adapters.constructor import Constructor
-from rnncheck.adapters.instances import Instance
+from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.torch_layers import TorchLike
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase, Gradient

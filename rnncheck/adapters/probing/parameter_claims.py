@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.adapters.names import misfit, own_parameters, unmatched
-from rnncheck.adapters.tiny import Ground, NotOffered, attempt, reason_not
+from rnncheck.adapters.probing.feature_calls import Ground, NotOffered, attempt, reason_not
+from rnncheck.adapters.probing.parameter_names import misfit, own_parameters, unmatched
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Claim

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.adapters.claims import OTHER
-from rnncheck.adapters.lengths import LengthsLayer
-from rnncheck.adapters.locate import Located
-from rnncheck.adapters.names import match, own_parameters
-from rnncheck.adapters.signature import Signature, forward_of, hx_argument, lengths_argument
-from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.adapters.cells import Stepwise
+from rnncheck.adapters.probing.declared_claims import OTHER
+from rnncheck.adapters.probing.parameter_names import match, own_parameters
+from rnncheck.adapters.probing.signature import Signature, forward_of, hx_argument, lengths_argument
+from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
+from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core.config import Config
 from rnncheck.core.subject import NotClaimed
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rnncheck.adapters.claims import OTHER
-from rnncheck.adapters.names import match, misfit
+from rnncheck.adapters.probing.declared_claims import OTHER
+from rnncheck.adapters.probing.parameter_names import match, misfit
 from rnncheck.core.config import GATES, MODES, Config, Mode
 from rnncheck.errors import UsageError
 

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck.adapters.claims import OTHER
-from rnncheck.adapters.constructor import layer_of
-from rnncheck.adapters.locate import Located
-from rnncheck.adapters.modes import config_by_parameters, declared_modes, modes_in
-from rnncheck.adapters.names import own_parameters
-from rnncheck.adapters.signature import HIDDEN, INPUT
-from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.adapters.cells import Stepwise
+from rnncheck.adapters.factory import layer_of
+from rnncheck.adapters.probing.declared_claims import OTHER
+from rnncheck.adapters.probing.modes import config_by_parameters, declared_modes, modes_in
+from rnncheck.adapters.probing.parameter_names import own_parameters
+from rnncheck.adapters.probing.signature import HIDDEN, INPUT
+from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.core.config import MODES, Config, ConfigError, Mode
 from rnncheck.errors import UsageError

@@ -14,16 +14,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.clip_functions import probed
-from rnncheck.adapters.construction import constructor_claims, layout_claims, refusal, variations
-from rnncheck.adapters.constructor import Constructor
-from rnncheck.adapters.instances import Instance
-from rnncheck.adapters.loading import load_claims
-from rnncheck.adapters.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
-from rnncheck.adapters.names import own_parameters
-from rnncheck.adapters.signature import HxArgument, forward_of, hx_argument, lengths_argument
-from rnncheck.adapters.tiny import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
-from rnncheck.adapters.torch_cells import Stepwise
+from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.instance import Instance
+from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, refusal, variations
+from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
+from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
+from rnncheck.adapters.probing.parameter_claims import load_claims
+from rnncheck.adapters.probing.parameter_names import own_parameters
+from rnncheck.adapters.probing.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject

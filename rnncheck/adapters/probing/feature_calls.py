@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.adapters.locate import one_line
+from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.running.trial import SubjectError, Trial, subject_at_work

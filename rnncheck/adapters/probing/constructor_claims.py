@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.adapters.constructor import Constructor
-from rnncheck.adapters.names import own_parameters
-from rnncheck.adapters.tiny import BATCH, TIME, Ground, attempt, ground, reason_not
+from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Ground, attempt, ground, reason_not
+from rnncheck.adapters.probing.parameter_names import own_parameters
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, NotClaimed
 

@@ -1,0 +1,1 @@
+"""What a subject offers: found by its signatures, and by small calls."""
