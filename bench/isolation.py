@@ -21,7 +21,7 @@ from rnncheck.docket import BLOCK
 from rnncheck.engine import Engine, Inline, Job, Workshop
 from rnncheck.engine.processes import Processes
 from rnncheck.engine.record import Record
-from rnncheck.judge import out_of_claim
+from rnncheck.judging.judge import out_of_claim
 from rnncheck.strategies.plan import plan
 
 CHEAP = 8

@@ -22,7 +22,7 @@ from rnncheck.adapters.torch_layers import TorchLike
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
 from rnncheck.docket import Account
-from rnncheck.judge import judge, out_of_claim, trial_of
+from rnncheck.judging.judge import judge, out_of_claim, trial_of
 from rnncheck.settings import PROFILES
 from rnncheck.strategies.plan import plan
 

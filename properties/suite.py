@@ -16,7 +16,7 @@ from rnncheck.backend.devices import found
 from rnncheck.catalog import select
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
-from rnncheck.judge import judge, out_of_claim, trial_of
+from rnncheck.judging.judge import judge, out_of_claim, trial_of
 from rnncheck.strategies import cases, rows
 from rnncheck.strategies.cases import degenerate_sizes, plain_case
 from rnncheck.strategies.clip import clip_cases

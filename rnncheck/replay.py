@@ -11,7 +11,7 @@ from rnncheck.core.verdict import Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.work import Done
 from rnncheck.errors import UsageError
-from rnncheck.explain import Explanation
+from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Failed
 from rnncheck.report.text import failure_text
 from rnncheck.store import Stored, StoreError, case_from_json, load

@@ -23,7 +23,7 @@ from rnncheck.core.observation import equal
 from rnncheck.core.property import Property, anywhere
 from rnncheck.core.verdict import Outcome
 from rnncheck.docket import too_large
-from rnncheck.judge import judge, out_of_claim
+from rnncheck.judging.judge import judge, out_of_claim
 from rnncheck.report.terminal import print_report, summary
 from rnncheck.repro.script import script
 from rnncheck.running.trial import Trial

@@ -15,7 +15,7 @@ from rnncheck.core.observation import both, fact, identical, near, within
 from rnncheck.core.run import Run
 from rnncheck.core.verdict import Outcome
 from rnncheck.docket import Account
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.report.terminal import failures_of, subject_table
 from rnncheck.report.text import clean, failure_text
 from rnncheck.running.trial import SubjectError, Trial

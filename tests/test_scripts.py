@@ -14,7 +14,7 @@ import torch
 import rnncheck
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.backend.torch_state import preserved
-from rnncheck.judge import judge, trial_of
+from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import reproduces, script
 from rnncheck.repro.deadly import GREEDY
 from rnncheck.repro.literal import NoLiteral, literal

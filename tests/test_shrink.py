@@ -6,7 +6,7 @@ import pytest
 
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.shrink import shrink
+from rnncheck.judging.shrink import shrink
 
 CASE = Case(Config("GRU", 3, 4, 2, bidirectional=True), time=129, batch=65, hx="random")
 

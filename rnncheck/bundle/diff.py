@@ -21,7 +21,7 @@ from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.work import Done
 from rnncheck.errors import UsageError
-from rnncheck.explain import Explanation
+from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Coverage, Report, SubjectReport
 from rnncheck.running.trial import Trial
 

@@ -9,9 +9,9 @@ from typing import Any
 from rnncheck.core.property import Property
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.work import Done, Engine, Job, Watch, Workshop
-from rnncheck.explain import Explanation
+from rnncheck.judging.explain import Explanation
+from rnncheck.judging.shrink import Shrunk, shrink
 from rnncheck.repro import deadly_script
-from rnncheck.shrink import Shrunk, shrink
 
 USUAL_COST, LONGEST = 20, 3
 """A property of this cost, in runs of the subject, is given twice the time of one that costs nothing; the costliest

@@ -10,9 +10,9 @@ from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.explain import Explanation, explain
-from rnncheck.judge import judge, rehearse, trial_of
-from rnncheck.shrink import Shrunk, shrink
+from rnncheck.judging.explain import Explanation, explain
+from rnncheck.judging.judge import judge, rehearse, trial_of
+from rnncheck.judging.shrink import Shrunk, shrink
 
 RUN = "run"
 """What is on record while a case's own run is made, which its properties share."""

@@ -16,7 +16,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.values import Values
 from rnncheck.errors import UsageError
 from rnncheck.faces.compare import Call, believed
-from rnncheck.judge import judge, trial_of
+from rnncheck.judging.judge import judge, trial_of
 
 PROPERTY = "agree.against"
 SEEDS = 12

@@ -11,7 +11,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 
 

@@ -16,7 +16,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.property import Property, anywhere
 from rnncheck.errors import UsageError
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 
 from . import targets

@@ -15,7 +15,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.docket import too_large
-from rnncheck.judge import OUR_MISTAKE, judge
+from rnncheck.judging.judge import OUR_MISTAKE, judge
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
 

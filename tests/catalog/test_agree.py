@@ -11,7 +11,7 @@ from rnncheck.catalog.tools.autocast import drawn_autocast
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.subject import Claim
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
 from tests.mutants import MUTANTS

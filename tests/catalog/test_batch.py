@@ -7,7 +7,7 @@ import pytest
 
 from rnncheck.catalog import CATALOG
 from rnncheck.core.config import MODES
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case

@@ -14,10 +14,10 @@ from rnncheck.core.case import CaseError
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.subject import Malformed
 from rnncheck.core.values import Values
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
+from rnncheck.judging.shrink import shrink
 from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.clip_truth import clip_truth, total_norm
-from rnncheck.shrink import shrink
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.draw import draw
 from tests.mutants import MUTANTS

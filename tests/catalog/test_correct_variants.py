@@ -8,7 +8,7 @@ from torch import nn
 from rnncheck.adapters.targets.known_deviations import KNOWN
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.deviation import Deviation
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import killed, planned, subject_of
 from tests.mutants.correct import CORRECT

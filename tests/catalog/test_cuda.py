@@ -102,7 +102,7 @@ def test_correct_variants_are_clean_on_any_device(prop, name):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
 @pytest.mark.parametrize("prop", KILLS)
 def test_torch_is_clean_on_cuda(prop):
-    from rnncheck.judge import judge
+    from rnncheck.judging.judge import judge
 
     case = next(case.but(device="cuda") for case in planned(TORCH["GRU"]) if CATALOG[prop].applies(case.but(device="cuda")))
     assert judge(CATALOG[prop], Trial(TORCH["GRU"], case)).status == "holds"

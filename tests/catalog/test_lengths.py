@@ -9,7 +9,7 @@ from torch import nn
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.catalog import CATALOG
 from rnncheck.core.config import MODES, Config
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS

@@ -8,7 +8,7 @@ from rnncheck.catalog.tools.lifecycle import Life, importable
 from rnncheck.catalog.tools.lifecycle_operations import OPERATIONS, owner, perform
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS

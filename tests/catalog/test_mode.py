@@ -14,7 +14,7 @@ from rnncheck.catalog.tools.dropout_masks import kept, kept_values, panes, place
 from rnncheck.catalog.tools.significance import by_chance, tails
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial, seeded
 from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
 from tests.mutants import MUTANTS

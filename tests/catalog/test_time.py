@@ -8,7 +8,7 @@ from rnncheck.catalog.time import within_reach
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS

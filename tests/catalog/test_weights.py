@@ -8,7 +8,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS

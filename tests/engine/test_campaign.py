@@ -14,12 +14,12 @@ import pytest
 from torch import nn
 
 import rnncheck
-from rnncheck import explain
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.campaign import PROFILES, Campaign, Settings
 from rnncheck.core.observation import equal, near
 from rnncheck.engine import Inline
 from rnncheck.engine.processes import Processes
+from rnncheck.judging import explain
 from tests.engine.support import CATALOG, again, children, ended, gru, misbehaving, prop, shape, workshop
 
 ROOT = Path(__file__).parents[2]

@@ -16,9 +16,9 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.docket import Account, kind_of
-from rnncheck.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
+from rnncheck.judging.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
+from rnncheck.judging.shrink import shrink
 from rnncheck.settings import PROFILES
-from rnncheck.shrink import shrink
 from rnncheck.strategies.plan import plan
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")

@@ -12,7 +12,7 @@ from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.values import Values
 from rnncheck.core.verdict import Outcome
-from rnncheck.judge import as_the_case_says, our_mistake
+from rnncheck.judging.judge import as_the_case_says, our_mistake
 from rnncheck.repro.script import script
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
