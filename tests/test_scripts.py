@@ -16,7 +16,7 @@ from rnncheck.adapters.cells import Stepwise
 from rnncheck.backend.torch_state import preserved
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import reproduces, script
-from rnncheck.repro.deadly import GREEDY
+from rnncheck.repro.fatal import GREEDY
 from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.repro.run import expected_error
 from tests.mutants import MUTANTS

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.observation import Comparison, Fact, Observation
+from rnncheck.repro.call_log import Event
+from rnncheck.repro.correct_subject import Values, alike, near
 from rnncheck.repro.literal import literal
-from rnncheck.repro.record import Event
-from rnncheck.repro.right import Values, alike, near
 
 Place = tuple[str, tuple[int, ...]]
 """An expression, and where in it."""

@@ -10,7 +10,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import building, run_lines
+from rnncheck.repro.preamble import building, run_lines
 from rnncheck.running.trial import Trial
 
 _INIT = """

@@ -12,10 +12,10 @@ from rnncheck.core.observation import Observation, equal
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.repro.assertion import last_lines, not_refused
+from rnncheck.repro.call_log import Event, RecordedTrial, recording
+from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import literal
-from rnncheck.repro.record import Event, RecordedTrial, recording
-from rnncheck.repro.right import right_subject
 from rnncheck.running.trial import SubjectError, seeded
 
 

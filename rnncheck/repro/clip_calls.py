@@ -11,10 +11,10 @@ from rnncheck.core.observation import Observation
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.assertion import last_lines, not_refused
+from rnncheck.repro.call_log import Event, frozen
 from rnncheck.repro.calls import watch
+from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.literal import literal
-from rnncheck.repro.record import Event, frozen
-from rnncheck.repro.right import right_subject
 from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.trial import seeded
 

@@ -11,7 +11,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import limits, stage
+from rnncheck.repro.preamble import limits, stage
 from rnncheck.running.trial import Trial, seeded
 
 _COUNT = '''

@@ -15,7 +15,7 @@ from rnncheck.core.run import Run
 from rnncheck.core.subject import Subject
 from rnncheck.repro.graphs import OPEN
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import limits, stage
+from rnncheck.repro.preamble import limits, stage
 from rnncheck.running.trial import Trial, seeded
 
 _FUNCTIONS = '''

@@ -16,7 +16,7 @@ from rnncheck.core.case import DTYPES, Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import building, run_lines, stage
+from rnncheck.repro.preamble import building, run_lines, stage
 from rnncheck.running.trial import SubjectError, Trial, seeded
 
 _HEAD = '''

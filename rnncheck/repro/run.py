@@ -8,7 +8,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from rnncheck.repro.deadly import GREEDY, RETURNED
+from rnncheck.repro.fatal import GREEDY, RETURNED
 
 SECONDS = 120.0
 START = 20.0

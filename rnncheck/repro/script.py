@@ -14,8 +14,8 @@ from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
-from rnncheck.repro.deadly import deadly, how_it_ends
 from rnncheck.repro.dropout import dropout
+from rnncheck.repro.fatal import deadly, how_it_ends
 from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral

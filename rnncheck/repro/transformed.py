@@ -6,7 +6,7 @@ from typing import Any
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
-from rnncheck.repro.stage import limits, stage
+from rnncheck.repro.preamble import limits, stage
 from rnncheck.running.trial import Trial, seeded
 
 _MAPPED = '''

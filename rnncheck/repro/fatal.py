@@ -8,7 +8,7 @@ from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.clip_facts import parameter_lines
 from rnncheck.repro.literal import literal
-from rnncheck.repro.stage import layer_lines
+from rnncheck.repro.preamble import layer_lines
 from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.trial import Trial
 
