@@ -19,8 +19,8 @@ from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.catalog import CATALOG
 from rnncheck.docket import BLOCK
 from rnncheck.engine import Engine, Inline, Job, Workshop
+from rnncheck.engine.current_check import Record
 from rnncheck.engine.processes import Processes
-from rnncheck.engine.record import Record
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.strategies.plan import plan
 

@@ -12,8 +12,8 @@ from rnncheck import store
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
 from rnncheck.docket import Account, Docket
+from rnncheck.engine.jobs import Done, Engine, Job
 from rnncheck.engine.signals import Stop, interruptible
-from rnncheck.engine.work import Done, Engine, Job
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
 from rnncheck.settings import PROFILES, Profile, Settings

@@ -15,7 +15,7 @@ from rnncheck.core.deviation import Deviation
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome, Verdict
-from rnncheck.engine.work import GIVE_UP, Done, Job
+from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
 from rnncheck.settings import Settings

@@ -9,7 +9,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Verdict
 from rnncheck.engine import Job, Workshop, make_engine
-from rnncheck.engine.work import Done
+from rnncheck.engine.jobs import Done
 from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Failed

@@ -19,7 +19,7 @@ from rnncheck.core.property import Property, Where, anywhere
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.engine import Job, Workshop, make_engine
-from rnncheck.engine.work import Done
+from rnncheck.engine.jobs import Done
 from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Coverage, Report, SubjectReport

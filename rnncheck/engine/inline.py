@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from rnncheck.engine.work import Done, Job, Workshop
+from rnncheck.engine.jobs import Done, Job, Workshop
 
 
 class Inline:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnncheck.engine.channel import Inbox, send
-from rnncheck.engine.last_words import ended, last_words
+from rnncheck.engine.current_check import Entry, Record
+from rnncheck.engine.exit_reason import ended, last_words
+from rnncheck.engine.jobs import Job
 from rnncheck.engine.memory import resident
-from rnncheck.engine.record import Entry, Record
-from rnncheck.engine.work import Job
 from rnncheck.engine.worker import HELD_BACK, WHERE, Do, Ends, work
 
 TAIL = 1 << 14

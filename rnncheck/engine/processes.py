@@ -12,12 +12,12 @@ from typing import Any
 
 from rnncheck.core.verdict import Outcome, Status
 from rnncheck.engine.channel import Garbled
-from rnncheck.engine.keeper import Keeper, time_limit
+from rnncheck.engine.current_check import Entry
+from rnncheck.engine.fatal_shrinking import Keeper, time_limit
+from rnncheck.engine.jobs import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, Workshop
 from rnncheck.engine.memory import GIB, share
 from rnncheck.engine.process import Worker
-from rnncheck.engine.record import Entry
 from rnncheck.engine.task import Task
-from rnncheck.engine.work import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, Workshop
 from rnncheck.engine.worker import Mistake
 
 PROBE_SECONDS = 60.0

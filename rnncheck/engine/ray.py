@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from rnncheck.engine.packing import Unpackable, pack
+from rnncheck.engine.jobs import Done, Job, Workshop
+from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.engine.spawned import Spawned
-from rnncheck.engine.work import Done, Job, Workshop
 from rnncheck.errors import UsageError
 
 ADDRESS = "RNNCHECK_RAY_ADDRESS"

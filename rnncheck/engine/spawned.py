@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnncheck.engine.channel import Inbox, send
+from rnncheck.engine.jobs import Done, Job
 from rnncheck.engine.processes import Processes, WorkerMistake
-from rnncheck.engine.work import Done, Job
 from rnncheck.engine.worker import Mistake, die_with
 
 BEGIN, MORE, END = "begin", "more", "end"
@@ -34,7 +34,7 @@ class Setup:
 class Spawned:
     """The engine of isolated workers, in a process of its own that takes jobs from this one.
 
-    workshop: as rnncheck.engine.packing.pack made it; ``options`` are those of Processes.
+    workshop: as rnncheck.engine.serialise.pack made it; ``options`` are those of Processes.
 
     Raises WorkerMistake where the workshop cannot be unpacked there.
     """

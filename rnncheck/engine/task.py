@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnncheck.core.verdict import Outcome, Status
-from rnncheck.engine.record import Entry
-from rnncheck.engine.work import GIVEN, RUN, Done, Job
+from rnncheck.engine.current_check import Entry
+from rnncheck.engine.jobs import GIVEN, RUN, Done, Job
 
 FALSE_STARTS = 2
 """How often a worker may die before its first check, which is no subject's fault, before the job is given up."""

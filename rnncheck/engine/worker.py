@@ -18,8 +18,8 @@ import torch
 
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.channel import Inbox, send
-from rnncheck.engine.record import Record
-from rnncheck.engine.work import Done, Job, Watch
+from rnncheck.engine.current_check import Record
+from rnncheck.engine.jobs import Done, Job, Watch
 
 HIGH = 200
 """Our pipes lie at or above this number, out of the way of a subject that closes the low ones."""

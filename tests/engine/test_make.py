@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rnncheck.engine import Inline, make, make_engine
+from rnncheck.engine import Inline, make_engine, select
 from rnncheck.engine.processes import Processes, WorkerMistake
 from rnncheck.engine.spawned import Spawned
 from rnncheck.errors import UsageError
@@ -38,18 +38,18 @@ def test_the_options_arrive():
 
 def test_a_fork_of_this_process_works():
     torch.ones(2, requires_grad=True).sum().backward()
-    assert make.why_not_fork("cpu") is None
+    assert select.why_not_fork("cpu") is None
 
 
 def test_a_device_that_a_fork_cannot_use():
-    reason = make.why_not_fork("meta:x") if torch.cuda.is_available() else make.why_not_fork("cuda")
+    reason = select.why_not_fork("meta:x") if torch.cuda.is_available() else select.why_not_fork("cuda")
     assert reason is not None and "torch does not work in a fork of this process" in reason
 
 
 def test_a_fork_that_hangs(monkeypatch):
     monkeypatch.setattr(make, "TRIAL_SECONDS", 0.2)
     monkeypatch.setattr(make, "_try_out", lambda device: ctypes.CDLL(None).sleep(1000))
-    assert make.why_not_fork() == "torch hangs in a fork of this process (device cpu)"
+    assert select.why_not_fork() == "torch hangs in a fork of this process (device cpu)"
     assert children() == set()
 
 

@@ -9,12 +9,12 @@ import threading
 
 import pytest
 
-from rnncheck.engine import last_words as words
+from rnncheck.engine import exit_reason as words
 from rnncheck.engine.channel import HEADER, Garbled, Inbox, send
-from rnncheck.engine.last_words import ended, last_words, printable
+from rnncheck.engine.current_check import Entry, Record
+from rnncheck.engine.exit_reason import ended, last_words, printable
 from rnncheck.engine.memory import GIB, LEAST, available, resident, share
-from rnncheck.engine.packing import Unpackable, pack
-from rnncheck.engine.record import Entry, Record
+from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.engine.worker import CONTEXT_LOST
 from tests.engine.support import gru, misbehaving, workshop
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnncheck.core.property import Property
 from rnncheck.core.verdict import Outcome
-from rnncheck.engine.work import Done, Engine, Job, Watch, Workshop
+from rnncheck.engine.jobs import Done, Engine, Job, Watch, Workshop
 from rnncheck.judging.explain import Explanation
 from rnncheck.judging.shrink import Shrunk, shrink
 from rnncheck.repro import deadly_script

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from rnncheck.engine.inline import Inline
-from rnncheck.engine.packing import Unpackable, pack
-from rnncheck.engine.work import CASE_SECONDS, Engine, Workshop
+from rnncheck.engine.jobs import CASE_SECONDS, Engine, Workshop
+from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.errors import UsageError
 
 ENGINES = ("processes", "inline", "ray")

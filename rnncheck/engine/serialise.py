@@ -8,7 +8,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
-from rnncheck.engine.work import Workshop
+from rnncheck.engine.jobs import Workshop
 
 
 class Unpackable(Exception):
