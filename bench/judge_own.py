@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the tree that is mutated, 
 from rnncheck import oracle
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.torch_layers import TorchLike
+from rnncheck.campaign.settings import PROFILES
+from rnncheck.campaign.subject_run import Account
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
-from rnncheck.docket import Account
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
-from rnncheck.settings import PROFILES
 from rnncheck.strategies.plan import plan
 
 OWN = {"clip": "rnncheck.clip", "RNN": "rnncheck.nn", "GRU": "rnncheck.nn", "LSTM": "rnncheck.nn"}

@@ -6,6 +6,8 @@
 0
 """
 
+from rnncheck.campaign.replay import check_case
+from rnncheck.campaign.verify import verify
 from rnncheck.core.config import Config
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
@@ -14,10 +16,8 @@ from rnncheck.faces.agreement import agrees_with, settle
 from rnncheck.faces.conformance import Conformance, parametrize
 from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, unit_interval
 from rnncheck.faces.watch import watch
-from rnncheck.replay import check_case
 from rnncheck.report import Failed, Report
 from rnncheck.typechecked import checked
-from rnncheck.verify import verify
 
 __all__ = [
     "Config",

@@ -16,13 +16,13 @@ from rnncheck.adapters.targets.known_deviations import KNOWN
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.backend.devices import asked_for, found, is_here
 from rnncheck.backend.switches import OFFERED, as_python, offered, settings, switched
+from rnncheck.campaign.subject_run import too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import equal
 from rnncheck.core.property import Property, anywhere
 from rnncheck.core.verdict import Outcome
-from rnncheck.docket import too_large
 from rnncheck.judging.judge import judge, out_of_claim
 from rnncheck.report.terminal import print_report, summary
 from rnncheck.repro.script import script

@@ -6,6 +6,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from rnncheck.campaign.subject_run import Account
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.dropout_masks import share
 from rnncheck.core.case import Case
@@ -14,7 +15,6 @@ from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import both, fact, identical, near, within
 from rnncheck.core.run import Run
 from rnncheck.core.verdict import Outcome
-from rnncheck.docket import Account
 from rnncheck.judging.judge import judge
 from rnncheck.report.terminal import failures_of, subject_table
 from rnncheck.report.text import clean, failure_text

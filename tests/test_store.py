@@ -6,13 +6,13 @@ import pytest
 from torch import nn
 
 import rnncheck
-from rnncheck import store
+from rnncheck.campaign import store
+from rnncheck.campaign.replay import replay
+from rnncheck.campaign.store import Stored, StoreError, load, load_all, save
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.config import Config
 from rnncheck.errors import UsageError
-from rnncheck.replay import replay
-from rnncheck.store import Stored, StoreError, load, load_all, save
 
 CASE = Case(Config("LSTM", 2, 3, num_layers=2), 4, 3, lengths=(4, 2, 1), hx="random", switches=("onednn_off",))
 CLIP = ClipCase((Gradient((2, 3)),), max_norm=float("inf"))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.adapters.torch_layers import ModuleLayer, split_result
+from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError

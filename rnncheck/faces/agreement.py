@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck import store, typechecked
+from rnncheck import typechecked
+from rnncheck.campaign import store
 from rnncheck.faces.background import Background, Look
 from rnncheck.faces.compare import Call, call_of, compare_call, compare_results, copied
 from rnncheck.faces.decorators import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations

@@ -9,6 +9,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from rnncheck.campaign.replay import replay
+from rnncheck.campaign.store import FOLDER
+from rnncheck.campaign.verify import verify
 from rnncheck.catalog import CATALOG
 from rnncheck.core.property import Property
 from rnncheck.errors import UsageError
@@ -16,11 +19,8 @@ from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import gate_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
-from rnncheck.replay import replay
 from rnncheck.report.terminal import print_report
 from rnncheck.report.text import failure_text
-from rnncheck.store import FOLDER
-from rnncheck.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

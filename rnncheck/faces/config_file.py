@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnncheck import store
+from rnncheck.campaign import store
 from rnncheck.core.deviation import Deviation, DeviationError
 from rnncheck.errors import UsageError
 

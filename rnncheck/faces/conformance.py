@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rnncheck.backend.devices import asked_for, is_here
+from rnncheck.campaign.verify import verify
 from rnncheck.catalog import select
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.errors import UsageError
 from rnncheck.report.model import Failed, Report
 from rnncheck.report.text import failure_text
-from rnncheck.verify import verify
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from rnncheck.backend.devices import asked_for
+from rnncheck.campaign.store import FOLDER
+from rnncheck.campaign.verify import verify
 from rnncheck.core.deviation import Deviation
 from rnncheck.errors import UsageError
 from rnncheck.faces.config_file import GateConfig, read_config
@@ -19,8 +21,6 @@ from rnncheck.faces.github import annotations, write_summary
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.report.model import Report
 from rnncheck.report.terminal import print_report
-from rnncheck.store import FOLDER
-from rnncheck.verify import verify
 
 NEVER_JUDGED = ("not_applicable", "not_claimed")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck import store
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.targets.locate import described
+from rnncheck.campaign import store
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.values import Values

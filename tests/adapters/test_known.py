@@ -9,11 +9,11 @@ from torch import nn
 from rnncheck.adapters.targets.known_deviations import KNOWN, SEEN_WITH, known_deviations
 from rnncheck.adapters.targets.resolve import probe, probe_all, subjects
 from rnncheck.backend.devices import is_here
+from rnncheck.campaign.store import case_from_json
+from rnncheck.campaign.verify import verify
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation
 from rnncheck.engine import Job, Workshop, make_engine
-from rnncheck.store import case_from_json
-from rnncheck.verify import verify
 
 HERE = [known for known in KNOWN if is_here(known.deviation.case["device"])]
 SAYS = {"agree.vmap": "Batching rule not implemented", "gradient.forward_mode": "forward AD with mkldnn_rnn_layer"}

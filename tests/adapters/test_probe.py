@@ -10,11 +10,11 @@ from torch import nn
 
 import rnncheck
 from rnncheck.adapters.factory import Constructor
-from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.targets.locate import described
 from rnncheck.adapters.targets.resolve import OURS, TORCHS, ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_nn
+from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
 from rnncheck.errors import UsageError
@@ -270,7 +270,7 @@ def test_a_feature_that_ends_the_process_is_claimed_so_that_a_case_shows_it():
 
 
 def test_nothing_is_probed_that_declares_everything(monkeypatch):
-    from rnncheck.adapters import probe_all as module
+    from rnncheck.campaign import probing as module
 
     monkeypatch.setattr(module, "make_engine", lambda *_: pytest.fail("an engine was made"))
     layers = [subject for subject in ours_and_torchs() if subject.kind == "layer"]

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import rnncheck.nn
-from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.targets.resolve import ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_arguments
+from rnncheck.campaign.probing import probe_all
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.property import Property, anywhere

@@ -8,13 +8,13 @@ from itertools import islice
 from torch import nn
 
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
+from rnncheck.campaign.subject_run import too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.docket import too_large
 from rnncheck.judging.judge import OUR_MISTAKE, judge
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan

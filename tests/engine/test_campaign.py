@@ -15,7 +15,7 @@ from torch import nn
 
 import rnncheck
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.campaign import PROFILES, Campaign, Settings
+from rnncheck.campaign.campaign import PROFILES, Campaign, Settings
 from rnncheck.core.observation import equal, near
 from rnncheck.engine import Inline
 from rnncheck.engine.processes import Processes

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.settings import PROFILES, Settings
+from rnncheck.campaign.subject_run import Account, Docket, kind_of
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
-from rnncheck.docket import Account, Docket, kind_of
-from rnncheck.settings import PROFILES, Settings
 
 
 @pytest.mark.parametrize(("id", "vague", "wanted"), [

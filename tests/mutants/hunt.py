@@ -11,14 +11,14 @@ from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
+from rnncheck.campaign.settings import PROFILES
+from rnncheck.campaign.subject_run import Account, kind_of
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.docket import Account, kind_of
 from rnncheck.judging.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
 from rnncheck.judging.shrink import shrink
-from rnncheck.settings import PROFILES
 from rnncheck.strategies.plan import plan
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")

@@ -13,7 +13,6 @@ import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function, torch_clip
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance, config_of
-from rnncheck.adapters.probe_all import probe_all
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes
 from rnncheck.adapters.probing.probe import probe
@@ -21,6 +20,7 @@ from rnncheck.adapters.probing.signature import Signature
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.campaign.probing import probe_all
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject

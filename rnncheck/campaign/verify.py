@@ -9,14 +9,14 @@ from typing import Any
 from rnncheck.adapters.targets import resolve
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
-from rnncheck.campaign import Campaign, Progress
+from rnncheck.campaign.campaign import Campaign, Progress
+from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
+from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.subject import Subject
 from rnncheck.engine import Workshop, make_engine
-from rnncheck.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
 from rnncheck.report.model import Report
-from rnncheck.settings import Settings
 
 LEAST_FOR_A_PROBE = 10.0
 """Seconds that a probe is given, however short the budget; it takes two or three where nothing hangs."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.store import Stored, StoreError, case_from_json, load
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Verdict
@@ -14,7 +15,6 @@ from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Failed
 from rnncheck.report.text import failure_text
-from rnncheck.store import Stored, StoreError, case_from_json, load
 
 
 @dataclass(frozen=True)

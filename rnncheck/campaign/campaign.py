@@ -8,15 +8,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rnncheck import store
+from rnncheck.campaign import store
+from rnncheck.campaign.settings import PROFILES, Profile, Settings
+from rnncheck.campaign.subject_run import Account, Docket
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
-from rnncheck.docket import Account, Docket
 from rnncheck.engine.jobs import Done, Engine, Job
 from rnncheck.engine.signals import Stop, interruptible
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
-from rnncheck.settings import PROFILES, Profile, Settings
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 

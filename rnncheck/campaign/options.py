@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rnncheck.campaign.settings import PROFILES, Profile
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.case import DTYPES
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.property import Property
 from rnncheck.errors import UsageError
-from rnncheck.settings import PROFILES, Profile
 
 
 def profile_of(name: str, **changes: Any) -> Profile:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.backend.devices import is_here
+from rnncheck.campaign.settings import Settings
 from rnncheck.core.case import Case
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.property import Property
@@ -18,7 +19,6 @@ from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
-from rnncheck.settings import Settings
 from rnncheck.strategies.cliffs import is_huge, is_large
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows

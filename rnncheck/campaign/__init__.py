@@ -1,0 +1,1 @@
+"""Many checks under one budget: probe, judge, shrink, store, replay."""
