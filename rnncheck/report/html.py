@@ -12,8 +12,8 @@ from markupsafe import escape
 
 from rnncheck.core.case import DTYPES
 from rnncheck.core.verdict import Verdict
-from rnncheck.gates import distribution
 from rnncheck.report import plots
+from rnncheck.report.gate_histogram import distribution
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.terminal import MARKS, summary, used_text
 from rnncheck.report.text import clean, failure_text

@@ -16,9 +16,9 @@ from rich.console import Console
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import near
-from rnncheck.gates import distribution
 from rnncheck.report import plots
 from rnncheck.report.badge import badge
+from rnncheck.report.gate_histogram import distribution
 from rnncheck.report.html import html
 from rnncheck.report.junit import junit
 from rnncheck.report.markdown import markdown
