@@ -12,11 +12,11 @@ from rnncheck.core.config import Config
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
 from rnncheck.errors import UsageError
-from rnncheck.faces.agreement import agrees_with, settle
 from rnncheck.faces.conformance import Conformance, parametrize
-from rnncheck.faces.decorators import ContractViolation, bounded, norm_at_most, unit_interval
-from rnncheck.faces.watch import watch
 from rnncheck.report import Failed, Report
+from rnncheck.runtime.agreement import agrees_with, settle
+from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
+from rnncheck.runtime.watch import watch
 from rnncheck.typechecked import checked
 
 __all__ = [

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import rnncheck
 import rnncheck.nn as typed
-from rnncheck.faces.decorators import ContractWarning, violations
+from rnncheck.runtime.contracts import ContractWarning, violations
 
 
 @pytest.fixture(autouse=True)

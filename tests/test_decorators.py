@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import rnncheck
 from rnncheck import typechecked
-from rnncheck.faces.decorators import ContractWarning, violations
+from rnncheck.runtime.contracts import ContractWarning, violations
 
 
 @rnncheck.unit_interval

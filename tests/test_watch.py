@@ -9,8 +9,8 @@ from torch import nn
 
 import rnncheck
 import rnncheck.nn as typed
-from rnncheck.faces.decorators import ContractViolation, ContractWarning
-from rnncheck.faces.some_gates import _twin, some_gates
+from rnncheck.runtime.contracts import ContractViolation, ContractWarning
+from rnncheck.runtime.sampled_gates import _twin, some_gates
 
 
 class Tagger(nn.Module):

@@ -15,11 +15,11 @@ from torch import nn
 
 from rnncheck import typechecked
 from rnncheck.campaign import store
-from rnncheck.faces.background import Background, Look
-from rnncheck.faces.compare import Call, call_of, compare_call, compare_results, copied
-from rnncheck.faces.decorators import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
-from rnncheck.faces.keep import kept, target_of
 from rnncheck.running.trial import subject_at_work
+from rnncheck.runtime.background import Background, Look
+from rnncheck.runtime.compare import Call, call_of, compare_call, compare_results, copied
+from rnncheck.runtime.contracts import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
+from rnncheck.runtime.keep import kept, target_of
 from rnncheck.typechecked import name_of, on_functions
 
 

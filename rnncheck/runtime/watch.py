@@ -13,9 +13,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rnncheck.adapters.torch_layers import split_result
 from rnncheck.core.subject import Malformed
-from rnncheck.faces.decorators import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
-from rnncheck.faces.some_gates import some_gates
 from rnncheck.nn.base import Recurrent
+from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
+from rnncheck.runtime.sampled_gates import some_gates
 from rnncheck.typechecked import enabled, transformed
 
 SATURATED = 1e-3

@@ -87,7 +87,7 @@ def bounded(low: float, high: float, *, policy: Policy = "raise") -> Callable[[C
     >>> candidate(torch.tensor([0.0, 9.0]))
     Traceback (most recent call last):
         ...
-    rnncheck.faces.decorators.ContractViolation: candidate: result[1] = 2, but should lie in [-1, 1] (shape (2,), float32)
+    rnncheck.runtime.contracts.ContractViolation: candidate: result[1] = 2, but should lie in [-1, 1] (shape (2,), float32)
     """
     known(policy)
     if not low <= high:

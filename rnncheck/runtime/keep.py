@@ -15,8 +15,8 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.values import Values
 from rnncheck.errors import UsageError
-from rnncheck.faces.compare import Call, believed
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.runtime.compare import Call, believed
 
 PROPERTY = "agree.against"
 SEEDS = 12

@@ -14,8 +14,8 @@ from rnncheck.adapters.torch_layers import split_result
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
-from rnncheck.faces.decorators import values_in
 from rnncheck.running.trial import Tensors, Trial
+from rnncheck.runtime.contracts import values_in
 
 COPIES = 8
 SPREADS = 6.0
