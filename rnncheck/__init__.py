@@ -12,7 +12,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
 from rnncheck.errors import UsageError
-from rnncheck.faces.conformance import Conformance, parametrize
+from rnncheck.faces.pytest_items import Conformance, parametrize
 from rnncheck.report import Failed, Report
 from rnncheck.runtime.agreement import agrees_with, settle
 from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
