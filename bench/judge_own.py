@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the tree that is mutated, 
 from rnncheck import oracle
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.torch_layers import TorchLike
+from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES
 from rnncheck.campaign.subject_run import Account
 from rnncheck.catalog import CATALOG
@@ -43,7 +44,7 @@ def target(name: str) -> Any:
 
 def subject(name: str) -> Subject:
     """With the claims of what is right; a mutant is given them too, for what it does not offer any more is a bug."""
-    (found,) = resolve.probe_all(resolve.subjects(target(name)), "inline")
+    (found,) = probe_all(resolve.subjects(target(name)), "inline")
     return found
 
 

@@ -40,8 +40,8 @@ EQUIVALENT = ROOT / "bench" / "equivalent.toml"
 LAYERS = ("LSTM", "GRU", "RNN")
 JUDGED_AS = {
     "rnncheck/cells/elman.py": ("RNN",), "rnncheck/cells/gru.py": ("GRU",), "rnncheck/cells/lstm.py": ("LSTM",),
-    "rnncheck/clip.py": ("clip",), "rnncheck/nn/scan.py": LAYERS, "rnncheck/nn/base.py": LAYERS, "rnncheck/nn/validation.py": LAYERS,
-    "rnncheck/nn/layers.py": LAYERS, "rnncheck/nn/layout.py": LAYERS,
+    "rnncheck/clip.py": ("clip",), "rnncheck/nn/scan.py": LAYERS, "rnncheck/nn/base.py": LAYERS,
+    "rnncheck/nn/validation.py": LAYERS, "rnncheck/nn/layers.py": LAYERS, "rnncheck/nn/layout.py": LAYERS,
 }  # fmt: skip
 """The files whose mutants are made, and as which subjects they are judged."""
 UNIT_TESTS = ("test_cells.py", "test_nn.py", "test_nn_refusals.py", "test_nn_transforms.py", "test_checked.py", "test_clip.py")

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.probing.probe import probe
+from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.adapters.torch_layers import ModuleLayer, split_result
-from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
@@ -47,7 +48,8 @@ def exported(target: Any) -> Subject:
 
 
 def _module(target: Any) -> Subject:
-    (base,) = probe_all(subjects(target), "inline")
+    (named,) = subjects(target)
+    base = named if declares_all(named) else settled_subject(named, probe(named))
     if not base.offers("module"):
         raise UsageError(f"{base.name}: is no torch.nn.Module, but should be one to be compiled or exported")
     return base

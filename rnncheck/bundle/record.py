@@ -15,6 +15,7 @@ from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import switched
 from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
+from rnncheck.campaign.probing import probe_all
 from rnncheck.core.case import DTYPES, Case, Switch
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.errors import UsageError
@@ -51,7 +52,7 @@ def record(
 
 def one_layer(target: Any, kind: str | None = None) -> Subject:
     """The one subject that ``target`` names, probed; raises UsageError unless it is a layer whose parameters can be set."""
-    (subject,) = resolve.probe_all(resolve.subjects(target, None, kind), "processes", 1)
+    (subject,) = probe_all(resolve.subjects(target, None, kind), "processes", 1)
     if subject.kind != "layer":
         raise UsageError(f"{subject.name}: is a clip function, but a bundle is of a recurrent layer")
     if not subject.offers("load"):

@@ -6,11 +6,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from rnncheck import oracle
+from rnncheck import diagnosis, oracle
 from rnncheck.bundle.content import Recorded, cotangents
 from rnncheck.catalog.tools.gradients import axes_of, within_budget
 from rnncheck.core.case import Case, Switch
-from rnncheck.core.config import Config
 from rnncheck.core.mismatch_text import Sides
 from rnncheck.core.observation import Observation, both, every, near
 from rnncheck.core.run import Run
@@ -43,25 +42,23 @@ def _rounding(case: Case) -> oracle.Rounding:
     return oracle.rounding_for(case.torch_dtype, case.device, tf32="tf32" in case.switches)
 
 
-Data = tuple[Config, dict[str, Tensor], Tensor, Tensor | None, Tensor | None, tuple[int, ...] | None]
-
-
-def _data(case: Case) -> Data:
-    """What the oracle takes, on the CPU."""
+def _question(case: Case) -> oracle.Question:
+    """What the oracle is asked, on the CPU."""
     here = anywhere(case)
     h_0, c_0 = (*(here.initial_state() or (None,)), None)[:2]
-    return case.config.but(dropout=0.0), here.parameters(), here.input_tensor(), h_0, c_0, case.lengths
+    config = case.config.but(dropout=0.0)
+    return oracle.Question(config, here.parameters(), here.input_tensor(), h_0, c_0, case.lengths)
 
 
 @lru_cache(4)
 def _budget(case: Case) -> oracle.Budget:
-    return oracle.budget(*_data(case), rounding=_rounding(case), seed=case.seed)
+    return oracle.budget(*_question(case), rounding=_rounding(case), seed=case.seed)
 
 
 @lru_cache(4)
 def _gradient_budget(case: Case) -> oracle.GradientBudget:
     truth = _budget(case).truth.map(lambda part: part.to(case.torch_dtype))  # the cotangents' shape and dtype
-    return oracle.gradient_budget(*_data(case), cotangents(case, truth), rounding=_rounding(case), seed=case.seed)
+    return oracle.gradient_budget(*_question(case), cotangents(case, truth), rounding=_rounding(case), seed=case.seed)
 
 
 def from_truth(one: Recorded) -> Observation:
@@ -105,8 +102,7 @@ def _or(gradient: Tensor | None, zero: Tensor) -> Tensor:
 def explained(one: Recorded) -> tuple[str | None, str | None]:
     """Where what was recorded first leaves its budget, and the one change under which it would agree."""
     assert one.run is not None
-    config, parameters, x, h_0, c_0, lengths = _data(one.case)
-    asked = oracle.asked_of(config, parameters, x, h_0, c_0, lengths)
-    answer = oracle.Answer.of(asked, one.run, _rounding(one.case), one.case.seed)
-    location = oracle.localise(config, answer.budget, one.run, lengths, answer=answer)
-    return (None, None) if location is None else (str(location), oracle.diagnose(answer))
+    question = _question(one.case)
+    answer = diagnosis.Answer.of(diagnosis.asked_of(*question), one.run, _rounding(one.case), one.case.seed)
+    location = diagnosis.localise(question.config, answer.budget, one.run, question.lengths, answer=answer)
+    return (None, None) if location is None else (str(location), diagnosis.diagnose(answer))

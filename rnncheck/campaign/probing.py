@@ -7,13 +7,11 @@ from math import inf
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.probe import probe
+from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.adapters.targets.locate import one_line
-from rnncheck.core.case import DTYPES
-from rnncheck.core.config import MODES
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.engine import Done, Job, Workshop, make_engine
 from rnncheck.errors import UsageError
-from rnncheck.strategies.structure import FORMS
 
 HOPED_FOR = ("batched", "time_first", "hx", "hx_none", "state", "float32", "training", "module")
 """What is taken for granted of a subject that crashes or hangs whatever is asked of it, so that a case can show it."""
@@ -51,14 +49,14 @@ def probe_all(
     references = [subject.reference for subject in subjects if subject.reference is not None]
     everyone = [*subjects, *references]
     found = _probed(everyone, _Probes(engine, jobs, seconds))
-    settled = [_settled(one, found[i]) if i in found else one for i, one in enumerate(everyone)]
+    settled = [settled_subject(one, found[i]) if i in found else one for i, one in enumerate(everyone)]
     ready = iter(settled[len(subjects) :])
     return [one if one.reference is None else _beside(one, next(ready)) for one in settled[: len(subjects)]]
 
 
 def _probed(everyone: list[Subject], probes: _Probes) -> dict[int, Mapping[str, Claim]]:
     """The claims of those that do not declare them all. Where a probe did not end, the features are tried one by one."""
-    waiting = [i for i, one in enumerate(everyone) if not _declares_all(one)]
+    waiting = [i for i, one in enumerate(everyone) if not declares_all(one)]
     done = dict(zip(waiting, probes.of([everyone[i] for i in waiting]), strict=True))
     return {i: one.claims if one.claims is not None else _one_by_one(everyone[i], one, probes) for i, one in done.items()}
 
@@ -92,33 +90,6 @@ def _hoped_for(subject: Subject, lost: Done) -> dict[str, Claim]:
 
 def _said(lost: Done) -> str:
     return f"its probe did not end: {one_line(lost.lost or 'no reason known')}"
-
-
-def _declares_all(subject: Subject) -> bool:
-    return subject.kind == "layer" and bool(subject.modes) and FEATURES.keys() <= subject.claims.keys()
-
-
-def _settled(subject: Subject, found: Mapping[str, Claim]) -> Subject:
-    if subject.kind == "clip":
-        return replace(subject, claims=found)
-    claims = {name: claim for name, claim in found.items() if name not in MODES}
-    for needed in (tuple(FORMS.values()), tuple(DTYPES)):
-        if not any(claims[name].offered for name in needed):
-            raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
-    modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
-    return _as_seen(replace(subject, modes=modes, claims=claims))
-
-
-def _as_seen(subject: Subject) -> Subject:
-    """An instance's layout, GRU and number of states, where only a call could tell them."""
-    fixed = subject.fixed
-    if fixed is None:
-        return subject
-    if subject.of_its_own and fixed.mode not in subject.modes:
-        fixed = fixed.but(mode=subject.modes[0])
-    if fixed.mode == "GRU":
-        fixed = fixed.but(reset_after=not subject.offers("reset_before"))
-    return replace(subject, fixed=fixed.but(batch_first=not subject.offers("time_first")))
 
 
 def _beside(subject: Subject, reference: Subject) -> Subject:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.store import Stored, StoreError, case_from_json, load
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
@@ -83,7 +84,7 @@ def _case(subject: Subject, data: dict[str, Any]) -> Any:
 
 def _judged(subject: Subject, property: str, case: Any, engine: str) -> Verdict:
     """The verdict on that case alone."""
-    workshop = Workshop(resolve.probe_all([subject], engine, 1), CATALOG, resolve.probe)
+    workshop = Workshop(probe_all([subject], engine, 1), CATALOG, resolve.probe)
     running = make_engine(engine, workshop, 1)
     try:
         (done,) = running.run([Job(0, "shrink", 0, (case,), ((property,),), attempts=0)])

@@ -11,6 +11,7 @@ from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign.campaign import Campaign, Progress
 from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
+from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation, declare
@@ -81,7 +82,7 @@ def verify(
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
     memory = None if memory_limit is None else bytes_of(memory_limit)
-    claimed = resolve.probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)))
+    claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)))
     named = _by_device(claimed, devices)
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
     limits = {} if case_seconds is None else {"case_seconds": case_seconds}

@@ -78,10 +78,8 @@ def autocast(trial: Trial) -> Observation:
     t, low = in_its_dtype(trial, casting), casting.fast_dtype
     rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=low)
     weights = trial.cotangents().map(lambda part: part.to(low).to(part.dtype))  # so that it is no rounding to cast them
-    h_0, c_0 = (*t.given_state, None)[:2]
-    given = t.config.but(dropout=0.0), t.parameters, t.x, h_0, c_0, t.lengths
-    budget = oracle.budget(*given, rounding=rounding, seed=t.case.seed)
-    slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=t.case.seed)
+    budget = oracle.budget(*t.question, rounding=rounding, seed=t.case.seed)
+    slopes = oracle.gradient_budget(*t.question, weights, rounding=rounding, seed=t.case.seed)
     for parameters in ({name: p + 0.5 for name, p in t.parameters.items()}, t.parameters):
         t.layer.load(parameters)
         with casting:

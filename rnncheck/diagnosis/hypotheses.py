@@ -11,7 +11,8 @@ from itertools import permutations
 import torch
 
 from rnncheck.core.config import Config
-from rnncheck.diagnosis import alterations, sequence_alterations
+from rnncheck.diagnosis import alterations
+from rnncheck.diagnosis import sequence_alterations as sequences
 from rnncheck.diagnosis.alterations import Change
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.cell_variants import SIGMOIDS, TANHS, Function, gate, one_sigmoid
@@ -171,9 +172,9 @@ def _states(config: Config) -> Iterator[Hypothesis]:
     if config.num_layers * config.directions > 1:
         first = alterations.states_of(lambda _, layer, d: (0, 0))
         yield Hypothesis("every layer and direction starts from the first initial state", first)
-        yield Hypothesis("the initial states are read batch first", sequence_alterations.states_batch_first)
-        yield Hypothesis("the final states are written batch first", sequence_alterations.finals_batch_first)
-    yield Hypothesis("every row starts from the first row's initial state", sequence_alterations.first_row_for_all)
+        yield Hypothesis("the initial states are read batch first", sequences.states_batch_first)
+        yield Hypothesis("the final states are written batch first", sequences.finals_batch_first)
+    yield Hypothesis("every row starts from the first row's initial state", sequences.first_row_for_all)
     yield Hypothesis("every step starts from the initial state", lambda asked: asked.but(forgetful=True))
 
 
@@ -184,27 +185,27 @@ def _without_c(asked: Asked) -> Asked:
 def _padding(name: str, change: Change, common: bool = False) -> Iterator[Hypothesis]:
     """Padding is read: the caller's, or the zeros of a packed sequence that was padded again."""
     yield Hypothesis(name, change, common)
-    yield Hypothesis(name, lambda asked: change(sequence_alterations.unpacked(asked)), common)
+    yield Hypothesis(name, lambda asked: change(sequences.unpacked(asked)), common)
 
 
 def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothesis]:
-    yield Hypothesis("sequences are read from the end", sequence_alterations.rows_reversed_in_time)
+    yield Hypothesis("sequences are read from the end", sequences.rows_reversed_in_time)
     yield Hypothesis("the output is in reverse order of time", alterations.outputs_reversed)
-    yield Hypothesis("input and output are reshaped instead of transposed", sequence_alterations.time_and_batch_exchanged)
+    yield Hypothesis("input and output are reshaped instead of transposed", sequences.time_and_batch_exchanged)
     if square:
-        yield Hypothesis("time and batch are exchanged", sequence_alterations.batch_runs_as_time)
+        yield Hypothesis("time and batch are exchanged", sequences.batch_runs_as_time)
     if lengths:
         ignored, whole = "the lengths are ignored", "the lengths are ignored, in the output too"
-        yield from _padding(ignored, sequence_alterations.lengths_ignored, True)
+        yield from _padding(ignored, sequences.lengths_ignored, True)
         yield from _padding(whole, lambda asked: asked.but(lengths=None))
         if config.bidirectional:
-            yield from _padding("the reverse direction starts in the padding", sequence_alterations.reverse_starts_in_padding)
+            yield from _padding("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
         yield Hypothesis("h_n is the output at the last step of the batch", alterations.last_padded_step)
-        yield Hypothesis("initial states are not sorted with the sequences", sequence_alterations.states_not_sorted, True)
+        yield Hypothesis("initial states are not sorted with the sequences", sequences.states_not_sorted, True)
         if config.has_cell:
-            yield Hypothesis("the initial c is not sorted with the sequences", sequence_alterations.cells_not_sorted)
-        yield Hypothesis("final states are left in the order of the sorted sequences", sequence_alterations.finals_not_restored, True)
-        yield Hypothesis("results are left in the order of the sorted sequences", sequence_alterations.outputs_not_restored, True)
+            yield Hypothesis("the initial c is not sorted with the sequences", sequences.cells_not_sorted)
+        yield Hypothesis("final states are left in the order of the sorted sequences", sequences.finals_not_restored, True)
+        yield Hypothesis("results are left in the order of the sorted sequences", sequences.outputs_not_restored, True)
 
 
 def hypotheses(config: Config, lengths: bool = False, square: bool = False) -> list[Hypothesis]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from rnncheck import oracle
+from rnncheck import diagnosis, oracle
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.run import Run
@@ -63,7 +63,7 @@ def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:
     return Explanation(str(location), _diagnosis(trial), around=_around(trial.run, answer.budget))
 
 
-def _location(trial: Trial, answer: oracle.Answer) -> oracle.Location | None:
+def _location(trial: Trial, answer: diagnosis.Answer) -> diagnosis.Location | None:
     """Where it is first off; in a lower layer too, where the subject can be run on the first steps alone."""
     config, actual, lengths = trial.config.but(dropout=0.0), trial.run, trial.lengths
 
@@ -73,10 +73,10 @@ def _location(trial: Trial, answer: oracle.Answer) -> oracle.Location | None:
 
     if config.num_layers > 1:
         try:
-            return oracle.localise(config, answer.budget, actual, lengths, prefix=prefix, answer=answer)
+            return diagnosis.localise(config, answer.budget, actual, lengths, prefix=prefix, answer=answer)
         except NO_ANSWER:  # then as far as the whole run shows it
-            return oracle.localise(config, answer.budget, actual, lengths, answer=answer)
-    return oracle.localise(config, answer.budget, actual, lengths, answer=answer)
+            return diagnosis.localise(config, answer.budget, actual, lengths, answer=answer)
+    return diagnosis.localise(config, answer.budget, actual, lengths, answer=answer)
 
 
 def _diagnosis(trial: Trial) -> str | None:
@@ -93,7 +93,7 @@ def _diagnosis(trial: Trial) -> str | None:
         again = _elsewhere(trial.subject, case.but(seed=case.seed + 1))
         if again is None:
             return None
-        return oracle.diagnose(answer, again, moved=_elsewhere(trial.subject, case, moved=True))
+        return diagnosis.diagnose(answer, again, moved=_elsewhere(trial.subject, case, moved=True))
     return None
 
 
@@ -113,14 +113,12 @@ def _situations(trial: Trial) -> Iterator[Case]:
         yield case
 
 
-def _answer(trial: Trial) -> oracle.Answer:
+def _answer(trial: Trial) -> diagnosis.Answer:
     """The subject's result beside what it should be; raises one of NO_ANSWER where it cannot be had."""
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
-    return oracle.Answer.of(oracle.asked_of(*given), trial.run, trial.rounding, trial.case.seed)
+    return diagnosis.Answer.of(diagnosis.asked_of(*trial.question), trial.run, trial.rounding, trial.case.seed)
 
 
-def _elsewhere(subject: Subject, case: Case, moved: bool = False) -> oracle.Answer | None:
+def _elsewhere(subject: Subject, case: Case, moved: bool = False) -> diagnosis.Answer | None:
     """The answer to another case, or to one whose input is moved by some hundredths; None where there is none."""
     trial = Trial(subject, case)
     try:

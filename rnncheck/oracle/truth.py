@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +10,20 @@ from torch import Tensor
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.oracle.equations import Layer, Observer, State, Step, Strand, input_part, step_of, unroll
+
+
+class Question(NamedTuple):
+    """What the oracle is asked about: a configuration and the data of one run, as the functions of this package take them.
+
+    x is (time, batch, input_size), h_0 and c_0 are (layers * directions, batch, size) or None for zeros.
+    """
+
+    config: Config
+    parameters: Mapping[str, Tensor]
+    x: Tensor
+    h_0: Tensor | None
+    c_0: Tensor | None
+    lengths: tuple[int, ...] | None
 
 
 class OracleError(ValueError):

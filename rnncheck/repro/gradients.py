@@ -245,8 +245,6 @@ def _cotangents(trial: Trial, low: torch.dtype) -> Run:
 
 def _allowed(trial: Trial, weights: Run, autocast: torch.dtype | None) -> dict[str, Tensor]:
     """The allowed error of each result and each gradient."""
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    given = trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths
     rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=autocast)
-    slopes = oracle.gradient_budget(*given, weights, rounding=rounding, seed=trial.case.seed).allowed
-    return {**slopes, **dict(oracle.budget(*given, rounding=rounding, seed=trial.case.seed).allowed.parts())}
+    slopes = oracle.gradient_budget(*trial.question, weights, rounding=rounding, seed=trial.case.seed).allowed
+    return {**slopes, **dict(oracle.budget(*trial.question, rounding=rounding, seed=trial.case.seed).allowed.parts())}

@@ -6,19 +6,18 @@ not every correct algorithm is backward stable (a scan in logarithms is not), so
 computes. The spread of the results is what rounding may do.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
+from rnncheck.core.case import Case
 from rnncheck.core.run import Run
-from rnncheck.oracle import Budget, GradientBudget
+from rnncheck.core.subject import Layer
+from rnncheck.oracle import Budget, GradientBudget, Rounding
 from rnncheck.oracle.margin import margin
 from rnncheck.running.random_rounding import RandomRounding
-
-if TYPE_CHECKING:
-    from rnncheck.core.subject import Layer
-    from rnncheck.running.trial import Trial
 
 COPIES = 8
 ROUNDOFFS = 4.0
@@ -30,7 +29,27 @@ FIRST_ORDER = 0.05
 """How large, relatively, errors may become before what was measured at one size says nothing of another."""
 
 
-def noise_budget(trial: "Trial") -> Budget:
+class Repeatable(Protocol):
+    """What noise is measured on: a case that can be run again with other data. A Trial is one."""
+
+    @property
+    def case(self) -> Case: ...
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def state(self) -> tuple[Tensor, ...] | None: ...
+    @property
+    def run(self) -> Run: ...
+    @property
+    def rounding(self) -> Rounding: ...
+    def generator(self, name: str) -> torch.Generator: ...
+    def build(self) -> Layer: ...
+    def but(self, **changes: Any) -> Self: ...
+    def run_on(self, layer: Layer) -> Run: ...
+    def gradients(self, cotangents: Run, layer: Layer) -> Mapping[str, Tensor | None]: ...
+
+
+def noise_budget(trial: Repeatable) -> Budget:
     """Truth (the subject's own run, for want of a better one) and allowed error, as rnncheck.oracle.budget gives them."""
     own = trial.run.map(Tensor.double)
     squares = own.map(torch.zeros_like)
@@ -53,7 +72,7 @@ def noise_budget(trial: "Trial") -> Budget:
     return Budget(own, Run(*(allowed(square, value) for (_, square), (_, value) in parts)))
 
 
-def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
+def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
     """The same for gradients, under the names that ``trial.gradients`` uses; no rectifier's kink is looked for."""
     layer = trial.build()
     given = dict(zip(("input", "h_0", "c_0"), (trial.x, *(trial.state or ())), strict=False)) | layer.parameters()
@@ -79,7 +98,7 @@ def noise_gradient_budget(trial: "Trial", cotangents: Run) -> GradientBudget:
     return GradientBudget(own, {name: allowed(square, own[name]) for name, square in squares.items()}, trial.rounding, 0)
 
 
-def _rounding(trial: "Trial", copy: int) -> RandomRounding:
+def _rounding(trial: Repeatable, copy: int) -> RandomRounding:
     return RandomRounding(trial.generator(f"rounding {copy}"), ROUNDOFFS)
 
 
@@ -94,7 +113,7 @@ def _small(spread: Tensor, largest: Tensor) -> Tensor:
     return spread <= FIRST_ORDER * largest.clamp(min=torch.finfo(spread.dtype).tiny)
 
 
-def _moved(trial: "Trial", copy: int) -> "tuple[Trial, Layer]":
+def _moved(trial: Repeatable, copy: int) -> tuple[Repeatable, Layer]:
     """The case with all its data changed by a few roundoffs, and a layer whose parameters are."""
     step = ROUNDOFFS * torch.finfo(trial.case.torch_dtype).eps / 2
 

@@ -1,60 +1,54 @@
 """Truth and allowed error of a trial: from the oracle, or measured on the subject itself where its parameters cannot be set."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from torch import Tensor
+from typing import Protocol
 
 from rnncheck import oracle
-from rnncheck.core.config import Config
+from rnncheck.core.case import Case
 from rnncheck.core.run import Run
-from rnncheck.running.measured_noise import noise_budget, noise_gradient_budget
-
-if TYPE_CHECKING:
-    from rnncheck.running.trial import Trial
+from rnncheck.core.subject import Subject
+from rnncheck.running.measured_noise import Repeatable, noise_budget, noise_gradient_budget
 
 
-Given = tuple[Config, Mapping[str, Tensor], Tensor, Tensor | None, Tensor | None, tuple[int, ...] | None]
+class Judged(Repeatable, Protocol):
+    """What a tolerance is asked for. A Trial is one."""
+
+    @property
+    def subject(self) -> Subject: ...
+    @property
+    def question(self) -> oracle.Question: ...
 
 
 class Unmeasurable(Exception):
     """No truth can be had for this trial (random dropout, parameters that cannot be set); a property's own mistake."""
 
 
-def budget_of(trial: "Trial") -> oracle.Budget:
+def budget_of(trial: Judged) -> oracle.Budget:
     """Of the trial's run."""
     _require_one_truth(trial)
     if not trial.subject.offers("load"):
         return noise_budget(trial)
-    return oracle.budget(*_given(trial), rounding=rounding_of(trial), seed=trial.case.seed)
+    return oracle.budget(*trial.question, rounding=trial.rounding, seed=trial.case.seed)
 
 
-def truth_of(trial: "Trial") -> Run:
+def truth_of(trial: Judged) -> Run:
     """The truth of the trial's run alone, in float64."""
     _require_one_truth(trial)
-    return oracle.truth(*_given(trial))
+    return oracle.truth(*trial.question)
 
 
-def gradient_budget_of(trial: "Trial", cotangents: Run) -> oracle.GradientBudget:
+def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
     """Of the trial's gradients(cotangents)."""
     _require_one_truth(trial)
     if not trial.subject.offers("load"):
         return noise_gradient_budget(trial, cotangents)
-    return oracle.gradient_budget(*_given(trial), cotangents, rounding=rounding_of(trial), seed=trial.case.seed)
+    return oracle.gradient_budget(*trial.question, cotangents, rounding=trial.rounding, seed=trial.case.seed)
 
 
-def rounding_of(trial: "Trial") -> oracle.Rounding:
-    """How the subject is expected to round in this case."""
-    case = trial.case
+def rounding_for_case(case: Case) -> oracle.Rounding:
+    """How a subject is expected to round in this case."""
     return oracle.rounding_for(case.torch_dtype, case.device, tf32="tf32" in case.switches)
 
 
-def _require_one_truth(trial: "Trial") -> None:
+def _require_one_truth(trial: Judged) -> None:
     if trial.case.dropout_active:
         raise Unmeasurable("dropout is active: there is no one truth")
-
-
-def _given(trial: "Trial") -> Given:
-    """Configuration, parameters, input, h_0, c_0 and lengths."""
-    h_0, c_0 = (*trial.given_state, None)[:2]
-    return trial.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths

@@ -17,7 +17,7 @@ from rnncheck.core.values import Values, generator
 from rnncheck.running.layout import as_arguments, as_run, lay_out
 from rnncheck.running.same_start import FirstNumbers, begin_alike
 from rnncheck.running.subject_errors import NotReached, SubjectError, seeded, subject_at_work
-from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_of, truth_of
+from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
 
 __all__ = [
     "NotReached", "SubjectError", "Tensors", "Trial", "Unmeasurable", "lay_out", "seeded", "subject_at_work",
@@ -84,6 +84,12 @@ class Trial:
     def lengths(self) -> tuple[int, ...] | None:
         """The length of each sequence, None if the input is not packed."""
         return self.tensors.lengths
+
+    @property
+    def question(self) -> oracle.Question:
+        """What the oracle is asked: configuration, parameters, input, h_0, c_0 and lengths."""
+        h_0, c_0 = (*self.given_state, None)[:2]
+        return oracle.Question(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths)
 
     @property
     def time(self) -> int:
@@ -272,7 +278,7 @@ class Trial:
     @property
     def rounding(self) -> oracle.Rounding:
         """How the subject is expected to round in this case."""
-        return rounding_of(self)
+        return rounding_for_case(self.case)
 
     @property
     def right(self) -> tuple[Run, Run] | None:

@@ -67,13 +67,10 @@ def compare_call(call: Call, reference: Any) -> Observation:
             actual = trial.read(*split_result(call.result)).map(Tensor.detach)
         except Malformed as error:
             return fact(str(error), False, "as it is", "a result like torch.nn's")
-        h_0, c_0 = (*trial.given_state, None)[:2]
         rounding = oracle.rounding_for(
             call.case.torch_dtype, call.case.device, autocast=call.autocast, tf32="tf32" in call.case.switches
         )
-        budget = oracle.budget(
-            call.config.but(dropout=0.0), trial.parameters, trial.x, h_0, c_0, trial.lengths, rounding=rounding, seed=0
-        )
+        budget = oracle.budget(*trial.question, rounding=rounding, seed=0)
     with torch.autocast(device, call.autocast, enabled=call.autocast is not None):
         expected = Trial(believed(reference), call.case, call.tensors).run
     twice = budget.allowed.map(lambda allowed: 2 * allowed)

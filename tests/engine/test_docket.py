@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES, Settings
 from rnncheck.campaign.subject_run import Account, Docket, kind_of
 from rnncheck.catalog import CATALOG
@@ -22,7 +23,7 @@ def test_what_is_checked_seldom_is_not_checked_where_nothing_can_be_said(id, vag
 
 def test_what_is_checked_seldom_is_checked_on_a_rich_case():
     """The first case, and the first with several layers and both directions; of one that offers no layers any will do."""
-    (subject,) = resolve.probe_all(resolve.subjects("torch.nn.GRU"), "inline")
+    (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
     one = Case(Config("GRU", 2, 3), time=2, batch=2)
     deep = one.but(num_layers=2, bidirectional=True)
     account = Account(CATALOG["agree.compiled"])
@@ -37,7 +38,7 @@ def test_what_is_checked_seldom_is_checked_on_a_rich_case():
 ])  # fmt: skip
 def test_two_digits_are_too_few_where_the_allowed_error_is_measured_on_the_subject(lacking, tried):
     """Unless there is no other dtype: then it is tried, and says that nothing can be said."""
-    (subject,) = resolve.probe_all(resolve.subjects("torch.nn.GRU"), "inline")
+    (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
     subject = replace(subject, claims={**subject.claims, **{name: Claim(False, "declared") for name in lacking}})
     docket = Docket(0, subject, "cpu", Settings((CATALOG["batch.many"],), replace(PROFILES["ci"], cases=120)), [])
     dtypes = {case.dtype for case in docket.cases() if docket.properties_for(case)}

@@ -11,6 +11,7 @@ from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
+from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES
 from rnncheck.campaign.subject_run import Account, kind_of
 from rnncheck.catalog import CATALOG, select
@@ -45,7 +46,7 @@ def subject_of(mutant: Any) -> Subject:
     if mutant.kind == "clip":
         return clip_function(mutant.target, mutant.target.__name__)
     if mutant.kind == "cell":
-        subject, clean = (resolve.probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
+        subject, clean = (probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
         return replace(subject, claims=clean.claims)  # what its clean twin offers it claims
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
 

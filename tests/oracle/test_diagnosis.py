@@ -6,11 +6,12 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
+from rnncheck.diagnosis import Answer, diagnose
 from rnncheck.diagnosis.alterations import gate_order
 from rnncheck.diagnosis.altered_case import asked_of
 from rnncheck.diagnosis.cell_variants import tf32, tf32_cut
 from rnncheck.diagnosis.hypotheses import hypotheses
-from rnncheck.oracle import ROUNDINGS, Answer, diagnose
+from rnncheck.oracle import ROUNDINGS
 from tests.oracle.correct_layers import Data, Style, loop
 from tests.oracle.test_budget import generic, scaled_gate
 

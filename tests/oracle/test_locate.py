@@ -5,7 +5,8 @@ import torch
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle import ROUNDINGS, Answer, asked_of, budget, error_curve, localise
+from rnncheck.diagnosis import Answer, asked_of, error_curve, localise
+from rnncheck.oracle import ROUNDINGS, budget
 from tests.oracle.correct_layers import Data, Draw, loop
 from tests.oracle.test_budget import generic, scaled_gate
 

@@ -20,13 +20,12 @@ from rnncheck.adapters.probing.signature import Signature
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.campaign.probing import probe_all
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 
-__all__ = ["known_deviations", "probe", "probe_all", "subjects"]
+__all__ = ["known_deviations", "probe", "subjects"]
 
 KINDS = ("layer", "cell", "clip")
 TORCHS: Mapping[Any, tuple[Mode, ...]] = {nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}

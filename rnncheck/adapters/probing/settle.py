@@ -1,0 +1,39 @@
+"""From a subject and what its probe found to a subject whose claims are complete."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rnncheck.core.case import DTYPES
+from rnncheck.core.config import MODES
+from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.errors import UsageError
+from rnncheck.strategies.structure import FORMS
+
+
+def declares_all(subject: Subject) -> bool:
+    """Return whether nothing of the subject is left to probe."""
+    return subject.kind == "layer" and bool(subject.modes) and FEATURES.keys() <= subject.claims.keys()
+
+
+def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
+    """Return the subject with the claims that its probe found; raises UsageError where nothing of it can be run."""
+    if subject.kind == "clip":
+        return replace(subject, claims=found)
+    claims = {name: claim for name, claim in found.items() if name not in MODES}
+    for needed in (tuple(FORMS.values()), tuple(DTYPES)):
+        if not any(claims[name].offered for name in needed):
+            raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
+    modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
+    return _as_seen(replace(subject, modes=modes, claims=claims))
+
+
+def _as_seen(subject: Subject) -> Subject:
+    """An instance's layout, GRU and number of states, where only a call could tell them."""
+    fixed = subject.fixed
+    if fixed is None:
+        return subject
+    if subject.of_its_own and fixed.mode not in subject.modes:
+        fixed = fixed.but(mode=subject.modes[0])
+    if fixed.mode == "GRU":
+        fixed = fixed.but(reset_after=not subject.offers("reset_before"))
+    return replace(subject, fixed=fixed.but(batch_first=not subject.offers("time_first")))
