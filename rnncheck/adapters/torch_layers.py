@@ -1,5 +1,6 @@
 """Layers with torch's constructor and torch's call: torch.nn.RNN, GRU, LSTM and whatever claims to replace them."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.probing.kernel_calls import lacking_kernels
 from rnncheck.adapters.probing.parameter_names import own_parameters, set_parameter
+from rnncheck.core.case import Case
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 
@@ -99,21 +102,19 @@ def torch_like(
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
     absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
-    if isinstance(constructor, type) and issubclass(constructor, nn.LSTM):
-        claims |= {"autocast": _onednn_casts_to(torch.bfloat16), "autocast_half": _onednn_casts_to(torch.float16)}
+    base = next((kind for kind in getattr(constructor, "__mro__", ()) if kind in (nn.RNN, nn.GRU, nn.LSTM)), None)
+    if base is not None:
+        claims |= _lacking(base)
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
 
 
 @cache
-def _onednn_casts_to(low: torch.dtype) -> Claim:
-    """Whether nn.LSTM runs under autocast to this dtype here: oneDNN's LSTM takes it on some processors, and raises on others."""
-    layer = nn.LSTM(1, 1, device="meta").to_empty(device="cpu")  # built so, nothing random is drawn
-    try:
-        with torch.no_grad(), torch.autocast("cpu", low):
-            layer(torch.zeros(1, 1, 1))
-    except RuntimeError as error:
-        return Claim(False, "probed", f"oneDNN's LSTM does not take {str(low)[6:]} on this processor: {error}")
-    return Claim(True, "probed")
+def _lacking(of: type[nn.RNNBase]) -> Mapping[str, Claim]:
+    """Return the claims that torch's own kernels do not bear out on this processor, for a layer of torch's and its subclasses."""
+    mode: Mode = {nn.RNN: "RNN_TANH", nn.GRU: "GRU", nn.LSTM: "LSTM"}[of]  # type: ignore[assignment, index]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return lacking_kernels(Subject(of.__name__, "layer", TorchLike(of), (mode,)), Case(Config(mode, 2, 3), 2, 2))
 
 
 def torch_nn(mode: Mode, **options: Any) -> Subject:

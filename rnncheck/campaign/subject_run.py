@@ -59,6 +59,7 @@ class Account:
     test: Path | None = None
     alone: str | None = None
     refused: str | None = None
+    lacking: str | None = None
     missed: str | None = None
     elsewhere: bool = False
     undecided: str | None = None
@@ -87,6 +88,7 @@ class Account:
         """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
         if outcome.status == "not_claimed":
             self.refused = outcome.reason
+            self.lacking = outcome.reason if outcome.elsewhere else self.lacking
         if outcome.undecided:  # of some cases: what counts is whether it is so of all
             self.undecided = outcome.reason
         elif outcome.status == "not_reached":
@@ -233,7 +235,7 @@ class Docket:
             )
         if account.cases:
             raised = f"{len(account.barred)} more raised: see {', '.join(sorted(set(account.barred)))}" if account.barred else None
-            return blank.but(reason=account.missed or raised)
+            return blank.but(reason=account.missed or account.lacking or raised)
         if account.missed or account.undecided:
             lacking = account.missed or account.undecided
             return blank.but(verdict="not_reached", reason=lacking, elsewhere=account.elsewhere, budget_used=None)

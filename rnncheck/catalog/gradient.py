@@ -27,7 +27,7 @@ from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family, Where
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.running.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, Unimplemented, subject_at_work
 
 gradient = Family("gradient")
 TRAINING = ("training",)
@@ -72,6 +72,8 @@ def second_refused(trial: Trial) -> Observation:
         return Observation()
     try:
         _penalty(small_and_lively(trial))
+    except Unimplemented:
+        raise
     except SubjectError as refusal:
         return fact("second derivatives", bool(str(refusal.cause)), refusal, "an error that says why")
     refusal_too_late = "an error that says why (once_differentiable raises only where the gradient that comes in requires one)"

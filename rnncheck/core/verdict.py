@@ -26,7 +26,7 @@ class Outcome:
 
     course: where it fails along time, what it is off and what is allowed at each step
     cause:  what the subject raised and where, but for numbers and dtypes: outcomes of one cause show one defect
-    elsewhere: whether what was not reached can be, on another machine only
+    elsewhere: whether what was not reached, or is not claimed, can be reached on another machine only
     undecided: whether it was not reached because rounding may change every number that was compared
     """
 

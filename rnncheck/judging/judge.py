@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from rnncheck.backend.switches import switched
+from rnncheck.backend.unimplemented import in_words, is_unimplemented
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
@@ -17,7 +18,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.running.clip_trial import ClipTrial
-from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded
+from rnncheck.running.trial import NotReached, SubjectError, Trial, Unimplemented, seeded
 
 
 def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:
@@ -50,7 +51,8 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
 
     A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
     says so (and which our own tests do not accept): one broken check must not take the other verdicts with it.
-    Where the device has no memory left, or nothing can be said of any number, the property is ``not_reached``.
+    Where the device has no memory left, or nothing can be said of any number, the property is ``not_reached``; what
+    torch's own kernels do not implement on this processor is ``not_claimed``.
     """
     unclaimed = out_of_claim(prop, trial.subject, trial.case)
     if unclaimed is not None:
@@ -60,6 +62,8 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
             return _outcome(prop, prop.check(trial.fork()))
     except NotClaimed as refusal:
         return Outcome(prop.id, "not_claimed", reason=str(refusal))
+    except Unimplemented as error:
+        return _unimplemented(prop, error.cause)
     except SubjectError as error:
         if out_of_memory(error):
             return _no_memory(prop, error)
@@ -72,6 +76,8 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
         told, reason = (str(error),), "the result cannot be read; see shape.*"
         return Outcome(prop.id, "errored", mismatches=told, reason=reason, cause=cause_of(error))
     except Exception as mistake:
+        if is_unimplemented(mistake):
+            return _unimplemented(prop, mistake)
         return Outcome(prop.id, "errored", reason=our_mistake(mistake))
 
 
@@ -115,6 +121,10 @@ def out_of_memory(error: BaseException | None) -> bool:
 
 def _no_memory(prop: Property, error: Exception) -> Outcome:
     return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {str(error).splitlines()[0]}")
+
+
+def _unimplemented(prop: Property, error: BaseException) -> Outcome:
+    return Outcome(prop.id, "not_claimed", reason=in_words(error), elsewhere=True)
 
 
 TORCH = str(Path(torch.__file__).parent)

@@ -11,7 +11,7 @@ from torch import Tensor
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.values import generator
-from rnncheck.running.trial import SubjectError, seeded, subject_at_work
+from rnncheck.running.trial import SubjectError, Unimplemented, seeded, subject_at_work
 
 Gradients = Sequence[Tensor | None]
 
@@ -118,6 +118,8 @@ class ClipTrial:
         """What the function raises on this case, in one line; None where it does not."""
         try:
             self.call(self.parameters() if parameters is None else parameters)
+        except Unimplemented:
+            raise
         except SubjectError as error:
             return f"{type(error.cause).__name__}: {error.cause}".splitlines()[0]
         return None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from rnncheck.backend.unimplemented import is_unimplemented
 from rnncheck.core.subject import Malformed, NotClaimed
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -23,6 +24,10 @@ class SubjectError(Exception):
         super().__init__(f"{type(cause).__name__} while {f'{doing} {what}'.strip()}: {told}")
         self.doing = doing
         self.cause = cause
+
+
+class Unimplemented(SubjectError):
+    """What torch's own kernels have no implementation for on this processor: it says nothing about the subject."""
 
 
 class NotReached(Exception):
@@ -49,7 +54,8 @@ class subject_at_work:
         interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
         judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
         if cause is not None and not interrupted and not judged:
-            raise SubjectError(self.doing, cause, self.what) from cause
+            raised = Unimplemented if is_unimplemented(cause) else SubjectError
+            raise raised(self.doing, cause, self.what) from cause
 
     @classmethod
     def depth(cls) -> int:

@@ -16,11 +16,11 @@ from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.core.values import Values, generator
 from rnncheck.running.layout import as_arguments, as_run, lay_out
 from rnncheck.running.same_start import FirstNumbers, begin_alike
-from rnncheck.running.subject_errors import NotReached, SubjectError, seeded, subject_at_work
+from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_at_work
 from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
 
 __all__ = [
-    "NotReached", "SubjectError", "Tensors", "Trial", "Unmeasurable", "lay_out", "seeded", "subject_at_work",
+    "NotReached", "SubjectError", "Tensors", "Trial", "Unimplemented", "Unmeasurable", "lay_out", "seeded", "subject_at_work",
 ]  # fmt: skip
 
 HERE = ("here", "in the case's own run")

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.probing.kernel_calls import kernels_exist
 from rnncheck.adapters.targets.locate import one_line
+from rnncheck.backend.unimplemented import in_words, is_unimplemented
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.running.trial import SubjectError, Trial, subject_at_work
@@ -105,6 +107,8 @@ def said(error: BaseException) -> str:
     """An exception in one line."""
     if isinstance(error, NotClaimed | Malformed | NotOffered):
         return one_line(error)
+    if is_unimplemented(error):
+        return one_line(in_words(error))
     return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
 
 
@@ -182,10 +186,17 @@ def functional(g: Ground) -> None:
     torch.func.functional_call(module, dict(module.named_parameters()), arguments)
 
 
+def low_precision(g: Ground, dtype: str) -> None:
+    """In this dtype, and that none of the kernels which a case may need is lacking on this processor."""
+    g.run(dtype=dtype)
+    kernels_exist(_trial(g.subject, g.case).subject, g.case.but(dtype=dtype))
+
+
 def autocast(g: Ground, low: torch.dtype = torch.bfloat16) -> None:
-    """To one of the dtypes that it casts to."""
+    """To one of the dtypes that it casts to, with every kernel that a case may need."""
     with torch.autocast(torch.device(g.case.device).type, low):
         g.run()
+    kernels_exist(_trial(g.subject, g.case).subject, g.case, cast=low)
 
 
 def meta(g: Ground) -> None:
@@ -247,7 +258,7 @@ CALLS: Mapping[str, Callable[[Ground], None]] = {
     "packed": packed,
     "training": training,
     "float64": float64,
-    **{dtype: lambda g, dtype=dtype: g.run(dtype=dtype) for dtype in ("bfloat16", "float16")},  # type: ignore[misc]
+    **{dtype: partial(low_precision, dtype=dtype) for dtype in ("bfloat16", "float16")},
     "second": second,
     "jvp": jvp,
     "vmap": vmap,

@@ -51,6 +51,7 @@ def _clip(property: str, reason: str, issue: str | None = None, *gradients: Grad
 
 
 NO_BATCHING = "vmap has no batching rule for aten::{}"
+BY_ONEDNN = "oneDNN's LSTM has no forward-mode derivative"
 NOT_CHECKED = "the size of hx is checked only after it is put into the order of the packed batch"
 BY_CUDNN: dict[str, Any] = {"device": "cuda", "switches": {"without": "cudnn_off"}}
 ONLY_IN_TRAINING = "cuDNN: 'cudnn RNN backward can only be called in training mode'"
@@ -73,7 +74,7 @@ KNOWN: tuple[Known, ...] = (
     _layer(nn.RNN, "RNN_TANH", "agree.vmap", NO_BATCHING.format("rnn_tanh, rnn_relu"), "pytorch/pytorch#134606"),
     _layer(nn.GRU, "GRU", "agree.vmap", NO_BATCHING.format("gru"), "pytorch/pytorch#134606"),
     _layer(nn.LSTM, "LSTM", "agree.vmap", NO_BATCHING.format("lstm"), "pytorch/pytorch#134606"),
-    _layer(nn.LSTM, "LSTM", "gradient.forward_mode", "oneDNN's LSTM has no forward-mode derivative",
+    _layer(nn.LSTM, "LSTM", "gradient.forward_mode", BY_ONEDNN,
            where={"dtype": ["float32", "bfloat16", "float16"]}, training=True),
     _layer(nn.LSTM, "LSTM", "agree.onnx", "ONNX's LSTM has no projection, and the exporter leaves it out without a word",
            where={"proj_size": {"above": 0}}, config={"proj_size": 1}),
@@ -126,7 +127,8 @@ def known_deviations(subjects: Sequence[Subject]) -> list[Deviation]:
 
 
 def _said(subject: Subject, known: Known) -> Deviation:
-    seen = known.of is target_of(subject) and torch.__version__.startswith(SEEN_WITH)
+    here = known.deviation.reason != BY_ONEDNN or torch.backends.mkldnn.is_available()  # some torch is built without it
+    seen = known.of is target_of(subject) and torch.__version__.startswith(SEEN_WITH) and here
     return replace(known.deviation, subject=subject.name, case=known.deviation.case if seen else None, sure=seen)
 
 
