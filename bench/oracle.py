@@ -1,6 +1,6 @@
 """The oracle measured: false alarms, sensitivity, cost. The tables of docs/oracle.md come from here.
 
-    python bench/oracle.py alarms --cases 200000     no correct layer may be flagged
+    python bench/oracle.py alarms --cases 200000     no correct layer may be flagged (exit code 1 where one is)
     python bench/oracle.py sensitivity               the smallest error that is found, beside torch.testing.assert_close
     python bench/oracle.py cost                      truth and budget as multiples of the subject's own run
 
@@ -319,6 +319,7 @@ def main() -> None:
     if given.command == "alarms":
         tally = alarms(given.cases, given.seed, given.gradients, given.models, given.out)
         print(f"{given.cases} cases, {tally.runs} runs, {len(tally.alarms)} alarms", *tally.alarms, sep="\n")
+        sys.exit(int(bool(tally.alarms)))
     elif given.command == "table":
         print(*table(merged(given.files)), sep="\n")
     else:
