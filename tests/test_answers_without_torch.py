@@ -1,4 +1,4 @@
-"""Help and wrong usage are answered without torch, and ``import rnncheck`` alone offers all that it did when it imported everything."""
+"""Help and wrong usage are answered without torch, and ``import rnncheck`` offers all that it did when it imported everything."""
 
 import os
 import subprocess

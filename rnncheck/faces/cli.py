@@ -90,6 +90,8 @@ def verify_command(
         )
     console = Console(stderr="-" in files.values())
     print_report(report, console, verbose=verbose)
+    if "import" in report.environment:
+        console.print(report.environment["import"])
     if report.profile == "quick":
         console.print("This was a first look at all of them. Deeper, in minutes: rnncheck verify --profile ci")
     if seed == "random":
