@@ -37,11 +37,11 @@ class Campaign:
     def __init__(self, subjects: Sequence[tuple[Subject, str]], settings: Settings, progress: Progress | None = None,
                  started: float | None = None) -> None:
         self.settings = settings
+        self.started = time.monotonic() if started is None else started
         self.progress = progress or (lambda what, done, planned: None)
         self.dockets = [
             Docket(i, subject, device, settings, self._deviations(subject, device)) for i, (subject, device) in enumerate(subjects)
         ]
-        self.started = time.monotonic() if started is None else started
         self.deadline = self.started + settings.seconds(len(subjects))
         self.numbers = count()
         self.stopped: str | None = None

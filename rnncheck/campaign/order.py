@@ -7,7 +7,7 @@ property on one case; then the rest, case by case. Which checks are made is the 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 CHEAP, DEAR = 12, 400
@@ -46,7 +46,7 @@ def breadth_first(plan: Iterable[Checks], cost: Callable[[str], int], whole: int
         yield from _taken(left, _firsts(left, wanted))
     yield from _taken(left, {one.place: {n for n in one.properties if cost(n) < DEAR} for one in left[:whole]})
     yield from _taken(left, _firsts(left, lambda name: cost(name) >= DEAR))
-    yield from _blocks(one for one in (*left, *coming) if one.properties)
+    yield from _blocks(chain(left, coming))
 
 
 def _firsts(left: Sequence[Checks], wanted: Callable[[str], bool]) -> dict[int, set[str]]:

@@ -77,10 +77,9 @@ class Docket:
             if self.given_up is not None:
                 break
             block = tuple(one.only(lambda name: self.accounts[name].failed is None) for one in block)
-            if any(one.properties for one in block):
-                number = next(numbers)
-                self.places[number] = tuple(one.place for one in block)
-                yield Job(number, "judge", self.index, tuple(one.case for one in block), tuple(one.properties for one in block))
+            number = next(numbers)
+            self.places[number] = tuple(one.place for one in block)
+            yield Job(number, "judge", self.index, tuple(one.case for one in block), tuple(one.properties for one in block))
         self.all_taken = True
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
