@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend.compilers import import_compilers
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign.campaign import Campaign, Progress
 from rnncheck.campaign.clock import began
 from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
+from rnncheck.campaign.order import DEAR
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
@@ -22,6 +24,8 @@ from rnncheck.report.model import Report
 
 LEAST_FOR_A_PROBE = 10.0
 """Seconds that a probe is given where a third of the budget is as much; it takes two or three where nothing hangs."""
+SEVERAL = 3
+"""Subjects from which on what compilers import is imported once for all of them."""
 LONG_IMPORT = 1.0
 """Seconds from which on the import of a target is named."""
 
@@ -72,7 +76,7 @@ def verify(
     """
     started, arrived = began(), time.monotonic()
     subjects = resolve.subjects(target, against, kind)
-    importing = time.monotonic() - arrived
+    importing = 0.0 if target is None else time.monotonic() - arrived
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=properties_of(properties),
@@ -92,6 +96,8 @@ def verify(
     claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
+    if engine == "processes" and len(named) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
+        import_compilers()
     limits = {} if case_seconds is None else {"case_seconds": case_seconds}
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)

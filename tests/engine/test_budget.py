@@ -83,9 +83,9 @@ def test_no_check_is_lost_or_made_twice():
 
 def test_no_more_of_the_plan_is_asked_for_than_is_needed():
     asked = []
-    plan = (asked.append(one) or one for one in PLAN)
-    list(islice(breadth_first(plan, COSTS.__getitem__), 40))
-    assert len(asked) < len(PLAN)
+    plan = (asked.append(one) or Checks(len(asked), one.case, one.properties) for one in 100 * PLAN)
+    made = list(islice(breadth_first(plan, COSTS.__getitem__), 40))
+    assert len(made) == 40 and len(asked) < 200
 
 
 def test_progress_is_seen_from_the_first_case_on():
@@ -205,3 +205,12 @@ def test_waiting_for_a_core_is_not_hanging(monkeypatch, queued, hung):
         so_far[0] += queued
         worker.look()
     assert (worker.quiet > 20) is hung
+
+
+@pytest.mark.parametrize(("properties", "count", "imported"), [("*", 3, True), ("*", 2, False), ("shape.*", 3, False)])
+def test_what_compilers_import_is_imported_once_for_several_subjects(monkeypatch, properties, count, imported):
+    seen = []
+    monkeypatch.setattr("rnncheck.campaign.verify.import_compilers", lambda: seen.append("imported"))
+    monkeypatch.setattr("rnncheck.campaign.verify.Campaign.run", lambda self, engine: engine.close())
+    rnncheck.verify([gru()] * count, properties=properties)
+    assert seen == ["imported"] * imported
