@@ -16,7 +16,7 @@ from itertools import islice
 import torch
 
 from rnncheck.adapters.torch_layers import torch_nn
-from rnncheck.campaign.subject_run import BLOCK
+from rnncheck.campaign.order import BLOCK
 from rnncheck.catalog import CATALOG
 from rnncheck.engine import Engine, Inline, Job, Workshop
 from rnncheck.engine.current_check import Record

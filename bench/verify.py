@@ -6,6 +6,8 @@ floor       draw the same cases and run only the subject's forward
 one-run     the properties that look at the subject's own run and nothing else, through rnncheck.verify
 agreement   agree.forward: the run, the truth in float64, and its allowed error
 everything  every property
+
+Beside it stand the cases a CPU second, and their ratio to the floor's, which what else the machine does changes least.
 """
 
 import argparse
@@ -38,14 +40,15 @@ def verify(properties: str, count: int) -> Callable[[], object]:
     )
 
 
-def seconds(work: Callable[[], object], times: int = 3) -> float:
-    """The median wall time."""
+def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:
+    """Return the median wall time, and the median CPU time."""
     taken = []
     for _ in range(times):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         work()
-        taken.append(time.perf_counter() - started)
-    return sorted(taken)[times // 2]
+        taken.append((time.perf_counter() - started, time.process_time() - used))
+    wall, cpu = (sorted(column)[times // 2] for column in zip(*taken, strict=True))
+    return wall, cpu
 
 
 def main() -> None:
@@ -55,11 +58,12 @@ def main() -> None:
     count = parser.parse_args().cases
     torch.set_num_threads(1)
     floor(count)
-    base = seconds(lambda: floor(count))
-    print(f"floor        {count / base:7.0f} cases/s")
+    base, used = seconds(lambda: floor(count))
+    print(f"floor        {count / base:7.0f} cases/s            {count / used:7.1f} cases a CPU second")
     for name, properties in (("one-run", ONE_RUN), ("agreement", "agree.forward"), ("everything", "*")):
-        taken = seconds(verify(properties, count), 1 if properties == "*" else 3)
-        print(f"{name:12} {count / taken:7.0f} cases/s   {base / taken:.2f} of the floor")
+        taken, cpu = seconds(verify(properties, count), 1 if properties == "*" else 3)
+        share = f"{count / cpu:7.2f} cases a CPU second, {used / cpu:.3f} of the floor"
+        print(f"{name:12} {count / taken:7.0f} cases/s   {base / taken:.2f} of the floor   {share}")
 
 
 if __name__ == "__main__":

@@ -6,18 +6,23 @@
 0
 """
 
-from rnncheck.campaign.replay import check_case
-from rnncheck.campaign.verify import verify
-from rnncheck.core.config import Config
-from rnncheck.core.deviation import Deviation
-from rnncheck.core.subject import Subject
-from rnncheck.errors import UsageError
-from rnncheck.faces.pytest_items import Conformance, parametrize
-from rnncheck.report import Failed, Report
-from rnncheck.runtime.agreement import agrees_with, settle
-from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
-from rnncheck.runtime.watch import watch
-from rnncheck.typechecked import checked
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnncheck.campaign.replay import check_case
+    from rnncheck.campaign.verify import verify
+    from rnncheck.core.config import Config
+    from rnncheck.core.deviation import Deviation
+    from rnncheck.core.subject import Subject
+    from rnncheck.errors import UsageError
+    from rnncheck.faces.pytest_items import Conformance, parametrize
+    from rnncheck.report import Failed, Report
+    from rnncheck.runtime.agreement import agrees_with, settle
+    from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
+    from rnncheck.runtime.watch import watch
+    from rnncheck.typechecked import checked
 
 __all__ = [
     "Config",
@@ -39,3 +44,42 @@ __all__ = [
     "verify",
     "watch",
 ]
+
+_HOMES = {
+    "Config": "rnncheck.core.config",
+    "Conformance": "rnncheck.faces.pytest_items",
+    "ContractViolation": "rnncheck.runtime.contracts",
+    "Deviation": "rnncheck.core.deviation",
+    "Failed": "rnncheck.report",
+    "Report": "rnncheck.report",
+    "Subject": "rnncheck.core.subject",
+    "UsageError": "rnncheck.errors",
+    "agrees_with": "rnncheck.runtime.agreement",
+    "bounded": "rnncheck.runtime.contracts",
+    "check_case": "rnncheck.campaign.replay",
+    "checked": "rnncheck.typechecked",
+    "norm_at_most": "rnncheck.runtime.contracts",
+    "parametrize": "rnncheck.faces.pytest_items",
+    "settle": "rnncheck.runtime.agreement",
+    "unit_interval": "rnncheck.runtime.contracts",
+    "verify": "rnncheck.campaign.verify",
+    "watch": "rnncheck.runtime.watch",
+}
+"""Where each public name is defined: it is imported when it is first used, so that ``rnncheck --help`` needs no torch."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, or a module of the package such as ``rnncheck.nn``, and keep it here."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif not name.startswith("_") and find_spec(f"rnncheck.{name}") is not None:
+        value = import_module(f"rnncheck.{name}")
+    else:
+        raise AttributeError(f"module 'rnncheck' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names alone."""
+    return list(__all__)

@@ -20,8 +20,13 @@ from rnncheck.repro import Runs, snippet, snippet_name
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
-LEAST_SHRINKING, MOST_SHRINKING = 0.5, 10.0
-"""Seconds for one failing property."""
+LEAST_SHRINKING, MOST_SHRINKING = 1.0, 60.0
+"""Seconds for one failing property, to make its case smaller and to explain it."""
+CLOSING, MOST_CLOSING = 0.06, 1.5
+"""The share of the time, and at most so many seconds, in which nothing more is begun: a check that runs ends, files are written."""
+NO_TIME = "the case is as it was found: there was no time to make it smaller"
+ENDING = 0.2
+"""Seconds in which a worker has to give back what it has made by then."""
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, cases done, cases planned)."""
 
@@ -32,11 +37,11 @@ class Campaign:
     def __init__(self, subjects: Sequence[tuple[Subject, str]], settings: Settings, progress: Progress | None = None,
                  started: float | None = None) -> None:
         self.settings = settings
+        self.started = time.monotonic() if started is None else started
         self.progress = progress or (lambda what, done, planned: None)
         self.dockets = [
             Docket(i, subject, device, settings, self._deviations(subject, device)) for i, (subject, device) in enumerate(subjects)
         ]
-        self.started = time.monotonic() if started is None else started
         self.deadline = self.started + settings.seconds(len(subjects))
         self.numbers = count()
         self.stopped: str | None = None
@@ -153,7 +158,11 @@ class Campaign:
         """A fifth of the time is kept for shrinking once there is something to shrink, and more if it is much."""
         failing = sum(account.failed is not None for docket in self.dockets for account in docket.accounts.values())
         share = min(0.5, 0.18 + 0.02 * failing) if failing else 0.0
-        return self.deadline - share * (self.deadline - self.started)
+        return self._last_start() - share * (self.deadline - self.started)
+
+    def _last_start(self) -> float:
+        """When nothing more is begun at all."""
+        return self.deadline - min(MOST_CLOSING, CLOSING * (self.deadline - self.started))
 
     def _save(self, docket: Docket) -> None:
         """A failing case is on disk before anything else happens to it."""
@@ -175,13 +184,15 @@ class Campaign:
 
     def shrink(self, engine: Engine) -> None:
         """Each failing property by itself, from the case that failed; its script is run meanwhile."""
-        failing = [(d, a) for d in self.dockets for a in d.accounts.values() if a.failed is not None]
+        failing = [(d, a) for d in self.dockets for p in self.settings.properties
+                   if (a := d.accounts.get(p.id)) is not None and a.failed is not None]  # fmt: skip
         accounts: dict[int, tuple[Docket, Account]] = {}
-        runs, running = Runs(self.deadline), []
+        runs, running = Runs(self._last_start()), []
         try:
             for done in self._results(engine, self._shrink_jobs(failing, accounts)):
                 docket, account = accounts[done.job.index]
                 account.shrunk = done
+                account.unshrunk = None if done.shrunk is not None or done.lost else NO_TIME
                 if done.shrunk is not None and self.settings.folder is not None:
                     item = store.Stored(
                         account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
@@ -202,10 +213,14 @@ class Campaign:
         """A job each; the time that is left is shared out as they are taken."""
         for place, (docket, account) in enumerate(failing):
             assert account.failed is not None
-            share = (self.deadline - time.monotonic()) / (len(failing) - place)
+            left = self._last_start() - time.monotonic()
+            if left <= 0:
+                account.unshrunk = NO_TIME
+                continue
+            share = left / (len(failing) - place)
             job = Job(
                 next(self.numbers), "shrink", docket.index, (account.failed[0],), ((account.prop.id,),),
-                self.settings.profile.attempts, max(LEAST_SHRINKING, min(MOST_SHRINKING, share)),
+                self.settings.profile.attempts, min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))), left + ENDING,
             )  # fmt: skip
             accounts[job.index] = docket, account
             yield job

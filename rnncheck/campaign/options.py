@@ -16,7 +16,7 @@ from rnncheck.errors import UsageError
 
 
 def profile_of(name: str, **changes: Any) -> Profile:
-    """The profile of this name, with what is not None changed."""
+    """Return the profile of this name, with what is not None changed; with a number of cases, time is not what ends the run."""
     cases, strength = changes.get("cases"), changes.get("strength")
     if cases is not None and cases < 1:
         raise UsageError(f"max_examples = {cases!r}, but should be 1 or more")
@@ -24,7 +24,8 @@ def profile_of(name: str, **changes: Any) -> Profile:
         raise UsageError(f"strength = {strength!r}, but should be 2, 3 or 4")
     if name not in PROFILES:
         raise UsageError(f"profile = {name!r}, but should be one of {', '.join(PROFILES)}")
-    return replace(PROFILES[name], **{key: value for key, value in changes.items() if value is not None})
+    profile = PROFILES[name] if cases is None else PROFILES[name].unhurried()
+    return replace(profile, **{key: value for key, value in changes.items() if value is not None})
 
 
 def known(deviations: Sequence[Deviation]) -> Sequence[Deviation]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from time import monotonic
 
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
@@ -15,16 +16,19 @@ from rnncheck.errors import UsageError
 
 HOPED_FOR = ("batched", "time_first", "hx", "hx_none", "state", "float32", "training", "module")
 """What is taken for granted of a subject that crashes or hangs whatever is asked of it, so that a case can show it."""
+LEAST = 0.5
+"""Seconds that a probe is given in any case."""
 CALLED_CLIP = ("generator", "single_tensor", "returned_norm")
 
 
 @dataclass(frozen=True)
 class _Probes:
-    """How probes are made: by which engine, with so many workers, in so many seconds each."""
+    """How probes are made: by which engine, with so many workers, in so many seconds each, all of them by a time (monotonic)."""
 
     engine: str
     jobs: int | None
     seconds: float
+    end: float = inf
 
     def of(self, subjects: list[Subject]) -> list[Done]:
         """One of each."""
@@ -32,23 +36,27 @@ class _Probes:
             return []
         working = make_engine(self.engine, Workshop(subjects, {}, probe), self.jobs)
         try:
-            return list(working.run(Job(i, "probe", i, seconds=self.seconds) for i in range(len(subjects))))
+            return list(working.run(Job(i, "probe", i, seconds=self._each()) for i in range(len(subjects))))
         finally:
             working.close()
 
+    def _each(self) -> float:
+        return min(self.seconds, max(LEAST, (self.end - monotonic()) / 2))
+
 
 def probe_all(
-    subjects: Sequence[Subject], engine: str = "processes", jobs: int | None = None, seconds: float = inf
+    subjects: Sequence[Subject], engine: str = "processes", jobs: int | None = None, seconds: float = inf, left: float = inf
 ) -> list[Subject]:
     """The subjects, and their references, with everything that they claim; those that declare it all are not probed.
 
     seconds: wall time of one probe until it counts as hung; never more than the engine's own limit
+    left:    wall time of all that is to be done, of which each probe takes half of the rest at most
 
     Raises UsageError where nothing of a subject can be run.
     """
     references = [subject.reference for subject in subjects if subject.reference is not None]
     everyone = [*subjects, *references]
-    found = _probed(everyone, _Probes(engine, jobs, seconds))
+    found = _probed(everyone, _Probes(engine, jobs, seconds, monotonic() + left))
     settled = [settled_subject(one, found[i]) if i in found else one for i, one in enumerate(everyone)]
     ready = iter(settled[len(subjects) :])
     return [one if one.reference is None else _beside(one, next(ready)) for one in settled[: len(subjects)]]

@@ -1,7 +1,7 @@
 """What a campaign is told: how far to go, with what, and where to keep what it finds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,28 @@ from rnncheck.core.property import Property
 
 @dataclass(frozen=True)
 class Profile:
-    """How far to go: strength of the covering array, cases a subject, seconds a subject, attempts at shrinking."""
+    """How far to go: strength of the covering array, cases a subject, seconds a subject, attempts at shrinking.
+
+    whole: cases that are done before properties that take seconds are begun
+    total: seconds for all subjects together, however many they are; None where each has its own
+    """
 
     name: str
     strength: int
     cases: int
     seconds: float
     attempts: int = 300
+    whole: int = 10
+    total: float | None = None
+
+    def unhurried(self) -> "Profile":
+        """Return the same with ten times the time, for a run that a number of cases ends, on a machine with much to do."""
+        return replace(self, seconds=10 * self.seconds, total=None if self.total is None else 10 * self.total)
 
 
 PROFILES = {
-    "smoke": Profile("smoke", 2, 40, 20.0, 150),
+    "smoke": Profile("smoke", 2, 40, 12.0, 150, whole=2),
+    "quick": Profile("quick", 2, 60, 12.0, 150, whole=1, total=80.0),
     "ci": Profile("ci", 3, 300, 60.0),
     "nightly": Profile("nightly", 3, 10_000, 1800.0, 1000),
 }
@@ -44,4 +55,6 @@ class Settings:
 
     def seconds(self, subjects: int) -> float:
         """Wall time for so many subjects: the budget, or else what the profile has for each."""
-        return self.budget if self.budget is not None else self.profile.seconds * max(1, subjects)
+        if self.budget is not None:
+            return self.budget
+        return self.profile.total or self.profile.seconds * max(1, subjects)

@@ -1,130 +1,28 @@
 """One subject's part of a campaign: what is known of each property so far, and what is concluded."""
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from math import inf
-from pathlib import Path
 from typing import Any
 
 from rnncheck.backend.devices import is_here
+from rnncheck.campaign.account import Account, kind_of
+from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
-from rnncheck.core.case import Case
 from rnncheck.core.deviation import Deviation
-from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.core.verdict import Outcome, Verdict
+from rnncheck.core.verdict import Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
-from rnncheck.strategies.cliffs import is_huge, is_large
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
 
 SHOWN = 24
 """Cases of which a report may show what went on inside."""
-BLOCK = 4
-"""Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
-CHEAP = 2
-"""Runs of a property that is checked on large cases too."""
 JUDGED = ("holds", "fails", "errored", "crashed", "hung")
 """Outcomes of a case on which something was looked at."""
-COST_OF_A_CASE = 10
-"""A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
-
-
-def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
-    """Whether a case is not for this property: on large ones it looks at one or two runs, on huge ones at one, or is about them."""
-    if not isinstance(case, Case) or prop.stratum == "cliffs" or not is_large(case, fixed=fixed):
-        return False
-    return prop.cost > (1 if is_huge(case, fixed=fixed) else CHEAP)
-
-
-@dataclass
-class Account:
-    """All that is known so far about one property on one subject."""
-
-    prop: Property
-    cases: int = 0
-    applicable: int = 0
-    used: float | None = None
-    by_dtype: dict[str, float] = field(default_factory=dict)
-    failed: tuple[Any, Outcome] | None = None
-    deviated: tuple[Any, Outcome, Deviation] | None = None
-    shrunk: Done | None = None
-    stored: Path | None = None
-    script: Path | None = None
-    test: Path | None = None
-    alone: str | None = None
-    refused: str | None = None
-    lacking: str | None = None
-    missed: str | None = None
-    elsewhere: bool = False
-    undecided: str | None = None
-    silent: str | None = None
-    barred: list[str] = field(default_factory=list)
-    seen_rich: bool = False
-
-    def share(self) -> int:
-        """Checked on every ``share``-th case that it applies to."""
-        return max(1, self.prop.cost // COST_OF_A_CASE)
-
-    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False) -> bool:
-        """Whether this applicable case is one to check: the first, the first ``rich`` one, and then one of ``share``.
-
-        On ``vague`` ones, of which most likely nothing can be said, nothing is checked that is checked seldom.
-        """
-        if (vague and self.share() > 1) or too_large(self.prop, case, fixed=fixed):
-            return False
-        self.applicable += 1
-        turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another
-        first = self.applicable == 1 or (rich and not self.seen_rich)
-        self.seen_rich |= rich
-        return self.failed is None and (first or self.applicable % self.share() == turn)
-
-    def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
-        """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
-        if outcome.status == "not_claimed":
-            self.refused = outcome.reason
-            self.lacking = outcome.reason if outcome.elsewhere else self.lacking
-        if outcome.undecided:  # of some cases: what counts is whether it is so of all
-            self.undecided = outcome.reason
-        elif outcome.status == "not_reached":
-            self.missed, self.elsewhere = outcome.reason, outcome.elsewhere
-        if outcome.status == "not_applicable":
-            self.silent = outcome.reason
-        if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
-            return False
-        self.cases += 1
-        if outcome.red:
-            known = next((d for d in deviations if d.property == self.prop.id and d.covers(case)), None)
-            if known is None:
-                self.failed = (case, outcome)
-            elif self.deviated is None:
-                self.deviated = (case, outcome, known)
-        elif outcome.budget_used is not None:
-            self.used = max(self.used or 0.0, outcome.budget_used)
-        if outcome.budget_used is not None and outcome.budget_used < inf:
-            self.by_dtype[case.dtype] = max(self.by_dtype.get(case.dtype, 0.0), outcome.budget_used)
-        return True
-
-
-def kind_of(case: Any, subject: Subject) -> dict[str, bool]:
-    """What of a case decides whether a property is to be checked on it.
-
-    fixed: the layer's own sizes are given; vague: what is allowed must be measured on the subject itself, in two digits:
-    that is more than can be told; rich: it has several layers and both directions, as far as the subject offers them
-    """
-    if not isinstance(case, Case):
-        return {}
-    other = subject.offers("float32") and not subject.offers("load")
-    stacked = case.config.num_layers > 1 or not subject.offers("layers")
-    both_ways = case.config.bidirectional or not subject.offers("bidirectional")
-    return {
-        "fixed": subject.fixed is not None, "vague": other and case.dtype == "bfloat16", "rich": stacked and both_ways,
-    }  # fmt: skip
 
 
 @dataclass
@@ -138,8 +36,9 @@ class Docket:
     deviations: list[Deviation]
     accounts: dict[str, Account] = field(default_factory=dict)
     seconds: float = 0.0
-    done: int = 0
-    judged: int = 0
+    places: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+    judged: set[int] = field(default_factory=set)
     planned: int = 0
     all_taken: bool = False
     crashes: int = 0
@@ -166,11 +65,21 @@ class Docket:
         )
         return islice(found, self.planned)
 
+    @property
+    def done(self) -> int:
+        """How many cases have been begun."""
+        return len(self.seen)
+
     def jobs(self, numbers: Iterator[int]) -> Iterator[Job]:
-        """The planned cases in blocks, each case with the properties that are to be checked on it."""
-        cases = self.cases()
-        while (block := tuple(islice(cases, BLOCK))) and self.given_up is None:
-            yield Job(next(numbers), "judge", self.index, block, tuple(self.properties_for(case) for case in block))
+        """The planned cases with the properties that are to be checked on them, a block at a time."""
+        plan = (Checks(place, case, self.properties_for(case)) for place, case in enumerate(self.cases()))
+        for block in breadth_first(plan, lambda name: self.accounts[name].prop.cost, self.settings.profile.whole):
+            if self.given_up is not None:
+                break
+            block = tuple(one.only(lambda name: self.accounts[name].failed is None) for one in block)
+            number = next(numbers)
+            self.places[number] = tuple(one.place for one in block)
+            yield Job(number, "judge", self.index, tuple(one.case for one in block), tuple(one.properties for one in block))
         self.all_taken = True
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
@@ -188,12 +97,14 @@ class Docket:
         their other cases.
         """
         self.seconds += done.seconds
-        self.done += 0 if self.given_up else len(done.job.cases)
-        self.judged += 0 if self.given_up else len({place for place, outcome in done.outcomes if outcome.status in JUDGED})
-        self.shown += done.job.cases if len(self.shown) < SHOWN else ()
+        places = self._places(done)
+        if done.cut is not None and done.cut[0] in self.accounts:
+            self.accounts[done.cut[0]].cut = done.cut[1]
         visited: set[int] = set()
         for place, outcome in done.outcomes:
             case, account = done.job.cases[place], self.accounts[outcome.property]
+            if self.given_up is None and account.failed is None and outcome.status in JUDGED:
+                self.judged.add(places[place])
             told_by = self.causes.get(outcome.cause or "", account.prop.id)
             if told_by != account.prop.id:
                 account.barred.append(told_by)
@@ -209,6 +120,15 @@ class Docket:
             if self.crashes >= GIVE_UP:
                 self.given_up = f"given up after {self.crashes} crashes or hangs"
 
+    def _places(self, done: Done) -> tuple[int, ...]:
+        """The places of the job's cases in the plan, which are counted now; what was stored has places of its own."""
+        places = self.places.get(done.job.index) or tuple(~done.job.index for _ in done.job.cases)
+        fresh = [case for place, case in zip(places, done.job.cases, strict=True) if place not in self.seen]
+        self.shown += fresh if len(self.shown) < SHOWN else ()
+        if self.given_up is None:
+            self.seen.update(places)
+        return places
+
     def report(self) -> SubjectReport:
         """Every verdict, in the order of the catalog."""
         ledger = self.ledger.to_json()
@@ -218,7 +138,7 @@ class Docket:
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
         left = 0 if self.all_taken or self.given_up else self.planned - self.done
         return SubjectReport(
-            self.subject.name, dict(self.subject.claims), self.seconds, self.judged, coverage, verdicts, shown, left
+            self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left
         )
 
     def verdict(self, account: Account) -> Verdict:
@@ -266,7 +186,7 @@ class Docket:
                 diagnosis=explanation and explanation.diagnosis,
             )
         unexplained = account.shrunk and account.shrunk.explanation and account.shrunk.explanation.unexplained
-        reasons = [line for line in (outcome.reason, account.alone, unexplained) if line]
+        reasons = [line for line in (outcome.reason, account.unshrunk, account.alone, unexplained) if line]
         return told.but(mismatch="\n".join(outcome.mismatches) or None, reason="\n".join(reasons) or None)
 
     @cached_property
@@ -299,6 +219,8 @@ class Docket:
         lacking = self.subject.lacks(prop.needs)
         if lacking is not None:
             return "not_claimed", lacking
+        if account.cut:
+            return "not_reached", account.cut
         applying = [case for case in self._anything if prop.applies(case)]
         if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
             return "not_reached", f"{self._lost()}the budget ended before a case that it applies to"

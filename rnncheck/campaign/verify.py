@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend.compilers import import_compilers
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign.campaign import Campaign, Progress
+from rnncheck.campaign.clock import began
 from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
+from rnncheck.campaign.order import DEAR
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
@@ -20,7 +23,11 @@ from rnncheck.engine import Workshop, make_engine
 from rnncheck.report.model import Report
 
 LEAST_FOR_A_PROBE = 10.0
-"""Seconds that a probe is given, however short the budget; it takes two or three where nothing hangs."""
+"""Seconds that a probe is given where a third of the budget is as much; it takes two or three where nothing hangs."""
+SEVERAL = 3
+"""Subjects from which on what compilers import is imported once for all of them."""
+LONG_IMPORT = 1.0
+"""Seconds from which on the import of a target is named."""
 
 
 def verify(
@@ -29,7 +36,7 @@ def verify(
     against: Any = None,
     kind: str | None = None,
     properties: str = "*",
-    profile: str = "ci",
+    profile: str | None = None,
     budget: str | float | None = None,
     max_examples: int | None = None,
     strength: int | None = None,
@@ -54,7 +61,8 @@ def verify(
     against:    the implementation that it is to agree with, in the same forms
     kind:       "layer", "cell" or "clip", where it cannot be told from the target
     properties: comma-separated globs over the ids of the catalog
-    profile:    "smoke", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its own
+    profile:    "smoke", "quick", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its
+                own. Without it "ci", and without a target "quick": all of them together in a minute and a half
     engine:     "processes" (isolated workers), "inline", or "ray"
     address:    of the Ray cluster, e.g. "auto"
     case_seconds: wall time of one check until it counts as hung; default 20, and more for costly properties
@@ -66,25 +74,30 @@ def verify(
 
     Raises UsageError where the target or an option cannot be used.
     """
-    started = time.monotonic()
+    started, arrived = began(), time.monotonic()
     subjects = resolve.subjects(target, against, kind)
+    importing = 0.0 if target is None else time.monotonic() - arrived
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=properties_of(properties),
-        profile=profile_of(profile, cases=max_examples, strength=strength),
+        profile=profile_of(profile or ("quick" if target is None else "ci"), cases=max_examples, strength=strength),
         seed=seed,
         budget=None if budget is None else seconds(budget),
         deviations=(*known(declare(deviations)), *resolve.known_deviations(subjects)),
         folder=None if folder is None else Path(folder),
         repro=None if repro is None else folder_of(repro, "repro"),
-        environment=environment(),
+        environment={**environment(), **_told(importing)},
         missing=tuple(name for name in required if not is_here(name)),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
     memory = None if memory_limit is None else bytes_of(memory_limit)
-    claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)))
+    started += importing
+    left = started + settings.seconds(len(subjects)) - time.monotonic()
+    claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
+    if engine == "processes" and len(named) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
+        import_compilers()
     limits = {} if case_seconds is None else {"case_seconds": case_seconds}
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
@@ -92,7 +105,12 @@ def verify(
 
 def _for_a_probe(seconds: float) -> float:
     """Of so many seconds in all: what hangs whatever is asked of it is probed twice, and then takes a case to show it."""
-    return max(LEAST_FOR_A_PROBE, seconds / 4)
+    return min(max(LEAST_FOR_A_PROBE, seconds / 4), seconds / 3)
+
+
+def _told(importing: float) -> dict[str, str]:
+    """How long the import of the target took, where that is long: it does not count."""
+    return {} if importing < LONG_IMPORT else {"import": f"{importing:.1f} s for the import of the target, outside the budget"}
 
 
 def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:

@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
+from rnncheck.engine.recent import Recent
 from rnncheck.judging.explain import Explanation, explain
 from rnncheck.judging.judge import judge, rehearse, trial_of
 from rnncheck.judging.shrink import Shrunk, shrink
@@ -22,6 +23,8 @@ GIVEN, ATTEMPT = 0, 1
 """While a case is shrunk, the place on record: of the case that was given, and of what is tried instead of it."""
 CASE_SECONDS = 20.0
 """A check that takes longer than this (for a costly property a few times this) hangs."""
+SHRINKING = 0.6
+"""The share of a job's time in which a case is made smaller; the rest is for explaining it."""
 GIVE_UP = 3
 """After so many properties that crashed or hung, a subject is left alone."""
 
@@ -35,6 +38,9 @@ class Watch:
     def after(self, place: int, outcome: Outcome) -> None:
         """A check has ended."""
 
+    def partly(self, done: "Done") -> None:
+        """A case has been shrunk, and is yet to be explained: what there is if there is no time for more."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -45,7 +51,8 @@ class Job:
     shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it.
             In no attempts at all, that is, judge and explain the case itself
 
-    seconds: wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
+    seconds:  wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
+    patience: wall time from where the job is taken until it has to be over, whatever it waits for
     """
 
     index: int
@@ -55,6 +62,7 @@ class Job:
     properties: tuple[tuple[str, ...], ...] = ()
     attempts: int = 0
     seconds: float = math.inf
+    patience: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Done:
     """What came of a job: outcomes by (place of the case, property), claims, or a shrunk case with its explanation.
 
     lost: why something that was begun has no outcome, in words; None where nothing was lost
+    cut:  what was being done when the time was up, and in words for how long: it has no outcome, and says nothing
     """
 
     job: Job
@@ -71,6 +80,7 @@ class Done:
     explanation: Explanation | None = None
     seconds: float = 0.0
     lost: str | None = None
+    cut: tuple[str, str] | None = None
 
 
 class Engine(Protocol):
@@ -95,6 +105,7 @@ class Workshop:
     subjects: Sequence[Subject]
     catalog: Mapping[str, Property]
     probe: Callable[[Subject], Mapping[str, Claim]]
+    trials: Recent = field(default_factory=Recent, compare=False)
 
     def do(self, job: Job, watch: Watch | None = None) -> Done:
         """Do one job here and now."""
@@ -122,7 +133,7 @@ class Workshop:
               watch: Watch) -> Iterator[Outcome]:  # fmt: skip
         watch.before(place, RUN)
         try:
-            trial = trial_of(self.subjects[subject], case)
+            trial = self._trial(subject, case)
         except Exception as error:  # no memory for its tensors, or no such device on this machine
             reason = f"the case cannot be built here: {type(error).__name__}: {error}"
             yield from (Outcome(name, "not_reached", reason=reason) for name in names)
@@ -135,6 +146,10 @@ class Workshop:
                 return
             yield self._check(name, trial, place, watch, before)
 
+    def _trial(self, subject: int, case: Any) -> Any:
+        """The subject on this case; its run and its truth are made once for all properties that are checked on it, whenever."""
+        return self.trials.get((subject, case), lambda: trial_of(self.subjects[subject], case))
+
     def _check(self, name: str, trial: Any, place: int, watch: Watch, before: dict[str, Any] | None = None) -> Outcome:
         watch.before(place, name)
         with preserved(before):
@@ -142,16 +157,17 @@ class Workshop:
 
     def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
         subject, name, (first,) = self.subjects[job.subject], job.properties[0][0], job.cases
-        deadline = time.perf_counter() + job.seconds
+        deadline = time.perf_counter() + SHRINKING * job.seconds
         given = self._check(name, trial_of(subject, first), GIVEN, watch)
 
         def fails(case: Any) -> bool:
             wanted = job.attempts > 0 and time.perf_counter() < deadline
-            return wanted and self._check(name, trial_of(subject, case), ATTEMPT, watch).alike(given)
+            return wanted and self._check(name, self._trial(job.subject, case), ATTEMPT, watch).alike(given)
 
         shrunk = shrink(first, fails, job.attempts)
-        trial: Any = trial_of(subject, shrunk.case)
+        trial: Any = self._trial(job.subject, shrunk.case)
         outcome = self._check(name, trial, ATTEMPT, watch)
+        watch.partly(Done(job, ((0, outcome),), shrunk=shrunk))
         with preserved():
             explanation = explain(self.catalog[name], trial, outcome)
         return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explanation}

@@ -15,6 +15,7 @@ from rnncheck.engine.current_check import Entry, Record
 from rnncheck.engine.exit_reason import ended, last_words
 from rnncheck.engine.jobs import Job
 from rnncheck.engine.memory import resident
+from rnncheck.engine.waiting import waited
 from rnncheck.engine.worker import HELD_BACK, WHERE, Do, Ends, work
 
 TAIL = 1 << 14
@@ -75,6 +76,7 @@ class Worker:
         self.entry: Entry | None = None
         self.quiet = 0.0
         self.looked = time.monotonic()
+        self.queued = 0.0
 
     def fds(self) -> tuple[int, ...]:
         """The parent's ends of the pipes."""
@@ -83,7 +85,7 @@ class Worker:
     def give(self, job: Job) -> None:
         """Send a job; raises OSError where the worker has died while it had nothing to do."""
         self.record.clear()
-        self.entry, self.quiet, self.looked = None, 0.0, time.monotonic()
+        self.entry, self.quiet, self.looked, self.queued = None, 0.0, time.monotonic(), waited(self.pid)
         send(self.jobs, job)
 
     def sources(self) -> list[int]:
@@ -98,10 +100,14 @@ class Worker:
         return self.inbox.messages()
 
     def look(self) -> Entry | None:
-        """What it is doing. ``quiet`` counts the seconds since that changed, as far as the parent was there to see."""
-        now, entry = time.monotonic(), self.record.read()
-        self.quiet = self.quiet + min(now - self.looked, 1.0) if entry == self.entry else 0.0
-        self.entry, self.looked = entry, now
+        """What it is doing. ``quiet`` counts the seconds since that changed, as far as the parent was there to see.
+
+        Those in which it only waited for a core that others used are not counted.
+        """
+        now, queued, entry = time.monotonic(), waited(self.pid), self.record.read()
+        passed = max(0.0, min(now - self.looked, 1.0) - (queued - self.queued))
+        self.quiet = self.quiet + passed if entry == self.entry else 0.0
+        self.entry, self.looked, self.queued = entry, now, queued
         return entry
 
     def grown(self) -> int:

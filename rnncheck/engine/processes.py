@@ -18,12 +18,12 @@ from rnncheck.engine.jobs import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, Worksh
 from rnncheck.engine.memory import GIB, share
 from rnncheck.engine.process import Worker
 from rnncheck.engine.task import Task
-from rnncheck.engine.worker import Mistake
+from rnncheck.engine.worker import Mistake, Partly
 
 PROBE_SECONDS = 60.0
-GRACE = 2.0
+GRACE = 0.5
 """Seconds that a check in progress is given when its job's time is up."""
-AHEAD = 3
+AHEAD = 6
 """Jobs for each worker that are taken before the first of them is given back."""
 TICK = 0.05
 DYING = 3.0
@@ -97,7 +97,8 @@ class Processes:
             job = next(coming, None)
             if job is None:
                 return
-            task = Task(job, next(places), given, time.monotonic() + job.seconds)
+            now = time.monotonic()
+            task = Task(job, next(places), given, now + job.seconds, over=now + job.patience)
             task.apart = job.kind == "shrink" and task.case in self.deadly
             self.tasks.append(task)
 
@@ -113,6 +114,8 @@ class Processes:
 
     def _trim(self, task: Task) -> None:
         """Leave out what earlier jobs have shown to be hopeless since this one was made, or has no time left."""
+        if time.monotonic() > task.over:
+            task.finish()
         if task.job.kind != "judge":
             return
         if time.monotonic() > task.end or not any(task.rest.properties):
@@ -127,10 +130,10 @@ class Processes:
 
     def _give(self, task: Task) -> None:
         worker = self._worker(task)
-        seconds = task.end - time.monotonic() if task.job.kind == "judge" else task.rest.seconds
         self.busy[worker] = task
         task.began = time.monotonic()
-        task.latest = task.began + seconds + max(GRACE, 0.0 if task.job.kind == "judge" else seconds)
+        seconds = task.end - task.began if task.job.kind == "judge" else min(task.rest.seconds, task.over - task.began)
+        task.latest = min(task.over, task.began + seconds + max(GRACE, seconds if task.apart else 0.0))
         try:
             worker.give(replace(task.rest, seconds=seconds))
         except OSError:  # it died while it had nothing to do: another one will take the task
@@ -171,6 +174,9 @@ class Processes:
             for message in worker.listen():
                 if isinstance(message, Mistake):
                     raise WorkerMistake(f"in a worker:\n{message.text}")
+                if isinstance(message, Partly):
+                    task.partly = message.done
+                    continue
                 if isinstance(message, Done):
                     self._part(worker, task)
                     task.finish(message)
@@ -197,7 +203,7 @@ class Processes:
         elif task.job.kind != "probe" and time.monotonic() > task.latest:
             self._part(worker, task)
             worker.close()
-            task.finish(lost=f"{what or 'a worker'} had run for {worker.quiet:.1f} s when the time was up")
+            task.cut(what or "a worker", worker.quiet)
 
     def _limit(self, what: str | None, task: Task) -> float:
         """Seconds that this may take."""

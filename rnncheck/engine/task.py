@@ -1,5 +1,6 @@
 """A job on its way through the workers: what came of it so far, and what is still to be done."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ FALSE_STARTS = 2
 class Task:
     """A job, its position among all, and how many results its giver knew when it was made; times are monotonic seconds.
 
-    end:    when nothing more of it is begun
+    end:    when nothing more of it is begun, and over: when it must not go on
     rest:   what is still to be done of it
     began:  when a worker got it, and latest: when that worker has to be done
     apart:  whether each attempt at shrinking is to be made in a process of its own, since one of them has died
@@ -30,8 +31,10 @@ class Task:
     seconds: float = 0.0
     began: float = 0.0
     latest: float = 0.0
+    over: float = math.inf
     apart: bool = False
     false_starts: int = 0
+    partly: Done | None = None
     done: Done | None = None
 
     def __post_init__(self) -> None:
@@ -49,6 +52,11 @@ class Task:
         return next(
             (Entry(self.job.index, place, 0.0, name) for place, name in checks if (place, name) not in had), None
         )
+
+    def cut(self, what: str, seconds: float) -> None:
+        """The time is up in the middle of something: what was not finished does not count."""
+        done = self.partly or Done(self.job)
+        self.finish(replace(done, cut=(what, f"{what} had run for {seconds:.1f} s when the time was up")))
 
     def finish(self, done: Done | None = None, lost: str | None = None) -> None:
         """Nothing more is to be done; ``done`` is what a worker made of the rest."""

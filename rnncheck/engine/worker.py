@@ -44,6 +44,13 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class Partly:
+    """What a job has come to so far."""
+
+    done: Done
+
+
+@dataclass(frozen=True)
 class Ends:
     """A worker's ends of its pipes: jobs come in, messages go out, and what the subject prints goes to the console."""
 
@@ -70,6 +77,9 @@ class Reporter(Watch):
 
     def after(self, place: int, outcome: Outcome) -> None:
         self.send((place, outcome))
+
+    def partly(self, done: Done) -> None:
+        self.send(Partly(done))
 
     def send(self, message: object) -> None:
         """Tell the parent, unless it would learn it from a worker whose CUDA context is lost."""

@@ -1,20 +1,21 @@
 """``rnncheck record`` and ``rnncheck diff``."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
-from rich.console import Console
 
-from rnncheck.backend.devices import is_here
-from rnncheck.bundle import Bundle, diff, read, record, write
-from rnncheck.bundle.record import CASES, one_device, one_layer
-from rnncheck.core.case import DTYPES, Switch
-from rnncheck.core.subject import Subject
 from rnncheck.errors import UsageError
 from rnncheck.faces.report_files import report_options, take_files, write_reports
-from rnncheck.report.terminal import print_report
 
+if TYPE_CHECKING:
+    from rnncheck.bundle import Bundle
+    from rnncheck.core.case import Switch
+    from rnncheck.core.subject import Subject
+
+CASES = 40
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+"""What rnncheck.bundle.record and rnncheck.core.case say, without the import of torch."""
 SUFFIX = ".safetensors"
 INCOMPLETE = 3
 
@@ -30,6 +31,10 @@ INCOMPLETE = 3
 @click.option("--switches", metavar="NAME[,NAME]", help="Backend switches for every case, e.g. onednn_off or cudnn_off,tf32.")
 def record_command(target: str, output: str, device: str, switches: str | None, **options: Any) -> int:
     """Run TARGET on the cases of its plan, and keep what it returns in BUNDLE, for rnncheck diff on any machine."""
+    from rnncheck.backend.devices import is_here
+    from rnncheck.bundle import record, write
+    from rnncheck.bundle.record import one_device
+
     if not is_here(one_device(device)):
         return _absent(device, "nothing was recorded")
     options["dtypes"] = options["dtypes"] or None
@@ -58,6 +63,13 @@ def diff_command(bundle: str, other: str, device: str, switches: str | None, kin
     A difference is judged with the rounding of both sides. Exit codes as of rnncheck verify.
     """
     files = take_files(options)
+    from rich.console import Console
+
+    from rnncheck.backend.devices import is_here
+    from rnncheck.bundle import diff, read
+    from rnncheck.bundle.record import one_device
+    from rnncheck.report.terminal import print_report
+
     recorded = read(Path(bundle))
     if not is_here(one_device(device)):
         return _absent(device, "nothing was compared")
@@ -67,14 +79,19 @@ def diff_command(bundle: str, other: str, device: str, switches: str | None, kin
     return write_reports(report, files, report.exit_code)
 
 
-def _other(name: str, kind: str | None) -> Bundle | Subject:
+def _other(name: str, kind: str | None) -> "Bundle | Subject":
     """A bundle where it is named like one, else the target of that name."""
+    from rnncheck.bundle import read
+    from rnncheck.bundle.record import one_layer
+
     return read(Path(name)) if name.endswith(SUFFIX) and ":" not in name else one_layer(name, kind)
 
 
-def _switches(words: str | None) -> tuple[Switch, ...] | None:
+def _switches(words: str | None) -> "tuple[Switch, ...] | None":
     if words is None:
         return None
+    from rnncheck.core.case import Switch
+
     names = [word.strip() for word in words.split(",") if word.strip()]
     for name in names:
         if name not in get_args(Switch):

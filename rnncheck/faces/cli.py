@@ -1,26 +1,25 @@
-"""The command line: ``rnncheck verify | list | explain | replay | record | diff | gate``."""
+"""The command line: ``rnncheck verify | list | explain | replay | record | diff | gate``.
+
+What imports torch is imported where it is used: help and wrong usage are answered without it.
+"""
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from rnncheck.campaign.replay import replay
-from rnncheck.campaign.store import FOLDER
-from rnncheck.campaign.verify import verify
-from rnncheck.catalog import CATALOG
-from rnncheck.core.property import Property
+from rnncheck.adapters.targets.locate import require_there
+from rnncheck.campaign.clock import counted_from
 from rnncheck.errors import UsageError
 from rnncheck.faces.bundles import diff_command, record_command
-from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import gate_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
-from rnncheck.report.terminal import print_report
-from rnncheck.report.text import failure_text
+
+if TYPE_CHECKING:
+    from rnncheck.core.property import Property
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,7 +39,7 @@ def cli() -> None:
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
 @click.option("--require", multiple=True, metavar="DEVICE", help="Incomplete (exit 3) without this device.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32", "bfloat16", "float16"]))
-@click.option("--profile", default="ci", type=click.Choice(["smoke", "ci", "nightly"]), show_default=True)
+@click.option("--profile", type=click.Choice(["smoke", "quick", "ci", "nightly"]), help="Default: ci; quick without a TARGET.")
 @click.option("--budget", metavar="60s", help="Wall time for everything.")
 @click.option("--max-examples", type=click.IntRange(1), metavar="N", help="Cases a subject.")
 @click.option("--strength", type=click.IntRange(2, 4), help="Visit every combination of so many structural axes.")
@@ -68,10 +67,18 @@ def verify_command(
     **options: Any,
 ) -> int:
     """Judge TARGET (package.module:attr, path/to/file.py:attr, or dotted); none: rnncheck's own layers and torch's."""
-    files = take_files(options)
-    console = Console(stderr="-" in files.values())
-    chosen, known = _seed(seed), None if deviations is None else read_config(Path(deviations)).deviations
+    files, chosen = take_files(options), _seed(seed)
+    for target in filter(None, (*targets, options["against"])):
+        require_there(target)
     with _progress_bar() as progress:
+        from rich.console import Console
+
+        from rnncheck.campaign.store import FOLDER
+        from rnncheck.campaign.verify import verify
+        from rnncheck.faces.config_file import read_config
+        from rnncheck.report.terminal import print_report
+
+        known = None if deviations is None else read_config(Path(deviations)).deviations
         report = verify(
             list(targets) or None,
             seed=chosen,
@@ -81,7 +88,12 @@ def verify_command(
             progress=progress,
             **options,
         )
+    console = Console(stderr="-" in files.values())
     print_report(report, console, verbose=verbose)
+    if "import" in report.environment:
+        console.print(report.environment["import"])
+    if report.profile == "quick":
+        console.print("This was a first look at all of them. Deeper, in minutes: rnncheck verify --profile ci")
     if seed == "random":
         console.print(f"seed: {chosen}")
     return write_reports(report, files, report.exit_code)
@@ -102,6 +114,9 @@ class _progress_bar:
     """A progress bar on stderr, only on a terminal."""
 
     def __enter__(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -123,6 +138,8 @@ class _progress_bar:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_command(as_json: bool) -> int:
     """Every property, with its statement."""
+    from rnncheck.catalog import CATALOG
+
     if as_json:
         click.echo(json.dumps([_card(prop) for prop in CATALOG.values()], indent=2))
         return 0
@@ -137,6 +154,8 @@ def explain_command(id: str) -> int:
     """The card of one property, and the code that is executed."""
     import difflib
     import inspect
+
+    from rnncheck.catalog import CATALOG
 
     if id not in CATALOG:
         close = difflib.get_close_matches(id, CATALOG, n=3)
@@ -153,6 +172,11 @@ def explain_command(id: str) -> int:
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline"]), show_default=True)
 def replay_command(file: str, target: str | None, engine: str) -> int:
     """Run one stored failing case again, in detail: shapes, the first wrong step, expected and actual around it."""
+    if target is not None:
+        require_there(target)
+    from rnncheck.campaign.replay import replay
+    from rnncheck.report.text import failure_text
+
     done = replay(file, target, engine)
     if done.verdict.red:
         click.echo(failure_text(done.subject, done.verdict))
@@ -165,7 +189,7 @@ for command in (record_command, diff_command, gate_command):
     cli.add_command(command)
 
 
-def _card(prop: Property) -> dict[str, Any]:
+def _card(prop: "Property") -> dict[str, Any]:
     return {
         "id": prop.id,
         "statement": prop.statement,
@@ -180,7 +204,8 @@ def _card(prop: Property) -> dict[str, Any]:
 def main() -> None:
     """Run the command line; wrong usage is one line on stderr and exit code 2."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        with counted_from(time.monotonic()):
+            sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

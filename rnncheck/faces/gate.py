@@ -5,22 +5,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from rnncheck.backend.devices import asked_for
-from rnncheck.campaign.store import FOLDER
-from rnncheck.campaign.verify import verify
-from rnncheck.core.deviation import Deviation
 from rnncheck.errors import UsageError
-from rnncheck.faces.config_file import GateConfig, read_config
-from rnncheck.faces.github import annotations, write_summary
 from rnncheck.faces.report_files import report_options, take_files, write_reports
-from rnncheck.report.model import Report
-from rnncheck.report.terminal import print_report
+
+if TYPE_CHECKING:
+    from rnncheck.core.deviation import Deviation
+    from rnncheck.faces.config_file import GateConfig
+    from rnncheck.report.model import Report
+
+FOLDER = Path(".rnncheck")
+"""Where failing cases are kept, as rnncheck.campaign.store says."""
 
 NEVER_JUDGED = ("not_applicable", "not_claimed")
 
@@ -33,7 +31,7 @@ class GateResult:
     short: subjects whose coverage is below the required share
     """
 
-    report: Report
+    report: "Report"
     lost: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
 
@@ -50,13 +48,16 @@ class GateResult:
         return 3 if self.short else self.report.exit_code
 
 
-def gate(config: GateConfig, folder: Path | None = FOLDER) -> GateResult:
+def gate(config: "GateConfig", folder: Path | None = FOLDER) -> GateResult:
     """Check all that the configuration promises; raises UsageError where it cannot be used.
 
     folder: where failing cases are kept and replayed from; None keeps none
     """
     if not config.targets:
         raise UsageError('targets = [], but the gate needs at least one, e.g. targets = ["mine.py:MyLSTM"]')
+    from rnncheck.backend.devices import asked_for
+    from rnncheck.campaign.verify import verify
+
     held = _baseline(config.baseline)
     devices = asked_for(",".join(config.devices))
     report = verify(
@@ -82,7 +83,7 @@ def gate(config: GateConfig, folder: Path | None = FOLDER) -> GateResult:
     return GateResult(report, tuple(_lost(held, report)), tuple(_short(config.coverage, report)))
 
 
-def _unmatched(deviations: Sequence[Deviation], devices: Sequence[str], report: Report) -> list[str]:
+def _unmatched(deviations: "Sequence[Deviation]", devices: Sequence[str], report: "Report") -> list[str]:
     """Deviations that match nothing: of a subject that is none of the targets, or of what is judged on none of them."""
     names = {subject.name.partition(" on ")[0] for subject in report.subjects}
     judged = {
@@ -98,7 +99,7 @@ def _unmatched(deviations: Sequence[Deviation], devices: Sequence[str], report: 
     return lines
 
 
-def _short(share: float, report: Report) -> list[str]:
+def _short(share: float, report: "Report") -> list[str]:
     return [
         f"{subject.name}: {covered.covered} of {covered.combinations} combinations were judged, "
         f"but coverage = {share} asks for {share:.0%}"
@@ -123,7 +124,7 @@ def _baseline(file: Path | None) -> set[tuple[str, str]]:
         raise UsageError(f"baseline = {str(file)!r} is not a JSON report; write one with --json F") from None
 
 
-def _lost(held: set[tuple[str, str]], report: Report) -> list[str]:
+def _lost(held: set[tuple[str, str]], report: "Report") -> list[str]:
     """What held and is neither green, nor red (which is told as a failure), nor declared to deviate."""
     now = {(subject.name, verdict.property): verdict for subject, verdict in report.verdicts()}
     lost = []
@@ -146,6 +147,13 @@ def _lost(held: set[tuple[str, str]], report: Report) -> list[str]:
 def gate_command(config: str, **options: Any) -> int:
     """Check what [tool.rnncheck] of pyproject.toml promises; annotates by itself in GitHub Actions."""
     files = take_files(options)
+    from rich.console import Console
+    from rich.text import Text
+
+    from rnncheck.faces.config_file import read_config
+    from rnncheck.faces.github import annotations, write_summary
+    from rnncheck.report.terminal import print_report
+
     console = Console(stderr="-" in files.values())
     result = gate(read_config(Path(config)))
     print_report(result.report, console)

@@ -2,32 +2,26 @@
 
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnncheck.errors import UsageError
-from rnncheck.report.badge import badge
-from rnncheck.report.html import html
-from rnncheck.report.junit import junit
-from rnncheck.report.markdown import markdown
-from rnncheck.report.model import Report
-from rnncheck.report.sarif import sarif
 
-FORMATS: dict[str, tuple[str, Callable[[Report], str]]] = {
-    "json": ("the report as JSON; - for stdout", lambda report: json.dumps(report.to_json(), indent=2)),
-    "junit": ("JUnit XML", junit),
-    "markdown": ("Markdown", markdown),
-    "sarif": ("SARIF 2.1.0", lambda report: json.dumps(sarif(report), indent=2)),
-    "html": ("one self-contained HTML page", html),
-    "badge": ("an SVG badge", badge),
-}
+if TYPE_CHECKING:
+    from rnncheck.report.model import Report
+
+FORMATS = {
+    "json": "the report as JSON; - for stdout", "junit": "JUnit XML", "markdown": "Markdown", "sarif": "SARIF 2.1.0",
+    "html": "one self-contained HTML page", "badge": "an SVG badge",
+}  # fmt: skip
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json F``, ``--junit F``, … on a command; take_files finds them in its options."""
-    for name, (what, _) in reversed(FORMATS.items()):
+    for name, what in reversed(FORMATS.items()):
         option = click.option(f"--{name}", f"{name}_file", type=click.Path(dir_okay=False), metavar="F", help=f"Also write {what}.")
         command = option(command)
     return command
@@ -46,10 +40,16 @@ def take_files(options: dict[str, Any]) -> dict[str, str]:
     return files
 
 
-def write_reports(report: Report, files: Mapping[str, str], exit_code: int) -> int:
+def write_reports(report: "Report", files: Mapping[str, str], exit_code: int) -> int:
     """Write each; the exit code, which is 3 instead of 0 if one could not be written. A line on stderr says why then."""
-    written = [_write(file, FORMATS[name][1](report)) for name, file in files.items()]
+    written = [_write(file, _text(report, name)) for name, file in files.items()]
     return exit_code if all(written) else exit_code or 3
+
+
+def _text(report: "Report", name: str) -> str:
+    """Return the report in this format: each has a module of its own, which is imported when it is asked for."""
+    made = report.to_json() if name == "json" else getattr(import_module(f"rnncheck.report.{name}"), name)(report)
+    return made if isinstance(made, str) else json.dumps(made, indent=2)
 
 
 def _write(file: str, text: str) -> bool:

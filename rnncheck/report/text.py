@@ -1,7 +1,7 @@
 """The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
 
 from rnncheck.core.verdict import Verdict
-from rnncheck.running.subject_errors import COLOURS
+from rnncheck.errors import COLOURS
 
 HEADLINES = {
     "fails": "does not hold for",

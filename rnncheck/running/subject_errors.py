@@ -1,6 +1,5 @@
 """The subject's own code at work: what it raises is its own, and the random state it draws from is the case's."""
 
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,8 +9,8 @@ import torch
 
 from rnncheck.backend.unimplemented import is_unimplemented
 from rnncheck.core.subject import Malformed, NotClaimed
+from rnncheck.errors import COLOURS
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What some exporters and compilers put into their messages, for a terminal."""
 
 

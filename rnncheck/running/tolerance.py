@@ -7,6 +7,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Subject
 from rnncheck.running.measured_noise import Repeatable, noise_budget, noise_gradient_budget
+from rnncheck.running.memo import remembered
 
 
 class Judged(Repeatable, Protocol):
@@ -27,13 +28,15 @@ def budget_of(trial: Judged) -> oracle.Budget:
     _require_one_truth(trial)
     if not trial.subject.offers("load"):
         return noise_budget(trial)
-    return oracle.budget(*trial.question, rounding=trial.rounding, seed=trial.case.seed)
+    question, rounding, seed = trial.question, trial.rounding, trial.case.seed
+    return remembered(lambda: oracle.budget(*question, rounding=rounding, seed=seed), "budget", question, rounding, seed)
 
 
 def truth_of(trial: Judged) -> Run:
     """The truth of the trial's run alone, in float64."""
     _require_one_truth(trial)
-    return oracle.truth(*trial.question)
+    question = trial.question
+    return remembered(lambda: oracle.truth(*question), "truth", question)
 
 
 def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
@@ -41,7 +44,11 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
     _require_one_truth(trial)
     if not trial.subject.offers("load"):
         return noise_gradient_budget(trial, cotangents)
-    return oracle.gradient_budget(*trial.question, cotangents, rounding=trial.rounding, seed=trial.case.seed)
+    question, rounding, seed = trial.question, trial.rounding, trial.case.seed
+    return remembered(
+        lambda: oracle.gradient_budget(*question, cotangents, rounding=rounding, seed=seed),
+        "gradients", question, rounding, seed, tuple(cotangents.parts()),
+    )  # fmt: skip
 
 
 def rounding_for_case(case: Case) -> oracle.Rounding:

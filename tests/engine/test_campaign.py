@@ -135,7 +135,7 @@ def test_a_crash_is_shrunk_and_saved(tmp_path):
     assert len(crashed) == 3
     assert all("SIGSEGV" in v.reason for v in crashed)
     assert all(v.case.config.input_size in (4, 5) and v.case.config.hidden_size == 1 for v in crashed)
-    assert len(list((tmp_path / "failing").glob("*.json"))) == 3
+    assert len(list((tmp_path / "failing").glob("*.json"))) == len(told.failures) >= 3
     left = [v for v in told.subjects[0].verdicts if v.verdict == "not_reached"]
     assert all(v.reason == "given up after 3 crashes or hangs" for v in left)
 

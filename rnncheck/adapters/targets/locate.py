@@ -14,8 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rnncheck.errors import UsageError
-from rnncheck.running.subject_errors import COLOURS
+from rnncheck.errors import COLOURS, UsageError
 
 FORMS = "package.module:attr, path/to/file.py:attr, or dotted (torch.nn.LSTM)"
 
@@ -49,21 +48,57 @@ def locate(reference: str) -> Located:
     Traceback (most recent call last):
     rnncheck.errors.UsageError: torch.nn.LSTN: torch.nn has no LSTN; did you mean LSTM?
     """
-    place, colon, attribute = reference.rpartition(":")
-    if not colon or "/" in attribute or "\\" in attribute:
-        place, attribute = reference, ""
-    if place.endswith(".py") or "/" in place or os.sep in place:
+    place, attribute = _split(reference)
+    if _is_file(place):
         return _in_file(reference, Path(place), attribute)
-    if colon:
+    if place != reference:
         with _importing(reference, Path.cwd()):
             module = importlib.import_module(place)
         return _walk(reference, module, place, attribute)
     return _dotted(reference)
 
 
-def _in_file(reference: str, path: Path, attribute: str) -> Located:
+def require_there(reference: str) -> None:
+    """Raise UsageError where the file or the outermost module is not there, without an import."""
+    place, _ = _split(reference)
+    if _is_file(place):
+        _require_file(reference, Path(place))
+        return
+    top = place.partition(".")[0]
+    if place == reference and not all(part.isidentifier() or part.isdigit() for part in place.split(".")):
+        raise UsageError(f"{reference!r} names nothing that can be imported; should be {FORMS}")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        missing = top.isidentifier() and top not in sys.modules and importlib.util.find_spec(top) is None
+    except (ImportError, ValueError):  # the import itself will say what is wrong
+        missing = False
+    finally:
+        sys.path.remove(str(Path.cwd()))
+    if missing:
+        raise UsageError(_no_module(reference, top))
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """The place before the last colon, and the attribute after it; where there is none, the whole and nothing."""
+    place, colon, attribute = reference.rpartition(":")
+    return (place, attribute) if colon and "/" not in attribute and "\\" not in attribute else (reference, "")
+
+
+def _is_file(place: str) -> bool:
+    return place.endswith(".py") or "/" in place or os.sep in place
+
+
+def _require_file(reference: str, path: Path) -> None:
     if not path.is_file():
         raise UsageError(f"{reference}: there is no file {path}; name one as path/to/file.py:attr")
+
+
+def _no_module(reference: str, name: str) -> str:
+    return f"{reference}: there is no module {name}; should be {FORMS}"
+
+
+def _in_file(reference: str, path: Path, attribute: str) -> Located:
+    _require_file(reference, path)
     module = _load(reference, path.resolve())
     value = _get(reference, module, str(path), attribute)
     folder, stem = str(path.resolve().parent), path.stem
@@ -108,7 +143,7 @@ def _dotted(reference: str) -> Located:
             module = _import_if_there(place)
         if module is not None:
             return _walk(reference, module, place, ".".join(parts[end:]))
-    raise UsageError(f"{reference}: there is no module {parts[0]}; should be {FORMS}")
+    raise UsageError(_no_module(reference, parts[0]))
 
 
 def _import_if_there(place: str) -> ModuleType | None:

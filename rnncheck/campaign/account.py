@@ -1,0 +1,115 @@
+"""All that is known so far about one property on one subject, and which cases it is checked on."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from rnncheck.core.case import Case
+from rnncheck.core.deviation import Deviation
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
+from rnncheck.core.verdict import Outcome
+from rnncheck.engine.jobs import Done
+from rnncheck.strategies.cliffs import is_huge, is_large
+
+CHEAP = 2
+"""Runs of a property that is checked on large cases too."""
+COST_OF_A_CASE = 10
+"""A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
+
+
+def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
+    """Whether a case is not for this property: on large ones it looks at one or two runs, on huge ones at one, or is about them."""
+    if not isinstance(case, Case) or prop.stratum == "cliffs" or not is_large(case, fixed=fixed):
+        return False
+    return prop.cost > (1 if is_huge(case, fixed=fixed) else CHEAP)
+
+
+@dataclass
+class Account:
+    """All that is known so far about one property on one subject."""
+
+    prop: Property
+    cases: int = 0
+    applicable: int = 0
+    used: float | None = None
+    by_dtype: dict[str, float] = field(default_factory=dict)
+    failed: tuple[Any, Outcome] | None = None
+    deviated: tuple[Any, Outcome, Deviation] | None = None
+    shrunk: Done | None = None
+    stored: Path | None = None
+    script: Path | None = None
+    test: Path | None = None
+    alone: str | None = None
+    unshrunk: str | None = None
+    refused: str | None = None
+    lacking: str | None = None
+    missed: str | None = None
+    cut: str | None = None
+    elsewhere: bool = False
+    undecided: str | None = None
+    silent: str | None = None
+    barred: list[str] = field(default_factory=list)
+    seen_rich: bool = False
+
+    def share(self) -> int:
+        """Checked on every ``share``-th case that it applies to."""
+        return max(1, self.prop.cost // COST_OF_A_CASE)
+
+    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False) -> bool:
+        """Whether this applicable case is one to check: the first, the first ``rich`` one, and then one of ``share``.
+
+        On ``vague`` ones, of which most likely nothing can be said, nothing is checked that is checked seldom.
+        """
+        if (vague and self.share() > 1) or too_large(self.prop, case, fixed=fixed):
+            return False
+        self.applicable += 1
+        turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another
+        first = self.applicable == 1 or (rich and not self.seen_rich)
+        self.seen_rich |= rich
+        return self.failed is None and (first or self.applicable % self.share() == turn)
+
+    def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
+        """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
+        if outcome.status == "not_claimed":
+            self.refused = outcome.reason
+            self.lacking = outcome.reason if outcome.elsewhere else self.lacking
+        if outcome.undecided:  # of some cases: what counts is whether it is so of all
+            self.undecided = outcome.reason
+        elif outcome.status == "not_reached":
+            self.missed, self.elsewhere = outcome.reason, outcome.elsewhere
+        if outcome.status == "not_applicable":
+            self.silent = outcome.reason
+        if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
+            return False
+        self.cases += 1
+        if outcome.red:
+            known = next((d for d in deviations if d.property == self.prop.id and d.covers(case)), None)
+            if known is None:
+                self.failed = (case, outcome)
+            elif self.deviated is None:
+                self.deviated = (case, outcome, known)
+        elif outcome.budget_used is not None:
+            self.used = max(self.used or 0.0, outcome.budget_used)
+        if outcome.budget_used is not None and outcome.budget_used < inf:
+            self.by_dtype[case.dtype] = max(self.by_dtype.get(case.dtype, 0.0), outcome.budget_used)
+        return True
+
+
+def kind_of(case: Any, subject: Subject) -> dict[str, bool]:
+    """What of a case decides whether a property is to be checked on it.
+
+    fixed: the layer's own sizes are given; vague: what is allowed must be measured on the subject itself, in two digits:
+    that is more than can be told; rich: it has several layers and both directions, as far as the subject offers them
+    """
+    if not isinstance(case, Case):
+        return {}
+    other = subject.offers("float32") and not subject.offers("load")
+    stacked = case.config.num_layers > 1 or not subject.offers("layers")
+    both_ways = case.config.bidirectional or not subject.offers("bidirectional")
+    return {
+        "fixed": subject.fixed is not None, "vague": other and case.dtype == "bfloat16", "rich": stacked and both_ways,
+    }  # fmt: skip

@@ -1,0 +1,216 @@
+"""The time that is given: what is done first in it, that it is kept, and that how loaded the machine is changes no exit code."""
+
+import json
+import multiprocessing
+import time
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+import rnncheck
+from rnncheck.campaign.campaign import NO_TIME, Campaign
+from rnncheck.campaign.clock import counted_from
+from rnncheck.campaign.order import CHEAP, DEAR, Checks, breadth_first
+from rnncheck.campaign.settings import PROFILES, Settings
+from rnncheck.core.observation import equal
+from rnncheck.engine import Inline, process
+from rnncheck.engine.process import Worker
+from rnncheck.engine.processes import Processes
+from tests.engine.support import again, gru, prop, shape, workshop
+
+
+def nap(trial):
+    time.sleep(0.2)
+    return equal("nothing", 0, 0)
+
+
+def wrong(trial):
+    time.sleep(0.05)
+    return equal("time", trial.time < 2, True)
+
+
+CALLS = []
+
+
+def stuck_later(trial):
+    CALLS.append(trial)
+    if len(CALLS) > 2:
+        time.sleep(100)
+    return equal("nothing", 0, 0)
+
+
+def stuck(trial):
+    time.sleep(100)
+    return equal("nothing", 0, 0)
+
+
+def campaign(checks, budget, cases=200, progress=None, jobs=2, engine=Processes, **changes):
+    properties = tuple(map(prop, checks))
+    subject = gru()
+    settings = Settings(properties, replace(PROFILES["smoke"], cases=cases), budget=budget, **changes)
+    shop = workshop(subject, catalog={p.id: p for p in properties})
+    return Campaign([(subject, "cpu")], settings, progress).run(engine(shop, jobs) if engine is Processes else engine(shop))
+
+
+def verdicts(report):
+    return {v.property: v for v in report.subjects[0].verdicts}
+
+
+# in which order -------------------------------------------------------------------------------------------------------
+
+COSTS = {"cheap": 1, "late": CHEAP, "middle": CHEAP + 1, "dear": DEAR}
+KINDS = (("cheap",), ("cheap", "middle", "dear"), ("cheap",), ("cheap",), ("cheap", "late"))
+PLAN = [Checks(i, f"case {i}", KINDS[i % len(KINDS)]) for i in range(50)]
+
+
+def checks_of(blocks):
+    return [(one.place, name) for block in blocks for one in block for name in one.properties]
+
+
+def test_each_property_comes_once_before_any_comes_twice_and_dear_ones_after_the_first_cases():
+    made = checks_of(breadth_first(PLAN, COSTS.__getitem__, whole=10))
+    first = {name: made.index(next(check for check in made if check[1] == name)) for name in COSTS}
+    assert made[:3] == [(0, "cheap"), (4, "late"), (1, "middle")]
+    assert all(place < 10 for place, _ in made[3 : first["dear"]])
+    assert {place for place, _ in made[: first["dear"]]} == set(range(10))
+
+
+def test_no_check_is_lost_or_made_twice():
+    made = checks_of(breadth_first(iter(PLAN), COSTS.__getitem__, whole=3))
+    assert sorted(made) == sorted((one.place, name) for one in PLAN for name in one.properties)
+
+
+def test_no_more_of_the_plan_is_asked_for_than_is_needed():
+    asked = []
+    plan = (asked.append(one) or Checks(len(asked), one.case, one.properties) for one in 100 * PLAN)
+    made = list(islice(breadth_first(plan, COSTS.__getitem__), 40))
+    assert len(made) == 40 and len(asked) < 200
+
+
+def test_progress_is_seen_from_the_first_case_on():
+    seen = []
+    campaign((shape, again), 300.0, cases=12, progress=lambda what, done, planned: seen.append((done, planned)), engine=Inline)
+    assert seen[0] == (1, 12) and seen[-1] == (12, 12)
+
+
+# how long -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checks", [(shape, nap), (shape, nap, wrong)])
+def test_the_budget_is_kept_shrinking_included(checks):
+    started = time.monotonic()
+    told = campaign(checks, 8.0, cases=10_000)
+    took = time.monotonic() - started
+    assert 4.0 < took < 1.1 * 8.0 + 2.0  # two seconds for a machine with other things to do
+    assert told.stopped is None and told.exit_code == int(wrong in checks)
+
+
+def test_what_there_is_no_time_to_shrink_is_told_as_it_was_found():
+    told = campaign((wrong,), 300.0, cases=4, engine=Inline)
+    assert verdicts(told)["own.wrong"].case.time == 2 and NO_TIME not in (verdicts(told)["own.wrong"].reason or "")
+    started = time.monotonic() - 299.9
+
+    def late(*_):  # the time passes while the last case is judged
+        campaign_at_work.deadline = started
+
+    settings = Settings((prop(wrong),), replace(PROFILES["smoke"], cases=4), budget=300.0)
+    campaign_at_work = Campaign([(gru(), "cpu")], settings, late)
+    told = campaign_at_work.run(Inline(workshop(gru(), catalog={"own.wrong": prop(wrong)})))
+    assert verdicts(told)["own.wrong"].verdict == "fails" and NO_TIME in verdicts(told)["own.wrong"].reason
+
+
+def test_the_time_counts_from_where_it_is_said_to():
+    began = time.monotonic()
+    with counted_from(began - 100):
+        told = rnncheck.verify("torch.nn.GRU", properties="shape.output", budget=100.5, engine="inline")
+    assert told.subjects[0].left > 0 and time.monotonic() - began < 60
+
+
+def test_a_number_of_cases_is_not_cut_short_by_the_profile():
+    from rnncheck.campaign.options import profile_of
+
+    assert profile_of("smoke").seconds == PROFILES["smoke"].seconds
+    assert profile_of("smoke", cases=12).seconds == 10 * PROFILES["smoke"].seconds
+
+
+def test_without_a_target_all_share_a_minute_and_a_half():
+    told = rnncheck.verify(properties="mode.settings,clip.bound", max_examples=1, engine="inline")
+    assert (told.profile, len(told.subjects)) == ("quick", 9)
+    settings = Settings((), PROFILES["quick"])
+    assert settings.seconds(9) == settings.seconds(1) <= 80
+
+
+def test_the_import_of_a_target_is_named_and_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slow.py").write_text("import time\nfrom torch import nn\ntime.sleep(2.5)\nclass Mine(nn.GRU):\n    pass\n")
+    told = rnncheck.verify("slow.py:Mine", properties="shape.output", budget="12s", max_examples=3, engine="inline")
+    assert told.environment["import"].endswith("for the import of the target, outside the budget")
+
+
+# exit code ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_begun_and_not_finished_does_not_count():
+    told = campaign((shape, stuck_later), 4.0)
+    found = verdicts(told)
+    assert (told.exit_code, told.stopped) == (0, None)
+    assert (found["own.shape"].verdict, found["own.stuck_later"].verdict) == ("holds", "holds")
+
+
+def test_what_never_came_to_an_end_is_not_reached_and_says_so():
+    told = campaign((shape, stuck), 4.0)
+    assert told.exit_code == 3 and told.stopped is None
+    assert verdicts(told)["own.shape"].verdict == "holds"
+    assert verdicts(told)["own.stuck"].verdict == "not_reached"
+    assert "when the time was up" in verdicts(told)["own.stuck"].reason
+
+
+def _busy(until):
+    while time.monotonic() < until:
+        pass
+
+
+def test_the_same_exit_code_and_report_on_a_machine_with_much_to_do():
+    def told():
+        report = rnncheck.verify("torch.nn.RNN", properties="shape.*,time.split,gate.range", max_examples=6, jobs=2)
+        data = report.to_json()
+        data["subjects"][0].pop("seconds")
+        return report.exit_code, json.dumps(data)
+
+    idle = told()
+    fork, until = multiprocessing.get_context("fork"), time.monotonic() + 60
+    others = [fork.Process(target=_busy, args=(until,), daemon=True) for _ in range(4)]
+    for other in others:
+        other.start()
+    try:
+        assert told() == idle
+    finally:
+        for other in others:
+            other.kill()
+            other.join()
+
+
+@pytest.mark.parametrize(("queued", "hung"), [(0.0, True), (1.0, False)])
+def test_waiting_for_a_core_is_not_hanging(monkeypatch, queued, hung):
+    """The parent's clock and the system's word on how long the worker waited are given here."""
+    now, so_far = [100.0], [0.0]
+    monkeypatch.setattr(process.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(process, "waited", lambda pid: so_far[0])
+    worker = Worker.__new__(Worker)
+    worker.pid, worker.quiet, worker.looked, worker.queued, worker.entry = 1, 0.0, now[0], 0.0, "a check"
+    worker.record = type("Record", (), {"read": lambda self: "a check"})()
+    for _ in range(30):
+        now[0] += 1.0
+        so_far[0] += queued
+        worker.look()
+    assert (worker.quiet > 20) is hung
+
+
+@pytest.mark.parametrize(("properties", "count", "imported"), [("*", 3, True), ("*", 2, False), ("shape.*", 3, False)])
+def test_what_compilers_import_is_imported_once_for_several_subjects(monkeypatch, properties, count, imported):
+    seen = []
+    monkeypatch.setattr("rnncheck.campaign.verify.import_compilers", lambda: seen.append("imported"))
+    monkeypatch.setattr("rnncheck.campaign.verify.Campaign.run", lambda self, engine: engine.close())
+    rnncheck.verify([gru()] * count, properties=properties)
+    assert seen == ["imported"] * imported
