@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from rnncheck.campaign.replay import replay
 from rnncheck.campaign.store import FOLDER
@@ -18,6 +17,7 @@ from rnncheck.errors import UsageError
 from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import gate_command
+from rnncheck.faces.progress import ProgressBar
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.report.terminal import print_report
 from rnncheck.report.text import failure_text
@@ -51,14 +51,14 @@ def cli() -> None:
 @click.option("--case-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="A check that takes longer hangs.")
 @click.option("--memory-limit", metavar="2GiB", help="What a worker may take beyond what it starts with.")
 @report_options
-@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure.")
+@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a script and a test for each cause.")
 @click.option(
     "--deviations",
     type=click.Path(dir_okay=False),
     metavar="F",
     help="What is known not to hold: [[deviations]] of a TOML file.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="List what does not apply and what is not claimed too.")
+@click.option("--verbose", "-v", is_flag=True, help="List every verdict in tables, and every failure by itself.")
 def verify_command(
     targets: tuple[str, ...],
     seed: str,
@@ -71,7 +71,7 @@ def verify_command(
     files = take_files(options)
     console = Console(stderr="-" in files.values())
     chosen, known = _seed(seed), None if deviations is None else read_config(Path(deviations)).deviations
-    with _progress_bar() as progress:
+    with ProgressBar() as progress:
         report = verify(
             list(targets) or None,
             seed=chosen,
@@ -83,7 +83,7 @@ def verify_command(
         )
     print_report(report, console, verbose=verbose)
     if seed == "random":
-        console.print(f"seed: {chosen}")
+        console.print(f"seed: {chosen}", soft_wrap=True)
     return write_reports(report, files, report.exit_code)
 
 
@@ -96,27 +96,6 @@ def _seed(text: str) -> int:
         return int(text)
     except ValueError:
         raise UsageError(f"--seed = {text!r}, but should be a whole number, or random") from None
-
-
-class _progress_bar:
-    """A progress bar on stderr, only on a terminal."""
-
-    def __enter__(self) -> Any:
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        console = Console(stderr=True)
-        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.bar.start()
-        self.task = self.bar.add_task("looking at the target", total=None)
-        return lambda what, done, planned: self.bar.update(self.task, description=what, completed=done, total=planned or None)
-
-    def __exit__(self, *exc: object) -> None:
-        self.bar.stop()
 
 
 @cli.command("list")

@@ -6,8 +6,9 @@ diagnosis does not explain, or it speaks of something that does not come of wron
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rnncheck.core.needs import GIVEN, UNBATCHED, features_of
@@ -98,22 +99,31 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
     red = sorted((verdict for verdict in verdicts if verdict.red), key=_basic)
     groups: list[list[Verdict]] = []
     for verdict in (v for v in red if _key(v)):
-        group = next((group for group in groups if _key(group[0]) == _key(verdict)), None)
-        groups = groups if group is not None else [*groups, group := []]
-        group.append(verdict)
+        _join(groups, verdict, partial(_same_key, verdict))
     for verdict in (v for v in red if not _key(v)):
-        group = next((group for group in groups if follows(verdict, group)), None)
-        groups = groups if group is not None else [*groups, group := []]
-        group.append(verdict)
+        _join(groups, verdict, partial(follows, verdict))
     found = [Cause(tuple(sorted(group, key=_basic))) for group in groups]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
 
 
+def _join(groups: list[list[Verdict]], verdict: Verdict, belongs: Callable[[list[Verdict]], bool]) -> None:
+    """Add the verdict to the first group that it belongs to, or make it one."""
+    for group in groups:
+        if belongs(group):
+            group.append(verdict)
+            return
+    groups.append([verdict])
+
+
 def _basic(verdict: Verdict) -> tuple[bool, int]:
     """Wrong results before what was raised, and those by family; within one, the catalog's order stays."""
-    family = verdict.property.partition(".")[0]
-    place = BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
-    return _raised(verdict), place
+    return _raised(verdict), place_of(verdict.property)
+
+
+def place_of(property: str) -> int:
+    """Return how basic a property is: 0 for the first family."""
+    family = property.partition(".")[0]
+    return BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
 
 
 def _raised(verdict: Verdict) -> bool:
@@ -126,10 +136,15 @@ def _key(verdict: Verdict) -> str | None:
         return verdict.diagnosis
     if _raised(verdict) or verdict.verdict in ("crashed", "hung"):
         first = (verdict.reason or verdict.property).splitlines()[0]
-        return f"{verdict.verdict} {VARYING.sub('*', first)}"
+        of_its_own = verdict.property if verdict.property in BY_THEMSELVES else ""
+        return f"{verdict.verdict} {of_its_own} {VARYING.sub('*', first)}"
     if verdict.property.startswith("reject.") and not _about_states(verdict):
         return "wrong input accepted" if "accepted" in (verdict.mismatch or "") else "wrong input refused in other words"
     return None
+
+
+def _same_key(verdict: Verdict, group: Sequence[Verdict]) -> bool:
+    return _key(group[0]) == _key(verdict)
 
 
 def _about_states(verdict: Verdict) -> bool:
@@ -140,7 +155,8 @@ def _about_states(verdict: Verdict) -> bool:
 def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     """Return whether a failure without a diagnosis may well be a consequence of what the group shows."""
     lead = min(group, key=_basic)
-    if _raised(lead) or lead.verdict in ("crashed", "hung") or lead.property.startswith("reject.") != verdict.property.startswith("reject."):
+    of_refusals = {one.property.startswith("reject.") for one in (lead, verdict)}
+    if _raised(lead) or lead.verdict in ("crashed", "hung") or len(of_refusals) > 1:
         return _about_states(verdict) and _ignores_states(group)
     if lead.property.startswith("shape."):
         return lead.property not in BY_THEMSELVES

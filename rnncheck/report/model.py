@@ -94,6 +94,7 @@ class Report:
     stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
     stale:    declared deviations that no longer occur, are past their date, or match nothing
     mended:   stored failing cases that pass now
+    seconds:  wall time of all; 0 where it was not measured
     """
 
     environment: dict[str, Any]
@@ -104,6 +105,7 @@ class Report:
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     mended: tuple[str, ...] = field(default_factory=tuple)
+    seconds: float = 0.0
 
     def verdicts(self) -> Iterator[tuple[SubjectReport, Verdict]]:
         """Every verdict with the subject it is on."""

@@ -33,6 +33,7 @@ def screen(report: Report, width: int) -> Iterator[Line]:
     """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
     several = len(report.subjects) > 1
     for subject in report.subjects:
+        subject = subject if several or not report.seconds else replace(subject, seconds=report.seconds)
         yield from _subject(report, subject, width, several)
     yield from _end(report, width)
 
@@ -113,9 +114,9 @@ def cause_lines(name: str, cause: Cause, width: int) -> Iterator[Line]:
 
 def _seen(verdict: Verdict) -> list[str]:
     """What differs or was raised, and on which case, where the calls do not show it."""
-    differing = (verdict.mismatch or verdict.reason or "").splitlines()
+    differing = verdict.mismatch.splitlines() if verdict.mismatch else (verdict.reason or "").splitlines()[1:]
     more = len(differing) - MOST_LINES
-    told = [*differing[:MOST_LINES], *([f"({count(more, 'more line').replace('mores', 'more')} like these)"] if more > 0 else [])]
+    told = [*differing[:MOST_LINES], *([f"({count(more, 'more line')} like these)"] if more > 0 else [])]
     told += [f"first wrong: {verdict.location}"] if verdict.location else []
     told += [f"case: {verdict.case}"] if verdict.case is not None else []
     return [clean(line) for line in told]
@@ -137,7 +138,10 @@ def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
 
 
 def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
-    lines = wrapped(clean(text), width, f"  {label:{LABEL - 2}}", " " * LABEL)
+    """A label and what it stands for; a command stays on one line, so that it can be copied."""
+    first = f"  {label:{LABEL - 2}}"
+    command = text.partition(" ")[0] in ("rnncheck", "python", "pytest")
+    lines = [first + clean(text)] if command else wrapped(clean(text), width, first, " " * LABEL)
     yield from (Line(line, DIM, LABEL if place == 0 else 0) for place, line in enumerate(lines))
 
 
@@ -176,8 +180,7 @@ def _passed(report: Report, subject: SubjectReport, width: int) -> Iterator[Line
         yield Line(f"NOT CHECKED   {count(sum(len(group.properties) for group in groups), 'property')}", "", 0)
     digits = max((len(str(len(group.properties))) for group in groups), default=1)
     for group in groups:
-        for line in wrapped(clean(" ".join(group.reason.split())), width, f"  {len(group.properties):{digits}}  "):
-            yield Line(line)
+        yield from map(Line, wrapped(clean(" ".join(group.reason.split())), width, f"  {len(group.properties):{digits}}  "))
     left = f"{subject.left} of {subject.left + subject.cases} planned cases not run: the time was over. " if subject.left else ""
     yield from map(Line, wrapped(f"{left}Each verdict: --verbose", width))
 
@@ -249,6 +252,7 @@ def summary_line(report: Report) -> tuple[str, str]:
     """Return the last line, which says what the report means, and its style."""
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
     on = f"on {count(sum(subject.cases for subject in report.subjects), 'case')}"
+    on += f", {seconds_text(report.seconds)}" if report.seconds else ""
     known = f"; {count(counted['deviates'], 'known deviation')}" if counted["deviates"] else ""
     holds = f"{count(counted['holds'], 'property')} {'holds' if counted['holds'] == 1 else 'hold'}"
     if report.exit_code == 1:

@@ -55,7 +55,8 @@ def _in_full(report: Report, width: int) -> Iterator[Line]:
             yield from cause_lines(subject.name, cause, width)
             for verdict in cause.verdicts:
                 yield Line()
-                yield from (Line(line) for text in failure_text(subject.name, verdict).splitlines() for line in _broken(text, width))
+                told = failure_text(subject.name, verdict).splitlines()
+                yield from (Line(line) for text in told for line in _broken(text, width))
             yield Line()
     yield from (Line(line) for text in [*mended_lines(report), *map(clean, report.stale)] for line in _broken(text, width))
     text, style = summary_line(report)

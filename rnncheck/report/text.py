@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rnncheck.core.verdict import Verdict
+from rnncheck.report.words import count
 from rnncheck.running.subject_errors import COLOURS
 
 HEADLINES = {
@@ -32,7 +33,7 @@ def failure_text(subject: str, verdict: Verdict, also: Sequence[Verdict] = ()) -
     differing = (verdict.mismatch or "").splitlines()
     lines += [f"  {line}" for line in differing[:MOST_LINES]]
     more = len(differing) - MOST_LINES
-    lines += [f"  ({more} more {'line' if more == 1 else 'lines'} like these)"] if more > 0 else []
+    lines += [f"  ({count(more, 'more line')} like these)"] if more > 0 else []
     where = f"first wrong: {verdict.location}" if verdict.location else ""
     lines += [f"  {line}" for line in (where, verdict.diagnosis) if line]
     lines += [f"  {line}" for line in (verdict.reason or "").splitlines()]

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 def count(number: int, noun: str) -> str:
     """Return the number with its noun in singular or plural.
 
-    >>> count(1, "case"), count(2, "property")
-    ('1 case', '2 properties')
+    >>> count(1, "case"), count(2, "known property")
+    ('1 case', '2 known properties')
     """
-    first, _, rest = noun.partition(" ")
-    many = f"{first[:-1]}ies" if first.endswith("y") and first[-2:-1] not in "aeiou" else f"{first}s"
-    return f"{number} {first if number == 1 else many}{f' {rest}' if rest else ''}"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else many}"
 
 
 def verb(number: int, one: str, many: str) -> str:
