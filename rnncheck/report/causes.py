@@ -76,7 +76,7 @@ class Cause:
     def calls(self) -> str | None:
         """Return the shortest failing calls, the lead's where others are no shorter."""
         shown = [verdict.calls for verdict in self.verdicts if verdict.calls]
-        return min(shown, key=lambda text: text.count("\n"), default=None)
+        return min(shown, key=lambda text: (text.count("\n"), len(text)), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the cause by the ids of its properties."""
@@ -107,8 +107,8 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
 
 
 def _join(groups: list[list[Verdict]], verdict: Verdict, belongs: Callable[[list[Verdict]], bool]) -> None:
-    """Add the verdict to the first group that it belongs to, or make it one."""
-    for group in groups:
+    """Add the verdict to the first group that it belongs to, those about refusals last, or make it one."""
+    for group in sorted(groups, key=lambda group: group[0].property.startswith("reject.")):
         if belongs(group):
             group.append(verdict)
             return
@@ -175,7 +175,7 @@ def _may_share(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     """Whether both need the same of a case to fail, or have it, as far as it is known."""
     known = [_needs(member) for member in group if member.needs is not None]
     shared = set.intersection(*known) if known else set()
-    return _needs(verdict) <= features_of(group[0].case) | shared and shared <= _has(verdict) | _needs(verdict)
+    return _needs(verdict) <= _has(group[0]) | shared and shared <= _has(verdict) | _needs(verdict)
 
 
 def _needs(verdict: Verdict) -> set[str]:

@@ -74,9 +74,9 @@ def _parameter_lines(brief: Brief, parameters: Mapping[str, Tensor]) -> list[str
     telling = names is not None and all(("bias" in name) == ("bias" in own) for name, own in names.items())
     if telling and len(weights) == 1 and len(biases) <= 1:
         (weight,), bias = weights, next(iter(biases), 0.0)
-        value = f"{bias:g} if 'bias' in name else {weight:g}" if biases else f"{weight:g}"
+        value = f"{bias:g} if 'bias' in n else {weight:g}" if biases else f"{weight:g}"
         if (float(f"{bias:g}"), float(f"{weight:g}")) == (bias, weight):
-            return [f"for name, p in layer.named_parameters(): p.data.fill_({value})"]
+            return [f"for n, p in layer.named_parameters(): p.data.fill_({value})"]
     if names is not None and len(parameters) <= MOST_PARAMETERS and all(p.numel() <= FEW for p in parameters.values()):
         return [f"layer.{names[name]}.data = {value_text(value)}" for name, value in parameters.items()]
     told = ", ".join(f"{name} {getattr(brief.case, name)}" for name in ("weights", "biases"))
