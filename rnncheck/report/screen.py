@@ -14,8 +14,12 @@ from rnncheck.report.words import count, named, seconds_text, verb, wrapped
 RED, YELLOW, GREEN, DIM, BOLD = "bold red", "bold yellow", "bold green", "dim", "bold"
 SHOWN_CAUSES = 4
 """Causes of one subject that are told in full; of more only the headline."""
+MOST_NOTES = 3
+"""Lines of a verdict's reason that are told beside what differs."""
 LABEL = 16
 """Characters of a label and its indentation."""
+FEW = 3
+"""Properties that are named by themselves; of more only the families."""
 NAMES = 200
 """Characters of a list of names."""
 
@@ -132,9 +136,9 @@ def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
         yield from _labelled("as a script", f"rnncheck verify {name} --repro DIR", width)
     if lead.regression_test:
         yield from _labelled("as a test", f"pytest {lead.regression_test}", width)
-    if lead.mismatch:
-        for line in (lead.reason or "").splitlines()[:1]:
-            yield from _labelled("note", line, width)
+    for line in (lead.reason or "").splitlines()[:MOST_NOTES] if lead.mismatch else ():
+        command = line.removeprefix("again: ")
+        yield from _labelled("note" if command == line else "again", command, width)
 
 
 def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
@@ -199,9 +203,10 @@ def _strip(report: Report, subject: SubjectReport, width: int) -> Iterator[Line]
     first, *more = wrapped(told, width, f"{mark}   ", " " * 7)
     yield Line(first, style, len(mark))
     yield from map(Line, more)
-    of, families = subject.count(), Counter(v.property.partition(".")[0] for v in subject.verdicts if v.verdict == "holds")
+    of, ids = subject.count(), [verdict.property for verdict in subject.verdicts if verdict.verdict == "holds"]
+    names = ids if len(ids) <= FEW else list(dict.fromkeys(id.partition(".")[0] for id in ids))
     held = f"{verb(of['holds'], 'holds', 'hold')} on {count(subject.cases, 'case')}"
-    yield from map(Line, wrapped(f"{held}: {' '.join(families)}" if families else held, width, " " * 7))
+    yield from map(Line, wrapped(f"{held}: {' '.join(names)}" if names else held, width, " " * 7))
     rest = [f"{count(of['deviates'], 'known deviation')}: --verbose"] if of["deviates"] else []
     rest += [f"{of['not_reached']} not reached ({_open(subject)})"] if of["not_reached"] else []
     if rest:
