@@ -49,8 +49,8 @@ def explain(prop: Property, trial: Trial, outcome: Outcome) -> Explanation:
             told = _where_and_why(trial, outcome)
             if not outcome.red:
                 return told
-            told = replace(told, calls=brief_calls(trial.subject, prop, trial.case))
-            return replace(told, script=script(trial.subject, prop, trial.case, outcome))
+            told = replace(told, script=script(trial.subject, prop, trial.case, outcome))
+            return replace(told, calls=brief_calls(trial.subject, prop, trial.case))
     except Exception as mistake:
         return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
 

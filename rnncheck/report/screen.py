@@ -35,6 +35,14 @@ class Line:
 
 def screen(report: Report, width: int) -> Iterator[Line]:
     """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
+    blank = False
+    for line in _lines(report, width):
+        if line.text or not blank:
+            yield line
+        blank = not line.text
+
+
+def _lines(report: Report, width: int) -> Iterator[Line]:
     several = len(report.subjects) > 1
     for subject in report.subjects:
         subject = subject if several or not report.seconds else replace(subject, seconds=report.seconds)
@@ -206,7 +214,8 @@ def _strip(report: Report, subject: SubjectReport, width: int) -> Iterator[Line]
     of, ids = subject.count(), [verdict.property for verdict in subject.verdicts if verdict.verdict == "holds"]
     names = ids if len(ids) <= FEW else list(dict.fromkeys(id.partition(".")[0] for id in ids))
     held = f"{verb(of['holds'], 'holds', 'hold')} on {count(subject.cases, 'case')}"
-    yield from map(Line, wrapped(f"{held}: {' '.join(names)}" if names else held, width, " " * 7))
+    listed = (", " if names is ids else " ").join(names)
+    yield from map(Line, wrapped(f"{held}: {listed}" if names else held, width, " " * 7))
     rest = [f"{count(of['deviates'], 'known deviation')}: --verbose"] if of["deviates"] else []
     rest += [f"{of['not_reached']} not reached ({_open(subject)})"] if of["not_reached"] else []
     if rest:

@@ -47,12 +47,12 @@ def seconds_text(seconds: float) -> str:
     """Return wall time as a person says it.
 
     >>> seconds_text(0.42), seconds_text(12.4), seconds_text(75)
-    ('0.4 s', '12 s', '1:15 min')
+    ('0.4 s', '12 s', '1m15s')
     """
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole} s" if whole < 60 else f"{whole // 60}m{whole % 60:02}s"
 
 
 def wrapped(text: str, width: int, first: str = "", then: str | None = None) -> list[str]:

@@ -25,6 +25,8 @@ from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 MOST_LINES = 12
 COLUMNS = 96
 """A failure that takes more lines, or longer ones, is one for a script."""
+LONGEST_CALL = 60
+"""Characters; the arguments of a longer call get a line each."""
 MOST_CALLS = 4
 DEAREST = 20
 """Runs of the subject that a property may make for its calls to be looked at once more."""
@@ -90,11 +92,14 @@ def _call(brief: Brief, arguments: tuple[Any, Any], suffix: str, note: str = "")
     x, hx = arguments
     given = [value_text(x), *([] if hx is None else [value_text(hx if brief.case.config.has_cell else hx[0])])]
     names = f"output{suffix}, (h_n{suffix}, c_n{suffix})" if brief.case.config.has_cell else f"output{suffix}, h_n{suffix}"
-    call = f"layer({', '.join(given)})"
+    before, call = [], f"layer({', '.join(given)})"
+    if len(call) > LONGEST_CALL:
+        before = [f"{name} = {value}" for name, value in zip(("x", "hx"), given, strict=False)]
+        call = f"layer({', '.join(('x', 'hx')[: len(given)])})"
     if note:
-        return [f"{call}  # {note}"]
+        return [*before, f"{call}  # {note}"]
     unpack = [f"output{suffix}, _ = torch.nn.utils.rnn.pad_packed_sequence(output{suffix})"]
-    return [f"{names} = {call}", *(unpack if isinstance(x, PackedSequence) else [])]
+    return [*before, f"{names} = {call}", *(unpack if isinstance(x, PackedSequence) else [])]
 
 
 # what the property did ------------------------------------------------------------------------------------------------
@@ -139,21 +144,36 @@ def _layer_of(subject: Subject, case: Case, made: Recorded, event: Event) -> tup
 
 
 def _wrong_call(subject: Subject, case: Case, made: Recorded, right: list[Event] | None) -> list[str] | None:
-    """Return the first call whose result differs from a right layer's as much as any does, where it does so alone."""
+    """Return the call whose result differs most from a right layer's, alone or after those that came before it."""
     if right is None:
         return None
     found = list(_differences(made.events, right))
     largest = max((error for error, *_ in found), default=0.0)
-    for error, event, expression, at, expected in found:
-        if error < largest / 2 or error < 1e-3 * (1 + abs(expected)):  # rounding is not what is to be seen
-            continue
-        brief, head = _layer_of(subject, case, made, event)
-        if not _alone(brief, made, event, expression, at):
-            continue
-        actual = event.values[expression][at].item()
-        name = _result_name(expression, "")
-        return [*head, *_call(brief, event.arguments, ""), _shown(f"{name}[{', '.join(map(str, at))}]", actual, expected)]
+    seen = [one for one in found if one[0] >= 1e-3 * (1 + abs(one[4]))]  # rounding is not what is to be seen
+    for error, event, expression, at, expected in seen:
+        if error >= largest / 2 and (lines := _shown_by(subject, case, made, [event], expression, at, expected)):
+            return lines
+    for _, event, expression, at, expected in seen[:1]:
+        before = [one for one in made.events if one.kind == "call" and one.layer == event.layer]
+        needed = before[: _place(before, event) + 1]
+        if len(needed) <= MOST_CALLS:
+            return _shown_by(subject, case, made, needed, expression, at, expected)
     return None
+
+
+def _shown_by(subject: Subject, case: Case, made: Recorded, calls: list[Event], expression: str, at: tuple[int, ...],
+              expected: float) -> list[str] | None:  # fmt: skip
+    """Return the lines of these calls and the number that the last gives; None where they do not give it by themselves."""
+    brief, head = _layer_of(subject, case, made, calls[-1])
+    if not _give(brief, made, calls, expression, at):
+        return None
+    shown = _shown(f"{_result_name(expression, '')}[{', '.join(map(str, at))}]", calls[-1].values[expression][at].item(), expected)
+    return [*head, *(line for event in calls for line in _call(brief, event.arguments, "")), shown]
+
+
+def _place(events: list[Event], event: Event) -> int:
+    """Return where this very event is: events hold tensors, which == does not compare."""
+    return next(place for place, one in enumerate(events) if one is event)
 
 
 def _differences(events: list[Event], right: list[Event]) -> Iterator[tuple[float, Event, str, tuple[int, ...], float]]:
@@ -169,18 +189,20 @@ def _differences(events: list[Event], right: list[Event]) -> Iterator[tuple[floa
             yield float(error[at]), event, expression, at, expected[at].item()
 
 
-def _alone(brief: Brief, made: Recorded, event: Event, expression: str, at: tuple[int, ...]) -> bool:
+def _give(brief: Brief, made: Recorded, calls: list[Event], expression: str, at: tuple[int, ...]) -> bool:
     """Return whether a new layer, called in this way alone, gives the same number."""
-    loaded = next((e.arguments[0] for e in made.events if e.layer == event.layer and e.kind == "load"), None)
+    loaded = next((e.arguments[0] for e in made.events if e.layer == calls[-1].layer and e.kind == "load"), None)
     if loaded is not None:
         brief.layer.load(loaded)
     brief.layer.train(brief.case.training)
     try:
-        output, state = brief.layer(*event.arguments)
+        for event in calls:
+            output, state = brief.layer(*event.arguments)
     except Exception:  # only as a part of all that the property does
         return False
     value = output if expression.startswith("output") else state[int(expression[-2])]
-    seen = isinstance(value, Tensor) and value.dim() == len(at) and value[at].item() == event.values[expression][at].item()
+    wanted = calls[-1].values[expression][at].item()
+    seen = isinstance(value, Tensor) and value.dim() == len(at) and value[at].item() == wanted
     return seen and (loaded is not None or brief.own_start)
 
 
@@ -201,7 +223,7 @@ def _apart(subject: Subject, case: Case, made: Recorded, right: list[Event] | No
         if pair is None or pair[1] is None:
             continue
         brief, head = _layer_of(subject, case, made, calls[0])
-        numbered = {f"_{made.events.index(event) + 1}": f"_{n}" for n, event in enumerate(calls, 1)}
+        numbered = {f"_{_place(made.events, event) + 1}": f"_{n}" for n, event in enumerate(calls, 1)}
         left, other = (_renamed(place, numbered) for place in (pair[0], pair[1]))
         one, second = (values[name][at].item() for name, at in (pair[0], pair[1]))
         shown = digits(one, second)

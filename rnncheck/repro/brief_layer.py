@@ -60,6 +60,7 @@ def _building(brief: Brief, config: Config) -> str:
     device = "" if brief.case.device == "cpu" else f".to({brief.case.device!r})"
     if brief.subject.fixed is not None:
         return f"{name}{CASTS[brief.case.dtype]}{device}"
+    name = name if name.startswith(("torch.", "rnncheck.")) else name.rpartition(".")[2]
     options = "".join(f", {key}={value!r}" for key, value in torch_arguments(config).items())
     return f"{name}({config.input_size}, {config.hidden_size}{options}){CASTS[brief.case.dtype]}{device}"
 
