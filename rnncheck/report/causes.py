@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rnncheck.core.needs import GIVEN, UNBATCHED, features_of
+from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
 from rnncheck.core.verdict import Verdict
 
 BASIC_FIRST = (
@@ -56,8 +56,7 @@ class Cause:
     @property
     def only(self) -> tuple[str, ...]:
         """Return what every failing case needs to fail, in words."""
-        known = [verdict.needs for verdict in self.verdicts if verdict.needs is not None]
-        return tuple(need for need in (known or [()])[0] if need != GIVEN and all(need in needs for needs in known))
+        return tuple(need.words for need in NEEDS if need.words in _shared(self.verdicts))
 
     @property
     def headline(self) -> str:
@@ -173,9 +172,16 @@ def _ignores_states(group: Sequence[Verdict]) -> bool:
 
 def _may_share(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     """Whether both need the same of a case to fail, or have it, as far as it is known."""
-    known = [_needs(member) for member in group if member.needs is not None]
-    shared = set.intersection(*known) if known else set()
-    return _needs(verdict) <= _has(group[0]) | shared and shared <= _has(verdict) | _needs(verdict)
+    needs, shared = _needs(verdict), _shared(group)
+    if shared and shared <= needs:
+        return True
+    return needs <= _has(group[0]) | shared and shared <= _has(verdict) | needs
+
+
+def _shared(group: Sequence[Verdict]) -> set[str]:
+    """What some of them need of a case, and every case has."""
+    wanted: set[str] = set().union(*map(_needs, group))
+    return {need for need in wanted if all(need in _has(member) | _needs(member) for member in group)}
 
 
 def _needs(verdict: Verdict) -> set[str]:

@@ -80,8 +80,7 @@ def _parameter_lines(brief: Brief, parameters: Mapping[str, Tensor]) -> list[str
             return [f"for n, p in layer.named_parameters(): p.data.fill_({value})"]
     if names is not None and len(parameters) <= MOST_PARAMETERS and all(p.numel() <= FEW for p in parameters.values()):
         return [f"layer.{names[name]}.data = {value_text(value)}" for name, value in parameters.items()]
-    told = ", ".join(f"{name} {getattr(brief.case, name)}" for name in ("weights", "biases"))
-    return [f"# parameters: {told}, seed {brief.case.seed}; the script has the numbers"]
+    return ["# with parameters that take more lines: the script sets them"]
 
 
 def value_text(value: Any) -> str:

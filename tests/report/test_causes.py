@@ -61,6 +61,14 @@ def test_what_fails_only_in_some_cases_stays_apart_and_is_said_to(need, changes)
     assert found[1].headline == f"time.split does not hold, only with {need}"
 
 
+def test_what_a_property_is_about_counts_as_what_its_cases_need():
+    unbatched = {"case": PLAIN, "needs": ("unbatched input",)}
+    about = fails("batch.unbatched", case=PLAIN)
+    narrower = fails("layer.stack", case=PLAIN.but(bidirectional=True), needs=("unbatched input", "bidirectional=True"))
+    (cause,) = causes([fails("state.used", **unbatched), about, narrower, fails("agree.forward", **unbatched)])
+    assert cause.only == ("unbatched input",) and len(cause.verdicts) == 4
+
+
 def test_a_property_that_speaks_of_packed_input_only_follows_all_the_same():
     packed = PLAIN.but(lengths=(4, 2, 1), batch=3)
     assert grouped(fails("state.used"), fails("lengths.full", case=packed)) == [["state.used", "lengths.full"]]
