@@ -16,7 +16,8 @@ from rnncheck.core.observation import both, fact, identical, near, within
 from rnncheck.core.run import Run
 from rnncheck.core.verdict import Outcome
 from rnncheck.judging.judge import judge
-from rnncheck.report.terminal import failures_of, subject_table
+from rnncheck.report.causes import causes
+from rnncheck.report.terminal import subject_table
 from rnncheck.report.text import clean, failure_text
 from rnncheck.running.trial import SubjectError, Trial
 from tests.adapters.test_probe import claimed
@@ -65,7 +66,7 @@ def test_the_subjects_own_lines_are_told_and_not_torchs():
 
 def table(*verdicts) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(subject_table(report(*verdicts).subjects[0], verbose=False))
+    console.print(subject_table(report(*verdicts).subjects[0]))
     return console.export_text()
 
 
@@ -76,8 +77,8 @@ def test_what_other_cases_raised_is_one_line_for_all():
 
 
 def test_wrong_numbers_are_told_before_wrong_input_that_is_accepted():
-    told = failures_of(report(failing("reject.hx_size"), failing("time.split")).subjects[0])
-    assert [message.split()[0] for message in told] == ["time.split", "reject.hx_size"]
+    told = causes([failing("reject.hx_size"), failing("time.split")])
+    assert [cause.lead.property for cause in told] == ["time.split", "reject.hx_size"]
 
 
 def test_colours_are_left_out_and_other_control_characters_shown_as_such():

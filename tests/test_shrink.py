@@ -6,7 +6,7 @@ import pytest
 
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.judging.shrink import shrink
+from rnncheck.judging.shrink import needed, shrink
 
 CASE = Case(Config("GRU", 3, 4, 2, bidirectional=True), time=129, batch=65, hx="random")
 
@@ -36,3 +36,18 @@ def test_it_never_grows():
 def test_of_two_that_fail_for_one_size_it_ends_at_the_same():
     other = replace(CASE, time=257)
     assert shrink(CASE, lambda case: case.time > 17).case == shrink(other, lambda case: case.time > 17).case
+
+
+@pytest.mark.parametrize("fails, needs", [
+    (lambda case: True, ()),
+    (lambda case: case.batch is None, ("unbatched input",)),
+    (lambda case: case.config.bidirectional and case.hx == "random", ("bidirectional=True", "an initial state given")),
+])  # fmt: skip
+def test_what_a_case_must_have_to_fail_is_found(fails, needs):
+    assert needed(shrink(CASE, fails).case, fails, lambda case: True) == needs
+
+
+def test_what_a_property_is_asked_about_only_is_no_need_of_the_case():
+    packed = CASE.but(lengths=(129,) * 65)
+    assert needed(shrink(packed, lambda case: case.lengths is not None).case, lambda case: case.lengths is not None,
+                  asked=lambda case: case.lengths is not None) == ()  # fmt: skip

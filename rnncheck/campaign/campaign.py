@@ -15,6 +15,7 @@ from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
 from rnncheck.engine.jobs import Done, Engine, Job
 from rnncheck.engine.signals import Stop, interruptible
+from rnncheck.report.causes import causes, place_of
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
 
@@ -28,7 +29,7 @@ NO_TIME = "the case is as it was found: there was no time to make it smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
 Progress = Callable[[str, int, int], None]
-"""Told (what is being done, cases done, cases planned)."""
+"""Told (what is being done, cases done, cases planned); its ``found``, if any, (subject, property, what is wrong) at once."""
 
 
 class Campaign:
@@ -49,6 +50,7 @@ class Campaign:
         self.note: str | None = None
         self.stale: list[str] = []
         self.mended: list[str] = []
+        self.told: set[tuple[int, str]] = set()
 
     def _deviations(self, subject: Subject, device: str) -> list[Deviation]:
         name = subject.name.partition(" on ")[0]
@@ -136,6 +138,7 @@ class Campaign:
             docket = self.dockets[done.job.subject]
             docket.enter(done)
             self._save(docket)
+            self._tell(docket)
             self.progress(docket.subject.name, sum(d.done for d in self.dockets), planned)
 
     def _turns(self) -> Iterator[Job]:
@@ -164,6 +167,17 @@ class Campaign:
         """When nothing more is begun at all."""
         return self.deadline - min(MOST_CLOSING, CLOSING * (self.deadline - self.started))
 
+    def _tell(self, docket: Docket) -> None:
+        """Say what has just been found, to a progress bar that shows it."""
+        found = getattr(self.progress, "found", None)
+        if found is None:
+            return
+        for id, account in docket.accounts.items():
+            if account.failed is not None and (docket.index, id) not in self.told:
+                self.told.add((docket.index, id))
+                outcome = account.failed[1]
+                found(docket.subject.name, id, (outcome.mismatches or (outcome.reason or outcome.status,))[0])
+
     def _save(self, docket: Docket) -> None:
         """A failing case is on disk before anything else happens to it."""
         for account in docket.accounts.values():
@@ -183,9 +197,9 @@ class Campaign:
             return None
 
     def shrink(self, engine: Engine) -> None:
-        """Each failing property by itself, from the case that failed; its script is run meanwhile."""
-        failing = [(d, a) for d in self.dockets for p in self.settings.properties
-                   if (a := d.accounts.get(p.id)) is not None and a.failed is not None]  # fmt: skip
+        """Shrink each failing property by itself, the most basic first; the script of each cause is run meanwhile."""
+        failing = [(d, a) for d in self.dockets for a in d.accounts.values() if a.failed is not None]
+        failing.sort(key=lambda pair: (place_of(pair[1].prop.id), pair[1].prop.id, pair[0].index))
         accounts: dict[int, tuple[Docket, Account]] = {}
         runs, running = Runs(self._last_start()), []
         try:
@@ -198,9 +212,10 @@ class Campaign:
                         account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
                     )
                     account.stored = self._write(item) or account.stored
-                self._write_test(docket, account)
-                if self._write_script(docket, account) and account.script is not None:
-                    running.append((account, runs.start(account.script)))
+                if self.settings.repro is not None and _leads(docket, account):
+                    self._write_test(docket, account)
+                    if self._write_script(docket, account) and account.script is not None:
+                        running.append((account, runs.start(account.script)))
                 self.progress(f"shrinking {account.prop.id}", 0, 0)
             for account, run in running:
                 account.alone = run.result()
@@ -273,6 +288,7 @@ class Campaign:
             s.missing,
             tuple(stale),
             tuple(self.mended),
+            time.monotonic() - self.started,
         )
 
     def _unseen(self) -> list[str]:
@@ -283,6 +299,12 @@ class Campaign:
             if d.sure and d.case is None and (account := docket.accounts.get(d.property)) is not None
             and account.cases and account.deviated is None and account.failed is None
         ]  # fmt: skip
+
+
+def _leads(docket: Docket, account: Account) -> bool:
+    """Return whether this property leads a cause among those that were shrunk: of one cause there is one script."""
+    shrunk = (docket.verdict(one) for one in docket.accounts.values() if one.shrunk is not None)
+    return any(cause.lead.property == account.prop.id for cause in causes(shrunk))
 
 
 def _stem(docket: Docket, account: Account) -> str:

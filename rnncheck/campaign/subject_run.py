@@ -16,6 +16,7 @@ from rnncheck.core.verdict import Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
+from rnncheck.report.reading import read_as
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
 
@@ -138,8 +139,9 @@ class Docket:
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
         left = 0 if self.all_taken or self.given_up else self.planned - self.done
         return SubjectReport(
-            self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left
-        )
+            self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left,
+            read_as(self.subject),
+        )  # fmt: skip
 
     def verdict(self, account: Account) -> Verdict:
         """What is concluded of one property."""
@@ -184,6 +186,8 @@ class Docket:
                 budget_used=outcome.budget_used,
                 location=explanation and explanation.location,
                 diagnosis=explanation and explanation.diagnosis,
+                calls=explanation and explanation.calls,
+                needs=smallest.needs,
             )
         unexplained = account.shrunk and account.shrunk.explanation and account.shrunk.explanation.unexplained
         reasons = [line for line in (outcome.reason, account.unshrunk, account.alone, unexplained) if line]

@@ -129,7 +129,8 @@ def reach(trial: Trial) -> Observation:
 
     actual, visible = map(torch.stack, zip(*(moved(s) for s in range(trial.time)), strict=True))
     inside = within_reach(trial).cpu()
-    return identical("y_t moves with x_s", actual, torch.where(visible, inside, actual & inside), ("s", "t", "batch", "direction"))
+    wanted = torch.where(visible, inside, actual & inside)
+    return identical("whether output[t] depends on x[s]", actual, wanted, ("s", "t", "batch", "direction"))
 
 
 def within_reach(trial: Trial) -> Tensor:

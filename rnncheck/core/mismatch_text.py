@@ -5,6 +5,8 @@ from math import isnan
 
 from torch import Tensor
 
+UNSEEN = 2.0**-60
+"""Of a number: far less than float64 can tell from it."""
 FEWEST, MOST = 6, 17
 """Significant digits: as many as are shown, and as many as any float64 has."""
 
@@ -28,7 +30,18 @@ def off_by(actual: float, expected: float, allowed: float) -> str:
     error = abs(actual - expected)
     if isinstance(actual, bool) or isnan(error):
         return ""
-    return f"; off by {error:.3g}, allowed {f'{allowed:.3g}' if allowed else 'none (must be equal)'}"
+    return f"; off by {error:.3g}, allowed {allowed_text(allowed, max(abs(actual), abs(expected)))}"
+
+
+def allowed_text(allowed: float, size: float) -> str:
+    """Return what is allowed beside numbers of a size: 0 where it is far below the spacing of any float64 there.
+
+    >>> allowed_text(2.13e-37, 0.5), allowed_text(1e-7, 0.5), allowed_text(0.0, 0.5)
+    ('0', '1e-07', 'none (must be equal)')
+    """
+    if not allowed:
+        return "none (must be equal)"
+    return "0" if allowed < UNSEEN * size else f"{allowed:.3g}"
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class Verdict:
     by_dtype:    the largest budget used for each dtype, None where nothing was measured
     course:      |error| and allowed at each time step, in the case that failed first, before it was made smaller
     elsewhere:   whether it can be reached on another machine only: a device or an optional package is not here
+    calls:       the failure in a few lines of Python
+    needs:       what the minimal failing case must have to fail, in words; None where that was not tried
     """
 
     property: str
@@ -88,6 +90,8 @@ class Verdict:
     course: Course | None = None
     elsewhere: bool = False
     regression_test: str | None = None
+    calls: str | None = None
+    needs: tuple[str, ...] | None = None
 
     @builtins.property
     def red(self) -> bool:

@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal, Protocol
 
 from rnncheck.backend.torch_state import flags, preserved
@@ -12,8 +13,8 @@ from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.recent import Recent
 from rnncheck.judging.explain import Explanation, explain
-from rnncheck.judging.judge import judge, rehearse, trial_of
-from rnncheck.judging.shrink import Shrunk, shrink
+from rnncheck.judging.judge import judge, out_of_claim, rehearse, trial_of
+from rnncheck.judging.shrink import Shrunk, needed, shrink
 
 RUN = "run"
 """What is on record while a case's own run is made, which its properties share."""
@@ -160,11 +161,19 @@ class Workshop:
         deadline = time.perf_counter() + SHRINKING * job.seconds
         given = self._check(name, trial_of(subject, first), GIVEN, watch)
 
+        def in_time() -> bool:
+            return job.attempts > 0 and time.perf_counter() < deadline
+
+        @cache
         def fails(case: Any) -> bool:
-            wanted = job.attempts > 0 and time.perf_counter() < deadline
-            return wanted and self._check(name, self._trial(job.subject, case), ATTEMPT, watch).alike(given)
+            return in_time() and self._check(name, self._trial(job.subject, case), ATTEMPT, watch).alike(given)
+
+        def asked(case: Any) -> bool:
+            return out_of_claim(self.catalog[name], subject, case) is None
 
         shrunk = shrink(first, fails, job.attempts)
+        needs = needed(shrunk.case, fails, asked) if in_time() else None
+        shrunk = replace(shrunk, needs=needs if in_time() else None)  # what was not tried for lack of time proves nothing
         trial: Any = self._trial(job.subject, shrunk.case)
         outcome = self._check(name, trial, ATTEMPT, watch)
         watch.partly(Done(job, ((0, outcome),), shrunk=shrunk))

@@ -50,14 +50,14 @@ def cli() -> None:
 @click.option("--case-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="A check that takes longer hangs.")
 @click.option("--memory-limit", metavar="2GiB", help="What a worker may take beyond what it starts with.")
 @report_options
-@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a standalone script for each failure.")
+@click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a script and a test for each cause.")
 @click.option(
     "--deviations",
     type=click.Path(dir_okay=False),
     metavar="F",
     help="What is known not to hold: [[deviations]] of a TOML file.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="List what does not apply and what is not claimed too.")
+@click.option("--verbose", "-v", is_flag=True, help="List every verdict in tables, and every failure by itself.")
 def verify_command(
     targets: tuple[str, ...],
     seed: str,
@@ -70,9 +70,11 @@ def verify_command(
     files, chosen = take_files(options), _seed(seed)
     for target in filter(None, (*targets, options["against"])):
         require_there(target)
-    with _progress_bar() as progress:
-        from rich.console import Console
+    from rich.console import Console
 
+    from rnncheck.faces.progress import ProgressBar
+
+    with ProgressBar() as progress:
         from rnncheck.campaign.store import FOLDER
         from rnncheck.campaign.verify import verify
         from rnncheck.faces.config_file import read_config
@@ -95,7 +97,7 @@ def verify_command(
     if report.profile == "quick":
         console.print("This was a first look at all of them. Deeper, in minutes: rnncheck verify --profile ci")
     if seed == "random":
-        console.print(f"seed: {chosen}")
+        console.print(f"seed: {chosen}", soft_wrap=True)
     return write_reports(report, files, report.exit_code)
 
 
@@ -108,30 +110,6 @@ def _seed(text: str) -> int:
         return int(text)
     except ValueError:
         raise UsageError(f"--seed = {text!r}, but should be a whole number, or random") from None
-
-
-class _progress_bar:
-    """A progress bar on stderr, only on a terminal."""
-
-    def __enter__(self) -> Any:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        console = Console(stderr=True)
-        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.bar.start()
-        self.task = self.bar.add_task("looking at the target", total=None)
-        return lambda what, done, planned: self.bar.update(self.task, description=what, completed=done, total=planned or None)
-
-    def __exit__(self, *exc: object) -> None:
-        self.bar.stop()
 
 
 @cli.command("list")

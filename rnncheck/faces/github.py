@@ -13,11 +13,11 @@ LONGEST_SUMMARY = 900_000
 
 
 def annotations(report: Report, complaints: Sequence[str]) -> list[str]:
-    """A workflow command for each failure, stale deviation and complaint of the gate."""
+    """Return a workflow command for each cause of failures, stale deviation and complaint of the gate."""
     lines = [
-        annotation(f"{verdict.property}: {subject.name}", failure_text(subject.name, verdict), _file(subject.name))
-        for subject, verdict in report.failures
-    ]
+        annotation(f"{lead.property}: {subject.name}", failure_text(subject.name, lead, cause.also), _file(subject.name))
+        for subject in report.subjects for cause in subject.causes for lead in (cause.lead,)
+    ]  # fmt: skip
     lines += [annotation("rnncheck: stale deviation", line) for line in report.stale]
     lines += [annotation("rnncheck gate", line) for line in complaints]
     return lines

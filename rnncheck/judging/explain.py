@@ -13,6 +13,7 @@ from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.values import Values
 from rnncheck.core.verdict import Outcome
 from rnncheck.judging.judge import as_the_case_says, our_mistake
+from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
@@ -28,6 +29,7 @@ MOVED = 0.03
 class Explanation:
     """The first wrong step in words, the diagnosis, and a standalone script; None where there is nothing to say.
 
+    calls:       the failure in a few lines of Python
     unexplained: why there is no more than this, where that is a mistake of ours
     """
 
@@ -35,6 +37,7 @@ class Explanation:
     diagnosis: str | None = None
     script: str | None = None
     around: str | None = None
+    calls: str | None = None
     unexplained: str | None = None
 
 
@@ -44,7 +47,10 @@ def explain(prop: Property, trial: Trial, outcome: Outcome) -> Explanation:
     try:
         with as_the_case_says(trial.case):
             told = _where_and_why(trial, outcome)
-            return replace(told, script=script(trial.subject, prop, trial.case, outcome) if outcome.red else None)
+            if not outcome.red:
+                return told
+            told = replace(told, script=script(trial.subject, prop, trial.case, outcome))
+            return replace(told, calls=brief_calls(trial.subject, prop, trial.case))
     except Exception as mistake:
         return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
 

@@ -5,6 +5,7 @@ keep to its order: flags and sizes first, then values. Deterministic: the same c
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import singledispatch
 from math import prod
@@ -13,6 +14,7 @@ from typing import Any
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.config import Config, ConfigError
+from rnncheck.core.needs import NEEDS, Need
 from rnncheck.core.values import PATTERNS, Values
 from rnncheck.strategies.cliffs import LARGE
 
@@ -24,11 +26,15 @@ OTHER_SEEDS = range(1, 9)
 
 @dataclass(frozen=True)
 class Shrunk:
-    """The smallest failing case found, after how many attempts, and the fields whose value makes no difference."""
+    """The smallest failing case found, after how many attempts, and the fields whose value makes no difference.
+
+    needs: what the case must have to fail, in words; None where there was no time to find out
+    """
 
     case: Any
     attempts: int
     irrelevant: tuple[str, ...] = ()
+    needs: tuple[str, ...] | None = None
 
 
 def shrink(case: Any, fails: Callable[[Any], bool], attempts: int = 300) -> Shrunk:
@@ -45,6 +51,22 @@ def shrink(case: Any, fails: Callable[[Any], bool], attempts: int = 300) -> Shru
                 case, progress = candidate, True
                 break
     return Shrunk(case, len(tried) - 1, irrelevant(case, fails))
+
+
+def needed(case: Any, fails: Callable[[Any], bool], asked: Callable[[Any], bool]) -> tuple[str, ...]:
+    """Return what a minimal case must have to fail: the property is asked about cases without it too, and holds there."""
+    if not isinstance(case, Case):
+        return ()
+    return tuple(need.words for need in NEEDS if need.has(case) and _holds_without(case, need, fails, asked))
+
+
+def _holds_without(case: Case, need: Need, fails: Callable[[Any], bool], asked: Callable[[Any], bool]) -> bool:
+    found = []
+    for value in need.without:
+        with suppress(ValueError):  # a ConfigError or CaseError: no such case
+            found.append(_change(case, {need.field: value}))
+    about = [candidate for candidate in found if asked(candidate)]
+    return bool(about) and not any(fails(candidate) for candidate in about)
 
 
 @singledispatch

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from markupsafe import escape
 from rnncheck.core.case import DTYPES
 from rnncheck.core.verdict import Verdict
 from rnncheck.report import plots
+from rnncheck.report.causes import Cause
 from rnncheck.report.gate_histogram import distribution
 from rnncheck.report.model import Report, SubjectReport
 from rnncheck.report.terminal import MARKS, summary, used_text
@@ -41,7 +42,7 @@ class _Texts:
 
 
 def html(report: Report) -> str:
-    """One self-contained page: verdicts at a glance, filters, each failure with its case and script, plots, the coverage."""
+    """Return one self-contained page: verdicts at a glance, filters, each cause with its failures, plots, the coverage."""
     environment = Environment(
         loader=PackageLoader("rnncheck.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -77,8 +78,10 @@ def _short(text: str, most: int) -> str:
 def _subject(subject: SubjectReport, texts: _Texts) -> dict[str, Any]:
     covered = subject.coverage
     dtypes = _dtypes(subject.verdicts)
+    rows = {verdict.property: _row(subject.name, verdict, dtypes, texts) for verdict in _leads_first(subject)}
     return {
         "name": _short(clean(subject.name), LONGEST_NAME),
+        "reading": _short(clean(subject.reading or ""), LONGEST_NAME),
         "extent": subject.extent,
         "seconds": subject.seconds,
         "coverage": covered,
@@ -88,7 +91,26 @@ def _subject(subject: SubjectReport, texts: _Texts) -> dict[str, Any]:
         "shown": len(subject.shown),
         "counts": [(status, number) for status in MARKS if (number := subject.count()[status])],
         "dtypes": dtypes,
-        "rows": [_row(subject.name, verdict, dtypes, texts) for verdict in subject.verdicts],
+        "rows": [rows[verdict.property] for verdict in subject.verdicts],
+        "causes": [_card(cause, rows, texts) for cause in subject.causes],
+    }
+
+
+def _leads_first(subject: SubjectReport) -> list[Verdict]:
+    """Return the verdicts in the order in which their texts are to find room: the leading ones of each cause first."""
+    leads = [cause.lead for cause in subject.causes]
+    return [*leads, *(verdict for verdict in subject.verdicts if verdict not in leads)]
+
+
+def _card(cause: Cause, rows: Mapping[str, dict[str, Any]], texts: _Texts) -> dict[str, Any]:
+    """Return one cause, as the page shows it: its headline, its calls, the row that leads, and those that follow."""
+    return {
+        "headline": _short(clean(" ".join(cause.headline.split())), LONGEST_NAME),
+        "explained": clean(cause.explained or ""),
+        "calls": texts.clip(cause.calls or "", "the JSON report"),
+        "lead": rows[cause.lead.property],
+        "also": [rows[verdict.property] for verdict in cause.also],
+        "ids": " ".join(clean(verdict.property) for verdict in cause.verdicts),
     }
 
 

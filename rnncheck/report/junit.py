@@ -38,7 +38,9 @@ def _test_case(suite: Element, subject: SubjectReport, verdict: Verdict) -> None
         SubElement(case, "skipped", message=clean(f"{verdict.verdict}: {verdict.reason or ''}"))
         return
     kind = "failure" if verdict.verdict == "fails" else "error"
-    message = (verdict.mismatch or verdict.reason or "").split("\n")[0]
+    lead = next((cause.lead for cause in subject.causes if verdict in cause.also), None)
+    follows = f"follows from {lead.property}: " if lead else ""
+    message = follows + (verdict.mismatch or verdict.reason or "").split("\n")[0]
     SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(
         failure_text(subject.name, verdict)
     )

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Claim
 from rnncheck.core.verdict import CHECKED, OPEN, Verdict
+from rnncheck.report.causes import Cause, causes
+from rnncheck.report.words import count
 
 SCHEMA = 1
 Choice = tuple[str, Any]
@@ -41,6 +44,7 @@ class SubjectReport:
 
     shown: some of the cases, whose gates are drawn on the HTML page
     left:  planned cases that there was no time for
+    reading: how the subject was understood, in words; None where nothing is said of it
     """
 
     name: str
@@ -51,25 +55,33 @@ class SubjectReport:
     verdicts: tuple[Verdict, ...]
     shown: tuple[Case, ...] = ()
     left: int = 0
+    reading: str | None = None
 
     @property
     def extent(self) -> str:
-        """How much was looked at, in words."""
+        """Return how much was looked at, in words."""
         left = f" ({self.left} more were planned: there was no time for them)" if self.left else ""
-        return f"{self.cases} cases{left}"
+        return f"{count(self.cases, 'case')}{left}"
+
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """Return the red verdicts, those of one cause together."""
+        return causes(self.verdicts)
 
     def count(self) -> Counter[str]:
         """How many verdicts there are of each kind."""
         return Counter(verdict.verdict for verdict in self.verdicts)
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of DESIGN, in that order."""
+        """Return every key of the JSON report on one subject."""
         return {
             "name": self.name,
+            "reading": self.reading,
             "claims": {feature: asdict(claim) for feature, claim in self.claims.items()},
             "seconds": round(self.seconds, 3),
             "cases": self.cases,
             "coverage": self.coverage.to_json(),
+            "causes": [cause.to_json() for cause in self.causes],
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
         }
 
@@ -82,6 +94,7 @@ class Report:
     stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
     stale:    declared deviations that no longer occur, are past their date, or match nothing
     mended:   stored failing cases that pass now
+    seconds:  wall time of all; 0 where it was not measured
     """
 
     environment: dict[str, Any]
@@ -92,6 +105,7 @@ class Report:
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     mended: tuple[str, ...] = field(default_factory=tuple)
+    seconds: float = 0.0
 
     def verdicts(self) -> Iterator[tuple[SubjectReport, Verdict]]:
         """Every verdict with the subject it is on."""
@@ -123,12 +137,22 @@ class Report:
         unfinished = any(verdict.verdict in OPEN and not verdict.elsewhere for _, verdict in self.verdicts())
         return 3 if self.stopped or self.missing or unfinished else 0
 
+    def __str__(self) -> str:
+        """Return what ``rnncheck verify`` prints."""
+        from rnncheck.report.terminal import plain
+
+        return plain(self)
+
+    def __repr__(self) -> str:
+        names = ", ".join(subject.name for subject in self.subjects)
+        return f"<Report on {names}: exit code {self.exit_code}, {count(len(self.failures), 'failure')}>"
+
     def raise_if_failed(self) -> None:
-        """Raises Failed, with the text of each failure, unless everything that is claimed holds."""
+        """Raises Failed, with a text for each cause, unless everything that is claimed holds."""
         if self.failures or self.stale:
             from rnncheck.report.text import failure_text
 
-            told = [failure_text(subject.name, verdict) for subject, verdict in self.failures]
+            told = [failure_text(subject.name, cause.lead, cause.also) for subject in self.subjects for cause in subject.causes]
             raise Failed("\n\n".join([*told, *self.stale]))
 
     def to_json(self) -> dict[str, Any]:

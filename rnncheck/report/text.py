@@ -1,11 +1,14 @@
 """The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
 
+from collections.abc import Sequence
+
 from rnncheck.core.verdict import Verdict
 from rnncheck.errors import COLOURS
+from rnncheck.report.words import count
 
 HEADLINES = {
     "fails": "does not hold for",
-    "errored": "cannot be judged, for what was raised, on",
+    "errored": "could not be judged (exception raised) on",
     "crashed": "crashed",
     "hung": "hung",
     "not_reached": "was not reached on",
@@ -13,7 +16,8 @@ HEADLINES = {
 }
 
 MOST_LINES = 4
-"""Of what differs, so many lines are told; the JSON report has them all."""
+"""Mismatch lines printed; the JSON report has all of them."""
+
 
 def clean(text: str) -> str:
     """Without colours and control characters: what a subject says must not steer a terminal, a page or an XML reader."""
@@ -23,13 +27,13 @@ def clean(text: str) -> str:
     )
 
 
-def failure_text(subject: str, verdict: Verdict) -> str:
-    """The message template of DESIGN, several lines."""
+def failure_text(subject: str, verdict: Verdict, also: Sequence[Verdict] = ()) -> str:
+    """Return the message on a verdict in several lines, and the names of those that have the same cause."""
     lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject}", f"  {verdict.statement}"]
     differing = (verdict.mismatch or "").splitlines()
     lines += [f"  {line}" for line in differing[:MOST_LINES]]
     more = len(differing) - MOST_LINES
-    lines += [f"  ({more} more {'line' if more == 1 else 'lines'} like these)"] if more > 0 else []
+    lines += [f"  ({count(more, 'more line')} like these)"] if more > 0 else []
     where = f"first wrong: {verdict.location}" if verdict.location else ""
     lines += [f"  {line}" for line in (where, verdict.diagnosis) if line]
     lines += [f"  {line}" for line in (verdict.reason or "").splitlines()]
@@ -41,4 +45,6 @@ def failure_text(subject: str, verdict: Verdict) -> str:
         lines.append(f"  again: rnncheck replay {verdict.stored}{script}")
     if verdict.regression_test:
         lines.append(f"  regression test: {verdict.regression_test}")
+    if also:
+        lines.append(f"  also failing: {', '.join(other.property for other in also)}")
     return clean("\n".join(lines))

@@ -60,22 +60,35 @@ def _not_refused(part: Fact) -> list[str]:
 
 
 def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
-    if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
-        return None
-    ratios = part.ratios()
-    at = torch.unravel_index(ratios.argmax(), ratios.shape)
-    actual, expected = part.actual[at], part.expected[at]
-    allowed = float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(ratios.shape)[at])
-    pair = _pair(actual, expected, allowed, values, right)
+    pair = numbers_apart(part, values, right)
     if pair is None:
         return None
     left, other = pair
+    at = _worst_place(part)
+    expected, allowed = part.expected[at], _allowed_at(part, at)
     return [
         f"actual = {_text(left)}.item()",
         f"expected = {_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
         _print(part),
         f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
     ]
+
+
+def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tuple[Place, Place | None] | None:
+    """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
+    if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
+        return None
+    at = _worst_place(part)
+    return _pair(part.actual[at], part.expected[at], _allowed_at(part, at), values, right)
+
+
+def _worst_place(part: Comparison) -> tuple[Tensor, ...]:
+    ratios = part.ratios()
+    return torch.unravel_index(ratios.argmax(), ratios.shape)
+
+
+def _allowed_at(part: Comparison, at: tuple[Tensor, ...]) -> float:
+    return float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(part.actual.shape)[at])
 
 
 def _print(part: Comparison) -> str:

@@ -81,7 +81,7 @@ def test_the_overview_names_what_is_pointed_at_and_leads_there(page):
     path.hover()
     assert page.inner_text("#pointed").endswith(": life.pickle hung")
     path.click()
-    assert page.locator(".failure[data-id='life.pickle']").get_attribute("open") is not None
+    assert page.locator(".follows[data-id='life.pickle']").get_attribute("open") is not None
     assert page.complaints == []
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import near
-from rnncheck.report import plots
+from rnncheck.report import Failed, plots
 from rnncheck.report.badge import badge
 from rnncheck.report.gate_histogram import distribution
 from rnncheck.report.html import html
@@ -97,7 +97,7 @@ def test_markdown_escapes_a_hostile_name_outside_of_code():
     text = markdown(everything())
     prose = re.sub(r"^```text\n.*?\n```$", "", text, flags=re.S | re.M)
     assert "<script" not in prose
-    assert text.count("```") == 2 * len(everything().failures)
+    assert text.count("```") == 2 * len(everything().subjects[0].causes)
 
 
 def test_sarif_is_sarif():
@@ -112,10 +112,10 @@ def test_sarif_is_sarif():
 @pytest.mark.parametrize(
     "verdicts, fields, last",
     [
-        ([verdict()], {}, "All that is claimed holds: 1 properties on 9 cases."),
-        ([failing(), verdict(property="a.b")], {}, "1 of 2 properties do not hold (mine.py:MyLSTM). 1 hold, on 9 cases."),
-        ([verdict("not_reached")], {}, "Incomplete: 1 properties were not reached. 0 properties hold so far, on 9 cases."),
-        ([verdict()], {"missing": ("cuda",)}, "Incomplete: no such device: cuda. 1 properties hold so far, on 9 cases."),
+        ([verdict()], {}, "Each verdict: --verbose"),
+        ([failing(), verdict(property="a.b")], {}, "1 cause: 1 property fails, 1 holds, 0 not checked (--verbose). 9 cases, 1.2 s"),
+        ([verdict("not_reached")], {}, "Each verdict: --verbose"),
+        ([verdict()], {"missing": ("cuda",)}, "INCOMPLETE   no such device: cuda. 1 property holds so far, on 9 cases."),
     ],
 )  # fmt: skip
 def test_the_terminals_last_line_says_what_it_means(verdicts, fields, last):
@@ -129,18 +129,22 @@ def test_cases_that_there_was_no_time_for_are_told():
     told = replace(of_one, subjects=(replace(of_one.subjects[0], left=291),))
     shown = StringIO()
     print_report(told, Console(file=shown, width=300))
+    assert "291 of 300 planned cases not run: the time was over." in shown.getvalue()
     in_full = "9 cases (291 more were planned: there was no time for them)"
-    assert in_full in shown.getvalue() and in_full in markdown(told) and in_full in html(told)
-    assert shown.getvalue().splitlines()[-1] == "All that is claimed holds: 1 properties on 9 cases (291 more were planned)."
+    assert in_full in markdown(told) and in_full in html(told)
+    assert "PASS   1 property holds on 9 cases (291 more were planned)." in markdown(told)
 
 
-def test_what_keeps_many_properties_from_being_checked_is_told():
-    few = [verdict("not_claimed", f"few.p{k}", reason="few lacking") for k in range(9)]
-    many = [verdict("not_claimed", f"many.p{k}", reason="many lacking") for k in range(10)]
-    shown = StringIO()
-    print_report(report(verdict(), *few, *many), Console(file=shown, width=300))
-    assert "10 properties not checked: many lacking" in shown.getvalue()
-    assert "few lacking" not in shown.getvalue()
+def test_a_cause_is_one_card_one_section_and_one_message(tmp_path):
+    of_one = report(*(failing(f"time.p{n}", diagnosis="agrees with torch.nn.GRU if it is so") for n in range(31)), verdict())
+    assert html(of_one).count('<details class="failure"') == 1 and html(of_one).count('<details class="follows"') == 30
+    assert markdown(of_one).count("```text") == 1 and markdown(of_one).count("### it is so") == 1
+    assert [cause["property"] for cause in of_one.to_json()["subjects"][0]["causes"]] == ["time.p0"]
+    with pytest.raises(Failed) as raised:
+        of_one.raise_if_failed()
+    assert str(raised.value).count("does not hold for") == 1 and "also failing: time.p1, time.p2" in str(raised.value)
+    leading = [result["properties"]["leads"] for result in sarif(of_one)["runs"][0]["results"]]
+    assert leading == [True] + 30 * [False] and "follows from time.p0" in junit(of_one)
 
 
 def test_the_terminal_is_not_steered():

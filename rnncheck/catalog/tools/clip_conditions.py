@@ -133,4 +133,5 @@ def poisoned(trial: ClipTrial, value: float) -> list[Tensor | None]:
 def untouched(trial: ClipTrial, parameters: list[torch.nn.Parameter]) -> Observation:
     """The gradients of these parameters are the trial's."""
     pairs = zip(trial.gradients, parameters, strict=True)
-    return every(identical("gradient of a refused call", p.grad, g) for g, p in pairs if g is not None and p.grad is not None)
+    what = "gradient after a call that should be refused"
+    return every(identical(what, p.grad, g) for g, p in pairs if g is not None and p.grad is not None)

@@ -18,16 +18,18 @@ function filter() {
   const wanted = text.value.toLowerCase(), any = Boolean(wanted || family.value || verdict.value);
   let seen = 0, all = 0;
   for (const { section, name, rows, failures } of sections) {
-    const told = new Map(failures.map(failure => [idOf(failure), failure]));
+    const told = new Map(failures.flatMap(failure => failure.dataset.ids.split(" ").map(id => [id, failure])));
+    const seenIn = new Set();
     let here = 0;
     for (const row of rows) {
       const id = idOf(row), failure = told.get(id);
       const words = () => (name + " " + row.textContent + " " + (failure ? failure.textContent : "")).toLowerCase();
       row.hidden = (family.value && id.split(".")[0] !== family.value) || (verdict.value && row.dataset.verdict !== verdict.value)
         || (wanted && !words().includes(wanted));
-      if (failure) failure.hidden = row.hidden;
+      if (failure && !row.hidden) seenIn.add(failure);
       here += !row.hidden;
     }
+    for (const failure of failures) failure.hidden = !seenIn.has(failure);
     section.hidden = any && !here;
     for (const part of section.querySelectorAll(".rows")) part.open = any || open.get(part);
     seen += here; all += rows.length;
@@ -72,8 +74,10 @@ glance.addEventListener("pointermove", event => {
 glance.addEventListener("click", event => {
   const found = at(event);
   if (!found) return;
-  const failure = found.section.failures.find(one => idOf(one) === idOf(found.row));
-  const shownThere = failure || found.row;
+  const failure = found.section.failures.find(one => one.dataset.ids.split(" ").includes(idOf(found.row)));
+  const follows = failure && [...failure.querySelectorAll(".follows")].find(one => one.dataset.id === idOf(found.row));
+  const shownThere = follows || failure || found.row;
+  if (follows) follows.open = true;
   (failure || found.row.closest("details")).open = true;
   shownThere.scrollIntoView({ block: "center" });
 });

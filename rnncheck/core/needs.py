@@ -1,0 +1,41 @@
+"""What a failure may need of a case: each feature in words, and the values of a field without it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rnncheck.core.case import Case
+
+
+@dataclass(frozen=True)
+class Need:
+    """A feature of cases in words, whether a case has it, and the values of the field with which it has not."""
+
+    words: str
+    field: str
+    has: Callable[[Case], bool]
+    without: tuple[Any, ...]
+
+
+UNBATCHED = "unbatched input"
+GIVEN = "an initial state given"
+NEEDS = (
+    Need(UNBATCHED, "batch", lambda case: case.batch is None, (1, 2)),
+    Need("packed input", "lengths", lambda case: case.lengths is not None, (None,)),
+    Need("several layers", "num_layers", lambda case: case.config.num_layers > 1, (1,)),
+    Need("bidirectional=True", "bidirectional", lambda case: case.config.bidirectional, (False,)),
+    Need("batch_first=True", "batch_first", lambda case: case.config.batch_first, (False,)),
+    Need("bias=False", "bias", lambda case: not case.config.bias, (True,)),
+    Need("dropout", "dropout", lambda case: case.config.dropout > 0, (0.0,)),
+    Need("proj_size", "proj_size", lambda case: case.config.proj_size > 0, (0,)),
+    Need("train()", "training", lambda case: case.training, (False,)),
+    Need("input that is not contiguous", "layout", lambda case: case.layout != "contiguous", ("contiguous",)),
+    Need(GIVEN, "hx", lambda case: case.hx != "none", ("none",)),
+    Need("backend switches", "switches", lambda case: bool(case.switches), ((),)),
+    Need("a dtype other than float32", "dtype", lambda case: case.dtype != "float32", ("float32",)),
+)
+
+
+def features_of(case: Any) -> set[str]:
+    """Return the words of all that this case has; nothing for a case of a clip function."""
+    return {need.words for need in NEEDS if need.has(case)} if isinstance(case, Case) else set()

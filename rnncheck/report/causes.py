@@ -1,0 +1,194 @@
+"""Which failures have one cause: it is told once, led by the most basic property that shows it.
+
+Verdicts have one cause where they share a diagnosis, or what was raised. Any other failure follows from a more basic one
+unless something speaks against it: it needs something else of a case to fail, its own run is wrong in a way that the
+diagnosis does not explain, or it speaks of something that does not come of wrong numbers.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
+from rnncheck.core.verdict import Verdict
+
+BASIC_FIRST = (
+    "shape", "state", "time", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights", "graph",
+    "gradient", "numeric", "life", "clip", "bundle", "reject",
+)  # fmt: skip
+"""The families of properties in the order in which a failure of one explains those of the next."""
+BY_THEMSELVES = (
+    "shape.parameters", "shape.meta", "weights.init", "weights.reset", "weights.flags", "layout.no_alias", "layout.no_mutation",
+    "gradient.second_refused", "batch.empty", "batch.empty_backward", "agree.compiled", "agree.exported", "agree.scripted",
+    "agree.onnx", "mode.rng", "mode.settings",
+)  # fmt: skip
+"""Properties that do not fail because numbers are wrong: each shows a cause of its own, unless shapes are wrong."""
+UNREADABLE = "the result cannot be read"
+DISCONNECTED = "does not require grad"
+"""What autograd raises where a result does not depend on what it should depend on."""
+SAID_AS = re.compile(r"(agrees with .+?) if (.+)", re.DOTALL)
+VARYING = re.compile(r"0x[0-9a-f]+|\d+")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Verdicts with one cause, the most basic first: that one leads."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def lead(self) -> Verdict:
+        """Return the verdict of the most basic property that shows it."""
+        return self.verdicts[0]
+
+    @property
+    def also(self) -> tuple[Verdict, ...]:
+        """Return the other verdicts that fail with it."""
+        return self.verdicts[1:]
+
+    @property
+    def diagnosis(self) -> str | None:
+        """Return the diagnosis that they share, None without one."""
+        return next((verdict.diagnosis for verdict in self.verdicts if verdict.diagnosis), None)
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """Return what every failing case needs to fail, in words."""
+        return tuple(need.words for need in NEEDS if need.words in _shared(self.verdicts))
+
+    @property
+    def headline(self) -> str:
+        """Return what is wrong in plain words: the diagnosis, what was raised, or which property does not hold."""
+        found = SAID_AS.fullmatch(self.diagnosis or "")
+        said = found[2] if found else self.diagnosis or _said_of(self.lead)
+        return f"{said}, only with {' and '.join(self.only)}" if self.only else said
+
+    @property
+    def explained(self) -> str | None:
+        """Return what the diagnosis compares with, None where there is none."""
+        found = SAID_AS.fullmatch(self.diagnosis or "")
+        return f"{found[1].removeprefix('agrees with ')} with that change gives the same numbers" if found else None
+
+    @property
+    def calls(self) -> str | None:
+        """Return the shortest failing calls, the lead's where others are no shorter."""
+        shown = [verdict.calls for verdict in self.verdicts if verdict.calls]
+        return min(shown, key=lambda text: (text.count("\n"), len(text)), default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cause by the ids of its properties."""
+        also = [verdict.property for verdict in self.also]
+        return {"headline": self.headline, "property": self.lead.property, "also": also, "only": list(self.only),
+                "calls": self.calls}  # fmt: skip
+
+
+def _said_of(verdict: Verdict) -> str:
+    reason = (verdict.reason or "").splitlines() or [""]
+    if verdict.verdict == "fails":
+        return f"{verdict.property} does not hold"
+    if verdict.verdict == "errored":
+        return f"{verdict.property}: {reason[0]}" if reason[0] else f"{verdict.property} could not be judged (exception raised)"
+    return f"{verdict.property} {verdict.verdict}{f': {reason[0]}' if reason[0] else ''}"
+
+
+def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
+    """Return the causes of all that is red among the verdicts on one subject, the most telling first."""
+    red = sorted((verdict for verdict in verdicts if verdict.red), key=_basic)
+    groups: list[list[Verdict]] = []
+    for verdict in (v for v in red if _key(v)):
+        _join(groups, verdict, partial(_same_key, verdict))
+    for verdict in (v for v in red if not _key(v)):
+        _join(groups, verdict, partial(follows, verdict))
+    found = [Cause(tuple(sorted(group, key=_basic))) for group in groups]
+    return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
+
+
+def _join(groups: list[list[Verdict]], verdict: Verdict, belongs: Callable[[list[Verdict]], bool]) -> None:
+    """Add the verdict to the first group that it belongs to, those about refusals last, or make it one."""
+    for group in sorted(groups, key=lambda group: group[0].property.startswith("reject.")):
+        if belongs(group):
+            group.append(verdict)
+            return
+    groups.append([verdict])
+
+
+def _basic(verdict: Verdict) -> tuple[bool, int]:
+    """Wrong results before what was raised, and those by family; within one, the catalog's order stays."""
+    return _raised(verdict), place_of(verdict.property)
+
+
+def place_of(property: str) -> int:
+    """Return how basic a property is: 0 for the first family."""
+    family = property.partition(".")[0]
+    return BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
+
+
+def _raised(verdict: Verdict) -> bool:
+    return verdict.verdict == "errored" and UNREADABLE not in (verdict.reason or "") and DISCONNECTED not in (verdict.reason or "")
+
+
+def _key(verdict: Verdict) -> str | None:
+    """What makes verdicts one cause whatever they are about: a diagnosis, an exception, one way to die."""
+    if verdict.diagnosis:
+        return verdict.diagnosis
+    if _raised(verdict) or verdict.verdict in ("crashed", "hung"):
+        first = (verdict.reason or verdict.property).splitlines()[0]
+        of_its_own = verdict.property if verdict.property in BY_THEMSELVES else ""
+        return f"{verdict.verdict} {of_its_own} {VARYING.sub('*', first)}"
+    if verdict.property.startswith("reject.") and not _about_states(verdict):
+        return "wrong input accepted" if "accepted" in (verdict.mismatch or "") else "wrong input refused in other words"
+    return None
+
+
+def _same_key(verdict: Verdict, group: Sequence[Verdict]) -> bool:
+    return _key(group[0]) == _key(verdict)
+
+
+def _about_states(verdict: Verdict) -> bool:
+    """Whether it is about wrong states that are accepted, which a layer that ignores states does."""
+    return verdict.property.startswith("reject.hx") and "accepted" in (verdict.mismatch or "")
+
+
+def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
+    """Return whether a failure without a diagnosis may well be a consequence of what the group shows."""
+    lead = min(group, key=_basic)
+    of_refusals = {one.property.startswith("reject.") for one in (lead, verdict)}
+    if _raised(lead) or lead.verdict in ("crashed", "hung") or len(of_refusals) > 1:
+        return _about_states(verdict) and _ignores_states(group)
+    if lead.property.startswith("shape."):
+        return lead.property not in BY_THEMSELVES
+    if verdict.property in BY_THEMSELVES or lead.property in BY_THEMSELVES:
+        return False
+    explained = any(member.diagnosis for member in group)
+    return not (explained and verdict.location) and _may_share(verdict, group)
+
+
+def _ignores_states(group: Sequence[Verdict]) -> bool:
+    said = {member.diagnosis for member in group} | {member.property for member in group}
+    return any("initial" in (words or "") or words == "state.used" for words in said)
+
+
+def _may_share(verdict: Verdict, group: Sequence[Verdict]) -> bool:
+    """Whether both need the same of a case to fail, or have it, as far as it is known."""
+    needs, shared = _needs(verdict), _shared(group)
+    if shared and shared <= needs:
+        return True
+    return needs <= _has(group[0]) | shared and shared <= _has(verdict) | needs
+
+
+def _shared(group: Sequence[Verdict]) -> set[str]:
+    """What some of them need of a case, and every case has."""
+    wanted: set[str] = set().union(*map(_needs, group))
+    return {need for need in wanted if all(need in _has(member) | _needs(member) for member in group)}
+
+
+def _needs(verdict: Verdict) -> set[str]:
+    return {*(verdict.needs or ())} - {GIVEN}
+
+
+def _has(verdict: Verdict) -> set[str]:
+    """What the case has of that which others need: unbatched is whatever can be, so that this alone says nothing."""
+    of_chance = verdict.needs is not None and verdict.property != "batch.unbatched"
+    return features_of(verdict.case) - ({UNBATCHED} if of_chance else set())

@@ -1,0 +1,38 @@
+"""How a subject was understood, in words: what it is, its axes, its states, and what is known of its parameters."""
+
+from rnncheck.core.subject import Subject
+
+MODES = {"RNN_TANH": "RNN", "RNN_RELU": "RNN", "GRU": "GRU", "LSTM": "LSTM"}
+
+
+def read_as(subject: Subject) -> str:
+    """Return the reading of a subject as far as its claims tell it.
+
+    ``GRU layer, (time, batch, features), state h``; a stage that reads targets may say more in its place.
+    """
+    if subject.kind == "clip":
+        return "function that clips gradients"
+    parts = [_what(subject), _axes(subject), _states(subject)]
+    if subject.fixed is not None and subject.fixed.bidirectional:
+        parts.append("two directions")
+    if "load" in subject.claims and not subject.offers("load"):
+        parts.append("parameters not mapped")
+    return ", ".join(part for part in parts if part)
+
+
+def _what(subject: Subject) -> str:
+    names = list(dict.fromkeys(MODES[mode] for mode in subject.modes))
+    kind = "cell" if getattr(subject.build, "is_cell", False) else "layer"
+    return "recurrence of its own" if subject.of_its_own else " or ".join(names) + f" {kind}"
+
+
+def _axes(subject: Subject) -> str:
+    first = subject.offers("batch_first") and not subject.offers("time_first")
+    return "(batch, time, features)" if first else "(time, batch, features)"
+
+
+def _states(subject: Subject) -> str:
+    if "state" in subject.claims and not subject.offers("state"):
+        return "no final state"
+    names = "(h, c)" if "LSTM" in subject.modes else "h" if subject.modes else "as it returns it"
+    return f"state {names}" + (" without an axis of layers" if subject.flat_states else "")

@@ -1,0 +1,284 @@
+"""The report on one screen: how the target was read, what fails and why, or that it passed, and what was not checked."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rnncheck.core.verdict import CHECKED, Verdict
+from rnncheck.report.causes import Cause
+from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.text import MOST_LINES, clean
+from rnncheck.report.unchecked import unchecked
+from rnncheck.report.words import count, named, seconds_text, verb, wrapped
+
+RED, YELLOW, GREEN, DIM, BOLD = "bold red", "bold yellow", "bold green", "dim", "bold"
+SHOWN_CAUSES = 4
+"""Causes of one subject that are told in full; of more only the headline."""
+MOST_NOTES = 3
+"""Lines of a verdict's reason that are told beside what differs."""
+LABEL = 16
+"""Characters of a label and its indentation."""
+FEW = 3
+"""Properties that are named by themselves; of more only the families."""
+NAMES = 200
+"""Characters of a list of names."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text, and how its first ``marked`` characters look; all of it if None."""
+
+    text: str = ""
+    style: str = ""
+    marked: int | None = None
+
+
+def screen(report: Report, width: int) -> Iterator[Line]:
+    """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
+    blank = False
+    for line in _lines(report, width):
+        if line.text or not blank:
+            yield line
+        blank = not line.text
+
+
+def _lines(report: Report, width: int) -> Iterator[Line]:
+    several = len(report.subjects) > 1
+    for subject in report.subjects:
+        subject = subject if several or not report.seconds else replace(subject, seconds=report.seconds)
+        yield from _subject(report, subject, width, several)
+    yield from _end(report, width)
+
+
+def _subject(report: Report, subject: SubjectReport, width: int, several: bool) -> Iterator[Line]:
+    causes = subject.causes
+    if several and not causes:
+        yield from _strip(report, subject, width)
+        return
+    yield from _head(subject, width)
+    if causes:
+        yield from _failures(subject, causes, width)
+    else:
+        yield from _passed(report, subject, width)
+    if several:
+        yield Line()
+
+
+def _head(subject: SubjectReport, width: int) -> Iterator[Line]:
+    """The target and how it was read."""
+    name = clean(subject.name)
+    told = f"{name}   read as: {clean(subject.reading)}" if subject.reading else name
+    first, *more = wrapped(told, width, "", "    ")
+    yield Line(first, BOLD, len(name))
+    yield from map(Line, more)
+
+
+# what fails -----------------------------------------------------------------------------------------------------------
+
+
+def _failures(subject: SubjectReport, causes: tuple[Cause, ...], width: int) -> Iterator[Line]:
+    for cause in causes[:SHOWN_CAUSES]:
+        yield Line()
+        yield from cause_lines(subject.name, cause, width)
+    for cause in causes[SHOWN_CAUSES:]:
+        yield Line()
+        yield from _marked("FAIL   ", _headline(cause), RED, width)
+    yield Line()
+    yield from (Line(line) for line in wrapped(_counted(subject, causes), width))
+
+
+def _counted(subject: SubjectReport, causes: tuple[Cause, ...]) -> str:
+    """How much fails, holds and was not checked."""
+    of = subject.count()
+    red = sum(len(cause.verdicts) for cause in causes)
+    skipped = sum(verdict.verdict not in CHECKED for verdict in subject.verdicts)
+    known = f", {count(of['deviates'], 'known deviation')}" if of["deviates"] else ""
+    fail = f"{count(red, 'property')} {'fails' if red == 1 else 'fail'}"
+    return (f"{count(len(causes), 'cause')}: {fail}, {verb(of['holds'], 'holds', 'hold')}{known}, {skipped} not checked "
+            f"(--verbose). {_extent(subject)}")  # fmt: skip
+
+
+def _extent(subject: SubjectReport) -> str:
+    return f"{count(subject.cases, 'case')}, {seconds_text(subject.seconds)}"
+
+
+def _headline(cause: Cause) -> str:
+    return clean(" ".join(cause.headline.split()))
+
+
+def cause_lines(name: str, cause: Cause, width: int) -> Iterator[Line]:
+    """Yield the block of one cause: the headline, the calls, what shows it, and how to see it again."""
+    yield from _marked("FAIL   ", _headline(cause), RED, width)
+    if cause.explained:
+        yield from map(Line, wrapped(f"({clean(cause.explained)})", width, " " * 7))
+    yield Line()
+    if cause.calls:
+        yield from (Line(f"  {line}") for line in clean(cause.calls).splitlines())
+    else:
+        yield from (Line(line) for text in _seen(cause.lead) for line in wrapped(text, width, "  ", "    "))
+    yield Line()
+    yield from _labelled("found by", f"{cause.lead.property}: {cause.lead.statement}", width)
+    if cause.also:
+        listed = named([verdict.property for verdict in cause.also], NAMES)
+        yield from _labelled("also failing", f"{count(len(cause.also), 'property')}: {listed}", width)
+    yield from _again(name, cause.lead, width)
+
+
+def _seen(verdict: Verdict) -> list[str]:
+    """What differs or was raised, and on which case, where the calls do not show it."""
+    differing = verdict.mismatch.splitlines() if verdict.mismatch else (verdict.reason or "").splitlines()[1:]
+    more = len(differing) - MOST_LINES
+    told = [*differing[:MOST_LINES], *([f"({count(more, 'more line')} like these)"] if more > 0 else [])]
+    told += [f"first wrong: {verdict.location}"] if verdict.location else []
+    told += [f"case: {verdict.case}"] if verdict.case is not None else []
+    return [clean(line) for line in told]
+
+
+def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
+    """How to run it again, and what is to be said of the script."""
+    if lead.stored:
+        yield from _labelled("again", f"rnncheck replay {lead.stored}", width)
+    if lead.repro:
+        yield from _labelled("as a script", f"python {lead.repro}", width)
+    elif lead.stored and lead.case is not None and not lead.regression_test:
+        yield from _labelled("as a script", f"rnncheck verify {name} --repro DIR", width)
+    if lead.regression_test:
+        yield from _labelled("as a test", f"pytest {lead.regression_test}", width)
+    for line in (lead.reason or "").splitlines()[:MOST_NOTES] if lead.mismatch else ():
+        command = line.removeprefix("again: ")
+        yield from _labelled("note" if command == line else "again", command, width)
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
+    """A label and what it stands for; a command stays on one line, so that it can be copied."""
+    first = f"  {label:{LABEL - 2}}"
+    command = text.partition(" ")[0] in ("rnncheck", "python", "pytest")
+    lines = [first + clean(text)] if command else wrapped(clean(text), width, first, " " * LABEL)
+    yield from (Line(line, DIM, LABEL if place == 0 else 0) for place, line in enumerate(lines))
+
+
+def _marked(mark: str, text: str, style: str, width: int) -> Iterator[Line]:
+    first, *more = wrapped(text, width, mark, " " * len(mark))
+    yield Line(first, style)
+    yield from (Line(line, style) for line in more)
+
+
+# what passed ----------------------------------------------------------------------------------------------------------
+
+
+def _alone(report: Report, subject: SubjectReport) -> Report:
+    """The report as if this were its only subject."""
+    return replace(report, subjects=(subject,), stopped=None, missing=(), stale=())
+
+
+def _status(report: Report, subject: SubjectReport) -> tuple[str, str]:
+    """PASS only where the exit code, of this subject alone, is 0."""
+    code = _alone(report, subject).exit_code
+    return ("PASS", GREEN) if code == 0 else ("FAIL", RED) if code == 1 else ("INCOMPLETE", YELLOW)
+
+
+def _passed(report: Report, subject: SubjectReport, width: int) -> Iterator[Line]:
+    """That it passed, or that it is incomplete, and what was not checked."""
+    of = subject.count()
+    mark, style = _status(report, subject)
+    told = f"{count(of['holds'], 'property')} on {_extent(subject)}"
+    if mark == "INCOMPLETE":
+        told = f"{lacking(_alone(report, subject))}. {verb(of['holds'], 'holds', 'hold')} so far, on {_extent(subject)}"
+    yield from ((Line(line, style, len(mark)) if place == 0 else Line(line))
+                for place, line in enumerate(wrapped(told, width, f"{mark}   ", " " * 7)))  # fmt: skip
+    yield from _deviations(subject, width)
+    groups = unchecked(subject.verdicts)
+    if groups:
+        yield Line(f"NOT CHECKED   {count(sum(len(group.properties) for group in groups), 'property')}", "", 0)
+    digits = max((len(str(len(group.properties))) for group in groups), default=1)
+    for group in groups:
+        yield from map(Line, wrapped(clean(" ".join(group.reason.split())), width, f"  {len(group.properties):{digits}}  "))
+    left = f"{subject.left} of {subject.left + subject.cases} planned cases not run: the time was over. " if subject.left else ""
+    yield from map(Line, wrapped(f"{left}Each verdict: --verbose", width))
+
+
+def _deviations(subject: SubjectReport, width: int) -> Iterator[Line]:
+    known = [verdict for verdict in subject.verdicts if verdict.verdict == "deviates"]
+    if known:
+        yield from map(Line, wrapped(f"{count(len(known), 'known deviation')}: --verbose", width, "KNOWN   "))
+
+
+def _strip(report: Report, subject: SubjectReport, width: int) -> Iterator[Line]:
+    """One subject of several, in a few lines: what holds by family, and how much else there is."""
+    mark, style = _status(report, subject)
+    name = clean(subject.name)
+    told = f"{name}   read as: {clean(subject.reading)}" if subject.reading else name
+    first, *more = wrapped(told, width, f"{mark}   ", " " * 7)
+    yield Line(first, style, len(mark))
+    yield from map(Line, more)
+    of, ids = subject.count(), [verdict.property for verdict in subject.verdicts if verdict.verdict == "holds"]
+    names = ids if len(ids) <= FEW else list(dict.fromkeys(id.partition(".")[0] for id in ids))
+    held = f"{verb(of['holds'], 'holds', 'hold')} on {count(subject.cases, 'case')}"
+    listed = (", " if names is ids else " ").join(names)
+    yield from map(Line, wrapped(f"{held}: {listed}" if names else held, width, " " * 7))
+    rest = [f"{count(of['deviates'], 'known deviation')}: --verbose"] if of["deviates"] else []
+    rest += [f"{of['not_reached']} not reached ({_open(subject)})"] if of["not_reached"] else []
+    if rest:
+        yield from map(Line, wrapped("; ".join(rest), width, " " * 7))
+
+
+def _open(subject: SubjectReport) -> str:
+    return named([verdict.property for verdict in subject.verdicts if verdict.verdict == "not_reached"], 40)
+
+
+# the end --------------------------------------------------------------------------------------------------------------
+
+
+def lacking(report: Report) -> str:
+    """Return why a report is incomplete."""
+    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
+    if report.stopped or report.missing:
+        return clean(report.stopped or f"no such device: {', '.join(report.missing)}")
+    if report.checked or counted["not_reached"]:
+        many = counted["not_reached"]
+        return f"{count(many, 'property')} {'was' if many == 1 else 'were'} not reached"
+    return "nothing was checked, for none of the chosen properties applies here and is claimed"
+
+
+def _end(report: Report, width: int) -> Iterator[Line]:
+    """What is said of the report as a whole, where its subjects do not say it: the last line is the one to read."""
+    for line in mended_lines(report):
+        yield from map(Line, wrapped(line, width))
+    for line in report.stale:
+        yield from _marked("FAIL   ", clean(line), RED, width)
+    alone = len(report.subjects) == 1 and not (report.stale or report.stopped or report.missing)
+    if not alone:
+        text, style = summary_line(report)
+        yield Line()
+        yield from (Line(line, style) for line in wrapped(text, width))
+
+
+def mended_lines(report: Report) -> list[str]:
+    """Return what is said of stored cases; of many that hold now one line."""
+    holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
+    others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]
+    if len(holding) < 2:
+        return list(map(clean, report.mended))
+    return [*others, f"{count(len(holding), 'stored failing case')} hold now: {named(holding, NAMES)}"]
+
+
+def summary_line(report: Report) -> tuple[str, str]:
+    """Return the last line, which says what the report means, and its style."""
+    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
+    on = f"on {count(sum(subject.cases for subject in report.subjects), 'case')}"
+    on += f", {seconds_text(report.seconds)}" if report.seconds else ""
+    known = f"; {count(counted['deviates'], 'known deviation')}" if counted["deviates"] else ""
+    holds = f"{count(counted['holds'], 'property')} {'holds' if counted['holds'] == 1 else 'hold'}"
+    if report.exit_code == 1:
+        causes = sum(len(subject.causes) for subject in report.subjects)
+        names = ", ".join(sorted({clean(subject.name) for subject, _ in report.failures}))
+        red = count(len(report.failures), "property")
+        told = f"{red} {'fails' if len(report.failures) == 1 else 'fail'}, by {count(causes, 'cause')} ({names})" if causes else (
+            f"{count(len(report.stale), 'stale deviation')}")  # fmt: skip
+        early = f"Incomplete: {clean(report.stopped)}. " if report.stopped else ""
+        return f"{early}FAIL   {told}{known}. {holds}, {on}.", RED
+    if report.exit_code == 3:
+        return f"INCOMPLETE   {lacking(report)}. {holds} so far, {on}{known}.", YELLOW
+    left = sum(subject.left for subject in report.subjects)
+    planned = f" ({left} more were planned)" if left else ""
+    return f"PASS   {holds} {on}{planned}{known}.", GREEN

@@ -1,0 +1,118 @@
+"""One root cause is told once: what belongs together, what stays apart, and which property leads."""
+
+from dataclasses import replace
+
+import pytest
+
+from rnncheck.core.verdict import Verdict
+from rnncheck.report.causes import causes
+from tests.report.built import CASE, failing, verdict
+
+IGNORED = "agrees with torch.nn.GRU if the initial state is ignored"
+PLAIN = CASE.but(batch=None, batch_first=False)
+
+
+def fails(property: str, **fields) -> Verdict:
+    return failing(property, **{"location": None, "case": PLAIN, "needs": (), **fields})
+
+
+def raises(property: str, reason: str) -> Verdict:
+    return verdict("errored", property, reason=reason)
+
+
+def grouped(*verdicts: Verdict) -> list[list[str]]:
+    return [[one.property for one in cause.verdicts] for cause in causes(verdicts)]
+
+
+def test_the_most_basic_property_leads_and_the_diagnosis_is_the_headline():
+    (cause,) = causes([
+        fails("gradient.reference"), fails("agree.forward", diagnosis=IGNORED, location="time 0"), fails("time.split"),
+        fails("state.used"), fails("shape.output").but(verdict="holds"),
+    ])  # fmt: skip
+    assert [one.property for one in cause.verdicts] == ["state.used", "time.split", "agree.forward", "gradient.reference"]
+    assert cause.headline == "the initial state is ignored"
+    assert cause.explained == "torch.nn.GRU with that change gives the same numbers"
+
+
+def test_without_a_diagnosis_the_headline_says_which_property_does_not_hold():
+    (cause,) = causes([fails("time.split"), fails("shape.output")])
+    assert cause.headline == "shape.output does not hold" and cause.explained is None
+
+
+def test_two_diagnoses_are_two_causes():
+    other = "agrees with torch.nn.GRU if weight_hh is transposed"
+    others = [fails(id, diagnosis=other) for id in ("batch.alone", "agree.forward")]
+    found = grouped(fails("time.split", diagnosis=IGNORED), *others)
+    assert found == [["time.split"], ["batch.alone", "agree.forward"]]
+
+
+def test_a_run_that_is_wrong_and_not_explained_does_not_follow_from_a_diagnosis():
+    found = grouped(fails("time.split", diagnosis=IGNORED), fails("batch.alone", location="time 0"))
+    assert found == [["time.split"], ["batch.alone"]]
+
+
+@pytest.mark.parametrize("need, changes", [
+    ("unbatched input", {}), ("packed input", {"lengths": (4, 2, 1), "batch": 3}), ("bidirectional=True", {"bidirectional": True}),
+])  # fmt: skip
+def test_what_fails_only_in_some_cases_stays_apart_and_is_said_to(need, changes):
+    some = fails("time.split", case=PLAIN.but(**changes), needs=(need,))
+    found = causes([fails("state.used", case=PLAIN), some, replace(some, property="agree.forward")])
+    assert [[one.property for one in cause.verdicts] for cause in found] == [["state.used"], ["time.split", "agree.forward"]]
+    assert found[1].headline == f"time.split does not hold, only with {need}"
+
+
+def test_what_a_property_is_about_counts_as_what_its_cases_need():
+    unbatched = {"case": PLAIN, "needs": ("unbatched input",)}
+    about = fails("batch.unbatched", case=PLAIN)
+    narrower = fails("layer.stack", case=PLAIN.but(bidirectional=True), needs=("unbatched input", "bidirectional=True"))
+    (cause,) = causes([fails("state.used", **unbatched), about, narrower, fails("agree.forward", **unbatched)])
+    assert cause.only == ("unbatched input",) and len(cause.verdicts) == 4
+
+
+def test_a_property_that_speaks_of_packed_input_only_follows_all_the_same():
+    packed = PLAIN.but(lengths=(4, 2, 1), batch=3)
+    assert grouped(fails("state.used"), fails("lengths.full", case=packed)) == [["state.used", "lengths.full"]]
+
+
+def test_a_case_that_there_was_no_time_to_shrink_says_nothing_against_it():
+    whole = CASE.but(lengths=(4, 2, 1), bidirectional=True, num_layers=2)
+    assert grouped(fails("state.used"), fails("time.split", case=whole, needs=None)) == [["state.used", "time.split"]]
+
+
+def test_the_same_exception_is_one_cause_whatever_its_numbers():
+    wrong_sizes = (raises(id, f"ValueError while calling: size {n}") for n, id in ((3, "time.split"), (17, "batch.alone")))
+    found = grouped(*wrong_sizes, raises("life.leak", "KeyError while calling: 'h'"))
+    assert found == [["time.split", "batch.alone"], ["life.leak"]]
+
+
+def test_what_cannot_be_read_follows_from_the_shape():
+    unread = raises("time.split", "the result cannot be read; see shape.*")
+    assert grouped(unread, fails("shape.output")) == [["shape.output", "time.split"]]
+
+
+def test_a_gradient_that_is_not_connected_follows_from_the_state_that_is_ignored():
+    reason = "RuntimeError while running backward: element 0 of tensors does not require grad"
+    unconnected = raises("gradient.any_requires_grad", reason)
+    assert grouped(unconnected, fails("state.used")) == [["state.used", "gradient.any_requires_grad"]]
+
+
+def test_wrong_input_that_is_accepted_is_a_cause_of_its_own_unless_the_state_is_ignored():
+    accepted = {"mismatch": "an input of 3 features: accepted, but should be refused"}
+    inputs, states = fails("reject.input_size", **accepted), fails("reject.hx_shape", **accepted)
+    assert grouped(fails("time.split"), inputs) == [["time.split"], ["reject.input_size"]]
+    assert grouped(fails("state.used"), states, inputs) == [["state.used", "reject.hx_shape"], ["reject.input_size"]]
+
+
+def test_what_is_not_about_numbers_does_not_follow_from_them():
+    assert grouped(fails("time.split"), fails("weights.init"), fails("layout.no_alias")) == [
+        ["time.split"], ["layout.no_alias"], ["weights.init"],
+    ]  # fmt: skip
+
+
+def test_the_shortest_calls_are_shown():
+    (cause,) = causes([fails("state.used", calls="a\nb\nc"), fails("time.split", calls="a\nb"), fails("agree.forward")])
+    assert cause.calls == "a\nb"
+
+
+def test_what_is_green_has_no_cause():
+    assert causes([verdict(), verdict("not_reached"), verdict("deviates")]) == ()
