@@ -106,11 +106,15 @@ def torch_like(
 
 @cache
 def _onednn_casts_to(low: torch.dtype) -> Claim:
-    """Whether nn.LSTM runs under autocast to this dtype here: oneDNN's LSTM takes it on some processors, and raises on others."""
+    """Whether nn.LSTM runs under autocast to this dtype here: oneDNN's LSTM takes it on some processors, and raises on others.
+
+    Without gradients it takes float16 on more processors than with them.
+    """
     layer = nn.LSTM(1, 1, device="meta").to_empty(device="cpu")  # built so, nothing random is drawn
     try:
-        with torch.no_grad(), torch.autocast("cpu", low):
-            layer(torch.zeros(1, 1, 1))
+        for gradients in (False, True):
+            with torch.set_grad_enabled(gradients), torch.autocast("cpu", low):
+                layer(torch.zeros(1, 1, 1))
     except RuntimeError as error:
         return Claim(False, "probed", f"oneDNN's LSTM does not take {str(low)[6:]} on this processor: {error}")
     return Claim(True, "probed")

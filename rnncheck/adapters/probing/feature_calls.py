@@ -183,9 +183,11 @@ def functional(g: Ground) -> None:
 
 
 def autocast(g: Ground, low: torch.dtype = torch.bfloat16) -> None:
-    """To one of the dtypes that it casts to."""
-    with torch.autocast(torch.device(g.case.device).type, low):
-        g.run()
+    """To one of the dtypes that it casts to; in training too, where it can be trained: another kernel may be used then."""
+    trained = reason_not(lambda: g.run(training=True)) is None
+    for training in (False, True)[: 1 + trained]:
+        with torch.autocast(torch.device(g.case.device).type, low):
+            g.run(training=training)
 
 
 def meta(g: Ground) -> None:
