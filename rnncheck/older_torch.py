@@ -8,7 +8,7 @@ try:
 except ImportError:  # the same question, by its older name
     from torch.fx._symbolic_trace import is_fx_tracing as is_fx_symbolic_tracing
 
-__all__ = ["FP32_PRECISION", "debug_unwrap", "default_device", "is_fx_symbolic_tracing"]
+__all__ = ["FP32_PRECISION", "debug_unwrap", "default_device", "is_fx_symbolic_tracing", "why_not_compile"]
 
 FP32_PRECISION = hasattr(torch.backends.mkldnn, "rnn")
 """Whether torch.backends has fp32_precision, for each backend and operation; without it, the allow_tf32 flags say all."""
@@ -29,3 +29,12 @@ def default_device() -> torch.device:
         return torch.get_default_device()
     except AttributeError:
         return torch.device("cpu")
+
+
+def why_not_compile() -> str:
+    """Say why torch.compile refuses this Python, as an older torch does a newer one; empty where it takes it."""
+    try:
+        torch.compile(backend="eager")  # of nothing: asks only this, and imports no compiler
+    except RuntimeError as refusal:
+        return str(refusal)
+    return ""

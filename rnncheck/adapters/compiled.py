@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.probing.feature_calls import inside_another
 from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.adapters.probing.feature_calls import inside_another
 from rnncheck.adapters.torch_layers import ModuleLayer, split_result
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, Subject

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.adapters.probing.parameter_names import own_parameters, set_parameter
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.older_torch import why_not_compile
 
 
 @dataclass
@@ -99,6 +100,8 @@ def torch_like(
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
     absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
+    if reason := why_not_compile():
+        claims["compile"] = Claim(False, "probed", reason)
     if isinstance(constructor, type) and issubclass(constructor, nn.LSTM):
         claims |= {"autocast": _onednn_casts_to(torch.bfloat16), "autocast_half": _onednn_casts_to(torch.float16)}
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
