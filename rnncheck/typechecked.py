@@ -15,7 +15,8 @@ from beartype.door import is_bearable
 from jaxtyping import TypeCheckError, jaxtyped
 from torch import Tensor
 from torch._subclasses import FakeTensor
-from torch.fx._symbolic_trace import is_fx_symbolic_tracing
+
+from rnncheck.older_torch import debug_unwrap, is_fx_symbolic_tracing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -256,7 +257,7 @@ def within(values: Tensor, low: float, high: float) -> bool:
 
 def seen_through(values: Tensor) -> Tensor:
     """The plain tensor inside what vmap, jvp and grad wrap, dense, without a graph."""
-    plain = torch.func.debug_unwrap(values.detach())
+    plain = debug_unwrap(values.detach())
     return plain if plain.layout == torch.strided else plain.to_dense()
 
 

@@ -31,6 +31,7 @@ def test_differentiable_twice_and_forward_mode(ours):
     assert torch.autograd.gradgradcheck(run, (x,), fast_mode=True)
 
 
+@pytest.mark.skipif(torch.__version__ < "2.11", reason="torch 2.6 and 2.7 break the graph at properties of a named tuple")
 def test_compiled_without_a_graph_break(ours):
     layer, x = ours
     torch._dynamo.reset()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.probing.feature_calls import inside_another
 from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.adapters.targets.resolve import subjects
@@ -84,6 +85,7 @@ class ExportedLayer(ModuleLayer):
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
         state = () if hx is None else (hx if self.has_cell else hx[0],)
-        program = torch.export.export(self.module, (input, *state), strict=False)
+        arguments = (input, *state)
+        program = torch.export.export(inside_another(self.module, arguments), arguments, strict=False)
         output, final = program.module()(input, *state)
         return split_result((output, final))

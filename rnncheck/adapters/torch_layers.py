@@ -15,6 +15,7 @@ from rnncheck.adapters.probing.parameter_names import own_parameters, set_parame
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.older_torch import why_not_compile
 
 
 @dataclass
@@ -102,6 +103,8 @@ def torch_like(
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
     absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
     claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES}
+    if reason := why_not_compile():
+        claims["compile"] = Claim(False, "probed", reason)
     base = next((kind for kind in getattr(constructor, "__mro__", ()) if kind in (nn.RNN, nn.GRU, nn.LSTM)), None)
     if base is not None:
         claims |= _lacking(base)

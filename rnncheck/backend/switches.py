@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rnncheck.core.case import Switch
+from rnncheck.older_torch import FP32_PRECISION
 
 OFFERED: Mapping[str, tuple[Switch, ...]] = {
     "cpu": ("onednn_off",),
@@ -38,16 +39,15 @@ def settings(switches: Iterable[Switch] = (), device: str = "cpu") -> dict[str, 
     if kind != "cuda":
         return {}
     tf32, precision = "tf32" in chosen, "tf32" if "tf32" in chosen else "ieee"
-    return {
+    wanted = {
         "cudnn.enabled": "cudnn_off" not in chosen,
         "cudnn.benchmark": "cudnn_benchmark" in chosen,
         "cudnn.deterministic": "cudnn_deterministic" in chosen,
         "cudnn.allow_tf32": tf32,  # the older flags first: where they and the newer ones differ, torch.export refuses to run
         "cuda.matmul.allow_tf32": tf32,
-        "cudnn.rnn.fp32_precision": precision,
-        "cudnn.conv.fp32_precision": precision,
-        "cuda.matmul.fp32_precision": precision,
     }
+    newer = ("cudnn.rnn.fp32_precision", "cudnn.conv.fp32_precision", "cuda.matmul.fp32_precision")
+    return wanted | dict.fromkeys(newer if FP32_PRECISION else (), precision)
 
 
 def as_python(switches: Iterable[Switch], device: str) -> list[str]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import torch
+
+from rnncheck.older_torch import FP32_PRECISION, default_device
 
 
 def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
@@ -38,9 +41,21 @@ def _flushes_denormals() -> bool:
     return _TINY[0] * 0.5 == 0.0  # there is no getter; the flag is the processor's, so Python's floats show it too
 
 
-_backends: Any = torch.backends  # its submodules are objects made at import: mypy sees none of their attributes
+_PRECISIONS = ("mkldnn", "mkldnn.matmul", "mkldnn.rnn", "mkldnn.conv", "cudnn", "cudnn.rnn", "cudnn.conv", "cuda.matmul")
+_BACKENDS = (
+    ("mkldnn", ("enabled", "deterministic")),
+    ("cudnn", ("enabled", "benchmark", "deterministic")),
+    *((where, ("fp32_precision",)) for where in ("", *_PRECISIONS) if FP32_PRECISION),
+    *((where, ("allow_tf32",)) for where in ("cudnn", "cuda.matmul") if not FP32_PRECISION),
+)
+
+
+def _backend(where: str) -> Any:
+    return attrgetter(where)(torch.backends) if where else torch.backends
+
+
 FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "default device": (torch.get_default_device, _set_device),
+    "default device": (default_device, _set_device),
     "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "grad mode": (torch.is_grad_enabled, torch.set_grad_enabled),
     "anomaly mode": (torch.is_anomaly_enabled, torch.set_anomaly_enabled),
@@ -54,18 +69,8 @@ FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "autocast, cuda": (lambda: torch.is_autocast_enabled("cuda"), lambda on: torch.set_autocast_enabled("cuda", on)),
     "float32 matmul precision": (_matmul_precision, _set_matmul_precision),
     **{
-        f"{where} {name}": _attribute(owner, name)
-        for where, owner, names in (
-            ("backends", _backends, ("fp32_precision",)),
-            ("mkldnn", _backends.mkldnn, ("enabled", "deterministic", "fp32_precision")),
-            ("mkldnn.matmul", _backends.mkldnn.matmul, ("fp32_precision",)),
-            ("mkldnn.rnn", _backends.mkldnn.rnn, ("fp32_precision",)),
-            ("mkldnn.conv", _backends.mkldnn.conv, ("fp32_precision",)),
-            ("cudnn", _backends.cudnn, ("enabled", "benchmark", "deterministic", "fp32_precision")),
-            ("cudnn.rnn", _backends.cudnn.rnn, ("fp32_precision",)),
-            ("cudnn.conv", _backends.cudnn.conv, ("fp32_precision",)),
-            ("cuda.matmul", _backends.cuda.matmul, ("fp32_precision",)),
-        )
+        f"{where or 'backends'} {name}": _attribute(_backend(where), name)
+        for where, names in _BACKENDS
         for name in names
     },
 }

@@ -192,7 +192,8 @@ class Recurrent(torch.nn.Module):
 
     def _weights(self) -> list[Weights]:
         """Looked up by name at each call, and once a call, so that every way to change a weight is seen."""
-        names = ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * self.bias + ["weight_hr"] * (self.proj_size > 0)
+        names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
+        names += ["weight_hr"] if self.proj_size else []
         return [
             Weights(**{name: getattr(self, f"{name}_l{layer}{suffix}") for name in names})
             for layer in range(self.num_layers)
@@ -224,7 +225,7 @@ class Recurrent(torch.nn.Module):
 
 
 def _only_h(step: Any) -> Columns:
-    return step[-1:]
+    return (step[-1],)
 
 
 def _whole_step(step: Any) -> Columns:

@@ -71,7 +71,7 @@ def check_packed(layer: Layer, input: PackedSequence, batch_sizes: Sequence[int]
     if input.data.dim() != 2:
         raise RuntimeError(f"input.data.dim() = {input.data.dim()}, but should be 2 {_call(layer, input.data)}")
     _check_tensor(layer, input.data, weight)
-    falling = all(a >= b for a, b in zip(batch_sizes, batch_sizes[1:], strict=False))
+    falling = list(batch_sizes) == sorted(batch_sizes, reverse=True)
     if not batch_sizes or min(batch_sizes) < 1 or not falling or sum(batch_sizes) != input.data.size(0):
         raise RuntimeError(
             f"input.batch_sizes = {list(batch_sizes)}, but should be positive, never growing, and sum to "

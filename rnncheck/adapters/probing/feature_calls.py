@@ -205,9 +205,9 @@ def meta(g: Ground) -> None:
 
 
 def export(g: Ground) -> None:
-    """With example inputs."""
+    """With example inputs, inside another module and not strictly, as the catalog does: torch 2.6 takes torch's own only so."""
     module, arguments = _module(g)
-    torch.export.export(module, arguments)
+    torch.export.export(inside_another(module, arguments), arguments, strict=False)
 
 
 def script(g: Ground) -> None:
@@ -215,8 +215,13 @@ def script(g: Ground) -> None:
     module, arguments = _module(g)
     if isinstance(arguments[-1], tuple):
         raise NotOffered("its state must be given, and TorchScript cannot be told of a pair here")
+    torch.jit.script(inside_another(module, arguments))
+
+
+def inside_another(module: nn.Module, arguments: tuple[Any, ...]) -> nn.Module:
+    """A module that calls this one with so many arguments, in the same mode."""
     whole = _WithState(module) if len(arguments) > 1 else _Alone(module)
-    torch.jit.script(whole.train(module.training))
+    return whole.train(module.training)
 
 
 class _Alone(nn.Module):

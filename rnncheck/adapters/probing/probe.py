@@ -27,6 +27,7 @@ from rnncheck.adapters.probing.signature import HxArgument, forward_of, hx_argum
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.older_torch import why_not_compile
 from rnncheck.running.trial import SubjectError
 
 SIZES = ((4, 7), (4, 6), (8, 8))
@@ -224,10 +225,12 @@ def _tried(start: Ground, hx: str) -> Claim:
 
 
 def _module_claims(start: Ground) -> dict[str, Claim]:
-    """What every module offers: torch.compile runs what it cannot compile as it is."""
+    """What every module offers: torch.compile runs what it cannot compile as it is, where it takes this Python."""
     module = isinstance(start.layer.module, nn.Module)
     why = "" if module else "it is not a torch.nn.Module"
-    return {name: Claim(module, "signature", why) for name in ("module", "compile")}
+    refused = why_not_compile()
+    compiles = Claim(False, "probed", refused) if module and refused else Claim(module, "signature", why)
+    return {"module": Claim(module, "signature", why), "compile": compiles}
 
 
 def _promises(start: Ground, claims: Mapping[str, Claim]) -> dict[str, Claim]:
