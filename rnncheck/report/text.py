@@ -1,7 +1,9 @@
 """The one shape of a failure's message: who, what must hold, where, got, allowed, the minimal case, how to run it again."""
 
+from rnncheck.core.plain_text import plain as clean
 from rnncheck.core.verdict import Verdict
-from rnncheck.running.subject_errors import COLOURS
+
+__all__ = ["clean", "failure_text"]
 
 HEADLINES = {
     "fails": "does not hold for",
@@ -14,13 +16,6 @@ HEADLINES = {
 
 MOST_LINES = 4
 """Of what differs, so many lines are told; the JSON report has them all."""
-
-def clean(text: str) -> str:
-    """Without colours and control characters: what a subject says must not steer a terminal, a page or an XML reader."""
-    return "".join(
-        c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}"
-        for c in COLOURS.sub("", text)
-    )
 
 
 def failure_text(subject: str, verdict: Verdict) -> str:
