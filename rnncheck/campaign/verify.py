@@ -10,7 +10,17 @@ from rnncheck.adapters.targets import resolve
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign.campaign import Campaign, Progress
-from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
+from rnncheck.campaign.options import (
+    bytes_of,
+    case_seconds_of,
+    dtypes_of,
+    folder_of,
+    known,
+    profile_of,
+    properties_of,
+    seconds,
+    whole,
+)
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
@@ -72,7 +82,7 @@ def verify(
     settings = Settings(
         properties=properties_of(properties),
         profile=profile_of(profile, cases=max_examples, strength=strength),
-        seed=seed,
+        seed=whole("seed", seed),
         budget=None if budget is None else seconds(budget),
         deviations=(*known(declare(deviations)), *resolve.known_deviations(subjects)),
         folder=None if folder is None else Path(folder),
@@ -81,11 +91,12 @@ def verify(
         missing=tuple(name for name in required if not is_here(name)),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
+    limits = {} if case_seconds is None else {"case_seconds": case_seconds_of(case_seconds)}
+    jobs = None if jobs is None else whole("jobs", jobs)
     memory = None if memory_limit is None else bytes_of(memory_limit)
     claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)))
     named = _by_device(claimed, devices)
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
-    limits = {} if case_seconds is None else {"case_seconds": case_seconds}
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
 

@@ -1,6 +1,5 @@
 """``rnncheck gate``: what a project has promised in its configuration, checked; made for continuous integration."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +14,44 @@ from rnncheck.backend.devices import asked_for
 from rnncheck.campaign.store import FOLDER
 from rnncheck.campaign.verify import verify
 from rnncheck.core.deviation import Deviation
+from rnncheck.core.plain_text import one_line, plain, quoted
+from rnncheck.core.typed import NotTyped, typed_part
 from rnncheck.errors import UsageError
 from rnncheck.faces.config_file import GateConfig, read_config
 from rnncheck.faces.github import annotations, write_summary
 from rnncheck.faces.report_files import report_options, take_files, write_reports
-from rnncheck.report.model import Report
+from rnncheck.files.reading import MIB, FileError, read_json
+from rnncheck.report.model import SCHEMA, Report
 from rnncheck.report.terminal import print_report
 
 NEVER_JUDGED = ("not_applicable", "not_claimed")
+
+
+LONGEST_REPORT = 256 * MIB
+
+
+@dataclass(frozen=True)
+class VerdictInFile:
+    """What the gate reads of a verdict in a JSON report."""
+
+    property: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class SubjectInFile:
+    """What the gate reads of a subject in a JSON report."""
+
+    name: str
+    verdicts: tuple[VerdictInFile, ...]
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """What the gate reads of a JSON report."""
+
+    subjects: tuple[SubjectInFile, ...]
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
@@ -112,15 +141,18 @@ def _baseline(file: Path | None) -> set[tuple[str, str]]:
     if file is None:
         return set()
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        return {
-            (subject["name"], verdict["property"])
-            for subject in data["subjects"] for verdict in subject["verdicts"] if verdict["verdict"] == "holds"
-        }  # fmt: skip
-    except OSError as error:
-        raise UsageError(f"baseline = {str(file)!r} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"baseline = {str(file)!r} is not a JSON report; write one with --json F") from None
+        told = typed_part(read_json(file, LONGEST_REPORT, "a JSON report"), ReportFile)
+    except FileError as error:
+        raise UsageError(f"baseline: {error}") from None
+    except NotTyped as error:
+        raise UsageError(f"baseline: {one_line(file)} is not a JSON report; write one with --json F: {error}") from None
+    if told.schema > SCHEMA:
+        came = f"schema = {quoted(told.schema)}, but should be {SCHEMA}"
+        raise UsageError(f"baseline: {one_line(file)}: {came}: a newer rnncheck has written it")
+    return {
+        (subject.name, verdict.property)
+        for subject in told.subjects for verdict in subject.verdicts if verdict.verdict == "holds"
+    }  # fmt: skip
 
 
 def _lost(held: set[tuple[str, str]], report: Report) -> list[str]:
@@ -148,13 +180,14 @@ def gate_command(config: str, **options: Any) -> int:
     files = take_files(options)
     console = Console(stderr="-" in files.values())
     result = gate(read_config(Path(config)))
+    code = write_reports(result.report, files, result.exit_code)
     print_report(result.report, console)
     for line in result.complaints:
-        console.print(Text(line, style="bold red"), soft_wrap=True)
+        console.print(Text(plain(line), style="bold red"), soft_wrap=True)
     if result.complaints:
         console.print(Text(f"The gate is not passed: exit {result.exit_code}.", style="bold red"))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in annotations(result.report, result.complaints):
             click.echo(line, err="-" in files.values())
         write_summary(result.report, result.complaints, os.environ)
-    return write_reports(result.report, files, result.exit_code)
+    return code
