@@ -18,7 +18,7 @@ from rnncheck.bundle.content import Bundle, Recorded, cotangents
 from rnncheck.campaign.options import whole
 from rnncheck.campaign.probing import probe_all
 from rnncheck.core.case import DTYPES, Case, Switch
-from rnncheck.core.plain_text import LONGEST, one_line
+from rnncheck.core.plain_text import LONGEST, one_line, quoted
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.errors import UsageError
 from rnncheck.running.trial import SubjectError, Trial, seeded
@@ -68,7 +68,7 @@ def one_device(words: str) -> str:
     """The one device that is named; raises UsageError on several."""
     devices = asked_for(words)
     if words == "all" or len(devices) != 1:
-        raise UsageError(f"device = {words!r}, but should be one, such as cpu or cuda:1")
+        raise UsageError(f"device = {quoted(words)}, but should be one, such as cpu or cuda:1")
     return devices[0]
 
 

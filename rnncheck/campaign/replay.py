@@ -13,7 +13,7 @@ from rnncheck.campaign.trust import outside
 from rnncheck.catalog import CATALOG
 from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.subject import Subject
-from rnncheck.core.verdict import Verdict
+from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.jobs import Done
 from rnncheck.engine.memory import lacks_memory
@@ -59,7 +59,11 @@ def replay(
     if named:
         tell(f"importing {' and '.join(map(one_line, named))}, as {one_line(file)} says")
     (subject,) = resolve.subjects(target or stored.target, beside, None)
-    return Replay(stored, subject.name, _judged(subject, stored.property, stored.case, engine))
+    verdict = _judged(subject, stored.property, stored.case, engine)
+    if verdict.verdict not in CHECKED and stored.against and not beside:
+        hint = f"the file names {one_line(stored.against)} as the reference: add --against to import one"
+        verdict = verdict.but(reason="; ".join(filter(None, (verdict.reason, hint))))
+    return Replay(stored, subject.name, verdict)
 
 
 def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:

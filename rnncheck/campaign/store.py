@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rnncheck.core.case import Case
+from rnncheck.core.case import Case, CaseError
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.typed import NotTyped, typed
@@ -122,7 +122,9 @@ def load(path: Path) -> Stored:
             raise NotTyped("it has no case")
         return Stored(contents.property, contents.target, contents.kind, case_from_json(contents.kind, data["case"]),
                       contents.against, contents.mended, path)  # fmt: skip
-    except ValueError as error:  # NotTyped, CaseError
+    except CaseError as error:
+        raise StoreError(f"{name}: {one_line(error)}") from None
+    except ValueError as error:
         raise StoreError(f"{name}: not a case file: {one_line(error)}") from None
 
 

@@ -35,14 +35,15 @@ def _module(top: str) -> list[Path]:
     here = [Path.cwd() / f"{top}.py", Path.cwd() / top]
     if found := [one for one in here if one.exists()]:
         return found[:1]
+    built_in = [Path(sysconfig.get_paths()["stdlib"]) / top]
     try:
         spec = importlib.util.find_spec(top)
-    except Exception:
-        return [Path(top)]
+    except Exception:  # __main__ has none
+        return built_in
     if spec is None:
         return []
     lies_in = [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or ())
-    return [Path(one) for one in lies_in] or [Path(sysconfig.get_paths()["stdlib"]) / top]
+    return [Path(one) for one in lies_in] or built_in
 
 
 def _inside(path: Path) -> bool:

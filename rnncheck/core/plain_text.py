@@ -24,7 +24,7 @@ WORDS = "|".join((
     "set-output", "save-state", "set-env", "add-path", "add-mask", "add-matcher", "remove-matcher", "stop-commands",
     "debug", "notice", "warning", "error", "group", "endgroup", "echo",
 ))  # fmt: skip
-COMMANDS = re.compile(rf"(?:(?<=\s)|\A)::+|::+(?=(?:{WORDS})\b)|##(?=\[|vso\[|teamcity\[)", re.IGNORECASE)
+COMMANDS = re.compile(rf"(?:(?<=\s)|\A)::+|::+(?=(?:{WORDS})\b.*?::)|##(?=\[|vso\[|teamcity\[)", re.IGNORECASE)
 """What GitHub Actions, Azure Pipelines and TeamCity read as the beginning of a command, wherever a line may be broken."""
 
 

@@ -41,7 +41,19 @@ def _converted(data: Any, kind: type[T]) -> T:
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         text = one_line(error)
         found = PLACE.fullmatch(text)
-        raise NotTyped(f"{found[2]}: {found[1]}" if found else text) from None
+        if found is None:
+            raise NotTyped(text) from None
+        words = _words(kind, found[2]) if found[1].startswith("Invalid enum value") else ""
+        raise NotTyped(f"{found[2]}: {found[1]}{words}") from None
+
+
+def _words(kind: Any, place: str) -> str:
+    """What may stand at a place, where that is one of a few words."""
+    for name in re.findall(r"[^.\[\]]+", place):
+        nouns = [one for one in (kind, *_inside(kind)) if is_dataclass(one)]
+        kind = get_type_hints(nouns[0]).get(name, kind) if nouns else kind
+    allowed = [one for one in (*get_args(kind), *_inside(kind)) if isinstance(one, str)]
+    return f", but should be one of {', '.join(dict.fromkeys(allowed))}" if allowed else ""
 
 
 def check_depth(data: Any, deepest: int = DEEPEST) -> None:
