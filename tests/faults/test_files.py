@@ -2,9 +2,6 @@
 
 import json
 import os
-import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,16 +11,12 @@ from safetensors.torch import save
 
 from rnncheck.bundle.file import read
 from rnncheck.campaign import store
-from rnncheck.campaign.replay import check_case, replay
-from rnncheck.campaign.store import Stored, StoreError, load, load_all
+from rnncheck.campaign.store import StoreError, load, load_all
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.errors import UsageError
 from rnncheck.faces.config_file import read_config
 from rnncheck.faces.gate import _baseline
-from rnncheck.files.reading import read_bytes
-from rnncheck.files.writing import write_whole
-from rnncheck.report import Failed
 
 CASE = Case(Config("GRU", 2, 3), 4, 2).to_json()
 WHOLE = {"schema": 1, "property": "time.split", "target": "torch.nn.GRU", "against": None, "kind": "layer", "mended": False}
@@ -229,146 +222,3 @@ def test_a_bundle_that_is_none_is_one_line(tmp_path, data):
     with pytest.raises(UsageError, match=r"b\.safetensors") as refusal:
         read(tmp_path / "b.safetensors")
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 600
-
-
-# replay ----------------------------------------------------------------------------------------------------------------
-
-RUNS = "from pathlib import Path\nPath({mark!r}).touch()\nfrom torch.nn import GRU as A\n"
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A project with a layer, and a layer elsewhere; each leaves a mark where it is imported."""
-    (tmp_path / "here").mkdir()
-    (tmp_path / "there").mkdir()
-    for place in ("here", "there"):
-        (tmp_path / place / f"mine_{place}.py").write_text(RUNS.format(mark=str(tmp_path / f"{place}.ran")))
-    monkeypatch.chdir(tmp_path / "here")
-    return tmp_path
-
-
-def stored_in(folder: Path, **changes) -> Path:
-    (folder / "x.json").write_text(json.dumps({**WHOLE, "case": CASE, **changes}))
-    return folder / "x.json"
-
-
-def test_a_file_from_elsewhere_runs_nothing_unless_it_is_trusted(project):
-    outer = f"{project}/there/mine_there.py:A"
-    for changes in ({"target": outer}, {"target": "../there/mine_there.py:A"}, {"against": outer}, {"target": "os:system"},
-                    {"target": "torch.hub:load"}, {"target": "__main__:A"}):  # fmt: skip
-        file = stored_in(project, **changes)
-        with pytest.raises(UsageError, match="outside of this folder .* add --trust"):
-            replay(file, engine="inline")
-        assert replay(file, "torch.nn.GRU", engine="inline").verdict.verdict == "holds"  # with a target, of the file only the case
-        check_case("torch.nn.GRU", "time.split", file, engine="inline")
-    assert not (project / "there.ran").exists()
-    told = []
-    assert replay(stored_in(project, target=outer), engine="inline", trust=True, tell=told.append).verdict.verdict == "holds"
-    assert (project / "there.ran").exists() and told[0].startswith(f"importing {outer}, as ")
-
-
-def test_a_link_out_of_the_project_leads_outside(project):
-    (project / "here" / "link.py").symlink_to(project / "there" / "mine_there.py")
-    with pytest.raises(UsageError, match="outside of this folder"):
-        replay(stored_in(project, target="link.py:A"), engine="inline")
-    (project / "here" / ".venv" / "site-packages").mkdir(parents=True)
-    (project / "here" / ".venv" / "site-packages" / "m.py").write_text("raise SystemExit")
-    with pytest.raises(UsageError, match="outside of this folder"):
-        replay(stored_in(project, target=".venv/site-packages/m.py:A"), engine="inline")
-
-
-@pytest.mark.parametrize("target", ["mine_here.py:A", "mine_here:A", "mine_here.A"])
-def test_what_is_inside_the_project_is_imported_and_said_so(project, target, monkeypatch):
-    told = []
-    monkeypatch.delitem(sys.modules, "mine_here", raising=False)
-    done = replay(stored_in(project, target=target), engine="inline", tell=told.append)
-    assert done.verdict.verdict == "holds" and (project / "here.ran").exists() and told
-
-
-def test_a_reference_is_the_one_that_is_named(project):
-    file = stored_in(project, property="agree.against", against=f"{project}/there/mine_there.py:A")
-    done = replay(file, "torch.nn.GRU", "inline").verdict
-    assert done.verdict == "not_applicable" and "as the reference: add --against" in done.reason
-    assert replay(file, "torch.nn.GRU", "inline", against="torch.nn.GRU").verdict.verdict == "holds"
-    assert not (project / "there.ran").exists()
-
-
-@pytest.mark.parametrize(
-    ("case", "says"),
-    [({"device": "cuda:9"}, "there is no device cuda:9 here"), ({"device": "xpu"}, "there is no device xpu here"),
-     ({"config": {**CASE["config"], "hidden_size": 150_000}}, "GiB of memory, but")],
-)  # fmt: skip
-def test_what_cannot_be_built_here_is_not_reached(project, case, says):
-    file = stored_in(project, target="mine_here.py:A", case={**CASE, **case})
-    done = replay(file, engine="inline")
-    assert done.verdict.verdict == "not_reached" and says in done.verdict.reason
-    assert not (project / "here.ran").exists()
-    with pytest.raises(Failed, match="was not checked"):
-        check_case("torch.nn.GRU", "time.split", json.loads(file.read_text())["case"], engine="inline")
-
-
-# writing ---------------------------------------------------------------------------------------------------------------
-
-
-def test_a_full_disk_leaves_the_old_file(tmp_path):
-    file = tmp_path / "base.json"
-    write_whole(file, "old")
-    text = f"""
-import resource, sys
-from pathlib import Path
-from rnncheck.files.writing import write_whole
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    write_whole(Path({str(file)!r}), "x" * 100_000)
-except OSError as error:
-    print(error.strerror)
-"""
-    ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    assert ended.stdout == "File too large\n"
-    assert file.read_text() == "old" and os.listdir(tmp_path) == ["base.json"]
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
-
-
-def test_what_is_written_is_as_one_would_write_it(tmp_path):
-    (tmp_path / "real").write_text("old")
-    (tmp_path / "real").chmod(0o640)
-    (tmp_path / "link").symlink_to("real")
-    write_whole(tmp_path / "link", "new \ud800")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new \\ud800"
-    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
-    before = os.umask(0o027)
-    try:
-        assert write_whole(tmp_path / "deep" / "er" / "f", b"x").stat().st_mode & 0o777 == 0o640
-    finally:
-        os.umask(before)
-    write_whole(Path(os.devnull), "gone")
-    assert sorted(os.listdir(tmp_path)) == ["deep", "link", "real"]
-
-
-def test_a_pipe_is_written_to_as_it_is(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    reading = subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE)
-    write_whole(tmp_path / "pipe", "through")
-    assert reading.communicate()[0] == b"through"
-
-
-def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
-    write_whole(tmp_path / "a", "old")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "a", "new")
-    assert [file.name for file in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "old"
-
-
-def test_no_more_is_read_than_is_allowed(tmp_path):
-    (tmp_path / "a").write_bytes(b"x" * 11)
-    assert read_bytes(tmp_path / "a", 11) == b"x" * 11
-    with pytest.raises(UsageError, match="is 11 bytes long, but should be at most 10"):
-        read_bytes(tmp_path / "a", 10)
-
-
-def test_many_targets_of_one_name_keep_their_own_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "MOST_NUMBERED", 3)
-    case = Case.from_json(CASE)
-    paths = {store.save(Stored("time.split", f"{n}.py:A", "layer", case), tmp_path) for n in range(6)}
-    assert len(paths) == 6 and {load(path).target for path in paths} == {f"{n}.py:A" for n in range(6)}
