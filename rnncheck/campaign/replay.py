@@ -50,6 +50,7 @@ def replay(
     stored = load(Path(file))
     if stored.property not in CATALOG:
         raise UsageError(f"{one_line(file)}: there is no property {quoted(stored.property)}; see: rnncheck list")
+    _check_kind(file, stored, stored.kind)
     beside = against or (None if target else stored.against)
     named = [] if target else [name for name in (stored.target, None if against else stored.against) if name]
     _check_trusted(file, named, trust)
@@ -59,6 +60,7 @@ def replay(
     if named:
         tell(f"importing {' and '.join(map(one_line, named))}, as {one_line(file)} says")
     (subject,) = resolve.subjects(target or stored.target, beside, None)
+    _check_kind(file, stored, subject.kind)
     verdict = _judged(subject, stored.property, stored.case, engine)
     if verdict.verdict not in CHECKED and stored.against and not beside:
         hint = f"the file names {one_line(stored.against)} as the reference: add --against to import one"
@@ -75,6 +77,14 @@ def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:
                 f"{one_line(file)} names {one_line(name)}, which is outside of this folder ({where}) and would be imported; "
                 "add --trust if you know the file, or name a target of your own: --target mine.py:MyLSTM"
             )
+
+
+def _check_kind(file: str | Path, stored: Stored, kind: str) -> None:
+    """Raise UsageError unless the file's property and its case are of this kind of subject, ``layer`` or ``clip``."""
+    judged = "clip" if stored.property.startswith("clip.") else "layer"
+    if (stored.kind, judged) != (kind, kind):
+        what = f"a {stored.kind}'s case of {stored.property}"
+        raise UsageError(f"{one_line(file)}: {what}, but should be of the target's kind: {kind}")
 
 
 def _lacking(case: Any) -> str | None:
@@ -113,7 +123,11 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     found = resolve.subjects(target, against, None)
     if len(found) != 1:
         raise UsageError(f"target = {quoted(target)}, but should be one target")
+    if stored is not None:
+        _check_kind(stored.path or "", stored, found[0].kind)
     exact = stored.case if stored is not None else _case(found[0], case)
+    if (CATALOG[property].family == "clip") != (found[0].kind == "clip"):
+        raise UsageError(f"property = {quoted(property)}, but {found[0].name} is a {found[0].kind}; name a property of its kind")
     verdict = _judged(found[0], property, exact, engine).but(stored=None if stored is None else str(stored.path))
     if verdict.red:
         raise Failed(failure_text(found[0].name, verdict))

@@ -113,7 +113,7 @@ class _progress_bar:
     def __enter__(self) -> Any:
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -122,7 +122,9 @@ class _progress_bar:
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.bar.start()
         self.task = self.bar.add_task("looking at the target", total=None)
-        return lambda what, done, planned: self.bar.update(self.task, description=what, completed=done, total=planned or None)
+        return lambda what, done, planned: self.bar.update(
+            self.task, description=one_line(what, 60), completed=done, total=planned or None
+        )
 
     def __exit__(self, *exc: object) -> None:
         self.bar.stop()

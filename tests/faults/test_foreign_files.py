@@ -83,3 +83,14 @@ def test_what_cannot_be_built_here_is_not_reached(project, case, says):
     assert not (project / "here.ran").exists()
     with pytest.raises(Failed, match="was not checked"):
         check_case("torch.nn.GRU", "time.split", json.loads(file.read_text())["case"], engine="inline")
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [({"property": "clip.bound"}, None), ({"property": "clip.bound"}, "torch.nn.GRU"), ({}, "torch.nn.utils:clip_grad_norm_")],
+)
+def test_a_case_of_another_kind_than_the_target_is_wrong_usage(project, changes, target):
+    with pytest.raises(UsageError, match="should be of the target's kind"):
+        replay(stored_in(project, **changes), target, engine="inline")
+    with pytest.raises(UsageError, match="kind"):
+        check_case(target or "torch.nn.GRU", "clip.bound" if target is None else "time.split", stored_in(project, **changes))
