@@ -143,7 +143,7 @@ def _baseline(file: Path | None) -> set[tuple[str, str]]:
     try:
         told = typed_part(read_json(file, LONGEST_REPORT, "a JSON report"), ReportFile)
     except FileError as error:
-        raise UsageError(f"baseline: {error}") from None
+        raise UsageError(f"baseline: {error}; write one with --json F") from None
     except NotTyped as error:
         raise UsageError(f"baseline: {one_line(file)} is not a JSON report; write one with --json F: {error}") from None
     if told.schema > SCHEMA:
