@@ -126,7 +126,7 @@ def out_of_memory(error: BaseException | None) -> bool:
 
 
 def _no_memory(prop: Property, error: Exception) -> Outcome:
-    return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {one_line(error)}")
+    return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {one_line(plain(error).partition(chr(10))[0])}")
 
 
 def _unimplemented(prop: Property, error: BaseException) -> Outcome:
