@@ -35,11 +35,11 @@ def test_targets_of_one_last_name_do_not_overwrite_each_other(tmp_path):
 @pytest.mark.parametrize(
     "text, says",
     [
-        ("", "not a case file"),
+        ("", "the file is empty"),
         ('{"schema": 1, "property": "time.spl', "not a case file"),
         ("[]", "schema = 'list', but should be 1"),
-        ('{"schema": 99}', "schema = 99, but should be 1; was it written by another version?"),
-        ('{"schema": 1}', "not a case file: 'kind'"),
+        ('{"schema": 0}', "schema = 0, but should be 1; was it written by another version?"),
+        ('{"schema": 1}', "not a case file: Object missing required field `property`"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_set_aside(tmp_path, text, says):

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from rnncheck.core.plain_text import said
 from rnncheck.core.subject import CLIP_FEATURES, Claim, Subject
 
 OPTIONS = ("norm_type", "error_if_nonfinite", "foreach")
@@ -55,7 +56,7 @@ def _probe(subject: Subject, feature: str, passed: Callable[[torch.nn.Parameter]
     try:
         returned = subject.build(passed(parameter), 1.0)
     except Exception as error:  # whatever a subject raises here says that it does not offer this
-        return Claim(False, "probed", f"{type(error).__name__}: {error}".splitlines()[0])
+        return Claim(False, "probed", said(error))
     if feature == "returned_norm" and not isinstance(returned, torch.Tensor | float):
         return Claim(False, "probed", f"returns {type(returned).__name__}")
     return Claim(True, "probed")

@@ -17,6 +17,7 @@ from rnncheck.adapters.probing.signature import HIDDEN, INPUT
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.core.config import MODES, Config, ConfigError, Mode
+from rnncheck.core.plain_text import one_line
 from rnncheck.errors import UsageError
 
 
@@ -84,7 +85,7 @@ def _with_attributes(target: Located, start: Config, told: Mapping[str, Any], si
     try:
         return start.but(**{word: told[word] for word in words if word in told})
     except ConfigError as error:
-        raise UsageError(f"{target.name}: its attributes make no configuration: {error}") from None
+        raise UsageError(f"{target.name}: its attributes make no configuration: {one_line(error)}") from None
 
 
 def _cannot_tell(target: Located, module: Any, mode: Mode | None, told: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import torch
 
+from rnncheck.core.case import DEVICE
+from rnncheck.core.plain_text import quoted
 from rnncheck.errors import UsageError
 
 KINDS = ("cpu", "cuda", "mps", "xpu")
@@ -27,9 +29,8 @@ def asked_for(words: str) -> list[str]:
         return found()
     devices = [word.strip() for word in words.split(",")]
     for device in devices:
-        kind, _, index = device.partition(":")
-        if kind not in KINDS or (index and not index.isdigit()):
-            raise UsageError(f"device = {device!r}, but should be all, or one of {', '.join(KINDS)} (cuda:1 for the second)")
+        if not DEVICE.fullmatch(device):
+            raise UsageError(f"device = {quoted(device)}, but should be all, or one of {', '.join(KINDS)} (cuda:1 for the second)")
     return devices
 
 

@@ -13,8 +13,10 @@ from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import offered
 from rnncheck.bundle import sides
 from rnncheck.bundle.content import Bundle, Recorded
+from rnncheck.core.bounds import whole
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation
+from rnncheck.core.plain_text import quoted
 from rnncheck.core.property import Property, Where, anywhere
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome, Verdict
@@ -74,8 +76,8 @@ def diff(
 
 def _places(bundle: Bundle, only: int | None) -> Sequence[int]:
     last = len(bundle.recorded) - 1
-    if only is not None and not 0 <= only <= last:
-        raise UsageError(f"case = {only}, but should be one of 0 to {last}")
+    if only is not None and (type(only) is not int or not 0 <= only <= last):
+        raise UsageError(f"case = {quoted(only)}, but should be one of 0 to {last}")
     return range(last + 1) if only is None else (only,)
 
 
@@ -147,7 +149,7 @@ def _subject(bundle: Bundle, subject: Subject, places: Sequence[int], how: tuple
         raise UsageError(f"{subject.name}: nothing to compare with {bundle}: {why}")
     by_case = {here[place]: bundle.recorded[place] for place in taken}
     catalog = {prop.id: prop for prop in _properties(by_case)}
-    working = make_engine(engine, Workshop([subject], catalog, probe), jobs, devices=(device,))
+    working = make_engine(engine, Workshop([subject], catalog, probe), jobs and whole("jobs", jobs), devices=(device,))
     try:
         judged = _judged(working.run(_jobs(taken, here, catalog)), taken)
         told = {id: _explained(working, bundle, judged[id], id) for id in catalog}

@@ -11,7 +11,8 @@ Errors: BundleError, one line. A bundle is read and verified as a whole, or not 
 
 import hashlib
 import json
-import os
+import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,48 @@ from torch import Tensor
 
 from rnncheck.bundle.content import Bundle, Recorded, digest, given
 from rnncheck.core.case import Case, CaseError
+from rnncheck.core.config import Mode
+from rnncheck.core.plain_text import LONGEST, one_line, quoted, said
 from rnncheck.core.run import Run
-from rnncheck.errors import UsageError
+from rnncheck.core.typed import NotTyped, typed
+from rnncheck.engine.memory import lacks_memory
+from rnncheck.files.reading import MIB, FileError, file_error, parse_json, read_start, reason
+from rnncheck.files.writing import write_whole
 
 SCHEMA = 1
 KEY = "rnncheck"
 KIND = "layer"
 
 
-class BundleError(UsageError):
+LONGEST_HEADER = 32 * MIB
+HEADER = struct.Struct("<Q")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case of the description."""
+
+    case: dict[str, Any]
+    given: str
+    results: str
+    gradients: tuple[str, ...]
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the header says."""
+
+    schema: int
+    kind: str
+    subject: str
+    modes: tuple[Mode, ...]
+    seed: int
+    environment: dict[str, Any]
+    cases: tuple[Entry, ...]
+
+
+class BundleError(FileError):
     """A file that cannot be used as a bundle; the message is one line."""
 
 
@@ -39,12 +73,9 @@ def write(bundle: Bundle, path: Path) -> int:
     told = _to_json(bundle)
     data = save(tensors, {KEY: _text({"digest": _digest(told), "bundle": told})})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        beside.write_bytes(data)
-        beside.replace(path)
+        write_whole(path, data)
     except OSError as error:
-        raise BundleError(f"{path} cannot be written: {error.strerror}") from None
+        raise BundleError(f"{one_line(path)} cannot be written: {reason(error)}") from None
     return len(data)
 
 
@@ -76,60 +107,84 @@ def _digest(told: Any) -> str:
 def read(path: Path) -> Bundle:
     """The bundle in this file; raises BundleError where it is none, truncated, altered, empty, or of a newer rnncheck."""
     metadata, tensors = _contents(path)
+    name = one_line(path)
     try:
-        told = _verified(path, json.loads(metadata[KEY]))
-        recorded = tuple(_recorded(path, place, entry, tensors) for place, entry in enumerate(told["cases"]))
-        modes, environment = tuple(told["modes"]), told["environment"]
-        bundle = Bundle(str(told["subject"]), modes, int(told["seed"]), environment, recorded)
+        told = _verified(name, metadata)
+        recorded = tuple(_recorded(name, place, entry, tensors) for place, entry in enumerate(told.cases))
+        bundle = Bundle(told.subject, told.modes, told.seed, told.environment, recorded)
         str(bundle)  # its environment names the device
-    except (KeyError, TypeError, AttributeError, ValueError, CaseError) as error:
-        if isinstance(error, BundleError):
-            raise
-        raise BundleError(f"{path}: not a bundle of rnncheck: {type(error).__name__}: {error}") from None
-    left = [name for name in tensors if int(name.partition("/")[0]) >= len(recorded)]
+        left = [tensor for tensor in tensors if not _belongs(tensor, len(recorded))]
+    except BundleError:
+        raise
+    except (NotTyped, CaseError) as error:
+        raise BundleError(f"{name}: not a bundle of rnncheck: {one_line(error)}") from None
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError) as error:
+        raise BundleError(f"{name}: not a bundle of rnncheck: {said(error)}") from None
     if not recorded or left:
-        raise BundleError(f"{path}: {'holds no cases' if not recorded else f'has been altered: whose is {left[0]}?'}")
+        what = "holds no cases" if not recorded else f"has been altered: whose is {quoted(left[0])}?"
+        raise BundleError(f"{name}: {what}")
     return bundle
+
+
+def _belongs(tensor: str, cases: int) -> bool:
+    place = tensor.partition("/")[0]
+    return place.isdecimal() and len(place) < 10 and int(place) < cases
 
 
 def _contents(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file that is whole."""
-    if not path.is_file():
-        raise BundleError(f"{path}: no such file")
-    if not path.stat().st_size:
-        raise BundleError(f"{path}: the file is empty")
+    try:
+        _check_header(path)
+    except FileError as error:
+        raise BundleError(str(error)) from None
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise BundleError(f"{path}: not a bundle, or truncated: {error}") from None
+    except Exception as error:  # what reading raises is not documented
+        raise BundleError(f"{one_line(path)}: not a bundle, or truncated: {one_line(error)}") from None
     if KEY not in metadata:
-        raise BundleError(f"{path}: a safetensors file, but not a bundle of rnncheck; make one with: rnncheck record")
+        raise BundleError(f"{one_line(path)}: a safetensors file, but not a bundle of rnncheck; make one with: rnncheck record")
     return metadata, tensors
 
 
-def _verified(path: Path, whole: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = whole["bundle"]
-    schema = told["schema"]
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise BundleError(f"{path}: schema = {schema}, but this rnncheck reads up to {SCHEMA}: a newer one has written it")
-    if schema != SCHEMA or told["kind"] != KIND:
-        came = f"schema = {schema!r}, kind = {told['kind']!r}"
-        raise BundleError(f"{path}: {came}, but should be schema {SCHEMA}, kind {KIND!r}")
-    if whole["digest"] != _digest(told):
-        raise BundleError(f"{path}: has been altered: its description is not what was recorded")
-    return told
+def _check_header(path: Path) -> None:
+    """Raise FileError on what is no regular file, and on a header that is longer than the file or than any of ours."""
+    start = read_start(path, HEADER.size)
+    size = path.stat().st_size
+    if len(start) == HEADER.size and not 2 <= HEADER.unpack(start)[0] <= min(size - HEADER.size, LONGEST_HEADER):
+        raise file_error(path, f"not a bundle, or truncated: its header says that it is {HEADER.unpack(start)[0]:,} bytes long")
 
 
-def _recorded(path: Path, place: int, entry: dict[str, Any], tensors: dict[str, Tensor]) -> Recorded:
+def _verified(name: str, metadata: dict[str, str]) -> Description:
+    """The description of a bundle, whose digest is right."""
+    whole = parse_json(metadata[KEY])
+    if not isinstance(whole, dict) or not isinstance(whole.get("bundle"), dict):
+        raise BundleError(f"{name}: not a bundle of rnncheck: its description is no table")
+    told = whole["bundle"]
+    schema = told.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise BundleError(f"{name}: schema = {quoted(schema)}, but this rnncheck reads up to {SCHEMA}: a newer one has written it")
+    if schema != SCHEMA or told.get("kind") != KIND:
+        came = f"schema = {quoted(schema)}, kind = {quoted(told.get('kind'))}"
+        raise BundleError(f"{name}: {came}, but should be schema {SCHEMA}, kind {KIND!r}")
+    if whole.get("digest") != _digest(told):
+        raise BundleError(f"{name}: has been altered: its description is not what was recorded")
+    return typed(told, Description)
+
+
+def _recorded(name: str, place: int, entry: Entry, tensors: dict[str, Tensor]) -> Recorded:
     """One case, its tensors compared with their digest."""
     prefix = f"{place}/"
     own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    if digest(own) != entry["results"]:
-        raise BundleError(f"{path}: has been altered: the tensors of case {place} are not what was recorded")
-    run = None if entry["error"] is not None else Run(own["output"], own["h_n"], own.get("c_n"))
-    case = Case.from_json(entry["case"])
-    if digest(given(case)) != entry["given"]:
-        raise BundleError(f"{path}: case {place} gives other numbers with this torch than where it was recorded")
-    return Recorded(case, run, {name: own.get(f"gradient/{name}") for name in entry["gradients"]}, entry["error"])
+    if digest(own) != entry.results:
+        raise BundleError(f"{name}: has been altered: the tensors of case {place} are not what was recorded")
+    run = None if entry.error is not None else Run(own["output"], own["h_n"], own.get("c_n"))
+    case = Case.from_json(entry.case)
+    lacking = lacks_memory(case)
+    if lacking is not None:
+        raise BundleError(f"{name}: case {place}: {lacking}")
+    if digest(given(case)) != entry.given:
+        raise BundleError(f"{name}: case {place} gives other numbers with this torch than where it was recorded")
+    error = None if entry.error is None else one_line(entry.error, LONGEST)
+    return Recorded(case, run, {name: own.get(f"gradient/{name}") for name in entry.gradients}, error)

@@ -16,7 +16,9 @@ from rnncheck.backend.switches import switched
 from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
 from rnncheck.campaign.probing import probe_all
+from rnncheck.core.bounds import whole
 from rnncheck.core.case import DTYPES, Case, Switch
+from rnncheck.core.plain_text import LONGEST, one_line, quoted
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.errors import UsageError
 from rnncheck.running.trial import SubjectError, Trial, seeded
@@ -44,6 +46,8 @@ def record(
 
     Raises UsageError where the target or an option cannot be used. What the subject raises is recorded.
     """
+    whole("seed", seed)
+    whole("max_examples", max_examples)
     subject, where = one_layer(target, kind), one_device(device)
     planned = (without_chance(subject, case) for case in plan(subject, tuple(dtypes or DTYPES), STRENGTH, seed, where))
     chosen = islice((case for case in planned if subject.fixed is not None or numbers(case) <= MOST), max_examples)
@@ -64,7 +68,7 @@ def one_device(words: str) -> str:
     """The one device that is named; raises UsageError on several."""
     devices = asked_for(words)
     if words == "all" or len(devices) != 1:
-        raise UsageError(f"device = {words!r}, but should be one, such as cpu or cuda:1")
+        raise UsageError(f"device = {quoted(words)}, but should be one, such as cpu or cuda:1")
     return devices[0]
 
 
@@ -104,7 +108,7 @@ def one_case(subject: Subject, case: Case) -> Recorded:
             weights = cotangents(case, trial.run)
             gradients = trial.gradients(weights) if case.training else {}
         except (SubjectError, Malformed) as error:
-            return Recorded(case, error=" ".join(str(error).split()))
+            return Recorded(case, error=one_line(error, LONGEST))
     run = trial.run.map(lambda part: part.detach().cpu())
     return Recorded(case, run, {name: None if g is None else g.detach().cpu() for name, g in gradients.items()})
 

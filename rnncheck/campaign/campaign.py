@@ -12,9 +12,14 @@ from rnncheck.campaign import store
 from rnncheck.campaign.settings import PROFILES, Profile, Settings
 from rnncheck.campaign.subject_run import Account, Docket
 from rnncheck.core.deviation import Deviation
+from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import Subject
 from rnncheck.engine.jobs import Done, Engine, Job
+from rnncheck.engine.memory import lacks_memory
 from rnncheck.engine.signals import Stop, interruptible
+from rnncheck.errors import UsageError
+from rnncheck.files.writing import write_whole
+from rnncheck.judging.judge import is_our_mistake
 from rnncheck.report.causes import causes, place_of
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
@@ -104,11 +109,14 @@ class Campaign:
             return []
         stored, complaints = store.load_all(self.settings.folder / "failing")
         self.mended += complaints
+        names = {docket.subject.name for docket in self.dockets}
+        too_large = {item.path: why for item in stored if item.target in names and (why := lacks_memory(item.case))}
+        self.mended += [f"{path}: not replayed: {why}" for path, why in too_large.items()]
         return [
             (Job(next(self.numbers), "judge", docket.index, (item.case,), ((item.property,),)), item)
             for docket in self.dockets for item in stored
             if item.target == docket.subject.name and item.property in docket.accounts
-            and docket.subject.kind == item.kind
+            and docket.subject.kind == item.kind and item.path not in too_large
         ]  # fmt: skip
 
     def _deviation_jobs(self) -> list[tuple[Job, Any]]:
@@ -119,8 +127,8 @@ class Campaign:
                     self.stale.append(
                         f"{deviation.property} on {docket.subject.name}: the deviation expired on {deviation.expires}"
                     )
-                case = None if deviation.case is None else store.case_from_json(docket.subject.kind, deviation.case)
-                if case is not None and deviation.property in docket.accounts and docket.has(case.device):
+                case = _case_of(deviation, docket)
+                if case is not None and docket.has(case.device):
                     jobs.append(
                         (Job(next(self.numbers), "judge", docket.index, (case,), ((deviation.property,),)), deviation)
                     )
@@ -182,7 +190,9 @@ class Campaign:
         """A failing case is on disk before anything else happens to it."""
         for account in docket.accounts.values():
             if account.failed is not None and account.stored is None and self.settings.folder is not None:
-                case = account.failed[0]
+                case, outcome = account.failed
+                if is_our_mistake(outcome):
+                    continue
                 item = store.Stored(
                     account.prop.id, docket.subject.name, docket.subject.kind, case, docket.subject.against
                 )
@@ -193,7 +203,7 @@ class Campaign:
         try:
             return store.save(item, self.settings.folder / "failing")
         except OSError as error:
-            self.stopped = f"failing cases could not be saved under {self.settings.folder}: {error}"
+            self.stopped = f"failing cases could not be saved under {self.settings.folder}: {one_line(error)}"
             return None
 
     def shrink(self, engine: Engine) -> None:
@@ -207,7 +217,8 @@ class Campaign:
                 docket, account = accounts[done.job.index]
                 account.shrunk = done
                 account.unshrunk = None if done.shrunk is not None or done.lost else NO_TIME
-                if done.shrunk is not None and self.settings.folder is not None:
+                ours = account.failed is not None and is_our_mistake(account.failed[1])
+                if done.shrunk is not None and self.settings.folder is not None and not ours:
                     item = store.Stored(
                         account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
                     )
@@ -250,10 +261,9 @@ class Campaign:
             return False
         file = self.settings.repro / f"{_stem(docket, account)}.py"
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            write_whole(file, text)
         except OSError as error:
-            account.alone = f"no standalone script: it could not be written: {error}"
+            account.alone = f"no standalone script: it could not be written: {one_line(error)}"
             return False
         account.script = file
         return True
@@ -267,10 +277,9 @@ class Campaign:
             return
         file = self.settings.repro / snippet_name(_stem(docket, account))
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            write_whole(file, text)
         except OSError as error:
-            account.alone = f"no regression test: it could not be written: {error}"
+            account.alone = f"no regression test: it could not be written: {one_line(error)}"
             return
         account.test = file
 
@@ -305,6 +314,16 @@ def _leads(docket: Docket, account: Account) -> bool:
     """Return whether this property leads a cause among those that were shrunk: of one cause there is one script."""
     shrunk = (docket.verdict(one) for one in docket.accounts.values() if one.shrunk is not None)
     return any(cause.lead.property == account.prop.id for cause in causes(shrunk))
+
+
+def _case_of(deviation: Deviation, docket: Docket) -> Any:
+    """The stored case of a deviation from what this subject is judged by, if there is one; raises UsageError where it is none."""
+    if deviation.case is None or deviation.property not in docket.accounts:
+        return None
+    try:
+        return store.case_from_json(docket.subject.kind, deviation.case)
+    except ValueError as error:
+        raise UsageError(f"the case of the deviation from {deviation.property}: {one_line(error)}") from None
 
 
 def _stem(docket: Docket, account: Account) -> str:

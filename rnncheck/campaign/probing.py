@@ -9,7 +9,7 @@ from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
-from rnncheck.adapters.targets.locate import one_line
+from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.engine import Done, Job, Workshop, make_engine
 from rnncheck.errors import UsageError

@@ -1,17 +1,22 @@
 """One stored case on one subject, in detail."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend.devices import is_here
 from rnncheck.campaign.probing import probe_all
-from rnncheck.campaign.store import Stored, StoreError, case_from_json, load
+from rnncheck.campaign.store import Stored, case_from_json, load
+from rnncheck.campaign.trust import outside
 from rnncheck.catalog import CATALOG
+from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.subject import Subject
-from rnncheck.core.verdict import Verdict
+from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.jobs import Done
+from rnncheck.engine.memory import lacks_memory
 from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Failed
@@ -27,13 +32,71 @@ class Replay:
     verdict: Verdict
 
 
-def replay(file: str | Path, target: str | None = None, engine: str = "processes") -> Replay:
-    """Judge the stored case again, on the target that it is from or on another one; raises UsageError."""
-    stored = _read(Path(file))
+def replay(
+    file: str | Path,
+    target: str | None = None,
+    engine: str = "processes",
+    *,
+    against: str | None = None,
+    trust: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Replay:
+    """Judge the stored case again, on the target that it is from or on another one; raises UsageError.
+
+    target, against: with a target, nothing that the file names is imported, and ``against`` is the reference
+    trust:           import what the file names from wherever it is; else only from inside the current folder
+    tell:            takes a line on what is about to be imported because the file names it
+    """
+    stored = load(Path(file))
     if stored.property not in CATALOG:
-        raise UsageError(f"{file}: there is no property {stored.property!r}; see: rnncheck list")
-    (subject,) = resolve.subjects(target or stored.target, stored.against, None)
-    return Replay(stored, subject.name, _judged(subject, stored.property, stored.case, engine))
+        raise UsageError(f"{one_line(file)}: there is no property {quoted(stored.property)}; see: rnncheck list")
+    _check_kind(file, stored, stored.kind)
+    beside = against or (None if target else stored.against)
+    named = [] if target else [name for name in (stored.target, None if against else stored.against) if name]
+    _check_trusted(file, named, trust)
+    lacking = _lacking(stored.case)
+    if lacking is not None:
+        return Replay(stored, target or stored.target, _not_reached(stored.property, stored.case, lacking))
+    if named:
+        tell(f"importing {' and '.join(map(one_line, named))}, as {one_line(file)} says")
+    (subject,) = resolve.subjects(target or stored.target, beside, None)
+    _check_kind(file, stored, subject.kind)
+    verdict = _judged(subject, stored.property, stored.case, engine)
+    if verdict.verdict not in CHECKED and stored.against and not beside:
+        hint = f"the file names {one_line(stored.against)} as the reference: add --against to import one"
+        verdict = verdict.but(reason="; ".join(filter(None, (verdict.reason, hint))))
+    return Replay(stored, subject.name, verdict)
+
+
+def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:
+    """Raise UsageError where the file names code from outside of the current folder, unless it is trusted."""
+    for name in named:
+        where = None if trust else outside(name)
+        if where is not None:
+            raise UsageError(
+                f"{one_line(file)} names {one_line(name)}, which is outside of this folder ({where}) and would be imported; "
+                "add --trust if you know the file, or name a target of your own: --target mine.py:MyLSTM"
+            )
+
+
+def _check_kind(file: str | Path, stored: Stored, kind: str) -> None:
+    """Raise UsageError unless the file's property and its case are of this kind of subject, ``layer`` or ``clip``."""
+    judged = "clip" if stored.property.startswith("clip.") else "layer"
+    if (stored.kind, judged) != (kind, kind):
+        what = f"a {stored.kind}'s case of {stored.property}"
+        raise UsageError(f"{one_line(file)}: {what}, but should be of the target's kind: {kind}")
+
+
+def _lacking(case: Any) -> str | None:
+    """Why a case cannot be built here: a device or memory that is missing; None where it can."""
+    devices = [case.device, *(gradient.device for gradient in getattr(case, "gradients", ()) if gradient.device)]
+    absent = [device for device in devices if not is_here(device)]
+    return f"there is no device {absent[0]} here" if absent else lacks_memory(case)
+
+
+def _not_reached(property: str, case: Any, reason: str) -> Verdict:
+    prop = CATALOG[property]
+    return Verdict(prop.id, "not_reached", prop.kind, 0, None, prop.statement, case=case, reason=reason, elsewhere=True)
 
 
 def check_case(target: Any, property: str, case: Any, against: Any = None, *, engine: str = "processes") -> None:
@@ -42,7 +105,7 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     target, against: as in rnncheck.verify, one target
     property: its id, e.g. ``time.split``
     case:     a case as a dict, as the JSON report and ``.rnncheck`` write it; or the path of a stored case, of which
-              the case alone is used, and the reference where ``against`` is None
+              the case alone is used: nothing that the file names is imported
     engine:   "processes" survives a subject that crashes or hangs, "inline" runs in this process
 
     Raises Failed, an AssertionError, where the property does not hold on that case or cannot be checked on it;
@@ -55,12 +118,16 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     """
     __tracebackhide__ = True
     if property not in CATALOG:
-        raise UsageError(f"property = {property!r}, but there is no such property; see: rnncheck list")
-    stored = None if isinstance(case, dict) else _read(Path(case))
-    found = resolve.subjects(target, against if stored is None or against is not None else stored.against, None)
+        raise UsageError(f"property = {quoted(property)}, but there is no such property; see: rnncheck list")
+    stored = None if isinstance(case, dict) else load(Path(case))
+    found = resolve.subjects(target, against, None)
     if len(found) != 1:
-        raise UsageError(f"target = {target!r}, but should be one target")
+        raise UsageError(f"target = {quoted(target)}, but should be one target")
+    if stored is not None:
+        _check_kind(stored.path or "", stored, found[0].kind)
     exact = stored.case if stored is not None else _case(found[0], case)
+    if (CATALOG[property].family == "clip") != (found[0].kind == "clip"):
+        raise UsageError(f"property = {quoted(property)}, but {found[0].name} is a {found[0].kind}; name a property of its kind")
     verdict = _judged(found[0], property, exact, engine).but(stored=None if stored is None else str(stored.path))
     if verdict.red:
         raise Failed(failure_text(found[0].name, verdict))
@@ -68,22 +135,18 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
         raise Failed(f"{property} was not checked on {found[0].name}: {verdict.reason or verdict.verdict}")
 
 
-def _read(file: Path) -> Stored:
-    try:
-        return load(file)
-    except StoreError as error:
-        raise UsageError(str(error)) from None
-
-
 def _case(subject: Subject, data: dict[str, Any]) -> Any:
     try:
         return case_from_json(subject.kind, data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"case = {str(data):.60}, but should be a {subject.kind}'s case: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"case = {quoted(data, 60)}, but should be a {subject.kind}'s case: {one_line(error)}") from None
 
 
 def _judged(subject: Subject, property: str, case: Any, engine: str) -> Verdict:
     """The verdict on that case alone."""
+    lacking = _lacking(case)
+    if lacking is not None:
+        return _not_reached(property, case, lacking)
     workshop = Workshop(probe_all([subject], engine, 1), CATALOG, resolve.probe)
     running = make_engine(engine, workshop, 1)
     try:

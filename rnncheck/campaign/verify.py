@@ -12,11 +12,21 @@ from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign.campaign import Campaign, Progress
 from rnncheck.campaign.clock import began
-from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
+from rnncheck.campaign.options import (
+    bytes_of,
+    case_seconds_of,
+    dtypes_of,
+    folder_of,
+    known,
+    profile_of,
+    properties_of,
+    seconds,
+)
 from rnncheck.campaign.order import DEAR
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
+from rnncheck.core.bounds import whole
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.subject import Subject
 from rnncheck.engine import Workshop, make_engine
@@ -81,7 +91,7 @@ def verify(
     settings = Settings(
         properties=properties_of(properties),
         profile=profile_of(profile or ("quick" if target is None else "ci"), cases=max_examples, strength=strength),
-        seed=seed,
+        seed=whole("seed", seed),
         budget=None if budget is None else seconds(budget),
         deviations=(*known(declare(deviations)), *resolve.known_deviations(subjects)),
         folder=None if folder is None else Path(folder),
@@ -90,6 +100,8 @@ def verify(
         missing=tuple(name for name in required if not is_here(name)),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
+    limits = {} if case_seconds is None else {"case_seconds": case_seconds_of(case_seconds)}
+    jobs = None if jobs is None else whole("jobs", jobs)
     memory = None if memory_limit is None else bytes_of(memory_limit)
     started += importing
     left = started + settings.seconds(len(subjects)) - time.monotonic()
@@ -98,7 +110,6 @@ def verify(
     workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
     if engine == "processes" and len(named) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
         import_compilers()
-    limits = {} if case_seconds is None else {"case_seconds": case_seconds}
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
 

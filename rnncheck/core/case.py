@@ -1,13 +1,18 @@
 """One situation of one layer: everything needed to build it again, bit for bit."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import prod
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from rnncheck.core.config import Config, ConfigError
+from rnncheck.core.case_size import check_counts, check_numbers, check_seed
+from rnncheck.core.config import Config
+from rnncheck.core.plain_text import quoted
+from rnncheck.core.typed import NotTyped, typed
 from rnncheck.core.values import Values
 
 Hx = Literal["none", "zeros", "random"]
@@ -16,8 +21,18 @@ Switch = Literal["onednn_off", "cudnn_off", "cudnn_deterministic", "cudnn_benchm
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,4})?", re.ASCII)
+"""A device as torch names it; whether it is here is another question."""
+
+
 class CaseError(ValueError):
     """A Case that cannot be; the message says what was expected and what came."""
+
+
+def check_device(device: str) -> None:
+    """Raise CaseError on a device that torch has never heard of."""
+    if not DEVICE.fullmatch(device):
+        raise CaseError(f"device = {quoted(device)}, but should be one of cpu, cuda, mps, xpu (cuda:1 for the second)")
 
 
 @dataclass(frozen=True)
@@ -63,9 +78,9 @@ class Case:
             self._require("lengths", self.lengths, fits, f"one for each of batch = {self.batch}, in [0, {self.time}]")
 
     @staticmethod
-    def _require(name: str, value: object, good: bool, expected: str) -> None:
+    def _require(name: str, value: object, good: object, expected: str) -> None:
         if not good:
-            raise CaseError(f"{name} = {value!r}, but should be {expected}")
+            raise CaseError(f"{name} = {quoted(value)}, but should be {expected}")
 
     @property
     def rows(self) -> int:
@@ -86,6 +101,14 @@ class Case:
     def dropout_active(self) -> bool:
         """Whether the output is random: dropout between layers, in training."""
         return self.training and self.config.dropout > 0 and self.config.num_layers > 1
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it gives to a layer: parameters, input and states."""
+        config = self.config
+        states = config.num_layers * config.directions * (config.state_size + config.has_cell * config.hidden_size)
+        weights = sum(map(prod, config.parameter_shapes().values()))
+        return weights + self.rows * (self.time * config.input_size + states)
 
     def parameters(self) -> dict[str, Tensor]:
         """The layer's parameters under torch's names, rounded to the dtype, on the device."""
@@ -133,14 +156,15 @@ class Case:
     def from_json(cls, data: Mapping[str, Any]) -> "Case":
         """The inverse of to_json; raises CaseError on anything that is not a case."""
         try:
-            values = {name: Values.from_json(data[name]) for name in _VALUES}
-            lengths = None if data["lengths"] is None else tuple(int(n) for n in data["lengths"])
-            config, switches = Config.from_json(data["config"]), tuple(data["switches"])
-            return cls(**{**data, **values, "config": config, "lengths": lengths, "switches": switches})
-        except ConfigError as error:
-            raise CaseError(str(error)) from None
-        except (KeyError, TypeError, AttributeError) as error:
-            raise CaseError(f"not a case: {type(error).__name__}: {error}") from None
+            case = typed(data, cls)
+            check_device(case.device)
+            check_seed(case.seed)
+            check_counts({name: getattr(case.config, name) for name in ("input_size", "hidden_size", "num_layers")})
+            check_counts({"time": case.time, "batch": case.batch})
+            check_numbers(case.numbers)
+            return case
+        except NotTyped as error:
+            raise CaseError(f"not a case: {error}") from None
 
     def __str__(self) -> str:
         words = [str(self.config), f"time {self.time}", "unbatched" if self.batch is None else f"batch {self.batch}"]

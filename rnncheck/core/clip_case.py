@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from math import inf, isnan, nan
+from math import inf, isnan, nan, prod
 from typing import Any, Literal, get_args
 
 from torch import Tensor
 
-from rnncheck.core.case import DTYPES, CaseError
+from rnncheck.core.case import DTYPES, CaseError, check_device
+from rnncheck.core.case_size import check_counts, check_numbers, check_seed
+from rnncheck.core.typed import NotTyped, check_depth, typed
 from rnncheck.core.values import Values
 
+WORDS: Mapping[str, float] = {"inf": inf, "-inf": -inf, "nan": nan}
+"""JSON has no infinities and no NaN."""
+TEXTS = ("passed_as", "device", "dtype", "pattern")
 PassedAs = Literal["list", "generator", "tensor", "used_up"]
 
 
@@ -38,13 +43,6 @@ class Gradient:
         return {f.name: getattr(self, f.name) for f in fields(self)} | {
             "shape": list(self.shape), "values": self.values.to_json(),
         }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Gradient":
-        """The inverse of to_json."""
-        shape = tuple(int(size) for size in data["shape"])
-        overrides = [(place, _from_word(value)) for place, value in data["values"]["overrides"]]
-        return cls(**{**data, "shape": shape, "values": Values.from_json({**data["values"], "overrides": overrides})})
 
     def __str__(self) -> str:
         words = [str(list(self.shape)), self.dtype, *([self.device] if self.device else [])]
@@ -87,6 +85,11 @@ class ClipCase:
         dtypes = {gradient.dtype for gradient in self.gradients}
         return dtypes.pop() if len(dtypes) == 1 else "mixed"
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers the gradients have."""
+        return sum(prod(gradient.shape) for gradient in self.gradients)
+
     def tensors(self) -> list[Tensor | None]:
         """The gradients, rounded to their dtypes, on their devices; None where one is missing."""
         return [self._tensor(place, gradient) for place, gradient in enumerate(self.gradients)]
@@ -125,13 +128,17 @@ class ClipCase:
     def from_json(cls, data: Mapping[str, Any]) -> "ClipCase":
         """The inverse of to_json; raises CaseError on anything that is not a case."""
         try:
-            gradients = tuple(Gradient.from_json(gradient) for gradient in data["gradients"])
-            numbers = {name: _from_word(data[name]) for name in ("max_norm", "norm_type")}
-            return cls(**{**data, **numbers, "gradients": gradients})
-        except CaseError:
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise CaseError(f"not a case: {type(error).__name__}: {error}") from None
+            check_depth(data)
+            case = typed(_numbers(data), cls)
+            check_seed(case.seed)
+            for device in (case.device, *(gradient.device for gradient in case.gradients if gradient.device is not None)):
+                check_device(device)
+            for place, gradient in enumerate(case.gradients):
+                check_counts({f"size {size} of gradient {place}": size for size in gradient.shape})
+            check_numbers(case.numbers)
+            return case
+        except NotTyped as error:
+            raise CaseError(f"not a case: {error}") from None
 
     def __str__(self) -> str:
         words = [f"max_norm {self.max_norm:g}", *([f"norm_type {self.norm_type:g}"] if self.norm_type != 2.0 else [])]
@@ -148,6 +155,17 @@ def _to_word(value: float) -> float | str:
     return value if -inf < value < inf else str(value)
 
 
-def _from_word(value: float | str) -> float:
-    """The inverse of _to_word; always the same NaN, so that equal cases are equal."""
-    return nan if isnan(number := float(value)) else number
+def _from_word(value: Any) -> Any:
+    """The inverse of _to_word; always the same NaN, so that equal cases are equal. What is no number stays as it is."""
+    if isinstance(value, str) and value in WORDS:
+        return WORDS[value]
+    return nan if isinstance(value, float) and isnan(value) else value
+
+
+def _numbers(data: Any) -> Any:
+    """The data of a case with every word that stands for a number as that number."""
+    if isinstance(data, list | tuple):
+        return [_numbers(part) for part in data]
+    if isinstance(data, Mapping):
+        return {name: value if name in TEXTS else _numbers(value) for name, value in data.items()}
+    return _from_word(data)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+from rnncheck.core.typed import NotTyped, typed
+
 Mode = Literal["RNN_TANH", "RNN_RELU", "GRU", "LSTM"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 GATES: Mapping[str, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "rzn", "LSTM": "ifgo"}
@@ -117,8 +119,8 @@ class Config:
     def from_json(cls, data: Mapping[str, Any]) -> "Config":
         """The inverse of to_json; raises ConfigError on an unknown or missing field."""
         try:
-            return cls(**data)
-        except TypeError as error:
+            return typed(data, cls)
+        except NotTyped as error:
             raise ConfigError(f"not a configuration: {error}") from None
 
     def arguments(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config
+from rnncheck.core.plain_text import one_line, quoted
 
 FIELDS = sorted({field.name for noun in (Case, Config, ClipCase) for field in fields(noun)})
 """What ``where`` may speak of."""
@@ -39,19 +40,19 @@ class Deviation:
     sure: bool = True
 
     def __post_init__(self) -> None:
-        said = f"the deviation from {self.property}"
+        said = f"the deviation from {one_line(self.property)}"
         if not self.reason.strip():
             raise DeviationError(f"{said} has no reason: say why it is accepted")
         if self.expires is not None and type(self.expires) is not datetime.date:
-            raise DeviationError(f"{said}: expires = {self.expires!r}, but should be a datetime.date")
+            raise DeviationError(f"{said}: expires = {quoted(self.expires)}, but should be a datetime.date")
         for name, wanted in (self.where or {}).items():
             if name not in FIELDS:
-                close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
+                close = difflib.get_close_matches(name[:80], FIELDS, n=1, cutoff=0.5)
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(FIELDS)}"
-                raise DeviationError(f"{said}: where: unknown key {name!r}; {hint}")
+                raise DeviationError(f"{said}: where: unknown key {quoted(name)}; {hint}")
             if isinstance(wanted, Mapping) and not _can_match(wanted):
                 words = "but should be {below = 3}, {above = 3}, both, or {without = X}"
-                raise DeviationError(f"{said}: where: {name} = {dict(wanted)!r}, {words}")
+                raise DeviationError(f"{said}: where: {name} = {quoted(dict(wanted))}, {words}")
 
     def concerns(self, device: str) -> bool:
         """Whether it may speak of cases on this device: one of CUDA only is not stale for a run on the CPU."""

@@ -71,11 +71,6 @@ class Values:
         """Every field, by name."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Values":
-        """The inverse of to_json."""
-        return cls(data["pattern"], float(data["scale"]), tuple((int(p), float(v)) for p, v in data["overrides"]))
-
     def __str__(self) -> str:
         some = "".join(f", [{position}] = {value:g}" for position, value in self.overrides)
         return self.pattern + (f" x {self.scale:g}" if self.scale != 1.0 else "") + some

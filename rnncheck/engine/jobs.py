@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal, Protocol
 
 from rnncheck.backend.torch_state import flags, preserved
+from rnncheck.core.plain_text import said
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
@@ -136,7 +137,7 @@ class Workshop:
         try:
             trial = self._trial(subject, case)
         except Exception as error:  # no memory for its tensors, or no such device on this machine
-            reason = f"the case cannot be built here: {type(error).__name__}: {error}"
+            reason = f"the case cannot be built here: {said(error)}"
             yield from (Outcome(name, "not_reached", reason=reason) for name in names)
             return
         before = flags()

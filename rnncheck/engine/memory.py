@@ -2,6 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+from rnncheck.core.case_size import BYTES_EACH
 
 GIB = 1 << 30
 LEAST = GIB // 2
@@ -34,3 +37,11 @@ def share(workers: int) -> int | None:
     """Bytes that each of so many workers may take: four fifths of what is available, in equal parts."""
     free = available()
     return None if free is None else max(LEAST, int(0.8 * free / workers))
+
+
+def lacks_memory(case: Any) -> str | None:
+    """Why a case cannot be built in this machine's memory, or None where it can, or where that cannot be told."""
+    free, needed = available(), BYTES_EACH * case.numbers
+    if free is None or needed <= free:
+        return None
+    return f"it needs about {needed / GIB:.1f} GiB of memory, but {free / GIB:.1f} GiB are free here"

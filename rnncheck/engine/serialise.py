@@ -8,6 +8,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from rnncheck.core.plain_text import said
 from rnncheck.engine.jobs import Workshop
 
 
@@ -29,7 +30,7 @@ def pack(workshop: Workshop, elsewhere: bool = False) -> bytes:
         with _by_value(elsewhere):
             return bytes(cloudpickle.dumps(workshop))
     except Exception as error:  # whatever an object's own pickling raises
-        raise Unpackable(f"a subject cannot be sent: {type(error).__name__}: {error}") from error
+        raise Unpackable(f"a subject cannot be sent: {said(error)}") from error
 
 
 @contextmanager

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from rnncheck.core.plain_text import one_line, plain, quoted
 from rnncheck.errors import UsageError
+from rnncheck.faces.numbers import whole_number
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ INCOMPLETE = 3
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if it cannot be told.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(list(DTYPES)))
-@click.option("--max-examples", default=CASES, type=click.IntRange(1), metavar="N", show_default=True, help="Cases.")
-@click.option("--seed", default=0, type=int, metavar="N", help="Seed of the cases.")
+@click.option("--max-examples", default=CASES, type=whole_number("max_examples"), metavar="N", show_default=True, help="Cases.")
+@click.option("--seed", default=0, type=whole_number("seed"), metavar="N", help="Seed of the cases.")
 @click.option("--switches", metavar="NAME[,NAME]", help="Backend switches for every case, e.g. onednn_off or cudnn_off,tf32.")
 def record_command(target: str, output: str, device: str, switches: str | None, **options: Any) -> int:
     """Run TARGET on the cases of its plan, and keep what it returns in BUNDLE, for rnncheck diff on any machine."""
@@ -41,9 +43,9 @@ def record_command(target: str, output: str, device: str, switches: str | None, 
     bundle = record(target, device=device, switches=_switches(switches), **options)
     size = write(bundle, Path(output))
     failed = [one for one in bundle.recorded if one.error is not None]
-    click.echo(f"{len(bundle.recorded)} cases of {bundle}: {size:,} bytes in {output}")
+    click.echo(one_line(f"{len(bundle.recorded)} cases of {bundle}: {size:,} bytes in {output}"))
     if failed:
-        click.echo(f"{len(failed)} of them raised; the first: {failed[0].error}\n  case: {failed[0].case}")
+        click.echo(plain(f"{len(failed)} of them raised; the first: {failed[0].error}\n  case: {failed[0].case}"))
     return 1 if failed else 0
 
 
@@ -53,9 +55,9 @@ def record_command(target: str, output: str, device: str, switches: str | None, 
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run TARGET.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if it cannot be told.")
 @click.option("--switches", metavar="NAME[,NAME]", help="Run TARGET with these backend switches, not with each case's own.")
-@click.option("--case", "only", type=int, metavar="N", help="Only the case at this place.")
+@click.option("--case", "only", type=whole_number("case"), metavar="N", help="Only the case at this place.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
+@click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Workers; default: one a core.")
 @report_options
 def diff_command(bundle: str, other: str, device: str, switches: str | None, kind: str | None, **options: Any) -> int:
     """Hold what was recorded in BUNDLE against the equations, and against TARGET run here or another bundle.
@@ -75,8 +77,9 @@ def diff_command(bundle: str, other: str, device: str, switches: str | None, kin
         return _absent(device, "nothing was compared")
     chosen, found = _switches(switches), _other(other, kind)
     report = diff(recorded, found, device=device, switches=chosen, again=f"rnncheck diff {bundle} {other}", **options)
+    code = write_reports(report, files, report.exit_code)
     print_report(report, Console(stderr="-" in files.values()))
-    return write_reports(report, files, report.exit_code)
+    return code
 
 
 def _other(name: str, kind: str | None) -> "Bundle | Subject":
@@ -95,7 +98,7 @@ def _switches(words: str | None) -> "tuple[Switch, ...] | None":
     names = [word.strip() for word in words.split(",") if word.strip()]
     for name in names:
         if name not in get_args(Switch):
-            raise UsageError(f"--switches = {words!r}, but should be among {', '.join(get_args(Switch))}")
+            raise UsageError(f"--switches = {quoted(words)}, but should be among {', '.join(get_args(Switch))}")
     return tuple(names)  # type: ignore[arg-type]
 
 

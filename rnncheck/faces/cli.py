@@ -13,13 +13,20 @@ import click
 
 from rnncheck.adapters.targets.locate import require_there
 from rnncheck.campaign.clock import counted_from
+from rnncheck.core.bounds import WHOLE, whole
+from rnncheck.core.plain_text import one_line, plain, quoted
 from rnncheck.errors import UsageError
 from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.gate import gate_command
+from rnncheck.faces.numbers import whole_number
 from rnncheck.faces.report_files import report_options, take_files, write_reports
+from rnncheck.faces.streams import forgiving_streams
 
 if TYPE_CHECKING:
     from rnncheck.core.property import Property
+
+LONGEST_USAGE = 1000
+"""Characters of click's message on wrong usage, which quotes what was given."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,13 +48,13 @@ def cli() -> None:
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32", "bfloat16", "float16"]))
 @click.option("--profile", type=click.Choice(["smoke", "quick", "ci", "nightly"]), help="Default: ci; quick without a TARGET.")
 @click.option("--budget", metavar="60s", help="Wall time for everything.")
-@click.option("--max-examples", type=click.IntRange(1), metavar="N", help="Cases a subject.")
-@click.option("--strength", type=click.IntRange(2, 4), help="Visit every combination of so many structural axes.")
+@click.option("--max-examples", type=whole_number("max_examples"), metavar="N", help="Cases a subject.")
+@click.option("--strength", type=whole_number("strength"), help="Visit every combination of so many structural axes.")
 @click.option("--seed", default="0", metavar="N|random", help="Seed of everything random.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Workers; default: one a core.")
+@click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Workers; default: one a core.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
 @click.option("--address", metavar="ADDRESS", help="Of the Ray cluster, e.g. auto or ray://host:10001.")
-@click.option("--case-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="A check that takes longer hangs.")
+@click.option("--case-seconds", type=float, metavar="S", help="A check that takes longer hangs.")
 @click.option("--memory-limit", metavar="2GiB", help="What a worker may take beyond what it starts with.")
 @report_options
 @click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a script and a test for each cause.")
@@ -90,6 +97,7 @@ def verify_command(
             progress=progress,
             **options,
         )
+    code = write_reports(report, files, report.exit_code)
     console = Console(stderr="-" in files.values())
     print_report(report, console, verbose=verbose)
     if "import" in report.environment:
@@ -98,7 +106,7 @@ def verify_command(
         console.print("This was a first look at all of them. Deeper, in minutes: rnncheck verify --profile ci")
     if seed == "random":
         console.print(f"seed: {chosen}", soft_wrap=True)
-    return write_reports(report, files, report.exit_code)
+    return code
 
 
 def _seed(text: str) -> int:
@@ -106,10 +114,11 @@ def _seed(text: str) -> int:
 
     if text == "random":
         return secrets.randbelow(2**31)
+    least, most = WHOLE["seed"]
     try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"--seed = {text!r}, but should be a whole number, or random") from None
+        return whole("seed", int(text))
+    except ValueError:  # UsageError is one
+        raise UsageError(f"--seed = {quoted(text)}, but should be a whole number from {least} to {most}, or random") from None
 
 
 @cli.command("list")
@@ -136,8 +145,9 @@ def explain_command(id: str) -> int:
     from rnncheck.catalog import CATALOG
 
     if id not in CATALOG:
-        close = difflib.get_close_matches(id, CATALOG, n=3)
-        raise UsageError(f"no property {id!r}{'; did you mean ' + ', '.join(close) + '?' if close else ''} See: rnncheck list")
+        close = difflib.get_close_matches(id[:100], CATALOG, n=3)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        raise UsageError(f"no property {quoted(id)}{hint} See: rnncheck list")
     for key, value in _card(CATALOG[id]).items():
         click.echo(f"{key:10} {value}")
     click.echo("\n" + inspect.getsource(CATALOG[id].check))
@@ -147,19 +157,27 @@ def explain_command(id: str) -> int:
 @cli.command("replay")
 @click.argument("file", type=click.Path())
 @click.option("--target", metavar="TARGET", help="On another implementation than the one that the case is from.")
+@click.option("--against", metavar="REF", help="The reference, instead of the one that the case file names.")
+@click.option("--trust", is_flag=True, help="Import what FILE names also from outside of the current folder.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline"]), show_default=True)
-def replay_command(file: str, target: str | None, engine: str) -> int:
-    """Run one stored failing case again, in detail: shapes, the first wrong step, expected and actual around it."""
-    if target is not None:
-        require_there(target)
+def replay_command(file: str, target: str | None, against: str | None, trust: bool, engine: str) -> int:
+    """Run one stored failing case again, in detail: shapes, the first wrong step, expected and actual around it.
+
+    FILE may be from anybody. With --target nothing that it names is imported; without, what it names is imported if it lies
+    in the current folder, or with --trust.
+    """
+    for named in filter(None, (target, against)):
+        require_there(named)
     from rnncheck.campaign.replay import replay
     from rnncheck.report.text import failure_text
 
-    done = replay(file, target, engine)
+    done = replay(file, target, engine, against=against, trust=trust, tell=lambda line: click.echo(f"rnncheck: {line}", err=True))
     if done.verdict.red:
         click.echo(failure_text(done.subject, done.verdict))
         return 1
-    click.echo(f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {done.subject}\n  case: {done.verdict.case}")
+    why = f"\n  {done.verdict.reason}" if done.verdict.verdict != "holds" and done.verdict.reason else ""
+    words = f"{done.verdict.property} {done.verdict.verdict.replace('_', ' ')} for {one_line(done.subject)}"
+    click.echo(plain(f"{words}{why}\n  case: {done.verdict.case}"))
     return 0 if done.verdict.verdict == "holds" else 3
 
 
@@ -181,17 +199,26 @@ def _card(prop: "Property") -> dict[str, Any]:
 
 def main() -> None:
     """Run the command line; wrong usage is one line on stderr and exit code 2."""
+    with forgiving_streams():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         with counted_from(time.monotonic()):
-            sys.exit(cli.main(standalone_mode=False) or 0)
+            return cli.main(standalone_mode=False) or 0
     except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        return done.exit_code
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        message = error.format_message()
+        if plain(message, LONGEST_USAGE) == message:
+            error.show()
+        else:  # what it quotes is not fit to be shown
+            click.echo(f"Error: {one_line(message)}", err=True)
     except UsageError as error:
-        click.echo(f"rnncheck: {error}", err=True)
-        sys.exit(2)
+        click.echo(f"rnncheck: {plain(error)}", err=True)
     except click.Abort:
         click.echo("rnncheck: interrupted", err=True)
-        sys.exit(3)
+        return 3
+    return 2

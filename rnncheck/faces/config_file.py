@@ -2,15 +2,17 @@
 
 import datetime
 import difflib
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnncheck.campaign import store
+from rnncheck.core.bounds import WHOLE
 from rnncheck.core.deviation import Deviation, DeviationError
+from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.errors import UsageError
+from rnncheck.files.reading import read_toml
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,9 @@ NAMES: Wanted = (_is_names, "a list of strings")
 SOME: Wanted = (lambda value: _is_names(value) and len(value) > 0, "a list of one string or more")
 
 
-def _whole(least: int, most: int | None = None) -> Wanted:
-    words = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
-    return (lambda value: type(value) is int and least <= value and (most is None or value <= most)), words
+def _whole(option: str) -> Wanted:
+    least, most = WHOLE[option]
+    return (lambda value: type(value) is int and least <= value <= most), f"a whole number from {least} to {most}"
 
 
 TABLE: Wanted = (lambda value: isinstance(value, dict), "a table")
@@ -70,7 +72,8 @@ SHARE: Wanted = (lambda value: type(value) in (int, float) and 0 <= value <= 1, 
 
 KEYS: dict[str, Wanted] = {
     "targets": NAMES, "against": TEXT, "kind": TEXT, "properties": SOME, "profile": TEXT, "budget": TIME,
-    "max_examples": _whole(1), "strength": _whole(2, 4), "seed": _whole(0), "jobs": _whole(1), "engine": TEXT, "devices": SOME,
+    "max_examples": _whole("max_examples"), "strength": _whole("strength"), "seed": _whole("seed"), "jobs": _whole("jobs"),
+    "engine": TEXT, "devices": SOME,
     "require": NAMES, "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
 }  # fmt: skip
 DEVIATION_KEYS: dict[str, Wanted] = {
@@ -81,30 +84,27 @@ DEVIATION_KEYS: dict[str, Wanted] = {
 def read_config(file: Path) -> GateConfig:
     """Read and check a file; raises UsageError with one line that names the file and the key."""
     table = _table(file)
-    _check(str(file), table, KEYS)
+    name = one_line(file)
+    _check(name, table, KEYS)
     values: dict[str, Any] = {key: tuple(value) if KEYS[key] in (NAMES, SOME) else value for key, value in table.items()}
     for key in ("baseline", "repro"):
         if key in values:
             values[key] = file.parent / values[key]
     values["deviations"] = tuple(
-        _deviation(f"{file}: deviation {number}", item, file.parent)
+        _deviation(f"{name}: deviation {number}", item, file.parent)
         for number, item in enumerate(table.get("deviations", ()), start=1)
     )
     return GateConfig(**values)
 
 
 def _table(file: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} is not TOML: {error}") from None
+    document = read_toml(file)
     if file.name != "pyproject.toml" and "tool" not in document:
         return document
     tool = document.get("tool", {})
-    if not isinstance(tool.get("rnncheck"), dict):
-        raise UsageError(f'{file} has no table [tool.rnncheck] that says what to check, e.g. targets = ["mine.py:MyLSTM"]')
+    if not isinstance(tool, dict) or not isinstance(tool.get("rnncheck"), dict):
+        example = 'targets = ["mine.py:MyLSTM"]'
+        raise UsageError(f"{one_line(file)} has no table [tool.rnncheck] that says what to check, e.g. {example}")
     return dict(tool["rnncheck"])
 
 
@@ -113,14 +113,14 @@ def _check(where: str, table: Mapping[str, Any], wanted: Mapping[str, Wanted]) -
         _known(where, key, wanted)
         good, words = wanted[key]
         if not good(value):
-            raise UsageError(f"{where}: {key} = {value!r}, but should be {words}")
+            raise UsageError(f"{where}: {key} = {quoted(value)}, but should be {words}")
 
 
 def _known(where: str, key: str, names: Iterable[str]) -> None:
     if key not in names:
-        close = difflib.get_close_matches(key, list(names), n=1, cutoff=0.5)
+        close = difflib.get_close_matches(key[:80], list(names), n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
-        raise UsageError(f"{where}: unknown key {key!r}; {hint}")
+        raise UsageError(f"{where}: unknown key {quoted(key)}; {hint}")
 
 
 def _deviation(where: str, item: Mapping[str, Any], folder: Path) -> Deviation:

@@ -1,6 +1,5 @@
 """``rnncheck gate``: what a project has promised in its configuration, checked; made for continuous integration."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnncheck.core.plain_text import one_line, plain, quoted
+from rnncheck.core.schema import SCHEMA
+from rnncheck.core.typed import NotTyped, typed_part
 from rnncheck.errors import UsageError
 from rnncheck.faces.report_files import report_options, take_files, write_reports
+from rnncheck.files.reading import MIB, FileError, read_json
 
 if TYPE_CHECKING:
     from rnncheck.core.deviation import Deviation
@@ -21,6 +24,33 @@ FOLDER = Path(".rnncheck")
 """Where failing cases are kept, as rnncheck.campaign.store says."""
 
 NEVER_JUDGED = ("not_applicable", "not_claimed")
+
+
+LONGEST_REPORT = 256 * MIB
+
+
+@dataclass(frozen=True)
+class VerdictInFile:
+    """What the gate reads of a verdict in a JSON report."""
+
+    property: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class SubjectInFile:
+    """What the gate reads of a subject in a JSON report."""
+
+    name: str
+    verdicts: tuple[VerdictInFile, ...]
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """What the gate reads of a JSON report."""
+
+    subjects: tuple[SubjectInFile, ...]
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
@@ -113,15 +143,18 @@ def _baseline(file: Path | None) -> set[tuple[str, str]]:
     if file is None:
         return set()
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        return {
-            (subject["name"], verdict["property"])
-            for subject in data["subjects"] for verdict in subject["verdicts"] if verdict["verdict"] == "holds"
-        }  # fmt: skip
-    except OSError as error:
-        raise UsageError(f"baseline = {str(file)!r} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"baseline = {str(file)!r} is not a JSON report; write one with --json F") from None
+        told = typed_part(read_json(file, LONGEST_REPORT, "a JSON report"), ReportFile)
+    except FileError as error:
+        raise UsageError(f"baseline: {error}; write one with --json F") from None
+    except NotTyped as error:
+        raise UsageError(f"baseline: {one_line(file)} is not a JSON report; write one with --json F: {error}") from None
+    if told.schema > SCHEMA:
+        came = f"schema = {quoted(told.schema)}, but should be {SCHEMA}"
+        raise UsageError(f"baseline: {one_line(file)}: {came}: a newer rnncheck has written it")
+    return {
+        (subject.name, verdict.property)
+        for subject in told.subjects for verdict in subject.verdicts if verdict.verdict == "holds"
+    }  # fmt: skip
 
 
 def _lost(held: set[tuple[str, str]], report: "Report") -> list[str]:
@@ -156,13 +189,14 @@ def gate_command(config: str, **options: Any) -> int:
 
     console = Console(stderr="-" in files.values())
     result = gate(read_config(Path(config)))
+    code = write_reports(result.report, files, result.exit_code)
     print_report(result.report, console)
     for line in result.complaints:
-        console.print(Text(line, style="bold red"), soft_wrap=True)
+        console.print(Text(plain(line), style="bold red"), soft_wrap=True)
     if result.complaints:
         console.print(Text(f"The gate is not passed: exit {result.exit_code}.", style="bold red"))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in annotations(result.report, result.complaints):
             click.echo(line, err="-" in files.values())
         write_summary(result.report, result.complaints, os.environ)
-    return write_reports(result.report, files, result.exit_code)
+    return code

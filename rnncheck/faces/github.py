@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnncheck.errors import UsageError
+from rnncheck.files.reading import reason
 from rnncheck.report.markdown import fenced, markdown
 from rnncheck.report.model import Report
 from rnncheck.report.text import clean, failure_text
@@ -53,4 +54,4 @@ def write_summary(report: Report, complaints: Sequence[str], environ: Mapping[st
         with Path(file).open("a", encoding="utf-8") as summary:
             summary.write(text + "\n")
     except OSError as error:
-        raise UsageError(f"GITHUB_STEP_SUMMARY = {file!r} cannot be written: {error.strerror}") from None
+        raise UsageError(f"GITHUB_STEP_SUMMARY = {file!r} cannot be written: {reason(error)}") from None

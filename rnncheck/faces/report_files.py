@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnncheck.core.plain_text import one_line
 from rnncheck.errors import UsageError
+from rnncheck.faces.streams import lost_output
+from rnncheck.files.reading import reason
+from rnncheck.files.writing import write_whole
 
 if TYPE_CHECKING:
     from rnncheck.report.model import Report
@@ -36,7 +40,11 @@ def take_files(options: dict[str, Any]) -> dict[str, str]:
     files = {name: file for name, file in given.items() if file}
     for file in files.values():
         if not Path(file).parent.is_dir():
-            raise UsageError(f"{file} cannot be written: there is no folder {Path(file).parent}")
+            raise UsageError(f"{one_line(file)} cannot be written: there is no folder {one_line(Path(file).parent)}")
+    if len(set(files.values())) < len(files):
+        twice = next(file for file in files.values() if list(files.values()).count(file) > 1)
+        both = " and ".join(name for name, file in files.items() if file == twice)
+        raise UsageError(f"{one_line(twice)} is to hold {both}; name a file for each")
     return files
 
 
@@ -55,10 +63,10 @@ def _text(report: "Report", name: str) -> str:
 def _write(file: str, text: str) -> bool:
     if file == "-":
         click.echo(text)
-        return True
+        return not lost_output()
     try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:  # a full disk must not take with it what has been printed
-        click.echo(f"rnncheck: {file} cannot be written: {error.strerror}", err=True)
+        write_whole(Path(file), text + "\n")
+    except (OSError, ValueError) as error:  # a full disk must not take with it what is known
+        click.echo(f"rnncheck: {one_line(file)} cannot be written: {reason(error)}", err=True)
         return False
     return True

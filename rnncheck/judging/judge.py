@@ -14,6 +14,7 @@ from rnncheck.backend.unimplemented import in_words, is_unimplemented
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
+from rnncheck.core.plain_text import one_line, plain, said, type_name
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
@@ -73,7 +74,7 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
     except torch.OutOfMemoryError as error:
         return _no_memory(prop, error)
     except Malformed as error:
-        told, reason = (str(error),), "the result cannot be read; see shape.*"
+        told, reason = (plain(error),), "the result cannot be read; see shape.*"
         return Outcome(prop.id, "errored", mismatches=told, reason=reason, cause=cause_of(error))
     except Exception as mistake:
         if is_unimplemented(mistake):
@@ -106,21 +107,26 @@ def out_of_claim(prop: Property, subject: Subject, case: Case | ClipCase) -> Out
 OUR_MISTAKE = "a mistake of rnncheck, not of the subject (please report it)"
 
 
+def is_our_mistake(outcome: Outcome) -> bool:
+    """Whether an outcome says nothing about the subject, for it was rnncheck that went wrong."""
+    return (outcome.reason or "").startswith(OUR_MISTAKE)
+
+
 def our_mistake(mistake: Exception) -> str:
     """What went wrong and where, as the mistake of rnncheck that it is."""
     frame = traceback.extract_tb(mistake.__traceback__)[-1]
-    return f"{OUR_MISTAKE}: {type(mistake).__name__}: {mistake}\n{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
+    return f"{OUR_MISTAKE}: {said(mistake)}\n{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
 
 
 def out_of_memory(error: BaseException | None) -> bool:
     """Whether the device had no memory left: that says nothing about the subject, and the next case may fit again."""
-    while error is not None and not isinstance(error, torch.OutOfMemoryError):
-        error = error.__cause__
+    while error is not None and not issubclass(type(error), torch.OutOfMemoryError):
+        error = BaseException.__dict__["__cause__"].__get__(error)
     return error is not None
 
 
 def _no_memory(prop: Property, error: Exception) -> Outcome:
-    return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {str(error).splitlines()[0]}")
+    return Outcome(prop.id, "not_reached", reason=f"the device ran out of memory: {one_line(plain(error).partition(chr(10))[0])}")
 
 
 def _unimplemented(prop: Property, error: BaseException) -> Outcome:
@@ -136,8 +142,8 @@ def _own_traceback(error: SubjectError) -> str:
     """What the subject raised and where, without our own frames above it."""
     frames = _own_frames(error)
     written = [frame for frame in frames if not _torch_own(frame)] or frames
-    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in written[-3:]]
-    return "\n".join([str(error), *lines])
+    lines = [one_line(f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}") for frame in written[-3:]]
+    return "\n".join([plain(error), *lines])
 
 
 def _torch_own(frame: traceback.FrameSummary) -> bool:
@@ -145,7 +151,10 @@ def _torch_own(frame: traceback.FrameSummary) -> bool:
 
 
 def _own_frames(error: SubjectError) -> list[traceback.FrameSummary]:
-    frames = traceback.extract_tb(error.cause.__traceback__)
+    try:
+        frames = traceback.extract_tb(BaseException.__dict__["__traceback__"].__get__(error.cause))
+    except Exception:  # the loader of the subject's module has the last word on its source
+        return []
     foreign = [frame for frame in frames if "/rnncheck/" not in frame.filename.replace("\\", "/")]
     return [frame for frame in foreign if frame.name not in CALLED_THROUGH]
 
@@ -157,5 +166,5 @@ VARYING = re.compile(r"0x[0-9a-f]+|\b(?:c10::)?(?:b?float|double|half|long|int|b
 def cause_of(error: SubjectError | Malformed) -> str:
     """What was raised and where, but for sizes and dtypes."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in _own_frames(error)] if isinstance(error, SubjectError) else []
-    said = error.cause if isinstance(error, SubjectError) else error
-    return " ".join([*places[-1:], type(said).__name__, VARYING.sub("*", str(said))])
+    raised = error.cause if isinstance(error, SubjectError) else error
+    return " ".join([*places[-1:], type_name(raised), VARYING.sub("*", plain(raised))])

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from rnncheck.core.case import Case
+from rnncheck.core.schema import SCHEMA
 from rnncheck.core.subject import Claim
 from rnncheck.core.verdict import CHECKED, OPEN, Verdict
 from rnncheck.report.causes import Cause, causes
 from rnncheck.report.words import count
 
-SCHEMA = 1
 Choice = tuple[str, Any]
 """A structural axis and one of its values."""
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from rnncheck.core.plain_text import plain as clean
 from rnncheck.core.verdict import Verdict
-from rnncheck.errors import COLOURS
 from rnncheck.report.words import count
+
+__all__ = ["clean", "failure_text"]
 
 HEADLINES = {
     "fails": "does not hold for",
@@ -18,13 +20,6 @@ HEADLINES = {
 MOST_LINES = 4
 """Mismatch lines printed; the JSON report has all of them."""
 
-
-def clean(text: str) -> str:
-    """Without colours and control characters: what a subject says must not steer a terminal, a page or an XML reader."""
-    return "".join(
-        c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\N{REPLACEMENT CHARACTER}"
-        for c in COLOURS.sub("", text)
-    )
 
 
 def failure_text(subject: str, verdict: Verdict, also: Sequence[Verdict] = ()) -> str:

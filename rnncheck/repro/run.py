@@ -8,6 +8,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from rnncheck.core.plain_text import one_line
 from rnncheck.repro.fatal import GREEDY, RETURNED
 
 SECONDS = 120.0
@@ -49,7 +50,7 @@ def reproduces(script: Path, folder: Path | None = None, seconds: float = SECOND
     try:
         ended = subprocess.run(
             [sys.executable, "-W", "ignore", str(script.resolve())], cwd=folder, capture_output=True, text=True,
-            timeout=limit, check=False,
+            errors="replace", timeout=limit, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         if patience is not None:
@@ -69,7 +70,7 @@ def _verdict(text: str, ended: "subprocess.CompletedProcess[str]") -> str | None
     if end is None and re.search(rf"^(?:\w+\.)*(?:{'|'.join(names)})\b", ended.stderr, re.MULTILINE):
         return None
     last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
-    return f"the script ends otherwise: {f'{_ends(code)[0]}, ' if code < 0 else ''}{last}"
+    return f"the script ends otherwise: {f'{_ends(code)[0]}, ' if code < 0 else ''}{one_line(last)}"
 
 
 def _ends(code: int) -> list[str]:

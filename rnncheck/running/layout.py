@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.case import Case, Layout
+from rnncheck.core.plain_text import one_line
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed
 
@@ -85,7 +86,7 @@ def _unpack(output: Any, time: int) -> Tensor:
     try:
         return pad_packed_sequence(output, total_length=time)[0]
     except (ValueError, RuntimeError, IndexError) as error:
-        raise Malformed(f"output is a PackedSequence that cannot be unpacked: {error}") from None
+        raise Malformed(f"output is a PackedSequence that cannot be unpacked: {one_line(error)}") from None
 
 
 def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> Tensor:

@@ -8,10 +8,8 @@ from contextlib import contextmanager
 import torch
 
 from rnncheck.backend.unimplemented import is_unimplemented
+from rnncheck.core.plain_text import plain, type_name
 from rnncheck.core.subject import Malformed, NotClaimed
-from rnncheck.errors import COLOURS
-
-"""What some exporters and compilers put into their messages, for a terminal."""
 
 
 class SubjectError(Exception):
@@ -19,8 +17,7 @@ class SubjectError(Exception):
     not the case's own."""
 
     def __init__(self, doing: str, cause: BaseException, what: str = "") -> None:
-        told = COLOURS.sub("", str(cause))
-        super().__init__(f"{type(cause).__name__} while {f'{doing} {what}'.strip()}: {told}")
+        super().__init__(f"{type_name(cause)} while {f'{doing} {what}'.strip()}: {plain(cause)}")
         self.doing = doing
         self.cause = cause
 
@@ -50,8 +47,8 @@ class subject_at_work:
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
         self._inside.depth = self.depth() - 1
-        interrupted = isinstance(cause, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-        judged = isinstance(cause, SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
+        interrupted = issubclass(kind or type(None), KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        judged = issubclass(kind or type(None), SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
         if cause is not None and not interrupted and not judged:
             raised = Unimplemented if is_unimplemented(cause) else SubjectError
             raise raised(self.doing, cause, self.what) from cause

@@ -15,6 +15,7 @@ from torch import nn
 
 from rnncheck import typechecked
 from rnncheck.campaign import store
+from rnncheck.core.plain_text import said
 from rnncheck.running.trial import subject_at_work
 from rnncheck.runtime.background import Background, Look
 from rnncheck.runtime.compare import Call, call_of, compare_call, compare_results, copied
@@ -203,7 +204,7 @@ _at_work: list[_Desk] = []
 def _not_compared(name: str, error: Exception) -> None:
     """Told as a warning: a running program does not stop because we cannot look."""
     if not sys.is_finalizing():
-        what = f"{name}: a call could not be compared with its reference: {type(error).__name__}: {error}"
+        what = f"{name}: a call could not be compared with its reference: {said(error)}"
         warnings.warn(what, ContractWarning, stacklevel=4)
 
 

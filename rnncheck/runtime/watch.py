@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rnncheck.adapters.torch_layers import split_result
+from rnncheck.core.plain_text import plain, said
 from rnncheck.core.subject import Malformed
 from rnncheck.nn.base import Recurrent
 from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
@@ -84,7 +85,7 @@ class watch:
             with torch.no_grad():
                 found = look(layer, *_given(*args, **kwargs), result)
         except Exception as error:  # a running program does not stop because we cannot look
-            what = f"{name}: a call could not be looked at: {type(error).__name__}: {error}"
+            what = f"{name}: a call could not be looked at: {said(error)}"
             warnings.warn(what, ContractWarning, stacklevel=3)
             return
         for what, message in found:
@@ -132,7 +133,7 @@ def look(layer: Any, input: Any, hx: Any, result: Any) -> list[tuple[str, str]]:
     try:
         output, state = split_result(result)
     except Malformed as error:
-        return [("shape", str(error))]
+        return [("shape", plain(error))]
     data = output.data if isinstance(output, PackedSequence) else output
     x = input.data if isinstance(input, PackedSequence) else input
     features = (layer.proj_size or layer.hidden_size) * (2 if layer.bidirectional else 1)

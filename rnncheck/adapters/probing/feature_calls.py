@@ -13,9 +13,10 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
-from rnncheck.adapters.targets.locate import one_line
 from rnncheck.backend.unimplemented import in_words, is_unimplemented
+from rnncheck.core import plain_text
 from rnncheck.core.case import Case
+from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.running.trial import SubjectError, Trial, subject_at_work
 
@@ -93,23 +94,23 @@ def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 def reason_not(action: Callable[[], Any], only: tuple[type[BaseException], ...] = (BaseException,)) -> str | None:
     """None where ``action`` succeeds (or raises anything but ``only``); else the exception in one line."""
     _, error = attempt(action)
-    return said(error) if error is not None and isinstance(error, only) else None
+    return said(error) if error is not None and issubclass(type(error), only) else None
 
 
 def root(error: BaseException) -> BaseException:
     """What the subject itself raised."""
-    while isinstance(error, SubjectError):
-        error = error.cause
+    while issubclass(type(error), SubjectError):
+        error = error.cause  # type: ignore[attr-defined]
     return error
 
 
 def said(error: BaseException) -> str:
     """An exception in one line."""
-    if isinstance(error, NotClaimed | Malformed | NotOffered):
+    if issubclass(type(error), NotClaimed | Malformed | NotOffered):
         return one_line(error)
     if is_unimplemented(error):
         return one_line(in_words(error))
-    return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
+    return plain_text.said(error)
 
 
 # the features, a call each --------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def training(g: Ground) -> None:
         f, x = g.function()
         torch.autograd.grad(f(x.requires_grad_()).sum(), x)
     except Exception as error:
-        if not meant or REENTRANT in str(error):  # what else fails where training is meant is for the catalog to find
+        if not meant or REENTRANT in plain_text.plain(error):  # what else fails where training is meant is for the catalog to find
             raise
 
 

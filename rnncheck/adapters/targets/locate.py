@@ -14,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rnncheck.errors import COLOURS, UsageError
+from rnncheck.core.plain_text import one_line, quoted, said
+from rnncheck.errors import UsageError
 
 FORMS = "package.module:attr, path/to/file.py:attr, or dotted (torch.nn.LSTM)"
 
@@ -174,8 +175,8 @@ def _get(reference: str, module: ModuleType, place: str, attribute: str) -> Any:
 
 
 def _close(part: str, value: Any, error: Exception) -> str:
-    if not isinstance(error, AttributeError):
-        return f": {type(error).__name__}: {one_line(error)}"
+    if not issubclass(type(error), AttributeError):
+        return f": {said(error)}"
     names = {name.lower(): name for name in dir(value)}
     close = [names[name] for name in difflib.get_close_matches(part.lower(), names, n=3)]
     return f"; did you mean {', '.join(close)}?" if close else ""
@@ -200,14 +201,16 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
             yield
     except SystemExit as stop:
         raise UsageError(
-            f"{reference}: cannot be imported: it calls sys.exit({stop.code!r}) when imported; "
+            f"{reference}: cannot be imported: it calls sys.exit({quoted(stop.code)}) when imported; "
             'put what is run under: if __name__ == "__main__"'
         ) from None
     except UsageError as error:
         raise UsageError(f"{reference}: {error}") from None
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(
-            f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}{_where(error, path)}{_hint(error)}"
+            f"{reference}: cannot be imported: {said(error)}{_where(error, path)}{_hint(error)}"
         ) from None
     finally:
         sys.path.remove(str(folder))
@@ -215,24 +218,18 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
             sys.path.append(str(folder))
 
 
-def _where(error: Exception, path: Path | None) -> str:
-    if isinstance(error, SyntaxError):
+def _where(error: BaseException, path: Path | None) -> str:
+    if issubclass(type(error), SyntaxError):
         return ""  # says it itself
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(BaseException.__dict__["__traceback__"].__get__(error))
     own = [f for f in frames if path is not None and f.filename == str(path)]
     last = (own or [f for f in frames if not f.filename.startswith("<frozen")] or frames)[-1]
-    return "" if last.filename == __file__ or "importlib" in last.filename else f" ({last.filename}:{last.lineno})"
+    return "" if last.filename == __file__ or "importlib" in last.filename else f" ({one_line(last.filename)}:{last.lineno})"
 
 
-def _hint(error: Exception) -> str:
-    relative = isinstance(error, ImportError) and "relative import" in str(error)
+def _hint(error: BaseException) -> str:
+    relative = issubclass(type(error), ImportError) and "relative import" in one_line(error)
     return "; it is part of a package: name it as package.module:attr" if relative else ""
-
-
-def one_line(error: object, limit: int = 300) -> str:
-    """An exception's message on one line, without colours, cut where it gets long."""
-    text = " ".join(COLOURS.sub("", str(error)).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def described(value: Any) -> Located:

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, fact, identical
+from rnncheck.core.plain_text import plain, type_name
 from rnncheck.core.subject import Layer, Malformed
 from rnncheck.running.trial import Trial
 
@@ -30,7 +31,7 @@ def refusal(call: Callable[[], object]) -> str | None:
     except Malformed:
         return None
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{type_name(error)}: {plain(error)}"
     return None
 
 
