@@ -24,7 +24,8 @@ from rnncheck.engine import Job, Workshop, make_engine
 from rnncheck.engine.jobs import Done
 from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
-from rnncheck.report.model import Coverage, Report, SubjectReport
+from rnncheck.report.model import Coverage, SubjectReport
+from rnncheck.report.report import Report
 from rnncheck.running.trial import Trial
 
 BLOCK = 4

@@ -21,7 +21,7 @@ from rnncheck.errors import UsageError
 from rnncheck.files.writing import write_whole
 from rnncheck.judging.judge import is_our_mistake
 from rnncheck.report.causes import causes, place_of
-from rnncheck.report.model import Report
+from rnncheck.report.report import Report
 from rnncheck.repro import Runs, snippet, snippet_name
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]

@@ -30,7 +30,7 @@ from rnncheck.core.bounds import whole
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.subject import Subject
 from rnncheck.engine import Workshop, make_engine
-from rnncheck.report.model import Report
+from rnncheck.report.report import Report
 
 LEAST_FOR_A_PROBE = 10.0
 """Seconds that a probe is given where a third of the budget is as much; it takes two or three where nothing hangs."""

@@ -18,7 +18,7 @@ from rnncheck.files.reading import MIB, FileError, read_json
 if TYPE_CHECKING:
     from rnncheck.core.deviation import Deviation
     from rnncheck.faces.config_file import GateConfig
-    from rnncheck.report.model import Report
+    from rnncheck.report.report import Report
 
 FOLDER = Path(".rnncheck")
 """Where failing cases are kept, as rnncheck.campaign.store says."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from rnncheck.errors import UsageError
 from rnncheck.files.reading import reason
 from rnncheck.report.markdown import fenced, markdown
-from rnncheck.report.model import Report
+from rnncheck.report.report import Report
 from rnncheck.report.text import clean, failure_text
 
 LONGEST_SUMMARY = 900_000

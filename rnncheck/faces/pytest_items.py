@@ -9,7 +9,8 @@ from rnncheck.campaign.verify import verify
 from rnncheck.catalog import select
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.errors import UsageError
-from rnncheck.report.model import Failed, Report
+from rnncheck.report.model import Failed
+from rnncheck.report.report import Report
 from rnncheck.report.text import failure_text
 
 

@@ -15,7 +15,7 @@ from rnncheck.files.reading import reason
 from rnncheck.files.writing import write_whole
 
 if TYPE_CHECKING:
-    from rnncheck.report.model import Report
+    from rnncheck.report.report import Report
 
 FORMATS = {
     "json": "the report as JSON; - for stdout", "junit": "JUnit XML", "markdown": "Markdown", "sarif": "SARIF 2.1.0",

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from rnncheck.report.model import Report
+from rnncheck.report.model import Results
 
 COLOURS = {0: "#1a7f37", 1: "#c62828", 3: "#9a6700"}
 _BADGE = """\
@@ -19,7 +19,7 @@ _BADGE = """\
 LEFT = 66
 
 
-def words(report: Report) -> str:
+def words(report: Results) -> str:
     """``61 hold``, ``2 fail`` or ``incomplete``: a badge is green only where the exit code is 0."""
     if report.exit_code == 1:
         return f"{len(report.failures)} fail" if report.failures else "stale deviations"
@@ -28,7 +28,7 @@ def words(report: Report) -> str:
     return f"{sum(verdict.verdict == 'holds' for _, verdict in report.verdicts())} hold"
 
 
-def badge(report: Report) -> str:
+def badge(report: Results) -> str:
     """An SVG image, 20 pixels high, that refers to nothing outside it."""
     told = words(report)
     length = 7 * len(told)

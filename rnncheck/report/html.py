@@ -15,7 +15,7 @@ from rnncheck.core.verdict import Verdict
 from rnncheck.report import plots
 from rnncheck.report.causes import Cause
 from rnncheck.report.gate_histogram import distribution
-from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.terminal import MARKS, summary, used_text
 from rnncheck.report.text import clean, failure_text
 
@@ -41,7 +41,7 @@ class _Texts:
         return kept if len(kept) == len(text) else f"{kept}\n… {len(text) - len(kept)} more characters: see {where}"
 
 
-def html(report: Report) -> str:
+def html(report: Results) -> str:
     """Return one self-contained page: verdicts at a glance, filters, each cause with its failures, plots, the coverage."""
     environment = Environment(
         loader=PackageLoader("rnncheck.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -66,7 +66,7 @@ def html(report: Report) -> str:
     )
 
 
-def _environment(report: Report) -> str:
+def _environment(report: Results) -> str:
     told = {name: report.environment.get(name) for name in ("rnncheck", "torch", "python", "platform", "cuda")}
     return clean(", ".join(f"{name} {value}" for name, value in told.items() if value))
 

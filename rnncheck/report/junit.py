@@ -3,11 +3,11 @@
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rnncheck.core.verdict import Verdict
-from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.text import clean, failure_text
 
 
-def junit(report: Report) -> str:
+def junit(report: Results) -> str:
     """An XML document that CI servers read."""
     root = Element("testsuites", name="rnncheck")
     for subject in report.subjects:

@@ -1,12 +1,12 @@
 """The report as Markdown, for a job summary or a pull request."""
 
 from rnncheck.report.causes import Cause
-from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.terminal import MARKS, QUIET, summary, used_text
 from rnncheck.report.text import clean, failure_text
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Results) -> str:
     """A heading, a summary, a table a subject, and each cause with its leading failure in full."""
     meaning = [cell(line) for line in summary(report).plain.splitlines()]
     parts = ["# rnncheck", *meaning, *(_subject(subject) for subject in report.subjects)]

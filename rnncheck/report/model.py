@@ -87,8 +87,8 @@ class SubjectReport:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What ``rnncheck.verify`` returns.
+class Results:
+    """All that a run found; ``rnncheck.verify`` returns it as a Report, which can be printed.
 
     required: devices that had to be there; missing: those of them that were not
     stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
@@ -136,12 +136,6 @@ class Report:
             return 3
         unfinished = any(verdict.verdict in OPEN and not verdict.elsewhere for _, verdict in self.verdicts())
         return 3 if self.stopped or self.missing or unfinished else 0
-
-    def __str__(self) -> str:
-        """Return what ``rnncheck verify`` prints."""
-        from rnncheck.report.terminal import plain
-
-        return plain(self)
 
     def __repr__(self) -> str:
         names = ", ".join(subject.name for subject in self.subjects)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rnncheck.core.verdict import Course
-from rnncheck.report.model import Choice, Report
+from rnncheck.report.model import Choice, Results
 from rnncheck.report.text import clean
 
 GLANCE = (8, 18)
@@ -27,7 +27,7 @@ def squares(places: Sequence[tuple[int, int]], width: int, height: int) -> str:
     return "".join(f"M{x * width} {y * height}h{width - 1}v{height - 1}h{1 - width}z" for x, y in places)
 
 
-def overview(report: Report) -> dict[str, Any]:
+def overview(report: Results) -> dict[str, Any]:
     """A row a subject, a column a property, a path a verdict; the columns in the order in which they first occur."""
     families: dict[str, dict[str, None]] = {}
     for _, verdict in report.verdicts():

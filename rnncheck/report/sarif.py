@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from rnncheck.core.verdict import Verdict
 from rnncheck.report.causes import Cause
-from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.text import clean, failure_text
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -19,7 +19,7 @@ LEVELS = {
 }
 
 
-def sarif(report: Report) -> dict[str, Any]:
+def sarif(report: Results) -> dict[str, Any]:
     """A SARIF log with one run; what holds or does not apply is no result."""
     rules: dict[str, dict[str, Any]] = {}
     results = []

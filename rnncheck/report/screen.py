@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.report.causes import Cause
-from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.text import MOST_LINES, clean
 from rnncheck.report.unchecked import unchecked
 from rnncheck.report.words import count, named, seconds_text, verb, wrapped
@@ -33,7 +33,7 @@ class Line:
     marked: int | None = None
 
 
-def screen(report: Report, width: int) -> Iterator[Line]:
+def screen(report: Results, width: int) -> Iterator[Line]:
     """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
     blank = False
     for line in _lines(report, width):
@@ -42,7 +42,7 @@ def screen(report: Report, width: int) -> Iterator[Line]:
         blank = not line.text
 
 
-def _lines(report: Report, width: int) -> Iterator[Line]:
+def _lines(report: Results, width: int) -> Iterator[Line]:
     several = len(report.subjects) > 1
     for subject in report.subjects:
         subject = subject if several or not report.seconds else replace(subject, seconds=report.seconds)
@@ -50,7 +50,7 @@ def _lines(report: Report, width: int) -> Iterator[Line]:
     yield from _end(report, width)
 
 
-def _subject(report: Report, subject: SubjectReport, width: int, several: bool) -> Iterator[Line]:
+def _subject(report: Results, subject: SubjectReport, width: int, several: bool) -> Iterator[Line]:
     causes = subject.causes
     if several and not causes:
         yield from _strip(report, subject, width)
@@ -166,18 +166,18 @@ def _marked(mark: str, text: str, style: str, width: int) -> Iterator[Line]:
 # what passed ----------------------------------------------------------------------------------------------------------
 
 
-def _alone(report: Report, subject: SubjectReport) -> Report:
+def _alone(report: Results, subject: SubjectReport) -> Results:
     """The report as if this were its only subject."""
     return replace(report, subjects=(subject,), stopped=None, missing=(), stale=())
 
 
-def _status(report: Report, subject: SubjectReport) -> tuple[str, str]:
+def _status(report: Results, subject: SubjectReport) -> tuple[str, str]:
     """PASS only where the exit code, of this subject alone, is 0."""
     code = _alone(report, subject).exit_code
     return ("PASS", GREEN) if code == 0 else ("FAIL", RED) if code == 1 else ("INCOMPLETE", YELLOW)
 
 
-def _passed(report: Report, subject: SubjectReport, width: int) -> Iterator[Line]:
+def _passed(report: Results, subject: SubjectReport, width: int) -> Iterator[Line]:
     """That it passed, or that it is incomplete, and what was not checked."""
     of = subject.count()
     mark, style = _status(report, subject)
@@ -203,7 +203,7 @@ def _deviations(subject: SubjectReport, width: int) -> Iterator[Line]:
         yield from map(Line, wrapped(f"{count(len(known), 'known deviation')}: --verbose", width, "KNOWN   "))
 
 
-def _strip(report: Report, subject: SubjectReport, width: int) -> Iterator[Line]:
+def _strip(report: Results, subject: SubjectReport, width: int) -> Iterator[Line]:
     """One subject of several, in a few lines: what holds by family, and how much else there is."""
     mark, style = _status(report, subject)
     name = clean(subject.name)
@@ -229,7 +229,7 @@ def _open(subject: SubjectReport) -> str:
 # the end --------------------------------------------------------------------------------------------------------------
 
 
-def lacking(report: Report) -> str:
+def lacking(report: Results) -> str:
     """Return why a report is incomplete."""
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
     if report.stopped or report.missing:
@@ -240,7 +240,7 @@ def lacking(report: Report) -> str:
     return "nothing was checked, for none of the chosen properties applies here and is claimed"
 
 
-def _end(report: Report, width: int) -> Iterator[Line]:
+def _end(report: Results, width: int) -> Iterator[Line]:
     """What is said of the report as a whole, where its subjects do not say it: the last line is the one to read."""
     for line in mended_lines(report):
         yield from map(Line, wrapped(line, width))
@@ -253,7 +253,7 @@ def _end(report: Report, width: int) -> Iterator[Line]:
         yield from (Line(line, style) for line in wrapped(text, width))
 
 
-def mended_lines(report: Report) -> list[str]:
+def mended_lines(report: Results) -> list[str]:
     """Return what is said of stored cases; of many that hold now one line."""
     holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
     others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]
@@ -262,7 +262,7 @@ def mended_lines(report: Report) -> list[str]:
     return [*others, f"{count(len(holding), 'stored failing case')} hold now: {named(holding, NAMES)}"]
 
 
-def summary_line(report: Report) -> tuple[str, str]:
+def summary_line(report: Results) -> tuple[str, str]:
     """Return the last line, which says what the report means, and its style."""
     counted = Counter(verdict.verdict for _, verdict in report.verdicts())
     on = f"on {count(sum(subject.cases for subject in report.subjects), 'case')}"

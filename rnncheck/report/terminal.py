@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnncheck.core.verdict import Verdict
-from rnncheck.report.model import Report, SubjectReport
+from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.screen import Line, cause_lines, mended_lines, screen, summary_line
 from rnncheck.report.text import clean, failure_text
 from rnncheck.report.words import count, wrapped
@@ -29,7 +29,7 @@ WIDEST = 120
 """Columns of print(report) at most, however wide the terminal is."""
 
 
-def print_report(report: Report, console: Console, *, verbose: bool = False) -> None:
+def print_report(report: Results, console: Console, *, verbose: bool = False) -> None:
     """Print the report on one screen, the last line being the one to read; if verbose, every verdict in tables first."""
     for subject in report.subjects if verbose else ():
         console.print(subject_table(subject))
@@ -37,7 +37,7 @@ def print_report(report: Report, console: Console, *, verbose: bool = False) -> 
         console.print(_text(line), soft_wrap=True)
 
 
-def plain(report: Report) -> str:
+def plain(report: Results) -> str:
     """Return the report on one screen as text without styles, as wide as the terminal."""
     width = min(shutil.get_terminal_size((100, 24)).columns, WIDEST)
     return "\n".join(line.text for line in screen(report, width))
@@ -48,7 +48,7 @@ def _text(line: Line) -> Text:
     return Text.assemble((line.text[:marked], line.style), line.text[marked:])
 
 
-def _in_full(report: Report, width: int) -> Iterator[Line]:
+def _in_full(report: Results, width: int) -> Iterator[Line]:
     """Yield each cause, all that is known of the other verdicts with it, and the last line."""
     for subject in report.subjects:
         for cause in subject.causes:
@@ -129,7 +129,7 @@ def used_text(verdict: Verdict) -> str:
     return f"{percent:.0f} %" if percent < 1e4 else f"{verdict.budget_used:.0e} x"
 
 
-def summary(report: Report) -> Text:
+def summary(report: Results) -> Text:
     """Return the last line with its style, and before it what is said of stored cases and stale deviations."""
     text, style = summary_line(report)
     return Text("\n".join([*mended_lines(report), *map(clean, report.stale), text]), style=style)

@@ -1,0 +1,15 @@
+"""What ``rnncheck.verify`` returns."""
+
+from dataclasses import dataclass
+
+from rnncheck.report.model import Results
+from rnncheck.report.terminal import plain
+
+
+@dataclass(frozen=True, repr=False)
+class Report(Results):
+    """What ``rnncheck.verify`` returns: the results of a run; ``print(report)`` shows what the command line shows."""
+
+    def __str__(self) -> str:
+        """Return what ``rnncheck verify`` prints."""
+        return plain(self)
