@@ -167,9 +167,13 @@ class Docket:
     def jobs(self, numbers: Iterator[int]) -> Iterator[Job]:
         """The planned cases in blocks, each case with the properties that are to be checked on it."""
         cases = self.cases()
-        while (block := tuple(islice(cases, BLOCK))) and self.given_up is None:
+        while self.given_up is None and not self.settled() and (block := tuple(islice(cases, BLOCK))):
             yield Job(next(numbers), "judge", self.index, block, tuple(self.properties_for(case) for case in block))
         self.all_taken = True
+
+    def settled(self) -> bool:
+        """Whether every property has failed, so that no further case can say anything."""
+        return all(account.failed is not None for account in self.accounts.values())
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
         """Which properties to check on this case, cheap ones first."""
@@ -288,15 +292,15 @@ class Docket:
         prop = account.prop
         if account.refused:
             return "not_claimed", account.refused
+        lacking = self.subject.lacks(prop.needs)
+        if lacking is not None:
+            return "not_claimed", lacking
         if account.barred:
             return "not_reached", f"the subject raised on every case tried: see {', '.join(sorted(set(account.barred)))}"
         if self.given_up:
             return "not_reached", self.given_up
         if account.silent:
             return "not_applicable", account.silent
-        lacking = self.subject.lacks(prop.needs)
-        if lacking is not None:
-            return "not_claimed", lacking
         applying = [case for case in self._anything if prop.applies(case)]
         if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
             return "not_reached", f"{self._lost()}the budget ended before a case that it applies to"
