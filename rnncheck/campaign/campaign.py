@@ -22,6 +22,8 @@ __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 10.0
 """Seconds for one failing property."""
+MOST_IN_ALL = 30.0
+"""Seconds for all failing properties together, however much time is left; but each has its least."""
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, cases done, cases planned)."""
 
@@ -200,9 +202,10 @@ class Campaign:
         self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]]
     ) -> Iterator[Job]:
         """A job each; the time that is left is shared out as they are taken."""
+        end = min(self.deadline, time.monotonic() + MOST_IN_ALL)
         for place, (docket, account) in enumerate(failing):
             assert account.failed is not None
-            share = (self.deadline - time.monotonic()) / (len(failing) - place)
+            share = (end - time.monotonic()) / (len(failing) - place)
             job = Job(
                 next(self.numbers), "shrink", docket.index, (account.failed[0],), ((account.prop.id,),),
                 self.settings.profile.attempts, max(LEAST_SHRINKING, min(MOST_SHRINKING, share)),

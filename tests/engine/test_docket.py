@@ -6,6 +6,7 @@ from itertools import count, islice
 import pytest
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.campaign import LEAST_SHRINKING, MOST_IN_ALL, MOST_SHRINKING, Campaign
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES, Settings
 from rnncheck.campaign.subject_run import Account, Docket, kind_of
@@ -67,3 +68,12 @@ def test_what_is_not_claimed_is_not_claimed_of_a_subject_that_is_given_up_either
     verdicts = {id: docket.verdict(account) for id, account in docket.accounts.items()}
     assert verdicts["agree.onnx"].verdict == "not_claimed"
     assert (verdicts["shape.output"].verdict, verdicts["shape.output"].reason) == ("not_reached", docket.given_up)
+
+
+@pytest.mark.parametrize(("failing", "seconds"), [(1, MOST_SHRINKING), (20, MOST_IN_ALL / 20), (1000, LEAST_SHRINKING)])
+def test_however_much_time_is_left_shrinking_takes_little(docket, failing, seconds):
+    campaign = Campaign([(docket.subject, "cpu")], replace(docket.settings, budget=3000.0))
+    (case,) = islice(docket.cases(), 1)
+    accounts = [Account(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
+    (job,) = islice(campaign._shrink_jobs([(docket, account) for account in accounts], {}), 1)
+    assert job.seconds == pytest.approx(seconds, rel=0.01)
