@@ -177,11 +177,10 @@ class Campaign:
 
     def shrink(self, engine: Engine) -> None:
         """Each failing property by itself, from the case that failed; its script is run meanwhile."""
-        failing = [(d, a) for d in self.dockets for a in d.accounts.values() if a.failed is not None]
         accounts: dict[int, tuple[Docket, Account]] = {}
         runs, running = Runs(self.deadline), []
         try:
-            for done in self._results(engine, self._shrink_jobs(failing, accounts)):
+            for done in self._shrunk(engine, accounts):
                 docket, account = accounts[done.job.index]
                 account.shrunk = done
                 if done.shrunk is not None and self.settings.folder is not None:
@@ -198,16 +197,23 @@ class Campaign:
         finally:
             runs.close()
 
-    def _shrink_jobs(
-        self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]]
-    ) -> Iterator[Job]:
-        """A job each; the time that is left is shared out as they are taken."""
+    def _shrunk(self, engine: Engine, accounts: dict[int, tuple[Docket, Account]]) -> Iterator[Done]:
+        """Shrink one property of each subject first: the others, which often fail for the same cause, begin where it ended."""
+        failing = [[(d, a) for a in d.accounts.values() if a.failed is not None] for d in self.dockets]
+        firsts, others = [pair for of in failing for pair in of[:1]], [pair for of in failing for pair in of[1:]]
         end = min(self.deadline, time.monotonic() + MOST_IN_ALL)
+        yield from self._results(engine, self._shrink_jobs(firsts, accounts, end, more=min(1, len(others))))
+        yield from self._results(engine, self._shrink_jobs(others, accounts, end))
+
+    def _shrink_jobs(
+        self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]], end: float, more: int = 0
+    ) -> Iterator[Job]:
+        """A job each; the time until the end is shared out as they are taken, ``more`` shares are left for what comes later."""
         for place, (docket, account) in enumerate(failing):
             assert account.failed is not None
-            share = (end - time.monotonic()) / (len(failing) - place)
+            share = (end - time.monotonic()) / (len(failing) + more - place)
             job = Job(
-                next(self.numbers), "shrink", docket.index, (account.failed[0],), ((account.prop.id,),),
+                next(self.numbers), "shrink", docket.index, (account.failed[0], *_smallest(docket)), ((account.prop.id,),),
                 self.settings.profile.attempts, max(LEAST_SHRINKING, min(MOST_SHRINKING, share)),
             )  # fmt: skip
             accounts[job.index] = docket, account
@@ -271,6 +277,12 @@ class Campaign:
             if d.sure and d.case is None and (account := docket.accounts.get(d.property)) is not None
             and account.cases and account.deviated is None and account.failed is None
         ]  # fmt: skip
+
+
+def _smallest(docket: Docket) -> tuple[Any, ...]:
+    """The smallest case of the property that failed first, by the order of the catalog's costs, once it is known."""
+    done = next((account.shrunk for account in docket.accounts.values() if account.failed is not None), None)
+    return () if done is None or done.shrunk is None else (done.shrunk.case,)
 
 
 def _stem(docket: Docket, account: Account) -> str:

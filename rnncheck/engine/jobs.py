@@ -42,8 +42,9 @@ class Job:
 
     probe: find out what the subject claims
     judge: on each case the properties that stand at its place
-    shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it.
-            In no attempts at all, that is, judge and explain the case itself
+    shrink: from the first case, which fails the one property, to the smallest in so many attempts; then explain it.
+            In no attempts at all, that is, judge and explain the case itself. A second case is small and fails another
+            property: where it fails this one in the same way too, it is where to begin
 
     seconds: wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
     """
@@ -141,7 +142,7 @@ class Workshop:
             return judge(self.catalog[name], trial)
 
     def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
-        subject, name, (first,) = self.subjects[job.subject], job.properties[0][0], job.cases
+        subject, name, (first, *small) = self.subjects[job.subject], job.properties[0][0], job.cases
         deadline = time.perf_counter() + job.seconds
         given = self._check(name, trial_of(subject, first), GIVEN, watch)
 
@@ -149,7 +150,8 @@ class Workshop:
             wanted = job.attempts > 0 and time.perf_counter() < deadline
             return wanted and self._check(name, trial_of(subject, case), ATTEMPT, watch).alike(given)
 
-        shrunk = shrink(first, fails, job.attempts)
+        begin = next((case for case in small if fails(case)), first)
+        shrunk = shrink(begin, fails, job.attempts)
         trial: Any = trial_of(subject, shrunk.case)
         outcome = self._check(name, trial, ATTEMPT, watch)
         with preserved():
