@@ -111,7 +111,7 @@ def test_a_workshop_that_cannot_be_unpacked():
 def test_no_orphan_of_a_fresh_process_survives():
     lines = (
         "import time",
-        "from rnncheck.engine.packing import pack",
+        "from rnncheck.engine.serialise import pack",
         "from tests.engine.test_make import *",
         "engine = Spawned(pack(workshop(gru())), 1)",
         "coming = engine.run(judging(i, 0) for i in range(9))",
