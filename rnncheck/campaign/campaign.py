@@ -22,7 +22,7 @@ __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 10.0
 """Seconds for one failing property."""
-MOST_IN_ALL = 30.0
+MOST_IN_ALL = 60.0
 """Seconds for all failing properties together, however much time is left; but each has its least."""
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, cases done, cases planned)."""
