@@ -1,5 +1,6 @@
 """Which cases a property is checked on."""
 
+import time
 from dataclasses import replace
 from itertools import count, islice
 
