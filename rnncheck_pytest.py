@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+SHARED = pytest.StashKey[Any]()
+"""Where a session keeps the campaigns that its items share."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--rnncheck-profile``, ``--rnncheck-budget``, ``--rnncheck-device``."""
     group = parser.getgroup("rnncheck")
     group.addoption("--rnncheck-profile", choices=("smoke", "ci", "nightly"), help="how far @rnncheck.parametrize goes")
-    group.addoption("--rnncheck-budget", metavar="30s", help="wall time for one property")
+    group.addoption("--rnncheck-budget", metavar="30s", help="wall time for one property; items of one target share theirs")
     group.addoption("--rnncheck-device", metavar="DEVICE", help="cpu, cuda, mps")
 
 
@@ -27,12 +30,38 @@ def conformance(request: pytest.FixtureRequest) -> Any:
         raise pytest.UsageError(
             "the fixture `conformance` belongs to @rnncheck.parametrize(TARGET): decorate the test with it"
         )
-    given = {name: request.config.getoption(f"--rnncheck-{name}") for name in ("profile", "budget", "device")}
+    return replace(_as_asked(request.config, request.param), campaigns=_campaigns(request))
+
+
+def _as_asked(config: pytest.Config, item: Any) -> Any:
+    """An item's options, as they are under the command line's."""
+    given = {name: config.getoption(f"--rnncheck-{name}") for name in ("profile", "budget", "device")}
     said = {name: value for name, value in given.items() if value is not None}
-    options = {"folder": _folder(request.config)} | dict(request.param.options) | said
+    options = {"folder": _folder(config)} | dict(item.options) | said
     if "profile" in said:
         options.pop("max_examples", None)
-    return replace(request.param, options=options)
+    if _workers(config) > 1:
+        options.setdefault("jobs", 1)
+    return replace(item, options=options)
+
+
+def _workers(config: pytest.Config) -> int:
+    """Return the number of pytest-xdist's workers, 1 without it."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _campaigns(request: pytest.FixtureRequest) -> Any:
+    """Return what the items of this session share, made for those that are selected."""
+    from rnncheck.faces.pytest_campaigns import Campaigns
+
+    stash = request.session.stash
+    if SHARED not in stash:
+        declared = (item.callspec.params.get("conformance") for item in request.session.items if hasattr(item, "callspec"))
+        selected = [_as_asked(request.config, one).question for one in declared if hasattr(one, "question")]
+        workers = _workers(request.config)
+        folder = request.getfixturevalue("tmp_path_factory").getbasetemp().parent if workers > 1 else None
+        stash[SHARED] = Campaigns(selected, workers, folder)
+    return stash[SHARED]
 
 
 def _folder(config: pytest.Config) -> Path:

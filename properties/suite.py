@@ -22,7 +22,7 @@ from rnncheck.strategies.cases import degenerate_sizes, plain_case
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.plan import plan
 
-EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "5"))
 LOOK = 150
 """Planned cases of a subject that are looked at for one that a property applies to."""
 DTYPES = ("float32", "float64", "bfloat16", "float16")

@@ -108,7 +108,7 @@ def test_the_switch_as_a_function():
 @pytest.mark.parametrize("value, refuses", [("1", False), ("0", True)])
 def test_the_environment_variable(value, refuses):
     script = (
-        "import torch\nfrom jaxtyping import Float, TypeCheckError\nfrom rnncheck.contracts import checked\n"
+        "import torch\nfrom jaxtyping import Float, TypeCheckError\nfrom rnncheck.typechecked import checked\n"
         "def f(x: Float[torch.Tensor, 'batch hidden']): pass\n"
         "try: checked(f)(torch.ones(3)); print('accepted')\nexcept TypeCheckError: print('refused')\n"
     )

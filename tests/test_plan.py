@@ -11,7 +11,7 @@ PLAN = """
 import sys, zlib
 from itertools import islice
 {imports}
-from rnncheck.adapters import resolve
+from rnncheck.adapters.targets import resolve
 from rnncheck.strategies.plan import plan
 (subject,) = resolve.subjects({target!r})
 cases = islice(plan(subject, ("float32", "float64"), 2, 7), 120)

@@ -6,6 +6,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 import torch
+from click.testing import CliRunner
+
+from rnncheck.faces import pytest_campaigns
+from rnncheck.faces.cli import cli
 
 TESTS = """
 import rnncheck, torch
@@ -16,38 +20,81 @@ class Wrong(nn.LSTM):
         output, state = super().forward(input, hx)
         return (output * 1.001 if self.num_layers > 1 and isinstance(output, torch.Tensor) else output), state
 
-@rnncheck.parametrize(Wrong, against=nn.LSTM, properties="shape.output,shape.state,layer.stack,agree.device", engine="inline")
+@rnncheck.parametrize(
+    Wrong, properties="shape.output,shape.state,state.is_last_output,agree.device", engine="inline", max_examples=8, budget="10m")
 def test_mine(conformance):
     conformance.check()
 """
+ALL = ["shape.output", "shape.state", "state.is_last_output", "agree.device"]
 
 
 @pytest.fixture
-def run(tmp_path):
-    """pytest on that file in another folder: (exit code, what it says)."""
+def asked(monkeypatch):
+    """The properties of each campaign that was run in this process."""
+    seen: list[list[str]] = []
+
+    def verify(target, **options):
+        seen.append(options["properties"].split(","))
+        return the_real(target, **options)
+
+    the_real = pytest_campaigns.verify
+    monkeypatch.setattr(pytest_campaigns, "verify", verify)
+    return seen
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """pytest on that file in another folder, in this process: (exit code, what it says)."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "test_mine.py").write_text(TESTS)
 
-    def runs(*options: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", *options]
-        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        return ended.returncode, ended.stdout
+    def runs(*options: str, what: str = "test_mine.py") -> tuple[int, str]:
+        sys.modules.pop("test_mine", None)
+        code = pytest.main(["-rs", "--import-mode=importlib", "--capture=sys", what, *options])
+        return int(code), capsys.readouterr().out
 
     return runs
 
 
-def test_one_item_a_property_with_its_message_alone(run, tmp_path):
-    code, said = run("-n", "2", "--junitxml", "report.xml")
-    assert code == 1
-    assert "layer.stack does not hold for" in said and "Traceback" not in said and "conformance.py" not in said
+def test_the_items_of_one_subject_share_one_campaign(run, asked):
+    code, said = run()
+    assert code == 1 and "1 failed" in said
+    (together,) = asked
+    assert sorted(together) == sorted(ALL)
+
+
+@pytest.mark.parametrize(("what", "options"), [
+    ("test_mine.py", ("-k", "shape.output")),
+    ("test_mine.py::test_mine[shape.output]", ()),
+    ("test_mine.py", ("-k", "shape", "--deselect", "test_mine.py::test_mine[shape.state]")),
+])  # fmt: skip
+def test_only_the_properties_of_selected_items_are_checked(run, asked, what, options):
+    assert run(*options, what=what)[0] == 0
+    assert asked == [["shape.output"]]
+
+
+def test_what_failed_last_is_checked_by_itself(run, asked):
+    assert run()[0] == 1
+    code, said = run("--lf")
+    assert code == 1 and "1 failed" in said and asked[1:] == [["state.is_last_output"]]
+
+
+def test_it_stops_at_the_first_failure(run):
+    code, said = run("-x")
+    assert code == 1 and "stopping after 1 failures" in said
+
+
+def test_one_item_a_property_with_its_message_alone(tmp_path):
+    (tmp_path / "test_mine.py").write_text(TESTS)
+    options = ["-p", "no:cacheprovider", "-n", "2", "--junitxml", "report.xml"]
+    ended = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True)
+    said = ended.stdout
+    assert ended.returncode == 1
+    assert "state.is_last_output does not hold for" in said and "Traceback" not in said and "pytest_items.py" not in said
     cases = ElementTree.parse(tmp_path / "report.xml").iter("testcase")
     items = {case.get("name"): [child.tag for child in case] for case in cases}
-    assert set(items) == {f"test_mine[{id}]" for id in ("shape.output", "shape.state", "layer.stack", "agree.device")}
-    assert items["test_mine[layer.stack]"] == ["failure"] and items["test_mine[shape.output]"] == []
-
-
-def test_an_item_by_its_name(run):
-    code, said = run("-k", "shape.output")
-    assert code == 0 and "1 passed, 3 deselected" in said
+    assert set(items) == {f"test_mine[{id}]" for id in ALL}
+    assert items["test_mine[state.is_last_output]"] == ["failure"] and items["test_mine[shape.output]"] == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -57,15 +104,14 @@ def test_a_device_that_is_not_here_is_a_visible_skip(run):
 
 
 def test_a_failing_case_is_kept_and_the_message_says_how_to_run_it_again(run, tmp_path):
-    code, said = run("-k", "layer.stack")
+    code, said = run("-k", "state.is_last_output")
     (file,) = (tmp_path / ".rnncheck" / "failing").glob("*.json")
     assert code == 1 and f"again: rnncheck replay .rnncheck/failing/{file.name}" in said
-    command = [sys.executable, "-m", "rnncheck", "replay", str(file)]
-    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert again.returncode == 1 and "layer.stack does not hold for" in again.stdout
+    again = CliRunner().invoke(cli, ["replay", str(file)], standalone_mode=False)
+    assert again.return_value == 1 and "state.is_last_output does not hold for" in again.output
 
 
 def test_none_is_kept_where_none_is_wanted(run, tmp_path):
     (tmp_path / "test_mine.py").write_text(TESTS.replace('engine="inline"', 'engine="inline", folder=None'))
-    assert run("-k", "layer.stack")[0] == 1
+    assert run("-k", "state.is_last_output")[0] == 1
     assert not (tmp_path / ".rnncheck").exists()

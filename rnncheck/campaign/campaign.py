@@ -28,6 +28,8 @@ __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
 LEAST_SHRINKING, MOST_SHRINKING = 1.0, 60.0
 """Seconds for one failing property, to make its case smaller and to explain it."""
+MOST_IN_ALL = 60.0
+"""Seconds for all failing properties together, however much time is left; but each has its least."""
 CLOSING, MOST_CLOSING = 0.06, 1.5
 """The share of the time, and at most so many seconds, in which nothing more is begun: a check that runs ends, files are written."""
 NO_TIME = "the case is as it was found: there was no time to make it smaller"
@@ -208,12 +210,10 @@ class Campaign:
 
     def shrink(self, engine: Engine) -> None:
         """Shrink each failing property by itself, the most basic first; the script of each cause is run meanwhile."""
-        failing = [(d, a) for d in self.dockets for a in d.accounts.values() if a.failed is not None]
-        failing.sort(key=lambda pair: (place_of(pair[1].prop.id), pair[1].prop.id, pair[0].index))
         accounts: dict[int, tuple[Docket, Account]] = {}
         runs, running = Runs(self._last_start()), []
         try:
-            for done in self._results(engine, self._shrink_jobs(failing, accounts)):
+            for done in self._shrunk(engine, accounts):
                 docket, account = accounts[done.job.index]
                 account.shrunk = done
                 account.unshrunk = None if done.shrunk is not None or done.lost else NO_TIME
@@ -233,19 +233,27 @@ class Campaign:
         finally:
             runs.close()
 
+    def _shrunk(self, engine: Engine, accounts: dict[int, tuple[Docket, Account]]) -> Iterator[Done]:
+        """Shrink one property of each subject first: the others, which often fail for the same cause, begin where it ended."""
+        failing = [[(docket, account) for account in _basic_first(docket)] for docket in self.dockets]
+        firsts, others = [pair for of in failing for pair in of[:1]], [pair for of in failing for pair in of[1:]]
+        end = min(self._last_start(), time.monotonic() + MOST_IN_ALL)
+        yield from self._results(engine, self._shrink_jobs(firsts, accounts, end, more=min(1, len(others))))
+        yield from self._results(engine, self._shrink_jobs(others, accounts, end))
+
     def _shrink_jobs(
-        self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]]
+        self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]], end: float, more: int = 0
     ) -> Iterator[Job]:
-        """A job each; the time that is left is shared out as they are taken."""
+        """A job each; the time until the end is shared out as they are taken, ``more`` shares are left for what comes later."""
         for place, (docket, account) in enumerate(failing):
             assert account.failed is not None
-            left = self._last_start() - time.monotonic()
-            if left <= 0:
+            now, last = time.monotonic(), self._last_start()
+            if last <= now:
                 account.unshrunk = NO_TIME
                 continue
-            share = left / (len(failing) - place)
+            left, share = last - now, (end - now) / (len(failing) + more - place)
             job = Job(
-                next(self.numbers), "shrink", docket.index, (account.failed[0],), ((account.prop.id,),),
+                next(self.numbers), "shrink", docket.index, (account.failed[0], *_smallest(docket)), ((account.prop.id,),),
                 self.settings.profile.attempts, min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))), left + ENDING,
             )  # fmt: skip
             accounts[job.index] = docket, account
@@ -308,6 +316,18 @@ class Campaign:
             if d.sure and d.case is None and (account := docket.accounts.get(d.property)) is not None
             and account.cases and account.deviated is None and account.failed is None
         ]  # fmt: skip
+
+
+def _basic_first(docket: Docket) -> list[Account]:
+    """Return the failing properties of a subject, the most basic ones first."""
+    failing = [account for account in docket.accounts.values() if account.failed is not None]
+    return sorted(failing, key=lambda account: (place_of(account.prop.id), account.prop.id))
+
+
+def _smallest(docket: Docket) -> tuple[Any, ...]:
+    """Return the smallest case of the most basic property that failed, once it is known."""
+    done = next((account.shrunk for account in _basic_first(docket)), None)
+    return () if done is None or done.shrunk is None else (done.shrunk.case,)
 
 
 def _leads(docket: Docket, account: Account) -> bool:

@@ -75,13 +75,17 @@ class Docket:
         """The planned cases with the properties that are to be checked on them, a block at a time."""
         plan = (Checks(place, case, self.properties_for(case)) for place, case in enumerate(self.cases()))
         for block in breadth_first(plan, lambda name: self.accounts[name].prop.cost, self.settings.profile.whole):
-            if self.given_up is not None:
+            if self.given_up is not None or self.settled():
                 break
             block = tuple(one.only(lambda name: self.accounts[name].failed is None) for one in block)
             number = next(numbers)
             self.places[number] = tuple(one.place for one in block)
             yield Job(number, "judge", self.index, tuple(one.case for one in block), tuple(one.properties for one in block))
         self.all_taken = True
+
+    def settled(self) -> bool:
+        """Whether every property has failed, so that no further case can say anything."""
+        return all(account.failed is not None for account in self.accounts.values())
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
         """Which properties to check on this case, cheap ones first."""
@@ -214,15 +218,15 @@ class Docket:
         prop = account.prop
         if account.refused:
             return "not_claimed", account.refused
+        lacking = self.subject.lacks(prop.needs)
+        if lacking is not None:
+            return "not_claimed", lacking
         if account.barred:
             return "not_reached", f"the subject raised on every case tried: see {', '.join(sorted(set(account.barred)))}"
         if self.given_up:
             return "not_reached", self.given_up
         if account.silent:
             return "not_applicable", account.silent
-        lacking = self.subject.lacks(prop.needs)
-        if lacking is not None:
-            return "not_claimed", lacking
         if account.cut:
             return "not_reached", account.cut
         applying = [case for case in self._anything if prop.applies(case)]

@@ -44,7 +44,7 @@ class Keeper:
     def do(self, job: Job, watch: Watch) -> Done:
         """Shrink the job's case to the smallest that comes to the same status, and judge that one."""
         started = time.monotonic()
-        (first,), prop = job.cases, self.workshop.catalog[job.properties[0][0]]
+        first, prop = job.cases[0], self.workshop.catalog[job.properties[0][0]]
         known = self.known or self._attempt(job, first, self.case_seconds)
         seconds = self.case_seconds if known.status != "hung" else max(LEAST, self.case_seconds * BRIEF)
         needed = (1 + CONFIRMED) * time_limit(prop, seconds) if known.status == "hung" else 0.0

@@ -50,8 +50,9 @@ class Job:
 
     probe: find out what the subject claims
     judge: on each case the properties that stand at its place
-    shrink: from the one case, which fails the one property, to the smallest in so many attempts; then explain it.
-            In no attempts at all, that is, judge and explain the case itself
+    shrink: from the first case, which fails the one property, to the smallest in so many attempts; then explain it.
+            In no attempts at all, that is, judge and explain the case itself. A second case is small and fails another
+            property: where it fails this one in the same way too, it is where to begin
 
     seconds:  wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
     patience: wall time from where the job is taken until it has to be over, whatever it waits for
@@ -158,7 +159,7 @@ class Workshop:
             return judge(self.catalog[name], trial)
 
     def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
-        subject, name, (first,) = self.subjects[job.subject], job.properties[0][0], job.cases
+        subject, name, (first, *small) = self.subjects[job.subject], job.properties[0][0], job.cases
         deadline = time.perf_counter() + SHRINKING * job.seconds
         given = self._check(name, trial_of(subject, first), GIVEN, watch)
 
@@ -172,7 +173,8 @@ class Workshop:
         def asked(case: Any) -> bool:
             return out_of_claim(self.catalog[name], subject, case) is None
 
-        shrunk = shrink(first, fails, job.attempts)
+        begin = next((case for case in small if fails(case)), first)
+        shrunk = shrink(begin, fails, job.attempts)
         needs = needed(shrunk.case, fails, asked) if in_time() else None
         shrunk = replace(shrunk, needs=needs if in_time() else None)  # what was not tried for lack of time proves nothing
         trial: Any = self._trial(job.subject, shrunk.case)

@@ -1,14 +1,16 @@
 """The catalog as pytest items: ``@rnncheck.parametrize(MyLSTM)``, one item a property, stable ids."""
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rnncheck.backend.devices import asked_for, is_here
-from rnncheck.campaign.verify import verify
 from rnncheck.catalog import select
 from rnncheck.core.deviation import Deviation, declare
+from rnncheck.core.verdict import Verdict
 from rnncheck.errors import UsageError
+from rnncheck.faces.pytest_campaigns import Campaigns, Question
 from rnncheck.report.model import Failed
 from rnncheck.report.report import Report
 from rnncheck.report.text import failure_text
@@ -16,11 +18,15 @@ from rnncheck.report.text import failure_text
 
 @dataclass(frozen=True)
 class Conformance:
-    """One property on one target, not yet checked. ``options`` are those of rnncheck.verify."""
+    """One property on one target, not yet checked. ``options`` are those of rnncheck.verify, with the budget of one property.
+
+    campaigns: where a pytest session keeps what its items share; None where this property is checked by itself
+    """
 
     target: Any
     property: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    campaigns: Campaigns | None = field(default=None, compare=False)
 
     def check(self) -> Report:
         """Check it: returns the report, raises Failed with the message template, or skips what is not claimed."""
@@ -30,9 +36,10 @@ class Conformance:
         absent = [device for device in asked_for(self.options.get("device", "cpu")) if not is_here(device)]
         if absent:
             pytest.skip(f"there is no device {', '.join(absent)} here")
-        report = verify(self.target, properties=self.property, **self.options)
+        report = (self.campaigns or Campaigns([])).report(self.question)
         report.raise_if_failed()
         for subject, verdict in report.verdicts():
+            _require_comparison(subject.name, verdict, self.options)
             if verdict.verdict in ("not_claimed", "not_applicable"):
                 pytest.skip(f"{verdict.verdict.replace('_', ' ')}: {verdict.reason}")
             if verdict.verdict == "not_reached" and verdict.elsewhere:
@@ -43,8 +50,31 @@ class Conformance:
                 pytest.xfail(failure_text(subject.name, verdict))
         return report
 
+    @builtins.property
+    def question(self) -> Question:
+        """What is asked of the campaign that it shares with other items."""
+        return Question(self.target, self.property, self.options)
+
     def __repr__(self) -> str:
         return f"Conformance({self.property})"
+
+
+def _require_comparison(subject: str, verdict: Verdict, options: Mapping[str, Any]) -> None:
+    """Raises Failed where ``against`` was given and nothing was compared: no green, and no skip, for what was asked for."""
+    __tracebackhide__ = True
+    declared = any(deviation.property == verdict.property for deviation in declare(options.get("deviations")))
+    unchecked = verdict.property == "agree.against" and verdict.verdict in ("not_claimed", "not_applicable")
+    if options.get("against") is not None and unchecked and not declared:
+        raise Failed(
+            f"{verdict.property} could not be checked on {subject}, but against = {_name(options['against'])} asks for it\n"
+            f"  {verdict.reason}\n"
+            "  to have it checked: give the parameters torch's names and shapes (weight_ih_l0, weight_hh_l0, bias_ih_l0, …)\n"
+            "  to do without: leave out against=, or write deviations={'agree.against': 'why it cannot be compared'}"
+        )
+
+
+def _name(target: Any) -> str:
+    return str(getattr(target, "__qualname__", target))
 
 
 def parametrize(
@@ -59,8 +89,10 @@ def parametrize(
     """A pytest mark: the decorated test gets ``conformance``, once for each property; call ``conformance.check()``.
 
     deviations: property -> reason; such an item is expected to fail, and fails if it no longer does
-    options: those of rnncheck.verify; by default 40 cases an item, in isolated workers, and failing cases are kept under
-            ``.rnncheck`` in pytest's root folder (folder=None keeps none)
+    options: those of rnncheck.verify, with the budget of one property; by default 40 cases an item, in isolated workers, and
+            failing cases are kept under ``.rnncheck`` in pytest's root folder (folder=None keeps none)
+
+    The items of one target that are selected share one campaign, which runs when the first of them is checked.
 
     Raises UsageError if a property or a deviation names nothing. Needs pytest (``rnncheck[pytest]``).
     """
@@ -75,10 +107,9 @@ def parametrize(
     unknown = [d.property for d in declared if d.property not in {prop.id for prop in chosen}]
     if unknown:
         raise UsageError(f"deviations = {', '.join(unknown)}, but no such property is checked here; see: rnncheck list")
-    common = {"against": against, "kind": kind, "max_examples": 40, "jobs": 1, **options}
+    common = {"against": against, "kind": kind, "max_examples": 40, "deviations": declared, **options}
     items = [
-        pytest.param(Conformance(target, prop.id, {**common, "deviations": [d for d in declared if d.property == prop.id]}),
-                     id=prop.id)
+        pytest.param(Conformance(target, prop.id, common), id=prop.id)
         for prop in chosen if (prop.family == "clip") == clip
     ]  # fmt: skip
     return pytest.mark.parametrize("conformance", items, indirect=True)

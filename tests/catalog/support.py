@@ -1,6 +1,6 @@
 """What the tests of the catalog's families share: a mutant as a subject, and a property judged on planned cases."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -15,7 +15,7 @@ from rnncheck.core.config import MODES, Mode
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.judging.judge import OUR_MISTAKE, judge
+from rnncheck.judging.judge import OUR_MISTAKE, judge, out_of_claim
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
 
@@ -23,6 +23,10 @@ DTYPES = ("float32", "float64", "bfloat16", "float16")
 MODES_OF = {nn.RNN: ("RNN_TANH", "RNN_RELU"), nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}
 VISITED = 600
 """Planned cases that are looked at, at most, for those that a property applies to."""
+TRIES = 8
+"""How often a property that finds nothing to compare is asked again, for each case that it should have."""
+VISITED_BY_SEVERAL = 60
+"""The same where several properties share them: one that none of these is for has a test of its own."""
 
 
 def subject_of(mutant) -> Subject:
@@ -40,12 +44,12 @@ TORCH = {mode: torch_subject(mode) for mode in MODES}
 _plans: dict[tuple[str, int], tuple[list[Case], Iterator[Case]]] = {}
 
 
-def planned(subject: Subject, seed: int = 0) -> Iterator[Case]:
+def planned(subject: Subject, seed: int = 0, within: int = VISITED) -> Iterator[Case]:
     """The subject's plan: rows that cover every pair of structural axes, then odd and deep cases. Drawn once."""
     offered = sorted(name for name, claim in subject.claims.items() if claim.offered)
     key = (f"{subject.modes} {offered} {subject.fixed}", seed)
     drawn, coming = _plans.setdefault(key, ([], plan(subject, DTYPES, 2, seed)))
-    for i in range(VISITED):
+    for i in range(within):
         if i == len(drawn):
             drawn.append(next(coming))
         yield drawn[i]
@@ -77,15 +81,24 @@ def complaints(prop: Property, subject: Subject, count: int, seed: int = 0) -> l
 
 
 def all_complaints(ids: Iterable[str], subject: Subject, count: int, seed: int = 0) -> list[str]:
-    """The same of several properties, each on its own first ``count`` cases; what is computed of a case serves them all."""
-    left, red = dict.fromkeys(ids, count), []
-    for case in planned(subject, seed):
+    """The same of several properties, each on its own first ``count`` cases."""
+    seen = judged(dict.fromkeys(ids, count), subject, seed)
+    return [f"{subject.name}, {case}: {outcome.mismatches or outcome.reason}" for case, outcome in seen if outcome.red]
+
+
+def judged(counts: Mapping[str, int], subject: Subject, seed: int = 0) -> Iterator[tuple[Case, Outcome]]:
+    """(case, outcome) of several properties, each on its own first cases; what is computed of a case serves them all."""
+    left, tries = dict(counts), {id: TRIES * cases for id, cases in counts.items()}
+    for case in planned(subject, seed, VISITED_BY_SEVERAL):
         trial, large = Trial(subject, case), partial(too_large, case=case, fixed=subject.fixed is not None)
-        for prop in [CATALOG[id] for id, cases in left.items() if cases and not large(CATALOG[id])]:
-            _, outcome = _not_ours((case, judge(prop, trial)))
-            left[prop.id] -= outcome.status not in ("not_applicable", "not_claimed")
-            if outcome.red:
-                red.append(f"{subject.name}, {case}: {outcome.mismatches or outcome.reason}")
-        if not any(left.values()):
+        wanted = [CATALOG[id] for id, cases in left.items() if cases and tries[id]]
+        for prop in wanted:
+            if out_of_claim(prop, subject, case) is not None or large(prop):
+                continue
+            pair = _not_ours((case, judge(prop, trial)))
+            tries[prop.id] -= 1
+            if pair[1].status not in ("not_applicable", "not_claimed"):
+                left[prop.id] -= 1
+                yield pair
+        if not wanted:
             break
-    return red

@@ -14,6 +14,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
+from tests.effort import only_nightly
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT
 from tests.mutants.extra_agree import EXTRA
@@ -38,8 +39,6 @@ MORE = [
     ("agree.functional", "own-functional-call-bias"),
 ]
 TRANSFORMED = ("agree.compiled", "agree.exported", "agree.scripted")
-EVERYWHERE = ("agree.forward", "agree.dtype", "agree.autocast", "agree.no_grad", "agree.functional")
-"""What is cheap, and needs no other machine."""
 
 
 def mutant_subject(mutant):
@@ -69,24 +68,14 @@ def test_torch_is_clean_on_a_device(mode):
     assert complaints(CATALOG["agree.device"], TORCH[mode], 8) == []
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("prop", EVERYWHERE)
-def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
-
-
+@only_nightly  # properties/ looks at them by day
 @pytest.mark.parametrize("mode", ["LSTM", "RNN_RELU"])
 @pytest.mark.parametrize("prop", TRANSFORMED)
 def test_torch_transformed_is_clean(prop, mode):
     assert complaints(CATALOG[prop], TORCH[mode], 2) == []
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru-by-hand"])
-@pytest.mark.parametrize("prop", EVERYWHERE)
-def test_a_correct_variant_is_clean(prop, name):
-    assert complaints(CATALOG[prop], subject_of(CORRECT[name]), 6) == []
-
-
+@only_nightly  # properties/ looks at rnncheck.nn's layers by day
 @pytest.mark.skipif(torch.__version__ < (2, 12), reason="torch before 2.12 does not compile pad_packed_sequence")
 def test_a_correct_variant_is_clean_compiled_exported_and_mapped():
     subject = subject_of(CORRECT["rnn"])

@@ -12,7 +12,8 @@ from rnncheck.running.trial import Trial
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
 from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
-from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.catalog.support import TORCH, killed, subject_of
+from tests.effort import at_night
 from tests.mutants import MUTANTS
 
 KILLS = {
@@ -41,24 +42,13 @@ def test_one_layer_is_asked_for_the_batch_and_for_each_sequence():
     assert killed(CATALOG["batch.alone"], subject_of(MUTANTS["trace-bakes-batch"])) is not None
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("prop", GENERIC)
-def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
-
-
-@pytest.mark.parametrize("prop", GENERIC)
-def test_something_is_checked(prop):
-    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
-
-
 def cliff_cases(subject, count):
     structure = rows(subject, ("float32", "float64", "bfloat16", "float16"), 2)
     return list(islice(on_cliffs([plain_case(row, subject) for row in structure]), count))
 
 
 def judged_on_cliffs(subject, count):
-    return [(case, judge(CATALOG["batch.cliffs"], Trial(subject, case))) for case in cliff_cases(subject, count)]
+    return ((case, judge(CATALOG["batch.cliffs"], Trial(subject, case))) for case in cliff_cases(subject, count))
 
 
 @pytest.mark.parametrize("mutant", ["rocm-large-batch", "int32-offsets", "own-vector-tail", "long-sequence-limit"])
@@ -111,6 +101,6 @@ def test_an_instance_keeps_its_own_sizes():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_torch_has_no_cliffs(mode):
-    judged = judged_on_cliffs(TORCH[mode], 12)
+    judged = list(judged_on_cliffs(TORCH[mode], at_night(12, 6)))
     assert [(str(case), outcome.mismatches) for case, outcome in judged if outcome.red] == []
     assert any(outcome.status == "holds" for _, outcome in judged)

@@ -37,7 +37,7 @@ def by_tracing(call, given):
 @pytest.fixture
 def stand_in(monkeypatch):
     """The properties of CUDA as they would apply, and do their work, on the CPU."""
-    monkeypatch.setattr(captured, "CAPTURES", {"cpu": by_tracing})
+    monkeypatch.setattr(cuda_graphs, "CAPTURES", {"cpu": by_tracing})
     monkeypatch.setattr(numeric, "STEPS", (LIMIT, LIMIT + 1))
     monkeypatch.setattr(numeric, "SETTLED", 300)
     monkeypatch.setattr(StepsLimited, "limit", LIMIT)

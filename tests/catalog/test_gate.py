@@ -6,11 +6,11 @@ import torch
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.gate_measurement import measured_gates
 from rnncheck.core.case import Case
-from rnncheck.core.config import MODES, Config
+from rnncheck.core.config import Config
 from rnncheck.core.values import Values
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
-from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS
 
 KILLS = {
@@ -34,15 +34,6 @@ def test_a_mutant_is_killed(prop, mutant):
 @pytest.mark.parametrize("mutant", ["own-cell-clipped", "own-cell-state-dropped-between-chunks", "own-decay-with-time"])
 def test_a_latch_that_leaks_is_found(mutant):
     assert killed(CATALOG["gate.latch"], subject_of(MUTANTS[mutant])) is not None
-
-
-SPOKEN_OF = [(prop, mode) for prop in KILLS for mode in MODES if CATALOG[prop].applies(Case(Config(mode, 2, 3), 4, 3))]
-
-
-@pytest.mark.parametrize(("prop", "mode"), SPOKEN_OF)
-def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
-    assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
 
 
 DTYPES = {"float64": 1e-14, "float32": 1e-5, "bfloat16": 0.1, "float16": 0.01}

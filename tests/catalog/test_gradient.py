@@ -6,7 +6,7 @@ import torch
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.gradient import within_sight
 from rnncheck.core.case import Case
-from rnncheck.core.config import MODES, Config
+from rnncheck.core.config import Config
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
@@ -50,8 +50,6 @@ CRASH = {
     "double-backward-one-device",
 }
 """The bugs that raise."""
-OF_TORCH = [prop for prop in KILLS if prop != "gradient.second_refused"]
-"""torch offers second derivatives."""
 FORWARD_MODE = "NotImplementedError while calling: Trying to use forward AD with mkldnn_rnn_layer"
 
 
@@ -59,28 +57,6 @@ FORWARD_MODE = "NotImplementedError while calling: Trying to use forward AD with
 def test_a_mutant_is_killed(prop, mutant):
     case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
     assert outcome.status == ("errored" if mutant in CRASH else "fails"), case
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("prop", OF_TORCH)
-def test_torch_is_clean(prop, mode):
-    red = complaints(CATALOG[prop], TORCH[mode], 8)
-    assert [line for line in red if FORWARD_MODE not in line] == []
-
-
-@pytest.mark.parametrize("prop", OF_TORCH)
-def test_a_correct_variant_is_clean(prop):
-    assert complaints(CATALOG[prop], subject_of(CORRECT["rnn"]), 5) == []
-
-
-@pytest.mark.parametrize("prop", sorted(set(KILLS) - {"gradient.second", "gradient.penalty", "gradient.forward_mode"}))
-def test_a_backward_by_hand_is_clean(prop):
-    assert complaints(CATALOG[prop], subject_of(CORRECT["lstm-by-hand"]), 5) == []
-
-
-@pytest.mark.parametrize("prop", OF_TORCH)
-def test_something_is_checked(prop):
-    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))
 
 
 def test_a_refusal_of_second_derivatives_is_checked():

@@ -3,10 +3,8 @@
 import pytest
 
 from rnncheck.catalog import CATALOG
-from rnncheck.core.config import MODES
-from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.correct import CORRECT
 
 KILLS = {
     "layout.batch_first": "hidden-scattered-on-dim0",
@@ -35,20 +33,3 @@ CRASH = ("layout.strides",)
 def test_a_mutant_is_killed(prop, mutant):
     case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
     assert outcome.status == ("errored" if prop in CRASH else "fails"), case
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("prop", KILLS)
-def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
-
-
-@pytest.mark.parametrize("name", ["lstm", "gru-by-hand"])
-@pytest.mark.parametrize("prop", KILLS)
-def test_a_correct_variant_is_clean(prop, name):
-    assert complaints(CATALOG[prop], subject_of(CORRECT[name]), 5) == []
-
-
-@pytest.mark.parametrize("prop", KILLS)
-def test_something_is_checked(prop):
-    assert any(outcome.status == "holds" for mode in MODES for _, outcome in outcomes(CATALOG[prop], TORCH[mode], 1))

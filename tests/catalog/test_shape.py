@@ -6,10 +6,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.shape import form
-from rnncheck.core.config import MODES
-from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
+from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.correct import CORRECT
 from tests.mutants.extra_doors import EXTRA
 
 KILLS = {
@@ -21,7 +19,6 @@ KILLS = {
     "shape.meta": "own-default-state-on-cpu",
 }
 STATUS = {"shape.meta": "errored"}
-LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
 
 
 @pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
@@ -41,17 +38,6 @@ def test_wrong_parameters_fail_with_their_shapes(mutant):
     _, outcome = killed(CATALOG["shape.parameters"], subject_of(MUTANTS[mutant]))
     assert outcome.status == "fails"
     assert "weight_ih_l0" in outcome.mismatches[0]
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("prop", KILLS)
-def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_correct_variants_are_clean(name):
-    assert all_complaints(KILLS, subject_of(CORRECT[name]), 3) == []
 
 
 def test_the_form_of_a_tensor_is_its_shape():

@@ -3,10 +3,8 @@
 import pytest
 
 from rnncheck.catalog import CATALOG
-from rnncheck.core.config import MODES
-from tests.catalog.support import TORCH, all_complaints, complaints, killed, subject_of
+from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.correct import CORRECT
 
 KILLS = {
     "state.default_is_zero": "own-hidden-bias-skipped-without-hx",
@@ -15,7 +13,6 @@ KILLS = {
     "state.fresh": "own-states-in-reused-buffer",
     "state.one_tensor": "own-one-tensor-for-both-states",
 }
-LAYERS = [name for name, variant in CORRECT.items() if variant.kind == "layer"]
 
 
 @pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
@@ -39,17 +36,6 @@ def test_a_mutant_is_killed(prop, mutant):
 )
 def test_more_mutants_are_killed(prop, mutant):
     assert killed(CATALOG[prop], subject_of(MUTANTS[mutant])) is not None
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("prop", KILLS)
-def test_torch_is_clean(prop, mode):
-    assert complaints(CATALOG[prop], TORCH[mode], 5) == []
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_correct_variants_are_clean(name):
-    assert all_complaints(KILLS, subject_of(CORRECT[name]), 3) == []
 
 
 def test_what_a_state_moved_is_named():

@@ -1,10 +1,13 @@
 """Which cases a property is checked on."""
 
+import time
 from dataclasses import replace
+from itertools import count, islice
 
 import pytest
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.campaign import LEAST_SHRINKING, MOST_IN_ALL, MOST_SHRINKING, Campaign
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES, Settings
 from rnncheck.campaign.subject_run import Account, Docket, kind_of
@@ -12,6 +15,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
+from rnncheck.core.verdict import Outcome
 
 
 @pytest.mark.parametrize(("id", "vague", "wanted"), [
@@ -43,3 +47,35 @@ def test_two_digits_are_too_few_where_the_allowed_error_is_measured_on_the_subje
     docket = Docket(0, subject, "cpu", Settings((CATALOG["batch.many"],), replace(PROFILES["ci"], cases=120)), [])
     dtypes = {case.dtype for case in docket.cases() if docket.properties_for(case)}
     assert dtypes and ("bfloat16" in dtypes) is tried
+
+
+@pytest.fixture
+def docket():
+    (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
+    subject = replace(subject, claims={**subject.claims, "onnx": Claim(False, "declared")})
+    return Docket(0, subject, "cpu", Settings((CATALOG["shape.output"], CATALOG["agree.onnx"])), [])
+
+
+def test_no_case_is_drawn_once_every_property_has_failed(docket):
+    jobs = docket.jobs(count())
+    (job,) = islice(jobs, 1)
+    for account in docket.accounts.values():
+        account.failed = (job.cases[0], Outcome(account.prop.id, "fails"))
+    assert list(jobs) == [] and docket.report().left == 0
+
+
+def test_what_is_not_claimed_is_not_claimed_of_a_subject_that_is_given_up_either(docket):
+    docket.given_up = "given up after 3 crashes or hangs"
+    verdicts = {id: docket.verdict(account) for id, account in docket.accounts.items()}
+    assert verdicts["agree.onnx"].verdict == "not_claimed"
+    assert (verdicts["shape.output"].verdict, verdicts["shape.output"].reason) == ("not_reached", docket.given_up)
+
+
+@pytest.mark.parametrize(("failing", "seconds"), [(1, MOST_SHRINKING), (20, MOST_IN_ALL / 20), (1000, LEAST_SHRINKING)])
+def test_however_much_time_is_left_shrinking_takes_little(docket, failing, seconds):
+    campaign = Campaign([(docket.subject, "cpu")], replace(docket.settings, budget=3000.0))
+    (case,) = islice(docket.cases(), 1)
+    accounts = [Account(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
+    end = min(campaign.deadline, time.monotonic() + MOST_IN_ALL)
+    (job,) = islice(campaign._shrink_jobs([(docket, account) for account in accounts], {}, end), 1)
+    assert job.seconds == pytest.approx(seconds, rel=0.01)

@@ -47,15 +47,15 @@ def test_a_device_that_a_fork_cannot_use():
 
 
 def test_a_fork_that_hangs(monkeypatch):
-    monkeypatch.setattr(make, "TRIAL_SECONDS", 0.2)
-    monkeypatch.setattr(make, "_try_out", lambda device: ctypes.CDLL(None).sleep(1000))
+    monkeypatch.setattr(select, "TRIAL_SECONDS", 0.2)
+    monkeypatch.setattr(select, "_try_out", lambda device: ctypes.CDLL(None).sleep(1000))
     assert select.why_not_fork() == "torch hangs in a fork of this process (device cpu)"
     assert children() == set()
 
 
 def test_where_a_fork_will_not_do_a_fresh_process_forks(monkeypatch):
     """The same outcomes, a crash included, from subjects whose classes the fresh process cannot import."""
-    monkeypatch.setattr(make, "why_not_fork", lambda device: "CUDA is in use here")
+    monkeypatch.setattr(select, "why_not_fork", lambda device: "CUDA is in use here")
     shop = workshop(gru(), misbehaving(crash))
     engine = make_engine("processes", shop, 2)
     assert isinstance(engine, Spawned)
@@ -80,7 +80,7 @@ def test_where_nothing_can_be_isolated_it_is_said(monkeypatch):
     def holds_a_lock():
         return lock
 
-    monkeypatch.setattr(make, "why_not_fork", lambda device: "CUDA is in use here")
+    monkeypatch.setattr(select, "why_not_fork", lambda device: "CUDA is in use here")
     engine = make_engine("processes", workshop(misbehaving(holds_a_lock)))
     assert isinstance(engine, Inline)
     assert engine.note.startswith("in this process, without isolation, since CUDA is in use here, and a subject cannot be")
@@ -111,7 +111,7 @@ def test_a_workshop_that_cannot_be_unpacked():
 def test_no_orphan_of_a_fresh_process_survives():
     lines = (
         "import time",
-        "from rnncheck.engine.packing import pack",
+        "from rnncheck.engine.serialise import pack",
         "from tests.engine.test_make import *",
         "engine = Spawned(pack(workshop(gru())), 1)",
         "coming = engine.run(judging(i, 0) for i in range(9))",

@@ -10,6 +10,7 @@ from rnncheck.core.config import MODES, Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget, rounding_for
 from rnncheck.oracle.margin import margin
+from tests.effort import at_night
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, loop, torch_nn
 
 FLOAT32 = ROUNDINGS["float32"]
@@ -45,7 +46,7 @@ def test_the_same_seed_gives_the_same_budget_and_no_other():
 
 def test_no_false_alarm_in_some_random_cases():
     draw, shares = Draw(12345, longest=60), []
-    for case, data in enumerate(draw.many(150)):
+    for case, data in enumerate(draw.many(at_night(150, 50))):
         name = draw.random.choice([name for name in LAYERS if can(name, data)])
         with torch.no_grad():
             share = used(data, LAYERS[name](data), case)
@@ -58,7 +59,7 @@ def test_no_false_alarm_in_some_random_cases():
 def test_layers_that_round_as_another_model_says_are_within_it(name: str):
     model, layer = MODELS[name]
     shares = []
-    for case, data in enumerate(Draw(5, (torch.float32,), longest=30).many(40)):
+    for case, data in enumerate(Draw(5, (torch.float32,), longest=30).many(at_night(40, 15))):
         if can(name, data):
             with torch.no_grad():
                 shares.append(budget(*data.arguments, rounding=ROUNDINGS[model], seed=case).used(layer(data)))
@@ -205,7 +206,7 @@ def test_a_gate_that_rounds_to_1_at_every_step_loses_the_same_at_every_step(mode
         parameters["bias_ih_l0"][0] = -60.0
     given = replace(data, parameters=parameters)
     for name in ("torch.nn", "gate by gate", "biases last", "rnncheck.nn"):
-        for seed in range(3):
+        for seed in range(at_night(3, 1)):
             assert used(given, LAYERS[name](given), seed) < 1, (name, seed)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, GradientBudget, gradient_budget, rounding_for
+from tests.effort import at_night
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, gradients, loop, torch_nn
 from tests.oracle.test_budget import generic
 
@@ -21,7 +22,7 @@ def asked(data: Data, seed: int = 0) -> tuple[GradientBudget, Run]:
 
 def test_no_false_alarm_in_some_random_cases():
     draw = Draw(54321, longest=30)
-    for case, data in enumerate(draw.many(40)):
+    for case, data in enumerate(draw.many(at_night(40, 15))):
         name, cotangents = draw.random.choice([name for name in LAYERS if can(name, data)]), draw.cotangents(data)
         found = gradient_budget(*data.arguments, cotangents, rounding=rounding_for(data.dtype), seed=case)
         share = found.used(gradients(LAYERS[name], data, cotangents))
@@ -33,7 +34,7 @@ def test_no_false_alarm_in_some_random_cases():
 def test_no_false_alarm_where_a_layer_rounds_as_another_model_says(name):
     model, layer = MODELS[name]
     draw = Draw(777, (torch.float32,), longest=20)
-    cases = [data for data in draw.many(16) if can(name, data)]
+    cases = [data for data in draw.many(at_night(16, 8)) if can(name, data)]
     for case, data in enumerate(cases):
         weights = draw.cotangents(data).map(lambda part: part.to(ROUNDINGS[model].dtype).float())
         found = gradient_budget(*data.arguments, weights, rounding=ROUNDINGS[model], seed=case)

@@ -13,6 +13,7 @@ from rnncheck.oracle import ROUNDINGS, budget
 from rnncheck.oracle.equal_rows import forward_twins, twins
 from rnncheck.oracle.perturbation import Copies, Numbers, Tape
 from rnncheck.oracle.truth import Problem
+from tests.effort import at_night
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, can, gradients
 from tests.oracle.test_budget import generic, used
 from tests.oracle.test_gradient_budget import asked
@@ -29,7 +30,7 @@ def with_constant_recurrence(seed: int, dtype: torch.dtype) -> Data:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_equal_units_make_equal_errors_which_the_next_layer_adds_up(dtype: torch.dtype):
-    for seed in range(60):
+    for seed in range(at_night(60, 15)):
         data = with_constant_recurrence(seed, dtype)
         for name in ("torch.nn", "one term after the other", "from the last term to the first"):
             assert used(data, LAYERS[name](data), seed) < 1, (seed, name)
@@ -67,7 +68,7 @@ class Alike(Draw):
 
 def test_no_false_alarm_where_many_numbers_are_equal():
     draw = Alike(7)
-    for case, data in enumerate(draw.many(120)):
+    for case, data in enumerate(draw.many(at_night(120, 40))):
         for name in draw.random.sample([name for name in LAYERS if can(name, data)], 2):
             with torch.no_grad():
                 assert used(data, LAYERS[name](data), case) <= 1, (case, name, data.config, data.dtype)
