@@ -46,8 +46,8 @@ RUNS: Mapping[str, Sequence[str]] = {
         "-m", "rnncheck", "verify", "--profile", "smoke", "--engine", "inline", "--budget", "30m", "--max-examples", "16",
         "--properties", ",".join(MAIN_JOB),
     ),
-    "the oracle": (str(ROOT / "bench" / "oracle.py"), "alarms", "--cases", "200"),
-    "the oracle, autocast": (str(ROOT / "bench" / "oracle.py"), "alarms", "--models", "--cases", "100"),
+    "the oracle": (str(ROOT / "bench" / "oracle.py"), "alarms", "--cases", "150"),
+    "the oracle, autocast": (str(ROOT / "bench" / "oracle.py"), "alarms", "--models", "--cases", "50"),
     "the tests": (
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"),
         "-k", CHOSEN, *(str(ROOT / test) for test in TESTS),
