@@ -35,7 +35,7 @@ def test_the_table_has_five_processors_and_every_file_is_there(processors):
 
 
 def test_the_main_job_can_be_started_as_it_is_written(processors, monkeypatch):
-    quick = ["--max-examples", "1", "--properties", "agree.forward"]
+    quick = ["--max-examples", "8", "--properties", "agree.forward"]
     monkeypatch.setattr(processors, "RUNS", {"one case": [*processors.RUNS["the main job"], *quick]})
     found = processors.under("AVX2", "one case")
     assert found.code == 0, found.said
