@@ -34,6 +34,13 @@ def test_the_table_has_five_processors_and_every_file_is_there(processors):
     assert all((FILE.parents[1] / test).exists() for test in processors.TESTS)
 
 
+def test_the_main_job_can_be_started_as_it_is_written(processors, monkeypatch):
+    quick = ["--max-examples", "8", "--properties", "agree.forward"]
+    monkeypatch.setattr(processors, "RUNS", {"one case": [*processors.RUNS["the main job"], *quick]})
+    found = processors.under("AVX2", "one case")
+    assert found.code == 0, found.said
+
+
 def test_what_is_red_on_one_processor_is_told(processors, monkeypatch, capsys):
     monkeypatch.setattr(processors, "RUNS", {"planted": ["-c", LIKE_AVX2]})
     assert processors.main(["--jobs", "2"]) == 1

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from rnncheck.adapters.targets.known_deviations import KNOWN, SEEN_WITH, known_deviations
-from rnncheck.adapters.targets.resolve import probe, probe_all, subjects
+from rnncheck.adapters.targets.resolve import probe, subjects
 from rnncheck.backend.devices import is_here
+from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.store import case_from_json
 from rnncheck.campaign.verify import verify
 from rnncheck.catalog import CATALOG
