@@ -229,7 +229,8 @@ class Processes:
             place, outcome = blamed
             if task.job.kind == "judge" and (task.job.subject, outcome.property) not in self.red:
                 self.blamed.append((task.position, task.job.subject, outcome))
-            self.deadly[task.job.subject, task.job.cases[place], outcome.property] = outcome
+            for name in task.job.properties[place] if outcome.of_run else (outcome.property,):
+                self.deadly[task.job.subject, task.job.cases[place], name] = replace(outcome, property=name)
         if task.apart and self.nested and task.done is None:
             task.finish(lost=f"{status} while it was being explained: {reason}")
 
