@@ -12,7 +12,7 @@ from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.core.verdict import Verdict
+from rnncheck.core.verdict import Outcome, Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
@@ -106,7 +106,8 @@ class Docket:
         if done.cut is not None and done.cut[0] in self.accounts:
             self.accounts[done.cut[0]].cut = done.cut[1]
         visited: set[int] = set()
-        for place, outcome in done.outcomes:
+        for place, told in done.outcomes:
+            outcome = self._first_to_blame(done.job.properties[place], told) if told.of_run else told
             case, account = done.job.cases[place], self.accounts[outcome.property]
             if self.given_up is None and account.failed is None and outcome.status in JUDGED:
                 self.judged.add(places[place])
@@ -124,6 +125,11 @@ class Docket:
                 visited.add(place)
             if self.crashes >= GIVE_UP:
                 self.given_up = f"given up after {self.crashes} crashes or hangs"
+
+    def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
+        """What died in the run that all of these share is told by the first that has not failed, however far the work ran ahead."""
+        blamed = next((name for name in names if self.accounts[name].failed is None), outcome.property)
+        return replace(outcome, property=blamed)
 
     def _places(self, done: Done) -> tuple[int, ...]:
         """The places of the job's cases in the plan, which are counted now; what was stored has places of its own."""

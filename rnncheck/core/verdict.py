@@ -28,6 +28,7 @@ class Outcome:
     cause:  what the subject raised and where, but for numbers and dtypes: outcomes of one cause show one defect
     elsewhere: whether what was not reached, or is not claimed, can be reached on another machine only
     undecided: whether it was not reached because rounding may change every number that was compared
+    of_run: whether what died is the run that all properties of the case share
     """
 
     property: str
@@ -39,6 +40,7 @@ class Outcome:
     cause: str | None = None
     elsewhere: bool = False
     undecided: bool = False
+    of_run: bool = False
 
     @builtins.property
     def red(self) -> bool:

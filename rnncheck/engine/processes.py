@@ -58,6 +58,7 @@ class Processes:
         self.tasks: deque[Task] = deque()
         self.deadly: dict[tuple[int, Any, str], Outcome] = {}
         self.blamed: list[tuple[int, int, Outcome]] = []
+        self.red: set[tuple[int, str]] = set()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         """In the order of the jobs. At an interrupt, what the jobs have come to so far is given back first."""
@@ -183,6 +184,8 @@ class Processes:
                     self._keep(worker)
                     return True
                 task.outcomes.append(message)
+                if message[1].red:
+                    self.red.add((task.job.subject, message[1].property))
         except Garbled as error:
             self._bury(worker, task, "crashed", f"the worker no longer knew what it did: {error}", task.next())
             return True
@@ -224,9 +227,10 @@ class Processes:
         blamed = task.buried(entry, status, reason)
         if blamed is not None:
             place, outcome = blamed
-            if task.job.kind == "judge":
+            if task.job.kind == "judge" and (task.job.subject, outcome.property) not in self.red:
                 self.blamed.append((task.position, task.job.subject, outcome))
-            self.deadly[task.job.subject, task.job.cases[place], outcome.property] = outcome
+            for name in task.job.properties[place] if outcome.of_run else (outcome.property,):
+                self.deadly[task.job.subject, task.job.cases[place], name] = replace(outcome, property=name)
         if task.apart and self.nested and task.done is None:
             task.finish(lost=f"{status} while it was being explained: {reason}")
 

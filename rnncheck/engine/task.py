@@ -79,7 +79,7 @@ class Task:
         names = self.rest.properties[place]
         blamed = names[0] if what == RUN else what
         self.outcomes = [o for o in self.outcomes if (o[0], o[1].property) != (place, blamed)]
-        outcome = Outcome(blamed, status, reason=reason)
+        outcome = Outcome(blamed, status, reason=reason, of_run=what == RUN)
         self.outcomes.append((place, outcome))
         left = () if what == RUN else names[names.index(what) + 1 :]
         self.leave(*((),) * place, left, *(_without(names, blamed) for names in self.rest.properties[place + 1 :]))
