@@ -13,7 +13,8 @@ from rnncheck.core.verdict import Verdict
 from rnncheck.faces import pytest_campaigns
 from rnncheck.faces.pytest_campaigns import Campaigns, Question, only
 from rnncheck.faces.pytest_items import Conformance
-from rnncheck.report.model import Coverage, Report, SubjectReport
+from rnncheck.report.model import Coverage, SubjectReport
+from rnncheck.report.report import Report
 
 IDS = ["shape.output", "shape.state", "time.split", "time.reach", "gradient.reference"]
 

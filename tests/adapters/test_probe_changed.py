@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.targets.resolve import probe_all, subjects
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
