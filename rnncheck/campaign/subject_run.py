@@ -29,6 +29,9 @@ BLOCK = 4
 """Cases in one job: small enough for two workers to share evenly, large enough that talking costs nothing."""
 CHEAP = 2
 """Runs of a property that is checked on large cases too."""
+LOOKED_THROUGH = 300
+"""Of a subject whose probe ended badly, so many planned cases are looked through for some that a property applies to."""
+HUNG = "its probe did not end: hung"
 JUDGED = ("holds", "fails", "errored", "crashed", "hung")
 """Outcomes of a case on which something was looked at."""
 COST_OF_A_CASE = 10
@@ -160,17 +163,25 @@ class Docket:
         return device.partition(":")[0] == self.device.partition(":")[0]
 
     def cases(self) -> Iterator[Any]:
-        """The planned cases, in order."""
+        """The planned cases, in order; where nothing is known but that the probe ended badly, those that some property can be
+        checked on.
+        """
         found = plan(
             self.subject, self.settings.dtypes, self.settings.profile.strength, self.settings.seed, self.device
         )
+        if self._lost():
+            found = (case for case in islice(found, LOOKED_THROUGH) if self._is_for_some(case))
         return islice(found, self.planned)
+
+    def _is_for_some(self, case: Any) -> bool:
+        return any(out_of_claim(account.prop, self.subject, case) is None for account in self.accounts.values())
 
     def jobs(self, numbers: Iterator[int]) -> Iterator[Job]:
         """The planned cases in blocks, each case with the properties that are to be checked on it."""
         cases = self.cases()
         while (block := tuple(islice(cases, BLOCK))) and self.given_up is None:
-            yield Job(next(numbers), "judge", self.index, block, tuple(self.properties_for(case) for case in block))
+            yield Job(next(numbers), "judge", self.index, block, tuple(self.properties_for(case) for case in block),
+                      doubtful=self._lost().startswith(HUNG))  # fmt: skip
         self.all_taken = True
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
@@ -282,8 +293,8 @@ class Docket:
 
     def _lost(self) -> str:
         """What a probe that did not end says: it may be that which took the time."""
-        batched = self.subject.claims.get("batched")
-        return f"{batched.why}; " if batched is not None and batched.offered and batched.why else ""
+        called = self.subject.claims.get("generator" if self.subject.kind == "clip" else "batched")
+        return f"{called.why}; " if called is not None and called.offered and called.why else ""
 
     def _why_not(self, account: Account) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""

@@ -46,6 +46,7 @@ class Job:
             In no attempts at all, that is, judge and explain the case itself
 
     seconds: wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
+    doubtful: whether the subject's probe has hung: then a check that takes most of the seconds hangs, too
     """
 
     index: int
@@ -55,6 +56,7 @@ class Job:
     properties: tuple[tuple[str, ...], ...] = ()
     attempts: int = 0
     seconds: float = math.inf
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
