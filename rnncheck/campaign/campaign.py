@@ -8,15 +8,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from rnncheck.backend import own_functions
 from rnncheck.campaign import store
 from rnncheck.campaign.settings import PROFILES, Profile, Settings
 from rnncheck.campaign.subject_run import Account, Docket
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
 from rnncheck.engine.jobs import Done, Engine, Job
-from rnncheck.engine.signals import Stop, interruptible
 from rnncheck.report.model import Report
 from rnncheck.repro import Runs, snippet, snippet_name
+from rnncheck.system.signals import Stop, interruptible
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
@@ -52,16 +53,16 @@ class Campaign:
     def run(self, engine: Engine) -> Report:
         """Everything, in order; what is known when it is stopped is in the report all the same."""
         self.note = engine.note
-        try:
-            with interruptible() as self.stop:
+        with interruptible() as self.stop:
+            try:
                 self.replay(engine)
                 self.judge(engine)
                 self.shrink(engine)
-        except KeyboardInterrupt:
-            self.stopped = "interrupted"
-        finally:
-            engine.close()
-        return self.report()
+            except KeyboardInterrupt:
+                self.stopped = "interrupted"
+            finally:
+                engine.close()
+            return self.report()
 
     def _results(self, engine: Engine, jobs: Iterable[Job]) -> Iterator[Done]:
         """What comes of the jobs; that something was lost on the way is told at the end."""
@@ -248,7 +249,7 @@ class Campaign:
         """What is known by now."""
         s = self.settings
         stale = [*self.stale, *self._unseen()]
-        environment = {**s.environment, **({"engine": self.note} if self.note else {})}
+        environment = {**s.environment, **({"engine": self.note} if self.note else {}), **own_functions.note()}
         return Report(
             environment,
             s.seed,

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend import own_functions
+from rnncheck.campaign import importing
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.store import Stored, StoreError, case_from_json, load
 from rnncheck.catalog import CATALOG
@@ -27,15 +29,17 @@ class Replay:
     verdict: Verdict
 
 
+@own_functions.kept()
 def replay(file: str | Path, target: str | None = None, engine: str = "processes") -> Replay:
     """Judge the stored case again, on the target that it is from or on another one; raises UsageError."""
     stored = _read(Path(file))
     if stored.property not in CATALOG:
         raise UsageError(f"{file}: there is no property {stored.property!r}; see: rnncheck list")
-    (subject,) = resolve.subjects(target or stored.target, stored.against, None)
+    (subject,) = importing.subjects(target or stored.target, stored.against, None)
     return Replay(stored, subject.name, _judged(subject, stored.property, stored.case, engine))
 
 
+@own_functions.kept()
 def check_case(target: Any, property: str, case: Any, against: Any = None, *, engine: str = "processes") -> None:
     """Check one property on one case: the body of a regression test.
 
@@ -57,7 +61,7 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     if property not in CATALOG:
         raise UsageError(f"property = {property!r}, but there is no such property; see: rnncheck list")
     stored = None if isinstance(case, dict) else _read(Path(case))
-    found = resolve.subjects(target, against if stored is None or against is not None else stored.against, None)
+    found = importing.subjects(target, against if stored is None or against is not None else stored.against, None)
     if len(found) != 1:
         raise UsageError(f"target = {target!r}, but should be one target")
     exact = stored.case if stored is not None else _case(found[0], case)

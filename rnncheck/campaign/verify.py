@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend import own_functions
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
+from rnncheck.campaign import importing
 from rnncheck.campaign.campaign import Campaign, Progress
 from rnncheck.campaign.options import bytes_of, dtypes_of, folder_of, known, profile_of, properties_of, seconds
 from rnncheck.campaign.probing import probe_all
@@ -20,9 +22,10 @@ from rnncheck.engine import Workshop, make_engine
 from rnncheck.report.model import Report
 
 LEAST_FOR_A_PROBE = 10.0
-"""Seconds that a probe is given, however short the budget; it takes two or three where nothing hangs."""
+"""Seconds that a probe is given, unless half the budget is less; it takes two or three where nothing hangs."""
 
 
+@own_functions.kept()
 def verify(
     target: Any = None,
     *,
@@ -67,7 +70,7 @@ def verify(
     Raises UsageError where the target or an option cannot be used.
     """
     started = time.monotonic()
-    subjects = resolve.subjects(target, against, kind)
+    subjects = importing.subjects(target, against, kind)
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=properties_of(properties),
@@ -91,8 +94,8 @@ def verify(
 
 
 def _for_a_probe(seconds: float) -> float:
-    """Of so many seconds in all: what hangs whatever is asked of it is probed twice, and then takes a case to show it."""
-    return max(LEAST_FOR_A_PROBE, seconds / 4)
+    """Return the seconds for a probe, of so many in all: what hangs whatever is asked of it takes a case to show it, too."""
+    return max(min(LEAST_FOR_A_PROBE, seconds / 2), seconds / 4)
 
 
 def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:

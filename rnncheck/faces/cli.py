@@ -21,6 +21,7 @@ from rnncheck.faces.gate import gate_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.report.terminal import print_report
 from rnncheck.report.text import failure_text
+from rnncheck.system.supervised import open_standard_streams, require_folder, supervised
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -177,18 +178,30 @@ def _card(prop: Property) -> dict[str, Any]:
     }
 
 
+def supervised_main() -> None:
+    """Run the command line in a process of its own: however that ends, the exit code of this one says so."""
+    open_standard_streams()
+    sys.exit(supervised(command_line))
+
+
 def main() -> None:
-    """Run the command line; wrong usage is one line on stderr and exit code 2."""
+    """Run the command line in this process."""
+    sys.exit(command_line())
+
+
+def command_line() -> int:
+    """Return the exit code of the command line; wrong usage is one line on stderr and 2."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        require_folder()
+        return cli.main(standalone_mode=False) or 0
     except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        return done.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except UsageError as error:
         click.echo(f"rnncheck: {error}", err=True)
-        sys.exit(2)
-    except click.Abort:
+        return 2
+    except (click.Abort, KeyboardInterrupt):
         click.echo("rnncheck: interrupted", err=True)
-        sys.exit(3)
+        return 3

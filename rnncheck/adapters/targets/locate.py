@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rnncheck.backend import own_functions
 from rnncheck.errors import UsageError
 from rnncheck.running.subject_errors import COLOURS
 
@@ -64,15 +65,16 @@ def locate(reference: str) -> Located:
 def _in_file(reference: str, path: Path, attribute: str) -> Located:
     if not path.is_file():
         raise UsageError(f"{reference}: there is no file {path}; name one as path/to/file.py:attr")
-    module = _load(reference, path.resolve())
+    whole = path.resolve()  # before the file can change the current folder
+    module = _load(reference, whole)
     value = _get(reference, module, str(path), attribute)
-    folder, stem = str(path.resolve().parent), path.stem
+    folder, stem = str(whole.parent), path.stem
     if stem.isidentifier():
         first = attribute.partition(".")[0]
         lines = f"import sys\n\nsys.path.insert(0, {folder!r})\nfrom {stem} import {first}"
         return Located(value, reference, lines, attribute, reference)
     top, _, rest = attribute.partition(".")
-    expression = f"runpy.run_path({str(path.resolve())!r})[{top!r}]" + (f".{rest}" if rest else "")
+    expression = f"runpy.run_path({str(whole)!r})[{top!r}]" + (f".{rest}" if rest else "")
     return Located(value, reference, "import runpy", expression, reference)
 
 
@@ -161,7 +163,7 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
     """
     sys.path.insert(0, str(folder))
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), own_functions.subject_code():
             yield
     except SystemExit as stop:
         raise UsageError(
@@ -170,7 +172,7 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
         ) from None
     except UsageError as error:
         raise UsageError(f"{reference}: {error}") from None
-    except Exception as error:
+    except (Exception, GeneratorExit) as error:
         raise UsageError(
             f"{reference}: cannot be imported: {type(error).__name__}: {one_line(error)}{_where(error, path)}{_hint(error)}"
         ) from None
@@ -180,7 +182,7 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
             sys.path.append(str(folder))
 
 
-def _where(error: Exception, path: Path | None) -> str:
+def _where(error: BaseException, path: Path | None) -> str:
     if isinstance(error, SyntaxError):
         return ""  # says it itself
     frames = traceback.extract_tb(error.__traceback__)
@@ -189,7 +191,7 @@ def _where(error: Exception, path: Path | None) -> str:
     return "" if last.filename == __file__ or "importlib" in last.filename else f" ({last.filename}:{last.lineno})"
 
 
-def _hint(error: Exception) -> str:
+def _hint(error: BaseException) -> str:
     relative = isinstance(error, ImportError) and "relative import" in str(error)
     return "; it is part of a package: name it as package.module:attr" if relative else ""
 
