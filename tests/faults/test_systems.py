@@ -206,7 +206,7 @@ def test_a_second_signal_right_after_the_first_leaves_a_report(tmp_path, numbers
 def test_the_whole_command_with_an_exit_hook_that_would_make_it_green(tmp_path):
     code = "import atexit, os\n\n\ndef clip(parameters, max_norm):\n    return None\n\n\natexit.register(lambda: os._exit(0))\n"
     (tmp_path / "mine.py").write_text(code)
-    words = ["verify", "mine.py:clip", *QUICK, "--properties", "clip.bound"]
+    words = ["verify", "mine.py:clip", *QUICK, "--properties", "clip.bound", "--budget", "100s"]
     path = {"PYTHONPATH": str(Path(__file__).parents[2])}
     told = subprocess.run([sys.executable, "-W", "ignore", "-m", "rnncheck", *words], cwd=tmp_path, env={**os.environ, **path},
                           capture_output=True, text=True, check=False)  # fmt: skip
