@@ -1,5 +1,5 @@
 """``python -m rnncheck``."""
 
-from rnncheck.faces.cli import main
+from rnncheck.faces.cli import supervised_main
 
-main()
+supervised_main()

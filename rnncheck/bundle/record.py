@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from rnncheck.adapters.targets import resolve
+from rnncheck.backend import own_functions
 from rnncheck.backend.devices import asked_for
 from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import switched
 from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
+from rnncheck.campaign import importing
 from rnncheck.campaign.probing import probe_all
 from rnncheck.core.bounds import whole
 from rnncheck.core.case import DTYPES, Case, Switch
@@ -30,6 +31,7 @@ MOST = 5_000
 """Numbers among a case's gradients: with more, a few cases would make up the whole file."""
 
 
+@own_functions.kept()
 def record(
     target: Any,
     *,
@@ -54,9 +56,10 @@ def record(
     return recording(subject, where, seed, with_switches(chosen, switches))
 
 
+@own_functions.kept()
 def one_layer(target: Any, kind: str | None = None) -> Subject:
     """The one subject that ``target`` names, probed; raises UsageError unless it is a layer whose parameters can be set."""
-    (subject,) = probe_all(resolve.subjects(target, None, kind), "processes", 1)
+    (subject,) = probe_all(importing.subjects(target, None, kind), "processes", 1)
     if subject.kind != "layer":
         raise UsageError(f"{subject.name}: is a clip function, but a bundle is of a recurrent layer")
     if not subject.offers("load"):

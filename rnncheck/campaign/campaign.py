@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from rnncheck.backend import own_functions
 from rnncheck.campaign import store
 from rnncheck.campaign.settings import PROFILES, Profile, Settings
 from rnncheck.campaign.subject_run import Account, Docket
@@ -16,13 +17,13 @@ from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import Subject
 from rnncheck.engine.jobs import Done, Engine, Job
 from rnncheck.engine.memory import lacks_memory
-from rnncheck.engine.signals import Stop, interruptible
 from rnncheck.errors import UsageError
 from rnncheck.files.writing import write_whole
 from rnncheck.judging.judge import is_our_mistake
 from rnncheck.report.causes import causes, place_of
 from rnncheck.report.report import Report
 from rnncheck.repro import Runs, snippet, snippet_name
+from rnncheck.system.signals import Stop, interruptible
 
 __all__ = ["PROFILES", "Campaign", "Profile", "Progress", "Settings"]
 
@@ -66,16 +67,16 @@ class Campaign:
     def run(self, engine: Engine) -> Report:
         """Everything, in order; what is known when it is stopped is in the report all the same."""
         self.note = engine.note
-        try:
-            with interruptible() as self.stop:
+        with interruptible() as self.stop:
+            try:
                 self.replay(engine)
                 self.judge(engine)
                 self.shrink(engine)
-        except KeyboardInterrupt:
-            self.stopped = "interrupted"
-        finally:
-            engine.close()
-        return self.report()
+            except KeyboardInterrupt:
+                self.stopped = "interrupted"
+            finally:
+                engine.close()
+            return self.report()
 
     def _results(self, engine: Engine, jobs: Iterable[Job]) -> Iterator[Done]:
         """What comes of the jobs; that something was lost on the way is told at the end."""
@@ -295,7 +296,7 @@ class Campaign:
         """What is known by now."""
         s = self.settings
         stale = [*self.stale, *self._unseen()]
-        environment = {**s.environment, **({"engine": self.note} if self.note else {})}
+        environment = {**s.environment, **({"engine": self.note} if self.note else {}), **own_functions.note()}
         return Report(
             environment,
             s.seed,

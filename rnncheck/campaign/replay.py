@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend import own_functions
 from rnncheck.backend.devices import is_here
+from rnncheck.campaign import importing
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.store import Stored, case_from_json, load
 from rnncheck.campaign.trust import outside
@@ -32,6 +34,7 @@ class Replay:
     verdict: Verdict
 
 
+@own_functions.kept()
 def replay(
     file: str | Path,
     target: str | None = None,
@@ -59,7 +62,7 @@ def replay(
         return Replay(stored, target or stored.target, _not_reached(stored.property, stored.case, lacking))
     if named:
         tell(f"importing {' and '.join(map(one_line, named))}, as {one_line(file)} says")
-    (subject,) = resolve.subjects(target or stored.target, beside, None)
+    (subject,) = importing.subjects(target or stored.target, beside, None)
     _check_kind(file, stored, subject.kind)
     verdict = _judged(subject, stored.property, stored.case, engine)
     if verdict.verdict not in CHECKED and stored.against and not beside:
@@ -99,6 +102,7 @@ def _not_reached(property: str, case: Any, reason: str) -> Verdict:
     return Verdict(prop.id, "not_reached", prop.kind, 0, None, prop.statement, case=case, reason=reason, elsewhere=True)
 
 
+@own_functions.kept()
 def check_case(target: Any, property: str, case: Any, against: Any = None, *, engine: str = "processes") -> None:
     """Check one property on one case: the body of a regression test.
 
@@ -120,7 +124,7 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     if property not in CATALOG:
         raise UsageError(f"property = {quoted(property)}, but there is no such property; see: rnncheck list")
     stored = None if isinstance(case, dict) else load(Path(case))
-    found = resolve.subjects(target, against, None)
+    found = importing.subjects(target, against, None)
     if len(found) != 1:
         raise UsageError(f"target = {quoted(target)}, but should be one target")
     if stored is not None:

@@ -22,6 +22,9 @@ from rnncheck.strategies.structure import Ledger, rows
 
 SHOWN = 24
 """Cases of which a report may show what went on inside."""
+LOOKED_THROUGH = 300
+"""Planned cases of a subject whose probe ended badly that are looked through for some that a property applies to."""
+HUNG = "its probe did not end: hung"
 JUDGED = ("holds", "fails", "errored", "crashed", "hung")
 """Outcomes of a case on which something was looked at."""
 
@@ -60,10 +63,14 @@ class Docket:
         return device.partition(":")[0] == self.device.partition(":")[0]
 
     def cases(self) -> Iterator[Any]:
-        """The planned cases, in order."""
+        """The planned cases, in order; where nothing is known but that the probe ended badly, those that some property can be
+        checked on.
+        """
         found = plan(
             self.subject, self.settings.dtypes, self.settings.profile.strength, self.settings.seed, self.device
         )
+        if self._lost():
+            found = (case for case in islice(found, LOOKED_THROUGH) if self._is_for_some(case))
         return islice(found, self.planned)
 
     @property
@@ -71,16 +78,21 @@ class Docket:
         """How many cases have been begun."""
         return len(self.seen)
 
+    def _is_for_some(self, case: Any) -> bool:
+        return any(out_of_claim(account.prop, self.subject, case) is None for account in self.accounts.values())
+
     def jobs(self, numbers: Iterator[int]) -> Iterator[Job]:
         """The planned cases with the properties that are to be checked on them, a block at a time."""
         plan = (Checks(place, case, self.properties_for(case)) for place, case in enumerate(self.cases()))
+        doubtful = self._lost().startswith(HUNG)
         for block in breadth_first(plan, lambda name: self.accounts[name].prop.cost, self.settings.profile.whole):
             if self.given_up is not None or self.settled():
                 break
             block = tuple(one.only(lambda name: self.accounts[name].failed is None) for one in block)
             number = next(numbers)
             self.places[number] = tuple(one.place for one in block)
-            yield Job(number, "judge", self.index, tuple(one.case for one in block), tuple(one.properties for one in block))
+            cases, names = tuple(one.case for one in block), tuple(one.properties for one in block)
+            yield Job(number, "judge", self.index, cases, names, doubtful=doubtful)
         self.all_taken = True
 
     def settled(self) -> bool:
@@ -216,8 +228,8 @@ class Docket:
 
     def _lost(self) -> str:
         """What a probe that did not end says: it may be that which took the time."""
-        batched = self.subject.claims.get("batched")
-        return f"{batched.why}; " if batched is not None and batched.offered and batched.why else ""
+        called = self.subject.claims.get("generator" if self.subject.kind == "clip" else "batched")
+        return f"{called.why}; " if called is not None and called.offered and called.why else ""
 
     def _why_not(self, account: Account) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.backend import own_functions
 from rnncheck.backend.compilers import import_compilers
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
+from rnncheck.campaign import importing
 from rnncheck.campaign.campaign import Campaign, Progress
 from rnncheck.campaign.clock import began
 from rnncheck.campaign.options import (
@@ -40,6 +42,7 @@ LONG_IMPORT = 1.0
 """Seconds from which on the import of a target is named."""
 
 
+@own_functions.kept()
 def verify(
     target: Any = None,
     *,
@@ -85,8 +88,8 @@ def verify(
     Raises UsageError where the target or an option cannot be used.
     """
     started, arrived = began(), time.monotonic()
-    subjects = resolve.subjects(target, against, kind)
-    importing = 0.0 if target is None else time.monotonic() - arrived
+    subjects = importing.subjects(target, against, kind)
+    took = 0.0 if target is None else time.monotonic() - arrived
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=properties_of(properties),
@@ -96,14 +99,14 @@ def verify(
         deviations=(*known(declare(deviations)), *resolve.known_deviations(subjects)),
         folder=None if folder is None else Path(folder),
         repro=None if repro is None else folder_of(repro, "repro"),
-        environment={**environment(), **_told(importing)},
+        environment={**environment(), **_told(took)},
         missing=tuple(name for name in required if not is_here(name)),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
     limits = {} if case_seconds is None else {"case_seconds": case_seconds_of(case_seconds)}
     jobs = None if jobs is None else whole("jobs", jobs)
     memory = None if memory_limit is None else bytes_of(memory_limit)
-    started += importing
+    started += took
     left = started + settings.seconds(len(subjects)) - time.monotonic()
     claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
@@ -115,12 +118,12 @@ def verify(
 
 
 def _for_a_probe(seconds: float) -> float:
-    """Of so many seconds in all: what hangs whatever is asked of it is probed twice, and then takes a case to show it."""
+    """Return the seconds for a probe, of so many in all: what hangs whatever is asked of it takes a case to show it, too."""
     return min(max(LEAST_FOR_A_PROBE, seconds / 4), seconds / 3)
 
 
 def _told(importing: float) -> dict[str, str]:
-    """How long the import of the target took, where that is long: it does not count."""
+    """Return how long the import of the target took, where that is long: it does not count."""
     return {} if importing < LONG_IMPORT else {"import": f"{importing:.1f} s for the import of the target, outside the budget"}
 
 

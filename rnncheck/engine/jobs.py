@@ -56,6 +56,7 @@ class Job:
 
     seconds:  wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
     patience: wall time from where the job is taken until it has to be over, whatever it waits for
+    doubtful: whether the subject's probe has hung: then a check that takes most of the seconds hangs, too
     """
 
     index: int
@@ -66,6 +67,7 @@ class Job:
     attempts: int = 0
     seconds: float = math.inf
     patience: float = math.inf
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,19 @@ import fcntl
 import os
 import signal
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from rnncheck.engine.channel import Inbox, send
 from rnncheck.engine.current_check import Entry, Record
-from rnncheck.engine.exit_reason import ended, last_words
 from rnncheck.engine.jobs import Job
 from rnncheck.engine.memory import resident
 from rnncheck.engine.waiting import waited
-from rnncheck.engine.worker import HELD_BACK, WHERE, Do, Ends, work
+from rnncheck.engine.worker import Do, Ends, work
+from rnncheck.system.descendants import end_descendants, end_orphans
+from rnncheck.system.exit_reason import ended, last_words
+from rnncheck.system.fork import WHERE, fork
 
 TAIL = 1 << 14
 """Bytes that are kept of what a subject prints."""
@@ -56,15 +57,16 @@ class Worker:
     def __init__(self, do: Do, subject: int, others: Iterable["Worker"]) -> None:
         self.subject = subject
         self.record = Record()
-        jobs, self.jobs = os.pipe()
-        messages_in, messages = os.pipe()
-        console_in, console = os.pipe()
+        jobs, self.jobs, messages_in, messages, console_in, console = pipes = _pipes(3)
         ends = Ends(jobs, messages, console)
         self.inbox, self.console = Inbox(messages_in), Console(console_in)
         theirs = [fd for other in (*others, self) for fd in other.fds()]
-        self.pid = fork(lambda parent: work(do, ends, self.record, theirs, parent))
-        for fd in (jobs, messages, console):
-            os.close(fd)
+        try:
+            self.pid = fork(lambda parent: work(do, ends, self.record, theirs, parent))
+        except OSError:
+            _close(pipes)
+            raise
+        _close((jobs, messages, console))
         for fd in (messages_in, console_in):
             os.set_blocking(fd, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
@@ -124,6 +126,7 @@ class Worker:
             if pid:
                 self.alive, self.status = False, status
                 self._kill_group()
+                end_orphans()
         return not self.alive
 
     def ends_within(self, seconds: float) -> bool:
@@ -159,6 +162,8 @@ class Worker:
             self.alive = False
 
     def _kill_group(self) -> None:
+        if self.alive:
+            end_descendants(self.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -170,19 +175,18 @@ class Worker:
         self.record.close()
 
 
-def fork(child: Any) -> int:
-    """The pid of a forked process that runs ``child(the parent's pid)``, which never returns."""
-    parent = os.getpid()
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+def _pipes(count: int) -> list[int]:
+    """Return the ends of so many pipes; raises OSError where there is no room for them all, and keeps none then."""
+    made: list[int] = []
     try:
-        with warnings.catch_warnings():
-            # Python warns that the parent's threads are not in the child. It needs none: own streams, one torch thread
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-        if pid == 0:
-            child(parent)
-        with contextlib.suppress(OSError):  # the child does so too, and may have ended already
-            os.setpgid(pid, pid)
-        return pid
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        for _ in range(count):
+            made += os.pipe()
+    except OSError:
+        _close(made)
+        raise
+    return made
+
+
+def _close(files: Iterable[int]) -> None:
+    for fd in files:
+        os.close(fd)

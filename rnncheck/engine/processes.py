@@ -2,7 +2,9 @@
 
 import math
 import os
+import resource
 import select
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,18 +21,23 @@ from rnncheck.engine.memory import GIB, share
 from rnncheck.engine.process import Worker
 from rnncheck.engine.task import Task
 from rnncheck.engine.worker import Mistake, Partly
+from rnncheck.system.signals import children_reported
 
 PROBE_SECONDS = 60.0
 GRACE = 0.5
 """Seconds that a check in progress is given when its job's time is up."""
 AHEAD = 6
 """Jobs for each worker that are taken before the first of them is given back."""
+DOUBT = 0.8
+"""The part of the time left that a check may take where the subject's probe has hung before."""
 TICK = 0.05
 DYING = 3.0
 """Seconds that a process is given to end after its pipes are closed."""
 IDLE = 8
 """Workers that are kept without work, each for its subject."""
 KEEPER = -1
+FILES = 40
+"""File descriptors that are kept for everything else."""
 
 
 class WorkerMistake(RuntimeError):
@@ -48,7 +55,7 @@ class Processes:
     def __init__(self, workshop: Workshop, jobs: int | None = None, *, case_seconds: float = CASE_SECONDS,
                  memory: int | None = None, note: str | None = None, nested: bool = False) -> None:  # fmt: skip
         self.workshop = workshop
-        self.jobs = jobs or cores()
+        self.jobs = min(jobs or cores(), room())
         self.case_seconds = case_seconds
         self.memory = memory or share(self.jobs)
         self.note = note
@@ -62,6 +69,10 @@ class Processes:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         """In the order of the jobs. At an interrupt, what the jobs have come to so far is given back first."""
+        with children_reported():
+            yield from self._run(jobs)
+
+    def _run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         coming, places = iter(jobs), count()
         self.tasks, self.blamed, given = deque(), [], 0
         try:
@@ -111,7 +122,14 @@ class Processes:
             if task.done is None and id(task) not in at_work:
                 self._trim(task)
             if task.done is None and id(task) not in at_work:
-                self._give(task)
+                try:
+                    self._give(task)
+                except OSError as error:  # neither a process nor a pipe more is to be had, for now or for good
+                    if self.idle:
+                        self.idle.popleft().close()
+                    elif not self.busy:
+                        task.finish(lost=f"no worker could be started: {error.strerror}")
+                    return
 
     def _trim(self, task: Task) -> None:
         """Leave out what earlier jobs have shown to be hopeless since this one was made, or has no time left."""
@@ -214,7 +232,8 @@ class Processes:
             return math.inf  # it keeps to the job's seconds itself
         if what == PROBE:
             return min(max(PROBE_SECONDS, self.case_seconds), task.job.seconds)
-        return time_limit(self.workshop.catalog.get(what or ""), self.case_seconds)
+        limit = time_limit(self.workshop.catalog.get(what or ""), self.case_seconds)
+        return min(limit, DOUBT * (task.end - task.began)) if task.job.doubtful else limit
 
     def _bury(self, worker: Worker, task: Task, status: Status, reason: str, entry: Entry | None = None) -> None:
         """A worker that is dead, or is to be: what it was doing (the entry, else its record) is to blame."""
@@ -244,8 +263,14 @@ class Processes:
             worker.close()
             return
         self.idle.append(worker)
-        if len(self.idle) > max(IDLE, self.jobs):
+        if len(self.idle) > min(max(IDLE, self.jobs), room()):
             self.idle.popleft().close()
+
+
+def room() -> int:
+    """Return how many workers there are file descriptors for, three for each."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else max(1, (limit - FILES) // 6)
 
 
 def cores() -> int:

@@ -12,6 +12,7 @@ from rnncheck.engine.inline import Inline
 from rnncheck.engine.jobs import CASE_SECONDS, Engine, Workshop
 from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.errors import UsageError
+from rnncheck.system.signals import children_reported
 
 ENGINES = ("processes", "inline", "ray")
 TRIAL_SECONDS = 20.0
@@ -60,27 +61,31 @@ def _isolated(workshop: Workshop, jobs: int | None, devices: Sequence[str], opti
         return Processes(workshop, jobs, **options)
     try:
         return Spawned(pack(workshop), jobs, note=f"workers of a fresh process, since {reason}", **options)
-    except (Unpackable, WorkerMistake) as error:
+    except (Unpackable, WorkerMistake, OSError) as error:
         last = str(error).strip().split("\n")[-1]
         return Inline(workshop, note=f"in this process, without isolation, since {reason}, and {last}")
 
 
 def why_not_fork(device: str = "cpu") -> str | None:
     """Why a fork of this process could not do the work, found by trying; None where it can."""
-    from rnncheck.engine.process import fork
+    from rnncheck.system.fork import fork
 
     if sys.platform == "darwin":
         return "macOS' own libraries do not survive a fork"
-    pid = fork(lambda parent: _try_out(device))
-    deadline = time.monotonic() + TRIAL_SECONDS
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return None if status == 0 else f"torch does not work in a fork of this process (device {device})"
-        time.sleep(0.001)
-    os.kill(pid, 9)
-    os.waitpid(pid, 0)
-    return f"torch hangs in a fork of this process (device {device})"
+    with children_reported():
+        try:
+            pid = fork(lambda parent: _try_out(device))
+        except OSError as error:
+            return f"the system starts no process more: {error.strerror}"
+        deadline = time.monotonic() + TRIAL_SECONDS
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return None if status == 0 else f"torch does not work in a fork of this process (device {device})"
+            time.sleep(0.001)
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        return f"torch hangs in a fork of this process (device {device})"
 
 
 def _try_out(device: str) -> None:

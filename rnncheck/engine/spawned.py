@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rnncheck.backend import own_functions
 from rnncheck.engine.channel import Inbox, send
 from rnncheck.engine.jobs import Done, Job
 from rnncheck.engine.processes import Processes, WorkerMistake
-from rnncheck.engine.worker import Mistake, die_with
+from rnncheck.engine.worker import Mistake
+from rnncheck.system.descendants import OURS
+from rnncheck.system.fork import die_with
 
 BEGIN, MORE, END = "begin", "more", "end"
 """The words between the two processes, beside Job and Done: begin a run, give me a job, this run is over."""
@@ -48,6 +51,7 @@ class Spawned:
     def _start(self) -> None:
         command = [sys.executable, "-c", "from rnncheck.engine.spawned import serve; serve()"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+        OURS.add(self.process.pid)
         assert self.process.stdin is not None and self.process.stdout is not None
         self.jobs, self.inbox = self.process.stdin.fileno(), Inbox(self.process.stdout.fileno())
         try:
@@ -106,10 +110,13 @@ def serve() -> None:
     try:
         setup = inbox.receive()
         sys.path[:] = setup.path
-        engine = Processes(pickle.loads(setup.workshop), setup.jobs, **setup.options)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-        send(messages, BEGIN)
-        _serve_runs(engine, inbox, messages)
+        with own_functions.kept():
+            with own_functions.subject_code():  # its modules are imported here
+                workshop = pickle.loads(setup.workshop)
+            engine = Processes(workshop, setup.jobs, **setup.options)
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+            send(messages, BEGIN)
+            _serve_runs(engine, inbox, messages)
     except EOFError:
         return  # there is no parent to work for
     except BaseException as error:

@@ -1,12 +1,12 @@
 """Inside a worker: a process of its own that does jobs, tells what came of them, and never returns."""
 
 import contextlib
-import ctypes
 import faulthandler
 import fcntl
 import gc
 import os
 import random
+import resource
 import signal
 import sys
 import traceback
@@ -20,16 +20,13 @@ from rnncheck.core.verdict import Outcome
 from rnncheck.engine.channel import Inbox, send
 from rnncheck.engine.current_check import Record
 from rnncheck.engine.jobs import Done, Job, Watch
+from rnncheck.system.descendants import adopt_orphans
+from rnncheck.system.exit_reason import CONTEXT_LOST
+from rnncheck.system.fork import HELD_BACK, WHERE, die_with
 
-HIGH = 200
-"""Our pipes lie at or above this number, out of the way of a subject that closes the low ones."""
-WHERE = signal.SIGUSR1
-"""The signal that makes a worker print where it is, also from within C."""
-HELD_BACK = (signal.SIGINT, signal.SIGTERM)
-"""Blocked while a worker is made, so that neither it nor its parent is interrupted halfway."""
-CONTEXT_LOST = 86
-"""A worker that ends itself with this code says that its CUDA context can no longer be used."""
-_SET_PDEATHSIG = 1
+HIGH, ABOVE = 200, 10
+"""Our pipes lie at or above this number, out of the way of a subject that closes the low ones; where the system allows no file
+of so high a number, they have the last but so many."""
 _KEPT: list[Any] = []
 """The parent's streams: to let go of them would close their files, and write what the parent had not yet written."""
 
@@ -110,12 +107,15 @@ def _settle(ends: Ends, record: Record, others: Iterable[int], parent: int) -> t
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     die_with(parent)
+    with contextlib.suppress(OSError, ValueError):  # to write down a gigabyte of torch's memory takes longer than the check
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    adopt_orphans()
     signal.set_wakeup_fd(-1)
     for name in (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
         signal.signal(name, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipes = (ends.jobs, ends.messages, ends.console)
-    jobs, messages, console = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH) for fd in pipes)
+    jobs, messages, console = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _lowest()) for fd in pipes)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (console, 1), (console, 2)):
         os.dup2(source, target)
@@ -131,12 +131,10 @@ def _settle(ends: Ends, record: Record, others: Iterable[int], parent: int) -> t
     return Inbox(jobs), Reporter(record, messages)
 
 
-def die_with(parent: int) -> None:
-    """Where the system offers it (Linux), this process is killed when its parent ends, however that ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+def _lowest() -> int:
+    """Return the lowest number of our pipes."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return HIGH if limit == resource.RLIM_INFINITY else max(3, min(HIGH, limit - ABOVE))
 
 
 def _serve(do: Do, jobs: Inbox, reporter: Reporter) -> None:

@@ -21,6 +21,7 @@ from rnncheck.faces.gate import gate_command
 from rnncheck.faces.numbers import whole_number
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.faces.streams import forgiving_streams
+from rnncheck.system.supervised import open_standard_streams, require_folder, supervised
 
 if TYPE_CHECKING:
     from rnncheck.core.property import Property
@@ -197,15 +198,26 @@ def _card(prop: "Property") -> dict[str, Any]:
     }
 
 
+def supervised_main() -> None:
+    """Run the command line in a process of its own: however that ends, the exit code of this one says so."""
+    open_standard_streams()
+    sys.exit(supervised(command_line))
+
+
 def main() -> None:
-    """Run the command line; wrong usage is one line on stderr and exit code 2."""
+    """Run the command line in this process."""
+    sys.exit(command_line())
+
+
+def command_line() -> int:
+    """Return the exit code of the command line; wrong usage is one line on stderr and 2."""
     with forgiving_streams():
-        code = _run()
-    sys.exit(code)
+        return _run()
 
 
 def _run() -> int:
     try:
+        require_folder()
         with counted_from(time.monotonic()):
             return cli.main(standalone_mode=False) or 0
     except click.exceptions.Exit as done:
@@ -218,7 +230,7 @@ def _run() -> int:
             click.echo(f"Error: {one_line(message)}", err=True)
     except UsageError as error:
         click.echo(f"rnncheck: {plain(error)}", err=True)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("rnncheck: interrupted", err=True)
         return 3
     return 2

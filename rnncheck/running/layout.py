@@ -89,9 +89,18 @@ def _unpack(output: Any, time: int) -> Tensor:
         raise Malformed(f"output is a PackedSequence that cannot be unpacked: {one_line(error)}") from None
 
 
+def _plain(tensor: Tensor) -> Tensor:
+    """The same tensor, without methods that its subclass, or the object itself, has in place of torch's."""
+    if type(tensor) is Tensor and not vars(tensor):
+        return tensor
+    with torch._C.DisableTorchFunctionSubclass():
+        return Tensor.as_subclass(tensor, Tensor)
+
+
 def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise Malformed(f"{what} is a {type(tensor).__name__}, but should be a tensor")
+    tensor = _plain(tensor)
     if tuple(tensor.shape) != shape:
         raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}", tuple(tensor.shape), shape)
     return tensor

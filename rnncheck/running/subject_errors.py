@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from rnncheck.backend import own_functions
 from rnncheck.backend.unimplemented import is_unimplemented
 from rnncheck.core.plain_text import plain, type_name
 from rnncheck.core.subject import Malformed, NotClaimed
@@ -44,9 +45,13 @@ class subject_at_work:
 
     def __enter__(self) -> None:
         self._inside.depth = self.depth() + 1
+        if self._inside.depth == 1:
+            own_functions.entered()
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
         self._inside.depth = self.depth() - 1
+        if self._inside.depth == 0:
+            own_functions.left()
         interrupted = issubclass(kind or type(None), KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
         judged = issubclass(kind or type(None), SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
         if cause is not None and not interrupted and not judged:

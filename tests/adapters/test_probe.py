@@ -14,6 +14,7 @@ from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.targets.locate import described
 from rnncheck.adapters.targets.resolve import OURS, TORCHS, ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_nn
+from rnncheck.campaign import probing_apart
 from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
@@ -258,7 +259,7 @@ class CrashesOnPacked(nn.GRU):
 def test_a_subject_that_dies_in_its_probe_is_judged_all_the_same():
     (lost,) = probe_all(subjects(Crashes), "processes", 1)
     assert lost.modes == ("GRU",)
-    assert {"batched", "hx_none", "float32"} <= offered(lost) and "packed" not in offered(lost)
+    assert {"batched", "hx_none", "float32", "reset_after", "packed"} <= offered(lost)
     assert lost.claims["packed"].why.startswith("its probe did not end: crashed")
 
 
@@ -270,11 +271,9 @@ def test_a_feature_that_ends_the_process_is_claimed_so_that_a_case_shows_it():
 
 
 def test_nothing_is_probed_that_declares_everything(monkeypatch):
-    from rnncheck.campaign import probing as module
-
-    monkeypatch.setattr(module, "make_engine", lambda *_: pytest.fail("an engine was made"))
+    monkeypatch.setattr(probing_apart, "make_engine", lambda *_: pytest.fail("an engine was made"))
     layers = [subject for subject in ours_and_torchs() if subject.kind == "layer"]
-    assert module.probe_all(layers) == layers
+    assert probe_all(layers) == layers
 
 
 @pytest.mark.parametrize(("feature", "low"), [("autocast", torch.bfloat16), ("autocast_half", torch.float16)])

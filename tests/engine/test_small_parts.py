@@ -9,13 +9,13 @@ import threading
 
 import pytest
 
-from rnncheck.engine import exit_reason as words
 from rnncheck.engine.channel import HEADER, Garbled, Inbox, send
 from rnncheck.engine.current_check import Entry, Record
-from rnncheck.engine.exit_reason import ended, last_words, printable
 from rnncheck.engine.memory import GIB, LEAST, available, resident, share
 from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.engine.worker import CONTEXT_LOST
+from rnncheck.system import exit_reason as words
+from rnncheck.system.exit_reason import ended, last_words, printable
 from tests.engine.support import gru, misbehaving, workshop
 
 

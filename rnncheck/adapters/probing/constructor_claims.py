@@ -11,7 +11,7 @@ from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Ground, attempt, ground, reason_not
 from rnncheck.adapters.probing.parameter_names import own_parameters
 from rnncheck.core.config import Config
-from rnncheck.core.subject import Claim, NotClaimed
+from rnncheck.core.subject import Claim, NotClaimed, Subject
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
 """How a constructor says that it does not offer something; what else it raises is a failure inside."""
@@ -40,15 +40,16 @@ def refusal(start: Ground, config: Config) -> str | None:
 def constructor_claims(start: Ground) -> dict[str, Claim]:
     """The features that are arguments of the constructor; of an instance, what it happens to have."""
     if start.subject.fixed is not None:
-        return _fixed_claims(start.subject.fixed)
+        return claims_of_fixed(start.subject.fixed)
     claims = {feature: _asked(start, feature) for feature in ASKED}
-    claims["reset_after"] = _only(start, "reset_after") or Claim(True, "signature")
+    claims["reset_after"] = _only(start.subject, "reset_after") or Claim(True, "signature")
     if not claims["layers"].offered:
         claims["dropout"] = Claim(False, "signature", "dropout acts between layers only")
     return claims
 
 
-def _fixed_claims(fixed: Config) -> dict[str, Claim]:
+def claims_of_fixed(fixed: Config) -> dict[str, Claim]:
+    """Return what follows from the one configuration that an instance has."""
     has = {
         "layers": fixed.num_layers > 1, "bidirectional": fixed.bidirectional, "bias_off": not fixed.bias,
         "dropout": fixed.dropout > 0, "proj": fixed.proj_size > 0, "reset_before": not fixed.reset_after,
@@ -59,25 +60,34 @@ def _fixed_claims(fixed: Config) -> dict[str, Claim]:
 
 def _asked(start: Ground, feature: str) -> Claim:
     argument, changes = ASKED[feature]
-    build = start.subject.build
+    missing = not_in_signature(start.subject, feature)
+    if missing is not None:
+        return missing
+    signature = start.subject.build.signature
+    config = start.case.config.but(**changes)
+    why = refusal(start, config)
+    if why is not None:
+        return Claim(False, "signature", f"the constructor refuses {argument}: {why}")
+    if signature.takes(argument) == "maybe" and feature in SHAPED and _shapes(start, config) == _shapes(start):
+        return Claim(False, "signature", f"{argument} disappears in the constructor's ** without effect")
+    return Claim(True, "signature")
+
+
+def not_in_signature(subject: Subject, feature: str) -> Claim | None:
+    """Return why the constructor cannot be asked for the feature, without calling it; None where it can."""
+    argument, build = ASKED[feature][0], subject.build
     if not isinstance(build, Constructor):
         return Claim(False, "signature", "it is not built by a constructor")
     if build.is_cell and feature not in OF_A_CELL:
         return Claim(False, "signature", "a cell is one layer in one direction")
-    other_mode = _only(start, feature)
+    other_mode = _only(subject, feature)
     if other_mode is not None:
         return other_mode
     if build.signature.takes(argument) == "no":
         return Claim(False, "signature", f"the constructor takes no {argument}")
     if build.signature.takes(argument) == "maybe" and feature == "reset_before":  # torch has no such argument
         return Claim(False, "signature", f"the constructor does not name {argument}")
-    config = start.case.config.but(**changes)
-    why = refusal(start, config)
-    if why is not None:
-        return Claim(False, "signature", f"the constructor refuses {argument}: {why}")
-    if build.signature.takes(argument) == "maybe" and feature in SHAPED and _shapes(start, config) == _shapes(start):
-        return Claim(False, "signature", f"{argument} disappears in the constructor's ** without effect")
-    return Claim(True, "signature")
+    return None
 
 
 def _shapes(start: Ground, config: Config | None = None) -> list[tuple[int, ...]] | None:
@@ -87,10 +97,10 @@ def _shapes(start: Ground, config: Config | None = None) -> list[tuple[int, ...]
     return None if error else [tuple(parameter.shape) for parameter in own_parameters(layer.module).values()]
 
 
-def _only(start: Ground, feature: str) -> Claim | None:
+def _only(subject: Subject, feature: str) -> Claim | None:
     """Not offered, where the feature is one of another mode."""
-    mode, why = ONLY.get(feature, (start.subject.modes[0], ""))
-    return None if mode in start.subject.modes else Claim(False, "signature", why)
+    mode, why = ONLY.get(feature, (subject.modes[0], ""))
+    return None if mode in subject.modes else Claim(False, "signature", why)
 
 
 def variations(start: Ground, claims: Mapping[str, Claim]) -> list[Config]:

@@ -58,11 +58,31 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
     layout = layout_claims(start)
     start = _laid_out(start, layout)
-    claims = {**_mode_claims(start), **layout, **constructor_claims(start), **_forward_claims(start)}
-    claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32")}
-    claims |= _module_claims(start) | _call_claims(start, subject.claims) | dict(start.subject.claims)
+    claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     return {**claims, **start.subject.claims}
+
+
+def probe_calls(subject: Subject) -> Mapping[str, Claim]:
+    """Return what calls alone show, without other options of the constructor and without loading parameters; {} if nothing can
+    be called.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            start = _find_ground(subject)
+        except NotRecurrent:
+            return {}
+        layout = layout_claims(start)
+        start = _laid_out(start, layout)
+        claims = _seen_in_calls(start, layout, subject.claims)
+        return {**claims, **_promises(start, claims), **start.subject.claims}
+
+
+def _seen_in_calls(start: Ground, layout: Mapping[str, Claim], declared: Mapping[str, Claim]) -> dict[str, Claim]:
+    claims = {**_mode_claims(start), **layout, **_forward_claims(start)}
+    claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32")}
+    return claims | _module_claims(start) | _call_claims(start, declared) | dict(start.subject.claims)
 
 
 def _laid_out(start: Ground, claims: Mapping[str, Claim]) -> Ground:
@@ -91,7 +111,7 @@ def _find_ground(subject: Subject) -> Ground:
                 if misread is None:
                     return _of_its_mode(_seen_flat(found))
                 reasons.append(Malformed(misread))
-    raise NotRecurrent(_why(reasons, "cell(x, (h, c)) or cell(x, h)" if _is_cell(subject) else "layer(x, hx)"))
+    raise NotRecurrent(_why(reasons, "cell(x, (h, c)) or cell(x, h)" if is_cell(subject) else "layer(x, hx)"))
 
 
 def _misread_state(found: Ground) -> str | None:
@@ -136,8 +156,8 @@ def _configs(subject: Subject) -> Iterator[Config]:
                 yield Config(mode, input_size, hidden_size, batch_first=batch_first)
 
 
-def _is_cell(subject: Subject) -> bool:
-    """Whether each call of it is one step."""
+def is_cell(subject: Subject) -> bool:
+    """Return whether each call of it is one step."""
     return isinstance(subject.build, Constructor | Instance) and subject.build.is_cell
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rnncheck.backend import own_functions
 from rnncheck.core.plain_text import one_line, quoted, said
 from rnncheck.errors import UsageError
 
@@ -100,15 +101,16 @@ def _no_module(reference: str, name: str) -> str:
 
 def _in_file(reference: str, path: Path, attribute: str) -> Located:
     _require_file(reference, path)
-    module = _load(reference, path.resolve())
+    whole = path.resolve()  # before the file can change the current folder
+    module = _load(reference, whole)
     value = _get(reference, module, str(path), attribute)
-    folder, stem = str(path.resolve().parent), path.stem
+    folder, stem = str(whole.parent), path.stem
     if stem.isidentifier():
         first = attribute.partition(".")[0]
         lines = f"import sys\n\nsys.path.insert(0, {folder!r})\nfrom {stem} import {first}"
         return Located(value, reference, lines, attribute, reference)
     top, _, rest = attribute.partition(".")
-    expression = f"runpy.run_path({str(path.resolve())!r})[{top!r}]" + (f".{rest}" if rest else "")
+    expression = f"runpy.run_path({str(whole)!r})[{top!r}]" + (f".{rest}" if rest else "")
     return Located(value, reference, "import runpy", expression, reference)
 
 
@@ -197,7 +199,7 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
     """
     sys.path.insert(0, str(folder))
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), own_functions.subject_code():
             yield
     except SystemExit as stop:
         raise UsageError(

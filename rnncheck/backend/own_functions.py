@@ -1,0 +1,165 @@
+"""The functions that the judge uses, as they were before a subject's code could replace them.
+
+A subject may replace torch.Tensor.abs, or time.monotonic, when it is imported or when it is called. What it replaced is in place
+while its own code runs, and ours is in place while we compare: each sees the functions that it expects.
+"""
+
+import builtins
+import contextlib
+import copy
+import gc
+import itertools
+import math
+import operator
+import os
+import pickle
+import random
+import select
+import signal
+import struct
+import time
+from collections.abc import Iterator
+from functools import cache
+from itertools import repeat
+from types import CodeType, FunctionType
+from typing import Any
+
+import torch
+
+PACKAGE = "rnncheck."
+HOLDERS: tuple[Any, ...] = (
+    torch.Tensor, torch, torch.autograd, torch.nn.functional, torch.linalg, torch.nn.utils.rnn, builtins, math, operator,
+    itertools, copy, time, os, signal, select, pickle, struct, random,
+)  # fmt: skip
+"""Where the functions are found that our code uses."""
+MISSING = object()
+_all, _list, _map, _zip, _vars, _is, _setattr, _delattr = all, list, map, zip, vars, operator.is_, setattr, delattr
+"""What is used here while a subject's replacements may be in place."""
+_before = [dict(vars(holder)) for holder in HOLDERS]
+"""What the holders held when rnncheck was imported."""
+OPERATORS = ("add", "sub", "mul", "truediv", "matmul", "pow", "mod", "floordiv")
+COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor", "invert", "neg", "abs", "pos")
+"""What is written with signs, and has no name in our code."""
+SIGNS = frozenset(
+    f"__{name}__"
+    for name in (
+        *COMPARISONS, *OPERATORS, *(f"r{name}" for name in OPERATORS), *(f"i{name}" for name in OPERATORS),
+        "getitem", "setitem", "bool", "float", "int", "len", "iter", "contains", "index", "torch_function",
+    )
+)  # fmt: skip
+
+
+class Kept:
+    """The functions that we use, each by its holder and name; ``theirs``: those that a subject put in their place."""
+
+    def __init__(self) -> None:
+        names = names_used()
+        self.ours = [
+            (holder, found := _found_in(holder, before, names), [before.get(name, MISSING) for name in found])
+            for holder, before in zip(HOLDERS, _before, strict=True)
+        ]
+        self.theirs: list[tuple[Any, str, Any, Any]] = []
+
+    def leave(self) -> None:
+        """The subject's code has ended: what it has replaced is noted, and ours is put back."""
+        self.theirs = []
+        for holder, names, ours in self.ours:
+            now = _list(_map(_vars(holder).get, names, repeat(MISSING)))
+            if not _all(_map(_is, now, ours)):
+                changed = _zip(names, now, ours, strict=True)
+                self.theirs += [(holder, name, theirs, own) for name, theirs, own in changed if theirs is not own]
+        for holder, name, _, own in self.theirs:
+            _put(holder, name, own)
+
+    def enter(self) -> None:
+        """The subject's code begins: what it has replaced is in place."""
+        for holder, name, theirs, _ in self.theirs:
+            _put(holder, name, theirs)
+
+    def replaced(self) -> list[str]:
+        """Return the names of the functions that the subject replaced, as ``torch.Tensor.abs``."""
+        return [f"{_name(holder)}.{name}" for holder, name, _, _ in self.theirs]
+
+
+def _put(holder: Any, name: str, function: Any) -> None:
+    if function is MISSING:
+        with contextlib.suppress(AttributeError):
+            _delattr(holder, name)
+    else:
+        _setattr(holder, name, function)
+
+
+def _name(holder: Any) -> str:
+    return "torch.Tensor" if holder is torch.Tensor else str(holder.__name__)
+
+
+def _found_in(holder: Any, before: dict[str, Any], names: frozenset[str]) -> tuple[str, ...]:
+    """Return those of the names under which the holder has a function; of a class, also what it inherits, and the signs."""
+    if isinstance(holder, type):
+        inherited = {name: getattr(above, name) for above in holder.__bases__ for name in dir(above)}
+        known, names = {**inherited, **before}, names | SIGNS
+    else:
+        known = before
+    return tuple(sorted(name for name in names & set(known) if _is_function(known[name])))
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type) or isinstance(value, property) or hasattr(value, "__set__")
+
+
+@cache
+def names_used() -> frozenset[str]:
+    """Return every name of a function or an attribute that stands in the code of our functions, as far as they are loaded."""
+    ours = (one for one in gc.get_objects() if type(one) is FunctionType and (one.__module__ or "").startswith(PACKAGE))
+    return frozenset[str]().union(*(_names_in(one.__code__) for one in ours))
+
+
+def _names_in(code: CodeType) -> set[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*map(_names_in, inner))
+
+
+_active: list[Kept] = []
+"""What is kept in this process; empty where nothing is, as in a user's own."""
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[Kept]:
+    """Inside, our functions stay ours between the subject's calls; what it replaced is in place again afterwards."""
+    if _active:
+        yield _active[0]
+        return
+    _active.append(Kept())
+    try:
+        left()
+        yield _active[0]
+    finally:
+        _active.pop().enter()
+
+
+def note() -> dict[str, str]:
+    """Return what a report says of functions that the subject replaced when it was imported; {} where there are none."""
+    names = [name for one in _active for name in one.replaced()]
+    return {"replaced": f"{', '.join(names)}: the subject has its own, and is judged with ours"} if names else {}
+
+
+def entered() -> None:
+    """Say that a subject's code begins."""
+    for one in _active:
+        one.enter()
+
+
+def left() -> None:
+    """Say that a subject's code has ended."""
+    for one in _active:
+        one.leave()
+
+
+@contextlib.contextmanager
+def subject_code() -> Iterator[None]:
+    """Inside, a subject's code runs."""
+    entered()
+    try:
+        yield
+    finally:
+        left()

@@ -1,0 +1,107 @@
+"""Claims of a subject whose probe did not end: each part of it in a process of its own; what ends that one is claimed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import inf
+from time import monotonic
+
+from rnncheck.adapters.clip_functions import OPTIONS
+from rnncheck.adapters.probing.built import probe_built
+from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed, not_in_signature
+from rnncheck.adapters.probing.feature_calls import CALLS
+from rnncheck.adapters.probing.modes import modes_in
+from rnncheck.adapters.probing.probe import is_cell, probe, probe_calls
+from rnncheck.adapters.targets.locate import one_line
+from rnncheck.core.config import MODES, Mode
+from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim, Subject
+from rnncheck.engine import Done, Job, Workshop, make_engine
+
+Probe = Callable[[Subject], Mapping[str, Claim]]
+LEAST = 0.5
+"""Seconds that a probe is given in any case."""
+LATER = 1 / 4
+"""Once one probe did not come back, the next ones are given this part of its time: they are asked for one thing each."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """How probes are made: by which engine, with so many workers, in so many seconds each, all by a time (monotonic)."""
+
+    engine: str
+    jobs: int | None
+    seconds: float
+    end: float = inf
+
+    def of(self, subjects: list[Subject], how: Probe = probe) -> list[Done]:
+        """Probe each of the subjects."""
+        if not subjects:
+            return []
+        working = make_engine(self.engine, Workshop(subjects, {}, how), self.jobs)
+        try:
+            return list(working.run(Job(i, "probe", i, seconds=self._each()) for i in range(len(subjects))))
+        finally:
+            working.close()
+
+    def _each(self) -> float:
+        return min(self.seconds, max(LEAST, (self.end - monotonic()) / 2))
+
+
+def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, Claim]:
+    """Return a claim for each feature: what is known, and else that it is offered, so that a case can show what happens."""
+    hoped = Claim(True, "probed", f"its probe did not end: {one_line(lost.lost or 'no reason known')}")
+    if subject.kind == "clip":
+        return {**subject.claims, **{name: hoped for name in CLIP_FEATURES if name not in OPTIONS}}
+    known = replace(subject, modes=_modes(subject))
+    short = replace(probes, seconds=probes.seconds * LATER)
+    claims = _simplest(known, subject, hoped, short)
+    if claims is None:
+        (built,) = short.of([known], probe_built)
+        return {**hoped_for(known, hoped), **(built.claims or {}), **subject.claims}
+    features = [name for name in CALLS if name not in subject.claims]
+    each = short.of([_asked_only(subject, name) for name in features], probe_calls)
+    seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
+    return {**claims, **seen, **subject.claims}
+
+
+def _simplest(known: Subject, subject: Subject, hoped: Claim, probes: Probes) -> Mapping[str, Claim] | None:
+    """Return the claims but for the features that need a call of their own; None where no call at all comes back."""
+    plain = _asked_only(subject, "")
+    (called,) = probes.of([plain], probe_calls)
+    if not called.claims:
+        return None
+    (whole,) = probes.of([plain])
+    if whole.claims is not None:
+        return whole.claims
+    (built,) = probes.of([known], probe_built)
+    return {**hoped_for(known, hoped), **(built.claims or {}), **called.claims}
+
+
+def hoped_for(subject: Subject, hoped: Claim) -> dict[str, Claim]:
+    """Return all that a subject of these modes can offer: whatever is asked of it ends the process, and a case is to show that."""
+    modes: dict[str, Claim] = {mode: replace(hoped, offered=mode in subject.modes) for mode in MODES}
+    unasked = {feature: missing for feature in ASKED if (missing := not_in_signature(subject, feature))}
+    return {**dict.fromkeys(FEATURES, hoped), **modes, **_unlikely(subject), **unasked, **_fixed(subject)}
+
+
+def _unlikely(subject: Subject) -> dict[str, Claim]:
+    """Return what only a look at forward could tell, or what cannot be."""
+    stepwise = {"packed": Claim(False, "signature", "a cell is called step by step")} if is_cell(subject) else {}
+    return {"lengths": Claim(False, "signature"), "reset_after": Claim("GRU" in subject.modes, "signature"), **stepwise}
+
+
+def _fixed(subject: Subject) -> dict[str, Claim]:
+    """Return what follows from the configuration of an instance."""
+    if subject.fixed is None:
+        return {}
+    major = subject.fixed.batch_first
+    return claims_of_fixed(subject.fixed) | {"batch_first": Claim(major, "declared"), "time_first": Claim(not major, "declared")}
+
+
+def _modes(subject: Subject) -> tuple[Mode, ...]:
+    """Return the modes that it may be of, as far as its name tells."""
+    return subject.modes or modes_in(subject.name) or ("LSTM",)
+
+
+def _asked_only(subject: Subject, feature: str) -> Subject:
+    others = {name: Claim(False, "declared") for name in CALLS if name != feature}
+    return replace(subject, claims={**others, **subject.claims})

@@ -1,0 +1,79 @@
+"""The command line in forks of this process, which has imported torch already: two seconds less for each test."""
+
+import faulthandler
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnncheck.faces.cli import command_line
+from rnncheck.system.fork import fork
+from rnncheck.system.supervised import open_standard_streams, supervised
+
+SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The exit code of a command, negative where a signal ended it, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """``rnncheck`` with these words, in this folder; ``first`` is called in its process before it begins."""
+
+    def __init__(self, folder: Path, *words: str, first: Callable[[], object] = lambda: None) -> None:
+        self.out, self.err = (folder / name for name in ("stdout", "stderr"))
+        self.pid = fork(lambda parent: self._be(folder, words, first))
+
+    def _be(self, folder: Path, words: tuple[str, ...], first: Callable[[], object]) -> None:
+        code = 99
+        try:
+            os.chdir(folder)
+            for number, path in ((1, self.out), (2, self.err)):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            sys.argv = ["rnncheck", *words]
+            sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+            faulthandler.disable()
+            first()
+            open_standard_streams()
+            code = supervised(command_line)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(code)
+
+    def wait(self, seconds: float = SECONDS) -> Ended:
+        """Wait for its end; it is killed after so many seconds, which no test accepts."""
+        deadline = time.monotonic() + seconds
+        while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(0.02)
+        out, err = (path.read_text(errors="replace") for path in (self.out, self.err))
+        return Ended(os.waitstatus_to_exitcode(ended[1]), out, err)
+
+
+def rnncheck(folder: Path, *words: str, first: Callable[[], object] = lambda: None) -> Ended:
+    """Run the command to its end."""
+    return Command(folder, *words, first=first).wait()
+
+
+QUICK = ("--jobs", "1", "--profile", "smoke", "--max-examples", "2")
+
+
+def verify(folder: Path, target: str, *words: str, first: Callable[[], object] = lambda: None) -> Ended:
+    """Run ``rnncheck verify`` on one property of a clip function, on few cases; a busy machine is given time."""
+    return rnncheck(folder, "verify", target, *QUICK, "--properties", "clip.bound", "--budget", "60s", *words, first=first)
