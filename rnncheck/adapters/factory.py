@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.probing.parameter_names import match, own_parameters
-from rnncheck.adapters.probing.signature import Signature, forward_of, hx_argument, lengths_argument
+from rnncheck.reading.signature import Signature, forward_of, hx_argument, lengths_argument
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer

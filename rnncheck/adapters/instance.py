@@ -13,7 +13,7 @@ from rnncheck.adapters.factory import layer_of
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.probing.modes import config_by_parameters, declared_modes, modes_in
 from rnncheck.adapters.probing.parameter_names import own_parameters
-from rnncheck.adapters.probing.signature import HIDDEN, INPUT
+from rnncheck.reading.signature import HIDDEN, INPUT
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.core.config import MODES, Config, ConfigError, Mode

@@ -23,7 +23,7 @@ from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Ground, 
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.parameter_names import own_parameters
-from rnncheck.adapters.probing.signature import HxArgument, forward_of, hx_argument, lengths_argument
+from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
