@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.adapters.probing.parameter_names import own_parameters, set_parameter
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.reading.parameter_names import own_parameters, set_parameter
 
 
 @dataclass

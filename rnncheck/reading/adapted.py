@@ -8,6 +8,7 @@ import torch
 HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", or "step": a cell
     "batch_first": False,  # (batch, time, features)
+    "needed": False,  # the state must be given
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
     "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size features
     "order": None,  # the places of h, then those of c, among the parts of hidden_size features; None: all are h
@@ -57,7 +58,10 @@ class Adapted(torch.nn.Module):
         if how["input"] == "step":
             return self.stepped(input, hx)
         if how["last"]:
-            results = [self.begin(input) or self.result(input.narrow(time, 0, t + 1), hx, lengths) for t in range(input.shape[time])]
+            results = []
+            for t in range(input.shape[time]):
+                self.begin(input)
+                results.append(self.result(input.narrow(time, 0, t + 1), hx, lengths))
             output = torch.stack([at(result, how["output"]) for result in results], time)
             return self.filled(output), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
@@ -70,7 +74,11 @@ class Adapted(torch.nn.Module):
         """Make a layer forget that keeps its state itself."""
         if self.how["reset"]:
             name, sized = self.how["reset"]
-            getattr(self.layer, name)(*[input.shape[0 if self.how["batch_first"] else -2]][:sized])
+            getattr(self.wrapped(), name)(*[input.shape[0 if self.how["batch_first"] else -2]][:sized])
+
+    def wrapped(self) -> Any:
+        """The layer itself."""
+        return self.layer
 
     def filled(self, output: torch.Tensor) -> torch.Tensor:
         """The output with zeros for the features that it lacks."""
@@ -95,7 +103,7 @@ class Adapted(torch.nn.Module):
         if hx is not None:
             tensors = self.own_state(hx if isinstance(hx, tuple) else (hx,))
             for keyword, structure in how["given"]:
-                value = rebuilt(structure, tensors, self.layer)
+                value = rebuilt(structure, tensors, self.wrapped())
                 if keyword is None:
                     given.append(value)
                 else:
@@ -104,6 +112,10 @@ class Adapted(torch.nn.Module):
             steps = input.shape[int(how["batch_first"])]
             lengths = torch.full((rows,), steps) if lengths is None else lengths
             named[how["lengths"][0]] = said(lengths, steps, how, input)
+        return self.answer(given, named)
+
+    def answer(self, given: list[Any], named: dict[str, Any]) -> Any:
+        """Call the layer."""
         return self.layer(*given, **named)
 
     def own_state(self, hx: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
@@ -130,8 +142,8 @@ class Adapted(torch.nn.Module):
         for path, axes in zip(self.how["states"], self.how["tensors"], strict=True):
             tensor = at(result, path)
             if tensor.dim() == len(axes):
-                tensor = tensor.movedim(list(axes).index("batch"), 0)
-                parts += tensor.reshape(len(tensor), -1, self.hidden_size).unbind(1)
+                tensor = tensor.movedim(list(axes).index("batch"), 0).flatten(1)
+                parts += tensor.unflatten(1, (-1, self.hidden_size)).unbind(1)
             else:
                 parts += tensor.reshape(-1, self.hidden_size).unbind(0)
         if self.how["order"] is None:
@@ -140,8 +152,87 @@ class Adapted(torch.nn.Module):
         return torch.stack(parts[:half]), torch.stack(parts[half:])
 
 
+class Arranged(Adapted):
+    """The same with parameters under torch's names, from which the layer's own are put together at each call.
+
+    pieces: for each of the layer's own parameters, in their order, of one layer and direction after the other:
+            (transposed, rows of blocks), a block being (kind, gate, sign, shift): hidden_size rows of the gate in weight_ih
+            ("ih"), weight_hh ("hh"), bias_ih ("bi"), bias_hh ("bh") or the sum of both biases ("b"), times sign, plus shift
+    suffixes: the suffixes of torch's names, such as "_l0"
+    """
+
+    def __init__(self, layer: Any, hidden_size: int, pieces: Any, suffixes: Any, **how: Any) -> None:
+        super().__init__(None, hidden_size, **how)
+        self.inner = (layer,)  # in a tuple, so that its parameters are no parameters of this module
+        self.own = [name for name, _ in layer.named_parameters()]
+        self.pieces, self.suffixes = pieces, suffixes
+        values = [p.detach() for _, p in layer.named_parameters()]
+        for number, suffix in enumerate(suffixes):
+            mine = values[number * len(pieces) : (number + 1) * len(pieces)]
+            for kind, value in taken_apart(mine, pieces, hidden_size).items():
+                self.register_parameter(kind + suffix, torch.nn.Parameter(value))
+
+    def wrapped(self) -> Any:
+        return self.inner[0]
+
+    def train(self, mode: bool = True) -> "Arranged":
+        super().train(mode)
+        for layer in self.inner:
+            layer.train(mode and not self.how["eval"])
+        return self
+
+    def answer(self, given: list[Any], named: dict[str, Any]) -> Any:
+        composed: list[torch.Tensor] = []
+        for suffix in self.suffixes:
+            get = {kind: getattr(self, kind + suffix, None) for kind in KINDS.values()}
+            composed += [put_together(piece, get, self.hidden_size) for piece in self.pieces]
+        return torch.func.functional_call(self.inner[0], dict(zip(self.own, composed, strict=True)), tuple(given), named)
+
+
+KINDS = {"ih": "weight_ih", "hh": "weight_hh", "bi": "bias_ih", "bh": "bias_hh"}
+
+
+def put_together(piece: Any, torchs: dict[str, Any], hidden: int) -> torch.Tensor:
+    """One of the layer's own parameters, from torch's."""
+    transposed, rows = piece
+
+    def block(kind: str, gate: int, sign: int, shift: float) -> torch.Tensor:
+        whole = torchs["bias_ih"] + torchs["bias_hh"] if kind == "b" else torchs[KINDS[kind]]
+        return sign * whole[gate * hidden : (gate + 1) * hidden] + shift
+
+    value = torch.cat([torch.cat([block(*one) for one in row], -1) for row in rows])
+    return value.T if transposed else value
+
+
+def taken_apart(values: list[torch.Tensor], pieces: Any, hidden: int) -> dict[str, torch.Tensor]:
+    """torch's parameters, from the layer's own; a bias that torch has twice is put into bias_ih."""
+    found: dict[str, dict[int, torch.Tensor]] = {}
+    for value, (transposed, rows) in zip(values, pieces, strict=True):
+        value = value.T if transposed else value
+        size = hidden
+        for number, row in enumerate(rows):
+            start = 0
+            for kind, gate, sign, shift in row:
+                width = hidden if kind == "hh" or len(row) == 1 and value.dim() == 1 else value.shape[-1] - hidden * (len(row) - 1)
+                part = value[number * size : (number + 1) * size]
+                part = part[:, start : start + width] if value.dim() == 2 else part
+                found.setdefault(KINDS.get(kind, "bias_ih"), {})[gate] = sign * (part - shift)
+                start += width
+    if "bias_ih" in found or "bias_hh" in found:
+        for one, other in (("bias_ih", "bias_hh"), ("bias_hh", "bias_ih")):
+            found.setdefault(one, {gate: torch.zeros_like(part) for gate, part in found.get(other, {}).items()})
+    return {kind: torch.cat([blocks[gate] for gate in sorted(blocks)]) for kind, blocks in found.items()}
+
+
 class AdaptedWithLengths(Adapted):
     """The same for a layer that takes the lengths of padded sequences, or a mask, beside them."""
+
+    def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
+        return self.called(input, hx, lengths)
+
+
+class ArrangedWithLengths(Arranged):
+    """Both."""
 
     def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
         return self.called(input, hx, lengths)

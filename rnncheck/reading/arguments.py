@@ -61,7 +61,7 @@ class Arguments:
         if self.listed is not None:
             return (), {self.listed: [config.input_size, config.hidden_size]}
         placed: dict[Any, Any] = dict(self.others)
-        placed |= {place: config.input_size for place in self.input} | {place: config.hidden_size for place in self.hidden}
+        placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
         placed |= {own: getattr(config, word) for word, own in self.options.items()}
         if self.bundle is not None:
             return (self.bundle(**{name: value for name, value in placed.items() if isinstance(name, str)}),), {}
@@ -98,11 +98,12 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     names = [p.name for p in parameters]
     inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
     hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
+    sizes = [p.name for p in required if p.annotation in (p.empty, int, "int") and p.name not in (*RESULT, *VOCABULARY)]
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from _filled(required, (one,), (other,), options)
     for name in BOTH:
-        if name in names and not (inputs and hidden):
+        if name in names and not (inputs and hidden) and len(sizes) <= 1:
             yield from _filled(required, (), (name,), options)
 
 

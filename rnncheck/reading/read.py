@@ -11,13 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.core.config import Config
-from rnncheck.reading.adapted import HOW, Adapted
-from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.adapted import Adapted
 from rnncheck.reading.dependency import Dependency, dependency
-from rnncheck.reading.reading import Reading
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
-from rnncheck.reading.signature import HX, LENGTHS, forward_of
+from rnncheck.reading.signature import HX, LENGTHS
 
 TIME, BATCH, CUT = 5, 3, 2
 """Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""
@@ -58,6 +55,7 @@ class Seen:
     pair: bool
     carries: float
     directions: int = 1
+    needed: bool = False
 
     @property
     def score(self) -> float:
@@ -84,6 +82,17 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False) -> Seen:
     if best is None:
         raise Unreadable(failures[0] if failures else "it takes no input")
     return best
+
+
+def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
+    """Return how this module of other layers or directions is called, in a form that is known."""
+    form = {name: how[name] for name in ("input", "batch_first", "lengths", "reset", "ids")}
+    for start in _starts(module, form, sizes):
+        try:
+            return _look(module, form, start, sizes).how
+        except Exception:  # the state begins otherwise
+            continue
+    raise Unreadable("its state has another structure with other layers or directions")
 
 
 def _forms(module: Any, cell_first: bool) -> Iterator[dict[str, Any]]:
@@ -221,7 +230,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Se
     groups = list(_groups(first, output, called, sizes))
     settled, depends = called, None
     if not step:
-        run = _runner(module, {**called, "given": [], "states": None}, start, sizes)
+        run = runner(module, {**called, "given": [], "states": None}, start, sizes)
         depends = dependency(lambda x: run(x)[0][-1:] if called["last"] else run(x)[0], x)
         if depends.reverse == 1.0 and depends.forward < 1.0 and not called["last"]:
             settled = {**called, "reverse": True}
@@ -264,15 +273,15 @@ def _call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, size
         return bare.result(given, None, None)
 
 
-def _runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
+def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
     """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state."""
     called = Adapted(module, sizes.hidden, **how)
     first = dict(zip(start.names, start.values, strict=True))
     whole = how.get("input") == "step" or not how["batch_first"]
 
-    def run(x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def run(x: Tensor, state: Any = None, seed: int = 0) -> tuple[Tensor, Any]:
         called.how["others"] = first if state is None else {}
-        with quiet():
+        with quiet(seed):
             output, final = called(x if whole else x.transpose(0, 1), state)
         return (output if whole else output.transpose(0, 1)), final
 
@@ -282,17 +291,20 @@ def _runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> 
 class quiet:
     """Inside, no gradients, no warnings, and random numbers from one seed."""
 
+    def __init__(self, seed: int = 0, grad: bool = False) -> None:
+        self.seed, self.with_grad = seed, grad
+
     def __enter__(self) -> None:
-        self.grad, self.warn, self.state = torch.no_grad(), warnings.catch_warnings(), torch.default_generator.get_state()
-        self.grad.__enter__()
+        self.before, self.warn, self.state = torch.is_grad_enabled(), warnings.catch_warnings(), torch.default_generator.get_state()
+        torch.set_grad_enabled(self.with_grad)
         self.warn.__enter__()
         warnings.simplefilter("ignore")
-        torch.default_generator.manual_seed(0)
+        torch.default_generator.manual_seed(self.seed)
 
     def __exit__(self, *exception: object) -> None:
         torch.default_generator.set_state(self.state)
         self.warn.__exit__(*exception)  # type: ignore[arg-type]
-        self.grad.__exit__(*exception)  # type: ignore[arg-type]
+        torch.set_grad_enabled(self.before)
 
 
 def _output(result: Any, how: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
@@ -378,7 +390,7 @@ def _orders(parts: int, sizes: Sizes) -> list[list[int] | None]:
 def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes: Sizes, features: int,
             depends: Dependency | None) -> Seen:  # fmt: skip
     """How well this way explains the module: what depends on what, and whether a sequence in two pieces is the whole."""
-    run = _runner(module, how, start, sizes)
+    run = runner(module, how, start, sizes)
     output, final = run(x)
     if depends is None:
         depends = dependency(lambda x: run(x)[0], x)
@@ -393,7 +405,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         carries += 0.2 if same else 0.05 * (how["order"] == sorted(how["order"]))
     parts = 0 if how["states"] is None else sum(map(_parts, how["tensors"]))
     literal = {**how, "others": {}}
-    return Seen(literal, depends, features, _is_plain(literal, module, sizes), parts, pair, carries, sizes.directions)
+    return Seen(literal, depends, features, _is_plain(literal, module, sizes), parts, pair, carries, sizes.directions, bool(start.names))
 
 
 def _parts(axes: tuple[Any, ...]) -> int:

@@ -6,6 +6,7 @@ from rnncheck import oracle
 from rnncheck.core.case import Case
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Subject
+from rnncheck.oracle import Budget
 from rnncheck.running.measured_noise import Repeatable, noise_budget, noise_gradient_budget
 
 
@@ -27,13 +28,14 @@ def budget_of(trial: Judged) -> oracle.Budget:
     _require_one_truth(trial)
     if not trial.subject.offers("load"):
         return noise_budget(trial)
-    return oracle.budget(*trial.question, rounding=trial.rounding, seed=trial.case.seed)
+    budget = oracle.budget(*trial.question, rounding=trial.rounding, seed=trial.case.seed)
+    return Budget(_returned(trial, budget.truth), _returned(trial, budget.allowed), budget.rounding) if trial.subject.stateless else budget
 
 
 def truth_of(trial: Judged) -> Run:
     """The truth of the trial's run alone, in float64."""
     _require_one_truth(trial)
-    return oracle.truth(*trial.question)
+    return _returned(trial, oracle.truth(*trial.question))
 
 
 def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
@@ -41,7 +43,19 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
     _require_one_truth(trial)
     if not trial.subject.offers("load"):
         return noise_gradient_budget(trial, cotangents)
-    return oracle.gradient_budget(*trial.question, cotangents, rounding=trial.rounding, seed=trial.case.seed)
+    return oracle.gradient_budget(*trial.question, _of_all(trial, cotangents), rounding=trial.rounding, seed=trial.case.seed)
+
+
+def _returned(trial: Judged, run: Run) -> Run:
+    """The run without states, where none come back."""
+    return Run(run.output, *(state[:0] for state in run.state)) if trial.subject.stateless else run
+
+
+def _of_all(trial: Judged, cotangents: Run) -> Run:
+    """The cotangents with zeros for states that do not come back."""
+    if not trial.subject.stateless:
+        return cotangents
+    return Run(cotangents.output, *(h.new_zeros(trial.case.config.states, *h.shape[1:]) for h in cotangents.state))
 
 
 def rounding_for_case(case: Case) -> oracle.Rounding:
