@@ -16,8 +16,8 @@ PACKAGE = ROOT / "rnncheck"
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 LAYERS = (
-    "errors typechecked clip", "core", "backend cells oracle", "nn strategies running diagnosis", "reading", "catalog adapters report",
-    "repro", "judging", "engine", "campaign bundle", "runtime", "faces", "__init__ __main__",
+    "errors typechecked clip", "core", "backend cells oracle", "nn strategies running diagnosis", "reading",
+    "catalog adapters report", "repro", "judging", "engine", "campaign bundle", "runtime", "faces", "__init__ __main__",
 )  # fmt: skip
 """The parts of the package, lowest first: each imports only what stands before it, in an earlier layer or earlier in its own."""
 ORDER = [part for layer in LAYERS for part in layer.split()]

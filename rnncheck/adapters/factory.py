@@ -114,16 +114,18 @@ class Constructor:
         reading, target = self.reading, self.target
         if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
             return None
-        if reading.arguments is None or reading.arguments.bundle is not None or any(map(callable, reading.arguments.others.values())):
+        arguments = reading.arguments
+        if arguments is None or arguments.bundle is not None or any(map(callable, arguments.others.values())):
             return None
         adapter = inspect.getsource(adapted).partition("\n\n")[2]
-        positions, named = reading.arguments.of(SIZES)
+        positions, named = arguments.of(SIZES)
         given = [WORDS.get(value, repr(value)) for value in positions]
         given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
         kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"
         how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
         made = f"{kind}({target.expression}({', '.join(given)}), hidden_size, **{how!r})"
-        return "\n".join([target.lines or "", adapter, "", "", "def build(input_size, hidden_size, **options):", f"    return {made}", ""])
+        build = f"def build(input_size, hidden_size, **options):\n    return {made}\n"
+        return "\n".join([target.lines or "", adapter, "", "", build])
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""

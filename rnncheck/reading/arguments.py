@@ -12,16 +12,29 @@ import torch
 from rnncheck.core.config import Config
 from rnncheck.reading.signature import HIDDEN, INPUT
 
-MORE_INPUT = ("n_in", "nin", "in_size", "d_in", "dim_in", "in_channels", "input_channels", "embedding_dim", "embed_dim", "emb_dim",
-              "embedding_size", "embed_size", "emb_size", "emb", "obs_dim", "obs_size", "feat_dim", "feature_dim", "features_in",
-              "num_features", "n_features", "inputs", "inp", "idim", "isize", "ninp", "vector_size", "num_channels")  # fmt: skip
-MORE_HIDDEN = ("hidden", "n_units", "num_units", "nhid", "n_hid", "hid", "d_hidden", "dim_hidden", "lstm_dim", "gru_dim", "rnn_dim",
-               "rnn_size", "cell_size", "cell_dim", "state_size", "d_state", "state_dim", "out_channels", "hidden_channels", "hdim",
-               "n_neurons", "reservoir_size", "num_hidden", "width", "hsize", "dim_out", "d_out", "n_out", "units")  # fmt: skip
-BOTH = ("d_model", "dim", "model_dim", "size", "features", "channels", "n", "d", "width", "units", "hidden_size", "n_units", "dim_model")
-RESULT = ("output_size", "out_size", "output_dim", "out_dim", "out_features", "n_classes", "num_classes", "num_outputs", "n_out", "proj",
-          "proj_dim", "proj_size", "projection_size", "n_outputs", "n_actions", "num_actions", "action_dim", "nout", "target_size")  # fmt: skip
-VOCABULARY = ("vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words")
+MORE_INPUT = (
+    "n_in", "nin", "in_size", "d_in", "dim_in", "in_channels", "input_channels", "embedding_dim", "embed_dim",
+    "emb_dim", "embedding_size", "embed_size", "emb_size", "emb", "obs_dim", "obs_size", "feat_dim", "feature_dim",
+    "features_in", "num_features", "n_features", "inputs", "inp", "idim", "isize", "ninp", "vector_size", "num_channels",
+)  # fmt: skip
+MORE_HIDDEN = (
+    "hidden", "n_units", "num_units", "nhid", "n_hid", "hid", "d_hidden", "dim_hidden", "lstm_dim", "gru_dim",
+    "rnn_dim", "rnn_size", "cell_size", "cell_dim", "state_size", "d_state", "state_dim", "out_channels",
+    "hidden_channels", "hdim", "n_neurons", "reservoir_size", "num_hidden", "width", "hsize", "dim_out", "d_out",
+    "n_out", "units",
+)  # fmt: skip
+BOTH = (
+    "d_model", "dim", "model_dim", "size", "features", "channels", "n", "d", "width", "units", "hidden_size", "n_units",
+    "dim_model",
+)  # fmt: skip
+RESULT = (
+    "output_size", "out_size", "output_dim", "out_dim", "out_features", "n_classes", "num_classes", "num_outputs",
+    "n_out", "proj", "proj_dim", "proj_size", "projection_size", "n_outputs", "n_actions", "num_actions", "action_dim",
+    "nout", "target_size",
+)  # fmt: skip
+VOCABULARY = (
+    "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
+)  # fmt: skip
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),
     "bidirectional": ("bidir", "bi"),
@@ -126,7 +139,8 @@ def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, 
         yield from _filled(required, (numbers[0],), (numbers[1],), options)
 
 
-def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...], options: Mapping[str, str]) -> Iterator[Arguments]:
+def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
+            options: Mapping[str, str]) -> Iterator[Arguments]:  # fmt: skip
     """The arguments with a value for everything else that must be given."""
     missing = [p for p in required if p.name not in (*input, *hidden)]
     also = tuple(p.name for p in missing if p.name in RESULT)

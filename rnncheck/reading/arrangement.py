@@ -54,8 +54,12 @@ class _Form:
     transposed: bool = False
 
 
-def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[tuple[tuple[Piece, ...], str, bool, str]]:
-    """Return the ways in which these parameters of one layer and direction may hold torch's: (pieces, gates, reset_after, words)."""
+Way = tuple[tuple[Piece, ...], str, bool, str]
+"""(pieces, gates in their order, reset_after, in words)"""
+
+
+def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[Way]:
+    """Return the ways in which these parameters of one layer and direction may hold torch's."""
     gates = GATES[mode]
     for transposed, x_first in product((False, True), (True, False)):
         forms = [_form(tensor, sizes, transposed, x_first) for tensor in own.values()]
@@ -122,7 +126,8 @@ def _variants(mode: Mode, biases: list[str]) -> Iterator[tuple[bool, bool, float
         yield True, False, 0.0
 
 
-def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list[str], flipped: bool, shift: float) -> tuple[Piece, ...]:
+def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list[str], flipped: bool,
+            shift: float) -> tuple[Piece, ...]:  # fmt: skip
     """Blocks in the order in which the layer holds them; each side, and each kind of bias, counts its gates by itself."""
     counts: dict[str, int] = {}
     pieces: list[Piece] = []
@@ -145,7 +150,8 @@ def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list
 def _words(names: list[str], forms: list[_Form]) -> str:
     name, form = next((n, f) for n, f in zip(names, forms, strict=True) if f.sides != ("bias",))
     blocks = " | ".join(f"W_{side}" for side in form.sides)
-    return f"{name} = [{blocks}]{' transposed' if form.transposed else ''}{'' if form.gates > 1 or len(forms) < 3 else ', a matrix a gate'}"
+    each = "" if form.gates > 1 or len(forms) < 3 else ", a matrix a gate"
+    return f"{name} = [{blocks}]{' transposed' if form.transposed else ''}{each}"
 
 
 def best_arrangement(module: Any, run: Any, config: Config, x: Tensor, modes: tuple[Mode, ...]) -> Arrangement | None:

@@ -19,7 +19,8 @@ def behind_torchs_call(module: Any, reading: Reading, config: Config) -> Any:
     """Return the module as a layer that is called as torch's are; itself, where it is called so."""
     if not reading.adapts:
         return module
-    how = {**how_for(module, reading, config), "batch_first": config.batch_first if _either(reading) else reading.called["batch_first"]}
+    how = how_for(module, reading, config)
+    how["batch_first"] = config.batch_first if _either(reading) else reading.called["batch_first"]
     lengths = how.get("lengths") is not None
     if reading.arrangement is None:
         return (AdaptedWithLengths if lengths else Adapted)(module, config.hidden_size, **how)
@@ -42,5 +43,6 @@ def how_for(module: Any, reading: Reading, config: Config) -> dict[str, Any]:
         probe = copy.deepcopy(module)
         probe = probe.double().eval() if isinstance(probe, nn.Module) else probe
         with torch.device("cpu"):
-            reading.seen[key] = read_again(probe, known, Sizes(config.input_size, config.hidden_size, config.num_layers, config.directions))
+            sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, config.directions)
+            reading.seen[key] = read_again(probe, known, sizes)
     return {**known, **{name: reading.seen[key][name] for name in OBSERVED}}

@@ -20,13 +20,25 @@ TIME, BATCH, CUT = 5, 3, 2
 """Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
-STATE_WORDS = (*HX, "c", "cx", "c0", "c_0", "cell", "cell_state", "c_prev", "h_prev", "memory", "mem", "carry", "prev", "previous", "initial",
-               "hidden_states", "prev_hidden", "last_state", "hiddens", "hprev", "s", "hs", "cs", "h_t", "c_t", "last_hidden")  # fmt: skip
-MASK_WORDS = ("mask", "padding_mask", "valid", "x_mask", "seq_mask", "src_mask", "masks", "key_padding_mask", "pad_mask", "valid_mask")
+STATE_WORDS = (
+    *HX,
+    "c", "cx", "c0", "c_0", "cell", "cell_state", "c_prev", "h_prev", "memory", "mem", "carry", "prev", "previous",
+    "initial", "hidden_states", "prev_hidden", "last_state", "hiddens", "hprev", "s", "hs", "cs", "h_t", "c_t",
+    "last_hidden",
+)  # fmt: skip
+MASK_WORDS = (
+    "mask", "padding_mask", "valid", "x_mask", "seq_mask", "src_mask", "masks", "key_padding_mask", "pad_mask",
+    "valid_mask",
+)  # fmt: skip
 OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
-MAKERS = ("init_hidden", "init_state", "initial_state", "zero_state", "get_initial_state", "init_states", "begin_state", "make_state",
-          "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state")  # fmt: skip
-RESETS = ("reset_state", "reset_states", "reset", "reset_hidden", "reset_hidden_state", "clear_state", "clear", "init_hidden", "init_state")
+MAKERS = (
+    "init_hidden", "init_state", "initial_state", "zero_state", "get_initial_state", "init_states", "begin_state",
+    "make_state", "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state",
+)  # fmt: skip
+RESETS = (
+    "reset_state", "reset_states", "reset", "reset_hidden", "reset_hidden_state", "clear_state", "clear", "init_hidden",
+    "init_state",
+)  # fmt: skip
 
 
 class Unreadable(Exception):
@@ -102,8 +114,9 @@ def _forms(module: Any, cell_first: bool) -> Iterator[dict[str, Any]]:
     if isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding) for part in module.modules()):
         base["ids"] = True
     major = getattr(module, "batch_first", None) is True
-    sequences = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
-    layers, cell = [*sequences, {"input": "channels first", "batch_first": True}], [{"input": "step"}]
+    sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
+    layers = [*sequences, {"input": "channels first", "batch_first": True}]
+    cell: list[dict[str, Any]] = [{"input": "step"}]
     for form in [*cell, *layers] if cell_first else [*layers, *cell]:
         yield {**base, **form}
         if lengths is not None and lengths[2] and lengths[1] in OTHER_FORMS:
@@ -185,7 +198,8 @@ def _starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start
         if len(names) > 1:
             yield Start(tuple(zero[: len(names)]), names)
         else:
-            for value in (zero[0], (zero[0], zero[1]), [zero[0]], [(zero[0], zero[1])], {"h": zero[0]}, {"h": zero[0], "c": zero[1]}):
+            one, two = zero[:2]
+            for value in (one, (one, two), [one], [(one, two)], {"h": one}, {"h": one, "c": two}):
                 yield Start((value,), names)
 
 
@@ -332,13 +346,15 @@ def _is_state(tensor: Tensor, sizes: Sizes) -> bool:
     if BATCH not in rest or TIME in rest or not tensor.is_floating_point():
         return False
     rest.remove(BATCH)
-    return bool(rest) and math.prod(rest) % sizes.hidden == 0 and math.prod(rest) > 0 and sizes.input not in set(rest) - {sizes.hidden}
+    features = math.prod(rest)
+    return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - {sizes.hidden}
 
 
 def _axes(tensor: Tensor, sizes: Sizes) -> tuple[Any, ...]:
     """The axes of a state's tensor; -k is k * hidden_size."""
     batch = list(tensor.shape).index(BATCH)
-    return tuple("batch" if i == batch else -(s // sizes.hidden) if s % sizes.hidden == 0 else s for i, s in enumerate(tensor.shape))
+    found = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
+    return tuple("batch" if i == batch else size for i, size in enumerate(found))
 
 
 def _ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mapping[str, Any],
@@ -405,7 +421,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         carries += 0.2 if same else 0.05 * (how["order"] == sorted(how["order"]))
     parts = 0 if how["states"] is None else sum(map(_parts, how["tensors"]))
     literal = {**how, "others": {}}
-    return Seen(literal, depends, features, _is_plain(literal, module, sizes), parts, pair, carries, sizes.directions, bool(start.names))
+    plain = _is_plain(literal, module, sizes)
+    return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
 
 
 def _parts(axes: tuple[Any, ...]) -> int:
@@ -425,17 +442,13 @@ def _carries(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) 
 
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     """Whether this is how torch's layers are called."""
-    states = sizes.layers * sizes.directions
-    usual = [("batch", -1)] if states == 1 else []
-    axes = [(states, "batch", -1) if states > 1 else (1, "batch", -1), *usual]
-    pair = how["order"] is not None
+    states, pair = sizes.layers * sizes.directions, how["order"] is not None
+    axes = [(states, "batch", -1), *([("batch", -1)] if states == 1 else [])]
     second = next(iter(_parameters(module)), None)
-    structure = ["tuple", 0, 1] if pair else 0
-    paths = [[1, 0], [1, 1]] if pair else [[1]]
-    return (
-        how["input"] == "sequence" if "input" in how else True
-    ) and not how.get("ids") and how["output"] == [0] and not how["last"] and how["states"] == paths and not how["reset"] and (
-        how["order"] in (None, list(range(2 * states)))
-    ) and all(t in axes for t in how["tensors"]) and second is not None and how["given"] == [(second.name, structure)] and (
-        how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    )
+    as_given = second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)]
+    as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
+    in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
+    by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
+    unusual = any(how.get(word) for word in ("ids", "last", "listed", "reset", "reverse"))
+    otherwise = how.get("input", "sequence") != "sequence" or unusual
+    return as_given and as_returned and in_order and by_lengths and not otherwise

@@ -115,7 +115,7 @@ def _usual(value: Any, arguments: Arguments) -> bool:
     same = all(word == own for word, own in arguments.options.items())
     plain = same and not arguments.others and arguments.bundle is None and arguments.listed is None
     sizes = signature.size_names()
-    first = signature.positional[:2] if not isinstance(value, type) or "self" not in signature.positional[:1] else signature.positional[1:3]
+    first = signature.positional[:2]
     by_name = sizes is not None and (arguments.input, arguments.hidden) == ((sizes[0],), (sizes[1],))
     by_place = sizes is None and len(arguments.input) == 1 and (*arguments.input, *arguments.hidden) in (first, (0, 1))
     return plain and (by_name or by_place)

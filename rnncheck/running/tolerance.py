@@ -29,7 +29,7 @@ def budget_of(trial: Judged) -> oracle.Budget:
     if not trial.subject.offers("load"):
         return noise_budget(trial)
     budget = oracle.budget(*trial.question, rounding=trial.rounding, seed=trial.case.seed)
-    return Budget(_returned(trial, budget.truth), _returned(trial, budget.allowed), budget.rounding) if trial.subject.stateless else budget
+    return Budget(_returned(trial, budget.truth), _returned(trial, budget.allowed), budget.rounding)
 
 
 def truth_of(trial: Judged) -> Run:
