@@ -374,7 +374,8 @@ def _ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mapp
         for some in permutations(range(len(tensors))) if len(tensors) <= 3 else [tuple(range(len(tensors)))]:
             given.append([(p.name, number) for p, number in zip(parameters, some, strict=False)])
     for arguments in given or [[]]:
-        for order in _orders(parts, sizes):
+        wide = len(tensors) == 1 and any(type(a) is int and a < -1 for a in found["tensors"][0])  # one state of several sizes
+        for order in [None] if wide else _orders(parts, sizes):
             yield {**found, "given": arguments, "order": order}
 
 
