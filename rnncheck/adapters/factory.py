@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.probing.declared_claims import OTHER
-from rnncheck.adapters.probing.parameter_names import match, own_parameters
-from rnncheck.adapters.probing.signature import Signature, forward_of, hx_argument, lengths_argument
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core.config import Config
 from rnncheck.core.subject import NotClaimed
+from rnncheck.reading import Reading, adapted, behind_torchs_call
+from rnncheck.reading.parameter_names import match, own_parameters
+from rnncheck.reading.signature import Signature, forward_of, hx_argument, lengths_argument
 
 OPTIONS: Mapping[str, Any] = {
     "num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False,
@@ -27,6 +28,10 @@ OPTIONS: Mapping[str, Any] = {
 """torch's optional arguments (and reset_after) with their defaults."""
 NATURE = ("nonlinearity", "batch_first", "reset_after")
 """Options that a class without the argument may have by nature: it reads batch-major, or is the textbook's GRU."""
+
+
+SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
+"""Sizes that stand for themselves in the text of a script."""
 
 
 def options_of(config: Config) -> dict[str, Any]:
@@ -41,6 +46,7 @@ class Constructor:
 
     target: Located
     is_cell: bool = False
+    reading: Reading | None = None
 
     @cached_property
     def signature(self) -> Signature:
@@ -49,13 +55,16 @@ class Constructor:
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         made = self.make(config, dtype, device)
+        if self.reading is not None and self.reading.adapts:
+            return layer_of(behind_torchs_call(made, self.reading, config), config)
         return layer_of(Stepwise(made) if self.is_cell else made, config)
 
     def make(self, config: Config, dtype: torch.dtype, device: torch.device) -> Any:
         """What the target returns for this configuration, of this dtype and on this device."""
         places: dict[str, Any] = {"dtype": dtype, "device": device}
         taken = {name: value for name, value in places.items() if name in self.signature.names}
-        sizes, options = self.arguments(config)
+        read = None if self.reading is None else self.reading.arguments
+        sizes, options = self.arguments(config) if read is None else read.of(config)
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             made = self.target.object(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
@@ -68,7 +77,8 @@ class Constructor:
         wanted = options_of(config)
         if getattr(self.target.object, "rnncheck_mode", None) == OTHER:  # which has its own, and is no RNN of torch's
             del wanted["nonlinearity"]
-        options = {name: value for name, value in wanted.items() if self.gives(name, value)}
+        always = self.reading.nature if self.reading is not None else {}
+        options = {name: value for name, value in wanted.items() if name not in always and self.gives(name, value)}
         return ((), dict(zip(names, sizes, strict=True)) | options) if names else (sizes, options)
 
     def gives(self, name: str, value: Any) -> bool:
@@ -83,6 +93,8 @@ class Constructor:
         target = self.target
         if target.lines is None or self._calls_otherwise():
             return None
+        if self.reading is not None and not self.reading.as_torchs:
+            return self._source_as_read()
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()]
         head = [target.lines, *(stepwise if self.is_cell else [])]
         if self._is_torch_like() and not self.is_cell:
@@ -96,6 +108,24 @@ class Constructor:
         made = f"Stepwise({call})" if self.is_cell else call
         parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *rest])
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
+
+    def _source_as_read(self) -> str | None:
+        """The same with the adapter pasted; None where what it is told differs from configuration to configuration."""
+        reading, target = self.reading, self.target
+        if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
+            return None
+        arguments = reading.arguments
+        if arguments is None or arguments.bundle is not None or any(map(callable, arguments.others.values())):
+            return None
+        adapter = inspect.getsource(adapted).partition("\n\n")[2]
+        positions, named = arguments.of(SIZES)
+        given = [WORDS.get(value, repr(value)) for value in positions]
+        given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
+        kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"
+        how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
+        made = f"{kind}({target.expression}({', '.join(given)}), hidden_size, **{how!r})"
+        build = f"def build(input_size, hidden_size, **options):\n    return {made}\n"
+        return "\n".join([target.lines or "", adapter, "", "", build])
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""

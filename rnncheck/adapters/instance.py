@@ -12,13 +12,14 @@ from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.factory import layer_of
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.probing.modes import config_by_parameters, declared_modes, modes_in
-from rnncheck.adapters.probing.parameter_names import own_parameters
-from rnncheck.adapters.probing.signature import HIDDEN, INPUT
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.core.config import MODES, Config, ConfigError, Mode
 from rnncheck.core.plain_text import one_line
 from rnncheck.errors import UsageError
+from rnncheck.reading import Reading, behind_torchs_call
+from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.signature import HIDDEN, INPUT
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Instance:
 
     target: Located
     is_cell: bool = False
+    reading: Reading | None = None
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         module = copy.deepcopy(self.target.object)
         if isinstance(module, nn.Module):
             module = module.to(dtype=dtype, device=device)
+        if self.reading is not None and self.reading.adapts:
+            return layer_of(behind_torchs_call(module, self.reading, config), config)
         return layer_of(Stepwise(module) if self.is_cell else module, config)
 
     def source(self) -> str | None:

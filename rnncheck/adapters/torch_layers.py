@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.probing.kernel_calls import lacking_kernels
-from rnncheck.adapters.probing.parameter_names import own_parameters, set_parameter
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
+from rnncheck.reading.parameter_names import own_parameters, set_parameter
 
 
 @dataclass

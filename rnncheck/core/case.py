@@ -128,7 +128,7 @@ class Case:
         if self.hx == "none":
             return None
         values = self.state if self.hx == "random" else Values("zeros")
-        states = self.config.num_layers * self.config.directions
+        states = self.config.states
         sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
         shapes = [(states, self.rows, size) for size in sizes]
         return tuple(

@@ -22,7 +22,8 @@ class Config:
 
     Sizes are counts of features; ``dropout`` is a probability. ``reset_after`` speaks of the GRU only: True applies
     the reset gate after the recurrent product (torch, cuDNN; Cho et al., arXiv:1406.1078v1), False before it (v3, most
-    textbooks).
+    textbooks). ``parts`` speaks of recurrences with equations of their own: how many states of hidden_size features each layer
+    and direction has.
 
     >>> Config("LSTM", 2, 3, bidirectional=True)
     Config('LSTM', 2, 3, bidirectional=True)
@@ -40,6 +41,7 @@ class Config:
     bidirectional: bool = False
     proj_size: int = 0
     reset_after: bool = True
+    parts: int = 1
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -61,6 +63,11 @@ class Config:
     def directions(self) -> int:
         """1, or 2 if bidirectional."""
         return 2 if self.bidirectional else 1
+
+    @property
+    def states(self) -> int:
+        """The first axis of a state: layers * directions, times the parts of a recurrence of its own."""
+        return self.num_layers * self.directions * self.parts
 
     @property
     def gates(self) -> str:

@@ -218,6 +218,8 @@ def both(
     for name, value in expected.parts():
         limit = getattr(allowed, name) if isinstance(allowed, Run) else allowed
         other = getattr(actual, name)
+        if name != "output" and other is not None and len(other) == 0:  # no final state comes back
+            continue
         told = sides and Sides(*sides, *(getattr(part, name) for part in right or ()))
         seen &= (
             near(prefix + name, other, value, limit, Run.AXES[name], told)

@@ -41,6 +41,7 @@ FEATURES: Mapping[str, str] = {
     "state": "final states are returned",
     "layer_axis": "states have an axis of layers and directions",
     "time_first": "batch_first=False",
+    "sizes": "an input_size other than hidden_size",
     "batched": "input with a batch axis",
     "unbatched": "input without a batch axis",
     "packed": "PackedSequence in, PackedSequence out",
@@ -130,6 +131,8 @@ class Subject:
     fixed:  for an instance, the one configuration that it has
     source: how a script imports it, as Python lines that bind the name ``build``; None where it cannot be imported
     reference: the subject that it is to agree with (``--against``), and that agree.against runs
+    nature: what of a configuration it always has, whatever is asked for, such as two directions
+    read_as: how it was read, in one line; None for layers that are known
     """
 
     name: str
@@ -140,6 +143,8 @@ class Subject:
     fixed: Config | None = None
     source: str | None = None
     reference: "Subject | None" = None
+    nature: Mapping[str, Any] = field(default_factory=dict)
+    read_as: str | None = None
 
     @property
     def against(self) -> str | None:
@@ -155,6 +160,11 @@ class Subject:
     def flat_states(self) -> bool:
         """Whether the states of one layer are known to be (batch, size), without torch's first axis."""
         return "layer_axis" in self.claims and not self.offers("layer_axis")
+
+    @property
+    def stateless(self) -> bool:
+        """Whether no final state comes back."""
+        return "state" in self.claims and not self.offers("state")
 
     @property
     def of_its_own(self) -> bool:
@@ -194,6 +204,7 @@ def features_used(case: Case) -> tuple[str, ...]:
         "proj": config.proj_size > 0,
         "reset_after": config.mode == "GRU" and config.reset_after,
         "reset_before": not config.reset_after,
+        "sizes": config.input_size != config.hidden_size,
         "hx": case.hx != "none",
         "hx_none": case.hx == "none",
         "batched": case.batch is not None and case.lengths is None,

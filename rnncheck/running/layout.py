@@ -51,9 +51,11 @@ def scattered_in_memory(tensor: Tensor, number: int) -> Tensor:
     return lay_out(tensor, PLACES[number % len(PLACES)])
 
 
-def as_run(case: Case, time: int, batch: int, output: Any, state: State, *, packed: bool, flat_states: bool = False) -> Run:
+def as_run(case: Case, time: int, batch: int, output: Any, state: State, *, packed: bool, flat_states: bool = False,
+           stateless: bool = False) -> Run:  # fmt: skip
     """The inverse of as_arguments for what came back; raises Malformed where that is not what the contract says."""
-    return Run(_output(case, time, batch, output, packed), *_states(case, batch, state, flat_states))
+    states = _no_states(case, batch, output) if stateless else _states(case, batch, state, flat_states)
+    return Run(_output(case, time, batch, output, packed), *states)
 
 
 def _output(case: Case, time: int, batch: int, output: Any, packed: bool) -> Tensor:
@@ -68,10 +70,17 @@ def _output(case: Case, time: int, batch: int, output: Any, packed: bool) -> Ten
     return _expect("output", output, (time, batch, features))
 
 
+def _no_states(case: Case, batch: int, output: Any) -> list[Tensor]:
+    """States of no layers, where none come back."""
+    like = output.data if isinstance(output, PackedSequence) else output
+    sizes = (case.config.state_size, case.config.hidden_size)[: 1 + case.config.has_cell]
+    return [like.new_zeros(0, batch, size) for size in sizes] if isinstance(like, Tensor) else []
+
+
 def _states(case: Case, batch: int, state: State, flat: bool) -> list[Tensor]:
     """Each (layers * directions, batch, its size)."""
     config = case.config
-    states = config.num_layers * config.directions
+    states = config.states
     sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
     if len(state) != len(sizes):
         raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")

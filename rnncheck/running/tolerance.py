@@ -6,6 +6,7 @@ from rnncheck import oracle
 from rnncheck.core.case import Case
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Subject
+from rnncheck.oracle import Budget
 from rnncheck.running.measured_noise import Repeatable, noise_budget, noise_gradient_budget
 from rnncheck.running.memo import remembered
 
@@ -29,14 +30,17 @@ def budget_of(trial: Judged) -> oracle.Budget:
     if not trial.subject.offers("load"):
         return noise_budget(trial)
     question, rounding, seed = trial.question, trial.rounding, trial.case.seed
-    return remembered(lambda: oracle.budget(*question, rounding=rounding, seed=seed), "budget", question, rounding, seed)
+    budget = remembered(lambda: oracle.budget(*question, rounding=rounding, seed=seed), "budget", question, rounding, seed)
+    if not trial.subject.stateless:
+        return budget
+    return Budget(_returned(trial, budget.truth), _returned(trial, budget.allowed), budget.rounding)
 
 
 def truth_of(trial: Judged) -> Run:
     """The truth of the trial's run alone, in float64."""
     _require_one_truth(trial)
     question = trial.question
-    return remembered(lambda: oracle.truth(*question), "truth", question)
+    return _returned(trial, remembered(lambda: oracle.truth(*question), "truth", question))
 
 
 def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
@@ -45,10 +49,23 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
     if not trial.subject.offers("load"):
         return noise_gradient_budget(trial, cotangents)
     question, rounding, seed = trial.question, trial.rounding, trial.case.seed
+    weights = _of_all(trial, cotangents)
     return remembered(
-        lambda: oracle.gradient_budget(*question, cotangents, rounding=rounding, seed=seed),
-        "gradients", question, rounding, seed, tuple(cotangents.parts()),
+        lambda: oracle.gradient_budget(*question, weights, rounding=rounding, seed=seed),
+        "gradients", question, rounding, seed, tuple(weights.parts()),
     )  # fmt: skip
+
+
+def _returned(trial: Judged, run: Run) -> Run:
+    """The run without states, where none come back."""
+    return Run(run.output, *(state[:0] for state in run.state)) if trial.subject.stateless else run
+
+
+def _of_all(trial: Judged, cotangents: Run) -> Run:
+    """The cotangents with zeros for states that do not come back."""
+    if not trial.subject.stateless:
+        return cotangents
+    return Run(cotangents.output, *(h.new_zeros(trial.case.config.states, *h.shape[1:]) for h in cotangents.state))
 
 
 def rounding_for_case(case: Case) -> oracle.Rounding:

@@ -103,7 +103,7 @@ class Trial:
 
     def zero_state(self) -> tuple[Tensor, ...]:
         """Zeros in the shape of the initial state."""
-        states = self.config.num_layers * self.config.directions
+        states = self.config.states
         sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
         return tuple(self.x.new_zeros(states, self.batch, size) for size in sizes)
 
@@ -225,7 +225,8 @@ class Trial:
     def read(self, output: Any, state: tuple[Tensor, ...]) -> Run:
         """The inverse of lay_out for what came back; raises Malformed where that is not what the contract says."""
         packed, flat = self.lengths is not None, self.subject.flat_states
-        return as_run(self.case, self.time, self.batch, output, state, packed=packed, flat_states=flat)
+        stateless = self.subject.stateless
+        return as_run(self.case, self.time, self.batch, output, state, packed=packed, flat_states=flat, stateless=stateless)
 
     def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
         """d(sum of output * cotangent, over all parts) by "input", "h_0", "c_0" and each parameter's name.

@@ -31,7 +31,7 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         return [off, on] if subject.offers(feature) else [off]
 
     fixed = subject.fixed
-    return {
+    found: dict[str, list[Any]] = {
         "mode": [fixed.mode] if fixed else list(subject.modes),
         "num_layers": [fixed.num_layers] if fixed else [1, 2, 3] if subject.offers("layers") else [1],
         "bidirectional": switch("bidirectional", "bidirectional", False, True),
@@ -50,6 +50,7 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         "device": [device],
         "switches": [(), *((switch,) for switch in offered(device))],
     }
+    return {name: [subject.nature[name]] if name in subject.nature else values for name, values in found.items()}
 
 
 def _batch_first(subject: Subject) -> list[bool]:

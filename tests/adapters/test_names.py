@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.probing.parameter_names import match, misfit, own_parameters, read, set_parameter, unmatched
 from rnncheck.core.config import Config
+from rnncheck.reading.parameter_names import match, misfit, own_parameters, read, set_parameter, unmatched
 
 DEEP = Config("LSTM", 4, 3, num_layers=2, bidirectional=True)
 PATTERNS = {

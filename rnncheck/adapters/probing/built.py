@@ -10,11 +10,11 @@ from torch import nn
 from rnncheck.adapters.probing.constructor_claims import constructor_claims
 from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Ground, attempt
 from rnncheck.adapters.probing.parameter_claims import TORCHS
-from rnncheck.adapters.probing.parameter_names import own_parameters
-from rnncheck.adapters.probing.signature import forward_of, lengths_argument
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, Subject
+from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.signature import forward_of, lengths_argument
 
 SIZES = (4, 7)
 

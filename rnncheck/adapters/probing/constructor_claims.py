@@ -9,9 +9,9 @@ from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Ground, attempt, ground, reason_not
-from rnncheck.adapters.probing.parameter_names import own_parameters
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, NotClaimed, Subject
+from rnncheck.reading.parameter_names import own_parameters
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
 """How a constructor says that it does not offer something; what else it raises is a failure inside."""
@@ -60,6 +60,9 @@ def claims_of_fixed(fixed: Config) -> dict[str, Claim]:
 
 def _asked(start: Ground, feature: str) -> Claim:
     argument, changes = ASKED[feature]
+    reading = getattr(start.subject.build, "reading", None)
+    if feature in start.subject.nature or (reading is not None and reading.arguments is not None):
+        return _asked_as_read(start, feature, argument, changes)
     missing = not_in_signature(start.subject, feature)
     if missing is not None:
         return missing
@@ -88,6 +91,17 @@ def not_in_signature(subject: Subject, feature: str) -> Claim | None:
     if build.signature.takes(argument) == "maybe" and feature == "reset_before":  # torch has no such argument
         return Claim(False, "signature", f"the constructor does not name {argument}")
     return None
+
+
+def _asked_as_read(start: Ground, feature: str, argument: str, changes: Mapping[str, Any]) -> Claim:
+    """The same of a constructor that has words of its own for its options."""
+    reading = start.subject.build.reading
+    if argument in start.subject.nature:
+        return Claim(bool(start.subject.nature[argument]) != (feature == "bias_off"), "probed", f"it always has {argument}")
+    if reading.arguments is None or argument not in reading.arguments.options:
+        return Claim(False, "signature", f"the constructor takes no {argument}")
+    why = refusal(start, start.case.config.but(**changes))
+    return Claim(why is None, "signature", why or "")
 
 
 def _shapes(start: Ground, config: Config | None = None) -> list[tuple[int, ...]] | None:
@@ -122,7 +136,9 @@ def layout_claims(start: Ground) -> dict[str, Claim]:
             name: _not_refused(start, config.but(batch_first=value))
             for name, value in (("time_first", False), ("batch_first", True))
         }
+    reading = getattr(build, "reading", None)
     told = fixed is not None and isinstance(getattr(start.layer.module, "batch_first", None), bool)
+    told = told or (reading is not None and reading.batch_first is not None)
     major = config.batch_first if told else batched and _reads_batch_first(start)
     why = f"reads input as ({'batch, time' if major else 'time, batch'}, input)"
     claims |= {"time_first": Claim(not major, "probed", why), "batch_first": Claim(major, "probed", why)}

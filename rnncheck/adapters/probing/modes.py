@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from rnncheck.adapters.probing.declared_claims import OTHER
-from rnncheck.adapters.probing.parameter_names import match, misfit
 from rnncheck.core.config import GATES, MODES, Config, Mode
 from rnncheck.errors import UsageError
+from rnncheck.reading.parameter_names import match, misfit
 
 ELMAN: tuple[Mode, ...] = ("RNN_TANH", "RNN_RELU")
 TORCH: Mapping[type, tuple[Mode, ...]] = {

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.adapters.probing.feature_calls import Ground, NotOffered, attempt, reason_not
-from rnncheck.adapters.probing.parameter_names import misfit, own_parameters, unmatched
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Claim
+from rnncheck.reading.parameter_names import misfit, own_parameters, unmatched
 from rnncheck.running.trial import Trial
 
 CLOSE = 1e-3
@@ -39,6 +39,8 @@ def load_claims(start: Ground, configs: Collection[Config]) -> dict[str, Claim]:
     Who uses torch's names promises torch's order of gates and torch's GRU. Names of one's own promise neither: there
     the numbers decide, unless a reference is named.
     """
+    if getattr(getattr(start.subject.build, "reading", None), "arrangement", None) is not None:
+        return _as_arranged(start)
     torchs = own_parameters(start.layer.module).keys() >= TORCHS
     registered = torchs and dict(start.layer.module.named_parameters()).keys() >= TORCHS
     why = "" if registered else "they are parametrized" if torchs else "they have names of their own"
@@ -48,6 +50,17 @@ def load_claims(start: Ground, configs: Collection[Config]) -> dict[str, Claim]:
     if reason is not None or torchs or start.subject.reference is not None:
         return claims
     return claims | _claims_of(_formula(start), start.case.config)
+
+
+def _as_arranged(start: Ground) -> dict[str, Claim]:
+    """The claims of a layer whose parameters are put together from torch's."""
+    arrangement = start.subject.build.reading.arrangement
+    why = f"read by experiment: {arrangement.words()}"
+    claims = {"load": Claim(True, "probed", why), "torch_parameters": Claim(False, "probed", "they have names of their own")}
+    if arrangement.mode == "GRU":
+        claims["reset_after"] = Claim(arrangement.reset_after, "probed", why)
+        claims["reset_before"] = Claim(not arrangement.reset_after, "probed", why)
+    return claims
 
 
 def _claims_of(formula: Formula | None, config: Config) -> dict[str, Claim]:

@@ -19,16 +19,20 @@ from rnncheck.adapters.clip_functions import probed
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, refusal, variations
+from rnncheck.adapters.probing.declared_claims import OWN_EQUATIONS
 from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
-from rnncheck.adapters.probing.parameter_claims import load_claims
-from rnncheck.adapters.probing.parameter_names import own_parameters
-from rnncheck.adapters.probing.signature import HxArgument, forward_of, hx_argument, lengths_argument
+from rnncheck.adapters.probing.parameter_claims import TORCHS, load_claims
+from rnncheck.adapters.probing.settle import as_read
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
-from rnncheck.running.trial import SubjectError
+from rnncheck.reading import Reading
+from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
+from rnncheck.reading.target import read_target
+from rnncheck.running.trial import SubjectError, subject_at_work
 
 SIZES = ((4, 7), (4, 6), (8, 8))
 """(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""
@@ -39,6 +43,12 @@ HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 class NotRecurrent(Exception):
     """Nothing that could be judged can be run; the message says why."""
+
+
+class Claims(dict[str, Claim]):
+    """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are."""
+
+    reading: Reading | None = None
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -52,6 +62,8 @@ def probe(subject: Subject) -> Mapping[str, Claim]:
 
 
 def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
+    reading = _read(subject)
+    subject = as_read(subject, reading)
     try:
         start = _find_ground(subject)
     except NotRecurrent as reason:
@@ -60,7 +72,30 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     start = _laid_out(start, layout)
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
-    return {**claims, **start.subject.claims}
+    if reading is not None and not claims["load"].offered and subject.reference is None and not _says_what_it_is(start):
+        claims |= dict.fromkeys(("equations", "torch_init"), UNKNOWN)
+    found = Claims({**claims, **start.subject.claims})
+    found.reading = reading
+    return found
+
+
+def _says_what_it_is(start: Ground) -> bool:
+    """Whether the class or its parameters say that it is torch's RNN, GRU or LSTM; a name alone does not."""
+    module = _inner(start)
+    return bool(declared_modes(module)) or own_parameters(module).keys() >= TORCHS
+
+
+def _read(subject: Subject) -> Reading | None:
+    """How the target is built and called, by experiment; None where it is known, or where nothing fits."""
+    build = subject.build
+    if not isinstance(build, Constructor | Instance):
+        return None
+    reference = () if subject.reference is None else subject.reference.modes or modes_in(subject.reference.name)
+    try:
+        with subject_at_work("probing"):
+            return read_target(build.target.object, subject.fixed, cell_first=build.is_cell, reference=reference)
+    except Exception:  # what is wrong is said by the calls that follow
+        return None
 
 
 def probe_calls(subject: Subject) -> Mapping[str, Claim]:
@@ -81,7 +116,7 @@ def probe_calls(subject: Subject) -> Mapping[str, Claim]:
 
 def _seen_in_calls(start: Ground, layout: Mapping[str, Claim], declared: Mapping[str, Claim]) -> dict[str, Claim]:
     claims = {**_mode_claims(start), **layout, **_forward_claims(start)}
-    claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32")}
+    claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32", "sizes")}
     return claims | _module_claims(start) | _call_claims(start, declared) | dict(start.subject.claims)
 
 
@@ -120,6 +155,8 @@ def _misread_state(found: Ground) -> str | None:
     if nested:
         shapes = "one tensor (layers * directions, batch, hidden_size), or a tuple of two"
         return f"the state that came back has a {nested[0]} inside, but should be {shapes}"
+    if found.subject.stateless and not found.state:
+        return None
     if len(found.state) != 1 + found.case.config.has_cell:
         return f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"
     return None
@@ -150,10 +187,30 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode="LSTM")
         return
-    for batch_first in (False, True):
-        for input_size, hidden_size in SIZES:
-            for mode in subject.modes or ("LSTM", "RNN_TANH"):
-                yield Config(mode, input_size, hidden_size, batch_first=batch_first)
+    nature = {name: value for name, value in subject.nature.items() if name != "square"}
+    for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
+        for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
+            for mode in subject.modes or _modes_read(subject):
+                yield Config(mode, input_size, hidden_size, batch_first=batch_first).but(**nature)
+
+
+def reading_of(subject: Subject) -> Reading | None:
+    """The reading under which the subject is built; None where it is called as torch's layers are."""
+    build = subject.build
+    return build.reading if isinstance(build, Constructor | Instance) else None
+
+
+def _majors(subject: Subject) -> tuple[bool, ...]:
+    reading = reading_of(subject)
+    return (False, True) if reading is None or reading.batch_first is None else (reading.batch_first,)
+
+
+def _modes_read(subject: Subject) -> tuple[Mode, ...]:
+    """The modes of as many states as were read."""
+    reading = reading_of(subject)
+    if reading is None:
+        return ("LSTM", "RNN_TANH")
+    return ("LSTM",) if reading.pair else ("RNN_TANH",)
 
 
 def is_cell(subject: Subject) -> bool:
@@ -175,14 +232,27 @@ def _why(reasons: list[BaseException], call: str) -> str:
 
 def _of_its_mode(found: Ground) -> Ground:
     """The same with the subject's modes and the case's mode told apart."""
-    modes = found.subject.modes or _modes(found)
-    if not modes:
-        raise NotRecurrent(
-            "cannot tell which of RNN, GRU, LSTM it is; set rnncheck_mode on it (\"other\" if its equations are its own), "
-            "or name a reference"
-        )
+    reading = reading_of(found.subject)
+    arrangement = None if reading is None else reading.arrangement
+    modes = (arrangement.mode,) if arrangement is not None else _elman_of(found) or _modes(found)
+    if arrangement is not None and arrangement.mode == "GRU":
+        after = arrangement.reset_after
+        found = replace(found, case=found.case.but(mode="GRU", reset_after=after))
+    if not modes or ("parts" in found.subject.nature and not found.subject.of_its_own):
+        claims = {**found.subject.claims, **dict.fromkeys(OWN_EQUATIONS, UNKNOWN)}
+        found = replace(found, subject=replace(found.subject, claims=claims))
+        modes = ("LSTM",) if len(found.state) == 2 else ("RNN_RELU",)
     config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
+
+
+UNKNOWN = Claim(False, "probed", "its equations are none of torch's under any order of its parameters' gates")
+
+
+def _elman_of(found: Ground) -> tuple[Mode, ...]:
+    """The subject's modes; of an Elman network's two, those that its constructor offers."""
+    modes = found.subject.modes
+    return _elman(found) if set(modes) == set(ELMAN) and found.subject.fixed is None else modes
 
 
 def _modes(found: Ground) -> tuple[Mode, ...]:
@@ -225,6 +295,9 @@ def _mode_claims(start: Ground) -> dict[str, Claim]:
 
 def _forward_claims(start: Ground) -> dict[str, Claim]:
     """hx, by the signature of the author's forward."""
+    reading = reading_of(start.subject)
+    if reading is not None and reading.adapts:
+        return _as_read_claims(start, reading)
     forward = forward_of(_inner(start))
     argument, lengths = hx_argument(forward), lengths_argument(forward)
     takes = {"lengths": Claim(lengths is not None, "signature", "" if lengths else "forward takes no lengths")}
@@ -232,6 +305,17 @@ def _forward_claims(start: Ground) -> dict[str, Claim]:
         return takes | {"hx": _tried(start, "zeros"), "hx_none": _tried(start, "none")}
     why = "forward takes no initial state" if argument.given == "no" else ""
     return takes | {"hx": Claim(argument.given == "yes", "signature", why), "hx_none": _needed(argument)}
+
+
+def _as_read_claims(start: Ground, reading: Reading) -> dict[str, Claim]:
+    """hx and lengths of a layer behind an adapter."""
+    called = reading.called
+    given, lengths = bool(called["given"]), called["lengths"] is not None
+    return {
+        "lengths": Claim(lengths, "signature", "" if lengths else "forward takes no lengths"),
+        "hx": Claim(given, "signature", "" if given else "no initial state can be given"),
+        "hx_none": Claim(not called["needed"], "signature", "the initial state must be given" if called["needed"] else ""),
+    }
 
 
 def _needed(argument: HxArgument) -> Claim:

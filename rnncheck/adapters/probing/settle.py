@@ -7,6 +7,7 @@ from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
+from rnncheck.reading import Reading
 from rnncheck.strategies.structure import FORMS
 
 
@@ -15,10 +16,28 @@ def declares_all(subject: Subject) -> bool:
     return subject.kind == "layer" and bool(subject.modes) and FEATURES.keys() <= subject.claims.keys()
 
 
+def as_read(subject: Subject, reading: Reading | None) -> Subject:
+    """Return the subject, built and called as it was read."""
+    if reading is None:
+        return subject
+    claims, called = dict(subject.claims), reading.called
+    if called["states"] is None:
+        claims["state"] = Claim(False, "probed", "no final state comes back")
+    if not called["given"]:
+        claims["hx"] = Claim(False, "signature", "no initial state can be given")
+    if reading.adapts:
+        claims["refusals"] = Claim(False, "signature", "it is called its own way, so torch's refusals are not asked of it")
+    if reading.nature.get("square"):
+        claims["sizes"] = Claim(False, "signature", "the constructor takes one size for input and state")
+    build = replace(subject.build, reading=reading, is_cell=reading.kind == "cell" and not reading.adapts)
+    return replace(subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source())
+
+
 def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     """Return the subject with the claims that its probe found; raises UsageError where nothing of it can be run."""
     if subject.kind == "clip":
         return replace(subject, claims=found)
+    subject = as_read(subject, getattr(found, "reading", None))
     claims = {name: claim for name, claim in found.items() if name not in MODES}
     for needed in (tuple(FORMS.values()), tuple(DTYPES)):
         if not any(claims[name].offered for name in needed):

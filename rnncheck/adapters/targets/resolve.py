@@ -16,7 +16,6 @@ from rnncheck.adapters.instance import Instance, config_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes
 from rnncheck.adapters.probing.probe import probe
-from rnncheck.adapters.probing.signature import Signature
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.torch_layers import torch_like
@@ -24,6 +23,7 @@ from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
+from rnncheck.reading.signature import Signature
 
 __all__ = ["known_deviations", "probe", "subjects"]
 

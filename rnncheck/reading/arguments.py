@@ -1,0 +1,199 @@
+"""How a constructor takes its sizes and options: candidates by names, by position, and in a configuration object."""
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from rnncheck.core.config import Config
+from rnncheck.reading.signature import HIDDEN, INPUT
+
+MORE_INPUT = (
+    "n_in", "nin", "in_size", "d_in", "dim_in", "in_channels", "input_channels", "embedding_dim", "embed_dim",
+    "emb_dim", "embedding_size", "embed_size", "emb_size", "emb", "obs_dim", "obs_size", "feat_dim", "feature_dim",
+    "features_in", "num_features", "n_features", "inputs", "inp", "idim", "isize", "ninp", "vector_size", "num_channels",
+)  # fmt: skip
+MORE_HIDDEN = (
+    "hidden", "n_units", "num_units", "nhid", "n_hid", "hid", "d_hidden", "dim_hidden", "lstm_dim", "gru_dim",
+    "rnn_dim", "rnn_size", "cell_size", "cell_dim", "state_size", "d_state", "state_dim", "out_channels",
+    "hidden_channels", "hdim", "n_neurons", "reservoir_size", "num_hidden", "width", "hsize", "dim_out", "d_out",
+    "n_out", "units",
+)  # fmt: skip
+BOTH = (
+    "d_model", "dim", "model_dim", "size", "features", "channels", "n", "d", "width", "units", "hidden_size", "n_units",
+    "dim_model",
+)  # fmt: skip
+RESULT = (
+    "output_size", "out_size", "output_dim", "out_dim", "out_features", "n_classes", "num_classes", "num_outputs",
+    "n_out", "proj", "proj_dim", "proj_size", "projection_size", "n_outputs", "n_actions", "num_actions", "action_dim",
+    "nout", "target_size",
+)  # fmt: skip
+VOCABULARY = (
+    "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
+)  # fmt: skip
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),
+    "bidirectional": ("bidir", "bi"),
+    "dropout": ("drop", "dropout_rate", "dropout_p", "p_drop"),
+    "bias": ("use_bias",),
+}
+"""What torch's options are called elsewhere."""
+LISTS = ("dims", "sizes", "layer_sizes", "layer_dims", "shape", "units_per_layer", "dimensions")
+TOKENS = 11
+"""Entries of a table of embeddings."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Positional and keyword arguments of a constructor, for any configuration.
+
+    input, hidden: where the two sizes go: keywords or positions (numbers); several, where one size is asked for twice
+    options: torch's word -> the constructor's own; others: what else must be given
+    bundle: the type of the one argument, a configuration object that has all of this as attributes
+    listed: the argument that lists both sizes
+    """
+
+    input: tuple[str | int, ...] = (0,)
+    hidden: tuple[str | int, ...] = (1,)
+    options: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
+    bundle: type | None = None
+    listed: str | None = None
+
+    @property
+    def square(self) -> bool:
+        """Whether one size is both."""
+        return not self.input and self.listed is None
+
+    def of(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments for this configuration."""
+        if self.listed is not None:
+            return (), {self.listed: [config.input_size, config.hidden_size]}
+        placed: dict[Any, Any] = dict(self.others)
+        placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
+        placed |= {own: getattr(config, word) for word, own in self.options.items()}
+        if self.bundle is not None:
+            return (self.bundle(**{name: value for name, value in placed.items() if isinstance(name, str)}),), {}
+        positions = sorted(place for place in placed if isinstance(place, int))
+        return tuple(placed[place] for place in positions), {name: value for name, value in placed.items() if isinstance(name, str)}
+
+    def words(self) -> str:
+        """Which argument is which size."""
+        name = {True: lambda place: place, False: lambda place: f"argument {place + 1}"}
+        said = [f"{what} = {', '.join(name[isinstance(p, str)](p) for p in places)}"
+                for what, places in (("input", self.input), ("hidden", self.hidden)) if places]  # fmt: skip
+        return ", ".join(said)
+
+
+def candidates(target: Any) -> Iterator[Arguments]:
+    """Return the ways in which this class or factory may take its sizes, the likeliest first."""
+    try:
+        known = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):
+        known = []
+    parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    if len(parameters) < len(known) or not known:
+        yield Arguments()
+    names = [p.name for p in parameters]
+    options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
+    required = [p for p in parameters if p.default is p.empty and p.name not in options.values()]
+    yield from _listed(required)
+    yield from _by_name(parameters, required, options)
+    yield from _by_order(parameters, required, options)
+    yield from _in_a_bundle(required, options)
+
+
+def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    names = [p.name for p in parameters]
+    inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
+    hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
+    sizes = [p.name for p in required if p.annotation in (p.empty, int, "int") and p.name not in (*RESULT, *VOCABULARY)]
+    for one in inputs[:1]:
+        for other in hidden[:2]:
+            yield from _filled(required, (one,), (other,), options)
+    for name in BOTH:
+        if name in names and not (inputs and hidden) and len(sizes) <= 1:
+            yield from _filled(required, (), (name,), options)
+
+
+def _listed(required: list[Any]) -> Iterator[Arguments]:
+    """One argument that lists both sizes."""
+    for p in required:
+        if p.name in LISTS and len(required) == 1:
+            yield Arguments((), (), {}, {}, None, p.name)
+
+
+def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    sizes = [p.name for p in required if p.annotation in (p.empty, int, "int") and p.name not in (*RESULT[:5], *VOCABULARY)]
+    if len(sizes) >= 2:
+        yield from _filled(required, (sizes[0],), (sizes[1],), options)
+        yield from _filled(required, (sizes[1],), (sizes[0],), options)
+    if len(sizes) == 1:
+        yield from _filled(required, (), (sizes[0],), options)
+    numbers = [p.name for p in parameters if type(p.default) is int or p.annotation in (int, "int")]
+    if len(sizes) < 2 <= len(numbers):
+        yield from _filled(required, (numbers[0],), (numbers[1],), options)
+
+
+def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
+            options: Mapping[str, str]) -> Iterator[Arguments]:  # fmt: skip
+    """The arguments with a value for everything else that must be given."""
+    missing = [p for p in required if p.name not in (*input, *hidden)]
+    also = tuple(p.name for p in missing if p.name in RESULT)
+    others = {p.name: _value_for(p) for p in missing if p.name not in RESULT}
+    yield Arguments(input, (*hidden, *also), options, others)
+    functions = {name: "tanh" for name, value in others.items() if value is torch.tanh}
+    if functions:
+        yield Arguments(input, (*hidden, *also), options, {**others, **functions})
+    unknown = tuple(name for name, value in others.items() if value == 1 and type(value) is int)
+    if unknown:
+        yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
+
+
+def _value_for(parameter: Any) -> Any:
+    """A value for an argument that must be given, by its annotation or its name."""
+    name, annotation = parameter.name.lower(), parameter.annotation
+    if parameter.name in VOCABULARY:
+        return TOKENS
+    if annotation is bool:
+        return False
+    if annotation is float or any(word in name for word in ("drop", "rate", "prob", "zoneout", "noise", "alpha", "eps", "leak")):
+        return 0.0
+    if annotation is str or "nonlinearity" in name:
+        return "tanh"
+    if "activation" in name or name in ("act", "act_fn", "fn"):
+        return torch.tanh
+    if name in ("p",):
+        return 0.0
+    return 1
+
+
+def _in_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """One argument that holds them all, as its dataclass says, or with every usual name as an attribute."""
+    kind = required[0].annotation if len(required) == 1 else None
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        for inner in candidates(kind):
+            yield dataclasses.replace(inner, bundle=kind)
+    elif len(required) == 1 and kind in (inspect.Parameter.empty, SimpleNamespace):
+        yield Arguments(("input",), ("hidden",), {}, {}, Asked)
+
+
+class Asked:
+    """A configuration object of no known type: it answers each attribute by what its name asks for."""
+
+    def __init__(self, input: int, hidden: int) -> None:
+        self._sizes = input, hidden
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in (*INPUT, *MORE_INPUT):
+            return self._sizes[0]
+        if name in (*HIDDEN, *MORE_HIDDEN, *RESULT, *BOTH):
+            return self._sizes[1]
+        options = {"bias": True, "bidirectional": False, "batch_first": False}
+        return options[name] if name in options else _value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))

@@ -1,0 +1,189 @@
+"""How a layer's own parameters hold torch's: cut into gates by their shapes, and told apart by the numbers that come out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import permutations, product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck import oracle
+from rnncheck.core.config import GATES, Config, Mode
+from rnncheck.reading.adapted import taken_apart
+
+CLOSE = 1e-6
+"""Float64 runs of one formula are closer than this, those of different formulas are not."""
+
+Block = tuple[str, int, int, float]
+Piece = tuple[bool, tuple[tuple[Block, ...], ...]]
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """pieces: for each of the layer's own parameters what it is made of (rnncheck.reading.adapted.Arranged).
+
+    gates: the gates in the order in which the layer holds them, by torch's letters
+    error: how far the layer is from the equations under this arrangement, for one run with its own parameters
+    """
+
+    mode: Mode
+    reset_after: bool
+    pieces: tuple[Piece, ...]
+    gates: str
+    bias: bool
+    error: float
+    first: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether the layer computes just the equations of its mode."""
+        return self.error < CLOSE
+
+    def words(self) -> str:
+        """The arrangement in a few words."""
+        return f"{self.first}, gates {' '.join(self.gates)}"
+
+
+@dataclass(frozen=True)
+class _Form:
+    """One parameter by its shape: which blocks stand side by side in a row ("ih", "hh" or a bias), and how many rows of gates."""
+
+    sides: tuple[str, ...]
+    gates: int
+    transposed: bool = False
+
+
+Way = tuple[tuple[Piece, ...], str, bool, str]
+"""(pieces, gates in their order, reset_after, in words)"""
+
+
+def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[Way]:
+    """Return the ways in which these parameters of one layer and direction may hold torch's."""
+    gates = GATES[mode]
+    for transposed, x_first in product((False, True), (True, False)):
+        forms = [_form(tensor, sizes, transposed, x_first) for tensor in own.values()]
+        known = [form for form in forms if form is not None]
+        if len(known) < len(forms) or not _complete(known, len(gates)):
+            continue
+        biases = _biases(list(own), known, len(gates))
+        if biases is None:
+            continue
+        for order in permutations(gates):
+            for reset_after, flipped, shift in _variants(mode, biases):
+                pieces = _pieces(known, order, gates, biases, flipped, shift)
+                yield pieces, "".join(order), reset_after, _words(list(own), known)
+
+
+def _form(tensor: Tensor, sizes: tuple[int, int], transposed: bool, x_first: bool) -> _Form | None:
+    inputs, hidden = sizes
+    if tensor.dim() == 1 and tensor.shape[0] % hidden == 0:
+        return _Form(("bias",), tensor.shape[0] // hidden)
+    if tensor.dim() != 2:
+        return None
+    both = ("ih", "hh") if x_first else ("hh", "ih")
+    rows, columns = tensor.shape[::-1] if transposed else tensor.shape
+    sides = {inputs: ("ih",), hidden: ("hh",), inputs + hidden: both}.get(columns)
+    return _Form(sides, rows // hidden, transposed) if sides is not None and rows % hidden == 0 and rows else None
+
+
+def _complete(forms: list[_Form], gates: int) -> bool:
+    """Whether each gate has a block for the input and one for the state."""
+    return all(sum(form.gates for form in forms if side in form.sides) == gates for side in ("ih", "hh"))
+
+
+def _biases(names: list[str], forms: list[_Form], gates: int) -> list[str] | None:
+    """What each bias is: of the input's side, of the state's, or both in one; None where that makes no layer."""
+    count = sum(form.gates for form in forms if form.sides == ("bias",))
+    if count not in (0, gates, 2 * gates):
+        return None
+    weights = [(name.rpartition(".")[0], form.sides) for name, form in zip(names, forms, strict=True) if form.sides != ("bias",)]
+    sides = {prefix: form for prefix, form in weights if prefix and [other for other, _ in weights].count(prefix) == 1}
+    kinds, seen = [], 0
+    for name, form in zip(names, forms, strict=True):
+        if form.sides != ("bias",):
+            kinds.append("")
+            continue
+        beside = sides.get(name.rpartition(".")[0]) if "." in name else None
+        if count == gates:
+            kinds.append("b")
+        elif beside in (("ih",), ("hh",)):
+            kinds.append({"ih": "bi", "hh": "bh"}[beside[0]])
+        else:
+            kinds.append("bi" if seen < gates else "bh")
+        seen += form.gates
+    halves = [sum(f.gates for f, k in zip(forms, kinds, strict=True) if k == kind) for kind in ("bi", "bh", "b")]
+    return kinds if halves in ([0, 0, 0], [gates, gates, 0], [0, 0, gates]) else None
+
+
+def _variants(mode: Mode, biases: list[str]) -> Iterator[tuple[bool, bool, float]]:
+    """(reset_after, whether z is 1 - z, what is added to the forget gate's bias)"""
+    if mode == "GRU":
+        yield from (pair for pair in product((True, False), (False, True), (0.0,)) if not (pair[0] and "b" in biases))
+    elif mode == "LSTM" and any(biases):
+        yield from ((True, False, shift) for shift in (0.0, -1.0))
+    else:
+        yield True, False, 0.0
+
+
+def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list[str], flipped: bool,
+            shift: float) -> tuple[Piece, ...]:  # fmt: skip
+    """Blocks in the order in which the layer holds them; each side, and each kind of bias, counts its gates by itself."""
+    counts: dict[str, int] = {}
+    pieces: list[Piece] = []
+    shifted = "bi" if "bi" in biases else "b"
+    for form, bias in zip(forms, biases, strict=True):
+        rows = []
+        for _ in range(form.gates):
+            row: list[Block] = []
+            for side in form.sides:
+                kind = bias if side == "bias" else side
+                letter = order[counts.get(kind, 0)]
+                counts[kind] = counts.get(kind, 0) + 1
+                added = shift if letter == "f" and kind == shifted else 0.0
+                row.append((kind, gates.index(letter), -1 if flipped and letter == "z" else 1, added))
+            rows.append(tuple(row))
+        pieces.append((form.transposed, tuple(rows)))
+    return tuple(pieces)
+
+
+def _words(names: list[str], forms: list[_Form]) -> str:
+    name, form = next((n, f) for n, f in zip(names, forms, strict=True) if f.sides != ("bias",))
+    blocks = " | ".join(f"W_{side}" for side in form.sides)
+    each = "" if form.gates > 1 or len(forms) < 3 else ", a matrix a gate"
+    return f"{name} = [{blocks}]{' transposed' if form.transposed else ''}{each}"
+
+
+def best_arrangement(module: Any, run: Any, config: Config, x: Tensor, modes: tuple[Mode, ...]) -> Arrangement | None:
+    """Return the arrangement under which the module is nearest to the equations of one of these modes; None where none fits.
+
+    run: calls the module on x (time, batch, input), float64, and returns its output and final h as torch's layers do
+    """
+    if not isinstance(module, nn.Module):
+        return None
+    own = {name: p.detach() for name, p in module.named_parameters()}
+    best: Arrangement | None = None
+    output = run(x)
+    for mode in modes:
+        start = config.but(mode=mode, batch_first=False)
+        for pieces, gates, reset_after, words in arrangements(own, mode, (config.input_size, config.hidden_size)):
+            torchs = taken_apart(list(own.values()), pieces, config.hidden_size)
+            bias = "bias_ih" in torchs
+            asked = start.but(reset_after=reset_after, bias=bias)
+            truth = oracle.truth(asked, {f"{kind}_l0": value for kind, value in torchs.items()}, x)
+            error = float((output - truth.output).abs().max()) if output.shape == truth.output.shape else float("inf")
+            if best is None or error < best.error:
+                best = Arrangement(mode, reset_after, pieces, gates, bias, error, words)
+            if best.exact:
+                return best
+    return best
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """Move all parameters away from zeros, ones and identities, which hide what they multiply."""
+    stream = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for p in module.parameters():
+            if p.is_floating_point():
+                p.copy_(torch.randn(p.shape, generator=stream, dtype=torch.float64) * 0.5)
+    return module

@@ -1,0 +1,48 @@
+"""Build a layer behind torch's call, as a reading says."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from rnncheck.core.config import Config
+from rnncheck.reading.adapted import Adapted, AdaptedWithLengths, Arranged, ArrangedWithLengths
+from rnncheck.reading.read import Sizes, read_again
+from rnncheck.reading.reading import Reading
+
+OBSERVED = ("tensors", "order", "states", "given", "output")
+"""What of a call is looked at anew where there are other layers or directions than those that were read."""
+
+
+def behind_torchs_call(module: Any, reading: Reading, config: Config) -> Any:
+    """Return the module as a layer that is called as torch's are; itself, where it is called so."""
+    if not reading.adapts:
+        return module
+    how = how_for(module, reading, config)
+    how["batch_first"] = config.batch_first if _either(reading) else reading.called["batch_first"]
+    lengths = how.get("lengths") is not None
+    if reading.arrangement is None:
+        return (AdaptedWithLengths if lengths else Adapted)(module, config.hidden_size, **how)
+    kind = ArrangedWithLengths if lengths else Arranged
+    suffixes = [suffix for _, _, suffix in config.suffixes()]
+    return kind(module, config.hidden_size, reading.arrangement.pieces, suffixes, **how)
+
+
+def _either(reading: Reading) -> bool:
+    return reading.batch_first is None and reading.called["input"] == "sequence"
+
+
+def how_for(module: Any, reading: Reading, config: Config) -> dict[str, Any]:
+    """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
+    known = dict(reading.called)
+    if known["states"] is None or (config.num_layers, config.directions) == (reading.layers, reading.directions):
+        return known
+    key = (config.num_layers, config.directions)
+    if key not in reading.seen:
+        probe = copy.deepcopy(module)
+        probe = probe.double().eval() if isinstance(probe, nn.Module) else probe
+        with torch.device("cpu"):
+            sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, config.directions)
+            reading.seen[key] = read_again(probe, known, sizes)
+    return {**known, **{name: reading.seen[key][name] for name in OBSERVED}}

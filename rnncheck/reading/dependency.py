@@ -1,0 +1,65 @@
+"""Which outputs depend on which inputs: how a sequence, its rows and its direction are told apart without any name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """What changes when one step of one row of the input changes, each a share from 0 (never as it should) to 1 (always).
+
+    rows:     other rows stay as they are
+    forward, reverse: no earlier, or no later, step of the same row changes
+    both:     the same of the two halves of the features, one in each direction
+    memory:   whether any other step of the same row changes
+    """
+
+    rows: float
+    forward: float
+    reverse: float
+    both: float
+    memory: bool
+
+    @property
+    def score(self) -> float:
+        """How much this is a recurrence; 4 where nothing contradicts."""
+        return 2 * self.memory + self.rows + max(self.forward, self.reverse, self.both)
+
+    @property
+    def two_ways(self) -> bool:
+        """Whether it is two directions side by side."""
+        return self.both == 1.0 and max(self.forward, self.reverse) < 1.0
+
+
+def dependency(f: Callable[[Tensor], Tensor], x: Tensor) -> Dependency:
+    """Return what depends on what in f, from (time, batch, input) to (time, batch, features); time may be the last step alone."""
+    before = f(x)
+    changed = torch.zeros(*x.shape[:2], *before.shape[:2], 2)  # from (step, row), to (step, row), by halves of the features
+    half = max(1, before.shape[2] // 2)
+    for step in range(x.shape[0]):
+        for row in range(x.shape[1]):
+            other = x.clone()
+            other[step, row] = other[step, row] * 0.5 + 0.3
+            moved = (f(other) - before).abs() > 1e-9
+            changed[step, row, ..., 0] = moved[..., :half].any(-1).float()
+            changed[step, row, ..., 1] = moved[..., half:].any(-1).float()
+    return _shares(changed.bool(), x.shape[0])
+
+
+def _shares(changed: Tensor, steps: int) -> Dependency:
+    mixed = changed.any(-1)
+    same = torch.eye(changed.shape[1], dtype=torch.bool)[None, :, None, :].expand(mixed.shape)
+    source = torch.arange(steps)[:, None, None, None].expand(mixed.shape)
+    target = torch.arange(steps)[-mixed.shape[2] :][None, None, :, None].expand(mixed.shape)
+    earlier, later = same & (target < source), same & (target > source)
+
+    def untouched(where: Tensor, what: Tensor) -> float:
+        return 1.0 - float(what[where].float().mean()) if bool(where.any()) else 1.0
+
+    halves = (untouched(earlier, changed[..., 0]) + untouched(later, changed[..., 1])) / 2
+    return Dependency(
+        untouched(~same, mixed), untouched(earlier, mixed), untouched(later, mixed), halves, bool(mixed[earlier | later].any())
+    )

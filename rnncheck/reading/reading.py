@@ -1,0 +1,80 @@
+"""What is known of a target: which argument and which result is what, on which axes, and how that is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rnncheck.reading.adapted import HOW
+from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.arrangement import Arrangement
+
+Known = Literal["annotation", "signature", "experiment", "said by the user"]
+"""How a part of a reading is known."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a layer is built and called, and what comes back.
+
+    kind:      "layer", or "cell", which is called once a step
+    arguments: how the constructor takes its sizes and options; None: as torch's, or under usual names
+    how:       how it is called, where that is not as rnncheck.reading.adapted.HOW says
+    plain:     whether that is how torch's layers are called
+    batch_first: whether it reads (batch, time, features) without being told; None where an option says it, or a call cannot
+    nature:    what of a configuration it always has, such as two directions
+    parts:     parts of hidden_size features in the state of one layer and direction: 1, 2 for h and c, or more
+    known:     for each part of the reading, how it is known
+    notes:     what a reader of the report should know beside it
+    arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
+    layers, directions: of the configuration that was read
+    seen: what other configurations showed
+    """
+
+    kind: Literal["layer", "cell"] = "layer"
+    arguments: Arguments | None = None
+    how: Mapping[str, Any] = field(default_factory=dict)
+    plain: bool = True
+    batch_first: bool | None = None
+    nature: Mapping[str, Any] = field(default_factory=dict)
+    parts: int = 1
+    pair: bool = False
+    known: Mapping[str, Known] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    arrangement: Arrangement | None = None
+    layers: int = 1
+    directions: int = 1
+    seen: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def as_torchs(self) -> bool:
+        """Whether it is built and called as torch's layers are."""
+        return self.plain and self.arguments is None and self.arrangement is None
+
+    @property
+    def adapts(self) -> bool:
+        """Whether an adapter stands between torch's call and the layer."""
+        return not self.plain or self.arrangement is not None
+
+    @property
+    def called(self) -> Mapping[str, Any]:
+        """How it is called, in full."""
+        return {**HOW, **self.how}
+
+    def words(self) -> str:
+        """The reading in one line, for the head of a report."""
+        how = self.called
+        axes = {"channels first": "(batch, features, time)", "step": "(batch, features), a step a call"}.get(how["input"])
+        major = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
+        state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
+        if self.parts > 1 and not self.pair:
+            state = f"state of {self.parts} tensors or parts"
+        told = [
+            self.kind, axes or major, state,
+            *(["two directions"] if self.nature.get("bidirectional") else []),
+            *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
+            *(["only the last output comes back"] if how["last"] else []),
+            *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
+            *(["random in training: judged in eval()"] if how["eval"] else []),
+            *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
+        ]  # fmt: skip
+        return ", ".join(told)

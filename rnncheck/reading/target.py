@@ -1,0 +1,182 @@
+"""From a class, a factory or an object to its Reading."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.core.config import Config, Mode
+from rnncheck.reading.arguments import Arguments, candidates
+from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.parameter_names import match, own_parameters
+from rnncheck.reading.read import Seen, Sizes, Start, Unreadable, quiet, read_module, runner
+from rnncheck.reading.reading import Reading
+from rnncheck.reading.signature import Signature
+
+TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
+SIMPLEST = Config("RNN_TANH", 4, 7)
+"""Sizes that differ from each other and from those of the experiments' time and batch."""
+ENOUGH = 5.0
+"""The score of a reading beyond which no other way to build the layer is tried."""
+
+
+def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = False,
+                reference: tuple[Mode, ...] = ()) -> Reading | None:  # fmt: skip
+    """Return how this target is built and called; None for torch's own layers and their subclasses, which are known.
+
+    fixed: of an object that exists already, its configuration; reference: the modes that it is asked to agree with
+
+    Raises Unreadable with the reason of the most promising attempt.
+    """
+    kind = value if isinstance(value, type) else type(value)
+    if issubclass(kind, nn.RNNBase | nn.RNNCellBase) and kind.forward in TORCHS:
+        return None
+    with quiet(grad=True):
+        built = _existing(value, fixed) if fixed is not None else _best(value, cell_first)
+        seen, arguments, module, config = built
+        return _reading(value, seen, arguments, module, config, reference, fixed is not None)
+
+
+Built = tuple[Seen, Arguments | None, Any, Config]
+
+
+def _existing(value: Any, fixed: Config) -> Built:
+    module = copy.deepcopy(value)
+    module = module.double().eval() if isinstance(module, nn.Module) else module
+    sizes = Sizes(fixed.input_size, fixed.hidden_size, fixed.num_layers, fixed.directions)
+    return read_module(module, sizes), None, module, fixed
+
+
+def _best(value: Any, cell_first: bool) -> Built:
+    """The first way to build and call it that nothing contradicts, or else the best one."""
+    best: Built | None = None
+    failures: list[str] = []
+    for arguments in candidates(value):
+        try:
+            built = _built(value, arguments, cell_first)
+        except Exception as error:  # it is not built like this
+            failures.append(str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}")
+            continue
+        if best is None or built[0].score > best[0].score:
+            best = built
+        if built[0].score >= ENOUGH:
+            break
+    if best is None:
+        raise Unreadable(failures[0] if failures else "its constructor takes no sizes")
+    return best
+
+
+def _built(value: Any, arguments: Arguments, cell_first: bool) -> Built:
+    config = SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
+    positions, named = arguments.of(config)
+    module = value(*positions, **named)
+    module = module.double().eval() if isinstance(module, nn.Module) else module
+    return read_module(module, Sizes(config.input_size, config.hidden_size), cell_first), arguments, module, config
+
+
+def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, config: Config,
+             reference: tuple[Mode, ...], exists: bool) -> Reading:  # fmt: skip
+    layers = config.num_layers
+    told = hasattr(module, "batch_first") or (not exists and "batch_first" in Signature.of(value).names)
+    nature: dict[str, Any] = {}
+    if seen.directions == 2 and not exists and not (arguments and "bidirectional" in arguments.options):
+        nature["bidirectional"] = True
+    if arguments is not None and arguments.square:
+        nature["square"] = True
+    each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
+    how = {**seen.how, "eval": _draws(module, config, seen)}
+    arrangement = _arrangement(module, seen, config, reference, arguments)
+    plain = seen.plain and not how["eval"]
+    if arrangement is not None and not arrangement.bias:
+        nature["bias"] = False
+    if not seen.pair and each > 1 and arrangement is None:
+        nature["parts"] = each
+    return Reading(
+        kind="cell" if how.get("input") == "step" else "layer",
+        arguments=None if arguments is None or _usual(value, arguments) else arguments,
+        how={**how, "needed": bool(seen.needed)},
+        plain=plain,
+        batch_first=None if told or how.get("input") == "step" else how["batch_first"],
+        nature=nature,
+        parts=each,
+        pair=seen.pair,
+        known=dict.fromkeys(("call", "axes", "state"), "experiment"),
+        arrangement=arrangement,
+        layers=layers,
+        directions=seen.directions,
+    )
+
+
+def _usual(value: Any, arguments: Arguments) -> bool:
+    """Whether the constructor is called as torch's is, or under usual names."""
+    signature = Signature.of(value)
+    same = all(word == own for word, own in arguments.options.items())
+    plain = same and not arguments.others and arguments.bundle is None and arguments.listed is None
+    sizes = signature.size_names()
+    first = signature.positional[:2]
+    by_name = sizes is not None and (arguments.input, arguments.hidden) == ((sizes[0],), (sizes[1],))
+    by_place = sizes is None and len(arguments.input) == 1 and (*arguments.input, *arguments.hidden) in (first, (0, 1))
+    return plain and (by_name or by_place)
+
+
+def _draws(module: Any, config: Config, seen: Seen) -> bool:
+    """Whether the layer draws random numbers in training, though no dropout was asked for."""
+    if not isinstance(module, nn.Module):
+        return False
+    other = copy.deepcopy(module).train()
+    run = runner(other, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
+    x = torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    try:
+        first, again, moved = (run(x, zeros(seen, config), seed=seed)[0] for seed in (0, 0, 1))
+    except Exception:  # it cannot be called without a state of another kind: then nothing is said of it
+        return False
+    return torch.equal(first, again) and not torch.equal(first, moved)
+
+
+def zeros(seen: Seen, config: Config) -> Any:
+    """A state of zeros, where one can be given; None where none can."""
+    if not seen.how["given"]:
+        return None
+    part = torch.zeros(seen.parts // (2 if seen.pair else 1), 3, config.hidden_size, dtype=torch.float64)
+    return (part, part.clone()) if seen.pair else part
+
+
+def _arrangement(module: Any, seen: Seen, config: Config, reference: tuple[Mode, ...],
+                 arguments: Arguments | None) -> Arrangement | None:  # fmt: skip
+    """How its parameters hold torch's, where the names do not say so already."""
+    many = arguments is not None and {"num_layers", "bidirectional"} & arguments.options.keys()
+    if not isinstance(module, nn.Module) or many or config.num_layers > 1 or seen.directions > 1 or seen.how.get("ids"):
+        return None
+    modes = _possible(seen)
+    own = own_parameters(module)
+    other = randomised(copy.deepcopy(module))
+    sizes = Sizes(config.input_size, config.hidden_size)
+    run = runner(other, seen.how, Start(), sizes)
+    x = torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+    def output(x: Tensor) -> Tensor:
+        return run(x, zeros(seen, config))[0]
+
+    best = best_arrangement(other, output, config, x, modes)
+    if best is None or not (best.exact or best.mode in reference):
+        return None
+    by_name = match(own, config.but(mode=best.mode, bias=best.bias, reset_after=True))
+    return None if by_name is not None and _said_by_names(own, best) else best
+
+
+def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
+    """Whether the names say what goes where, and torch's order of gates is kept; torch's own names always say it."""
+    torchs = {"weight_ih_l0", "weight_hh_l0"} <= own.keys()
+    in_order = best.exact and "".join(best.gates) in ("ifgo", "rzn", "h") and all(
+        block[2] == 1 and block[3] == 0.0 for _, rows in best.pieces for row in rows for block in row
+    )
+    whole = all(not transposed and all(len(row) == 1 for row in rows) for transposed, rows in best.pieces)
+    return torchs or (in_order and whole)
+
+
+def _possible(seen: Seen) -> tuple[Mode, ...]:
+    if seen.pair:
+        return ("LSTM",)
+    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.how["states"] is not None else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
