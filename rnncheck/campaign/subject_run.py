@@ -12,7 +12,7 @@ from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.core.verdict import Outcome, Verdict
+from rnncheck.core.verdict import NO_TIME, Outcome, Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
@@ -249,7 +249,7 @@ class Docket:
             return "not_reached", account.cut
         applying = [case for case in self._anything if prop.applies(case)]
         if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
-            return "not_reached", f"{self._lost()}the budget ended before a case that it applies to"
+            return "not_reached", f"{self._lost()}{NO_TIME}"
         if applying:
             return "not_claimed", self.subject.refuses(applying[0]) or ""
         return "not_applicable", f"applies to: {prop.applies.words}"

@@ -13,6 +13,10 @@ Status = Literal[
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
+NO_TIME = "the budget ended before a case that it applies to"
+"""Why a property was not reached that only more time would have reached."""
+TIME_UP = "when the time was up"
+"""What is said of a check that had been begun then."""
 CHECKED: tuple[Status, ...] = (*GREEN, *RED, "deviates")
 LARGEST = 1e308
 """Stands for infinity in JSON, which has none."""

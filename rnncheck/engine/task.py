@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnncheck.core.verdict import Outcome, Status
+from rnncheck.core.verdict import TIME_UP, Outcome, Status
 from rnncheck.engine.current_check import Entry
 from rnncheck.engine.jobs import GIVEN, RUN, Done, Job
 
@@ -56,7 +56,7 @@ class Task:
     def cut(self, what: str, seconds: float) -> None:
         """The time is up in the middle of something: what was not finished does not count."""
         done = self.partly or Done(self.job)
-        self.finish(replace(done, cut=(what, f"{what} had run for {seconds:.1f} s when the time was up")))
+        self.finish(replace(done, cut=(what, f"{what} had run for {seconds:.1f} s {TIME_UP}")))
 
     def finish(self, done: Done | None = None, lost: str | None = None) -> None:
         """Nothing more is to be done; ``done`` is what a worker made of the rest."""

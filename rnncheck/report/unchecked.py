@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES
-from rnncheck.core.verdict import Verdict
+from rnncheck.core.verdict import NO_TIME, Verdict
 from rnncheck.report.words import some
 
-NO_TIME = "the budget ended before a case that it applies to"
 SHORT = {
     "layers": "num_layers", "bidirectional": "bidirectional", "batch_first": "batch_first", "bias_off": "bias=False",
     "dropout": "dropout", "proj": "proj_size", "hx": "an initial state", "hx_none": "no initial state", "state": "final states",

@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from rnncheck.core.subject import FEATURES
+from rnncheck.core.verdict import NO_TIME
 from rnncheck.report import Report
 from rnncheck.report.terminal import print_report
-from rnncheck.report.unchecked import NO_TIME, unchecked
+from rnncheck.report.unchecked import unchecked
 from tests.report.built import everything, failing, report, verdict
 
 IGNORED = "agrees with torch.nn.GRU if the initial state is ignored"
@@ -87,6 +88,16 @@ def test_nothing_that_is_incomplete_says_pass():
     lines = shown(report(verdict(), verdict("not_reached", "time.split", reason=NO_TIME)))
     assert lines[1].startswith("INCOMPLETE   1 property was not reached. 1 holds so far")
     assert not any("PASS" in line for line in lines)
+
+
+def test_a_first_look_that_had_no_time_for_a_property_is_no_reason_to_fail_a_run():
+    reasons = (NO_TIME, "agree.onnx had run for 3.1 s when the time was up")
+    late = [verdict("not_reached", "time.split", reason=reason) for reason in reasons]
+    other = verdict("not_reached", "time.reach", reason="given up after 3 crashes or hangs")
+    assert replace(report(verdict(), *late), profile="quick").exit_code == 0
+    assert replace(report(verdict(), *late), profile="ci").exit_code == 3
+    assert replace(report(verdict(), other), profile="quick").exit_code == 3
+    assert replace(report(*late), profile="quick").exit_code == 3
 
 
 def test_a_stale_deviation_fails_the_run_and_is_the_last_thing_said():
