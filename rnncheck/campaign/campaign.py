@@ -302,7 +302,7 @@ class Campaign:
             s.seed,
             s.profile.name,
             tuple(docket.report() for docket in self.dockets),
-            self.stopped,
+            self.stopped or next(filter(None, (docket.not_compared() for docket in self.dockets)), None),
             s.missing,
             tuple(stale),
             tuple(self.mended),

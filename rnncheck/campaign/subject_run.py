@@ -165,6 +165,18 @@ class Docket:
             read_as(self.subject),
         )  # fmt: skip
 
+    def not_compared(self) -> str | None:
+        """Return why the agreement with a reference was not looked at, though it was asked for; None where nothing is amiss."""
+        account = self.accounts.get("agree.against")
+        if account is None or self.subject.reference is None:
+            return None
+        verdict = self.verdict(account)
+        if verdict.verdict in ("not_claimed", "not_applicable"):
+            asked = f"agreement of {self.subject.name} with {self.subject.against} was asked for and could not be checked"
+            mend = "name the parameters as torch does (weight_ih_l0, weight_hh_l0, ...), or leave --against out"
+            return f"{asked}: {verdict.reason}; {mend}"
+        return None
+
     def verdict(self, account: Account) -> Verdict:
         """What is concluded of one property."""
         prop = account.prop

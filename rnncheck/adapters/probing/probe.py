@@ -169,6 +169,9 @@ FLAT = Claim(False, "probed", "one layer's states are (batch, size)")
 def _forms(subject: Subject) -> tuple[Subject, ...]:
     """With torch's states; and with flat ones, which only a layer that is to agree with no other may have."""
     flat = replace(subject, claims={**subject.claims, "layer_axis": FLAT})
+    reading = reading_of(subject)
+    if reading is not None and not reading.adapts and reading.parts and all(len(axes) == 2 for axes in reading.called["tensors"]):
+        return (flat,)
     return (subject,) if subject.reference is not None or "layer_axis" in subject.claims else (subject, flat)
 
 
