@@ -93,5 +93,5 @@ def _unvalidated(why: str) -> str:
     found = REFUSAL.fullmatch(why)
     said = "the layer does not validate its input"
     if not found:
-        return f"{said} ({why})" if why else said
+        return why or said
     return f'{said} ({found[1]} features instead of {found[2]}: "{found[3].splitlines()[0]}")'

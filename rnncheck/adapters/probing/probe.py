@@ -74,6 +74,8 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     if reading is not None and not claims["load"].offered and subject.reference is None and not _says_what_it_is(start):
         claims |= dict.fromkeys(("equations", "torch_init"), UNKNOWN)
+    if reading is not None and subject.reference is None and not _says_what_it_is(start):
+        claims["refusals"] = ONLY_REPLACEMENTS
     found = Claims({**claims, **start.subject.claims})
     found.reading = reading
     return found
@@ -249,6 +251,7 @@ def _of_its_mode(found: Ground) -> Ground:
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
 
 
+ONLY_REPLACEMENTS = Claim(False, "signature", "torch's are asked of what replaces torch's layers: name one with --against")
 UNKNOWN = Claim(False, "probed", "its equations are none of torch's under any order of its parameters' gates")
 
 
