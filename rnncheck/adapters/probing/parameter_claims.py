@@ -49,7 +49,10 @@ def load_claims(start: Ground, configs: Collection[Config]) -> dict[str, Claim]:
     claims = {"torch_parameters": Claim(registered, "probed", why), "load": load}
     if reason is not None or torchs or start.subject.reference is not None:
         return claims
-    return claims | _claims_of(_formula(start), start.case.config)
+    formula = _formula(start)
+    if formula is None and getattr(start.subject.build, "reading", None) is not None:
+        return claims | {"load": Claim(False, "probed", "what it computes from its parameters is not what torch's layer does")}
+    return claims | _claims_of(formula, start.case.config)
 
 
 def _as_arranged(start: Ground) -> dict[str, Claim]:
