@@ -17,7 +17,7 @@ HOW: dict[str, Any] = {
     "last": False,  # only the output of the last step comes back
     "listed": False,  # the output is a list of steps
     "reverse": False,  # it reads a sequence from its end
-    "features": None,  # how many features the output has, where they are fewer than hidden_size: the rest is filled with zeros
+    "features": None,  # how many features the output has, where they are others than hidden_size
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
     "others": {},  # further arguments of each call
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
@@ -81,9 +81,9 @@ class Adapted(torch.nn.Module):
         return self.layer
 
     def filled(self, output: torch.Tensor) -> torch.Tensor:
-        """The output with zeros for the features that it lacks."""
+        """The output with hidden_size features: zeros for those that it lacks, without those that it has beyond."""
         lacking = 0 if self.how["features"] is None else self.hidden_size - output.shape[-1]
-        return torch.nn.functional.pad(output, (0, lacking)) if lacking > 0 else output
+        return torch.nn.functional.pad(output, (0, lacking)) if lacking else output
 
     def stepped(self, input: torch.Tensor, hx: Any) -> tuple[torch.Tensor, Any]:
         """Call a cell once a step."""

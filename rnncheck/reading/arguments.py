@@ -96,8 +96,6 @@ def candidates(target: Any) -> Iterator[Arguments]:
     except (TypeError, ValueError):
         known = []
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    if len(parameters) < len(known) or not known:
-        yield Arguments()
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
     required = [p for p in parameters if p.default is p.empty and p.name not in options.values()]
@@ -105,6 +103,8 @@ def candidates(target: Any) -> Iterator[Arguments]:
     yield from _by_name(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _in_a_bundle(required, options)
+    if len(parameters) < len(known) or not known:
+        yield Arguments()
 
 
 def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:

@@ -240,7 +240,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Se
     first = _call(module, how, start, given, sizes)
     output, found = _output(first, how)
     called = {**how, **found, "output": list(output)}
-    called["features"] = found["features"] if found["features"] < sizes.hidden else None
+    called["features"] = found["features"] if found["features"] not in (sizes.hidden, 2 * sizes.hidden) else None
     groups = list(_groups(first, output, called, sizes))
     settled, depends = called, None
     if not step:

@@ -117,7 +117,8 @@ def _usual(value: Any, arguments: Arguments) -> bool:
     sizes = signature.size_names()
     first = signature.positional[:2]
     by_name = sizes is not None and (arguments.input, arguments.hidden) == ((sizes[0],), (sizes[1],))
-    by_place = sizes is None and len(arguments.input) == 1 and (*arguments.input, *arguments.hidden) in (first, (0, 1))
+    places = (*arguments.input, *arguments.hidden)
+    by_place = len(arguments.input) == 1 and (places == (0, 1) or (sizes is None and places == first))
     return plain and (by_name or by_place)
 
 

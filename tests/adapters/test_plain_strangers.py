@@ -282,10 +282,10 @@ class Nested(nn.Module):
         return x, [first, second]
 
 
-def test_nested_states_are_refused_in_one_line():
-    expected = "has a tuple inside, but should be one tensor .*; wrap it in a module that returns just that"
-    with pytest.raises(rnncheck.UsageError, match=expected):
-        rnncheck.verify(Nested, engine="inline")
+def test_nested_states_are_read():
+    report = rnncheck.verify(Nested, engine="inline", properties="time.split,state.used", max_examples=2)
+    assert report.exit_code == 0
+    assert report.subjects[0].count()["holds"]
 
 
 class ApartCell(nn.Module):
@@ -299,9 +299,10 @@ class ApartCell(nn.Module):
         return self.cell(x, (h, c))
 
 
-def test_it_is_told_how_a_cell_is_called():
-    with pytest.raises(rnncheck.UsageError, match=r"it is called as cell\(x, \(h, c\)\) or cell\(x, h\): wrap"):
-        rnncheck.verify(ApartCell, engine="inline")
+def test_a_cell_that_takes_its_states_apart_is_read():
+    report = rnncheck.verify(ApartCell, engine="inline", properties="time.split,state.used", max_examples=2)
+    assert report.exit_code == 0
+    assert "a step a call, state (h, c)" in report.subjects[0].reading
 
 
 class Colourful(ScalarLeak):
