@@ -56,7 +56,7 @@ def finite_gradients(trial: Trial) -> Observation:
     cost=400,
 )
 def finite_output(trial: Trial) -> Observation:
-    """Finite input and moderate weights give finite output and states, over thousands of steps."""
+    """Finite input and moderate weights give finite output and states, over up to 2,000 steps."""
     return every(finite(name, part, Run.AXES[name]) for name, part in long(trial).run.parts())
 
 
@@ -69,7 +69,7 @@ def finite_output(trial: Trial) -> Observation:
     cost=800,
 )
 def finite_gradient(trial: Trial) -> Observation:
-    """Finite input and moderate weights give finite gradients, over thousands of steps."""
+    """Finite input and moderate weights give finite gradients, over up to 2,000 steps."""
     return finite_gradients(long(trial))
 
 
@@ -106,7 +106,7 @@ SETTLED = 1200
     needs=("load",),
 )
 def many_steps(trial: Trial) -> Observation:
-    """Beyond 65,535 steps it goes on as before: what comes again and again gives, where it ends, what it gave earlier."""
+    """Results stay right from 65,535 steps on: a periodic input ends as it does in a short sequence."""
     t = trial.but(training=False, layout="contiguous", parameters=moderate_parameters(trial))
 
     def repeated(steps: int) -> Trial:
@@ -135,7 +135,7 @@ def _end(run: Run, steps: int) -> Run:
     cost=4,
 )
 def nan_stays(trial: Trial) -> Observation:
-    """A NaN in the input reaches exactly the outputs and states that it may reach; an inf none that it may not.
+    """A NaN in the input reaches exactly the outputs and states that depend on it; an inf reaches no others.
 
     NaN never vanishes. An inf may: a gate saturates. What is beyond their reach is as without them, bit for bit.
     """
@@ -205,7 +205,7 @@ def largest(trial: Trial) -> float:
     cost=20,
 )
 def extreme(trial: Trial) -> Observation:
-    """Very large and very small input, under small and very large weights, makes no NaN, and what is true; -0 is 0.
+    """Very large and very small input, also with very large weights, gives no NaN and the right results; -0 acts as 0.
 
     relu may grow as it likes: it need not be finite. Of subnormal input only a finite result is asked.
     """
@@ -239,7 +239,7 @@ def extreme(trial: Trial) -> Observation:
     applies=differentiable & deterministic & saturating & at_least(time=1),
 )
 def extreme_gradient(trial: Trial) -> Observation:
-    """Gates that very large input saturates have finite gradients."""
+    """Gradients stay finite where very large input saturates the gates."""
     state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state))
     large = trial.like(trial.x, "large x", largest(trial))
     return finite_gradients(trial.but(x=large, state=state, parameters=moderate_parameters(trial)))
