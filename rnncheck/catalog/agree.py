@@ -71,8 +71,8 @@ def _in(dtype: torch.dtype, trial: Trial) -> Trial:
 def autocast(trial: Trial) -> Observation:
     """Under autocast, results and the gradients of a loss on them are right within autocast's own rounding.
 
-    To one of the dtypes that it casts to; also of input that is in that dtype already. Of a call with other parameters, made
-    before, nothing is left.
+    Autocast casts to one of its dtypes; input that already has that dtype is tried too, and so is a call that was made before
+    with other parameters: nothing of it may remain.
     """
     casting = drawn_autocast(trial)
     t, low = in_its_dtype(trial, casting), casting.fast_dtype

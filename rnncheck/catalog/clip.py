@@ -249,7 +249,7 @@ def zero_norm_type(trial: ClipTrial) -> Observation:
 def in_place(trial: ClipTrial) -> Observation:
     """Gradients are scaled in place, and nothing else changes: no parameter, no flag, no other tensor.
 
-    Of gradients that themselves require gradients (create_graph=True) nothing is recorded.
+    Nothing is recorded for gradients that themselves require gradients (create_graph=True).
     """
 
     def after(graph: bool) -> Observation:

@@ -108,7 +108,7 @@ def _penalty(trial: Trial) -> dict[str, Tensor]:
 def forward_mode(trial: Trial) -> Observation:
     """Forward-mode derivatives agree with backward: one is the transpose of the other.
 
-    To half the digits where there is no truth: what is measured of backward's rounding says little of another algorithm's.
+    Where the truth is unknown, half the digits must agree: backward's measured rounding says little about another algorithm's.
     """
     weights, leaves = trial.cotangents(), {name: leaf.detach() for name, leaf in leaves_of(trial).items()}
     directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}

@@ -91,7 +91,7 @@ def _repeated(tensor: Tensor) -> Tensor:
 def no_mutation(trial: Trial) -> Observation:
     """A call leaves input, state, parameters and buffers as they were: values, shapes, versions, flags and .grad.
 
-    Of numbers, of NaN, and in inference mode.
+    Checked for ordinary numbers, for NaN, and in inference mode.
     """
     with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
     usual = partial(torch.set_grad_enabled, trial.case.training)

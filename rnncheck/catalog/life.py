@@ -107,7 +107,7 @@ def leak(trial: Trial) -> Observation:
 
 
 WARM, MORE = 2, 4
-"""So many calls may fill what is kept for good; so many more should add nothing."""
+"""Calls that may fill what is kept for good, and calls after them that should add nothing."""
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def reached(trial: Trial, step: int, row: int) -> Run:
 
 STEPS = (65_535, 65_536)
 SETTLED = 1200
-"""After so many steps nothing is left of the initial state."""
+"""Steps after which nothing is left of the initial state."""
 
 
 @numeric(
@@ -137,7 +137,7 @@ def _end(run: Run, steps: int) -> Run:
 def nan_stays(trial: Trial) -> Observation:
     """A NaN in the input reaches exactly the outputs and states that depend on it; an inf reaches no others.
 
-    NaN never vanishes. An inf may: a gate saturates. What is beyond their reach is as without them, bit for bit.
+    NaN never vanishes; an inf may, since a gate saturates. All other results are the same, bit for bit, as without them.
     """
     row = trial.draw("row", 0, trial.batch - 1)
     step = trial.draw("step", 0, (trial.lengths[row] if trial.lengths else trial.time) - 1)
@@ -207,7 +207,7 @@ def largest(trial: Trial) -> float:
 def extreme(trial: Trial) -> Observation:
     """Very large and very small input, also with very large weights, gives no NaN and the right results; -0 acts as 0.
 
-    relu may grow as it likes: it need not be finite. Of subnormal input only a finite result is asked.
+    With relu, results may grow beyond all bounds and need not be finite. With subnormal input they need only be finite.
     """
     x, parameters, large = trial.x, trial.parameters, largest(trial)
     heavy = {name: trial.like(p, f"heavy {name}", large) for name, p in parameters.items()}

@@ -96,7 +96,7 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
 def used(trial: Trial) -> Observation:
     """Changing one initial state changes the results of its own layer and direction and of all layers above, nothing else.
 
-    It need not where there are so many steps that rounding may hide it.
+    Over many steps rounding may hide a change; there, none is required.
     """
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
     faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)

@@ -113,7 +113,7 @@ def same_weights(trial: Trial) -> Observation:
 def reach(trial: Trial) -> Observation:
     """output[t] depends on exactly the inputs it may see: up to t (forward), from t on (reverse), all (stacked bidirectional).
 
-    It need not where the input is so long ago that rounding may hide it.
+    Rounding may hide an input from long ago; there, no dependence is required.
     """
     faint = torch.full_like(trial.x, FAINT)
     state = trial.state and trial.zero_state()

@@ -44,7 +44,7 @@ def rehearse(trial: Trial | ClipTrial) -> None:
         trial.run  # noqa: B018
 
 
-UNDECIDED = "rounding may change every number that was compared: nothing can be said"
+UNDECIDED = "inconclusive: rounding alone could account for any difference here"
 
 
 def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
@@ -52,7 +52,7 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
 
     A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
     says so (and which our own tests do not accept): one broken check must not take the other verdicts with it.
-    Where the device has no memory left, or nothing can be said of any number, the property is ``not_reached``; what
+    Where the device has no memory left, or rounding could account for any difference, the property is ``not_reached``; what
     torch's own kernels do not implement on this processor is ``not_claimed``.
     """
     unclaimed = out_of_claim(prop, trial.subject, trial.case)
