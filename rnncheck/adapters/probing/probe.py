@@ -249,7 +249,7 @@ def _of_its_mode(found: Ground) -> Ground:
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
 
 
-UNKNOWN = Claim(False, "probed", "its equations are none of torch's under any order of its parameters' gates")
+UNKNOWN = Claim(False, "probed", "its equations match none of torch's, in any order of the gates")
 
 
 def _elman_of(found: Ground) -> tuple[Mode, ...]:
