@@ -141,7 +141,7 @@ SURROUNDINGS_ON_CUDA: Mapping[str, Around] = {
 @agree("no_grad", formula="f(x) with no_grad, inference_mode, oneDNN off, ... = f(x)", kind="metamorphic",
        cost=8, source="fast paths that are taken without gradients", applies=deterministic)  # fmt: skip
 def no_grad(trial: Trial) -> Observation:
-    """Results are the same with or without gradients, in inference mode, with oneDNN or cuDNN on or off, on another stream."""
+    """Results are the same with or without gradients, in inference mode, with oneDNN or cuDNN on or off, and on another stream."""
     layer = trial.layer  # built outside: what is created in inference mode can never have gradients
 
     def inside(name: str, around: Around) -> Observation:

@@ -109,7 +109,7 @@ def threshold(trial: ClipTrial) -> Observation:
 @clip("many", formula="clip([0, ..., 0, 0 ++ g]) = clip(g), 330 gradients, of 65,537 elements", kind="metamorphic",
       source="fused kernels: 64 tensors, 320 blocks, 65,536 elements at a time", applies=ordinary & some, cost=20)  # fmt: skip
 def many(trial: ClipTrial) -> Observation:
-    """Among many gradients, and in very large ones, nothing is left out."""
+    """Among many gradients, and in gradients of many elements, nothing is left out."""
     zeros = [torch.zeros_like(g) for g in trial.present]
     large = [torch.cat([g.new_zeros(max(0, LARGE - g.numel())), g.reshape(-1)]) for g in trial.present]
     t = halved(trial, gradients=[*(zeros * MANY)[:MANY], *large])

@@ -92,7 +92,7 @@ def of_the_sum(trial: Trial, layer: Layer) -> Observation:
 @graph("several", formula="y = f(x), y' = f(x'): d y, d y' each as if alone, in either order",
        source="torch.autograd.Function: ctx", kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def several(trial: Trial) -> Observation:
-    """Two calls may await backward at once: each gets the gradients it has alone, whichever runs first."""
+    """Two calls may await backward at once: each gets the gradients it has alone, whichever backward runs first."""
     layer, other = trial.layer, trial.but(x=trial.like(trial.x, "another input"))
     weights = {t: t.cotangents() for t in (trial, other)}
     alone = {t: t.gradients(weights[t], trial.build()) for t in (trial, other)}

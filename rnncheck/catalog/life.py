@@ -31,7 +31,7 @@ life = Family("life")
     cost=40,
 )
 def machine(trial: Trial) -> Observation:
-    """After every operation in a random sequence of them, the layer agrees with a new one that has its parameters.
+    """After each of a random sequence of operations, the layer agrees with a new one that has its parameters.
 
     Operations: call, train, eval, to(dtype) and back, load_state_dict, deepcopy, pickle, optimizer step, parametrize,
     another dropout, time, batch, hx, packed input for padded. Ends at the first disagreement, which says what was done before.

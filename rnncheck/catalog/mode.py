@@ -31,7 +31,7 @@ mode = Family("mode")
     cost=5,
 )
 def repeatable(trial: Trial) -> Observation:
-    """Repeating a call gives the same, bit for bit, however often and whatever was called in between.
+    """Repeating a call gives the same result, bit for bit, however often and whatever was called in between.
 
     Where dropout is active, the random state is set to the same seed before each call.
     """

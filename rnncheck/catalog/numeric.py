@@ -106,7 +106,7 @@ SETTLED = 1200
     needs=("load",),
 )
 def many_steps(trial: Trial) -> Observation:
-    """Results stay right from 65,535 steps on: a periodic input ends as it does in a short sequence."""
+    """Results stay right beyond 65,535 steps: a periodic input ends as it does in a short sequence."""
     t = trial.but(training=False, layout="contiguous", parameters=moderate_parameters(trial))
 
     def repeated(steps: int) -> Trial:

@@ -96,7 +96,7 @@ def autocast(trial: Trial) -> Observation:
     needs=("module", "torch_parameters"),
 )
 def parameters(trial: Trial) -> Observation:
-    """Parameters have torch's names, shapes, count and dtype, and torch's state_dict loads and comes back unchanged."""
+    """Parameters have torch's names, shapes, count and dtype, and a torch layer's state_dict loads and comes back unchanged."""
     with subject_at_work("building"):
         built = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
     own = dict(built.module.named_parameters())

@@ -94,7 +94,7 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
     cost=12,
 )
 def used(trial: Trial) -> Observation:
-    """Changing one initial state changes the results of its own layer and direction and of all layers above, nothing else.
+    """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
 
     Over many steps rounding may hide a change; there, none is required.
     """

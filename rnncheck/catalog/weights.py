@@ -148,7 +148,7 @@ class _Halved(nn.Module):
          kind="metamorphic", source="torch.nn.utils.parametrize", needs=("load", "module", "training"),
          applies=deterministic)  # fmt: skip
 def parametrized(trial: Trial) -> Observation:
-    """A parametrization of a weight takes effect in the next call and gets a gradient; once removed, the old results return."""
+    """A parametrization of a weight takes effect in the next call and passes gradients on; once removed, the old results return."""
     layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
     before = trial.run_on(layer)
     owner, attribute = _owner(layer, name)
