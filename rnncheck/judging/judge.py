@@ -164,7 +164,7 @@ VARYING = re.compile(r"0x[0-9a-f]+|\b(?:c10::)?(?:b?float|double|half|long|int|b
 
 
 def cause_of(error: SubjectError | Malformed) -> str:
-    """What was raised and where, but for sizes and dtypes."""
+    """What was raised and where, without sizes and dtypes."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in _own_frames(error)] if isinstance(error, SubjectError) else []
     raised = error.cause if isinstance(error, SubjectError) else error
     return " ".join([*places[-1:], type_name(raised), VARYING.sub("*", plain(raised))])
