@@ -65,7 +65,7 @@ def test_a_device_that_is_absent_is_not_reached():
 
 @pytest.mark.parametrize(
     ("properties", "why"),
-    [("clip.bound", "nothing was checked, for none of the chosen properties applies here and is claimed"),
+    [("clip.bound", "nothing was checked: none of the chosen properties is claimed and applies here"),
      ("agree.device", "1 property was not reached")],
 )  # fmt: skip
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="agree.device is reached here")

@@ -158,7 +158,7 @@ def test_where_the_equations_are_not_known_nothing_is_said_to_be_right():
 def test_two_runs_that_are_right_but_for_rounding_are_both_right():
     sides = Sides("now", "before", torch.tensor([0.60828312]), torch.tensor([1e-6]))
     (line,) = identical("h", torch.tensor([0.6082831]), torch.tensor([0.6082832]), sides=sides).mismatches()
-    assert line.endswith("allowed none (must be equal); right: 0.6082831 (both, but for rounding)")
+    assert line.endswith("allowed none (must be equal); right: 0.6082831 (both, within rounding)")
 
 
 def test_what_is_right_is_not_asked_where_a_property_holds(monkeypatch):

@@ -95,7 +95,7 @@ def test_a_crash_or_a_hang_has_a_script_too(tmp_path, deed, says):
     assert verdict.verdict in ("crashed", "hung") and "script" not in (verdict.reason or "")
     assert says in file.read_text()
     (tmp_path / "dies.py").write_text(DEADLY.format(deed="pass"))
-    assert "does not fail by itself" in (reproduces(file) or "")
+    assert "does not fail on its own" in (reproduces(file) or "")
 
 
 def test_what_takes_all_memory_is_not_run_beside_others(tmp_path):

@@ -135,7 +135,7 @@ def test_a_call_that_cannot_be_read_is_told_and_stops_nothing():
         def forward(self, *, sequence):
             return super().forward(sequence)
 
-    with pytest.warns(ContractWarning, match="rnn: a call could not be looked at: TypeError"), \
+    with pytest.warns(ContractWarning, match="rnn: a call could not be checked: TypeError"), \
             rnncheck.watch(nn.ModuleDict({"rnn": Own(3, 4)}), policy="raise") as seen:
         seen.model["rnn"](sequence=torch.randn(5, 2, 3))
 
@@ -179,7 +179,7 @@ def test_a_watched_model_is_copied_pickled_and_compiled():
 
 def test_that_nothing_was_looked_at_is_told():
     model = Tagger(typed.GRU(3, 4))
-    with pytest.warns(ContractWarning, match="no call of rnn was looked at: none was made, or all were compiled"), \
+    with pytest.warns(ContractWarning, match="no call of rnn was checked: none was made, or all were compiled"), \
             rnncheck.watch(model, sample=1.0):
         torch.compile(model, fullgraph=True, backend="eager")(torch.randn(5, 2, 3))
 

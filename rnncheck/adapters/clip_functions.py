@@ -33,7 +33,7 @@ def _from_signature(function: Callable[..., Any], argument: str) -> Claim:
     try:
         known = inspect.signature(function).parameters
     except (TypeError, ValueError):  # a builtin that does not tell
-        return Claim(False, "signature", "the function does not tell its arguments")
+        return Claim(False, "signature", "the function's arguments cannot be read")
     any_other = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     return Claim(argument in known or any_other, "signature", "" if argument in known else f"no argument {argument}")
 

@@ -31,7 +31,7 @@ def compiled(target: Any, backend: str = "aot_eager") -> Subject:
     'torch.compile(torch.nn.GRU)'
     """
     base = _module(target)
-    claims = {**base.claims, **dict.fromkeys(OF_THE_SOURCE, Claim(False, "declared", "asked of what is compiled"))}
+    claims = {**base.claims, **dict.fromkeys(OF_THE_SOURCE, Claim(False, "declared", "checked on the layer before it is compiled"))}
     name = f"torch.compile({base.name})"
     return replace(base, name=name, build=Compiled(base.build, backend), claims=claims, source=None)
 
@@ -43,7 +43,7 @@ def exported(target: Any) -> Subject:
     False
     """
     base = _module(target)
-    no = Claim(False, "declared", "asked of what is exported")
+    no = Claim(False, "declared", "checked on the layer before it is exported")
     claims = {**base.claims, **dict.fromkeys((*OF_THE_SOURCE, "training", "packed", "autocast", "autocast_half"), no)}
     return replace(base, name=f"torch.export({base.name})", build=Exported(base.build), claims=claims, source=None)
 

@@ -30,9 +30,9 @@ from rnncheck.running.trial import Trial
 
 BLOCK = 4
 """Cases in a job."""
-TRUTH = "What was recorded is what the equations say, within the rounding of where it was recorded."
-RESULTS = "Output and final states are those that were recorded, within the rounding of both sides."
-GRADIENTS = "Gradients of input, states and parameters are those that were recorded, within the rounding of both sides."
+TRUTH = "The recorded results match the equations, within the rounding of the machine that recorded them."
+RESULTS = "Output and final states match the recorded ones, within the rounding of both sides."
+GRADIENTS = "Gradients of input, states and parameters match the recorded ones, within the rounding of both sides."
 in_training = Where("train()", lambda case: case.training)
 
 

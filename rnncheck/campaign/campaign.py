@@ -33,7 +33,7 @@ MOST_IN_ALL = 60.0
 """Seconds for all failing properties together, however much time is left; but each has its least."""
 CLOSING, MOST_CLOSING = 0.06, 1.5
 """The share of the time, and at most so many seconds, in which nothing more is begun: a check that runs ends, files are written."""
-NO_TIME = "the case is as it was found: there was no time to make it smaller"
+NO_TIME = "there was no time to make the case smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
 Progress = Callable[[str, int, int], None]

@@ -28,14 +28,14 @@ below_double = Where("below double precision", lambda case: case.dtype != "float
 @agree("forward", formula="f(x) = float64 truth", source="the equations of torch.nn.RNN, GRU, LSTM",
        kind="differential", needs=("load",), applies=deterministic, cost=1)  # fmt: skip
 def forward(trial: Trial) -> Observation:
-    """Output and final states are those of the equations, but for rounding."""
+    """Output and final states match the equations, within rounding."""
     return both(trial.run, trial.budget.truth, trial.budget.allowed)
 
 
 @agree("against", formula="f(x) = reference(x)", source="--against", kind="differential", needs=("load",),
        applies=deterministic)  # fmt: skip
 def against(trial: Trial) -> Observation:
-    """The reference, given the same parameters, gives the same; and it is right itself."""
+    """The layer matches the reference given the same parameters, and the reference itself is correct."""
     reference = trial.subject.reference
     if reference is None or reference.refuses(trial.case) or not reference.offers("load"):
         return Observation()
@@ -52,7 +52,7 @@ def against(trial: Trial) -> Observation:
        needs=("load", "float64"), source="bfloat16 kernels beside float64 ones",
        applies=deterministic & below_double)  # fmt: skip
 def dtype(trial: Trial) -> Observation:
-    """The same numbers give the same in double precision, but for the rounding of the case's dtype."""
+    """The same numbers in float64 give the same results, within the rounding of the case's dtype."""
     double, sides = _in(torch.float64, trial).run, (f"in {trial.case.dtype}", "in float64")
     return both(trial.run, double, trial.budget.allowed, "", sides, trial.right)
 
@@ -69,10 +69,10 @@ def _in(dtype: torch.dtype, trial: Trial) -> Trial:
        source="torch.autocast; pytorch/pytorch#45048", kind="differential",
        needs=("load", "autocast", "training"), applies=deterministic & is_float32, cost=6)  # fmt: skip
 def autocast(trial: Trial) -> Observation:
-    """Under autocast the results, and the gradients of a loss of them, are right within autocast's own rounding.
+    """Under autocast, results and the gradients of a loss on them are right within autocast's own rounding.
 
-    To one of the dtypes that it casts to; also of input that is in that dtype already. Of a call with other parameters, made
-    before, nothing is left.
+    Autocast casts to one of its dtypes; input that already has that dtype is tried too, and so is a call that was made before
+    with other parameters: nothing of it may remain.
     """
     casting = drawn_autocast(trial)
     t, low = in_its_dtype(trial, casting), casting.fast_dtype
@@ -98,7 +98,7 @@ def autocast(trial: Trial) -> Observation:
        source="pytorch/pytorch#94754, #90421, #95118", cost=8, kind="metamorphic", needs=("load",),
        applies=deterministic)  # fmt: skip
 def device(trial: Trial) -> Observation:
-    """The CPU and the machine's accelerator give the same, each within its own rounding, with TF32 off and on."""
+    """The CPU and the machine's accelerator agree, each within its own rounding, with TF32 off and on."""
     if not torch.accelerator.is_available():
         raise NotReached("there is no accelerator in this machine")
     found = torch.accelerator.current_accelerator()
@@ -141,7 +141,7 @@ SURROUNDINGS_ON_CUDA: Mapping[str, Around] = {
 @agree("no_grad", formula="f(x) with no_grad, inference_mode, oneDNN off, ... = f(x)", kind="metamorphic",
        cost=8, source="fast paths that are taken without gradients", applies=deterministic)  # fmt: skip
 def no_grad(trial: Trial) -> Observation:
-    """With and without gradients, in inference mode, oneDNN or cuDNN, on another stream, the results are the same."""
+    """Results are the same with or without gradients, in inference mode, with oneDNN or cuDNN on or off, and on another stream."""
     layer = trial.layer  # built outside: what is created in inference mode can never have gradients
 
     def inside(name: str, around: Around) -> Observation:
@@ -183,7 +183,7 @@ def _other_batch(trial: Trial) -> dict[str, Trial]:
        kind="differential", needs=("compile", "training"), applies=deterministic & at_least(batch=1),
        cost=3000, stratum="compiled")  # fmt: skip
 def compiled_layer(trial: Trial) -> Observation:
-    """torch.compile changes neither results nor gradients, also for another batch."""
+    """torch.compile changes neither results nor gradients, nor the results of another batch size."""
     t = _briefly(trial, steps=3)
     with compiled(t.build()) as layer:
         run, found = gradients.run_and_gradients(t, layer, weights := t.cotangents())
@@ -195,7 +195,7 @@ def compiled_layer(trial: Trial) -> Observation:
        kind="differential", cost=1000, needs=("export",),
        applies=deterministic & padded & at_least(batch=1), stratum="compiled")  # fmt: skip
 def exported_layer(trial: Trial) -> Observation:
-    """torch.export's program gives what the layer gives, for other numbers too; another batch is right or refused."""
+    """torch.export's program gives the layer's results, for other numbers too; another batch size is right or refused."""
     t = _briefly(trial)
     layer = exported(t, t.build())
     same = _same_calls(layer, {"the case": t, **_other_input(t)})
@@ -213,7 +213,7 @@ def _right_or_refused(trial: Trial, layer: Through) -> Observation:
        kind="differential", needs=("script",), applies=deterministic & padded & at_least(batch=1),
        cost=500, stratum="compiled")  # fmt: skip
 def scripted_layer(trial: Trial) -> Observation:
-    """torch.jit.script's module gives what the layer gives, called several times, also for another batch."""
+    """torch.jit.script's module gives the layer's results, called several times and also for another batch size."""
     calls = {"the case": trial, "again": trial, "a third time": trial, **_other_batch(trial)}
     return _same_calls(scripted(trial, trial.build()), calls)
 
@@ -222,7 +222,7 @@ def scripted_layer(trial: Trial) -> Observation:
        source="pytorch/pytorch#11368, #34800, microsoft/onnxscript#2852", cost=3000, kind="differential",
        needs=("onnx", "float32"), applies=deterministic & padded & at_least(batch=1), stratum="compiled")  # fmt: skip
 def onnx(trial: Trial) -> Observation:
-    """Exported to ONNX and run by ONNX Runtime, the layer gives what it gives, for other numbers too."""
+    """Exported to ONNX and run by ONNX Runtime, the layer gives the same results, for other numbers too."""
     t = _in(torch.float32, _briefly(trial))
     return _same_calls(as_onnx(t, t.build()), {"the case": t, **_other_input(t)})
 
@@ -231,7 +231,7 @@ def onnx(trial: Trial) -> Observation:
        source="torch.func.functional_call", kind="metamorphic",
        needs=("load", "functional", "module", "training"), applies=deterministic, cost=30)  # fmt: skip
 def functional_layer(trial: Trial) -> Observation:
-    """Called with other parameters, the layer is one that has them, in results and gradients, and keeps its own."""
+    """functional_call with other parameters matches a layer that owns them, gradients too, and leaves the layer's own unchanged."""
     layer, names = trial.layer, _own_names(trial.layer)
     before = trial.run_on(layer)
     new = {name: trial.like(p, f"another {name}", 0.5).requires_grad_() for name, p in trial.parameters.items()}
@@ -255,7 +255,7 @@ def _own_names(layer: Layer) -> dict[str, str]:
        source="torch.func.vmap; pytorch/pytorch#134606", kind="metamorphic", needs=("vmap",),
        applies=deterministic & batched & padded & at_least(batch=1), cost=6)  # fmt: skip
 def vmapped(trial: Trial) -> Observation:
-    """Mapped over sequences, as per-example gradients need it, the layer gives what it gives for each alone."""
+    """Mapped over sequences with torch.vmap, the layer gives each sequence the same result as in the batch."""
     one = rows(trial, [0]).but(layout="contiguous")
     layer = one.layer  # built outside: vmap has no random numbers
 
@@ -273,7 +273,7 @@ def vmapped(trial: Trial) -> Observation:
        source="torch.cuda.graph: what Python did while it was captured stays as it was", needs=("export",),
        applies=deterministic & padded & at_least(batch=1) & on_cuda)  # fmt: skip
 def captured_layer(trial: Trial) -> Observation:
-    """A call captured as a CUDA graph gives, replayed, what the layer gives: on the same numbers, on others, and again."""
+    """A call captured as a CUDA graph and replayed gives the layer's results: on the same numbers, on others, and again."""
     t = trial.but(layout="contiguous", training=False)
     other = t.but(x=t.like(t.x, "another input"), state=t.state and tuple(t.like(h, f"another {i}") for i, h in enumerate(t.state)))
     layer, arguments = t.layer, [_flat(*one.lay_out(one.x, one.state)) for one in (t, other)]

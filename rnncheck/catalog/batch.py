@@ -25,7 +25,7 @@ several = batched & at_least(batch=2) & deterministic
     applies=several,
 )
 def alone(trial: Trial) -> Observation:
-    """A sequence gives in a batch what it gives alone, of one layer that is asked for both."""
+    """A layer gives a sequence the same result in a batch as on its own."""
     together = trial.run_on(trial.layer)
     by_themselves = side_by_side(rows(trial, [row]).run for row in range(trial.batch))
     allowed = trial.budget.allowed.map(lambda part: 2 * part)
@@ -36,7 +36,7 @@ def alone(trial: Trial) -> Observation:
     "permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36", applies=several
 )
 def permute(trial: Trial) -> Observation:
-    """Permuting the batch permutes the outputs and the states, and nothing else."""
+    """Permuting the batch permutes outputs and states alike, and changes nothing else."""
     order = torch.randperm(trial.batch - 1, generator=trial.generator("order of the batch")) + 1
     shuffled = [*order.tolist(), 0]  # the first sequence always moves
     back = sorted(range(trial.batch), key=shuffled.__getitem__)
@@ -52,7 +52,7 @@ def permute(trial: Trial) -> Observation:
     applies=several & differentiable,
 )
 def gradient_alone(trial: Trial) -> Observation:
-    """The gradient of one sequence's loss is that of the sequence alone, and no other sequence has a share in it."""
+    """Gradients do not mix sequences: one sequence's loss has the same gradients in a batch as on its own."""
     row = trial.draw("whose loss", 0, trial.batch - 1)
     own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
     by_itself = rows(trial, [row]).gradients(pick(own, [row]))
@@ -88,7 +88,7 @@ def in_batch(trial: Trial, name: str, gradient: Tensor | None, row: int) -> Tens
     applies=unbatched & deterministic,
 )
 def as_batch_of_one(trial: Trial) -> Observation:
-    """A sequence without batch axis gives what it gives as a batch of one."""
+    """A sequence without a batch axis gives the same result as in a batch of one."""
     return trial.same(trial.but(batch=1).run, sides=("as a batch of one", "without a batch axis"))
 
 
@@ -100,7 +100,7 @@ def as_batch_of_one(trial: Trial) -> Observation:
     applies=batched & padded,
 )
 def empty(trial: Trial) -> Observation:
-    """A batch of no sequences gives outputs and states of no sequences, in the right shapes."""
+    """A batch without sequences gives an empty output and empty states, in the right shapes."""
     nobody = rows(trial, [])
     expected = Run(trial.x.new_zeros(trial.time, 0, trial.config.output_size), *nobody.zero_state())
     return both(nobody.run, expected, 0.0) & equal("dtype of the output", nobody.run.output.dtype, trial.x.dtype)
@@ -114,7 +114,7 @@ def empty(trial: Trial) -> Observation:
     applies=batched & padded & differentiable,
 )
 def empty_backward(trial: Trial) -> Observation:
-    """A batch of no sequences can be learnt from: its gradients are zero."""
+    """Backward works on a batch without sequences, and its gradients are zero."""
     nobody = rows(trial, [])
     found = {name: g for name, g in nobody.gradients(nobody.cotangents()).items() if g is not None}
     return every(near(f"gradient of {name}", g, torch.zeros_like(g), 0.0) for name, g in found.items())
@@ -129,7 +129,7 @@ def empty_backward(trial: Trial) -> Observation:
     applies=several,
 )
 def poisoned(trial: Trial) -> Observation:
-    """NaN or inf in one sequence and its state leaves the others untouched."""
+    """NaN or inf in one sequence and its state does not affect the other sequences."""
     victim = trial.draw("poisoned sequence", 0, trial.batch - 1)
     others = [row for row in range(trial.batch) if row != victim]
     expected, allowed = pick(trial.run, others), pick(trial.budget.allowed.map(lambda part: 2 * part), others)
@@ -163,7 +163,7 @@ PIECE = 5
     applies=batched & at_least(batch=1) & deterministic,
 )
 def cliffs(trial: Trial) -> Observation:
-    """Sizes at which kernels change their path agree with small ones: the batch with the truth, and with its pieces."""
+    """Results stay right at sizes where optimised kernels switch code paths, and match the same batch run in small pieces."""
     starts = range(0, trial.batch, PIECE)
     pieces = (rows(trial, range(start, min(start + PIECE, trial.batch))).run for start in starts)
     return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(
@@ -193,7 +193,7 @@ narrow = Where("at most 150 numbers a sequence", lambda case: numbers(case) <= 1
     applies=batched & at_least(batch=2) & deterministic & narrow,
 )
 def many(trial: Trial) -> Observation:
-    """Of more than 65,535 sequences each gives what it gives among a few."""
+    """Each of more than 65,535 sequences gives the same result as in a small batch."""
     t = trial.but(training=False, layout="contiguous")
     picked = torch.randint(0, t.batch, (MANY,), generator=trial.generator("sequences, many times")).tolist()
     allowed = pick(t.budget.allowed.map(lambda part: 2 * part), picked)

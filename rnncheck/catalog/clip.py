@@ -45,26 +45,26 @@ MANY, LARGE = 330, 65_537
 
 @clip("bound", formula="|g'| <= max_norm", source=PASCANU, kind="invariant", applies=ordinary)
 def bound(trial: ClipTrial) -> Observation:
-    """After the call the norm of all gradients, taken as one vector, is at most max_norm."""
+    """After the call, the norm of all gradients, taken as one vector, is at most max_norm."""
     return bounded(trial.run, truth_of(trial), trial.case)
 
 
 @clip("formula", formula="g' = min(max_norm / |g|, 1) g", source=PASCANU, kind="differential", applies=ordinary)
 def formula(trial: ClipTrial) -> Observation:
-    """All gradients are multiplied by max_norm over their norm, and left as they are where that is within the bound."""
+    """Gradients are multiplied by max_norm / norm where their norm exceeds max_norm, and left unchanged otherwise."""
     return scaled(trial.run, truth_of(trial))
 
 
 @clip("returns_norm", formula="returned = |g|", source=DOCS, kind="differential", needs=("returned_norm",),
       applies=ordinary)  # fmt: skip
 def returns_norm(trial: ClipTrial) -> Observation:
-    """The norm before clipping is returned."""
+    """The call returns the norm before clipping."""
     return norm_told(trial.run, truth_of(trial))
 
 
 @clip("one_vector", formula="clip([a, b]) = clip([a ++ b])", source=DOCS, kind="metamorphic", applies=ordinary, cost=4)
 def one_vector(trial: ClipTrial) -> Observation:
-    """How the elements are spread over parameters changes nothing: the norm is that of one long vector."""
+    """Splitting or merging parameters changes nothing: the norm is that of one long vector."""
     given, truth = by_dtype(trial.present), truth_of(trial)
     right = flat(map(truth.expected, given)), flat(map(truth.allowed, given))
     whole = flat(by_dtype(g for _, _, g in trial.run.pairs()))
@@ -77,7 +77,7 @@ def one_vector(trial: ClipTrial) -> Observation:
 @clip("idempotent", formula="clip(clip(g)) = clip(g)", source="a projection onto a ball", kind="metamorphic",
       applies=ordinary & clipping)  # fmt: skip
 def idempotent(trial: ClipTrial) -> Observation:
-    """Clipping what has been clipped changes nothing."""
+    """Clipping gradients a second time changes nothing."""
     again = trial.but(gradients=trial.run.after)
     truth = truth_of(again)
     return every(near(what, after, before, 2 * truth.allowed(before)) for what, before, after in again.run.pairs())
@@ -86,7 +86,7 @@ def idempotent(trial: ClipTrial) -> Observation:
 @clip("norms", formula="p in {1, 1.5, 2, 3, inf}", source=DOCS, kind="differential", needs=("norm_type", "returned_norm"),
       applies=ordinary & with_elements, cost=5)  # fmt: skip
 def norms(trial: ClipTrial) -> Observation:
-    """With every norm_type the bound, the formula and the returned norm are those of that norm."""
+    """For every norm_type, the bound, the scaling and the returned norm use that norm."""
 
     def one(p: float) -> Observation:
         t, name = halved(trial, norm_type=p), f"norm_type {p:g}: "
@@ -99,7 +99,7 @@ def norms(trial: ClipTrial) -> Observation:
 @clip("threshold", formula="max_norm = 0.999 |g|: 0.999 g; max_norm = 1.001 |g|: g", source=PASCANU, kind="differential",
       applies=ordinary & some, cost=3)  # fmt: skip
 def threshold(trial: ClipTrial) -> Observation:
-    """Just above the bound gradients are clipped, and just below they are left alone; the bound may be a whole number."""
+    """Gradients just above the bound are clipped, and those just below it are left alone; max_norm may be an integer."""
     norm, largest = truth_of(trial).norm, max(float(g.abs().max()) for g in trial.present if g.numel()) or 1.0
     around = {f"max_norm {k} of the norm: ": trial.but(max_norm=k * norm) for k in (0.999, 1.001)}
     around["max_norm 2, an int: "] = trial.but(gradients=times(trial, largest, 8.0), max_norm=2)
@@ -109,7 +109,7 @@ def threshold(trial: ClipTrial) -> Observation:
 @clip("many", formula="clip([0, ..., 0, 0 ++ g]) = clip(g), 330 gradients, of 65,537 elements", kind="metamorphic",
       source="fused kernels: 64 tensors, 320 blocks, 65,536 elements at a time", applies=ordinary & some, cost=20)  # fmt: skip
 def many(trial: ClipTrial) -> Observation:
-    """At the end of many gradients, and of large ones, nothing is left out."""
+    """Among many gradients, and in gradients of many elements, nothing is left out."""
     zeros = [torch.zeros_like(g) for g in trial.present]
     large = [torch.cat([g.new_zeros(max(0, LARGE - g.numel())), g.reshape(-1)]) for g in trial.present]
     t = halved(trial, gradients=[*(zeros * MANY)[:MANY], *large])
@@ -119,7 +119,7 @@ def many(trial: ClipTrial) -> Observation:
 @clip("foreach", formula="foreach = loop", source=DOCS, kind="metamorphic", needs=("foreach",), applies=ordinary,
       cost=3)  # fmt: skip
 def foreach(trial: ClipTrial) -> Observation:
-    """foreach=True and foreach=False do the same."""
+    """foreach=True and foreach=False give the same result."""
     truth, loop, fused = truth_of(trial), trial.but(foreach=False).run, trial.but(foreach=True).run
     return every(
         near(what, g, other, 2 * truth.allowed(before), (), truth.sides(before, "with foreach", "without"))
@@ -130,7 +130,7 @@ def foreach(trial: ClipTrial) -> Observation:
 @clip("nothing", formula="clip([]) = 0", source="NVIDIA/Megatron-LM#5529", kind="invariant", needs=("returned_norm",),
       cost=3)  # fmt: skip
 def nothing(trial: ClipTrial) -> Observation:
-    """Without any parameter, or without any gradient, there is nothing to clip, and the norm is 0."""
+    """Without parameters, or without gradients, there is nothing to clip and the norm is 0."""
     lists: dict[str, list[Tensor | None]] = {"no parameter": [], "no gradient": [None]}
     return every(equal(f"norm of {what}", float(trial.but(gradients=g, passed_as="list").run.norm), 0.0)
                  for what, g in lists.items())  # fmt: skip
@@ -139,7 +139,7 @@ def nothing(trial: ClipTrial) -> Observation:
 @clip("empty", formula="clip([g, empty]) = clip([g])", source="meta-pytorch/torchrec#3891", kind="metamorphic",
       applies=ordinary & some & with_elements, cost=4)  # fmt: skip
 def empty(trial: ClipTrial) -> Observation:
-    """A parameter without elements changes nothing, whatever the norm, and stays as it is."""
+    """A parameter without elements changes nothing, whatever the norm_type, and stays as it is."""
     extra = trial.present[0].new_zeros(0, 3)
     norm_types = (2.0, inf) if trial.subject.offers("norm_type") else (2.0,)
     return every(
@@ -161,7 +161,7 @@ def low_precision(trial: ClipTrial) -> Observation:
 @clip("huge_and_tiny", formula="clip(a g) = a clip(g)", kind="differential", source=BLUE,
       applies=finite & once & some & not_empty_maximum, cost=4)  # fmt: skip
 def huge_and_tiny(trial: ClipTrial) -> Observation:
-    """Finite gradients whose squares overflow or underflow are clipped to the bound too, not zeroed, not left alone."""
+    """Finite gradients whose squares overflow or underflow are still clipped to the bound, neither zeroed nor left alone."""
     largest = max(float(g.abs().max()) for g in trial.present if g.numel()) or 1.0
     terms = sum(g.numel() for g in trial.present)
     highest = min(torch.finfo(g.dtype).max for g in trial.present) / (4 * terms)
@@ -178,7 +178,7 @@ def huge_and_tiny(trial: ClipTrial) -> Observation:
 @clip("nonfinite", formula="|g| = inf or NaN: g' = g, or not finite", source="pytorch/pytorch#46849",
       kind="invariant", applies=finite & once & some & not_empty_maximum, cost=4)  # fmt: skip
 def nonfinite(trial: ClipTrial) -> Observation:
-    """With an inf or NaN among the gradients no finite wrong answer comes out: each element stays, or is not finite."""
+    """With an inf or NaN among the gradients, no wrong finite number appears: each element stays, or is not finite."""
 
     def kept(value: float) -> Observation:
         t = trial.but(gradients=poisoned(trial, value), error_if_nonfinite=False)
@@ -191,7 +191,7 @@ def nonfinite(trial: ClipTrial) -> Observation:
 @clip("error_if_nonfinite", formula="|g| = inf or NaN: raises, g' = g", source=DOCS, kind="invariant",
       needs=("error_if_nonfinite",), applies=finite & once & some & not_empty_maximum, cost=4)  # fmt: skip
 def error_if_nonfinite(trial: ClipTrial) -> Observation:
-    """With error_if_nonfinite=True an inf or NaN among the gradients raises, and no gradient has been touched."""
+    """With error_if_nonfinite=True, an inf or NaN among the gradients raises an error and changes no gradient."""
 
     def refused(value: float) -> Observation:
         t = trial.but(gradients=poisoned(trial, value), error_if_nonfinite=True)
@@ -205,7 +205,7 @@ def error_if_nonfinite(trial: ClipTrial) -> Observation:
 @clip("arguments", formula="max_norm < 0 or NaN: raises, g' = g", source="pytorch/pytorch#31367", kind="invariant",
       applies=ordinary & some, cost=4)  # fmt: skip
 def arguments(trial: ClipTrial) -> Observation:
-    """A negative max_norm, which would turn the gradients around, and NaN are refused, and no gradient is touched."""
+    """A max_norm that is NaN, or negative (which would flip the gradients), raises an error and changes no gradient."""
 
     def refused(max_norm: float) -> Observation:
         t = trial.but(max_norm=max_norm)
@@ -219,7 +219,7 @@ def arguments(trial: ClipTrial) -> Observation:
 @clip("used_up", formula="clip(used-up generator): raises or warns", source=DOCS, kind="invariant",
       needs=("generator",))  # fmt: skip
 def used_up(trial: ClipTrial) -> Observation:
-    """A generator of parameters that is already used up is not taken for a model without parameters in silence."""
+    """A generator of parameters that is already exhausted raises or warns, instead of passing as a model without parameters."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         why = trial.but(passed_as="used_up").refusal()
@@ -229,7 +229,7 @@ def used_up(trial: ClipTrial) -> Observation:
 @clip("listed_twice", formula="clip([g, g]) = clip([g])", source="a parameter shared by two modules",
       kind="metamorphic", applies=ordinary & some, cost=2)  # fmt: skip
 def listed_twice(trial: ClipTrial) -> Observation:
-    """A parameter that is listed twice counts once, in the norm as in the scaling."""
+    """A parameter listed twice counts once, in the norm and in the scaling."""
     t = halved(trial)
     return scaled(t.but(twice=range(len(t.gradients))).run, truth_of(t))
 
@@ -238,7 +238,7 @@ def listed_twice(trial: ClipTrial) -> Observation:
       source="torch.linalg.vector_norm", kind="differential", needs=("norm_type", "returned_norm"),
       applies=ordinary & some & with_elements, cost=2)  # fmt: skip
 def zero_norm_type(trial: ClipTrial) -> Observation:
-    """norm_type 0 is refused, or it counts the elements that are not 0, and not the gradients."""
+    """norm_type 0 raises an error, or counts the nonzero elements rather than the gradients."""
     t = trial.but(norm_type=0.0)
     counted = float(sum(int(g.count_nonzero()) for g in t.present))
     said = counted if t.refusal() else float(t.run.norm)
@@ -247,9 +247,9 @@ def zero_norm_type(trial: ClipTrial) -> Observation:
 
 @clip("in_place", formula="p.grad is p.grad, p = p", source=DOCS, kind="invariant", applies=ordinary)
 def in_place(trial: ClipTrial) -> Observation:
-    """The gradients are scaled where they are, and nothing else changes: no parameter, no flag, no other tensor.
+    """Gradients are scaled in place, and nothing else changes: no parameter, no flag, no other tensor.
 
-    Of gradients that themselves require gradients (create_graph=True) nothing is recorded.
+    Nothing is recorded for gradients that themselves require gradients (create_graph=True).
     """
 
     def after(graph: bool) -> Observation:
@@ -272,7 +272,7 @@ def in_place(trial: ClipTrial) -> Observation:
 @clip("layout", formula="g strided, transposed, offset in memory: the same g', in place", source="torch.Tensor.grad: any strides",
       kind="metamorphic", applies=ordinary & some, cost=2)  # fmt: skip
 def layout(trial: ClipTrial) -> Observation:
-    """Gradients that are not contiguous in memory are scaled as others are, and where they are."""
+    """Gradients that are not contiguous in memory are scaled like any other, and in place."""
     t = halved(trial)
     truth, parameters = truth_of(t), t.parameters()
     for number, p in enumerate(parameters):
@@ -287,7 +287,7 @@ def layout(trial: ClipTrial) -> Observation:
 @clip("agree", formula="g' = torch.nn.utils.clip_grad_norm_", source=DOCS, kind="differential", applies=ordinary,
       cost=2)  # fmt: skip
 def agree(trial: ClipTrial) -> Observation:
-    """Where torch's own function keeps these rules, the result is the same as its."""
+    """The result matches torch.nn.utils.clip_grad_norm_, where that function keeps these rules."""
     truth, own = truth_of(trial), trial.by(torch.nn.utils.clip_grad_norm_).run
     return every(
         near(what, after, other, 2 * truth.allowed(before), (), truth.sides(before, "here", "from torch's"))

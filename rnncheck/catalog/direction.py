@@ -22,7 +22,7 @@ direction = Family("direction")
     applies=bidirectional & one_layer & deterministic,
 )
 def two_nets(trial: Trial) -> Observation:
-    """A bidirectional layer is a forward net and a net that reads backwards, side by side at every position."""
+    """A bidirectional layer equals a forward layer and a backward layer, their outputs concatenated at every step."""
 
     def net(x: Tensor, which: int, suffix: str) -> Run:
         state = trial.state and tuple(part[which : which + 1] for part in trial.state)
@@ -45,7 +45,7 @@ def two_nets(trial: Trial) -> Observation:
     applies=bidirectional & deterministic,
 )
 def reversal(trial: Trial) -> Observation:
-    """Exchanging the directions' parameters and states and flipping time flips the output and exchanges its halves."""
+    """Swapping the two directions' parameters and states and reversing time reverses the output and swaps its halves."""
     parameters = {_other(name): _inputs_exchanged(trial, name, p) for name, p in trial.parameters.items()}
     state = trial.state and tuple(_directions_exchanged(part) for part in trial.state)
     turned = trial.but(x=backwards(trial.x, trial.lengths), state=state, parameters=parameters).run

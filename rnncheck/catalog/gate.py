@@ -53,7 +53,7 @@ def gate_range(trial: Trial) -> Observation:
     applies=saturating & settable & deterministic,
 )
 def candidate_range(trial: Trial) -> Observation:
-    """Candidate states lie in [-1, 1]: g of an LSTM, n of a GRU, h itself of a tanh RNN."""
+    """Candidate states lie in [-1, 1]: g in an LSTM, n in a GRU, h itself in a tanh RNN."""
     return _all_within(trial, "gnh", "candidate", -1.0)
 
 
@@ -93,7 +93,7 @@ HELD = 20
     applies=gated & settable & deterministic,
 )
 def latch(trial: Trial) -> Observation:
-    """Saturated gates hold, count, write, block or silence exactly, over twenty steps."""
+    """With gates forced fully open or shut, the state is kept, accumulated, overwritten, cleared or hidden, for 20 steps."""
     x = trial.like(trial.x.new_empty(HELD, *trial.x.shape[1:]), "input while latched")
     state = tuple(trial.like(part, f"latched state {i}", scale=4.0) for i, part in enumerate(trial.given_state))
     ready = trial.but(x=with_ones(x), state=state, lengths=trial.lengths and (HELD,) * trial.batch)
@@ -117,7 +117,7 @@ def latch(trial: Trial) -> Observation:
     cost=3,
 )
 def closed_form(trial: Trial) -> Observation:
-    """With weights zero and biases random, the state follows the scalar recurrence of the documentation."""
+    """With zero weights and random biases, the layer follows the closed form of the documented equations."""
     parameters = {name: _biases_only(trial, name, parameter) for name, parameter in trial.parameters.items()}
     scalar = trial.but(parameters=parameters)
     return both(scalar.run, closed_forms(scalar), scalar.budget.allowed)
@@ -189,7 +189,7 @@ BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
     applies=is_gru & one_layer & deterministic,
 )
 def blend(trial: Trial) -> Observation:
-    """The new state of a GRU lies between its candidate and its old state."""
+    """A GRU's new state lies between its candidate and its old state."""
     step = one_step(trial)
     written = step.but(parameters=pinned(step, {"z": OFF}))
     candidate, old = exact(written.run.h_n), exact(step.given_state[0])
@@ -206,7 +206,7 @@ def blend(trial: Trial) -> Observation:
     applies=one_layer & deterministic,
 )
 def single_step(trial: Trial) -> Observation:
-    """One step of the layer is the equations of its cell."""
+    """One step of the layer matches one step of its cell's equations."""
     step = first_step(trial)
     each = [next_state(step, index) for index in range(trial.config.directions)]
     return both(step.run, _joined(each), step.budget.allowed)
@@ -221,7 +221,7 @@ def single_step(trial: Trial) -> Observation:
     applies=one_layer & without_projection & reset_after & deterministic,
 )
 def torch_cell(trial: Trial) -> Observation:
-    """One step of the layer is one call of torch's cell with the same parameters."""
+    """One step of the layer matches one call of torch's cell with the same parameters."""
     step = first_step(trial)
     each = [_cell_state(step, index) for index in range(trial.config.directions)]
     return both(step.run, _joined(each), step.budget.allowed.map(lambda allowed: 2 * allowed))

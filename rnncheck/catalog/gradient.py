@@ -41,7 +41,7 @@ far_reaching = Where("not float16, whose numbers end at 65504", lambda case: cas
 @gradient("reference", formula="d loss / d (x, hx, W) = float64 truth", source="wvabrinskas/Neuron#181",
           kind="differential", needs=("load", "training"), applies=deterministic, cost=2)  # fmt: skip
 def reference(trial: Trial) -> Observation:
-    """The gradients of input, initial state and every parameter are those of the equations, in training and in eval."""
+    """The gradients of input, initial state and every parameter match the equations, in train and eval mode."""
     return within_budget(trial.gradient_budget(), trial.gradients(trial.cotangents()))
 
 
@@ -52,7 +52,7 @@ def reference(trial: Trial) -> Observation:
           source="torch.autograd.gradcheck, fast mode", kind="derivative", needs=("training", "float64"),
           applies=deterministic & at_least(batch=1), cost=20)  # fmt: skip
 def numerical(trial: Trial) -> Observation:
-    """The gradients of all results by input, states and parameters are what differences in float64 say."""
+    """The gradients of all results with respect to input, states and parameters match finite differences in float64."""
     return as_differences(in_double(trial), loss, "loss")
 
 
@@ -60,14 +60,14 @@ def numerical(trial: Trial) -> Observation:
           source="torch.autograd.gradgradcheck, fast mode", kind="derivative",
           needs=("training", "float64", "second"), applies=deterministic & at_least(batch=1), cost=60)  # fmt: skip
 def second(trial: Trial) -> Observation:
-    """The second derivatives by input, states and parameters are what differences of the first say."""
+    """Second derivatives with respect to input, states and parameters match finite differences of the first."""
     return as_differences(in_double(trial), slope_of_loss, "gradient")
 
 
 @gradient("second_refused", formula="d d f: raises", source="pytorch/pytorch#20449", kind="derivative",
           needs=TRAINING, applies=deterministic & at_least(batch=1), cost=4)  # fmt: skip
 def second_refused(trial: Trial) -> Observation:
-    """Where second derivatives are not offered, asking for them raises, and no number is made up."""
+    """Where second derivatives are not supported, asking for them raises an error instead of making up numbers."""
     if trial.subject.offers("second"):
         return Observation()
     try:
@@ -85,7 +85,7 @@ def second_refused(trial: Trial) -> Observation:
           needs=("training", "float64", "second", "load"),
           applies=deterministic & at_least(batch=1) & wide, cost=30)  # fmt: skip
 def penalty(trial: Trial) -> Observation:
-    """A penalty on the gradient of the input can be trained with: right in float64, and the same in the case's dtype."""
+    """A penalty on the input's gradient can be trained with: it is right in float64 and agrees in the case's dtype."""
     double = in_double(trial)
     own, exact = _penalty(small_and_lively(trial)), _penalty(double)
     half_the_digits = torch.finfo(trial.case.torch_dtype).eps ** 0.5  # lively data loses a few roundoffs
@@ -106,9 +106,9 @@ def _penalty(trial: Trial) -> dict[str, Tensor]:
 @gradient("forward_mode", formula="<jvp(v), w> = <v, vjp(w)>", source="torch.autograd.forward_ad",
           kind="derivative", needs=("training", "jvp"), applies=deterministic & padded, cost=4)  # fmt: skip
 def forward_mode(trial: Trial) -> Observation:
-    """Forward-mode derivatives are the transpose of backward's.
+    """Forward-mode derivatives agree with backward: one is the transpose of the other.
 
-    To half the digits where there is no truth: what is measured of backward's rounding says little of another algorithm's.
+    Where the truth is unknown, half the digits must agree: backward's measured rounding says little about another algorithm's.
     """
     weights, leaves = trial.cotangents(), {name: leaf.detach() for name, leaf in leaves_of(trial).items()}
     directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
@@ -145,7 +145,7 @@ def _dot(a: Tensor | None, b: Tensor) -> Tensor:
           source="pytorch/pytorch#96416, chainer/chainer#8037", kind="derivative", needs=TRAINING,
           applies=deterministic, cost=12)  # fmt: skip
 def every_output(trial: Trial) -> Observation:
-    """The loss may use any of output, h_n and c_n and ignore the others."""
+    """A loss may use any of output, h_n and c_n and ignore the others."""
     names = [name for name, _ in trial.run.parts()]
     subsets = [*combinations(names, 1), *combinations(names, 2)]
     weights = trial.cotangents()
@@ -162,7 +162,7 @@ def every_output(trial: Trial) -> Observation:
           source="chainer/chainer#8037", kind="differential", needs=("load", "training"), applies=deterministic,
           cost=3)  # fmt: skip
 def one_result(trial: Trial) -> Observation:
-    """The gradients of a loss of output, h_n or c_n alone are those of the equations."""
+    """The gradients of a loss of output, h_n or c_n alone match the equations."""
     names = [name for name, _ in trial.run.parts()]
     chosen = names[trial.draw("the result that the loss uses", 0, len(names) - 1)]
     weights = only(trial.cotangents(), (chosen,))
@@ -172,7 +172,7 @@ def one_result(trial: Trial) -> Observation:
 @gradient("loss_scale", formula="d (k loss) = k d loss, k = 2^40 and 2^-40", source="torch.amp.GradScaler", kind="derivative",
           needs=TRAINING, applies=deterministic & far_reaching, cost=8)  # fmt: skip
 def loss_scale(trial: Trial) -> Observation:
-    """Gradients grow with the loss, and shrink with it: large ones are not cut off, and small ones are not lost."""
+    """Gradients scale with the loss: large ones are not cut off and small ones are not lost."""
     t = lively(trial)
     weights = t.cotangents()
     plain = t.gradients(weights)
@@ -189,7 +189,7 @@ def loss_scale(trial: Trial) -> Observation:
           kind="derivative", cost=30, source="frozen layers, fixed inputs", needs=TRAINING,
           applies=deterministic)  # fmt: skip
 def any_requires_grad(trial: Trial) -> Observation:
-    """Any of input, state and parameters may require gradients: they get theirs, and all others stay None."""
+    """Any of input, states and parameters may require gradients: these get the right ones, and all others stay None."""
     weights, expected = trial.cotangents(), trial.gradients(trial.cotangents())
     parameters = [name for name in expected if name not in ("input", "h_0", "c_0")]
     alone = parameters[trial.draw("the one that is not frozen", 0, len(parameters) - 1) :][:1] if parameters else []
@@ -224,7 +224,7 @@ def _accumulated(trial: Trial, layer: Layer, weights: Run, calls: int, wanted: I
 @gradient("accumulates", formula="backward(); backward()  =>  .grad = 2 d loss",
           source="pytorch/pytorch#777", kind="derivative", needs=TRAINING, applies=deterministic, cost=8)  # fmt: skip
 def accumulates(trial: Trial) -> Observation:
-    """Two backward passes, through one graph or through two calls, add up."""
+    """The gradients of two backward passes, through one graph or through two calls, add up."""
     half = trial.cotangents().map(lambda weight: weight / 2)
     whole = half.map(lambda weight: weight * 2)
     expected = trial.gradients(whole)
@@ -240,7 +240,7 @@ def accumulates(trial: Trial) -> Observation:
           cost=6, source="truncated backpropagation; FluxML/Flux.jl#2185",
           applies=deterministic & one_direction & padded & at_least(time=2))  # fmt: skip
 def split(trial: Trial) -> Observation:
-    """Gradients flow through a carried state as they flow through the steps of one call."""
+    """Gradients flow through a carried state just as through the steps of one call."""
     k, weights = trial.draw("split", 1, trial.time - 1), trial.cotangents()
 
     def in_two(leaves: Mapping[str, Tensor]) -> Run:
@@ -255,7 +255,7 @@ def split(trial: Trial) -> Observation:
 @gradient("eval_is_train", formula="d f_eval = d f_train, dropout 0", source="pytorch/pytorch#5878",
           kind="derivative", needs=TRAINING, applies=deterministic, cost=5)  # fmt: skip
 def eval_is_train(trial: Trial) -> Observation:
-    """Without dropout, eval() and train() have the same gradients."""
+    """Without dropout, eval() and train() give the same gradients."""
     if trial.config.dropout and not trial.parameters:
         return Observation()  # a layer whose parameters cannot be set may draw others where it has no dropout
     weights, other = trial.cotangents(), trial.but(training=not trial.case.training, dropout=0.0)
@@ -266,7 +266,7 @@ def eval_is_train(trial: Trial) -> Observation:
           source="Karpathy 2019, A recipe for training neural networks", kind="derivative",
           needs=("load", "training"), applies=deterministic & few_steps, cost=10)  # fmt: skip
 def reach(trial: Trial) -> Observation:
-    """An output has a gradient by exactly the inputs it may see: forward s <= t, reverse s >= t, its own sequence's."""
+    """An output has a nonzero gradient for exactly the inputs it may see: forward s <= t, reverse s >= t, its own sequence."""
     t = in_many_digits(enlivened(trial, trial.time, trial.batch, trial.lengths or ()))
     x = t.x.clone().requires_grad_()
     output = differentiable_run(t, t.layer, x, t.state).output

@@ -64,7 +64,7 @@ def _data(given: Any) -> Tensor:
 @graph("memory", formula="backward(w) is that of contiguous w, and w ≡ before", source="Tensor.contiguous; a loss of y.T, y.sum()",
        kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def memory(trial: Trial) -> Observation:
-    """Gradients that arrive transposed, strided, expanded or with an offset mean what they mean, and are left as they are."""
+    """Incoming gradients may be transposed, strided, expanded or offset in memory: backward is right and leaves them unchanged."""
     weights, layer = trial.cotangents(), trial.layer
     right = trial.gradients(weights)
 
@@ -92,7 +92,7 @@ def of_the_sum(trial: Trial, layer: Layer) -> Observation:
 @graph("several", formula="y = f(x), y' = f(x'): d y, d y' each as if alone, in either order",
        source="torch.autograd.Function: ctx", kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def several(trial: Trial) -> Observation:
-    """Two calls may be open at once: each has the gradients that it has alone, whichever is differentiated first."""
+    """Two calls may await backward at once: each gets the gradients it has alone, whichever backward runs first."""
     layer, other = trial.layer, trial.but(x=trial.like(trial.x, "another input"))
     weights = {t: t.cotangents() for t in (trial, other)}
     alone = {t: t.gradients(weights[t], trial.build()) for t in (trial, other)}
@@ -139,7 +139,7 @@ def computes_again(trial: Trial, layer: Layer) -> bool:
 @graph("changed", formula="y = f(x); v += 1: backward raises, or gives d f(x)",
        source="torch.autograd: in-place correctness checks", kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def changed(trial: Trial) -> Observation:
-    """After a call, something it used is written into: backward is refused, or is what it would have been."""
+    """If anything a call used or returned is modified in place before backward, backward raises or is still right."""
     weights = trial.cotangents()
     right = trial.gradients(weights)
     if computes_again(trial, trial.build()):
@@ -163,7 +163,7 @@ def changed(trial: Trial) -> Observation:
 @graph("unfrozen", formula="f frozen, f(x), f unfrozen: d f(x) as ever", source="Tensor.requires_grad_: fine-tuning in stages",
        kind="derivative", needs=TRAINING, applies=some, cost=4)  # fmt: skip
 def unfrozen(trial: Trial) -> Observation:
-    """A layer that was called while it was frozen has all gradients again once it is not."""
+    """A layer that was called while frozen has all its gradients again once unfrozen."""
     layer, weights = trial.build(), trial.cotangents()
     free = [p for p in layer.parameters().values() if p.requires_grad]
     for parameter in free:

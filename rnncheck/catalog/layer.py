@@ -22,7 +22,7 @@ layer = Family("layer")
     applies=stacked & deterministic,
 )
 def stack(trial: Trial) -> Observation:
-    """A stack is its layers one on top of the other, each a layer of its own with its own states."""
+    """A stack equals its layers run one after the other, each with its own states."""
     runs: list[Run] = []
     for index in range(trial.config.num_layers):
         runs.append(layer_alone(trial, index, runs[-1].output if runs else trial.x).run)

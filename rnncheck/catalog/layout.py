@@ -44,14 +44,14 @@ def _square(trial: Trial) -> Trial:
 @layout("batch_first", formula="f_bf(x.T) = f(x).T", source="pytorch/pytorch#80306", kind="metamorphic",
         needs=EITHER_WAY, applies=deterministic)  # fmt: skip
 def batch_first(trial: Trial) -> Observation:
-    """batch_first transposes input and output, nothing else: the states stay (layers*directions, batch, features)."""
+    """batch_first transposes input and output and nothing else: states stay (layers*directions, batch, features)."""
     return trial.same(_other_way(trial).run, sides=_named(trial))
 
 
 @layout("square", formula="f_bf(x.T) = f(x).T, time = batch", source="pytorch/pytorch#80306",
         kind="metamorphic", cost=3, needs=EITHER_WAY, applies=deterministic & has_square)  # fmt: skip
 def square(trial: Trial) -> Observation:
-    """batch_first does the same where time = batch, and a wrong order of the axes shows in no shape."""
+    """batch_first is also right when time == batch, where swapped axes would not show in any shape."""
     t = _square(trial)
     return t.same(_other_way(t).run, sides=_named(t))
 
@@ -59,7 +59,7 @@ def square(trial: Trial) -> Observation:
 @layout("gradient", formula="d f_bf(x.T) = d f(x)", source="pytorch/pytorch#80306", kind="derivative",
         cost=6, needs=EITHER_WAY, applies=deterministic & differentiable)  # fmt: skip
 def gradient(trial: Trial) -> Observation:
-    """batch_first transposes the gradient of the input, and changes no other; where time = batch, too."""
+    """batch_first transposes the gradient of the input and changes no other gradient, also when time == batch."""
 
     def both_ways(t: Trial) -> Observation:
         cotangents = t.cotangents()
@@ -71,7 +71,7 @@ def gradient(trial: Trial) -> Observation:
 @layout("strides", formula="f(x) = f(contiguous x)", source="Tensor.contiguous, Tensor.expand",
         kind="metamorphic", cost=6, applies=deterministic)  # fmt: skip
 def strides(trial: Trial) -> Observation:
-    """Transposed, strided, expanded and offset memory of input and hx give what contiguous memory gives."""
+    """Transposed, strided, expanded or offset input and hx give the same results as contiguous ones."""
     state = trial.state and tuple(map(_repeated, trial.state))
     flat = trial.but(x=_repeated(trial.x), state=state, layout="contiguous")
 
@@ -89,9 +89,9 @@ def _repeated(tensor: Tensor) -> Tensor:
 @layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721",
         kind="invariant", cost=3)  # fmt: skip
 def no_mutation(trial: Trial) -> Observation:
-    """A call changes no input, state, parameter or buffer: not the values, nor the shapes, versions, flags and .grad.
+    """A call leaves input, state, parameters and buffers as they were: values, shapes, versions, flags and .grad.
 
-    Of numbers, of NaN, and in inference mode.
+    Checked for ordinary numbers, for NaN, and in inference mode.
     """
     with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
     usual = partial(torch.set_grad_enabled, trial.case.training)
@@ -150,7 +150,7 @@ def _modes(layer: Layer) -> list[bool]:
 @layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant",
         cost=2, source="in-place operations on results", applies=deterministic)  # fmt: skip
 def no_alias(trial: Trial) -> Observation:
-    """Writing into a result changes no other result, no input, state or parameter, and not the next call."""
+    """Writing into a result changes no other result, no input, state or parameter, and does not affect the next call."""
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
     with subject_at_work("calling"), torch.no_grad():
         output, state = layer(*arguments)

@@ -29,7 +29,7 @@ lengths = Family("lengths")
     applies=packed & deterministic,
 )
 def each_alone(trial: Trial) -> Observation:
-    """A sequence of a packed batch gives what it gives alone and unpadded, final states at its own last step."""
+    """A sequence in a packed batch gives the same as alone and unpadded, with final states from its own last step."""
     alone = (longer(unpadded(trial, row).run, trial.time) for row in range(trial.batch))
     return trial.same(side_by_side(alone), sides=("alone", "in the packed batch"))
 
@@ -44,7 +44,7 @@ def each_alone(trial: Trial) -> Observation:
     applies=packed & deterministic & differentiable,
 )
 def gradient_alone(trial: Trial) -> Observation:
-    """The gradient of one packed sequence's loss is that of the sequence alone and unpadded, and 0 for the others."""
+    """One packed sequence's loss has the same gradients as for that sequence alone and unpadded, and 0 for the others."""
     row = trial.draw("whose loss", 0, trial.batch - 1)
     own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
     by_itself = unpadded(trial, row)
@@ -75,7 +75,7 @@ def longer(run: Run, time: int) -> Run:
     applies=packed & deterministic,
 )
 def padding_ignored(trial: Trial) -> Observation:
-    """What the padding contains (NaN too) changes nothing, and how much of it there is changes nothing valid."""
+    """Neither the contents of the padding (even NaN) nor its length changes any valid result."""
     inside = steps_inside(trial)[..., None]
     filled = torch.where(inside, trial.x, torch.nan)
     more = torch.cat([filled, trial.like(trial.x[:2], "later input")])
@@ -97,7 +97,7 @@ def padding_ignored(trial: Trial) -> Observation:
     applies=unsorted & deterministic,
 )
 def order(trial: Trial) -> Observation:
-    """Lengths in any order give what descending ones give, outputs and states put back into the caller's order."""
+    """Lengths in any order give the same results as in descending order, returned in the caller's order."""
     given = trial.lengths or ()
     descending = sorted(range(trial.batch), key=lambda row: -given[row])
     back = sorted(range(trial.batch), key=descending.__getitem__)
@@ -113,7 +113,7 @@ def order(trial: Trial) -> Observation:
     applies=batched & at_least(batch=1) & deterministic,
 )
 def full(trial: Trial) -> Observation:
-    """With all lengths equal to time, packed is padded."""
+    """When every length equals time, packed input gives the same results as padded input."""
     whole = trial.but(lengths=(trial.time,) * trial.batch)
     return whole.same(trial.but(lengths=None).run, sides=("padded", "packed"))
 
@@ -135,7 +135,7 @@ WASTE = 1000.0
     applies=packed & deterministic,
 )
 def module(trial: Trial) -> Observation:
-    """A module that takes lengths itself ignores the padding, however much there is; its output is 0 after each end."""
+    """A module that takes lengths ignores the padding, however long, and its output is 0 after each sequence's end."""
     waste = torch.nan if trial.subject.read_as is None else WASTE  # a mask that is multiplied with stops no NaN
     filled = torch.where(steps_inside(trial)[..., None], trial.x, waste)
     plain = with_lengths(trial, trial.x, trial.lengths or ())
@@ -169,7 +169,7 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
     applies=packed & at_least(batch=2) & deterministic,
 )
 def zero(trial: Trial) -> Observation:
-    """A sequence of length 0 keeps its initial state bit for bit, its outputs are 0; or it is refused clearly."""
+    """A sequence of length 0 keeps its initial state bit for bit, outputs 0 and leaves others alone, or raises a clear error."""
     row = trial.draw("row of length 0", 0, trial.batch - 1)
     others = [other for other in range(trial.batch) if other != row]
     given = tuple(0 if other == row else length for other, length in enumerate(trial.lengths or ()))

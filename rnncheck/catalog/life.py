@@ -31,7 +31,7 @@ life = Family("life")
     cost=40,
 )
 def machine(trial: Trial) -> Observation:
-    """After every operation of a life in drawn order, the layer agrees with a new one that has its parameters.
+    """After each of a random sequence of operations, the layer agrees with a new one that has its parameters.
 
     Operations: call, train, eval, to(dtype) and back, load_state_dict, deepcopy, pickle, optimizer step, parametrize,
     another dropout, time, batch, hx, packed input for padded. Ends at the first disagreement, which says what was done before.
@@ -54,7 +54,7 @@ def machine(trial: Trial) -> Observation:
     cost=4,
 )
 def copied(trial: Trial) -> Observation:
-    """After a call, a deep copy gives the same, and so does what was pickled and unpickled; dropout drops the same after a seed."""
+    """After a call, a deep copy and an unpickled copy give the same results; dropout drops the same values after the same seed."""
     if trial.case.dropout_active and not trial.subject.offers("load"):
         return Observation()
     t = panes(trial) if trial.case.dropout_active else trial
@@ -86,7 +86,7 @@ def _mask(glass: Trial, layer: Layer, what: str = "") -> Tensor:
     cost=8,
 )
 def leak(trial: Trial) -> Observation:
-    """Of calls, and of gradients, whose results are let go, nothing stays: more calls leave no more tensors alive."""
+    """Calls do not leak: once results are released, further forward and backward calls leave no extra tensors alive."""
     weights, layer = trial.cotangents(), trial.layer
 
     def use(call: int) -> None:
@@ -107,7 +107,7 @@ def leak(trial: Trial) -> Observation:
 
 
 WARM, MORE = 2, 4
-"""So many calls may fill what is kept for good; so many more should add nothing."""
+"""Calls that may fill what is kept for good, and calls after them that should add nothing."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ mode = Family("mode")
     cost=5,
 )
 def repeatable(trial: Trial) -> Observation:
-    """The same call gives the same, bit for bit, however often, and whatever was called between.
+    """Repeating a call gives the same result, bit for bit, however often and whatever was called in between.
 
     Where dropout is active, the random state is set to the same seed before each call.
     """
@@ -56,7 +56,7 @@ def repeatable(trial: Trial) -> Observation:
     cost=4,
 )
 def eval_ignores_dropout(trial: Trial) -> Observation:
-    """In eval dropout does nothing, also after training calls of the same and of other shapes."""
+    """In eval mode dropout does nothing, even after training calls of the same and of other shapes."""
     loud, quiet = trial.but(training=True), trial.but(training=False)
     layer = quiet.build()
     layer.train(True)
@@ -77,7 +77,7 @@ def eval_ignores_dropout(trial: Trial) -> Observation:
     source="torch.random",
 )
 def rng(trial: Trial) -> Observation:
-    """Where dropout is inactive, a call consumes no random numbers."""
+    """Without active dropout, a call consumes no random numbers."""
     layer = trial.layer
     before = random_states(trial)
     trial.call_on(layer)
@@ -94,7 +94,7 @@ def rng(trial: Trial) -> Observation:
     cost=2,
 )
 def settings(trial: Trial) -> Observation:
-    """A call, and one with an input or a state of another size, leave torch's settings and Python's random numbers as they were."""
+    """A call, even one with an input or state of a wrong size, leaves torch's settings and Python's random numbers as they were."""
     layer, before, python = trial.layer, flags(), random.getstate()
     try:
         random.seed(trial.case.seed)  # or else what an earlier call has seeded would be no change
@@ -135,7 +135,7 @@ def random_states(trial: Trial) -> dict[str, Tensor]:
     cost=30,
 )
 def dropout_between_layers(trial: Trial) -> Observation:
-    """Dropout acts between layers and nowhere else, scaled by 1 / (1 - p), drawn anew for every value at every call.
+    """Dropout acts between layers and nowhere else, scaled by 1 / (1 - p) and drawn anew for every value at every call.
 
     How often it drops is put to an exact binomial test at 1e-9, on the first, the second, a call after eval, one without gradients.
     """
@@ -177,7 +177,7 @@ ENOUGH = 8
     cost=20,
 )
 def dropout_gradient(trial: Trial) -> Observation:
-    """Backward goes through the values that were kept in the forward pass, and no others."""
+    """Backward goes through exactly the values that dropout kept in the forward pass."""
 
     def under_one_mask(t: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
         with seeded(t.case.seed + 1, t.case.device):  # not what a backward that draws again would begin with
@@ -201,7 +201,7 @@ def dropout_gradient(trial: Trial) -> Observation:
     cost=8,
 )
 def all_dropped(trial: Trial) -> Observation:
-    """With a dropout of 1 every layer but the first gets zeros: its results and all gradients are finite, and those of zeros."""
+    """With dropout 1, every layer above the first gets zeros: results and gradients are finite and match those for zeros."""
     loud = trial.but(config=trial.config.but(dropout=1.0), training=True)
     try:
         _ = loud.layer

@@ -56,7 +56,7 @@ def finite_gradients(trial: Trial) -> Observation:
     cost=400,
 )
 def finite_output(trial: Trial) -> Observation:
-    """Finite input and moderate weights give finite output and states, over thousands of steps."""
+    """Finite input and moderate weights give finite output and states, over up to 2,000 steps."""
     return every(finite(name, part, Run.AXES[name]) for name, part in long(trial).run.parts())
 
 
@@ -69,7 +69,7 @@ def finite_output(trial: Trial) -> Observation:
     cost=800,
 )
 def finite_gradient(trial: Trial) -> Observation:
-    """Finite input and moderate weights give finite gradients, over thousands of steps."""
+    """Finite input and moderate weights give finite gradients, over up to 2,000 steps."""
     return finite_gradients(long(trial))
 
 
@@ -93,7 +93,7 @@ def reached(trial: Trial, step: int, row: int) -> Run:
 
 STEPS = (65_535, 65_536)
 SETTLED = 1200
-"""After so many steps nothing is left of the initial state."""
+"""Steps after which nothing is left of the initial state."""
 
 
 @numeric(
@@ -106,7 +106,7 @@ SETTLED = 1200
     needs=("load",),
 )
 def many_steps(trial: Trial) -> Observation:
-    """Beyond 65,535 steps it goes on as before: what comes again and again gives, where it ends, what it gave earlier."""
+    """Results stay right beyond 65,535 steps: a periodic input ends as it does in a short sequence."""
     t = trial.but(training=False, layout="contiguous", parameters=moderate_parameters(trial))
 
     def repeated(steps: int) -> Trial:
@@ -135,9 +135,9 @@ def _end(run: Run, steps: int) -> Run:
     cost=4,
 )
 def nan_stays(trial: Trial) -> Observation:
-    """A NaN in the input reaches exactly the outputs and states that it may reach; an inf none that it may not.
+    """A NaN in the input reaches exactly the outputs and states that depend on it; an inf reaches no others.
 
-    NaN never vanishes. An inf may: a gate saturates. What is beyond their reach is as without them, bit for bit.
+    NaN never vanishes; an inf may, since a gate saturates. All other results are the same, bit for bit, as without them.
     """
     row = trial.draw("row", 0, trial.batch - 1)
     step = trial.draw("step", 0, (trial.lengths[row] if trial.lengths else trial.time) - 1)
@@ -205,9 +205,9 @@ def largest(trial: Trial) -> float:
     cost=20,
 )
 def extreme(trial: Trial) -> Observation:
-    """Very large and very small input, under small and very large weights, makes no NaN, and what is true; -0 is 0.
+    """Very large and very small input, also with very large weights, gives no NaN and the right results; -0 acts as 0.
 
-    relu may grow as it likes: it need not be finite. Of subnormal input only a finite result is asked.
+    With relu, results may grow beyond all bounds and need not be finite. With subnormal input they need only be finite.
     """
     x, parameters, large = trial.x, trial.parameters, largest(trial)
     heavy = {name: trial.like(p, f"heavy {name}", large) for name, p in parameters.items()}
@@ -239,7 +239,7 @@ def extreme(trial: Trial) -> Observation:
     applies=differentiable & deterministic & saturating & at_least(time=1),
 )
 def extreme_gradient(trial: Trial) -> Observation:
-    """Gates that very large input saturates have finite gradients."""
+    """Gradients stay finite where very large input saturates the gates."""
     state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state))
     large = trial.like(trial.x, "large x", largest(trial))
     return finite_gradients(trial.but(x=large, state=state, parameters=moderate_parameters(trial)))

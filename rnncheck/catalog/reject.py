@@ -47,7 +47,7 @@ NAMES: dict[torch.dtype, Name] = {
     needs=("refusals",),
 )
 def input_size(trial: Trial) -> Observation:
-    """An input with another number of features than input_size is refused, naming both numbers."""
+    """An input whose number of features differs from input_size raises an error that names both numbers."""
     return in_turn(trial, of_other_width(trial))
 
 
@@ -61,7 +61,7 @@ def input_size(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def packed_input_size(trial: Trial) -> Observation:
-    """A packed input, too, with another number of features than input_size is refused, naming both numbers."""
+    """A packed input whose number of features differs from input_size raises an error that names both numbers."""
     return in_turn(trial, of_other_width(trial))
 
 
@@ -75,7 +75,7 @@ def packed_input_size(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def rank(trial: Trial) -> Observation:
-    """An input that has neither two nor three axes is refused, naming how many it has and how many it may have."""
+    """A 1-D or 4-D input raises an error that names its number of dimensions (or its shape) and an allowed number (2 or 3)."""
     _, hx = trial.lay_out(trial.x, trial.state)
 
     def attempt(*sizes: int) -> Observation:
@@ -96,7 +96,7 @@ def rank(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def hx_shape(trial: Trial) -> Observation:
-    """A state of another size is refused, naming both sizes; a state for a batch of one is not broadcast."""
+    """A state of another size raises an error that names both sizes; a state for a batch of one is not broadcast."""
     axes = (1, 2, 0) if trial.case.batch is not None else (2, 0)
     return in_turn(trial, chain.from_iterable(resized(trial, axis) for axis in axes))
 
@@ -111,7 +111,7 @@ def hx_shape(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def hx_rank(trial: Trial) -> Observation:
-    """A state with an axis too many or too few is refused, naming how many it has and should have, or its shape."""
+    """A state with too many or too few axes raises an error that names the given and the right number of axes, or these shapes."""
     return in_turn(trial, reshaped(trial))
 
 
@@ -125,7 +125,7 @@ def hx_rank(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def packed_hx(trial: Trial) -> Observation:
-    """With packed input, too, a state of another size or rank is refused, naming what was expected and what came."""
+    """With packed input, a state of the wrong size or rank raises an error that names what was expected and what came."""
     return in_turn(trial, chain(resized(trial, 1), resized(trial, 2), reshaped(trial), resized(trial, 0)))
 
 
@@ -139,7 +139,7 @@ def packed_hx(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def hx_arity(trial: Trial) -> Observation:
-    """An LSTM refuses h without c: a partial state is not completed silently."""
+    """An LSTM raises an error for h without c, instead of silently filling in the missing state."""
     x, hx = trial.lay_out(trial.x, trial.given_state)
     h = (hx or ())[0]
     wrong = {"hx = h alone": h, "hx = (h,)": (h,), "hx = (h, None)": (h, None)}
@@ -156,7 +156,7 @@ def hx_arity(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def hx_surplus(trial: Trial) -> Observation:
-    """An LSTM refuses a state of more than two tensors: none of them is dropped silently."""
+    """An LSTM raises an error for a state of more than two tensors, instead of silently dropping some."""
     x, hx = trial.lay_out(trial.x, trial.given_state)
     return in_turn(trial, iter([refused(trial, "hx = (h, c, c)", x, (*(hx or ()), (hx or ())[-1]))]))
 
@@ -184,7 +184,7 @@ def of_other_dtypes(trial: Trial) -> Iterator[Observation]:
     needs=("refusals",),
 )
 def dtype(trial: Trial) -> Observation:
-    """An input of another dtype than the parameters' is refused, naming both."""
+    """An input whose dtype differs from the parameters' raises an error that names both dtypes."""
     return in_turn(trial, of_other_dtypes(trial))
 
 
@@ -198,7 +198,7 @@ def dtype(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def packed_dtype(trial: Trial) -> Observation:
-    """A packed input, too, of another dtype than the parameters' is refused, naming both."""
+    """A packed input whose dtype differs from the parameters' raises an error that names both dtypes."""
     return in_turn(trial, of_other_dtypes(trial))
 
 
@@ -212,7 +212,7 @@ def packed_dtype(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def hx_dtype(trial: Trial) -> Observation:
-    """A state of another float dtype than the parameters' is refused, h_0 and c_0 alike."""
+    """An h_0 or c_0 whose float dtype differs from the parameters' raises an error."""
     other = wider(trial.case.torch_dtype)
 
     def attempt(k: int) -> Observation:
@@ -232,7 +232,7 @@ def hx_dtype(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def device(trial: Trial) -> Observation:
-    """Input and state on different devices are refused, naming the one where the layer is not.
+    """An input or state on another device than the layer's raises an error that names that device.
 
     Beside a CPU the other device is meta. Some of torch's products take a meta tensor and a CPU one, and give a meta
     tensor: that has no values that could be wrong, and counts as a refusal.
@@ -259,7 +259,7 @@ def device(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def empty_time(trial: Trial) -> Observation:
-    """An input of no steps is refused, naming the 0, or gives an empty output and the initial state as it was."""
+    """An input without steps raises an error that names the 0, or gives an empty output and the initial state unchanged."""
     empty = trial.but(x=trial.x[:0])
     given = empty.lay_out(empty.x, empty.state)
     message = refusal(lambda: empty.layer(*given))
@@ -278,7 +278,7 @@ def empty_time(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def lengths(trial: Trial) -> Observation:
-    """A packed input whose batch sizes grow, or speak of more steps than there are, is refused."""
+    """A packed input whose batch sizes grow, or claim more steps than its data has, raises an error."""
     equal = trial.but(lengths=(trial.time,) * trial.batch)
     x, hx = equal.lay_out(equal.x, equal.state)
     sizes = torch.full((trial.time,), trial.batch)
@@ -297,7 +297,7 @@ def lengths(trial: Trial) -> Observation:
     needs=("refusals",),
 )
 def constructor(trial: Trial) -> Observation:
-    """Sizes that are no positive integers, dropout that is no probability, and a projection too wide are refused."""
+    """The constructor refuses sizes that are not positive integers, a dropout that is no probability, and too wide a projection."""
     dtype, device = trial.case.torch_dtype, torch.device(trial.case.device)
 
     def attempt(name: str, value: Any) -> Observation:

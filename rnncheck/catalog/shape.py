@@ -41,7 +41,7 @@ def place(value: Any) -> tuple[Any, ...]:
     cost=1,
 )
 def output(trial: Trial) -> Observation:
-    """The output has the input's layout, unbatched, batch first or packed alike, with features for every direction."""
+    """The output is laid out like the input (unbatched, batch-first or packed) and has features for every direction."""
     given, _ = trial.lay_out(trial.x, trial.state)
     returned, _ = trial.returned
     return equal("output", form(returned), form(given, trial.config.output_size))
@@ -50,7 +50,7 @@ def output(trial: Trial) -> Observation:
 @shape("state", formula="h_n and c_n have the shapes of h_0 and c_0", kind="invariant", source=TORCH_RNN, cost=1,
        needs=("layer_axis",))  # fmt: skip
 def state(trial: Trial) -> Observation:
-    """Each final state is (layers * directions, batch, its size), whatever batch_first says; an LSTM returns two."""
+    """Each final state has shape (layers * directions, batch, its size), whatever batch_first is; an LSTM returns two."""
     _, given = trial.lay_out(trial.x, trial.given_state)
     _, returned = trial.returned
     return equal("final states", [form(part) for part in returned], [form(part) for part in given or ()])
@@ -64,7 +64,7 @@ def state(trial: Trial) -> Observation:
     source="keras-team/keras#15140: a state of another dtype than the computation",
 )
 def dtype_device(trial: Trial) -> Observation:
-    """Output and final states have the input's dtype and device, whether hx is given or not."""
+    """Output and final states have the input's dtype and device, with or without hx."""
     output, state = trial.returned
     results = {"output": output, **dict(zip(("h_n", "c_n"), state, strict=False))}
     return every(equal(f"dtype and device of {name}", place(part), place(trial.x)) for name, part in results.items())
@@ -80,7 +80,7 @@ def dtype_device(trial: Trial) -> Observation:
     cost=1,
 )
 def autocast(trial: Trial) -> Observation:
-    """Under autocast to bfloat16, output and h_n have one dtype, and every result autocast's or the parameters'."""
+    """Under autocast to bfloat16, output and h_n share one dtype, and each result has autocast's dtype or the parameters'."""
     with torch.autocast(torch.device(trial.case.device).type, dtype=torch.bfloat16):
         output, state = trial.call_on(trial.layer)
     dtypes = [place(part)[0] for part in (output, *state)]
@@ -96,7 +96,7 @@ def autocast(trial: Trial) -> Observation:
     needs=("module", "torch_parameters"),
 )
 def parameters(trial: Trial) -> Observation:
-    """Parameters have torch's names, shapes, count and dtype, and a state_dict of torch's layer goes in and out."""
+    """Parameters have torch's names, shapes, count and dtype, and a torch layer's state_dict loads and comes back unchanged."""
     with subject_at_work("building"):
         built = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
     own = dict(built.module.named_parameters())
@@ -156,7 +156,7 @@ def production(trial: Trial) -> Trial:
     cost=40,
 )
 def meta(trial: Trial) -> Observation:
-    """On the meta device, up to production sizes, every configuration has the right shapes, and computes nothing."""
+    """On the meta device, up to production sizes, every configuration returns the right shapes and computes nothing."""
     large = production(trial)
     given, state = large.lay_out(large.x, large.given_state)
     output, final = large.call_on(large.layer)

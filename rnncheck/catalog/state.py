@@ -24,7 +24,7 @@ state = Family("state")
     needs=("hx", "hx_none"),
 )
 def default_is_zero(trial: Trial) -> Observation:
-    """Leaving hx out is the same, bit for bit, as giving zeros, whatever was called before."""
+    """Leaving out hx gives the same as passing zeros, bit for bit, whatever was called before."""
     zero = trial.but(state=trial.zero_state())
     given = zero.run
     return zero.identical(trial.but(state=None).run, given, sides=("without hx", "with hx zero"))
@@ -40,7 +40,7 @@ def default_is_zero(trial: Trial) -> Observation:
     cost=2,
 )
 def one_tensor(trial: Trial) -> Observation:
-    """h_0 and c_0 may be one tensor: that is the same, bit for bit, as giving two equal ones."""
+    """h_0 and c_0 may be one and the same tensor: the result is the same, bit for bit, as with two equal tensors."""
     t = trial.but(state=(trial.given_state[0],) * 2)
     x, given = t.lay_out(t.x, t.state)
     s, copy = given or ()
@@ -62,7 +62,7 @@ def one_tensor(trial: Trial) -> Observation:
     applies=deterministic & at_least(time=1),
 )
 def is_last_output(trial: Trial) -> Observation:
-    """The last layer's h_n is its output at each sequence's last step; in the reverse direction, at its first."""
+    """The last layer's h_n equals its output at each sequence's last step (in the reverse direction, at its first)."""
     forward, *reverse = by_direction(trial.run.output, trial)
     last = torch.tensor(trial.lengths or [trial.time] * trial.batch, dtype=torch.int64) - 1
     ends = torch.stack([forward[last, torch.arange(trial.batch)], *(part[0] for part in reverse)])
@@ -94,9 +94,9 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
     cost=12,
 )
 def used(trial: Trial) -> Observation:
-    """Every initial state moves its own layer's and direction's states, all layers above, and nothing else.
+    """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
 
-    It need not where there are so many steps that rounding may hide it.
+    Over many steps rounding may hide a change; there, none is required.
     """
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
     faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)
@@ -131,7 +131,7 @@ def used(trial: Trial) -> Observation:
     cost=6,
 )
 def fresh(trial: Trial) -> Observation:
-    """What is returned is its caller's: later calls do not change it, and changing it changes no later call."""
+    """Results belong to the caller: later calls never change them, and editing them never changes a later call."""
     layer, twin = trial.build(), trial.build()
     returned = _returned(trial, layer)
     first = [part.detach().clone() for part in returned]

@@ -26,7 +26,7 @@ forward = deterministic & one_direction & at_least(time=2)
     applies=forward & padded,
 )
 def split(trial: Trial) -> Observation:
-    """Running a sequence in two pieces, carrying the state, gives the same as running it at once."""
+    """Running a sequence in two pieces, carrying the state over, gives the same as running it at once."""
 
     def in_two(k: int) -> Run:
         first = trial.but(x=trial.x[:k]).run
@@ -46,7 +46,7 @@ def split(trial: Trial) -> Observation:
     applies=forward & packed,
 )
 def split_packed(trial: Trial) -> Observation:
-    """Packed sequences run in two pieces, those that are over staying behind, give the same as run at once."""
+    """A packed batch run in two pieces (finished sequences left out of the second) gives the same as in one."""
     assert trial.lengths is not None
     lengths = trial.lengths
 
@@ -75,7 +75,7 @@ def split_packed(trial: Trial) -> Observation:
     applies=forward & padded,
 )
 def step_by_step(trial: Trial) -> Observation:
-    """A call for each step, carrying the state, gives the same as one call."""
+    """One call per step, carrying the state over, gives the same as one call for the whole sequence."""
     run = trial.but(x=trial.x[:1]).run
     for t in range(1, trial.time):
         run = one_after_the_other(run, trial.but(x=trial.x[t : t + 1], state=run.state).run)
@@ -92,7 +92,7 @@ def step_by_step(trial: Trial) -> Observation:
     applies=forward & padded & batched & at_least(batch=1),
 )
 def same_weights(trial: Trial) -> Observation:
-    """Every step is the same map: one step, from the states that x[:0], x[:1], ... lead to, gives all that follows."""
+    """Every step computes the same function: stepping once from the state after x[:t] gives step t."""
     prefixes = [trial.but(x=trial.x[:t]).run.state for t in range(1, trial.time)]
     before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
     together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
@@ -111,9 +111,9 @@ def same_weights(trial: Trial) -> Observation:
     applies=deterministic & at_least(batch=1),
 )
 def reach(trial: Trial) -> Observation:
-    """An output moves when an input in its reach is changed, and only then: no leak from the future, no deafness.
+    """output[t] depends on exactly the inputs it may see: up to t (forward), from t on (reverse), all (stacked bidirectional).
 
-    It need not where the input is so long ago that rounding may hide it.
+    Rounding may hide an input from long ago; there, no dependence is required.
     """
     faint = torch.full_like(trial.x, FAINT)
     state = trial.state and trial.zero_state()
@@ -158,7 +158,7 @@ LONG = 40
     applies=deterministic & at_least(batch=1),
 )
 def memory(trial: Trial) -> Observation:
-    """A single input still decides the final states forty steps later, where the weights are made to remember."""
+    """With weights made to remember, a single input still decides h_n forty steps later."""
     silence = trial.x.new_zeros(2 * LONG + 1, *trial.x.shape[1:])
     state, lengths = trial.state and trial.zero_state(), trial.lengths and (len(silence),) * trial.batch
     trained = trial.but(x=silence, state=state, lengths=lengths, parameters=bistable_parameters(trial))

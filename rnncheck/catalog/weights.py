@@ -29,14 +29,14 @@ weights = Family("weights")
 @weights("relabel", formula="f(P x; P W P^-1) = P f(x; W)", source="hidden units have no order",
          kind="metamorphic", needs=("load",), applies=deterministic)  # fmt: skip
 def relabel(trial: Trial) -> Observation:
-    """Giving the hidden units of each layer and direction another order reorders outputs and states, nothing else."""
+    """Reordering the hidden units of each layer and direction reorders outputs and states, and changes nothing else."""
     return trial.same(restored(trial, relabelled(trial).run))
 
 
 @weights("bias_sum", formula="f(b_ih, b_hh) = f(b_hh, b_ih)", source="lisa-lab/DeepLearningTutorials#81",
          kind="metamorphic", needs=("load",), applies=deterministic & has_bias)  # fmt: skip
 def bias_sum(trial: Trial) -> Observation:
-    """Where b_ih and b_hh are only added they can be exchanged: all rows but a GRU's n, whose b_hh is gated by r."""
+    """Swapping b_ih and b_hh changes nothing (except in a GRU's n gate, where r multiplies b_hn)."""
     return trial.same(trial.but(parameters=_exchanged(trial)).run)
 
 
@@ -65,7 +65,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
 @weights("alive", formula="d loss / d W[row] != 0", source="google/flax#5594, fastai/fastai2#427",
          kind="derivative", cost=3, needs=("load", "training"), applies=deterministic)  # fmt: skip
 def alive(trial: Trial) -> Observation:
-    """Every row of every parameter gets a gradient that is not zero."""
+    """Every row of every parameter gets a nonzero gradient."""
     found = {name: (g != 0).reshape(len(g), -1).any(1) for name, g in _gradients(in_many_digits(lively(trial))).items()}
     return every(identical(f"rows of {name} with a gradient", rows, torch.ones_like(rows), ("row",))
                  for name, rows in found.items())  # fmt: skip
@@ -74,7 +74,7 @@ def alive(trial: Trial) -> Observation:
 @weights("trainable", formula="W := W - d loss / d W  =>  W, f(x) move", source="fastai/fastai2#427",
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
-    """Every parameter of the module gets a gradient that is not zero, and an optimizer's step changes the output."""
+    """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
     if not is_lively(trial):
         return Observation()
     t = lively(trial)
@@ -98,7 +98,7 @@ def trainable(trial: Trial) -> Observation:
          source="cuDNN: 'RNN module weights are not part of single contiguous chunk of memory'", needs=("load", "module"),
          applies=deterministic)  # fmt: skip
 def scattered(trial: Trial) -> Observation:
-    """Parameters that are strided, transposed or offset in memory give what contiguous ones give."""
+    """Parameters that are strided, transposed or offset in memory give the same results as contiguous ones."""
     layer = trial.build()
     with subject_at_work("moving its parameters in memory"):
         for number, parameter in enumerate(layer.module.parameters()):
@@ -113,7 +113,7 @@ def scattered(trial: Trial) -> Observation:
          source="stale copies of weights", kind="metamorphic", needs=("load", "module"),
          applies=deterministic)  # fmt: skip
 def write_through(trial: Trial) -> Observation:
-    """However the parameters are changed between two calls, the second uses them; changed back, it is as before."""
+    """However parameters are changed between two calls, the second uses the new values; restored, they give the old results."""
 
     def by(way: str, *alone: str) -> Observation:
         layer, told = trial.build(), ", ".join([way, *(f"{name} alone" for name in alone)])
@@ -148,7 +148,7 @@ class _Halved(nn.Module):
          kind="metamorphic", source="torch.nn.utils.parametrize", needs=("load", "module", "training"),
          applies=deterministic)  # fmt: skip
 def parametrized(trial: Trial) -> Observation:
-    """A parametrization of a weight takes effect in the next call, and hands its gradient on; removed, so does that."""
+    """A parametrization of a weight takes effect in the next call and passes gradients on; once removed, the old results return."""
     layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
     before = trial.run_on(layer)
     owner, attribute = _owner(layer, name)
@@ -199,7 +199,7 @@ FLAGS: Mapping[str, dict[str, Any]] = {
          source="keras-team/keras#8484, NISCHALPI/xLSTM-and-mLSTM#2", cost=20, kind="metamorphic",
          needs=("hx_none", "batched"))  # fmt: skip
 def flags(trial: Trial) -> Observation:
-    """Every constructor flag that is accepted changes what the same input gives."""
+    """Every constructor option that the layer accepts has an effect on the output."""
     return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
 
 
@@ -241,7 +241,7 @@ def _enliven(trial: Trial, layer: Layer) -> None:
          source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant",
          needs=("torch_init", "torch_parameters"))  # fmt: skip
 def init(trial: Trial) -> Observation:
-    """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none is a copy."""
+    """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none copies another."""
     config = replace(trial.config, input_size=24, hidden_size=96, proj_size=trial.config.proj_size and 48)
     drawn = {name: parameter.detach().double().cpu() for name, parameter in _new(trial, config).parameters().items()}
     bound, eps = config.hidden_size**-0.5, torch.finfo(trial.case.torch_dtype).eps
@@ -259,7 +259,7 @@ UNLIKELY = 7.0
 @weights("reset", formula="W := 7, reset_parameters()  =>  W != 7", source="torch.nn.RNNBase.reset_parameters", cost=2,
          kind="invariant", needs=("module", "torch_parameters"))  # fmt: skip
 def reset(trial: Trial) -> Observation:
-    """Where there is a reset_parameters(), it draws every parameter anew, at the second time too."""
+    """reset_parameters(), if the layer has one, draws every parameter anew, the second time too."""
     layer = trial.build()
     draw_anew = getattr(layer.module, "reset_parameters", None)
     if draw_anew is None or _wants_arguments(draw_anew):

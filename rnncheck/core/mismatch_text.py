@@ -65,5 +65,5 @@ class Sides:
             return ""
         named = ((self.actual, actual), (self.expected, expected))
         found = [words for words, value in named if abs(value - truth) <= allowed]
-        which = "both, but for rounding" if len(found) == 2 else found[0] if found else "neither"
+        which = "both, within rounding" if len(found) == 2 else found[0] if found else "neither"
         return f"; right: {number(truth, digits(actual, expected))} ({which})"

@@ -61,7 +61,7 @@ FEATURES: Mapping[str, str] = {
     "autocast_half": "torch.autocast to float16",
     "meta": "the meta device",
     "lengths": "padded input with lengths beside it (TakesLengths)",
-    "refusals": "wrong input is refused by name, as torch.nn refuses it",
+    "refusals": "wrong input raises an error that names it, as in torch.nn",
     "module": "it is a torch.nn.Module",
     "torch_parameters": "its parameters have torch's names and shapes",
     "torch_init": "its initial parameters are drawn as torch's are",

@@ -76,7 +76,7 @@ def why_not_fork(device: str = "cpu") -> str | None:
         try:
             pid = fork(lambda parent: _try_out(device))
         except OSError as error:
-            return f"the system starts no process more: {error.strerror}"
+            return f"the system starts no more processes: {error.strerror}"
         deadline = time.monotonic() + TRIAL_SECONDS
         while time.monotonic() < deadline:
             ended, status = os.waitpid(pid, os.WNOHANG)

@@ -26,13 +26,13 @@ INCOMPLETE = 3
 @click.argument("target")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="BUNDLE", help="The file to write.")
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run.")
-@click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if it cannot be told.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if rnncheck cannot tell.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(list(DTYPES)))
 @click.option("--max-examples", default=CASES, type=whole_number("max_examples"), metavar="N", show_default=True, help="Cases.")
 @click.option("--seed", default=0, type=whole_number("seed"), metavar="N", help="Seed of the cases.")
 @click.option("--switches", metavar="NAME[,NAME]", help="Backend switches for every case, e.g. onednn_off or cudnn_off,tf32.")
 def record_command(target: str, output: str, device: str, switches: str | None, **options: Any) -> int:
-    """Run TARGET on the cases of its plan, and keep what it returns in BUNDLE, for rnncheck diff on any machine."""
+    """Run TARGET on a set of cases and store the results in BUNDLE, to compare with rnncheck diff on any machine."""
     from rnncheck.backend.devices import is_here
     from rnncheck.bundle import record, write
     from rnncheck.bundle.record import one_device
@@ -53,16 +53,16 @@ def record_command(target: str, output: str, device: str, switches: str | None, 
 @click.argument("bundle")
 @click.argument("other", metavar="TARGET-or-BUNDLE")
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run TARGET.")
-@click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if it cannot be told.")
-@click.option("--switches", metavar="NAME[,NAME]", help="Run TARGET with these backend switches, not with each case's own.")
-@click.option("--case", "only", type=whole_number("case"), metavar="N", help="Only the case at this place.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--switches", metavar="NAME[,NAME]", help="Run TARGET with these backend switches instead of each case's own.")
+@click.option("--case", "only", type=whole_number("case"), metavar="N", help="Compare only the case with this number.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
-@click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Workers; default: one a core.")
+@click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Number of workers; default: one per core.")
 @report_options
 def diff_command(bundle: str, other: str, device: str, switches: str | None, kind: str | None, **options: Any) -> int:
-    """Hold what was recorded in BUNDLE against the equations, and against TARGET run here or another bundle.
+    """Compare the results in BUNDLE with the equations, and with TARGET run here or with another bundle.
 
-    A difference is judged with the rounding of both sides. Exit codes as of rnncheck verify.
+    The tolerance is the rounding of both sides. Exit codes are those of rnncheck verify.
     """
     files = take_files(options)
     from rich.console import Console

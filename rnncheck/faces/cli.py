@@ -41,31 +41,31 @@ def cli() -> None:
 
 @cli.command("verify")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
-@click.option("--against", metavar="REF", help="The implementation that TARGET is to agree with, e.g. torch.nn.LSTM.")
-@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if it cannot be told.")
-@click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Which properties, e.g. 'time.*,shape.output'.")
+@click.option("--against", metavar="REF", help="The implementation that TARGET must agree with, e.g. torch.nn.LSTM.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Properties to check, e.g. 'time.*,shape.output'.")
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
-@click.option("--require", multiple=True, metavar="DEVICE", help="Incomplete (exit 3) without this device.")
+@click.option("--require", multiple=True, metavar="DEVICE", help="Exit 3 (incomplete) if this device is missing.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32", "bfloat16", "float16"]))
 @click.option("--profile", type=click.Choice(["smoke", "quick", "ci", "nightly"]), help="Default: ci; quick without a TARGET.")
-@click.option("--budget", metavar="60s", help="Wall time for everything.")
-@click.option("--max-examples", type=whole_number("max_examples"), metavar="N", help="Cases a subject.")
-@click.option("--strength", type=whole_number("strength"), help="Visit every combination of so many structural axes.")
-@click.option("--seed", default="0", metavar="N|random", help="Seed of everything random.")
-@click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Workers; default: one a core.")
+@click.option("--budget", metavar="60s", help="Wall time of the whole run.")
+@click.option("--max-examples", type=whole_number("max_examples"), metavar="N", help="At most this many cases per target.")
+@click.option("--strength", type=whole_number("strength"), metavar="N", help="Cover every combination of any N structural options.")
+@click.option("--seed", default="0", metavar="N|random", help="Seed of all random choices.")
+@click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Number of workers; default: one per core.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
-@click.option("--address", metavar="ADDRESS", help="Of the Ray cluster, e.g. auto or ray://host:10001.")
-@click.option("--case-seconds", type=float, metavar="S", help="A check that takes longer hangs.")
-@click.option("--memory-limit", metavar="2GiB", help="What a worker may take beyond what it starts with.")
+@click.option("--address", metavar="ADDRESS", help="Address of the Ray cluster, e.g. auto or ray://host:10001.")
+@click.option("--case-seconds", type=float, metavar="S", help="A check that takes longer counts as hung.")
+@click.option("--memory-limit", metavar="2GiB", help="Memory that a worker may use on top of what it starts with.")
 @report_options
 @click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a script and a test for each cause.")
 @click.option(
     "--deviations",
     type=click.Path(dir_okay=False),
     metavar="F",
-    help="What is known not to hold: [[deviations]] of a TOML file.",
+    help="TOML file that lists known failures under [[deviations]].",
 )
-@click.option("--verbose", "-v", is_flag=True, help="List every verdict in tables, and every failure by itself.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every verdict in tables, and each failure in full.")
 def verify_command(
     targets: tuple[str, ...],
     seed: str,
@@ -74,7 +74,7 @@ def verify_command(
     deviations: str | None,
     **options: Any,
 ) -> int:
-    """Judge TARGET (package.module:attr, path/to/file.py:attr, or dotted); none: rnncheck's own layers and torch's."""
+    """Check TARGET (package.module:attr, path/to/file.py:attr, or dotted); without one, rnncheck's own layers and torch's."""
     files, chosen = take_files(options), _seed(seed)
     for target in filter(None, (*targets, options["against"])):
         require_there(target)
@@ -104,7 +104,7 @@ def verify_command(
     if "import" in report.environment:
         console.print(report.environment["import"])
     if report.profile == "quick":
-        console.print("This was a first look at all of them. Deeper, in minutes: rnncheck verify --profile ci")
+        console.print("This was a quick look. For a thorough check (minutes): rnncheck verify --profile ci")
     if seed == "random":
         console.print(f"seed: {chosen}", soft_wrap=True)
     return code
@@ -123,9 +123,9 @@ def _seed(text: str) -> int:
 
 
 @cli.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> int:
-    """Every property, with its statement."""
+    """List every property with its statement."""
     from rnncheck.catalog import CATALOG
 
     if as_json:
@@ -139,7 +139,7 @@ def list_command(as_json: bool) -> int:
 @cli.command("explain")
 @click.argument("id")
 def explain_command(id: str) -> int:
-    """The card of one property, and the code that is executed."""
+    """Show one property: what it states, where it comes from, and the code that checks it."""
     import difflib
     import inspect
 
@@ -157,15 +157,15 @@ def explain_command(id: str) -> int:
 
 @cli.command("replay")
 @click.argument("file", type=click.Path())
-@click.option("--target", metavar="TARGET", help="On another implementation than the one that the case is from.")
-@click.option("--against", metavar="REF", help="The reference, instead of the one that the case file names.")
-@click.option("--trust", is_flag=True, help="Import what FILE names also from outside of the current folder.")
+@click.option("--target", metavar="TARGET", help="Run on this implementation instead of the one in the case file.")
+@click.option("--against", metavar="REF", help="Use this reference instead of the one in the case file.")
+@click.option("--trust", is_flag=True, help="Let FILE import code from outside the current folder.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline"]), show_default=True)
 def replay_command(file: str, target: str | None, against: str | None, trust: bool, engine: str) -> int:
     """Run one stored failing case again, in detail: shapes, the first wrong step, expected and actual around it.
 
-    FILE may be from anybody. With --target nothing that it names is imported; without, what it names is imported if it lies
-    in the current folder, or with --trust.
+    FILE may come from anyone. With --target, nothing that it names is imported; without, what it names is imported only
+    from the current folder, or from anywhere with --trust.
     """
     for named in filter(None, (target, against)):
         require_there(named)

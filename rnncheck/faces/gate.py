@@ -178,7 +178,7 @@ def _lost(held: set[tuple[str, str]], report: "Report") -> list[str]:
 )  # fmt: skip
 @report_options
 def gate_command(config: str, **options: Any) -> int:
-    """Check what [tool.rnncheck] of pyproject.toml promises; annotates by itself in GitHub Actions."""
+    """Check what [tool.rnncheck] in pyproject.toml promises; in GitHub Actions, also annotate the failures."""
     files = take_files(options)
     from rich.console import Console
     from rich.text import Text
@@ -194,7 +194,7 @@ def gate_command(config: str, **options: Any) -> int:
     for line in result.complaints:
         console.print(Text(plain(line), style="bold red"), soft_wrap=True)
     if result.complaints:
-        console.print(Text(f"The gate is not passed: exit {result.exit_code}.", style="bold red"))
+        console.print(Text(f"The gate failed: exit {result.exit_code}.", style="bold red"))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in annotations(result.report, result.complaints):
             click.echo(line, err="-" in files.values())

@@ -48,7 +48,7 @@ def write_summary(report: Report, complaints: Sequence[str], environ: Mapping[st
     """Append Markdown to the job summary, where the runner names a file for it."""
     if not (file := environ.get("GITHUB_STEP_SUMMARY")):
         return
-    told = f"The gate is not passed:\n\n```text\n{fenced(chr(10).join(complaints))}\n```\n\n" if complaints else ""
+    told = f"The gate failed:\n\n```text\n{fenced(chr(10).join(complaints))}\n```\n\n" if complaints else ""
     text = (told + markdown(report)).encode()[:LONGEST_SUMMARY].decode(errors="ignore")
     try:
         with Path(file).open("a", encoding="utf-8") as summary:

@@ -44,7 +44,7 @@ def take_files(options: dict[str, Any]) -> dict[str, str]:
     if len(set(files.values())) < len(files):
         twice = next(file for file in files.values() if list(files.values()).count(file) > 1)
         both = " and ".join(name for name, file in files.items() if file == twice)
-        raise UsageError(f"{one_line(twice)} is to hold {both}; name a file for each")
+        raise UsageError(f"{one_line(twice)} would hold {both}; name a file for each")
     return files
 
 

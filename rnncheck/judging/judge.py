@@ -44,7 +44,7 @@ def rehearse(trial: Trial | ClipTrial) -> None:
         trial.run  # noqa: B018
 
 
-UNDECIDED = "rounding may change every number that was compared: nothing can be said"
+UNDECIDED = "inconclusive: rounding alone could account for any difference here"
 
 
 def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
@@ -52,7 +52,7 @@ def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
 
     A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
     says so (and which our own tests do not accept): one broken check must not take the other verdicts with it.
-    Where the device has no memory left, or nothing can be said of any number, the property is ``not_reached``; what
+    Where the device has no memory left, or rounding could account for any difference, the property is ``not_reached``; what
     torch's own kernels do not implement on this processor is ``not_claimed``.
     """
     unclaimed = out_of_claim(prop, trial.subject, trial.case)
@@ -164,7 +164,7 @@ VARYING = re.compile(r"0x[0-9a-f]+|\b(?:c10::)?(?:b?float|double|half|long|int|b
 
 
 def cause_of(error: SubjectError | Malformed) -> str:
-    """What was raised and where, but for sizes and dtypes."""
+    """What was raised and where, without sizes and dtypes."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in _own_frames(error)] if isinstance(error, SubjectError) else []
     raised = error.cause if isinstance(error, SubjectError) else error
     return " ".join([*places[-1:], type_name(raised), VARYING.sub("*", plain(raised))])

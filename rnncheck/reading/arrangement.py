@@ -150,7 +150,7 @@ def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list
 def _words(names: list[str], forms: list[_Form]) -> str:
     name, form = next((n, f) for n, f in zip(names, forms, strict=True) if f.sides != ("bias",))
     blocks = " | ".join(f"W_{side}" for side in form.sides)
-    each = "" if form.gates > 1 or len(forms) < 3 else ", a matrix a gate"
+    each = "" if form.gates > 1 or len(forms) < 3 else ", one matrix per gate"
     return f"{name} = [{blocks}]{' transposed' if form.transposed else ''}{each}"
 
 

@@ -63,16 +63,16 @@ class Reading:
     def words(self) -> str:
         """The reading in one line, for the head of a report."""
         how = self.called
-        axes = {"channels first": "(batch, features, time)", "step": "(batch, features), a step a call"}.get(how["input"])
+        axes = {"channels first": "(batch, features, time)", "step": "(batch, features), one step per call"}.get(how["input"])
         major = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
         if self.parts > 1 and not self.pair:
             state = f"state of {self.parts} tensors or parts"
         told = [
-            self.kind, axes or major, state,
+            axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
-            *(["only the last output comes back"] if how["last"] else []),
+            *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),

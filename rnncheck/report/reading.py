@@ -13,7 +13,7 @@ def read_as(subject: Subject) -> str:
     if subject.kind == "clip":
         return "function that clips gradients"
     if subject.read_as is not None:
-        return f"{_what(subject)}: {subject.read_as}"
+        return f"{_what(subject)}, {subject.read_as}"
     parts = [_what(subject), _axes(subject), _states(subject)]
     if subject.fixed is not None and subject.fixed.bidirectional:
         parts.append("two directions")

@@ -193,7 +193,7 @@ def _passed(report: Results, subject: SubjectReport, width: int) -> Iterator[Lin
     digits = max((len(str(len(group.properties))) for group in groups), default=1)
     for group in groups:
         yield from map(Line, wrapped(clean(" ".join(group.reason.split())), width, f"  {len(group.properties):{digits}}  "))
-    left = f"{subject.left} of {subject.left + subject.cases} planned cases not run: the time was over. " if subject.left else ""
+    left = f"{subject.left} of {subject.left + subject.cases} planned cases not run: time ran out. " if subject.left else ""
     yield from map(Line, wrapped(f"{left}Each verdict: --verbose", width))
 
 
@@ -237,7 +237,7 @@ def lacking(report: Results) -> str:
     if report.checked or counted["not_reached"]:
         many = counted["not_reached"]
         return f"{count(many, 'property')} {'was' if many == 1 else 'were'} not reached"
-    return "nothing was checked, for none of the chosen properties applies here and is claimed"
+    return "nothing was checked: none of the chosen properties is claimed and applies here"
 
 
 def _end(report: Results, width: int) -> Iterator[Line]:

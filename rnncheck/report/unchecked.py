@@ -12,9 +12,9 @@ SHORT = {
     "layers": "num_layers", "bidirectional": "bidirectional", "batch_first": "batch_first", "bias_off": "bias=False",
     "dropout": "dropout", "proj": "proj_size", "hx": "an initial state", "hx_none": "no initial state", "state": "final states",
     "layer_axis": "states with an axis of layers", "unbatched": "unbatched input", "batched": "batched input",
-    "packed": "packed input", "lengths": "lengths beside the input", "second": "second derivatives",
+    "packed": "packed input", "lengths": "lengths as an argument", "second": "second derivatives",
     "jvp": "forward-mode derivatives", "compile": "torch.compile", "export": "torch.export", "script": "torch.jit.script",
-    "onnx": "ONNX export", "torch_init": "torch's first parameters", "torch_parameters": "torch's parameter names",
+    "onnx": "ONNX export", "torch_init": "torch's initial parameters", "torch_parameters": "torch's parameter names",
     "reset_before": "the reset gate before the product", "reset_after": "the reset gate after the product",
     "time_first": "batch_first=False",
 }  # fmt: skip

@@ -26,7 +26,7 @@ def snippet(subject: Subject, property: str, case: Any) -> str | None:
     if subject.source is None or not _literal(data):
         return None
     return TEMPLATE.format(
-        title=f"{property}: a case on which it did not hold.",
+        title=f"{property}: a case on which it failed.",
         case="\n".join(f"    {key!r}: {value!r}," for key, value in data.items()),
         name=_word(f"{property}_{_last(subject.name)}"),
         target=subject.name.partition(" on ")[0],  # the case says on which device

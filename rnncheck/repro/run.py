@@ -14,7 +14,7 @@ from rnncheck.repro.fatal import GREEDY, RETURNED
 SECONDS = 120.0
 START = 20.0
 """Seconds that a script is given to import torch and the subject."""
-TOO_LATE = "the script was not run by itself: the time was up"
+TOO_LATE = "the script was not run on its own: no time was left"
 
 
 class Runs:
@@ -44,7 +44,7 @@ def reproduces(script: Path, folder: Path | None = None, seconds: float = SECOND
     """
     text = script.read_text(encoding="utf-8")
     if GREEDY in text:
-        return "the script was not run by itself: it takes more and more memory"
+        return "the script was not run on its own: it takes more and more memory"
     patience = expected_patience(text)
     limit = seconds if patience is None else min(seconds, patience + START)
     try:
@@ -65,7 +65,7 @@ def _verdict(text: str, ended: "subprocess.CompletedProcess[str]") -> str | None
     if end is not None and end in _ends(code) and RETURNED not in ended.stdout:
         return None
     if code == 0:
-        return "the script does not fail by itself: what fails needs more than this one case"
+        return "the script does not fail on its own: the failure needs more than this one case"
     names = filter(None, ("AssertionError", expected_error(text)))
     if end is None and re.search(rf"^(?:\w+\.)*(?:{'|'.join(names)})\b", ended.stderr, re.MULTILINE):
         return None

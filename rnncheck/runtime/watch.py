@@ -52,7 +52,7 @@ class watch:
     def __init__(self, model: nn.Module, *, sample: float = 0.01, policy: Policy = "warn", max_norm: float | None = None) -> None:
         self.layers = {name or type(m).__name__: m for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)}
         if not self.layers:
-            raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be looked at")
+            raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be checked")
         known(policy)
         self.model, self.policy, self.max_norm = model, policy, max_norm
         self.sample = sample
@@ -74,7 +74,7 @@ class watch:
             handle.remove()
         self._handles.clear()
         if error is None and not self.calls and enabled():
-            what = f"watch({type(self.model).__name__}): no call of {', '.join(self.layers)} was looked at"
+            what = f"watch({type(self.model).__name__}): no call of {', '.join(self.layers)} was checked"
             warnings.warn(f"{what}: none was made, or all were compiled or traced", ContractWarning, stacklevel=2)
 
     def _look(self, name: str, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
@@ -85,7 +85,7 @@ class watch:
             with torch.no_grad():
                 found = look(layer, *_given(*args, **kwargs), result)
         except Exception as error:  # a running program does not stop because we cannot look
-            what = f"{name}: a call could not be looked at: {said(error)}"
+            what = f"{name}: a call could not be checked: {said(error)}"
             warnings.warn(what, ContractWarning, stacklevel=3)
             return
         for what, message in found:
@@ -169,7 +169,7 @@ def _saturated(layer: Any, input: Any, hx: Any, output: Any) -> list[tuple[str, 
         shares = torch.stack([values < SATURATED, values > 1 - SATURATED]).float().mean(-1).tolist()
         where = f"layer {index // (1 + layer.bidirectional)}{' reverse' if index % (1 + layer.bidirectional) else ''}"
         found += [
-            (f"gate {letter} at {end}", f"gate {letter} of {where} is at {end} in {part:.0%} of the places looked at")
+            (f"gate {letter} at {end}", f"gate {letter} of {where} is at {end} in {part:.0%} of the places checked")
             for end, each in zip("01", shares, strict=True) for letter, part in zip(letters, each, strict=True) if part > MOSTLY
         ]  # fmt: skip
     return found

@@ -129,7 +129,7 @@ def test_cases_that_there_was_no_time_for_are_told():
     told = replace(of_one, subjects=(replace(of_one.subjects[0], left=291),))
     shown = StringIO()
     print_report(told, Console(file=shown, width=300))
-    assert "291 of 300 planned cases not run: the time was over." in shown.getvalue()
+    assert "291 of 300 planned cases not run: time ran out." in shown.getvalue()
     in_full = "9 cases (291 more were planned: there was no time for them)"
     assert in_full in markdown(told) and in_full in html(told)
     assert "PASS   1 property holds on 9 cases (291 more were planned)." in markdown(told)

@@ -131,7 +131,7 @@ def packed(g: Ground) -> None:
     for hx in g.forms:
         seen = ground(g.subject, g.case.but(hx=hx, batch=BATCH, lengths=LENGTHS), g.forms)
         if not isinstance(seen.output, PackedSequence | Tensor):
-            raise NotOffered(f"a {type(seen.output).__name__} comes back for a PackedSequence")
+            raise NotOffered(f"a {type(seen.output).__name__} is returned for a PackedSequence")
 
 
 def training(g: Ground) -> None:
@@ -217,7 +217,7 @@ def script(g: Ground) -> None:
     """As a part of another module: torch.nn.LSTM itself can be scripted no other way."""
     module, arguments = _module(g)
     if isinstance(arguments[-1], tuple):
-        raise NotOffered("its state must be given, and TorchScript cannot be told of a pair here")
+        raise NotOffered("its state must be given, and TorchScript cannot take a pair here")
     torch.jit.script(inside_another(module, arguments))
 
 

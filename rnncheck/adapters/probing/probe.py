@@ -251,8 +251,8 @@ def _of_its_mode(found: Ground) -> Ground:
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
 
 
-ONLY_REPLACEMENTS = Claim(False, "signature", "torch's are asked of what replaces torch's layers: name one with --against")
-UNKNOWN = Claim(False, "probed", "its equations are none of torch's under any order of its parameters' gates")
+ONLY_REPLACEMENTS = Claim(False, "signature", "torch's apply to layers that replace torch's: name one with --against")
+UNKNOWN = Claim(False, "probed", "its equations match none of torch's, in any order of the gates")
 
 
 def _elman_of(found: Ground) -> tuple[Mode, ...]:

@@ -26,7 +26,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     if not called["given"]:
         claims["hx"] = Claim(False, "signature", "no initial state can be given")
     if reading.adapts:
-        claims["refusals"] = Claim(False, "signature", "torch's are asked of what replaces torch's layers: name one with --against")
+        claims["refusals"] = Claim(False, "signature", "it is called in its own way, so torch's input checks do not apply")
     if reading.nature.get("square"):
         claims["sizes"] = Claim(False, "signature", "the constructor takes one size for input and state")
     build = replace(subject.build, reading=reading, is_cell=reading.kind == "cell" and not reading.adapts)

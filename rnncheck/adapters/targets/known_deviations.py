@@ -52,7 +52,7 @@ def _clip(property: str, reason: str, issue: str | None = None, *gradients: Grad
 
 NO_BATCHING = "vmap has no batching rule for aten::{}"
 BY_ONEDNN = "oneDNN's LSTM has no forward-mode derivative"
-NOT_CHECKED = "the size of hx is checked only after it is put into the order of the packed batch"
+NOT_CHECKED = "the size of hx is checked only after hx is sorted like the packed batch"
 BY_CUDNN: dict[str, Any] = {"device": "cuda", "switches": {"without": "cudnn_off"}}
 ONLY_IN_TRAINING = "cuDNN: 'cudnn RNN backward can only be called in training mode'"
 NOT_TWICE = "cuDNN: 'Double backwards is not supported for CuDNN RNNs due to limitations in the CuDNN API'"
@@ -76,7 +76,7 @@ KNOWN: tuple[Known, ...] = (
     _layer(nn.LSTM, "LSTM", "agree.vmap", NO_BATCHING.format("lstm"), "pytorch/pytorch#134606"),
     _layer(nn.LSTM, "LSTM", "gradient.forward_mode", BY_ONEDNN,
            where={"dtype": ["float32", "bfloat16", "float16"]}, training=True),
-    _layer(nn.LSTM, "LSTM", "agree.onnx", "ONNX's LSTM has no projection, and the exporter leaves it out without a word",
+    _layer(nn.LSTM, "LSTM", "agree.onnx", "ONNX's LSTM has no projection, and the exporter drops it silently",
            where={"proj_size": {"above": 0}}, config={"proj_size": 1}),
     _layer(nn.RNN, "RNN_TANH", "reject.packed_hx", NOT_CHECKED, hx="random", lengths=(1, 2)),
     _layer(nn.GRU, "GRU", "reject.packed_hx", NOT_CHECKED, hx="random", lengths=(1, 2)),
@@ -84,12 +84,12 @@ KNOWN: tuple[Known, ...] = (
            hx="random", lengths=(2, 2)),
     _layer(nn.LSTM, "LSTM", "reject.packed_input_size", "input_size is not checked with packed input",
            "pytorch/pytorch#195803", lengths=(2, 2)),
-    _layer(nn.LSTM, "LSTM", "reject.hx_surplus", "of an unbatched (h, c, …) what follows c is ignored",
+    _layer(nn.LSTM, "LSTM", "reject.hx_surplus", "with an unbatched (h, c, …), anything after c is ignored",
            hx="random", batch=None),
     _layer(nn.LSTM, "LSTM", "reject.packed_dtype", "the dtype of packed input is left to the kernels, which do not name it",
            lengths=(2, 2), dtype="float64"),
     _layer(nn.LSTM, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
-    _layer(nn.LSTMCell, "LSTM", "reject.hx_surplus", "of an unbatched (h, c, …) what follows c is ignored",
+    _layer(nn.LSTMCell, "LSTM", "reject.hx_surplus", "with an unbatched (h, c, …), anything after c is ignored",
            hx="random", batch=None),
     _layer(nn.LSTMCell, "LSTM", "reject.hx_dtype", "the dtype of c_0 is not checked", hx="random", dtype="float64"),
     *(_layer(of, mode, "reject.constructor", "the sizes of a cell are not checked") for of, mode in CELLS),
@@ -98,7 +98,7 @@ KNOWN: tuple[Known, ...] = (
     *(_cudnn(of, mode, property, NOT_TWICE, training=True) for of, mode in LAYERS for property in TWICE),
     *(_cudnn(of, mode, "gradient.forward_mode", NOT_FORWARD) for of, mode in LAYERS),
     _cudnn(nn.LSTM, "LSTM", "numeric.many_steps", TOO_LONG),
-    _clip("clip.arguments", "max_norm is not checked: a negative one turns gradients round", "pytorch/pytorch#31367"),
+    _clip("clip.arguments", "max_norm is not checked: a negative one flips the gradients", "pytorch/pytorch#31367"),
     _clip("clip.nonfinite", "one infinite gradient makes all finite ones zero", "pytorch/pytorch#46849"),
     _clip("clip.empty", "norm_type=inf raises if a gradient has no elements", "meta-pytorch/torchrec#3891"),
     _clip("clip.listed_twice", "a parameter that is listed twice counts twice, and is scaled twice"),

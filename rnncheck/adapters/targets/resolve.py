@@ -56,7 +56,7 @@ def ours_and_torchs() -> list[Subject]:
     """What is looked at if no target is named: each of ours is to agree with torch's, where torch has one."""
     torchs = [_subject(one, None) for one in TORCHS]
     rnn, gru, lstm = (_with_reference(_subject(one, None), torch) for one, torch in zip(OURS, torchs, strict=True))
-    one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "a subject of its own, beside this one")}
+    one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
     grus = [replace(gru, claims=one_of_two), textbook_gru()]
     return [rnn, *grus, lstm, _subject(clip_grad_norm_, None), *torchs, torch_clip()]
 
