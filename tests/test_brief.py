@@ -10,6 +10,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.values import Values
 from rnncheck.repro.brief import COLUMNS, MOST_LINES, brief_calls
 from rnncheck.repro.brief_layer import value_text
+from rnncheck.repro.helpers import renamed
 from tests.adapters.test_probe import claimed
 
 ZEROS = {name: Values("zeros") for name in ("weights", "biases", "input")}
@@ -116,3 +117,13 @@ def test_a_long_failure_is_left_to_the_script():
 def test_tensors_in_words(value, text):
     assert value_text(value) == text
     assert torch.equal(eval(text), value)
+
+
+def test_a_layer_of_another_library_has_no_module_and_keeps_torchs_names():
+    class Foreign:
+        module = None
+
+        def parameters(self):
+            return {"weight_ih_l0": torch.zeros(1, 1)}
+
+    assert renamed(Foreign()) == {}

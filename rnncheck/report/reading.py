@@ -24,7 +24,9 @@ def read_as(subject: Subject) -> str:
 
 def _what(subject: Subject) -> str:
     names = list(dict.fromkeys(MODES[mode] for mode in subject.modes))
-    kind = "cell" if getattr(subject.build, "is_cell", False) else "layer"
+    reading = getattr(subject.build, "reading", None)
+    is_cell = getattr(subject.build, "is_cell", False) if reading is None else reading.kind == "cell"
+    kind = "cell" if is_cell else "layer"
     return "recurrence of its own" if subject.of_its_own else " or ".join(names) + f" {kind}"
 
 

@@ -68,6 +68,6 @@ def helpers(case: Case, names: dict[str, str], kinds: list[str]) -> str:
 
 
 def renamed(layer: Layer) -> dict[str, str]:
-    """torch's parameter names -> the module's own, where they differ."""
-    own = {id(p): name for name, p in layer.module.named_parameters()}
+    """Return torch's parameter names -> the module's own, where they differ; none where there is no module."""
+    own = {} if layer.module is None else {id(p): name for name, p in layer.module.named_parameters()}
     return {key: own[id(p)] for key, p in layer.parameters().items() if own.get(id(p), key) != key}

@@ -260,7 +260,7 @@ class Trial:
 
     @cached_property
     def budget(self) -> oracle.Budget:
-        """Truth and allowed error of this very case (DESIGN: the oracle)."""
+        """Return the truth and the allowed error of this very case (docs/oracle.md)."""
         return self._shared.budget if self._shared is not self else budget_of(self)
 
     @cached_property
