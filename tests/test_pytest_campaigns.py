@@ -4,6 +4,7 @@ import pickle
 import threading
 
 import pytest
+import torch
 from torch import nn
 
 import rnncheck

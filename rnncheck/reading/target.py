@@ -36,8 +36,8 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     with quiet(grad=True):
         built = _existing(value, fixed) if fixed is not None else _best(value, cell_first)
         seen, arguments, module, config = built
-        if not seen.depends.memory and seen.how["states"] is None:
-            raise Unreadable("no step depends on another one, and no state comes back")
+        if not seen.depends.memory and not seen.how["given"]:
+            raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None)
 
 

@@ -13,8 +13,8 @@ from rnncheck.core.verdict import CHECKED, NO_TIME, OPEN, TIME_UP, Verdict
 from rnncheck.report.causes import Cause, causes
 from rnncheck.report.words import count
 
-FIRST_LOOK = "quick"
-"""The profile of a first look at many subjects, which ends when its time is up: what it did not reach is told, and no more."""
+FIRST_LOOKS = ("quick", "smoke")
+"""Profiles of seconds, which end when their time is up: what they did not reach is said, and leaves nothing incomplete."""
 Choice = tuple[str, Any]
 """A structural axis and one of its values."""
 
@@ -130,7 +130,7 @@ class Results:
         """0 all that is claimed holds, 1 something fails, crashed or hung, 3 incomplete.
 
         What only another machine could reach (an accelerator, an optional package) is told, and leaves nothing incomplete
-        unless it was asked for, or nothing else was; nor does what a first look at many subjects had no time for.
+        unless it was asked for, or nothing else was; nor does what a first look (quick, smoke) had no time for.
         """
         if self.failures or self.stale:
             return 1
@@ -140,7 +140,7 @@ class Results:
         return 3 if self.stopped or self.missing or unfinished else 0
 
     def _leaves_open(self, verdict: Verdict) -> bool:
-        late = self.profile == FIRST_LOOK and any(words in (verdict.reason or "") for words in (NO_TIME, TIME_UP))
+        late = self.profile in FIRST_LOOKS and any(words in (verdict.reason or "") for words in (NO_TIME, TIME_UP))
         return verdict.verdict in OPEN and not verdict.elsewhere and not late
 
     def __repr__(self) -> str:

@@ -163,6 +163,8 @@ def _not_refused(start: Ground, config: Config) -> Claim:
 
 def _reads_batch_first(start: Ground) -> bool:
     """What the subject takes for the batch is the last but one axis of its states."""
+    if not start.state:
+        return False
     h_n = start.state[0]
     first = BATCH if start.case.config.batch_first else TIME
     return isinstance(h_n, Tensor) and h_n.dim() >= 2 and h_n.shape[-2] == first
