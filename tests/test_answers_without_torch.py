@@ -34,7 +34,7 @@ def python(code, *words):
 @pytest.mark.parametrize(("words", "code", "said"), [
     ("--help", 0, ""), ("verify --help", 0, ""), ("diff --help", 0, ""), ("gate --help", 0, ""), ("--version", 0, ""),
     ("verify --budgett 3s", 2, "No such option '--budgett'"),
-    ("verify torch.nn.LSTM --seed three", 2, "--seed = 'three', but should be a whole number, or random"),
+    ("verify torch.nn.LSTM --seed three", 2, "--seed = 'three', but should be a whole number from 0 to 4294967295, or random"),
     ("verify no/such.py:Layer", 2, "no/such.py:Layer: there is no file no/such.py; name one as path/to/file.py:attr"),
     ("verify torhc.nn.LSTM", 2, "torhc.nn.LSTM: there is no module torhc; should be package.module:attr"),
     ("verify torch.nn.LSTM --against nowhere:LSTM", 2, "nowhere:LSTM: there is no module nowhere; should be"),

@@ -76,4 +76,5 @@ def test_red(project, tmp_path, command):
     (tmp_path / "mine.py").write_text(wrong)
     done = project(command)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert re.search("time.split does not hold for mine|FAIL   the initial state is ignored|FAIL   gate.latch", done.stdout), done.stdout
+    said = "time.split does not hold for mine|FAIL   the initial state is ignored|FAIL   gate.latch"
+    assert re.search(said, done.stdout), done.stdout

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rnncheck.backend import own_functions
 from rnncheck.core.plain_text import one_line, quoted, said
 from rnncheck.errors import UsageError
 
@@ -199,6 +198,8 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
     """
     sys.path.insert(0, str(folder))
     try:
+        from rnncheck.backend import own_functions  # imports torch, which answers to wrong usage do without
+
         with redirect_stdout(sys.stderr), own_functions.subject_code():
             yield
     except SystemExit as stop:
