@@ -225,6 +225,6 @@ def test_the_configuration_in_the_docs_is_one(tmp_path):
     tables = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), flags=re.S)
     told = tomllib.loads("".join(tables))["tool"]["rnncheck"]
     del told["deviations"][0]["case"]
-    assert gate_module.GateConfig(**{k: v for k, v in told.items() if k != "deviations"}).against == "torch.nn.LSTM"
+    assert GateConfig(**{k: v for k, v in told.items() if k != "deviations"}).against == "torch.nn.LSTM"
     (tmp_path / "known.toml").write_text("".join(tables).replace('case = "', '# "'))
     assert read_config(tmp_path / "known.toml").deviations[0].where == {"dtype": ["float16", "bfloat16"]}

@@ -179,7 +179,7 @@ class Subject:
             return f"mode {case.config.mode}"
         if self.fixed is not None and case.config != self.fixed:
             return "another configuration than the instance has"
-        return self.lacks(features_used(case))
+        return self.lacks(tuple(name for name in features_used(case) if name != "sizes" or name in self.claims))
 
     def lacks(self, features: tuple[str, ...]) -> str | None:
         """The first of these features that is not claimed, with the reason; None where all are."""

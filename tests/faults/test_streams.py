@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-RIGHT = ["verify", "torch.nn.GRU", "--properties", "shape.output", "--max-examples", "2", "--engine", "inline"]
+RIGHT = ["verify", "torch.nn.GRU", "--properties", "shape.output", "--max-examples", "2", "--engine", "inline", "--verbose"]
 
 
 def rnncheck(words: list[str], redirect: str = "", **environment: str) -> subprocess.CompletedProcess:
