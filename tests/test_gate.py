@@ -16,7 +16,7 @@ from rnncheck.core.deviation import Deviation, DeviationError
 from rnncheck.errors import UsageError
 from rnncheck.faces import gate as gate_module
 from rnncheck.faces.cli import main
-from rnncheck.faces.config_file import read_config
+from rnncheck.faces.config_file import GateConfig, read_config
 from rnncheck.faces.gate import GateResult
 from tests.report.built import failing, report, verdict
 
