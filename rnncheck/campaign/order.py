@@ -34,11 +34,13 @@ class Checks:
 def breadth_first(plan: Iterable[Checks], cost: Callable[[str], int], whole: int = 10) -> Iterator[tuple[Checks, ...]]:
     """Yield what to check in blocks, a job each; every check of the plan is in one of them.
 
-    whole: the first so many cases are done before a dear property is begun
+    whole: this many cases are done before a dear property is begun
+
+    The last blocks hold what is left of each case, which may be nothing: so each case of the plan counts as begun.
 
     >>> plan = [Checks(0, "a", ("cheap", "dear")), Checks(1, "b", ("cheap",))]
     >>> [[(one.case, *one.properties) for one in block] for block in breadth_first(plan, {"cheap": 1, "dear": 900}.get)]
-    [[('a', 'cheap')], [('b', 'cheap')], [('a', 'dear')]]
+    [[('a', 'cheap')], [('b', 'cheap')], [('a', 'dear')], [('a',), ('b',)]]
     """
     coming = iter(plan)
     left = list(islice(coming, AHEAD))

@@ -116,7 +116,7 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     UsageError where target, property or case cannot be used.
 
     >>> import rnncheck
-    >>> from rnncheck.case import Case
+    >>> from rnncheck.core.case import Case
     >>> case = Case(rnncheck.Config("GRU", 2, 3), time=4, batch=2).to_json()
     >>> rnncheck.check_case("torch.nn.GRU", "time.split", case, engine="inline")
     """

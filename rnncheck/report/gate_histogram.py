@@ -22,8 +22,8 @@ def distribution(cases: Iterable[Case], bins: int = 20) -> dict[tuple[str, str],
 
     Computed in float64 from the parameters, input and state that the cases give; of every layer, direction, step and row.
 
-    >>> from rnncheck.config import Config
-    >>> from rnncheck.values import Values
+    >>> from rnncheck.core.config import Config
+    >>> from rnncheck.core.values import Values
     >>> shut = Case(Config("GRU", 2, 3), time=4, weights=Values("zeros"), biases=Values("zeros"))
     >>> distribution([shut], bins=4)["GRU", "z"]  # sigmoid(0) = 0.5
     [0.0, 0.0, 1.0, 0.0]
