@@ -302,7 +302,7 @@ class ApartCell(nn.Module):
 def test_a_cell_that_takes_its_states_apart_is_read():
     report = rnncheck.verify(ApartCell, engine="inline", properties="time.split,state.used", max_examples=2)
     assert report.exit_code == 0
-    assert "a step a call, state (h, c)" in report.subjects[0].reading
+    assert "one step per call, state (h, c)" in report.subjects[0].reading
 
 
 class Colourful(ScalarLeak):
