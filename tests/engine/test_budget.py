@@ -48,7 +48,7 @@ def stuck(trial):
 def campaign(checks, budget, cases=200, progress=None, jobs=2, engine=Processes, **changes):
     properties = tuple(map(prop, checks))
     subject = gru()
-    settings = Settings(properties, replace(PROFILES["smoke"], cases=cases), budget=budget, **changes)
+    settings = Settings(properties, replace(PROFILES["smoke"], name="ci", cases=cases), budget=budget, **changes)
     shop = workshop(subject, catalog={p.id: p for p in properties})
     return Campaign([(subject, "cpu")], settings, progress).run(engine(shop, jobs) if engine is Processes else engine(shop))
 
@@ -114,7 +114,7 @@ def test_what_there_is_no_time_to_shrink_is_told_as_it_was_found():
     def late(*_):  # the time passes while the last case is judged
         campaign_at_work.deadline = started
 
-    settings = Settings((prop(wrong),), replace(PROFILES["smoke"], cases=4), budget=300.0)
+    settings = Settings((prop(wrong),), replace(PROFILES["smoke"], name="ci", cases=4), budget=300.0)
     campaign_at_work = Campaign([(gru(), "cpu")], settings, late)
     told = campaign_at_work.run(Inline(workshop(gru(), catalog={"own.wrong": prop(wrong)})))
     assert verdicts(told)["own.wrong"].verdict == "fails" and NO_TIME in verdicts(told)["own.wrong"].reason
