@@ -136,14 +136,14 @@ def test_two_workers_take_half_the_time():
     """Of checks that wait instead of computing, so that it does not matter what else this machine has to do."""
 
     def nap(trial):
-        time.sleep(0.05)
+        time.sleep(0.02)
         return equal("nothing", 0, 0)
 
     catalog = {"own.nap": prop(nap)}
     taken = []
     for workers in (1, 2):
         started = time.monotonic()
-        jobs = [judging(i, 0, CASES[:1] * 4, catalog) for i in range(8)]
+        jobs = [judging(i, 0, CASES[:1] * 4, catalog) for i in range(8 * AHEAD)]  # many more than one worker is given at once
         results(Processes(workshop(gru(), catalog=catalog), workers), jobs)
         taken.append(time.monotonic() - started)
     assert taken[1] / taken[0] < 0.7
