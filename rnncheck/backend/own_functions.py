@@ -17,6 +17,7 @@ import random
 import select
 import signal
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -107,9 +108,13 @@ def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type) or isinstance(value, property) or hasattr(value, "__set__")
 
 
-@cache
 def names_used() -> frozenset[str]:
     """Return every name of a function or an attribute that stands in the code of our functions, as far as they are loaded."""
+    return _names_used(sum(name.startswith(PACKAGE) for name in list(sys.modules)))
+
+
+@cache
+def _names_used(modules: int) -> frozenset[str]:
     ours = (one for one in gc.get_objects() if type(one) is FunctionType and (one.__module__ or "").startswith(PACKAGE))
     return frozenset[str]().union(*(_names_in(one.__code__) for one in ours))
 
