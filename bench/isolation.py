@@ -18,7 +18,7 @@ import torch
 from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.campaign.order import BLOCK
 from rnncheck.catalog import CATALOG
-from rnncheck.engine import Engine, Inline, Job, Workshop
+from rnncheck.engine import Engine, Inline, Job, WorkerContext
 from rnncheck.engine.current_check import Record
 from rnncheck.engine.processes import Processes
 from rnncheck.judging.judge import out_of_claim
@@ -29,7 +29,7 @@ CHEAP = 8
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
-def jobs(shop: Workshop, cases: int) -> list[Job]:
+def jobs(shop: WorkerContext, cases: int) -> list[Job]:
     """Blocks of planned cases with every cheap property that applies."""
     (subject,) = shop.subjects
     planned = iter(islice(plan(subject, DTYPES, 2, 0), cases))
@@ -53,13 +53,13 @@ def measure(engine: Engine, work: list[Job]) -> tuple[float, float, int]:
     return time.perf_counter() - started, cpu() - used, checks
 
 
-def cost_of_a_crash(shop: Workshop) -> float:
+def cost_of_a_crash(shop: WorkerContext) -> float:
     """Seconds from nothing to a worker that has done one check and ended: what each crash costs beyond its check."""
     one = [Job(0, "judge", 0, jobs(shop, 1)[0].cases, (("shape.output",),))]
     return min(measure(Processes(shop, 1), one)[0] for _ in range(5))
 
 
-def measured(shop: Workshop, work: list[Job], repeats: int) -> dict[str, tuple[float, float, int]]:
+def measured(shop: WorkerContext, work: list[Job], repeats: int) -> dict[str, tuple[float, float, int]]:
     """The smallest wall and CPU time of each way of doing the work, and the checks made; taken in turns."""
     makers = {"inline": lambda: Inline(shop), "one": lambda: Processes(shop, 1), "two": lambda: Processes(shop, 2)}
     taken: dict[str, list[tuple[float, float, int]]] = {name: [] for name in makers}
@@ -83,7 +83,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     cheap = {id: p for id, p in CATALOG.items() if p.cost <= CHEAP and p.family != "clip"}
-    shop = Workshop([torch_nn("LSTM")], cheap, lambda subject: subject.claims)
+    shop = WorkerContext([torch_nn("LSTM")], cheap, lambda subject: subject.claims)
     work = jobs(shop, options.cases)
     measure(Inline(shop), work[:2])
     taken = measured(shop, work, options.repeats)

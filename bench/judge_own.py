@@ -21,7 +21,7 @@ from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.torch_layers import TorchLike
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES
-from rnncheck.campaign.subject_run import Account
+from rnncheck.campaign.subject_run import PropertyTally
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Subject
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
@@ -62,7 +62,7 @@ def planned(subject: Subject) -> list[Any]:
 def places(subject: Subject, cases: Sequence[Any]) -> list[Place]:
     """Every case with each property that a campaign would check on it, cheap ones first."""
     fitting = (p for p in CATALOG.values() if (p.family == "clip") == (subject.kind == "clip") and p.cost <= DEAREST)
-    accounts = [Account(prop) for prop in sorted(fitting, key=lambda p: p.cost)]
+    accounts = [PropertyTally(prop) for prop in sorted(fitting, key=lambda p: p.cost)]
     return [
         (number, account.prop.id) for number, case in enumerate(cases) for account in accounts
         if out_of_claim(account.prop, subject, case) is None and account.wants(case)

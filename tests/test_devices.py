@@ -16,7 +16,7 @@ from rnncheck.adapters.targets.known_deviations import KNOWN
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.backend.devices import asked_for, found, is_here
 from rnncheck.backend.switches import OFFERED, as_python, offered, settings, switched
-from rnncheck.campaign.account import too_large
+from rnncheck.campaign.tally import too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config

@@ -6,7 +6,7 @@ from rnncheck import oracle
 from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.engine import Job, Workshop
+from rnncheck.engine import Job, WorkerContext
 from rnncheck.engine.recent import KEPT, MOST_NUMBERS, Recent
 from rnncheck.running import memo
 from rnncheck.running.trial import Trial
@@ -61,7 +61,7 @@ def test_large_questions_and_old_answers_are_not_kept(monkeypatch):
 
 
 def test_a_trial_is_kept_for_the_properties_that_come_to_its_case_later():
-    shop = Workshop((torch_nn("LSTM"),), {"own.again": prop(again)}, lambda subject: subject.claims)
+    shop = WorkerContext((torch_nn("LSTM"),), {"own.again": prop(again)}, lambda subject: subject.claims)
     for number in range(2):
         shop.do(Job(number, "judge", 0, (CASE,), (("own.again",),)))
     ((key, kept),) = shop.trials._kept.items()

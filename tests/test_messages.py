@@ -6,12 +6,12 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from rnncheck.campaign.subject_run import Account
+from rnncheck.campaign.subject_run import PropertyTally
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.dropout_masks import share
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import both, fact, identical, near, within
 from rnncheck.core.run import Run
 from rnncheck.core.verdict import Outcome
@@ -91,7 +91,7 @@ def test_a_truth_value_is_off_by_nothing():
 
 
 def test_a_case_of_which_nothing_can_be_said_does_not_mark_the_others():
-    account = Account(CATALOG["time.split"])
+    account = PropertyTally(CATALOG["time.split"])
     case = Case(Config("GRU", 2, 3), 4, 2)
     assert not account.enter(case, Outcome("time.split", "not_reached", reason="nothing can be said", undecided=True), ())
     assert account.enter(case, Outcome("time.split", "holds", 0.1), ())
@@ -156,7 +156,7 @@ def test_where_the_equations_are_not_known_nothing_is_said_to_be_right():
 
 
 def test_two_runs_that_are_right_but_for_rounding_are_both_right():
-    sides = Sides("now", "before", torch.tensor([0.60828312]), torch.tensor([1e-6]))
+    sides = Origins("now", "before", torch.tensor([0.60828312]), torch.tensor([1e-6]))
     (line,) = identical("h", torch.tensor([0.6082831]), torch.tensor([0.6082832]), sides=sides).mismatches()
     assert line.endswith("allowed none (must be equal); right: 0.6082831 (both, within rounding)")
 

@@ -9,7 +9,7 @@ import torch
 
 from rnncheck.core.plain_text import said
 from rnncheck.core.subject import CLIP_FEATURES, Claim, Subject
-from rnncheck.running.subject_errors import SubjectError, subject_at_work
+from rnncheck.running.subject_errors import SubjectError, subject_boundary
 
 OPTIONS = ("norm_type", "error_if_nonfinite", "foreach")
 """The features that are arguments, and that a signature tells."""
@@ -55,7 +55,7 @@ def _probe(subject: Subject, feature: str, passed: Callable[[torch.nn.Parameter]
     parameter = torch.nn.Parameter(torch.zeros(3))
     parameter.grad = torch.tensor([3.0, 0.0, 4.0])
     try:
-        with subject_at_work("clipping"):
+        with subject_boundary("clipping"):
             returned = subject.build(passed(parameter), 1.0)
     except SubjectError as error:  # whatever a subject raises here says that it does not offer this
         return Claim(False, "probed", said(error.cause))

@@ -17,10 +17,10 @@ from rnncheck.core.bounds import whole
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation
 from rnncheck.core.plain_text import quoted
-from rnncheck.core.property import Property, Where, anywhere
+from rnncheck.core.property import Condition, Property, anywhere
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome, Verdict
-from rnncheck.engine import Job, Workshop, make_engine
+from rnncheck.engine import Job, WorkerContext, make_engine
 from rnncheck.engine.jobs import Done
 from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
@@ -33,7 +33,7 @@ BLOCK = 4
 TRUTH = "The recorded results match the equations, within the rounding of the machine that recorded them."
 RESULTS = "Output and final states match the recorded ones, within the rounding of both sides."
 GRADIENTS = "Gradients of input, states and parameters match the recorded ones, within the rounding of both sides."
-in_training = Where("train()", lambda case: case.training)
+in_training = Condition("train()", lambda case: case.training)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _subject(bundle: Bundle, subject: Subject, places: Sequence[int], how: tuple
         raise UsageError(f"{subject.name}: nothing to compare with {bundle}: {why}")
     by_case = {here[place]: bundle.recorded[place] for place in taken}
     catalog = {prop.id: prop for prop in _properties(by_case)}
-    working = make_engine(engine, Workshop([subject], catalog, probe), jobs and whole("jobs", jobs), devices=(device,))
+    working = make_engine(engine, WorkerContext([subject], catalog, probe), jobs and whole("jobs", jobs), devices=(device,))
     try:
         judged = _judged(working.run(_jobs(taken, here, catalog)), taken)
         told = {id: _explained(working, bundle, judged[id], id) for id in catalog}
@@ -178,7 +178,7 @@ def _properties(recorded: Mapping[Any, Recorded]) -> tuple[Property, ...]:
         found = trial.gradients(sides.cotangents(trial.case, one.run.map(lambda part: part.to(trial.x.device))))
         return sides.gradients(trial.case, found, one)
 
-    def prop(id: str, statement: str, applies: Where, check: Callable[[Any], Observation]) -> Property:
+    def prop(id: str, statement: str, applies: Condition, check: Callable[[Any], Observation]) -> Property:
         return Property(f"bundle.{id}", statement, "f(x) = what was recorded", "a bundle", "differential", applies, check)
 
     return prop("results", RESULTS, anywhere, results), prop("gradients", GRADIENTS, in_training, gradients)

@@ -10,7 +10,7 @@ from rnncheck import diagnosis, oracle
 from rnncheck.bundle.content import Recorded, cotangents
 from rnncheck.catalog.tools.gradients import axes_of, within_budget
 from rnncheck.core.case import Case, Switch
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, both, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.values import Values
@@ -90,7 +90,7 @@ def gradients(case: Case, actual: Gradients, one: Recorded, where: str = "here")
     allowed = {name: mine.allowed[name] + theirs.allowed[name] for name in zero}
     return every(
         near(f"gradient of {name}", _or(actual.get(name), zero[name]), _or(recorded, zero[name]), allowed[name],
-             axes_of(name, zero[name]), Sides(where, BUNDLE, theirs.truth[name], allowed[name]))
+             axes_of(name, zero[name]), Origins(where, BUNDLE, theirs.truth[name], allowed[name]))
         for name, recorded in one.gradients.items()
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 from rnncheck.backend import own_functions
 from rnncheck.campaign import store
 from rnncheck.campaign.settings import PROFILES, Profile, Settings
-from rnncheck.campaign.subject_run import Account, Docket
+from rnncheck.campaign.subject_run import PropertyTally, SubjectRun
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import Subject
@@ -41,15 +41,16 @@ Progress = Callable[[str, int, int], None]
 
 
 class Campaign:
-    """Runs the jobs of every docket (a subject on a device) until they are done or the time is up, then shrinks what failed."""
+    """Runs the jobs of every subject on every device until they are done or the time is up, then shrinks what failed."""
 
     def __init__(self, subjects: Sequence[tuple[Subject, str]], settings: Settings, progress: Progress | None = None,
                  started: float | None = None) -> None:
         self.settings = settings
         self.started = time.monotonic() if started is None else started
         self.progress = progress or (lambda what, done, planned: None)
-        self.dockets = [
-            Docket(i, subject, device, settings, self._deviations(subject, device)) for i, (subject, device) in enumerate(subjects)
+        self.subject_runs = [
+            SubjectRun(i, subject, device, settings, self._deviations(subject, device))
+            for i, (subject, device) in enumerate(subjects)
         ]
         self.deadline = self.started + settings.seconds(len(subjects))
         self.numbers = count()
@@ -95,45 +96,45 @@ class Campaign:
         jobs = [*self._stored_jobs(), *self._deviation_jobs()]
         held = {job.index: what for job, what in jobs}
         for done in self._results(engine, (self._in_time(job) for job, _ in jobs)):
-            docket, what = self.dockets[done.job.subject], held[done.job.index]
+            subject_run, what = self.subject_runs[done.job.subject], held[done.job.index]
             over = bool(done.outcomes) and all(outcome.status == "holds" for _, outcome in done.outcomes)
             if isinstance(what, Deviation):
                 if over:
                     self.stale.append(
-                        f"{what.property} on {docket.subject.name}: the declared deviation no longer occurs ({what})"
+                        f"{what.property} on {subject_run.subject.name}: the declared deviation no longer occurs ({what})"
                     )
             elif over:
                 self._mend(what)
-            docket.enter(done)
-            self._save(docket)
+            subject_run.enter(done)
+            self._save(subject_run)
 
     def _stored_jobs(self) -> list[tuple[Job, Any]]:
         if self.settings.folder is None:
             return []
         stored, complaints = store.load_all(self.settings.folder / "failing")
         self.mended += complaints
-        names = {docket.subject.name for docket in self.dockets}
+        names = {subject_run.subject.name for subject_run in self.subject_runs}
         too_large = {item.path: why for item in stored if item.target in names and (why := lacks_memory(item.case))}
         self.mended += [f"{path}: not replayed: {why}" for path, why in too_large.items()]
         return [
-            (Job(next(self.numbers), "judge", docket.index, (item.case,), ((item.property,),)), item)
-            for docket in self.dockets for item in stored
-            if item.target == docket.subject.name and item.property in docket.accounts
-            and docket.subject.kind == item.kind and item.path not in too_large
+            (Job(next(self.numbers), "judge", subject_run.index, (item.case,), ((item.property,),)), item)
+            for subject_run in self.subject_runs for item in stored
+            if item.target == subject_run.subject.name and item.property in subject_run.tallies
+            and subject_run.subject.kind == item.kind and item.path not in too_large
         ]  # fmt: skip
 
     def _deviation_jobs(self) -> list[tuple[Job, Any]]:
         jobs: list[tuple[Job, Any]] = []
-        for docket in self.dockets:
-            for deviation in docket.deviations:
+        for subject_run in self.subject_runs:
+            for deviation in subject_run.deviations:
                 if deviation.expired(datetime.date.today()):
                     self.stale.append(
-                        f"{deviation.property} on {docket.subject.name}: the deviation expired on {deviation.expires}"
+                        f"{deviation.property} on {subject_run.subject.name}: the deviation expired on {deviation.expires}"
                     )
-                case = _case_of(deviation, docket)
-                if case is not None and docket.has(case.device):
+                case = _case_of(deviation, subject_run)
+                if case is not None and subject_run.has(case.device):
                     jobs.append(
-                        (Job(next(self.numbers), "judge", docket.index, (case,), ((deviation.property,),)), deviation)
+                        (Job(next(self.numbers), "judge", subject_run.index, (case,), ((deviation.property,),)), deviation)
                     )
         return jobs
 
@@ -143,17 +144,17 @@ class Campaign:
             self._write(replace(item, mended=True))
 
     def judge(self, engine: Engine) -> None:
-        """All dockets in turn, a block each, until nothing is planned or the time is up."""
-        planned = sum(docket.planned for docket in self.dockets)
+        """All subject_runs in turn, a block each, until nothing is planned or the time is up."""
+        planned = sum(subject_run.planned for subject_run in self.subject_runs)
         for done in self._results(engine, self._turns()):
-            docket = self.dockets[done.job.subject]
-            docket.enter(done)
-            self._save(docket)
-            self._tell(docket)
-            self.progress(docket.subject.name, sum(d.done for d in self.dockets), planned)
+            subject_run = self.subject_runs[done.job.subject]
+            subject_run.enter(done)
+            self._save(subject_run)
+            self._tell(subject_run)
+            self.progress(subject_run.subject.name, sum(d.done for d in self.subject_runs), planned)
 
     def _turns(self) -> Iterator[Job]:
-        waiting = [docket.jobs(self.numbers) for docket in self.dockets]
+        waiting = [subject_run.jobs(self.numbers) for subject_run in self.subject_runs]
         while waiting:
             for jobs in list(waiting):
                 if time.monotonic() > self._end_of_judging():
@@ -170,7 +171,7 @@ class Campaign:
 
     def _end_of_judging(self) -> float:
         """A fifth of the time is kept for shrinking once there is something to shrink, and more if it is much."""
-        failing = sum(account.failed is not None for docket in self.dockets for account in docket.accounts.values())
+        failing = sum(tally.failed is not None for subject_run in self.subject_runs for tally in subject_run.tallies.values())
         share = min(0.5, 0.18 + 0.02 * failing) if failing else 0.0
         return self._last_start() - share * (self.deadline - self.started)
 
@@ -178,28 +179,28 @@ class Campaign:
         """When nothing more is begun at all."""
         return self.deadline - min(MOST_CLOSING, CLOSING * (self.deadline - self.started))
 
-    def _tell(self, docket: Docket) -> None:
+    def _tell(self, subject_run: SubjectRun) -> None:
         """Say what has just been found, to a progress bar that shows it."""
         found = getattr(self.progress, "found", None)
         if found is None:
             return
-        for id, account in docket.accounts.items():
-            if account.failed is not None and (docket.index, id) not in self.told:
-                self.told.add((docket.index, id))
-                outcome = account.failed[1]
-                found(docket.subject.name, id, (outcome.mismatches or (outcome.reason or outcome.status,))[0])
+        for id, tally in subject_run.tallies.items():
+            if tally.failed is not None and (subject_run.index, id) not in self.told:
+                self.told.add((subject_run.index, id))
+                outcome = tally.failed[1]
+                found(subject_run.subject.name, id, (outcome.mismatches or (outcome.reason or outcome.status,))[0])
 
-    def _save(self, docket: Docket) -> None:
+    def _save(self, subject_run: SubjectRun) -> None:
         """A failing case is on disk before anything else happens to it."""
-        for account in docket.accounts.values():
-            if account.failed is not None and account.stored is None and self.settings.folder is not None:
-                case, outcome = account.failed
+        for tally in subject_run.tallies.values():
+            if tally.failed is not None and tally.stored is None and self.settings.folder is not None:
+                case, outcome = tally.failed
                 if is_our_mistake(outcome):
                     continue
                 item = store.Stored(
-                    account.prop.id, docket.subject.name, docket.subject.kind, case, docket.subject.against
+                    tally.prop.id, subject_run.subject.name, subject_run.subject.kind, case, subject_run.subject.against
                 )
-                account.stored = self._write(item)
+                tally.stored = self._write(item)
 
     def _write(self, item: store.Stored) -> Path | None:
         assert self.settings.folder is not None
@@ -211,86 +212,89 @@ class Campaign:
 
     def shrink(self, engine: Engine) -> None:
         """Shrink each failing property by itself, the most basic first; the script of each cause is run meanwhile."""
-        accounts: dict[int, tuple[Docket, Account]] = {}
+        tallies: dict[int, tuple[SubjectRun, PropertyTally]] = {}
         runs, running = Runs(self._last_start()), []
         try:
-            for done in self._shrunk(engine, accounts):
-                docket, account = accounts[done.job.index]
-                account.shrunk = done
-                account.unshrunk = None if done.shrunk is not None or done.lost else NO_TIME
-                ours = account.failed is not None and is_our_mistake(account.failed[1])
+            for done in self._shrunk(engine, tallies):
+                subject_run, tally = tallies[done.job.index]
+                tally.shrunk = done
+                tally.unshrunk = None if done.shrunk is not None or done.lost else NO_TIME
+                ours = tally.failed is not None and is_our_mistake(tally.failed[1])
                 if done.shrunk is not None and self.settings.folder is not None and not ours:
-                    item = store.Stored(
-                        account.prop.id, docket.subject.name, docket.subject.kind, done.shrunk.case, docket.subject.against
-                    )
-                    account.stored = self._write(item) or account.stored
-                if self.settings.repro is not None and _leads(docket, account):
-                    self._write_test(docket, account)
-                    if self._write_script(docket, account) and account.script is not None:
-                        running.append((account, runs.start(account.script)))
-                self.progress(f"shrinking {account.prop.id}", 0, 0)
-            for account, run in running:
-                account.alone = run.result()
+                    subject = subject_run.subject
+                    item = store.Stored(tally.prop.id, subject.name, subject.kind, done.shrunk.case, subject.against)
+                    tally.stored = self._write(item) or tally.stored
+                if self.settings.repro is not None and _leads(subject_run, tally):
+                    self._write_test(subject_run, tally)
+                    if self._write_script(subject_run, tally) and tally.script is not None:
+                        running.append((tally, runs.start(tally.script)))
+                self.progress(f"shrinking {tally.prop.id}", 0, 0)
+            for tally, run in running:
+                tally.alone = run.result()
         finally:
             runs.close()
 
-    def _shrunk(self, engine: Engine, accounts: dict[int, tuple[Docket, Account]]) -> Iterator[Done]:
+    def _shrunk(self, engine: Engine, tallies: dict[int, tuple[SubjectRun, PropertyTally]]) -> Iterator[Done]:
         """Shrink one property of each subject first: the others, which often fail for the same cause, begin where it ended."""
-        failing = [[(docket, account) for account in _basic_first(docket)] for docket in self.dockets]
+        failing = [[(subject_run, tally) for tally in _basic_first(subject_run)] for subject_run in self.subject_runs]
         firsts, others = [pair for of in failing for pair in of[:1]], [pair for of in failing for pair in of[1:]]
         end = min(self._last_start(), time.monotonic() + MOST_IN_ALL)
-        yield from self._results(engine, self._shrink_jobs(firsts, accounts, end, more=min(1, len(others))))
-        yield from self._results(engine, self._shrink_jobs(others, accounts, end))
+        yield from self._results(engine, self._shrink_jobs(firsts, tallies, end, more=min(1, len(others))))
+        yield from self._results(engine, self._shrink_jobs(others, tallies, end))
 
     def _shrink_jobs(
-        self, failing: Sequence[tuple[Docket, Account]], accounts: dict[int, tuple[Docket, Account]], end: float, more: int = 0
+        self,
+        failing: Sequence[tuple[SubjectRun, PropertyTally]],
+        tallies: dict[int, tuple[SubjectRun, PropertyTally]],
+        end: float,
+        more: int = 0,
     ) -> Iterator[Job]:
         """A job each; the time until the end is shared out as they are taken, ``more`` shares are left for what comes later."""
-        for place, (docket, account) in enumerate(failing):
-            assert account.failed is not None
+        for place, (subject_run, tally) in enumerate(failing):
+            assert tally.failed is not None
             now, last = time.monotonic(), self._last_start()
             if last <= now:
-                account.unshrunk = NO_TIME
+                tally.unshrunk = NO_TIME
                 continue
             left, share = last - now, (end - now) / (len(failing) + more - place)
             job = Job(
-                next(self.numbers), "shrink", docket.index, (account.failed[0], *_smallest(docket)), ((account.prop.id,),),
+                next(self.numbers), "shrink", subject_run.index, (tally.failed[0], *_smallest(subject_run)), ((tally.prop.id,),),
                 self.settings.profile.attempts, min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))), left + ENDING,
             )  # fmt: skip
-            accounts[job.index] = docket, account
+            tallies[job.index] = subject_run, tally
             yield job
 
-    def _write_script(self, docket: Docket, account: Account) -> bool:
+    def _write_script(self, subject_run: SubjectRun, tally: PropertyTally) -> bool:
         """Write the standalone script; whether there is one to run."""
-        if self.settings.repro is None or account.shrunk is None or account.shrunk.explanation is None:
+        if self.settings.repro is None or tally.shrunk is None or tally.shrunk.explanation is None:
             return False
-        text = account.shrunk.explanation.script
+        text = tally.shrunk.explanation.script
         if text is None:
-            account.alone = "no standalone script: the failure cannot be written down as a few calls"
+            tally.alone = "no standalone script: the failure cannot be written down as a few calls"
             return False
-        file = self.settings.repro / f"{_stem(docket, account)}.py"
+        file = self.settings.repro / f"{_stem(subject_run, tally)}.py"
         try:
             write_whole(file, text)
         except OSError as error:
-            account.alone = f"no standalone script: it could not be written: {one_line(error)}"
+            tally.alone = f"no standalone script: it could not be written: {one_line(error)}"
             return False
-        account.script = file
+        tally.script = file
         return True
 
-    def _write_test(self, docket: Docket, account: Account) -> None:
+    def _write_test(self, subject_run: SubjectRun, tally: PropertyTally) -> None:
         """Write the pytest test of the smallest case, where there is one."""
-        if self.settings.repro is None or account.shrunk is None or account.shrunk.shrunk is None:
+        if self.settings.repro is None or tally.shrunk is None or tally.shrunk.shrunk is None:
             return
-        text = snippet(docket.subject, account.prop.id, account.shrunk.shrunk.case)
+        text = snippet(subject_run.subject, tally.prop.id, tally.shrunk.shrunk.case)
         if text is None:
             return
-        file = self.settings.repro / snippet_name(_stem(docket, account))
+        file = self.settings.repro / snippet_name(_stem(subject_run, tally))
         try:
             write_whole(file, text)
         except OSError as error:
-            account.alone = f"no regression test: it could not be written: {one_line(error)}"
+            tally.alone = f"no regression test: it could not be written: {one_line(error)}"
             return
-        account.test = file
+        tally.test = file
 
     def report(self) -> Report:
         """What is known by now."""
@@ -301,8 +305,8 @@ class Campaign:
             environment,
             s.seed,
             s.profile.name,
-            tuple(docket.report() for docket in self.dockets),
-            self.stopped or next(filter(None, (docket.not_compared() for docket in self.dockets)), None),
+            tuple(subject_run.report() for subject_run in self.subject_runs),
+            self.stopped or next(filter(None, (subject_run.not_compared() for subject_run in self.subject_runs)), None),
             s.missing,
             tuple(stale),
             tuple(self.mended),
@@ -312,42 +316,42 @@ class Campaign:
     def _unseen(self) -> list[str]:
         """Deviations without a stored case that did not show on any of the cases."""
         return [
-            f"{d.property} on {docket.subject.name}: the declared deviation did not occur on {account.cases} cases ({d})"
-            for docket in self.dockets for d in docket.deviations
-            if d.sure and d.case is None and (account := docket.accounts.get(d.property)) is not None
-            and account.cases and account.deviated is None and account.failed is None
+            f"{d.property} on {subject_run.subject.name}: the declared deviation did not occur on {tally.cases} cases ({d})"
+            for subject_run in self.subject_runs for d in subject_run.deviations
+            if d.sure and d.case is None and (tally := subject_run.tallies.get(d.property)) is not None
+            and tally.cases and tally.deviated is None and tally.failed is None
         ]  # fmt: skip
 
 
-def _basic_first(docket: Docket) -> list[Account]:
+def _basic_first(subject_run: SubjectRun) -> list[PropertyTally]:
     """Return the failing properties of a subject, the most basic ones first."""
-    failing = [account for account in docket.accounts.values() if account.failed is not None]
-    return sorted(failing, key=lambda account: (place_of(account.prop.id), account.prop.id))
+    failing = [tally for tally in subject_run.tallies.values() if tally.failed is not None]
+    return sorted(failing, key=lambda tally: (place_of(tally.prop.id), tally.prop.id))
 
 
-def _smallest(docket: Docket) -> tuple[Any, ...]:
+def _smallest(subject_run: SubjectRun) -> tuple[Any, ...]:
     """Return the smallest case of the most basic property that failed, once it is known."""
-    done = next((account.shrunk for account in _basic_first(docket)), None)
+    done = next((tally.shrunk for tally in _basic_first(subject_run)), None)
     return () if done is None or done.shrunk is None else (done.shrunk.case,)
 
 
-def _leads(docket: Docket, account: Account) -> bool:
+def _leads(subject_run: SubjectRun, tally: PropertyTally) -> bool:
     """Return whether this property leads a cause among those that were shrunk: of one cause there is one script."""
-    shrunk = (docket.verdict(one) for one in docket.accounts.values() if one.shrunk is not None)
-    return any(cause.lead.property == account.prop.id for cause in causes(shrunk))
+    shrunk = (subject_run.verdict(one) for one in subject_run.tallies.values() if one.shrunk is not None)
+    return any(cause.lead.property == tally.prop.id for cause in causes(shrunk))
 
 
-def _case_of(deviation: Deviation, docket: Docket) -> Any:
+def _case_of(deviation: Deviation, subject_run: SubjectRun) -> Any:
     """The stored case of a deviation from what this subject is judged by, if there is one; raises UsageError where it is none."""
-    if deviation.case is None or deviation.property not in docket.accounts:
+    if deviation.case is None or deviation.property not in subject_run.tallies:
         return None
     try:
-        return store.case_from_json(docket.subject.kind, deviation.case)
+        return store.case_from_json(subject_run.subject.kind, deviation.case)
     except ValueError as error:
         raise UsageError(f"the case of the deviation from {deviation.property}: {one_line(error)}") from None
 
 
-def _stem(docket: Docket, account: Account) -> str:
+def _stem(subject_run: SubjectRun, tally: PropertyTally) -> str:
     """How the files of this failure are called, but for the suffix."""
-    name = store.file_name(account.prop.id, docket.subject.name, "")
-    return name if account.stored is None else account.stored.stem
+    name = store.file_name(tally.prop.id, subject_run.subject.name, "")
+    return name if tally.stored is None else tally.stored.stem

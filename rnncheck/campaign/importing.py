@@ -13,7 +13,7 @@ import torch
 
 from rnncheck.adapters.targets import resolve
 from rnncheck.core.subject import Subject
-from rnncheck.engine import Job, Workshop
+from rnncheck.engine import Job, WorkerContext
 from rnncheck.engine.select import why_not_fork
 from rnncheck.errors import UsageError
 from rnncheck.system.descendants import spare_children
@@ -92,7 +92,7 @@ def _try_out(name: str, stamp: int) -> None:
         return {}
 
     limit = import_seconds()
-    with closing(Processes(Workshop((None,), {}, found), 1, case_seconds=limit)) as engine:  # type: ignore[arg-type]
+    with closing(Processes(WorkerContext((None,), {}, found), 1, case_seconds=limit)) as engine:  # type: ignore[arg-type]
         try:
             (done,) = engine.run([Job(0, "probe", 0, seconds=limit)])
         except WorkerMistake:

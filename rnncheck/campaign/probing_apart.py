@@ -14,7 +14,7 @@ from rnncheck.adapters.probing.probe import is_cell, probe, probe_calls
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim, Subject
-from rnncheck.engine import Done, Job, Workshop, make_engine
+from rnncheck.engine import Done, Job, WorkerContext, make_engine
 
 Probe = Callable[[Subject], Mapping[str, Claim]]
 LEAST = 0.5
@@ -36,7 +36,7 @@ class Probes:
         """Probe each of the subjects."""
         if not subjects:
             return []
-        working = make_engine(self.engine, Workshop(subjects, {}, how), self.jobs)
+        working = make_engine(self.engine, WorkerContext(subjects, {}, how), self.jobs)
         try:
             return list(working.run(Job(i, "probe", i, seconds=self._each()) for i in range(len(subjects))))
         finally:

@@ -16,7 +16,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import CHECKED, Verdict
-from rnncheck.engine import Job, Workshop, make_engine
+from rnncheck.engine import Job, WorkerContext, make_engine
 from rnncheck.engine.jobs import Done
 from rnncheck.engine.memory import lacks_memory
 from rnncheck.errors import UsageError
@@ -151,7 +151,7 @@ def _judged(subject: Subject, property: str, case: Any, engine: str) -> Verdict:
     lacking = _lacking(case)
     if lacking is not None:
         return _not_reached(property, case, lacking)
-    workshop = Workshop(probe_all([subject], engine, 1), CATALOG, resolve.probe)
+    workshop = WorkerContext(probe_all([subject], engine, 1), CATALOG, resolve.probe)
     running = make_engine(engine, workshop, 1)
     try:
         (done,) = running.run([Job(0, "shrink", 0, (case,), ((property,),), attempts=0)])

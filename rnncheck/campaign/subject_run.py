@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Any
 
 from rnncheck.backend.devices import is_here
-from rnncheck.campaign.account import Account, kind_of
 from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
+from rnncheck.campaign.tally import PropertyTally, kind_of
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import NO_TIME, Outcome, Verdict
@@ -30,15 +30,15 @@ JUDGED = ("holds", "fails", "errored", "crashed", "hung")
 
 
 @dataclass
-class Docket:
-    """One subject's part of a campaign: its accounts, its ledger, and the cases still to come."""
+class SubjectRun:
+    """One subject's part of a campaign: its tallies, its ledger, and the cases still to come."""
 
     index: int
     subject: Subject
     device: str
     settings: Settings
     deviations: list[Deviation]
-    accounts: dict[str, Account] = field(default_factory=dict)
+    tallies: dict[str, PropertyTally] = field(default_factory=dict)
     seconds: float = 0.0
     places: dict[int, tuple[int, ...]] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
@@ -52,7 +52,7 @@ class Docket:
 
     def __post_init__(self) -> None:
         wanted = [p for p in self.settings.properties if (p.family == "clip") == (self.subject.kind == "clip")]
-        self.accounts = {p.id: Account(p) for p in sorted(wanted, key=lambda p: p.cost)}
+        self.tallies = {p.id: PropertyTally(p) for p in sorted(wanted, key=lambda p: p.cost)}
         structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)
         self.ledger = Ledger.over(structure if self.subject.kind == "layer" else [], self.settings.profile.strength)
         self.planned = self.settings.profile.cases
@@ -79,16 +79,16 @@ class Docket:
         return len(self.seen)
 
     def _is_for_some(self, case: Any) -> bool:
-        return any(out_of_claim(account.prop, self.subject, case) is None for account in self.accounts.values())
+        return any(out_of_claim(tally.prop, self.subject, case) is None for tally in self.tallies.values())
 
     def jobs(self, numbers: Iterator[int]) -> Iterator[Job]:
         """The planned cases with the properties that are to be checked on them, a block at a time."""
         plan = (Checks(place, case, self.properties_for(case)) for place, case in enumerate(self.cases()))
         doubtful = self._lost().startswith(HUNG)
-        for block in breadth_first(plan, lambda name: self.accounts[name].prop.cost, self.settings.profile.whole):
+        for block in breadth_first(plan, lambda name: self.tallies[name].prop.cost, self.settings.profile.whole):
             if self.given_up is not None or self.settled():
                 break
-            block = tuple(one.only(lambda name: self.accounts[name].failed is None) for one in block)
+            block = tuple(one.only(lambda name: self.tallies[name].failed is None) for one in block)
             number = next(numbers)
             self.places[number] = tuple(one.place for one in block)
             cases, names = tuple(one.case for one in block), tuple(one.properties for one in block)
@@ -97,14 +97,14 @@ class Docket:
 
     def settled(self) -> bool:
         """Whether every property has failed, so that no further case can say anything."""
-        return all(account.failed is not None for account in self.accounts.values())
+        return all(tally.failed is not None for tally in self.tallies.values())
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
         """Which properties to check on this case, cheap ones first."""
         kind = kind_of(case, self.subject)
         return tuple(
-            id for id, account in self.accounts.items()
-            if out_of_claim(account.prop, self.subject, case) is None and account.wants(case, **kind)
+            id for id, tally in self.tallies.items()
+            if out_of_claim(tally.prop, self.subject, case) is None and tally.wants(case, **kind)
         )  # fmt: skip
 
     def enter(self, done: Done) -> None:
@@ -115,23 +115,23 @@ class Docket:
         """
         self.seconds += done.seconds
         places = self._places(done)
-        if done.cut is not None and done.cut[0] in self.accounts:
-            self.accounts[done.cut[0]].cut = done.cut[1]
+        if done.cut is not None and done.cut[0] in self.tallies:
+            self.tallies[done.cut[0]].cut = done.cut[1]
         visited: set[int] = set()
         for place, told in done.outcomes:
             outcome = self._first_to_blame(done.job.properties[place], told) if told.of_run else told
-            case, account = done.job.cases[place], self.accounts[outcome.property]
-            if self.given_up is None and account.failed is None and outcome.status in JUDGED:
+            case, tally = done.job.cases[place], self.tallies[outcome.property]
+            if self.given_up is None and tally.failed is None and outcome.status in JUDGED:
                 self.judged.add(places[place])
-            told_by = self.causes.get(outcome.cause or "", account.prop.id)
-            if told_by != account.prop.id:
-                account.barred.append(told_by)
+            told_by = self.causes.get(outcome.cause or "", tally.prop.id)
+            if told_by != tally.prop.id:
+                tally.barred.append(told_by)
                 continue
-            if self.given_up is not None or not account.enter(case, outcome, self.deviations):
+            if self.given_up is not None or not tally.enter(case, outcome, self.deviations):
                 continue
-            if account.failed is not None and outcome.cause is not None:
-                self.causes[outcome.cause] = account.prop.id
-            self.crashes += account.failed is not None and outcome.status in ("crashed", "hung")
+            if tally.failed is not None and outcome.cause is not None:
+                self.causes[outcome.cause] = tally.prop.id
+            self.crashes += tally.failed is not None and outcome.status in ("crashed", "hung")
             if self.subject.kind == "layer" and outcome.status in ("holds", "fails") and place not in visited:
                 self.ledger.visit(case)
                 visited.add(place)
@@ -140,7 +140,7 @@ class Docket:
 
     def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
         """What died in the run that all of these share is told by the first that has not failed, however far the work ran ahead."""
-        blamed = next((name for name in names if self.accounts[name].failed is None), outcome.property)
+        blamed = next((name for name in names if self.tallies[name].failed is None), outcome.property)
         return replace(outcome, property=blamed)
 
     def _places(self, done: Done) -> tuple[int, ...]:
@@ -155,7 +155,7 @@ class Docket:
     def report(self) -> SubjectReport:
         """Every verdict, in the order of the catalog."""
         ledger = self.ledger.to_json()
-        verdicts = tuple(self.verdict(self.accounts[p.id]) for p in self.settings.properties if p.id in self.accounts)
+        verdicts = tuple(self.verdict(self.tallies[p.id]) for p in self.settings.properties if p.id in self.tallies)
         coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
         with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
@@ -167,52 +167,52 @@ class Docket:
 
     def not_compared(self) -> str | None:
         """Return why the agreement with a reference was not looked at, though it was asked for; None where nothing is amiss."""
-        account = self.accounts.get("agree.against")
-        if account is None or self.subject.reference is None:
+        tally = self.tallies.get("agree.against")
+        if tally is None or self.subject.reference is None:
             return None
-        verdict = self.verdict(account)
+        verdict = self.verdict(tally)
         if verdict.verdict in ("not_claimed", "not_applicable"):
             asked = f"agreement of {self.subject.name} with {self.subject.against} was asked for and could not be checked"
             mend = "name the parameters as torch does (weight_ih_l0, weight_hh_l0, ...), or leave --against out"
             return f"{asked}: {verdict.reason}; {mend}"
         return None
 
-    def verdict(self, account: Account) -> Verdict:
+    def verdict(self, tally: PropertyTally) -> Verdict:
         """What is concluded of one property."""
-        prop = account.prop
-        by_dtype = dict(account.by_dtype) or None
-        blank = Verdict(prop.id, "holds", prop.kind, account.cases, account.used, prop.statement, by_dtype=by_dtype)
-        if account.failed is not None:
-            return self._red(account, blank)
-        if account.deviated is not None:
-            case, outcome, why = account.deviated
+        prop = tally.prop
+        by_dtype = dict(tally.by_dtype) or None
+        blank = Verdict(prop.id, "holds", prop.kind, tally.cases, tally.used, prop.statement, by_dtype=by_dtype)
+        if tally.failed is not None:
+            return self._red(tally, blank)
+        if tally.deviated is not None:
+            case, outcome, why = tally.deviated
             return blank.but(
                 verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why)
             )
-        if account.cases:
-            raised = f"{len(account.barred)} more raised: see {', '.join(sorted(set(account.barred)))}" if account.barred else None
-            return blank.but(reason=account.missed or account.lacking or raised)
-        if account.missed or account.undecided:
-            lacking = account.missed or account.undecided
-            return blank.but(verdict="not_reached", reason=lacking, elsewhere=account.elsewhere, budget_used=None)
-        status, reason = self._why_not(account)
+        if tally.cases:
+            raised = f"{len(tally.barred)} more raised: see {', '.join(sorted(set(tally.barred)))}" if tally.barred else None
+            return blank.but(reason=tally.missed or tally.lacking or raised)
+        if tally.missed or tally.undecided:
+            lacking = tally.missed or tally.undecided
+            return blank.but(verdict="not_reached", reason=lacking, elsewhere=tally.elsewhere, budget_used=None)
+        status, reason = self._why_not(tally)
         return blank.but(verdict=status, reason=reason, budget_used=None)
 
-    def _red(self, account: Account, blank: Verdict) -> Verdict:
-        assert account.failed is not None
-        case, outcome = account.failed
+    def _red(self, tally: PropertyTally, blank: Verdict) -> Verdict:
+        assert tally.failed is not None
+        case, outcome = tally.failed
         told = blank.but(
             verdict=outcome.status,
             case=case,
             budget_used=outcome.budget_used,
             course=outcome.course,
-            stored=None if account.stored is None else str(account.stored),
-            repro=None if account.script is None else str(account.script),
-            regression_test=None if account.test is None else str(account.test),
+            stored=None if tally.stored is None else str(tally.stored),
+            repro=None if tally.script is None else str(tally.script),
+            regression_test=None if tally.test is None else str(tally.test),
         )
-        if account.shrunk is not None and account.shrunk.shrunk is not None:
-            smallest, explanation = account.shrunk.shrunk, account.shrunk.explanation
-            outcome = next((o for _, o in account.shrunk.outcomes if o.red), outcome)
+        if tally.shrunk is not None and tally.shrunk.shrunk is not None:
+            smallest, explanation = tally.shrunk.shrunk, tally.shrunk.explanation
+            outcome = next((o for _, o in tally.shrunk.outcomes if o.red), outcome)
             told = told.but(
                 case=smallest.case,
                 irrelevant=smallest.irrelevant,
@@ -223,8 +223,8 @@ class Docket:
                 calls=explanation and explanation.calls,
                 needs=smallest.needs,
             )
-        unexplained = account.shrunk and account.shrunk.explanation and account.shrunk.explanation.unexplained
-        reasons = [line for line in (outcome.reason, account.unshrunk, account.alone, unexplained) if line]
+        unexplained = tally.shrunk and tally.shrunk.explanation and tally.shrunk.explanation.unexplained
+        reasons = [line for line in (outcome.reason, tally.unshrunk, tally.alone, unexplained) if line]
         return told.but(mismatch="\n".join(outcome.mismatches) or None, reason="\n".join(reasons) or None)
 
     @cached_property
@@ -243,22 +243,22 @@ class Docket:
         called = self.subject.claims.get("generator" if self.subject.kind == "clip" else "batched")
         return f"{called.why}; " if called is not None and called.offered and called.why else ""
 
-    def _why_not(self, account: Account) -> tuple[Any, str]:
+    def _why_not(self, tally: PropertyTally) -> tuple[Any, str]:
         """Why a property was checked on no case at all."""
-        prop = account.prop
-        if account.refused:
-            return "not_claimed", account.refused
+        prop = tally.prop
+        if tally.refused:
+            return "not_claimed", tally.refused
         lacking = self.subject.lacks(prop.needs)
         if lacking is not None:
             return "not_claimed", lacking
-        if account.barred:
-            return "not_reached", f"the subject raised on every case tried: see {', '.join(sorted(set(account.barred)))}"
+        if tally.barred:
+            return "not_reached", f"the subject raised on every case tried: see {', '.join(sorted(set(tally.barred)))}"
         if self.given_up:
             return "not_reached", self.given_up
-        if account.silent:
-            return "not_applicable", account.silent
-        if account.cut:
-            return "not_reached", account.cut
+        if tally.silent:
+            return "not_applicable", tally.silent
+        if tally.cut:
+            return "not_reached", tally.cut
         applying = [case for case in self._anything if prop.applies(case)]
         if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
             return "not_reached", f"{self._lost()}{NO_TIME}"

@@ -31,7 +31,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.bounds import whole
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.subject import Subject
-from rnncheck.engine import Workshop, make_engine
+from rnncheck.engine import WorkerContext, make_engine
 from rnncheck.report.report import Report
 
 LEAST_FOR_A_PROBE = 10.0
@@ -110,7 +110,7 @@ def verify(
     left = started + settings.seconds(len(subjects)) - time.monotonic()
     claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
-    workshop = Workshop([subject for subject, _ in named], CATALOG, resolve.probe)
+    workshop = WorkerContext([subject for subject, _ in named], CATALOG, resolve.probe)
     if engine == "processes" and len(named) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
         import_compilers()
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)

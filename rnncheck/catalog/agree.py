@@ -16,13 +16,13 @@ from rnncheck.catalog.tools.follow_ups import rows
 from rnncheck.catalog.tools.torch_transforms import Through, as_onnx, compiled, exported, functional, scripted
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation, both, every, fact
-from rnncheck.core.property import Family, Where
+from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded, subject_at_work
+from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded, subject_boundary
 
 agree = Family("agree")
-below_double = Where("below double precision", lambda case: case.dtype != "float64")
+below_double = Condition("below double precision", lambda case: case.dtype != "float64")
 
 
 @agree("forward", formula="f(x) = float64 truth", source="the equations of torch.nn.RNN, GRU, LSTM",
@@ -147,7 +147,7 @@ def no_grad(trial: Trial) -> Observation:
     def inside(name: str, around: Around) -> Observation:
         with seeded(trial.case.seed, trial.case.device), around():
             arguments = trial.lay_out(trial.x, trial.state)
-            with subject_at_work(f"calling with {name}"):
+            with subject_boundary(f"calling with {name}"):
                 result = layer(*arguments)
             run = trial.read(*result).map(lambda part: part.detach().clone())
         return trial.same(run, f"{name}: ", (f"with {name}", "without"))
@@ -264,7 +264,7 @@ def vmapped(trial: Trial) -> Observation:
         return tuple(part.squeeze(1) for _, part in run.parts())
 
     mapped = torch.vmap(alone, in_dims=1, out_dims=1)
-    with subject_at_work("calling under vmap"), torch.no_grad():
+    with subject_boundary("calling under vmap"), torch.no_grad():
         parts = mapped(trial.x, *(trial.state or ()))
     return trial.same(Run(*parts), sides=("under vmap", "in the batch"))
 
@@ -281,7 +281,7 @@ def captured_layer(trial: Trial) -> Observation:
     def call(x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         return _flat(*layer(x, state or None))
 
-    with subject_at_work("capturing a call"), torch.no_grad():
+    with subject_boundary("capturing a call"), torch.no_grad():
         replay = cuda_graphs.CAPTURES[t.x.device.type](call, arguments[0])
         first, another, again = (replay(*given) for given in (*arguments, arguments[0]))
     sides = ("replayed", "from the layer itself")

@@ -8,7 +8,7 @@ from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, near
-from rnncheck.core.property import Family, Where
+from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
@@ -181,7 +181,7 @@ def numbers(case: Case) -> int:
     return case.time * max(config.input_size, config.directions * len(config.gates) * config.hidden_size)
 
 
-narrow = Where("at most 150 numbers a sequence", lambda case: numbers(case) <= 150)
+narrow = Condition("at most 150 numbers a sequence", lambda case: numbers(case) <= 150)
 
 
 @batch(

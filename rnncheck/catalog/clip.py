@@ -29,7 +29,7 @@ from rnncheck.catalog.tools.clip_conditions import (
     untouched,
     with_elements,
 )  # fmt: skip
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.running.clip_trial import Clipped, ClipTrial
@@ -70,8 +70,8 @@ def one_vector(trial: ClipTrial) -> Observation:
     whole = flat(by_dtype(g for _, _, g in trial.run.pairs()))
     as_one = flat(g for _, _, g in trial.but(gradients=merged(trial.present)).run.pairs())
     split = flat(g for _, _, g in trial.but(gradients=pieces(given)).run.pairs())
-    merge = near("merged", as_one, whole, 2 * right[1], sides=Sides("merged", "as given", *right))
-    return merge & near("split", split, whole, 2 * right[1], sides=Sides("split", "as given", *right))
+    merge = near("merged", as_one, whole, 2 * right[1], sides=Origins("merged", "as given", *right))
+    return merge & near("split", split, whole, 2 * right[1], sides=Origins("split", "as given", *right))
 
 
 @clip("idempotent", formula="clip(clip(g)) = clip(g)", source="a projection onto a ball", kind="metamorphic",

@@ -24,18 +24,18 @@ from rnncheck.catalog.tools.gradients import (
 )  # fmt: skip
 from rnncheck.catalog.tools.informative_data import enlivened, in_many_digits, lively, small_and_lively
 from rnncheck.core.observation import Observation, every, fact, identical, near
-from rnncheck.core.property import Family, Where
+from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.running.trial import SubjectError, Trial, Unimplemented, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, Unimplemented, subject_boundary
 
 gradient = Family("gradient")
 TRAINING = ("training",)
 LOUD = 1024.0
 """The gradient of an output that gradient.reach starts from: what is left of it after ten steps is not 0."""
-few_steps = Where("at most 10 steps", lambda case: case.time <= 10)
-wide = Where("float32 or float64", lambda case: case.dtype in ("float32", "float64"))
-far_reaching = Where("not float16, whose numbers end at 65504", lambda case: case.dtype != "float16")
+few_steps = Condition("at most 10 steps", lambda case: case.time <= 10)
+wide = Condition("float32 or float64", lambda case: case.dtype in ("float32", "float64"))
+far_reaching = Condition("not float16, whose numbers end at 65504", lambda case: case.dtype != "float16")
 
 
 @gradient("reference", formula="d loss / d (x, hx, W) = float64 truth", source="wvabrinskas/Neuron#181",
@@ -97,7 +97,7 @@ def _penalty(trial: Trial) -> dict[str, Tensor]:
     """The parameters' gradients of the sum of squares of the input's gradient."""
     leaves = everything(trial)
     parameters = {name: leaf for name, leaf in leaves.items() if name in trial.layer.parameters()}
-    with subject_at_work("running backward twice"):
+    with subject_boundary("running backward twice"):
         found = torch.autograd.grad(steepness(trial, leaves), list(parameters.values()), allow_unused=True)
     none = {name: torch.zeros_like(p) for name, p in parameters.items()}
     return {name: none[name] if g is None else g for name, g in zip(parameters, found, strict=True)}
@@ -215,7 +215,7 @@ def _accumulated(trial: Trial, layer: Layer, weights: Run, calls: int, wanted: I
         leaf.requires_grad_(wanted is None or name in wanted)
     for _ in range(calls):
         loss = loss_of(differentiable_run(trial, layer, leaves["input"], states_in(leaves)), weights)
-        with subject_at_work("running backward"):
+        with subject_boundary("running backward"):
             for left in reversed(range(backwards)):
                 loss.backward(retain_graph=left > 0)
     return {name: leaf.grad for name, leaf in leaves.items()}
@@ -273,7 +273,7 @@ def reach(trial: Trial) -> Observation:
     halves = output.chunk(t.config.directions, dim=-1)
 
     def seen(y: Tensor) -> Tensor:
-        with subject_at_work("running backward"):
+        with subject_boundary("running backward"):
             (g,) = torch.autograd.grad(y, x, torch.full_like(y, LOUD), retain_graph=True, allow_unused=True)
         return torch.zeros_like(x).any(-1) if g is None else (g != 0).any(-1)
 

@@ -15,20 +15,20 @@ from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.layout import lay_out
-from rnncheck.running.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
 graph = Family("graph")
 TRAINING = ("training",)
 some = deterministic & at_least(time=1, batch=1)
 
 
-class Call:
+class PendingCall:
     """A call that is still to be differentiated: what the layer was given, what it returned, and what may want gradients."""
 
     def __init__(self, trial: Trial, layer: Layer) -> None:
         self.trial, self.leaves = trial, leaves_of(trial)
         self.wanted = {**self.leaves, **{name: p for name, p in layer.parameters().items() if p.requires_grad}}
-        with torch.enable_grad(), subject_at_work("calling"):
+        with torch.enable_grad(), subject_boundary("calling"):
             self.given = trial.lay_out(self.leaves["input"], states_in(self.leaves))
             self.output, self.state = layer(*self.given)
 
@@ -50,7 +50,7 @@ class Call:
 
     def backward(self, incoming: Sequence[Tensor]) -> Gradients:
         """The gradients by name."""
-        with subject_at_work("running backward"):
+        with subject_boundary("running backward"):
             pairs = [(part, g) for part, g in zip(self.results, incoming, strict=True) if part.requires_grad]
             ends, given = [part for part, _ in pairs], [g for _, g in pairs]
             found = torch.autograd.grad(ends, list(self.wanted.values()), given, allow_unused=True)
@@ -69,7 +69,7 @@ def memory(trial: Trial) -> Observation:
     right = trial.gradients(weights)
 
     def through(name: Layout) -> Observation:
-        call = Call(trial, layer)
+        call = PendingCall(trial, layer)
         plain = call.incoming(weights)
         given = [lay_out(g, name) for g in plain]
         found = call.backward(given)
@@ -84,7 +84,7 @@ def memory(trial: Trial) -> Observation:
 def of_the_sum(trial: Trial, layer: Layer) -> Observation:
     """The loss is the sum of all results: each gradient arrives as one number, expanded."""
     ones = trial.run.map(torch.ones_like)
-    call = Call(trial, layer)
+    call = PendingCall(trial, layer)
     found = call.backward([g.new_ones(()).expand(g.shape) for g in call.incoming(ones)])
     return agree(trial, found, trial.gradients(ones), ones, why="incoming gradients expanded: ")
 
@@ -98,7 +98,7 @@ def several(trial: Trial) -> Observation:
     alone = {t: t.gradients(weights[t], trial.build()) for t in (trial, other)}
 
     def first(order: tuple[Trial, Trial], what: str) -> Observation:
-        open_calls = {t: Call(t, layer) for t in (trial, other)}
+        open_calls = {t: PendingCall(t, layer) for t in (trial, other)}
         found = {t: open_calls[t].backward(open_calls[t].incoming(weights[t])) for t in order}
         return every(agree(t, found[t], alone[t], why=f"{what} differentiated first: ") for t in order)
 
@@ -112,7 +112,7 @@ def _add(*tensors: Tensor) -> None:
             tensor.add_(1.0)
 
 
-Write = Callable[[Layer, Call], None]
+Write = Callable[[Layer, PendingCall], None]
 CHANGED: Mapping[str, Write] = {
     "the input": lambda layer, call: _add(_data(call.given[0])),
     "the state": lambda layer, call: _add(*(call.given[1] or ())),
@@ -128,7 +128,7 @@ def computes_again(trial: Trial, layer: Layer) -> bool:
     refusal = "saved tensors are kept as they are here"
     try:
         with torch.autograd.graph.disable_saved_tensors_hooks(refusal):
-            Call(trial, layer)
+            PendingCall(trial, layer)
     except SubjectError as error:
         if refusal in str(error.cause):
             return True
@@ -147,9 +147,9 @@ def changed(trial: Trial) -> Observation:
 
     def after(what: str) -> Observation:
         layer = trial.build()
-        call = Call(trial, layer)
+        call = PendingCall(trial, layer)
         incoming = call.incoming(weights)
-        with subject_at_work(f"writing into {what}"):
+        with subject_boundary(f"writing into {what}"):
             CHANGED[what](layer, call)
         try:
             found = call.backward(incoming)

@@ -11,11 +11,11 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Layout
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 layout = Family("layout")
 EITHER_WAY = ("batch_first", "time_first")
@@ -108,11 +108,11 @@ def _untouched(trial: Trial, around: Callable[[], AbstractContextManager[object]
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
     before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments)}
     modes = _modes(layer)
-    with subject_at_work("calling"), around():
+    with subject_boundary("calling"), around():
         layer(*arguments)
     after = dict(_surroundings(layer, arguments))
     both = [name for name in before if name in after]
-    sides = Sides("after the call", "before it")
+    sides = Origins("after the call", "before it")
     values = every(identical(f"{name}{when}", after[name].detach().clone(), before[name][1], sides=sides) for name in both)
     flags = every(_same_flags(f"{name}{when}", _identity(after[name]), before[name][0]) for name in both)
     names = equal("parameters and buffers", list(after), list(before))
@@ -152,7 +152,7 @@ def _modes(layer: Layer) -> list[bool]:
 def no_alias(trial: Trial) -> Observation:
     """Writing into a result changes no other result, no input, state or parameter, and does not affect the next call."""
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
-    with subject_at_work("calling"), torch.no_grad():
+    with subject_boundary("calling"), torch.no_grad():
         output, state = layer(*arguments)
     written = output if isinstance(output, Tensor) else output.data
     results = {"output": written, **dict(zip(("h_n", "c_n"), state, strict=False))}
@@ -164,7 +164,7 @@ def no_alias(trial: Trial) -> Observation:
 def _written(name: str, everything: dict[str, Tensor]) -> Observation:
     """One tensor is written into; the others stay."""
     before = {other: tensor.detach().clone() for other, tensor in everything.items() if other != name}
-    with subject_at_work(f"writing into {name}"), torch.no_grad():
+    with subject_boundary(f"writing into {name}"), torch.no_grad():
         everything[name].fill_(torch.nan)
     after = {other: everything[other].detach().clone() for other in before}
     return every(identical(f"{other} after writing into {name}", after[other], before[other]) for other in before)

@@ -14,7 +14,7 @@ from rnncheck.core.observation import Observation, both, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import TakesLengths
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 lengths = Family("lengths")
 
@@ -154,7 +154,7 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
     padded = trial.but(x=x, lengths=None)
     input, hx = padded.lay_out(x, trial.state)
     layer = cast(TakesLengths, trial.layer)
-    with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
+    with subject_boundary("calling"), torch.set_grad_enabled(trial.case.training):
         result = layer.with_lengths(input, hx, torch.tensor(lengths))
     return padded.read(*result).map(Tensor.detach)
 

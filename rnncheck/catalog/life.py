@@ -16,7 +16,7 @@ from rnncheck.catalog.tools.lifecycle_operations import in_drawn_order, perform
 from rnncheck.core.observation import Observation, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, seeded, subject_at_work
+from rnncheck.running.trial import Trial, seeded, subject_boundary
 
 life = Family("life")
 
@@ -60,10 +60,10 @@ def copied(trial: Trial) -> Observation:
     t = panes(trial) if trial.case.dropout_active else trial
     layer = t.build()
     t.call_on(layer)
-    with subject_at_work("being copied"):
+    with subject_boundary("being copied"):
         copies = {"the deep copy": copy.deepcopy(layer)}
     if importable(layer):
-        with subject_at_work("being pickled"):
+        with subject_boundary("being pickled"):
             copies["the unpickled copy"] = pickle.loads(pickle.dumps(layer))
     if t is trial:
         return every(agree(trial, trial.run_on(twin, what), f"{what}: ") for what, twin in copies.items())

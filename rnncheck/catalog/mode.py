@@ -17,7 +17,7 @@ from rnncheck.core.observation import Observation, both, equal, every, fact, ide
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed
-from rnncheck.running.trial import SubjectError, Trial, seeded, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, seeded, subject_boundary
 
 mode = Family("mode")
 
@@ -101,7 +101,7 @@ def settings(trial: Trial) -> Observation:
         drawn = random.getstate()
         trial.call_on(layer)
         for given in of_another_size(trial):
-            with suppress(SubjectError, Malformed), subject_at_work("refusing"):  # whether it refuses is another property's
+            with suppress(SubjectError, Malformed), subject_boundary("refusing"):  # whether it refuses is another property's
                 layer(*given)
         same = random.getstate() == drawn
     finally:

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.catalog.tools.conditions import is_float32, padded
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 shape = Family("shape")
 TORCH_RNN = "torch.nn.RNN, GRU, LSTM: Outputs"
@@ -97,7 +97,7 @@ def autocast(trial: Trial) -> Observation:
 )
 def parameters(trial: Trial) -> Observation:
     """Parameters have torch's names, shapes, count and dtype, and a torch layer's state_dict loads and comes back unchanged."""
-    with subject_at_work("building"):
+    with subject_boundary("building"):
         built = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
     own = dict(built.module.named_parameters())
     inside = (
@@ -112,7 +112,7 @@ def loaded_both_ways(trial: Trial) -> Observation:
     """After a call, the module takes the state_dict of a torch layer, and gives it back as it was."""
     trial.call_on(trial.layer)
     module, torchs = trial.layer.module, {name: -value for name, value in trial.case.parameters().items()}
-    with subject_at_work("loading torch's state_dict"):
+    with subject_boundary("loading torch's state_dict"):
         module.load_state_dict(torchs)
     stored = module.state_dict()
     return every(identical(f"{name} after loading", stored[name], value) for name, value in torchs.items())

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")
 
@@ -46,7 +46,7 @@ def one_tensor(trial: Trial) -> Observation:
     s, copy = given or ()
 
     def run(*states: Tensor) -> Run:
-        with subject_at_work("calling"), torch.set_grad_enabled(trial.case.training):
+        with subject_boundary("calling"), torch.set_grad_enabled(trial.case.training):
             return t.read(*trial.layer(x, states)).map(Tensor.detach)
 
     return t.identical(run(s, s), run(s, copy), sides=("with one tensor", "with two equal ones"))
@@ -68,7 +68,7 @@ def is_last_output(trial: Trial) -> Observation:
     ends = torch.stack([forward[last, torch.arange(trial.batch)], *(part[0] for part in reverse)])
     top = slice(-len(ends), None)
     right = (part.h_n[top] for part in trial.right or ())
-    sides = Sides("in h_n", "in the output", *right)
+    sides = Origins("in h_n", "in the output", *right)
     allowed = 2 * trial.budget.allowed.h_n[top]
     return near("h_n of the last layer", trial.run.h_n[top], ends, allowed, ("direction", "batch", "features"), sides)
 
@@ -141,7 +141,7 @@ def fresh(trial: Trial) -> Observation:
         part.detach().fill_(float("nan"))
     again, elsewhere = _returned(trial, layer), _returned(trial, twin)
     return every(
-        identical(f"{name} {when}", now[k], first[k], sides=Sides("now", "in the first call"))
+        identical(f"{name} {when}", now[k], first[k], sides=Origins("now", "in the first call"))
         for when, now in (("after the next call", kept), ("of the same call, once the caller has changed it", again),
                           ("of another layer", elsewhere))
         for k, name in enumerate(("output", "h_n", "c_n")[: len(first)])

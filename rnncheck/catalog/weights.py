@@ -21,7 +21,7 @@ from rnncheck.core.observation import Observation, every, fact, identical, withi
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
 from rnncheck.running.layout import scattered_in_memory
-from rnncheck.running.trial import Trial, seeded, subject_at_work
+from rnncheck.running.trial import Trial, seeded, subject_boundary
 
 weights = Family("weights")
 
@@ -82,7 +82,7 @@ def trainable(trial: Trial) -> Observation:
     with torch.enable_grad():
         run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))
         loss = torch.stack([part.sum() for _, part in run.parts()]).sum()
-    with subject_at_work("running backward"):
+    with subject_boundary("running backward"):
         loss.backward()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
     idle = [name for name, p in trained.items() if p.grad is None or not bool(p.grad.any())]
@@ -100,7 +100,7 @@ def trainable(trial: Trial) -> Observation:
 def scattered(trial: Trial) -> Observation:
     """Parameters that are strided, transposed or offset in memory give the same results as contiguous ones."""
     layer = trial.build()
-    with subject_at_work("moving its parameters in memory"):
+    with subject_boundary("moving its parameters in memory"):
         for number, parameter in enumerate(layer.module.parameters()):
             parameter.data = scattered_in_memory(parameter.detach(), number)
     return trial.same(trial.run_on(layer))
@@ -120,7 +120,7 @@ def write_through(trial: Trial) -> Observation:
         before, parameters = trial.run_on(layer), dict(layer.module.named_parameters())
         steps = {name: trial.like(parameters[name], f"step of {name}", 0.5) for name in alone or parameters}
         expected = {name: p.detach() + steps.get(name, 0) for name, p in parameters.items()}
-        with subject_at_work(f"changing the parameters, {told}"):
+        with subject_boundary(f"changing the parameters, {told}"):
             WAYS[way](layer.module, steps)
         written = every(identical(f"{told}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
         seen = written & _as_if_new(trial, layer, f"{told}: ")
@@ -156,7 +156,7 @@ def parametrized(trial: Trial) -> Observation:
     during = trial.run_on(layer)
     with torch.enable_grad():
         loss = trial.read(*trial.call_on(layer, trial.x.clone(), trial.state)).output.sum()
-    with subject_at_work("running backward"):
+    with subject_boundary("running backward"):
         loss.backward()
     trained = getattr(owner.parametrizations, attribute).original.grad is not None
     parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
@@ -224,7 +224,7 @@ def _raw(trial: Trial, case: Case) -> Tensor:
     layer = (base := Trial(trial.subject, case)).but(parameters=lively_parameters(base)).build()
     if not trial.subject.offers("load"):
         _enliven(trial, layer)
-    with seeded(case.seed, case.device), subject_at_work("calling", str(case.config)), torch.no_grad():
+    with seeded(case.seed, case.device), subject_boundary("calling", str(case.config)), torch.no_grad():
         output, _ = layer(x, None)
     return torch.as_tensor(output)
 
@@ -269,7 +269,7 @@ def reset(trial: Trial) -> Observation:
         with torch.no_grad():
             for parameter in layer.module.parameters():
                 parameter.fill_(UNLIKELY)
-        with seeded(trial.case.seed, trial.case.device), subject_at_work("resetting its parameters"):
+        with seeded(trial.case.seed, trial.case.device), subject_boundary("resetting its parameters"):
             draw_anew()
         same = [name for name, p in layer.module.named_parameters() if bool((p == UNLIKELY).any())]
         return fact(f"parameters as they were after reset_parameters(), {time}", not same, same, "none")
@@ -286,6 +286,6 @@ def _wants_arguments(function: Callable[..., Any]) -> bool:
 
 
 def _new(trial: Trial, config: Config) -> Layer:
-    with seeded(trial.case.seed, trial.case.device), subject_at_work("building", str(config)):
+    with seeded(trial.case.seed, trial.case.device), subject_boundary("building", str(config)):
         layer: Layer = trial.subject.build(config, trial.case.torch_dtype, torch.device(trial.case.device))
     return layer

@@ -45,7 +45,7 @@ def allowed_text(allowed: float, size: float) -> str:
 
 
 @dataclass(frozen=True)
-class Sides:
+class Origins:
     """Two results of the subject itself, either of which may be the wrong one: in words, where each is from.
 
     truth, allowed: what both should be and how far from it one may be, in their shape; None where that is not known

@@ -8,7 +8,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from rnncheck.core.mismatch_text import Sides, digits, number, off_by
+from rnncheck.core.mismatch_text import Origins, digits, number, off_by
 from rnncheck.core.run import Run
 
 
@@ -27,7 +27,7 @@ class Comparison:
     expected: Tensor
     allowed: Tensor | float
     axes: tuple[str, ...] = ()
-    sides: Sides | None = None
+    sides: Origins | None = None
     bound: bool = False
 
     def ratios(self) -> Tensor:
@@ -163,14 +163,14 @@ def near(
     expected: Tensor,
     allowed: Tensor | float,
     axes: Iterable[str] = (),
-    sides: Sides | None = None,
+    sides: Origins | None = None,
 ) -> Observation:
     """Equal within ``allowed``; ``sides`` says where both are from if ``expected`` is not what is right."""
     return Observation((Comparison(what, actual, expected, allowed, tuple(axes), sides),))
 
 
 def identical(
-    what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = (), sides: Sides | None = None
+    what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = (), sides: Origins | None = None
 ) -> Observation:
     """Equal bit for bit (NaN equals NaN)."""
     return near(what, actual, expected, 0.0, axes, sides)
@@ -220,7 +220,7 @@ def both(
         other = getattr(actual, name)
         if name != "output" and other is not None and len(other) == 0:  # no final state comes back
             continue
-        told = sides and Sides(*sides, *(getattr(part, name) for part in right or ()))
+        told = sides and Origins(*sides, *(getattr(part, name) for part in right or ()))
         seen &= (
             near(prefix + name, other, value, limit, Run.AXES[name], told)
             if other is not None

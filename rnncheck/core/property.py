@@ -12,7 +12,7 @@ Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
 
 
 @dataclass(frozen=True)
-class Where:
+class Condition:
     """The cases that a property speaks of, in words and as a test; ``a & b`` is both, ``~a`` is not a."""
 
     words: str
@@ -21,16 +21,16 @@ class Where:
     def __call__(self, case: Case | ClipCase) -> bool:
         return self.test(case)
 
-    def __and__(self, other: "Where") -> "Where":
+    def __and__(self, other: "Condition") -> "Condition":
         if self is anywhere or other is anywhere:
             return other if self is anywhere else self
-        return Where(f"{self.words}, {other.words}", lambda case: self.test(case) and other.test(case))
+        return Condition(f"{self.words}, {other.words}", lambda case: self.test(case) and other.test(case))
 
-    def __invert__(self) -> "Where":
-        return Where(f"not {self.words}", lambda case: not self.test(case))
+    def __invert__(self) -> "Condition":
+        return Condition(f"not {self.words}", lambda case: not self.test(case))
 
 
-anywhere = Where("every case", lambda case: True)
+anywhere = Condition("every case", lambda case: True)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Property:
     formula: str
     source: str
     kind: Kind
-    applies: Where
+    applies: Condition
     check: "Check"
     needs: tuple[str, ...] = ()
     stratum: str = "generic"
@@ -80,7 +80,7 @@ class Family:
         formula: str,
         source: str,
         kind: Kind,
-        applies: Where = anywhere,
+        applies: Condition = anywhere,
         needs: tuple[str, ...] = (),
         stratum: str = "generic",
         cost: int = 2,

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnncheck.core.property import Property
 from rnncheck.core.verdict import Outcome
-from rnncheck.engine.jobs import Done, Engine, Job, Watch, Workshop
+from rnncheck.engine.jobs import Done, Engine, Job, ProgressObserver, WorkerContext
 from rnncheck.judging.explain import Explanation
 from rnncheck.judging.shrink import Shrunk, shrink
 from rnncheck.repro import deadly_script
@@ -34,14 +34,14 @@ class Keeper:
     known:  what the case is known to come to; None if that is yet to be seen
     """
 
-    def __init__(self, workshop: Workshop, engine: Callable[[float], Engine], case_seconds: float,
+    def __init__(self, workshop: WorkerContext, engine: Callable[[float], Engine], case_seconds: float,
                  known: Outcome | None) -> None:  # fmt: skip
         self.workshop = workshop
         self.engine = engine
         self.case_seconds = case_seconds
         self.known = known
 
-    def do(self, job: Job, watch: Watch) -> Done:
+    def do(self, job: Job, watch: ProgressObserver) -> Done:
         """Shrink the job's case to the smallest that comes to the same status, and judge that one."""
         started = time.monotonic()
         first, prop = job.cases[0], self.workshop.catalog[job.properties[0][0]]

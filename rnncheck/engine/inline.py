@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from rnncheck.engine.jobs import Done, Job, Workshop
+from rnncheck.engine.jobs import Done, Job, WorkerContext
 
 
 class Inline:
     """Does each job as it comes."""
 
-    def __init__(self, workshop: Workshop, note: str | None = None) -> None:
+    def __init__(self, workshop: WorkerContext, note: str | None = None) -> None:
         self.workshop = workshop
         self.note = note
 

@@ -31,7 +31,7 @@ GIVE_UP = 3
 """After so many properties that crashed or hung, a subject is left alone."""
 
 
-class Watch:
+class ProgressObserver:
     """Told what is about to be done and what came of it; this one takes no note."""
 
     def before(self, place: int, what: str) -> None:
@@ -104,7 +104,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Workshop:
+class WorkerContext:
     """All that a worker needs: the subjects and the catalog. ``probe`` finds a subject's claims."""
 
     subjects: Sequence[Subject]
@@ -112,18 +112,18 @@ class Workshop:
     probe: Callable[[Subject], Mapping[str, Claim]]
     trials: Recent = field(default_factory=Recent, compare=False)
 
-    def do(self, job: Job, watch: Watch | None = None) -> Done:
+    def do(self, job: Job, watch: ProgressObserver | None = None) -> Done:
         """Do one job here and now."""
         started = time.perf_counter()
-        done = {"probe": self._probe, "judge": self._judge, "shrink": self._shrink}[job.kind](job, watch or Watch())
+        done = {"probe": self._probe, "judge": self._judge, "shrink": self._shrink}[job.kind](job, watch or ProgressObserver())
         return Done(**{**done, "job": job, "seconds": time.perf_counter() - started})
 
-    def _probe(self, job: Job, watch: Watch) -> dict[str, Any]:
+    def _probe(self, job: Job, watch: ProgressObserver) -> dict[str, Any]:
         watch.before(0, PROBE)
         with preserved():
             return {"claims": self.probe(self.subjects[job.subject])}
 
-    def _judge(self, job: Job, watch: Watch) -> dict[str, Any]:
+    def _judge(self, job: Job, watch: ProgressObserver) -> dict[str, Any]:
         deadline = time.perf_counter() + job.seconds
         found: list[tuple[int, Outcome]] = []
         for place, (case, names) in enumerate(zip(job.cases, job.properties, strict=True)):
@@ -135,7 +135,7 @@ class Workshop:
         return {"outcomes": tuple(found)}
 
     def _case(self, subject: int, case: Any, names: tuple[str, ...], deadline: float, place: int,
-              watch: Watch) -> Iterator[Outcome]:  # fmt: skip
+              watch: ProgressObserver) -> Iterator[Outcome]:  # fmt: skip
         watch.before(place, RUN)
         try:
             trial = self._trial(subject, case)
@@ -155,12 +155,12 @@ class Workshop:
         """The subject on this case; its run and its truth are made once for all properties that are checked on it, whenever."""
         return self.trials.get((subject, case), lambda: trial_of(self.subjects[subject], case))
 
-    def _check(self, name: str, trial: Any, place: int, watch: Watch, before: dict[str, Any] | None = None) -> Outcome:
+    def _check(self, name: str, trial: Any, place: int, watch: ProgressObserver, before: dict[str, Any] | None = None) -> Outcome:
         watch.before(place, name)
         with preserved(before):
             return judge(self.catalog[name], trial)
 
-    def _shrink(self, job: Job, watch: Watch) -> dict[str, Any]:
+    def _shrink(self, job: Job, watch: ProgressObserver) -> dict[str, Any]:
         subject, name, (first, *small) = self.subjects[job.subject], job.properties[0][0], job.cases
         deadline = time.perf_counter() + SHRINKING * job.seconds
         given = self._check(name, trial_of(subject, first), GIVEN, watch)

@@ -16,7 +16,7 @@ from rnncheck.core.verdict import Outcome, Status
 from rnncheck.engine.channel import Garbled
 from rnncheck.engine.current_check import Entry
 from rnncheck.engine.fatal_shrinking import Keeper, time_limit
-from rnncheck.engine.jobs import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, Workshop
+from rnncheck.engine.jobs import CASE_SECONDS, GIVE_UP, PROBE, Done, Job, WorkerContext
 from rnncheck.engine.memory import GIB, share
 from rnncheck.engine.process import Worker
 from rnncheck.engine.task import Task
@@ -52,7 +52,7 @@ class Processes:
     nested:       whether this engine serves a keeper, and needs none itself
     """
 
-    def __init__(self, workshop: Workshop, jobs: int | None = None, *, case_seconds: float = CASE_SECONDS,
+    def __init__(self, workshop: WorkerContext, jobs: int | None = None, *, case_seconds: float = CASE_SECONDS,
                  memory: int | None = None, note: str | None = None, nested: bool = False) -> None:  # fmt: skip
         self.workshop = workshop
         self.jobs = min(jobs or cores(), room())

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from rnncheck.engine.jobs import Done, Job, Workshop
+from rnncheck.engine.jobs import Done, Job, WorkerContext
 from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.engine.spawned import Spawned
 from rnncheck.errors import UsageError
@@ -41,7 +41,7 @@ class Ray:
 
     note: str | None = None
 
-    def __init__(self, workshop: Workshop, jobs: int | None = None, *, address: str | None = None,
+    def __init__(self, workshop: WorkerContext, jobs: int | None = None, *, address: str | None = None,
                  **options: Any) -> None:  # fmt: skip
         self.ray = _ray()
         self.jobs = jobs

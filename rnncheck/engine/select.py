@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from rnncheck.engine.inline import Inline
-from rnncheck.engine.jobs import CASE_SECONDS, Engine, Workshop
+from rnncheck.engine.jobs import CASE_SECONDS, Engine, WorkerContext
 from rnncheck.engine.serialise import Unpackable, pack
 from rnncheck.errors import UsageError
 from rnncheck.system.signals import children_reported
@@ -20,7 +20,7 @@ TRIAL_SECONDS = 20.0
 
 def make_engine(
     name: str,
-    workshop: Workshop,
+    workshop: WorkerContext,
     jobs: int | None = None,
     *,
     devices: Sequence[str] = ("cpu",),
@@ -50,7 +50,7 @@ def make_engine(
     raise UsageError(f"engine = {name!r}, but should be one of {', '.join(ENGINES)}")
 
 
-def _isolated(workshop: Workshop, jobs: int | None, devices: Sequence[str], options: dict[str, Any]) -> Engine:
+def _isolated(workshop: WorkerContext, jobs: int | None, devices: Sequence[str], options: dict[str, Any]) -> Engine:
     if not hasattr(os, "fork"):
         return Inline(workshop, note="in this process, without isolation, since this system cannot fork")
     from rnncheck.engine.processes import Processes, WorkerMistake

@@ -9,14 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 from rnncheck.core.plain_text import said
-from rnncheck.engine.jobs import Workshop
+from rnncheck.engine.jobs import WorkerContext
 
 
 class Unpackable(Exception):
     """The subjects cannot be sent to another process; the message says why."""
 
 
-def pack(workshop: Workshop, elsewhere: bool = False) -> bytes:
+def pack(workshop: WorkerContext, elsewhere: bool = False) -> bytes:
     """Bytes that ``pickle.loads`` makes the workshop of, where rnncheck is installed; raises Unpackable.
 
     What is in packages goes by name; what another process could not import goes by value. ``elsewhere``: so does what

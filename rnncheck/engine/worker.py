@@ -19,7 +19,7 @@ import torch
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.channel import Inbox, send
 from rnncheck.engine.current_check import Record
-from rnncheck.engine.jobs import Done, Job, Watch
+from rnncheck.engine.jobs import Done, Job, ProgressObserver
 from rnncheck.system.descendants import adopt_orphans
 from rnncheck.system.exit_reason import CONTEXT_LOST
 from rnncheck.system.fork import HELD_BACK, WHERE, die_with
@@ -30,7 +30,7 @@ of so high a number, they have the last but so many."""
 _KEPT: list[Any] = []
 """The parent's streams: to let go of them would close their files, and write what the parent had not yet written."""
 
-Do = Callable[[Job, Watch], Done]
+Do = Callable[[Job, ProgressObserver], Done]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Ends:
     console: int
 
 
-class Reporter(Watch):
+class Reporter(ProgressObserver):
     """Records each check before it begins and sends each outcome; a copy that the subject forked says nothing."""
 
     def __init__(self, record: Record, messages: int) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.oracle.error_size import Sizes, times
-from rnncheck.oracle.trace import Scene
+from rnncheck.oracle.trace import LayerTrace
 
 Variances = Mapping[str, Tensor]
 Gradients = Mapping[str, Tensor]
@@ -35,12 +35,12 @@ def _product(sizes: Sizes, dy: Tensor, w: Tensor) -> Tensor:
     return sizes.product(along, back, times(along, back))
 
 
-def _rnn(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
+def _rnn(scene: LayerTrace, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
     a = _tanh(sizes, grads["h"]) + sizes.stored(grads["x"][0])
     return {"a": a[None]}, {"h": _product(sizes, grads["x"], scene.layer.u)}
 
 
-def _lstm(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
+def _lstm(scene: LayerTrace, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
     i, f, o = scene.trace["s"]
     g, squashed, before = scene.trace["g"], scene.trace["c"].tanh(), scene.c
     assert before is not None
@@ -57,7 +57,7 @@ def _lstm(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Variances, Vari
     return variances, {"h": _product(sizes, grads["x"], scene.layer.u), "c": cell}
 
 
-def _gru_gates(scene: Scene, grads: Gradients, sizes: Sizes, dr: Tensor) -> tuple[Tensor, Tensor]:
+def _gru_gates(scene: LayerTrace, grads: Gradients, sizes: Sizes, dr: Tensor) -> tuple[Tensor, Tensor]:
     """The variances of da of r and z, stacked, and of n."""
     (r, z), n, dh = scene.trace["s"], scene.trace["g"], grads["h"]
     dz = _sigmoid(sizes, dh * (scene.h - n), z)
@@ -71,7 +71,7 @@ def _kept(sizes: Sizes, dh: Tensor, z: Tensor) -> Tensor:
     return dh.square() * sizes.gate(z) + sizes.stored(dh * z)
 
 
-def _gru_reset_after(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
+def _gru_reset_after(scene: LayerTrace, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
     (r, z), dn = scene.trace["s"], grads["x"][2]
     a, an = _gru_gates(scene, grads, sizes, dn * scene.trace["rec"][2])
     rec = sizes.stored(dn * r) + dn.square() * sizes.gate(r)
@@ -79,7 +79,7 @@ def _gru_reset_after(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Vari
     return variances, {"h": _product(sizes, grads["rec"], scene.layer.u) + _kept(sizes, grads["h"], z)}
 
 
-def _gru_reset_before(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
+def _gru_reset_before(scene: LayerTrace, grads: Gradients, sizes: Sizes) -> tuple[Variances, Variances]:
     (r, z), dx, u = scene.trace["s"], grads["x"], scene.layer.u
     d_reset = torch.matmul(dx[2], u[2].mT)
     a, an = _gru_gates(scene, grads, sizes, d_reset * scene.h)
@@ -90,7 +90,7 @@ def _gru_reset_before(scene: Scene, grads: Gradients, sizes: Sizes) -> tuple[Var
     return {"a": a + reset, "an": an}, {"h": state}
 
 
-Backward = Callable[[Scene, Gradients, Sizes], tuple[Variances, Variances]]
+Backward = Callable[[LayerTrace, Gradients, Sizes], tuple[Variances, Variances]]
 
 
 def backward_of(config: Config) -> Backward:
@@ -99,6 +99,6 @@ def backward_of(config: Config) -> Backward:
     return {"RNN_TANH": _rnn, "RNN_RELU": _rnn, "GRU": gru, "LSTM": _lstm}[config.mode]
 
 
-def input_variance(scene: Scene, grads: Gradients, sizes: Sizes) -> Tensor:
+def input_variance(scene: LayerTrace, grads: Gradients, sizes: Sizes) -> Tensor:
     """Of the gradient of the layer's input, (time, 1, batch, features)."""
     return _product(sizes, grads["x"], scene.layer.w)

@@ -14,13 +14,13 @@ from torch import Tensor
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.oracle.equal_rows import Twins, forward_twins
-from rnncheck.oracle.equations import Observer, Strand
+from rnncheck.oracle.equations import LayerDirection, Observer
 from rnncheck.oracle.error_size import Sizes
 from rnncheck.oracle.forward_errors import errors_of, of_pre_activations, together
 from rnncheck.oracle.margin import allowed, margin, pooled, ratio, stretch, variance
-from rnncheck.oracle.perturbation import Copies, Jitter, Kinks, Tape
+from rnncheck.oracle.perturbation import Copies, Perturb, PerturbRectifiers, RandomTape
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.trace import Scene, Trace
+from rnncheck.oracle.trace import LayerTrace, Trace
 from rnncheck.oracle.truth import Join, Observers, Problem, at_last, final_states
 
 
@@ -58,18 +58,18 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A strand, its perturbed copies, and their variance: a Strand of (…, 1, batch, size).
+    """A layer and direction, its perturbed copies, and their variance: a LayerDirection of (…, 1, batch, size).
 
     tau2: (time, batch), what the errors so far have done to the slopes; count: how many copies are a sample.
     """
 
-    truth: Strand
-    copies: Strand
-    variance: Strand
+    truth: LayerDirection
+    copies: LayerDirection
+    variance: LayerDirection
     tau2: Tensor
     count: int
 
-    def spread(self, pick: Callable[[Strand], Tensor]) -> Tensor:
+    def spread(self, pick: Callable[[LayerDirection], Tensor]) -> Tensor:
         """margin * sigma * stretch of one part."""
         own = pick(self.variance).squeeze(-3)
         tau2 = self.tau2 if own.dim() > 2 else self.tau2.amax(0)
@@ -98,7 +98,7 @@ def longest(problem: Problem, copies: Copies) -> int:
     return copies.runs * max(problem.x.shape[2], 1) * features
 
 
-def _exact(problem: Problem, equations: Observers) -> tuple[list[Strand], list[Scene]]:
+def _exact(problem: Problem, equations: Observers) -> tuple[list[LayerDirection], list[LayerTrace]]:
     """The truth of all strands, and what the sizes of the errors are read from."""
     x, strands, scenes = problem.x, [], []
     for layer in range(problem.config.num_layers):
@@ -106,7 +106,7 @@ def _exact(problem: Problem, equations: Observers) -> tuple[list[Strand], list[S
         traces = [Trace(equations(index)) for index in indices]
         pairs = list(zip(indices, traces, strict=True))
         strands += [problem.strand(index, x, trace) for index, trace in pairs]
-        scenes += [Scene.of(problem, index, x, trace) for index, trace in pairs]
+        scenes += [LayerTrace.of(problem, index, x, trace) for index, trace in pairs]
         x = problem.join([strand.output for strand in strands[-len(pairs) :]])
     return strands, scenes
 
@@ -116,34 +116,36 @@ class _Noise:
     """How the copies are made: of every strand its scene, and the twins of its errors."""
 
     sizes: Sizes
-    tape: Tape
+    tape: RandomTape
     copies: Copies
-    scenes: Sequence[Scene]
+    scenes: Sequence[LayerTrace]
     twins: Sequence[Mapping[str, Twins]]
 
     @classmethod
-    def of(cls, problem: Problem, scenes: Sequence[Scene], sizes: Sizes, seed: int, count: int) -> "_Noise":
+    def of(cls, problem: Problem, scenes: Sequence[LayerTrace], sizes: Sizes, seed: int, count: int) -> "_Noise":
         twins = [forward_twins(layer) for layer in problem.layers]
         copies = Copies.of(count, any(twins))
-        return cls(sizes, Tape(seed, longest(problem, copies)), copies, scenes, twins)
+        return cls(sizes, RandomTape(seed, longest(problem, copies)), copies, scenes, twins)
 
 
-def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noise, inner: Observer) -> Pair:
+def _strand(problem: Problem, index: int, exact: LayerDirection, flow: Flow, noise: _Noise, inner: Observer) -> Pair:
     sizes, scene, twins, count = noise.sizes, noise.scenes[index], noise.twins[index], noise.copies.count
     apart = errors_of(problem.config)(scene, sizes)
     errors = together(apart)
     given = apart if twins else errors, scene.trace.values, noise.tape, noise.copies, twins, sizes.rounding.operand, inner
     rectifies = problem.config.mode == "RNN_RELU"
-    jitter = Kinks(*given).of(scene.trace["a"][0], sizes.rounding.underflow, twins.get("a")) if rectifies else Jitter(*given)
+    jitter = Perturb(*given)
+    if rectifies:
+        jitter = PerturbRectifiers(*given).of(scene.trace["a"][0], sizes.rounding.underflow, twins.get("a"))
     noisy = problem.strand(index, flow.copies, jitter, noise.copies.runs)
     reverse, valid = problem.reverse(index), problem.validity(index)
     spread = _variance(exact, noisy, count)
-    if isinstance(jitter, Kinks):
+    if isinstance(jitter, PerturbRectifiers):
         doubt = jitter.doubt if valid is None else torch.where(valid.unsqueeze(1), jitter.doubt, 0.0)
         end = doubt[0] if reverse else at_last(doubt, valid)
-        spread = Strand(torch.maximum(spread.output, doubt), torch.maximum(spread.h_n, end), None)
+        spread = LayerDirection(torch.maximum(spread.output, doubt), torch.maximum(spread.h_n, end), None)
     slopes = scene.spread(flow.variance, _before(spread.output, reverse), of_pre_activations(errors), sizes)
-    if isinstance(jitter, Kinks):  # no slope but 0 and 1
+    if isinstance(jitter, PerturbRectifiers):  # no slope but 0 and 1
         slopes = jitter.slopes
     over = exact.output.abs() + margin(count) * spread.output.sqrt() > sizes.rounding.overflow
     slopes = slopes.masked_fill(over.any(-1).squeeze(1), torch.inf)
@@ -153,9 +155,9 @@ def _strand(problem: Problem, index: int, exact: Strand, flow: Flow, noise: _Noi
     return Pair(exact, noisy, spread, flow.tau2 + grown, count)
 
 
-def _variance(truth: Strand, copies: Strand, count: int) -> Strand:
+def _variance(truth: LayerDirection, copies: LayerDirection, count: int) -> LayerDirection:
     c_n = None if truth.c_n is None or copies.c_n is None else variance(truth.c_n, copies.c_n, count)
-    return Strand(variance(truth.output, copies.output, count), variance(truth.h_n, copies.h_n, count), c_n)
+    return LayerDirection(variance(truth.output, copies.output, count), variance(truth.h_n, copies.h_n, count), c_n)
 
 
 def _before(variance: Tensor, reverse: bool) -> Tensor:
@@ -228,6 +230,6 @@ def _allowed(exact: Run, top: list[Pair], pairs: list[Pair], rounding: Rounding,
     return Run(allowed(exact.output, output, rounding), allowed(exact.h_n, h_n, rounding), c_n)
 
 
-def _cell(strand: Strand) -> Tensor:
+def _cell(strand: LayerDirection) -> Tensor:
     assert strand.c_n is not None
     return strand.c_n

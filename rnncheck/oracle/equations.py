@@ -173,7 +173,7 @@ def input_part(config: Config, layer: Layer, x: Tensor) -> Tensor:
     return products + bias.unsqueeze(1)
 
 
-class Strand(NamedTuple):
+class LayerDirection(NamedTuple):
     """One layer and direction over time: output (time, copies, batch, states), h_n (copies, batch, states), c_n."""
 
     output: Tensor
@@ -181,7 +181,7 @@ class Strand(NamedTuple):
     c_n: Tensor | None
 
 
-def unroll(step: Step, layer: Layer, x: Tensor, start: State, reverse: bool, valid: Tensor | None, see: Observer) -> Strand:
+def unroll(step: Step, layer: Layer, x: Tensor, start: State, reverse: bool, valid: Tensor | None, see: Observer) -> LayerDirection:
     """The loop over time. x: (gates, time, copies, batch, hidden); valid: (time, batch, 1), None where all are.
 
     A row that is not valid at a step keeps its state and puts out 0: a forward strand stops at a row's own last step,
@@ -198,4 +198,4 @@ def unroll(step: Step, layer: Layer, x: Tensor, start: State, reverse: bool, val
         h = torch.where(valid[t], new_h, h)
         c = None if c is None or new_c is None else torch.where(valid[t], new_c, c)
         outputs[t] = torch.where(valid[t], h, 0.0)
-    return Strand(torch.stack(outputs), h, c)
+    return LayerDirection(torch.stack(outputs), h, c)

@@ -15,14 +15,14 @@ from rnncheck.core.config import Config
 from rnncheck.oracle.equations import Layer
 from rnncheck.oracle.error_size import Sizes, times
 from rnncheck.oracle.perturbation import SATURATED
-from rnncheck.oracle.trace import Scene
+from rnncheck.oracle.trace import LayerTrace
 
 Errors = Mapping[str, Tensor]
 """place -> standard deviation (time, 1, batch, size), behind an axis of gates where there is one; NaN where the dtype
 overflows."""
 
 
-def _sums(scene: Scene, sizes: Sizes, layer: Layer, a: Tensor) -> Errors:
+def _sums(scene: LayerTrace, sizes: Sizes, layer: Layer, a: Tensor) -> Errors:
     """Of W x + biases, and of U h and the pre-activations a that are the sum of both."""
     rec = a - scene.part
     x = scene.into(sizes, layer.b_ih, layer.b_hh) + sizes.stored(scene.part)
@@ -35,12 +35,12 @@ def _gates(sizes: Sizes, s: Tensor) -> Errors:
     return {"s": sizes.error(sizes.gate(s)), SATURATED: sizes.saturated(s)}
 
 
-def _rnn(scene: Scene, sizes: Sizes) -> Errors:
+def _rnn(scene: LayerTrace, sizes: Sizes) -> Errors:
     layer, a, h = scene.layer, scene.trace["a"], scene.trace["h"]
     return {**_sums(scene, sizes, layer, a), "h": sizes.error(sizes.tanh(h), h)}
 
 
-def _lstm(scene: Scene, sizes: Sizes) -> Errors:
+def _lstm(scene: LayerTrace, sizes: Sizes) -> Errors:
     layer, trace = scene.layer, scene.trace
     (i, f, o), g, c = trace["s"], trace["g"], trace["c"]
     before = scene.c
@@ -55,13 +55,13 @@ def _lstm(scene: Scene, sizes: Sizes) -> Errors:
     return errors | {"m": sizes.error(h), "h": sizes.error(projected, trace["h"])}
 
 
-def _gru_state(scene: Scene, sizes: Sizes, z: Tensor) -> Tensor:
+def _gru_state(scene: LayerTrace, sizes: Sizes, z: Tensor) -> Tensor:
     n, h = scene.trace["g"], scene.trace["h"]
     variance = sizes.tanh((1 - z) * n)
     return sizes.error(variance + sizes.stored((1 - z) * n, z * scene.h, z * (scene.h - n), h))
 
 
-def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
+def _gru_reset_after(scene: LayerTrace, sizes: Sizes) -> Errors:
     layer, trace, part = scene.layer, scene.trace, scene.part
     rec, a, an = trace["rec"], trace["a"], trace["an"]
     r, z = trace["s"]
@@ -77,7 +77,7 @@ def _gru_reset_after(scene: Scene, sizes: Sizes) -> Errors:
     return {**errors, "h": _gru_state(scene, sizes, z)}
 
 
-def _gru_reset_before(scene: Scene, sizes: Sizes) -> Errors:
+def _gru_reset_before(scene: LayerTrace, sizes: Sizes) -> Errors:
     layer, trace, part = scene.layer, scene.trace, scene.part
     a, an = trace["a"], trace["an"]
     r, z = trace["s"]
@@ -107,7 +107,7 @@ def of_pre_activations(errors: Errors) -> Tensor:
     return torch.cat([errors["a"], *([errors["an"][None]] if "an" in errors else [])]).square()
 
 
-def errors_of(config: Config) -> Callable[[Scene, Sizes], Errors]:
+def errors_of(config: Config) -> Callable[[LayerTrace, Sizes], Errors]:
     """The error sizes of this mode."""
     gru = _gru_reset_after if config.reset_after else _gru_reset_before
     return {"RNN_TANH": _rnn, "RNN_RELU": _rnn, "GRU": gru, "LSTM": _lstm}[config.mode]

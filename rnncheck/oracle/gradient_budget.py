@@ -26,9 +26,9 @@ from rnncheck.oracle.forward_errors import errors_of, together
 from rnncheck.oracle.margin import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.parameter_gradients import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
-from rnncheck.oracle.perturbation import Copies, Jitter, Tape, random_like, slopes_in_doubt
+from rnncheck.oracle.perturbation import Copies, Perturb, RandomTape, random_like, slopes_in_doubt
 from rnncheck.oracle.rounding import Rounding
-from rnncheck.oracle.trace import Scene, Trace
+from rnncheck.oracle.trace import LayerTrace, Trace
 from rnncheck.oracle.truth import Problem, at_last, checked
 
 
@@ -70,7 +70,7 @@ def _at_start(variance: Tensor, reverse: bool, valid: Tensor | None) -> Tensor:
 class Backwards:
     """The sizes of the backward pass' rounding errors, of one strand, from the truth."""
 
-    def __init__(self, problem: Problem, index: int, scene: Scene, grads: Mapping[str, Tensor], sizes: Sizes) -> None:
+    def __init__(self, problem: Problem, index: int, scene: LayerTrace, grads: Mapping[str, Tensor], sizes: Sizes) -> None:
         reverse, valid = problem.reverse(index), problem.valid
         self.twins = backward_twins(problem.layers[index])
         variances, before = backward_of(problem.config)(scene, grads, sizes)
@@ -83,13 +83,13 @@ class Backwards:
         self.errors = {place: sizes.error(variance) * live for place, variance in every.items()}
         self.start = {place: _at_start(variance, reverse, valid) for place, variance in before.items()}
 
-    def added(self, tape: Tape, copies: Copies, lowest: bool) -> dict[str, Tensor]:
+    def added(self, tape: RandomTape, copies: Copies, lowest: bool) -> dict[str, Tensor]:
         """Random numbers of these sizes; none for the input of the lowest layer, which goes nowhere."""
         places = [place for place in self.errors if place != "input" or not lowest]
         return {p: random_like(self.errors[p], tape, copies, self.twins.get(p)) for p in places}
 
 
-def _sides(scene: Scene, trace: Trace, sizes: Sizes, generator: torch.Generator, copies: Copies) -> Sides:
+def _sides(scene: LayerTrace, trace: Trace, sizes: Sizes, generator: torch.Generator, copies: Copies) -> Sides:
     """Each doubtful rectifier is on in half of the copies, another half for each."""
     truth, values = scene.trace["a"][0], trace["a"][0]
     sigma = pooled(variance(truth, values, copies.count))
@@ -102,7 +102,7 @@ NEAR = 16
 """How many roundoffs apart two steps may be, and count as the same: sums of close numbers are still rounded alike in part."""
 
 
-def _at_rest(scene: Scene, sizes: Sizes) -> Tensor:
+def _at_rest(scene: LayerTrace, sizes: Sizes) -> Tensor:
     """(batch,): whether a row comes to rest, or goes to and fro between two states."""
     a = scene.trace["a"][0, :, 0]
     near = NEAR * sizes.store * a.abs().amax(-1).clamp(min=sizes.rounding.underflow)
@@ -117,7 +117,7 @@ def _together(doubtful: Tensor, at_rest: Tensor, twins: Mapping[str, Twins]) -> 
 
 def _rounded(
     problem: Problem,
-    scenes: list[Scene],
+    scenes: list[LayerTrace],
     sizes: Sizes,
     seed: int,
     copies: Copies,
@@ -126,11 +126,11 @@ def _rounded(
     """Observers that round, one a strand, how many rectifiers they may take the other way, and the rows lost to them."""
     apart = [errors_of(problem.config)(scene, sizes) for scene in scenes]
     errors = [error if same else together(error) for error, same in zip(apart, twins, strict=True)]
-    tape = Tape(seed, longest(problem, copies))
+    tape = RandomTape(seed, longest(problem, copies))
 
-    def jitters() -> list[Jitter]:
+    def jitters() -> list[Perturb]:
         strands = zip(errors, scenes, twins, strict=True)
-        return [Jitter(error, scene.trace.values, tape, copies, same, sizes.rounding.operand) for error, scene, same in strands]
+        return [Perturb(error, scene.trace.values, tape, copies, same, sizes.rounding.operand) for error, scene, same in strands]
 
     plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
     if problem.config.mode != "RNN_RELU":
@@ -167,13 +167,13 @@ def gradient_budget(
     problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
     weights, strands = _weights(problem, cotangents), range(len(problem.layers))
     exact = differentiate(problem, [Trace() for _ in strands], weights, 1, [{} for _ in strands])
-    scenes = [Scene.of(problem, i, exact.inputs[i], exact.traces[i]) for i in strands]
+    scenes = [LayerTrace.of(problem, i, exact.inputs[i], exact.traces[i]) for i in strands]
     backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
     twins = [forward_twins(layer) for layer in problem.layers]
     alike = any(twins) or any(back.twins for back in backwards)
     made = Copies.of(copies, alike)
     traces, kinks, lost = _rounded(problem, scenes, sizes, seed, made, twins)
-    tape = Tape(seed + 1, longest(problem, made))
+    tape = RandomTape(seed + 1, longest(problem, made))
     added = [back.added(tape, made, i < config.directions) for i, back in enumerate(backwards)]
     noisy = differentiate(problem, traces, weights, made.runs, added)
     compared = _at_the_start(problem, exact, noisy, backwards, copies)
@@ -258,7 +258,7 @@ def _at_the_start(problem: Problem, exact: Pass, noisy: Pass, backwards: list[Ba
     return found
 
 
-def _of_parameters(problem: Problem, scenes: list[Scene], exact: Pass, noisy: Pass, sizes: Sizes, count: int) -> Compared:
+def _of_parameters(problem: Problem, scenes: list[LayerTrace], exact: Pass, noisy: Pass, sizes: Sizes, count: int) -> Compared:
     """The gradients of all parameters."""
     found, config = {}, problem.config
     for i, (_, _, suffix) in enumerate(config.suffixes()):

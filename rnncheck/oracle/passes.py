@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
-from rnncheck.oracle.perturbation import Jitter
+from rnncheck.oracle.perturbation import Perturb
 from rnncheck.oracle.trace import Trace
 from rnncheck.oracle.truth import Problem, final_states
 
@@ -19,7 +19,7 @@ Sides = tuple[Tensor, Tensor]
 class Rounded(Trace):
     """Keeps every value, with the rounding errors that were added to it, and takes doubtful rectifiers either way."""
 
-    def __init__(self, jitter: Jitter, sides: Sides | None = None) -> None:
+    def __init__(self, jitter: Perturb, sides: Sides | None = None) -> None:
         super().__init__()
         self._jitter, self._sides, self._time = jitter, sides, 0
 

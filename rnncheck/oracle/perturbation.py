@@ -21,7 +21,7 @@ NOTHING = 1e-290
 _SPAN = 1 << 13
 
 
-class Tape:
+class RandomTape:
     """Normal numbers, drawn once: an error is its size times a window of them at a place of its own.
 
     Normal, so that sigma has the law that spread.py takes it to have, however few errors it is made of; a place of its own,
@@ -67,7 +67,7 @@ class Copies:
 class Numbers:
     """The random numbers of one place of one strand, step by step."""
 
-    def __init__(self, tape: Tape, copies: Copies, twins: Twins | None) -> None:
+    def __init__(self, tape: RandomTape, copies: Copies, twins: Twins | None) -> None:
         self._tape, self._copies, self._twins = tape, copies, twins
         self._always: int | None = None
         self._kept: tuple[Tensor, Tensor] | None = None
@@ -100,14 +100,14 @@ class Numbers:
         return one, other
 
 
-class Jitter(Through):
+class Perturb(Through):
     """Adds random rounding errors, others to each copy."""
 
     def __init__(
         self,
         errors: Mapping[str, Tensor],
         exact: Exact,
-        tape: Tape,
+        tape: RandomTape,
         copies: Copies,
         twins: Mapping[str, Twins],
         operand: float,
@@ -161,7 +161,7 @@ def slopes_in_doubt(on: Tensor, doubtful: Tensor, twins: Twins | None = None) ->
     return slopes.masked_fill(at_once & (n == 0), torch.inf)
 
 
-class Kinks(Jitter):
+class PerturbRectifiers(Perturb):
     """The same for rectifiers, of which some are within rounding of their kink.
 
     Such a one is off in some copies, so that few show its error; but a rectified number is never off by more than the number
@@ -170,7 +170,7 @@ class Kinks(Jitter):
     that goes through has a variance, kept in `slopes`, (time, batch).
     """
 
-    def of(self, before: Tensor, underflow: float, twins: Twins | None) -> "Kinks":
+    def of(self, before: Tensor, underflow: float, twins: Twins | None) -> "PerturbRectifiers":
         """These kinks; before: the truth in front of the rectifiers, (time, 1, batch, hidden); twins: of their errors there."""
         self.twins = twins
         self.before, self.underflow, self.doubt = before, underflow, torch.zeros_like(before)
@@ -192,7 +192,7 @@ class Kinks(Jitter):
         self.slopes[time] = slopes_in_doubt(true > 0, doubtful, self.twins).squeeze(0)
 
 
-def random_like(errors: Tensor, tape: Tape, copies: Copies, twins: Twins | None) -> Tensor:
+def random_like(errors: Tensor, tape: RandomTape, copies: Copies, twins: Twins | None) -> Tensor:
     """Errors of these sizes for all steps, (…, time, copies, batch, size)."""
     numbers = Numbers(tape, copies, twins)
     return errors * torch.stack([numbers.at(time, error) for time, error in enumerate(errors.unbind(-4))], dim=-4)

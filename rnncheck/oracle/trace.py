@@ -41,7 +41,7 @@ class Trace(Through):
         return torch.cat([states[1:], first] if reverse else [first, states[:-1]])
 
 
-class Scene:
+class LayerTrace:
     """The truth of one strand, for the error sizes to be read from.
 
     x: (time, 1, batch, features); h, c: the state each step started from, (time, 1, batch, size);
@@ -53,7 +53,7 @@ class Scene:
         self.part = trace["x"]
 
     @classmethod
-    def of(cls, problem: Problem, index: int, x: Tensor, trace: Trace) -> "Scene":
+    def of(cls, problem: Problem, index: int, x: Tensor, trace: Trace) -> "LayerTrace":
         """Of a strand that ran over x and was seen by trace."""
         h, c = problem.start(index)
         reverse, valid = problem.reverse(index), problem.validity(index)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.equations import Layer, Observer, State, Step, Strand, input_part, step_of, unroll
+from rnncheck.oracle.equations import Layer, LayerDirection, Observer, State, Step, input_part, step_of, unroll
 
 
 class Question(NamedTuple):
@@ -140,7 +140,7 @@ class Problem:
         h = self.h_0[index].expand(copies, -1, -1)
         return h, None if self.c_0 is None else self.c_0[index].expand(copies, -1, -1)
 
-    def strand(self, index: int, x: Tensor, see: Observer, copies: int = 1) -> Strand:
+    def strand(self, index: int, x: Tensor, see: Observer, copies: int = 1) -> LayerDirection:
         """One layer and direction over the layer's input x (time, copies or 1, batch, features)."""
         layer, reverse = self.layers[index], self.reverse(index)
         part = input_part(self.config, layer, see("operand", 0, x))
@@ -160,7 +160,7 @@ def run(problem: Problem, observers: Observers = lambda _: Observer()) -> Run:
     return Run(x.squeeze(1), *final_states(strands, lambda value: value.squeeze(0)))
 
 
-def final_states(strands: Sequence[Strand], f: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
+def final_states(strands: Sequence[LayerDirection], f: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
     """(h_n, c_n) of all strands, stacked, f applied to each."""
     h_n = torch.stack([f(strand.h_n) for strand in strands])
     cells = [f(strand.c_n) for strand in strands if strand.c_n is not None]

@@ -25,7 +25,7 @@ WORDS: Mapping[str, Collection[str]] = {
 KINDS, SIDES = ("weight", "bias"), ("ih", "hh", "hr")
 
 
-class Reading(NamedTuple):
+class NameParts(NamedTuple):
     """What the words of one name say; numbers are (list index, …), stacked the l<k> of torch's own suffix."""
 
     kind: str | None
@@ -35,11 +35,11 @@ class Reading(NamedTuple):
     stacked: int | None
 
 
-def read(name: str) -> Reading:
+def read(name: str) -> NameParts:
     """The words of a name; where several say the same part, the last one counts.
 
     >>> read("forward_cells.1.weight_hh")
-    Reading(kind='weight', side='hh', reverse=False, numbers=(1,), stacked=None)
+    NameParts(kind='weight', side='hh', reverse=False, numbers=(1,), stacked=None)
     """
     tokens = [token for token in re.split(r"[._]+", name.lower()) if token]
     stacked = [int(token[1:]) for token in tokens if re.fullmatch(r"l\d+", token)]
@@ -47,7 +47,7 @@ def read(name: str) -> Reading:
     found = {part: [t for t in tokens if t in words] for part, words in WORDS.items()}
     kinds = [kind for t in tokens for kind in KINDS if t in found[kind]]
     sides = [side for t in tokens for side in SIDES if t in found[side]]
-    return Reading(
+    return NameParts(
         kinds[-1] if kinds else None,
         sides[-1] if sides else None,
         bool(found["reverse"]),
@@ -72,7 +72,7 @@ def match(names: Collection[str], config: Config) -> dict[str, str] | None:
     return {name: found[name] for name in wanted} if one_to_one else None
 
 
-def _torch_name(reading: Reading, directions: int, says_reverse: bool) -> str:
+def _torch_name(reading: NameParts, directions: int, says_reverse: bool) -> str:
     """Cells in one list stand layer by layer, the forward one first: cells.3 is layer 1, reverse."""
     numbers, reverse, layer = reading.numbers, reading.reverse, reading.stacked or 0
     if directions == 2 and not says_reverse and reading.stacked is None and numbers:

@@ -11,7 +11,7 @@ from torch import Tensor
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.values import generator
-from rnncheck.running.trial import SubjectError, Unimplemented, seeded, subject_at_work
+from rnncheck.running.trial import SubjectError, Unimplemented, seeded, subject_boundary
 
 Gradients = Sequence[Tensor | None]
 
@@ -102,7 +102,7 @@ class ClipTrial:
         options = {"norm_type": case.norm_type} if case.norm_type != 2.0 else {}
         options |= {"error_if_nonfinite": True} if case.error_if_nonfinite else {}
         options |= {} if case.foreach is None else {"foreach": case.foreach}
-        with seeded(case.seed, case.device), subject_at_work("clipping"):
+        with seeded(case.seed, case.device), subject_boundary("clipping"):
             return self.subject.build(passed[case.passed_as](), case.max_norm, **options)
 
     @cached_property

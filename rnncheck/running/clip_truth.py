@@ -7,7 +7,7 @@ from math import fsum, inf, isinf, log
 import torch
 from torch import Tensor
 
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 
 EPSILON = 1e-6
 """What torch and others add to the norm before they divide by it: smaller clipped gradients, never larger ones."""
@@ -46,9 +46,9 @@ class ClipTruth:
         """The clipped gradient, float64 on the CPU."""
         return gradient.detach().double().cpu() * ((self.low + self.high) / 2)
 
-    def sides(self, gradient: Tensor, one: str, other: str) -> Sides:
+    def sides(self, gradient: Tensor, one: str, other: str) -> Origins:
         """Two results of clipping a gradient, in words, and what is right."""
-        return Sides(one, other, self.expected(gradient), self.allowed(gradient))
+        return Origins(one, other, self.expected(gradient), self.allowed(gradient))
 
     def allowed(self, gradient: Tensor) -> Tensor:
         """How far each element may be off; nothing where nothing is to be clipped."""

@@ -31,7 +31,7 @@ class NotReached(Exception):
     """What a check needs is not in this machine: a device, a package. The message says which."""
 
 
-class subject_at_work:
+class subject_boundary:
     """Turns whatever the subject raises into SubjectError, SystemExit and its like included.
 
     A KeyboardInterrupt is the user's, unless SIGINT is ignored, as it is in isolated workers: then it is the subject's.

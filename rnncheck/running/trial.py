@@ -16,11 +16,11 @@ from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.core.values import Values, generator
 from rnncheck.running.layout import as_arguments, as_run, lay_out
 from rnncheck.running.same_start import FirstNumbers, begin_alike
-from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_at_work
+from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_boundary
 from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
 
 __all__ = [
-    "NotReached", "SubjectError", "Tensors", "Trial", "Unimplemented", "Unmeasurable", "lay_out", "seeded", "subject_at_work",
+    "NotReached", "SubjectError", "Tensors", "Trial", "Unimplemented", "Unmeasurable", "lay_out", "seeded", "subject_boundary",
 ]  # fmt: skip
 
 HERE = ("here", "in the case's own run")
@@ -157,7 +157,7 @@ class Trial:
     def build(self) -> Layer:
         """A new layer for this case, with the case's parameters."""
         self._stay_within_claims()
-        with seeded(self.case.seed, self.case.device), subject_at_work("building", self._otherwise):
+        with seeded(self.case.seed, self.case.device), subject_boundary("building", self._otherwise):
             layer = self._built()
             if self.subject.offers("load"):
                 layer.load(self.parameters)
@@ -213,7 +213,7 @@ class Trial:
         self._stay_within_claims()
         arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
         with (
-            subject_at_work("calling", what or self._otherwise),
+            subject_boundary("calling", what or self._otherwise),
             torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None),
         ):
             return layer(*arguments)
@@ -246,7 +246,7 @@ class Trial:
                 for name, part in seen.parts()
                 if getattr(cotangents, name) is not None
             )
-            with subject_at_work("running backward"):
+            with subject_boundary("running backward"):
                 wanted = {**leaves, **parameters}
                 return dict(
                     zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True)

@@ -16,7 +16,7 @@ from torch import nn
 from rnncheck import typechecked
 from rnncheck.campaign import store
 from rnncheck.core.plain_text import said
-from rnncheck.running.trial import subject_at_work
+from rnncheck.running.trial import subject_boundary
 from rnncheck.runtime.background import Background, Look
 from rnncheck.runtime.compare import Call, call_of, compare_call, compare_results, copied
 from rnncheck.runtime.contracts import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
@@ -147,7 +147,7 @@ class _Desk:
 
     def _wants(self) -> bool:
         """Tells what was found meanwhile; whether to look at this call."""
-        if not active() or typechecked.transformed() or subject_at_work.depth():
+        if not active() or typechecked.transformed() or subject_boundary.depth():
             return False
         while (found := self.background.told()) is not None:
             violate(self.name, found, self.policy)

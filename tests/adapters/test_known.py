@@ -14,7 +14,7 @@ from rnncheck.campaign.store import case_from_json
 from rnncheck.campaign.verify import verify
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation
-from rnncheck.engine import Job, Workshop, make_engine
+from rnncheck.engine import Job, WorkerContext, make_engine
 
 HERE = [known for known in KNOWN if is_here(known.deviation.case["device"])]
 SAYS = {"agree.vmap": "Batching rule not implemented", "gradient.forward_mode": "forward AD with mkldnn_rnn_layer"}
@@ -33,7 +33,7 @@ def outcomes():
         Job(i, "judge", i, (case,), ((known.deviation.property,),))
         for i, (known, case) in enumerate(zip(HERE, cases, strict=True))
     ]
-    engine = make_engine("processes", Workshop(subject_of, CATALOG, probe), 1)
+    engine = make_engine("processes", WorkerContext(subject_of, CATALOG, probe), 1)
     try:
         return {name(HERE[done.job.index]): done.outcomes[0][1] for done in engine.run(jobs)}
     finally:

@@ -8,7 +8,7 @@ from itertools import islice
 from torch import nn
 
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
-from rnncheck.campaign.account import too_large
+from rnncheck.campaign.tally import too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Mode

@@ -9,7 +9,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from rnncheck.catalog import CATALOG, numeric
 from rnncheck.catalog.tools import cuda_graphs
 from rnncheck.core.config import MODES
-from rnncheck.core.property import Where
+from rnncheck.core.property import Condition
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, planned, subject_of
 from tests.mutants.correct import CORRECT
@@ -44,7 +44,7 @@ def stand_in(monkeypatch):
 
     def property(id):
         prop = CATALOG[id]
-        anywhere = Where("here", lambda case: prop.applies(case.but(device="cuda")))
+        anywhere = Condition("here", lambda case: prop.applies(case.but(device="cuda")))
         return replace(prop, applies=anywhere)
 
     return property

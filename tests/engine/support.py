@@ -13,9 +13,9 @@ from rnncheck.adapters.torch_layers import torch_like, torch_nn
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import both, equal
-from rnncheck.core.property import Property, Where, anywhere
+from rnncheck.core.property import Condition, Property, anywhere
 from rnncheck.core.subject import Subject
-from rnncheck.engine import Done, Engine, Job, Workshop
+from rnncheck.engine import Done, Engine, Job, WorkerContext
 
 SMALL, LARGE = Config("GRU", 2, 3), Config("GRU", 5, 3)
 CASES = tuple(Case(config, 4, batch=2, hx="random", seed=1) for config in (SMALL, LARGE, SMALL.but(hidden_size=2)))
@@ -40,7 +40,7 @@ def flags(trial):
     return seen & equal("grad mode", torch.is_grad_enabled(), True)
 
 
-def prop(check: Callable, applies: Where = anywhere, cost: int = 1) -> Property:
+def prop(check: Callable, applies: Condition = anywhere, cost: int = 1) -> Property:
     return Property(f"own.{check.__name__}", check.__name__, "", "", "invariant", applies, check, cost=cost)
 
 
@@ -68,8 +68,8 @@ def claims_of(subject: Subject):
     return subject.claims
 
 
-def workshop(*subjects: Subject, catalog=None) -> Workshop:
-    return Workshop(subjects, CATALOG if catalog is None else catalog, claims_of)
+def workshop(*subjects: Subject, catalog=None) -> WorkerContext:
+    return WorkerContext(subjects, CATALOG if catalog is None else catalog, claims_of)
 
 
 def judging(index: int, subject: int, cases=CASES, ids=IDS, **more) -> Job:

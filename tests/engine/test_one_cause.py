@@ -29,8 +29,8 @@ def shrunk():
     settings = Settings(tuple(checks.values()), replace(PROFILES["smoke"], cases=8), budget=300.0)
     campaign = Campaign([(gru(), "cpu")], settings)
     campaign.run(Inline(workshop(gru(), catalog=checks)))
-    (docket,) = campaign.dockets
-    return {id.removeprefix("own."): account.shrunk.shrunk for id, account in docket.accounts.items()}
+    (subject_run,) = campaign.subject_runs
+    return {id.removeprefix("own."): account.shrunk.shrunk for id, account in subject_run.accounts.items()}
 
 
 def test_what_fails_on_the_smallest_case_too_begins_there(shrunk):

@@ -22,7 +22,7 @@ from rnncheck.report.junit import junit
 from rnncheck.report.markdown import markdown
 from rnncheck.report.sarif import sarif
 from rnncheck.report.text import failure_text
-from rnncheck.running.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 from tests.report.built import failing, report
 
 
@@ -103,7 +103,7 @@ def test_any_exception_has_a_text(kind):
 def test_any_exception_of_a_subject_is_its_own(kind):
     text = ""
     try:
-        with subject_at_work("calling"):
+        with subject_boundary("calling"):
             raise HOSTILE[kind]()
     except SubjectError as error:
         text = str(error)

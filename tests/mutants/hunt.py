@@ -13,7 +13,7 @@ from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES
-from rnncheck.campaign.subject_run import Account, kind_of
+from rnncheck.campaign.subject_run import PropertyTally, kind_of
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
@@ -56,7 +56,7 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
     chosen = [p for p in select(",".join(among)) if (p.family == "clip") == (subject.kind == "clip")]
     cheap = [p for p in chosen if p.cost <= DEAR]
     props = sorted(cheap or chosen, key=lambda p: p.cost)
-    accounts = [Account(prop) for prop in props]
+    accounts = [PropertyTally(prop) for prop in props]
     started = time.perf_counter()
     for number, case in enumerate(islice(plan(subject, DTYPES, PROFILES["ci"].strength, 0), cases), 1):
         trial = trial_of(subject, case)

@@ -11,7 +11,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, budget
 from rnncheck.oracle.equal_rows import forward_twins, twins
-from rnncheck.oracle.perturbation import Copies, Numbers, Tape
+from rnncheck.oracle.perturbation import Copies, Numbers, RandomTape
 from rnncheck.oracle.truth import Problem
 from tests.effort import at_night
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, can, gradients
@@ -92,7 +92,7 @@ def test_generic_weights_have_none_and_constant_ones_only_twins():
 
 def test_twins_share_their_errors_in_the_second_half_of_the_copies():
     same = twins(torch.ones(6, 2).double())  # 2 gates of 3 units
-    numbers = Numbers(Tape(0, 1000), Copies(4, 8), same).at(0, torch.ones(2, 1, 5, 3).double())
+    numbers = Numbers(RandomTape(0, 1000), Copies(4, 8), same).at(0, torch.ones(2, 1, 5, 3).double())
     assert numbers.shape == (2, 8, 5, 3)
     shared = numbers[:, 4:]
     assert bool((shared == shared[:1, :, :, :1]).all()) and not bool((numbers[:, :4] == numbers[:1, :4, :, :1]).all())

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from rnncheck.adapters.probing.constructor_claims import constructor_claims
-from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Ground, attempt
+from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Baseline, attempt
 from rnncheck.adapters.probing.parameter_claims import TORCHS
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
@@ -28,7 +28,7 @@ def probe_built(subject: Subject) -> Mapping[str, Claim]:
     layer, error = attempt(partial(subject.build, config, torch.float32, torch.device("cpu")))
     if error is not None:
         return {}
-    start = Ground(subject, Case(config, TIME, BATCH), layer, None, (), ("none",))
+    start = Baseline(subject, Case(config, TIME, BATCH), layer, None, (), ("none",))
     return {**constructor_claims(start), **_parameter_claims(layer), **_kind_claims(layer), **subject.claims}
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
-from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Ground, attempt, ground, reason_not
+from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Baseline, attempt, ground, reason_not
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, NotClaimed, Subject
 from rnncheck.reading.parameter_names import own_parameters
@@ -31,13 +31,13 @@ SHAPED = ("layers", "bidirectional", "bias_off", "proj")
 """Features that change the shapes of parameters."""
 
 
-def refusal(start: Ground, config: Config) -> str | None:
+def refusal(start: Baseline, config: Config) -> str | None:
     """Why the constructor refuses this configuration; None where it does not, or fails otherwise."""
     build = start.subject.build
     return reason_not(lambda: build(config, torch.float32, torch.device("cpu")), REFUSALS)
 
 
-def constructor_claims(start: Ground) -> dict[str, Claim]:
+def constructor_claims(start: Baseline) -> dict[str, Claim]:
     """The features that are arguments of the constructor; of an instance, what it happens to have."""
     if start.subject.fixed is not None:
         return claims_of_fixed(start.subject.fixed)
@@ -58,7 +58,7 @@ def claims_of_fixed(fixed: Config) -> dict[str, Claim]:
     return {name: Claim(value, "declared", "" if value else f"this one is {fixed}") for name, value in has.items()}
 
 
-def _asked(start: Ground, feature: str) -> Claim:
+def _asked(start: Baseline, feature: str) -> Claim:
     argument, changes = ASKED[feature]
     reading = getattr(start.subject.build, "reading", None)
     if feature in start.subject.nature or (reading is not None and reading.arguments is not None):
@@ -93,7 +93,7 @@ def not_in_signature(subject: Subject, feature: str) -> Claim | None:
     return None
 
 
-def _asked_as_read(start: Ground, feature: str, argument: str, changes: Mapping[str, Any]) -> Claim:
+def _asked_as_read(start: Baseline, feature: str, argument: str, changes: Mapping[str, Any]) -> Claim:
     """The same of a constructor that has words of its own for its options."""
     reading = start.subject.build.reading
     if argument in start.subject.nature:
@@ -104,7 +104,7 @@ def _asked_as_read(start: Ground, feature: str, argument: str, changes: Mapping[
     return Claim(why is None, "signature", why or "")
 
 
-def _shapes(start: Ground, config: Config | None = None) -> list[tuple[int, ...]] | None:
+def _shapes(start: Baseline, config: Config | None = None) -> list[tuple[int, ...]] | None:
     """Of all parameters, in their order; None where the layer cannot be built."""
     built = partial(start.subject.build, config or start.case.config, torch.float32, torch.device("cpu"))
     layer, error = attempt(built)
@@ -117,7 +117,7 @@ def _only(subject: Subject, feature: str) -> Claim | None:
     return None if mode in subject.modes else Claim(False, "signature", why)
 
 
-def variations(start: Ground, claims: Mapping[str, Claim]) -> list[Config]:
+def variations(start: Baseline, claims: Mapping[str, Claim]) -> list[Config]:
     """The simplest configuration, and each feature of the constructor that is offered, by itself."""
     simplest = start.case.config
     if start.subject.fixed is not None:
@@ -125,7 +125,7 @@ def variations(start: Ground, claims: Mapping[str, Claim]) -> list[Config]:
     return [simplest, *(simplest.but(**changes) for feature, (_, changes) in ASKED.items() if claims[feature].offered)]
 
 
-def layout_claims(start: Ground) -> dict[str, Claim]:
+def layout_claims(start: Baseline) -> dict[str, Claim]:
     """Which of the first two axes is time: by an argument, or seen from the states, whose last but one is batch."""
     batched = start.case.batch is not None
     claims = {"batched": Claim(batched, "probed", "" if batched else "only input without a batch axis can be run")}
@@ -147,7 +147,7 @@ def layout_claims(start: Ground) -> dict[str, Claim]:
     return claims
 
 
-def _heeded(start: Ground) -> Claim:
+def _heeded(start: Baseline) -> Claim:
     """batch_first=True where only ** takes it: whether it is then read so."""
     claim = _not_refused(start, start.case.config.but(batch_first=True))
     seen, error = attempt(lambda: ground(start.subject, start.case.but(batch_first=True), start.forms))
@@ -156,12 +156,12 @@ def _heeded(start: Ground) -> Claim:
     return claim
 
 
-def _not_refused(start: Ground, config: Config) -> Claim:
+def _not_refused(start: Baseline, config: Config) -> Claim:
     why = refusal(start, config)
     return Claim(why is None, "signature", why or "")
 
 
-def _reads_batch_first(start: Ground) -> bool:
+def _reads_batch_first(start: Baseline) -> bool:
     """What the subject takes for the batch is the last but one axis of its states."""
     if not start.state:
         return False

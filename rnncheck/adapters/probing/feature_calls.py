@@ -18,7 +18,7 @@ from rnncheck.core import plain_text
 from rnncheck.core.case import Case
 from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
-from rnncheck.running.trial import SubjectError, Trial, subject_at_work
+from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
 TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
 
@@ -32,7 +32,7 @@ class NotOffered(Exception):
 
 
 @dataclass(frozen=True)
-class Ground:
+class Baseline:
     """The simplest case that a subject can run, and what it returned; every call starts from here.
 
     forms: the ways to give hx that work in this case, each tried in turn
@@ -45,7 +45,7 @@ class Ground:
     state: tuple[Any, ...]
     forms: tuple[str, ...]
 
-    def run(self, **changes: Any) -> "Ground":
+    def run(self, **changes: Any) -> "Baseline":
         """The case with these changes, with hx given or not, whichever works first; raises what the last one raised."""
         *first, last = self.forms
         for hx in first:
@@ -68,12 +68,12 @@ class Ground:
         return (lambda x: found.layer(x, hx)[0]), x
 
 
-def ground(subject: Subject, case: Case, forms: tuple[str, ...]) -> Ground:
+def ground(subject: Subject, case: Case, forms: tuple[str, ...]) -> Baseline:
     """Build and call once; raises SubjectError or Malformed."""
     trial = _trial(subject, case)
     layer = trial.build()
     output, state = trial.call_on(layer)
-    return Ground(subject, case, layer, output, state, forms)
+    return Baseline(subject, case, layer, output, state, forms)
 
 
 def _trial(subject: Subject, case: Case) -> Trial:
@@ -84,7 +84,7 @@ def _trial(subject: Subject, case: Case) -> Trial:
 def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     """(what ``action`` returns, None), or (None, what the subject raised)."""
     try:
-        with warnings.catch_warnings(), subject_at_work("probing"):
+        with warnings.catch_warnings(), subject_boundary("probing"):
             warnings.simplefilter("ignore")
             return action(), None
     except (SubjectError, NotClaimed) as error:
@@ -116,7 +116,7 @@ def said(error: BaseException) -> str:
 # the features, a call each --------------------------------------------------------------------------------------------
 
 
-def unbatched(g: Ground) -> None:
+def unbatched(g: Baseline) -> None:
     """Offered where the output or the state loses an axis, with hx and without: else it was misread."""
     for hx in g.forms:
         seen = ground(g.subject, g.case.but(hx=hx, batch=None), g.forms)
@@ -126,7 +126,7 @@ def unbatched(g: Ground) -> None:
             raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
 
 
-def packed(g: Ground) -> None:
+def packed(g: Baseline) -> None:
     """The simplest packed input: sorted lengths."""
     for hx in g.forms:
         seen = ground(g.subject, g.case.but(hx=hx, batch=BATCH, lengths=LENGTHS), g.forms)
@@ -134,7 +134,7 @@ def packed(g: Ground) -> None:
             raise NotOffered(f"a {type(seen.output).__name__} is returned for a PackedSequence")
 
 
-def training(g: Ground) -> None:
+def training(g: Baseline) -> None:
     """A module with parameters is meant to be trained; of anything else, the output must depend on the input."""
     names, anew = (layer.parameters().keys() for layer in (g.layer, _trial(g.subject, g.case).build()))
     if names != anew:
@@ -148,7 +148,7 @@ def training(g: Ground) -> None:
             raise
 
 
-def float64(g: Ground) -> None:
+def float64(g: Baseline) -> None:
     """Where the equations are not known, also that digits beyond float32's have an effect, if the input has any."""
     found = g.run(dtype="float64")
     if not g.subject.of_its_own:
@@ -159,7 +159,7 @@ def float64(g: Ground) -> None:
         raise NotOffered("it takes and returns float64, but computes with no more digits than float32 has")
 
 
-def second(g: Ground) -> None:
+def second(g: Baseline) -> None:
     """The derivative of a squared derivative."""
     f, x = g.function()
     x = x.detach().requires_grad_()
@@ -167,7 +167,7 @@ def second(g: Ground) -> None:
     torch.autograd.grad(first.square().sum(), x)
 
 
-def jvp(g: Ground) -> None:
+def jvp(g: Baseline) -> None:
     """With respect to the input, three times: what TorchScript has compiled by then may drop tangents."""
     f, x = g.function()
     for _ in range(3):
@@ -177,43 +177,43 @@ def jvp(g: Ground) -> None:
                 raise NotOffered("the output has no tangent, though the input has one")
 
 
-def vmap(g: Ground) -> None:
+def vmap(g: Baseline) -> None:
     """Over a new first axis of the input."""
     f, x = g.function()
     torch.func.vmap(f)(torch.stack([x, x]))
 
 
-def functional(g: Ground) -> None:
+def functional(g: Baseline) -> None:
     """With its own parameters."""
     module, arguments = _module(g)
     torch.func.functional_call(module, dict(module.named_parameters()), arguments)
 
 
-def low_precision(g: Ground, dtype: str) -> None:
+def low_precision(g: Baseline, dtype: str) -> None:
     """In this dtype, and that none of the kernels which a case may need is lacking on this processor."""
     g.run(dtype=dtype)
     kernels_exist(_trial(g.subject, g.case).subject, g.case.but(dtype=dtype))
 
 
-def autocast(g: Ground, low: torch.dtype = torch.bfloat16) -> None:
+def autocast(g: Baseline, low: torch.dtype = torch.bfloat16) -> None:
     """To one of the dtypes that it casts to, with every kernel that a case may need."""
     with torch.autocast(torch.device(g.case.device).type, low):
         g.run()
     kernels_exist(_trial(g.subject, g.case).subject, g.case, cast=low)
 
 
-def meta(g: Ground) -> None:
+def meta(g: Baseline) -> None:
     """Built and called on the meta device."""
     g.run(device="meta")
 
 
-def export(g: Ground) -> None:
+def export(g: Baseline) -> None:
     """With example inputs, inside another module and not strictly, as the catalog does: torch 2.6 takes torch's own only so."""
     module, arguments = _module(g)
     torch.export.export(inside_another(module, arguments), arguments, strict=False)
 
 
-def script(g: Ground) -> None:
+def script(g: Baseline) -> None:
     """As a part of another module: torch.nn.LSTM itself can be scripted no other way."""
     module, arguments = _module(g)
     if isinstance(arguments[-1], tuple):
@@ -241,7 +241,7 @@ class _WithState(_Alone):
         return self.layer(x, hx)
 
 
-def _module(g: Ground) -> tuple[nn.Module, tuple[Any, ...]]:
+def _module(g: Baseline) -> tuple[nn.Module, tuple[Any, ...]]:
     """The module and the arguments of one call."""
     if not isinstance(g.layer.module, nn.Module):
         raise NotOffered("it is not a torch.nn.Module")
@@ -251,7 +251,7 @@ def _module(g: Ground) -> tuple[nn.Module, tuple[Any, ...]]:
     return g.layer.module, (x, hx if g.case.config.has_cell else hx[0])
 
 
-def refusals(g: Ground) -> None:
+def refusals(g: Baseline) -> None:
     """An input with a feature too many is refused by a message that names both numbers."""
     size = g.case.config.input_size
     x, hx = g.tensors()
@@ -261,7 +261,7 @@ def refusals(g: Ground) -> None:
         raise NotOffered(f"an input of {size + 1} features instead of {size} is {message}")
 
 
-CALLS: Mapping[str, Callable[[Ground], None]] = {
+CALLS: Mapping[str, Callable[[Baseline], None]] = {
     "unbatched": unbatched,
     "packed": packed,
     "training": training,

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.backend.unimplemented import in_words
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.running.trial import Trial, Unimplemented, subject_at_work
+from rnncheck.running.trial import Trial, Unimplemented, subject_boundary
 
 LENGTHS = (2, 1)
 CONFIGURATIONS: tuple[dict[str, Any], ...] = ({}, {"num_layers": 2}, {"bidirectional": True}, {"bias": False}, {"proj_size": 2})
@@ -64,7 +64,7 @@ def _call(subject: Subject, case: Case, dtype: torch.dtype, cast: torch.dtype | 
         output, _ = trial.call_on(trial.layer, x)
     if case.training:
         data = output.data if isinstance(output, PackedSequence) else output
-        with subject_at_work("running backward"):
+        with subject_boundary("running backward"):
             torch.autograd.grad(data.float().sum(), x)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.adapters.probing.feature_calls import Ground, NotOffered, attempt, reason_not
+from rnncheck.adapters.probing.feature_calls import Baseline, NotOffered, attempt, reason_not
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Claim
@@ -31,7 +31,7 @@ class Formula(NamedTuple):
     reset_after: bool = True
 
 
-def load_claims(start: Ground, configs: Collection[Config]) -> dict[str, Claim]:
+def load_claims(start: Baseline, configs: Collection[Config]) -> dict[str, Claim]:
     """The claims "load" and "torch_parameters"; and which GRU, where only the numbers tell.
 
     configs: the configurations in which the names must be matched
@@ -55,7 +55,7 @@ def load_claims(start: Ground, configs: Collection[Config]) -> dict[str, Claim]:
     return claims | _claims_of(formula, start.case.config)
 
 
-def _as_arranged(start: Ground) -> dict[str, Claim]:
+def _as_arranged(start: Baseline) -> dict[str, Claim]:
     """The claims of a layer whose parameters are put together from torch's."""
     arrangement = start.subject.build.reading.arrangement
     why = f"read by experiment: {arrangement.words()}"
@@ -77,7 +77,7 @@ def _claims_of(formula: Formula | None, config: Config) -> dict[str, Claim]:
     return {"reset_after": Claim(False, "probed", why), "reset_before": Claim(True, "probed", why)}
 
 
-def _why_not_loaded(start: Ground, configs: Collection[Config]) -> str | None:
+def _why_not_loaded(start: Baseline, configs: Collection[Config]) -> str | None:
     for config in configs:
         layer, error = attempt(partial(start.subject.build, config, torch.float32, torch.device("cpu")))
         if error is None and layer.names is None:  # what fails inside says nothing of names
@@ -88,7 +88,7 @@ def _why_not_loaded(start: Ground, configs: Collection[Config]) -> str | None:
     return misfit(own_parameters(start.layer.module), names, simplest) or reason_not(lambda: _comes_back(start))
 
 
-def _comes_back(start: Ground) -> None:
+def _comes_back(start: Baseline) -> None:
     """What is loaded can be read again: a parametrization may keep only a part of it."""
     layer, wanted = _loaded(start)
     own = own_parameters(layer.module)
@@ -97,7 +97,7 @@ def _comes_back(start: Ground) -> None:
             raise NotOffered(f"{mine} is not what was loaded (a parametrization changes it)")
 
 
-def _loaded(start: Ground) -> tuple[Any, Mapping[str, Tensor]]:
+def _loaded(start: Baseline) -> tuple[Any, Mapping[str, Tensor]]:
     case = start.case
     layer = start.subject.build(case.config, torch.float32, torch.device("cpu"))
     layer.train(False)
@@ -105,7 +105,7 @@ def _loaded(start: Ground) -> tuple[Any, Mapping[str, Tensor]]:
     return layer, case.parameters()
 
 
-def _formula(start: Ground) -> Formula | None:
+def _formula(start: Baseline) -> Formula | None:
     """The formula that explains the numbers, None if there is none."""
     seen, error = attempt(lambda: _run(start))
     if error is not None:
@@ -120,7 +120,7 @@ def _formula(start: Ground) -> Formula | None:
     return None
 
 
-def _run(start: Ground) -> Run:
+def _run(start: Baseline) -> Run:
     """The subject's run of the simplest case with the case's parameters."""
     layer, _ = _loaded(start)
     return Trial(start.subject, start.case).run_on(layer)

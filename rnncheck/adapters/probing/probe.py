@@ -20,7 +20,7 @@ from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, refusal, variations
 from rnncheck.adapters.probing.declared_claims import OWN_EQUATIONS
-from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Ground, ground, reason_not, root, said
+from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.probing.parameter_claims import TORCHS, load_claims
 from rnncheck.adapters.probing.settle import as_read
@@ -32,7 +32,7 @@ from rnncheck.reading import Reading
 from rnncheck.reading.parameter_names import own_parameters
 from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.reading.target import read_target
-from rnncheck.running.trial import SubjectError, subject_at_work
+from rnncheck.running.trial import SubjectError, subject_boundary
 
 SIZES = ((4, 7), (4, 6), (8, 8))
 """(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""
@@ -81,7 +81,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     return found
 
 
-def _says_what_it_is(start: Ground) -> bool:
+def _says_what_it_is(start: Baseline) -> bool:
     """Whether the class or its parameters say that it is torch's RNN, GRU or LSTM; a name alone does not."""
     module = _inner(start)
     return bool(declared_modes(module)) or own_parameters(module).keys() >= TORCHS
@@ -94,7 +94,7 @@ def _read(subject: Subject) -> Reading | None:
         return None
     reference = () if subject.reference is None else subject.reference.modes or modes_in(subject.reference.name)
     try:
-        with subject_at_work("probing"):
+        with subject_boundary("probing"):
             return read_target(build.target.object, subject.fixed, cell_first=build.is_cell, reference=reference)
     except Exception:  # what is wrong is said by the calls that follow
         return None
@@ -116,13 +116,13 @@ def probe_calls(subject: Subject) -> Mapping[str, Claim]:
         return {**claims, **_promises(start, claims), **start.subject.claims}
 
 
-def _seen_in_calls(start: Ground, layout: Mapping[str, Claim], declared: Mapping[str, Claim]) -> dict[str, Claim]:
+def _seen_in_calls(start: Baseline, layout: Mapping[str, Claim], declared: Mapping[str, Claim]) -> dict[str, Claim]:
     claims = {**_mode_claims(start), **layout, **_forward_claims(start)}
     claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32", "sizes")}
     return claims | _module_claims(start) | _call_claims(start, declared) | dict(start.subject.claims)
 
 
-def _laid_out(start: Ground, claims: Mapping[str, Claim]) -> Ground:
+def _laid_out(start: Baseline, claims: Mapping[str, Claim]) -> Baseline:
     """The simplest case as a batch-major layer wants it, if it is one; and the ways to give hx that work there."""
     major = start.case.config.batch_first or not claims["time_first"].offered
     case = start.case.but(batch_first=major)
@@ -133,7 +133,7 @@ def _laid_out(start: Ground, claims: Mapping[str, Claim]) -> Ground:
 # the simplest case that works -----------------------------------------------------------------------------------------
 
 
-def _find_ground(subject: Subject) -> Ground:
+def _find_ground(subject: Subject) -> Baseline:
     """The simplest case that runs; raises NotRecurrent with the reason of the most promising attempt."""
     reasons: list[BaseException] = []
     for config in _configs(subject):
@@ -151,7 +151,7 @@ def _find_ground(subject: Subject) -> Ground:
     raise NotRecurrent(_why(reasons, "cell(x, (h, c)) or cell(x, h)" if is_cell(subject) else "layer(x, hx)"))
 
 
-def _misread_state(found: Ground) -> str | None:
+def _misread_state(found: Baseline) -> str | None:
     """What is wrong with the state that came back; None where it is one tensor, or two in an LSTM's place."""
     nested = [type(part).__name__ for part in found.state if isinstance(part, tuple | list | dict)]
     if nested:
@@ -177,7 +177,7 @@ def _forms(subject: Subject) -> tuple[Subject, ...]:
     return (subject,) if subject.reference is not None or "layer_axis" in subject.claims else (subject, flat)
 
 
-def _seen_flat(found: Ground) -> Ground:
+def _seen_flat(found: Baseline) -> Baseline:
     """The same, its states known to be flat where those that came back are."""
     flat = _forms(found.subject)[-1]
     axes = 1 + (found.case.batch is not None)
@@ -235,7 +235,7 @@ def _why(reasons: list[BaseException], call: str) -> str:
     return f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one"
 
 
-def _of_its_mode(found: Ground) -> Ground:
+def _of_its_mode(found: Baseline) -> Baseline:
     """The same with the subject's modes and the case's mode told apart."""
     reading = reading_of(found.subject)
     arrangement = None if reading is None else reading.arrangement
@@ -255,13 +255,13 @@ ONLY_REPLACEMENTS = Claim(False, "signature", "torch's apply to layers that repl
 UNKNOWN = Claim(False, "probed", "its equations match none of torch's, in any order of the gates")
 
 
-def _elman_of(found: Ground) -> tuple[Mode, ...]:
+def _elman_of(found: Baseline) -> tuple[Mode, ...]:
     """The subject's modes; of an Elman network's two, those that its constructor offers."""
     modes = found.subject.modes
     return _elman(found) if set(modes) == set(ELMAN) and found.subject.fixed is None else modes
 
 
-def _modes(found: Ground) -> tuple[Mode, ...]:
+def _modes(found: Baseline) -> tuple[Mode, ...]:
     """The modes of as many states: declared by the module, counted by its parameters, or spoken of by its name.
 
     Another recurrence has the shapes of the LSTM, if it has two states, and else of the network whose state is not bounded.
@@ -276,7 +276,7 @@ def _modes(found: Ground) -> tuple[Mode, ...]:
     return ("LSTM",) if len(found.state) == 2 else ()
 
 
-def _elman(found: Ground) -> tuple[Mode, ...]:
+def _elman(found: Baseline) -> tuple[Mode, ...]:
     """Both modes where nonlinearity can be chosen; else the one that the output shows."""
     build = found.subject.build
     if isinstance(build, Constructor) and build.signature.takes("nonlinearity") != "no":
@@ -286,7 +286,7 @@ def _elman(found: Ground) -> tuple[Mode, ...]:
     return ("RNN_RELU",) if positive else ("RNN_TANH",)
 
 
-def _inner(found: Ground) -> Any:
+def _inner(found: Baseline) -> Any:
     """The module that the subject's author wrote."""
     module = found.layer.module
     return module.cell if isinstance(module, Stepwise) else module
@@ -295,11 +295,11 @@ def _inner(found: Ground) -> Any:
 # claims ---------------------------------------------------------------------------------------------------------------
 
 
-def _mode_claims(start: Ground) -> dict[str, Claim]:
+def _mode_claims(start: Baseline) -> dict[str, Claim]:
     return {mode: Claim(mode in start.subject.modes, "probed") for mode in MODES}
 
 
-def _forward_claims(start: Ground) -> dict[str, Claim]:
+def _forward_claims(start: Baseline) -> dict[str, Claim]:
     """hx, by the signature of the author's forward."""
     reading = reading_of(start.subject)
     if reading is not None and reading.adapts:
@@ -313,7 +313,7 @@ def _forward_claims(start: Ground) -> dict[str, Claim]:
     return takes | {"hx": Claim(argument.given == "yes", "signature", why), "hx_none": _needed(argument)}
 
 
-def _as_read_claims(start: Ground, reading: Reading) -> dict[str, Claim]:
+def _as_read_claims(start: Baseline, reading: Reading) -> dict[str, Claim]:
     """hx and lengths of a layer behind an adapter."""
     called = reading.called
     given, lengths = bool(called["given"]), called["lengths"] is not None
@@ -329,12 +329,12 @@ def _needed(argument: HxArgument) -> Claim:
     return Claim(not argument.needed, "signature", why)
 
 
-def _tried(start: Ground, hx: str) -> Claim:
+def _tried(start: Baseline, hx: str) -> Claim:
     reason = reason_not(lambda: ground(start.subject, start.case.but(hx=hx), (hx,)))
     return Claim(reason is None, "probed", reason or "")
 
 
-def _module_claims(start: Ground) -> dict[str, Claim]:
+def _module_claims(start: Baseline) -> dict[str, Claim]:
     """What every module offers: torch.compile runs what it cannot compile as it is, where it takes this Python."""
     module = isinstance(start.layer.module, nn.Module)
     why = "" if module else "it is not a torch.nn.Module"
@@ -343,7 +343,7 @@ def _module_claims(start: Ground) -> dict[str, Claim]:
     return {"module": Claim(module, "signature", why), "compile": compiles}
 
 
-def _promises(start: Ground, claims: Mapping[str, Claim]) -> dict[str, Claim]:
+def _promises(start: Baseline, claims: Mapping[str, Claim]) -> dict[str, Claim]:
     """What follows from what it is: torch's initialization of torch's layers, ONNX of what can be exported."""
     torchs = isinstance(_inner(start), nn.RNNBase | nn.RNNCellBase)
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
@@ -354,7 +354,7 @@ def _promises(start: Ground, claims: Mapping[str, Claim]) -> dict[str, Claim]:
     }
 
 
-def _call_claims(start: Ground, declared: Mapping[str, Claim]) -> dict[str, Claim]:
+def _call_claims(start: Baseline, declared: Mapping[str, Claim]) -> dict[str, Claim]:
     """The features that only a call can show; a fixed instance's packed input is tried as it is."""
     reasons = {
         feature: reason_not(lambda call=call: call(start))  # type: ignore[misc]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation, every, identical, near, within
-from rnncheck.core.property import Where
+from rnncheck.core.property import Condition
 from rnncheck.running.clip_trial import Clipped, ClipTrial
 from rnncheck.running.clip_truth import ClipTruth, clip_truth, total_norm, underflow, unit_roundoff
 
@@ -25,17 +25,17 @@ def _norm_is_ordinary(case: ClipCase) -> bool:
     return norm > 1e-4 and all(dtype.tiny < norm**2 < dtype.max / 4 for dtype in dtypes)
 
 
-finite = Where("finite gradients", lambda case: all(bool(g.isfinite().all()) for g in case.tensors() if g is not None))
-once = Where("each parameter listed once", lambda case: not any(g.twice for g in case.gradients))
-with_elements = Where("no gradient without elements", lambda case: all(0 not in g.shape for g in case.gradients))
-not_empty_maximum = Where(
+finite = Condition("finite gradients", lambda case: all(bool(g.isfinite().all()) for g in case.tensors() if g is not None))
+once = Condition("each parameter listed once", lambda case: not any(g.twice for g in case.gradients))
+with_elements = Condition("no gradient without elements", lambda case: all(0 not in g.shape for g in case.gradients))
+not_empty_maximum = Condition(
     "no gradient without elements under the infinity norm",
     lambda case: case.norm_type != inf or all(0 not in g.shape for g in case.gradients if not g.missing),
 )
-ordinary = finite & once & not_empty_maximum & Where("a norm whose square is an ordinary number", _norm_is_ordinary)
-some = Where("some element", lambda case: any(g is not None and g.numel() for g in case.tensors()))
-clipping = Where("max_norm > 0", lambda case: case.max_norm > 0)
-half_precision = Where(
+ordinary = finite & once & not_empty_maximum & Condition("a norm whose square is an ordinary number", _norm_is_ordinary)
+some = Condition("some element", lambda case: any(g is not None and g.numel() for g in case.tensors()))
+clipping = Condition("max_norm > 0", lambda case: case.max_norm > 0)
+half_precision = Condition(
     "some bfloat16 or float16 gradient", lambda case: any(g.dtype in ("bfloat16", "float16") for g in case.gradients)
 )
 

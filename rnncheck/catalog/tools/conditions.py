@@ -1,6 +1,6 @@
 """The words in which properties say which cases they speak of."""
 
-from rnncheck.core.property import Where, anywhere
+from rnncheck.core.property import Condition, anywhere
 
 __all__ = [
     "anywhere",
@@ -29,32 +29,32 @@ __all__ = [
     "without_projection",
 ]
 
-deterministic = Where("dropout inactive", lambda case: not case.dropout_active)
-one_direction = Where("one direction", lambda case: not case.config.bidirectional)
-bidirectional = Where("two directions", lambda case: case.config.bidirectional)
-one_layer = Where("one layer", lambda case: case.config.num_layers == 1)
-stacked = Where("several layers", lambda case: case.config.num_layers > 1)
-padded = Where("input not packed", lambda case: case.lengths is None)
-packed = Where("packed input", lambda case: case.lengths is not None)
-unsorted = Where("packed input, not longest first", lambda case: case.lengths is not None and not case.sorted_lengths)
-batched = Where("input with a batch axis", lambda case: case.batch is not None)
-unbatched = Where("input without a batch axis", lambda case: case.batch is None)
-has_bias = Where("bias=True", lambda case: case.config.bias)
-has_cell = Where("LSTM", lambda case: case.config.has_cell)
-is_gru = Where("GRU", lambda case: case.config.mode == "GRU")
-gated = Where("LSTM or GRU", lambda case: case.config.mode in ("LSTM", "GRU"))
-reset_after = Where("no reset gate before the product", lambda case: case.config.reset_after)
-without_projection = Where("no projection", lambda case: not case.config.proj_size)
-saturating = Where("tanh or gates, no relu", lambda case: case.config.mode != "RNN_RELU")
-has_dropout = Where("dropout between layers", lambda case: case.config.dropout > 0 and case.config.num_layers > 1)
-hx_given = Where("hx given", lambda case: case.hx != "none")
-is_float32 = Where("float32", lambda case: case.dtype == "float32")
-on_cuda = Where("a CUDA device", lambda case: case.device.startswith("cuda"))
-differentiable = Where("train()", lambda case: case.training)
+deterministic = Condition("dropout inactive", lambda case: not case.dropout_active)
+one_direction = Condition("one direction", lambda case: not case.config.bidirectional)
+bidirectional = Condition("two directions", lambda case: case.config.bidirectional)
+one_layer = Condition("one layer", lambda case: case.config.num_layers == 1)
+stacked = Condition("several layers", lambda case: case.config.num_layers > 1)
+padded = Condition("input not packed", lambda case: case.lengths is None)
+packed = Condition("packed input", lambda case: case.lengths is not None)
+unsorted = Condition("packed input, not longest first", lambda case: case.lengths is not None and not case.sorted_lengths)
+batched = Condition("input with a batch axis", lambda case: case.batch is not None)
+unbatched = Condition("input without a batch axis", lambda case: case.batch is None)
+has_bias = Condition("bias=True", lambda case: case.config.bias)
+has_cell = Condition("LSTM", lambda case: case.config.has_cell)
+is_gru = Condition("GRU", lambda case: case.config.mode == "GRU")
+gated = Condition("LSTM or GRU", lambda case: case.config.mode in ("LSTM", "GRU"))
+reset_after = Condition("no reset gate before the product", lambda case: case.config.reset_after)
+without_projection = Condition("no projection", lambda case: not case.config.proj_size)
+saturating = Condition("tanh or gates, no relu", lambda case: case.config.mode != "RNN_RELU")
+has_dropout = Condition("dropout between layers", lambda case: case.config.dropout > 0 and case.config.num_layers > 1)
+hx_given = Condition("hx given", lambda case: case.hx != "none")
+is_float32 = Condition("float32", lambda case: case.dtype == "float32")
+on_cuda = Condition("a CUDA device", lambda case: case.device.startswith("cuda"))
+differentiable = Condition("train()", lambda case: case.training)
 
 
-def at_least(*, time: int = 0, batch: int = 0, hidden: int = 0) -> Where:
+def at_least(*, time: int = 0, batch: int = 0, hidden: int = 0) -> Condition:
     """Cases with at least these many steps, sequences, hidden units."""
     wanted = {"time": time, "batch": batch, "hidden": hidden}
     words = ", ".join(f"{name} >= {size}" for name, size in wanted.items() if size)
-    return Where(words, lambda case: case.time >= time and case.rows >= batch and case.config.hidden_size >= hidden)
+    return Condition(words, lambda case: case.time >= time and case.rows >= batch and case.config.hidden_size >= hidden)

@@ -18,7 +18,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, blame, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 STEPS, VALUES = 6, 4096
 """Time steps, and values of the output in each direction, at least: a rate is then known to about 0.05."""
@@ -68,7 +68,7 @@ def whole(glass: Trial, run: Run) -> Run:
 
 def without_gradients(glass: Trial, layer: Layer) -> Run:
     """A run of the layer under no_grad, in train(): how uncertainty is sampled with dropout (Gal, Ghahramani 2016)."""
-    with torch.no_grad(), subject_at_work("calling", "in train() under no_grad"):
+    with torch.no_grad(), subject_boundary("calling", "in train() under no_grad"):
         result = layer(*glass.lay_out(glass.x, glass.state))
     return glass.read(*result)
 

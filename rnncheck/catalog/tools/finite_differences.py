@@ -9,9 +9,9 @@ from torch import Tensor
 
 from rnncheck.catalog.tools.gradients import differentiable_run, leaves_of, loss_of, states_in
 from rnncheck.catalog.tools.informative_data import small_and_lively
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, blame, every, near
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 STEP = 1e-5
 """How far the data is moved, all of it together: differences err by the square of it, and by the roundoff of the value over it."""
@@ -38,7 +38,7 @@ def loss(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
 
 def slope_of_loss(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
     """The derivative of the loss along a generic direction of all leaves; can be differentiated again."""
-    with torch.enable_grad(), subject_at_work("running backward"):
+    with torch.enable_grad(), subject_boundary("running backward"):
         found = torch.autograd.grad(loss(trial, leaves), list(leaves.values()), create_graph=True, allow_unused=True)
         pairs = zip(leaves.items(), found, strict=True)
         return sum((_dot(g, trial.like(leaf, f"along {name}")) for (name, leaf), g in pairs if g is not None), torch.zeros(()))
@@ -46,7 +46,7 @@ def slope_of_loss(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
 
 def steepness(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
     """The sum of squares of the input's gradient: a penalty on it."""
-    with torch.enable_grad(), subject_at_work("running backward"):
+    with torch.enable_grad(), subject_boundary("running backward"):
         (found,) = torch.autograd.grad(loss(trial, leaves), leaves["input"], create_graph=True)
         return found.square().sum()
 
@@ -59,7 +59,7 @@ def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], 
     leaves = everything(trial)
     directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
     at = value(trial, leaves)
-    with subject_at_work("running backward"):
+    with subject_boundary("running backward"):
         found = torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
     gradients = dict(zip(leaves, found, strict=True))
     groups = {name: [name] for name in leaves if name in ("input", "h_0", "c_0")}
@@ -73,7 +73,7 @@ def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], 
         with _moved(leaves, directions, names, -step):
             below = value(trial, leaves).detach()
         allowed = STEP * (slope.abs() + at.detach().abs() + 1e-9)
-        told, sides = f"slope of the {what} along a random direction of {group}", Sides("by backward", "by differences")
+        told, sides = f"slope of the {what} along a random direction of {group}", Origins("by backward", "by differences")
         return near(told, slope.detach(), (above - below) / (2 * step), allowed, sides=sides)
 
     return every(blame(along(group, names), (along(n, [n]) for n in names)) for group, names in groups.items() if names)

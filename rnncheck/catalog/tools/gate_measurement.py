@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rnncheck.catalog.tools.follow_ups import exact
 from rnncheck.core.config import Config
-from rnncheck.core.property import Where
+from rnncheck.core.property import Condition
 from rnncheck.running.trial import Trial
 
 SATURATED = 1000.0
@@ -29,7 +29,7 @@ SATURATED = 1000.0
 LARGE = 16.0
 """The cell state at which f and o are measured: a power of two, so that tanh(c') is large unless f is tiny."""
 
-settable = Where("bias=True, or one layer", lambda case: case.config.bias or case.config.num_layers == 1)
+settable = Condition("bias=True, or one layer", lambda case: case.config.bias or case.config.num_layers == 1)
 """The cases in which a gate can be saturated: by its bias, or by an input feature that is always 1."""
 
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.core.mismatch_text import Sides
+from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 Gradients = Mapping[str, Tensor | None]
 AXES = {
@@ -46,7 +46,7 @@ def agree(
     known = (budget.truth, budget.allowed) if trial.subject.offers("load") else ()
     return every(
         near(f"{why}gradient of {name}", _or(g, zero[name]), _or(expected.get(name), zero[name]),
-             2 * budget.allowed[name], axes_of(name, zero[name]), Sides(*sides, *(part[name] for part in known)))
+             2 * budget.allowed[name], axes_of(name, zero[name]), Origins(*sides, *(part[name] for part in known)))
         for name, g in actual.items()
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def run_and_gradients(trial: Trial, layer: Layer, cotangents: Run) -> tuple[Run,
 
 def _backward(loss: Tensor, leaves: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> Gradients:
     wanted = {**leaves, **{name: p for name, p in parameters.items() if p.requires_grad}}
-    with subject_at_work("running backward"):
+    with subject_boundary("running backward"):
         found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
 

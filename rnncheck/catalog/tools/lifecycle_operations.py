@@ -12,7 +12,7 @@ from rnncheck.catalog.tools.lifecycle import Life, generic, importable, paramete
 from rnncheck.core.case import DTYPES
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_at_work
+from rnncheck.running.trial import Trial, subject_boundary
 
 Operation = Callable[[Life], Observation]
 OPERATIONS: dict[str, tuple[Operation, Callable[[Life], bool]]] = {}
@@ -116,10 +116,10 @@ def to_dtype_and_back(life: Life) -> Observation:
     here, others = life.trial, other_dtypes(life)
     other = others[here.draw("dtype", 0, len(others) - 1)]
     state = here.state and tuple(part.to(DTYPES[other]) for part in here.state)
-    with subject_at_work(f"moving to {other}"):
+    with subject_boundary(f"moving to {other}"):
         life.module.to(DTYPES[other])
     here.but(dtype=other, x=here.x.to(DTYPES[other]), state=state, training=life.training).call_on(life.layer)
-    with subject_at_work(f"moving back from {other}"):
+    with subject_boundary(f"moving back from {other}"):
         life.module.to(here.case.torch_dtype)
     return Observation()
 
@@ -136,7 +136,7 @@ def load_state_dict(life: Life) -> Observation:
     double = {name: v.to(torch.float64, copy=True) if v.is_floating_point() else v.clone() for name, v in own.items()}
     seen = Observation()
     for given, what in ((double, "in double precision"), (own, "in its own dtype")):
-        with subject_at_work("loading a state_dict"):
+        with subject_boundary("loading a state_dict"):
             model.load_state_dict(given)
         for value in given.values():  # which are the caller's again
             value.zero_()
@@ -157,7 +157,7 @@ def replaced(life: Life, copied: Layer) -> Observation:
 @operation("deepcopy")
 def deepcopied(life: Life) -> Observation:
     """The life goes on as a deep copy."""
-    with subject_at_work("being copied"):
+    with subject_boundary("being copied"):
         copied = copy.deepcopy(life.layer)
     return replaced(life, copied)
 
@@ -165,7 +165,7 @@ def deepcopied(life: Life) -> Observation:
 @operation("pickle", lambda life: importable(life.layer))
 def pickled(life: Life) -> Observation:
     """The life goes on as what was pickled and unpickled."""
-    with subject_at_work("being pickled"):
+    with subject_boundary("being pickled"):
         copied = pickle.loads(pickle.dumps(life.layer))
     return replaced(life, copied)
 
@@ -177,7 +177,7 @@ def optimizer_step(life: Life) -> Observation:
     loud = life.trial.but(training=True)
     life.layer.train(True)
     run = loud.read(*loud.call_on(life.layer))
-    with subject_at_work("an optimizer step"):
+    with subject_boundary("an optimizer step"):
         sum(part.sum() for _, part in run.parts()).backward()  # type: ignore[union-attr]
         nn.utils.clip_grad_value_(life.module.parameters(), 0.1)
         optimizer.step()
@@ -199,10 +199,10 @@ def parametrized(life: Life) -> Observation:
     name = drawn_parameter(life)
     expected, place = life.parameters(), owner(life, life.layer.parameters()[name])
     assert place is not None
-    with subject_at_work(f"parametrizing {name}"):
+    with subject_boundary(f"parametrizing {name}"):
         parametrize.register_parametrization(*place, Halved())
     seen = life.agrees({**expected, name: expected[name] / 2})
-    with subject_at_work(f"removing the parametrization of {name}"):
+    with subject_boundary(f"removing the parametrization of {name}"):
         parametrize.remove_parametrizations(*place, leave_parametrized=True)
     return seen
 

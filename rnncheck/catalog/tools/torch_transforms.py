@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import NotReached, Trial, subject_at_work
+from rnncheck.running.trial import NotReached, Trial, subject_boundary
 
 State = tuple[Tensor, ...] | None
 Call = Callable[[Any, State], tuple[Any, tuple[Tensor, ...]]]
@@ -50,7 +50,7 @@ class Through:
         return f"from {self.name}", "from the layer itself"
 
     def __call__(self, input: Any, hx: State) -> tuple[Any, tuple[Tensor, ...]]:
-        with subject_at_work("calling", self.name):
+        with subject_boundary("calling", self.name):
             return self.call(input, hx)
 
     def parameters(self) -> dict[str, Tensor]:
@@ -109,7 +109,7 @@ class _WithTwoStates(_Scriptable):
 def scripted(trial: Trial, layer: Layer) -> Through:
     """The layer through torch.jit.script, which wants to know whether a state is given; torch's calls, padded input."""
     kind = (_WithoutState, _WithState, _WithTwoStates)[len(trial.state or ())]
-    with subject_at_work("running torch.jit.script"):
+    with subject_boundary("running torch.jit.script"):
         module = torch.jit.script(kind(layer.module).train(layer.module.training))
 
     def call(input: Tensor, state: State) -> tuple[Any, tuple[Tensor, ...]]:
@@ -123,7 +123,7 @@ def scripted(trial: Trial, layer: Layer) -> Through:
 def exported(trial: Trial, layer: Layer) -> Through:
     """The layer through torch.export, at the sizes of the trial; other batches may be taken or refused."""
     arguments = trial.lay_out(trial.x, trial.state)
-    with subject_at_work("running torch.export"):
+    with subject_boundary("running torch.export"):
         program = torch.export.export(Called(layer), arguments, strict=False)
     return Through(layer, "the exported program", program.module())
 
@@ -133,10 +133,10 @@ def as_onnx(trial: Trial, layer: Layer) -> Through:
     runtime = _installed("onnxruntime")
     for package in ("onnx", "onnxscript"):
         _installed(package)
-    with subject_at_work("running torch.onnx.export"), _quiet("torch.onnx"):
+    with subject_boundary("running torch.onnx.export"), _quiet("torch.onnx"):
         program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
     assert program is not None
-    with subject_at_work("loading its ONNX model"):
+    with subject_boundary("loading its ONNX model"):
         session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
 

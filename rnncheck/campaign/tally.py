@@ -29,7 +29,7 @@ def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
 
 
 @dataclass
-class Account:
+class PropertyTally:
     """All that is known so far about one property on one subject."""
 
     prop: Property

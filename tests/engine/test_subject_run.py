@@ -10,7 +10,7 @@ from rnncheck.adapters.targets import resolve
 from rnncheck.campaign.campaign import LEAST_SHRINKING, MOST_IN_ALL, MOST_SHRINKING, Campaign
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES, Settings
-from rnncheck.campaign.subject_run import Account, Docket, kind_of
+from rnncheck.campaign.subject_run import PropertyTally, SubjectRun, kind_of
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
@@ -22,7 +22,7 @@ from rnncheck.core.verdict import Outcome
     ("batch.many", False, True), ("batch.many", True, False), ("batch.alone", False, True), ("batch.alone", True, True),
 ])  # fmt: skip
 def test_what_is_checked_seldom_is_not_checked_where_nothing_can_be_said(id, vague, wanted):
-    assert Account(CATALOG[id]).wants(object(), vague=vague) is wanted
+    assert PropertyTally(CATALOG[id]).wants(object(), vague=vague) is wanted
 
 
 def test_what_is_checked_seldom_is_checked_on_a_rich_case():
@@ -30,7 +30,7 @@ def test_what_is_checked_seldom_is_checked_on_a_rich_case():
     (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
     one = Case(Config("GRU", 2, 3), time=2, batch=2)
     deep = one.but(num_layers=2, bidirectional=True)
-    account = Account(CATALOG["agree.compiled"])
+    account = PropertyTally(CATALOG["agree.compiled"])
     wanted = [account.wants(case, **kind_of(case, subject)) for case in (one, one, deep, deep, one)]
     assert wanted == [True, False, True, False, False]
     flat = replace(subject, claims={**subject.claims, **{f: Claim(False, "declared") for f in ("layers", "bidirectional")}})
@@ -44,38 +44,38 @@ def test_two_digits_are_too_few_where_the_allowed_error_is_measured_on_the_subje
     """Unless there is no other dtype: then it is tried, and says that nothing can be said."""
     (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
     subject = replace(subject, claims={**subject.claims, **{name: Claim(False, "declared") for name in lacking}})
-    docket = Docket(0, subject, "cpu", Settings((CATALOG["batch.many"],), replace(PROFILES["ci"], cases=120)), [])
-    dtypes = {case.dtype for case in docket.cases() if docket.properties_for(case)}
+    subject_run = SubjectRun(0, subject, "cpu", Settings((CATALOG["batch.many"],), replace(PROFILES["ci"], cases=120)), [])
+    dtypes = {case.dtype for case in subject_run.cases() if subject_run.properties_for(case)}
     assert dtypes and ("bfloat16" in dtypes) is tried
 
 
 @pytest.fixture
-def docket():
+def subject_run():
     (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
     subject = replace(subject, claims={**subject.claims, "onnx": Claim(False, "declared")})
-    return Docket(0, subject, "cpu", Settings((CATALOG["shape.output"], CATALOG["agree.onnx"])), [])
+    return SubjectRun(0, subject, "cpu", Settings((CATALOG["shape.output"], CATALOG["agree.onnx"])), [])
 
 
-def test_no_case_is_drawn_once_every_property_has_failed(docket):
-    jobs = docket.jobs(count())
+def test_no_case_is_drawn_once_every_property_has_failed(subject_run):
+    jobs = subject_run.jobs(count())
     (job,) = islice(jobs, 1)
-    for account in docket.accounts.values():
+    for account in subject_run.accounts.values():
         account.failed = (job.cases[0], Outcome(account.prop.id, "fails"))
-    assert list(jobs) == [] and docket.report().left == 0
+    assert list(jobs) == [] and subject_run.report().left == 0
 
 
-def test_what_is_not_claimed_is_not_claimed_of_a_subject_that_is_given_up_either(docket):
-    docket.given_up = "given up after 3 crashes or hangs"
-    verdicts = {id: docket.verdict(account) for id, account in docket.accounts.items()}
+def test_what_is_not_claimed_is_not_claimed_of_a_subject_that_is_given_up_either(subject_run):
+    subject_run.given_up = "given up after 3 crashes or hangs"
+    verdicts = {id: subject_run.verdict(account) for id, account in subject_run.accounts.items()}
     assert verdicts["agree.onnx"].verdict == "not_claimed"
-    assert (verdicts["shape.output"].verdict, verdicts["shape.output"].reason) == ("not_reached", docket.given_up)
+    assert (verdicts["shape.output"].verdict, verdicts["shape.output"].reason) == ("not_reached", subject_run.given_up)
 
 
 @pytest.mark.parametrize(("failing", "seconds"), [(1, MOST_SHRINKING), (20, MOST_IN_ALL / 20), (1000, LEAST_SHRINKING)])
-def test_however_much_time_is_left_shrinking_takes_little(docket, failing, seconds):
-    campaign = Campaign([(docket.subject, "cpu")], replace(docket.settings, budget=3000.0))
-    (case,) = islice(docket.cases(), 1)
-    accounts = [Account(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
+def test_however_much_time_is_left_shrinking_takes_little(subject_run, failing, seconds):
+    campaign = Campaign([(subject_run.subject, "cpu")], replace(subject_run.settings, budget=3000.0))
+    (case,) = islice(subject_run.cases(), 1)
+    accounts = [PropertyTally(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
     end = min(campaign.deadline, time.monotonic() + MOST_IN_ALL)
-    (job,) = islice(campaign._shrink_jobs([(docket, account) for account in accounts], {}, end), 1)
+    (job,) = islice(campaign._shrink_jobs([(subject_run, account) for account in accounts], {}, end), 1)
     assert job.seconds == pytest.approx(seconds, rel=0.01)
