@@ -27,9 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def conformance(request: pytest.FixtureRequest) -> Any:
     """One property on one target, as @rnncheck.parametrize declares it, under the options of this run."""
     if not hasattr(request, "param"):
-        raise pytest.UsageError(
-            "the fixture `conformance` belongs to @rnncheck.parametrize(TARGET): decorate the test with it"
-        )
+        raise pytest.UsageError("the fixture `conformance` belongs to @rnncheck.parametrize(TARGET): decorate the test with it")
     return replace(_as_asked(request.config, request.param), campaigns=_campaigns(request))
 
 
@@ -74,10 +72,6 @@ def _folder(config: pytest.Config) -> Path:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """A property that does not hold prints its message, not a traceback through our code."""
     report: Any = yield
-    if (
-        call.excinfo is not None
-        and call.excinfo.type.__module__ == "rnncheck.report.model"
-        and call.excinfo.typename == "Failed"
-    ):
+    if call.excinfo is not None and call.excinfo.type.__module__ == "rnncheck.report.model" and call.excinfo.typename == "Failed":
         report.longrepr = str(call.excinfo.value)
     return report

@@ -50,7 +50,9 @@ def training(kind: type[nn.RNNBase], size: str, around: Callable[[nn.Module], An
 def calls(checked: bool) -> Callable[[], None]:
     """A thousand calls of a function of three tensors."""
 
-    def cell(x: Float[Tensor, "batch input"], h: Float[Tensor, "batch hidden"], w: Float[Tensor, "hidden input"]) -> Float[Tensor, "batch hidden"]:  # noqa: E501
+    def cell(
+        x: Float[Tensor, "batch input"], h: Float[Tensor, "batch hidden"], w: Float[Tensor, "hidden input"]
+    ) -> Float[Tensor, "batch hidden"]:  # noqa: E501
         return torch.tanh(x @ w.T + h)
 
     function = rnncheck.checked(cell) if checked else cell

@@ -48,9 +48,7 @@ def main() -> None:
         for batch, steps, inputs, hidden in SIZES:
             x = torch.randn(steps, batch, inputs)
             ours, torchs = getattr(typed, name)(inputs, hidden), getattr(nn, name)(inputs, hidden)
-            ratios = [
-                median_ratio(lambda: work(ours, x), lambda: work(torchs, x)) for work in (forward, forward_backward)
-            ]  # noqa: B023
+            ratios = [median_ratio(lambda: work(ours, x), lambda: work(torchs, x)) for work in (forward, forward_backward)]  # noqa: B023
             print(f"{name:5} {batch:6} {steps:4} {inputs:5} {hidden:6} {ratios[0]:9.2f} {ratios[1]:17.2f}")
 
 

@@ -148,9 +148,7 @@ def _forward(tally: Tally, data: Data, names: list[str], case: int) -> None:
         tally.close[dtype_name(data.dtype)].append(not _close(actual, found.truth, data.dtype))
 
 
-def _backward(
-    tally: Tally, data: Data, model: str, layer: Callable[[Data], Run], cotangents: Run, case: int, name: str
-) -> None:
+def _backward(tally: Tally, data: Data, model: str, layer: Callable[[Data], Run], cotangents: Run, case: int, name: str) -> None:
     actual = gradients(layer, data, cotangents)
     found = gradient_budget(*data.arguments, cotangents, rounding=ROUNDINGS[model], seed=case)
     unsaid = [bool(part.isinf().all()) for part in found.allowed.values() if part.numel()]

@@ -35,9 +35,7 @@ def floor(count: int) -> None:
 
 def verify(properties: str, count: int) -> Callable[[], object]:
     """A whole verification of torch.nn.LSTM in this process."""
-    return lambda: rnncheck.verify(
-        torch.nn.LSTM, properties=properties, max_examples=count, engine="inline", budget="10m"
-    )
+    return lambda: rnncheck.verify(torch.nn.LSTM, properties=properties, max_examples=count, engine="inline", budget="10m")
 
 
 def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:

@@ -133,18 +133,14 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def _listed(parameters: Iterable[Tensor]) -> list[Tensor]:
     """All that the iterable yields; refuses one that has nothing left to yield."""
     if not isinstance(parameters, Iterable):
-        raise TypeError(
-            f"parameters is a {type(parameters).__name__}, but should be a Tensor or an iterable of Tensors"
-        )
+        raise TypeError(f"parameters is a {type(parameters).__name__}, but should be a Tensor or an iterable of Tensors")
     if isinstance(parameters, Generator) and inspect.getgeneratorstate(parameters) == inspect.GEN_CLOSED:
         raise ValueError("parameters is a generator that is used up: pass a fresh one, or a list")
     listed = list(parameters)
     if not listed and isinstance(parameters, Generator):
         warnings.warn("parameters is a generator that yields nothing, so nothing is clipped", stacklevel=5)
     elif not listed and isinstance(parameters, Iterator):
-        raise ValueError(
-            f"parameters is a {type(parameters).__name__} that yields nothing, empty or used up: pass a list"
-        )
+        raise ValueError(f"parameters is a {type(parameters).__name__} that yields nothing, empty or used up: pass a list")
     return listed
 
 
@@ -185,11 +181,7 @@ def _norms(groups: list[Group], p: float, wide: torch.dtype) -> list[float]:
     by_device: dict[torch.device, list[Tensor]] = {}
     for grads, foreach in groups:
         real = [_real(grad) for grad in grads]
-        each = (
-            torch._foreach_norm(real, p, wide)
-            if foreach
-            else [torch.linalg.vector_norm(g, p, dtype=wide) for g in real]
-        )
+        each = torch._foreach_norm(real, p, wide) if foreach else [torch.linalg.vector_norm(g, p, dtype=wide) for g in real]
         by_device.setdefault(grads[0].device, []).extend(each)
     return [value for norms in by_device.values() for value in torch.stack(norms).tolist()]
 

@@ -70,9 +70,7 @@ class OffFromTheStart(nn.LSTM):
         return output * 1.5, state
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"batch_first": True, "bidirectional": True, "num_layers": 2}, {"proj_size": 2}]
-)
+@pytest.mark.parametrize("options", [{}, {"batch_first": True, "bidirectional": True, "num_layers": 2}, {"proj_size": 2}])
 def test_a_faithful_layer_agrees_however_it_is_called(options, asked):
     layer = Faithful(3, 4, **options)
     layer(torch.randn(5, 3))

@@ -15,9 +15,7 @@ GATES = {"elman_tanh": 1, "elman_relu": 1, "gru_reset_after": 3, "gru_reset_befo
 BATCH, INPUT, HIDDEN, FEATURES = 4, 3, 5, 2
 
 
-def arguments(
-    name: str, *, bias: bool = True, dtype: torch.dtype = torch.float64, seed: int = 0
-) -> list[Tensor | None]:
+def arguments(name: str, *, bias: bool = True, dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Tensor | None]:
     """x, the state, weight_ih, weight_hh, bias_ih, bias_hh and for the projection weight_hr, all random."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -56,9 +54,7 @@ def test_the_projection_is_torchs():
     x, h, c, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = arguments("lstm_projected")
     lstm = torch.nn.LSTM(INPUT, HIDDEN, proj_size=FEATURES, dtype=torch.float64)
     with torch.no_grad():
-        for parameter, value in zip(
-            lstm.parameters(), (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), strict=True
-        ):
+        for parameter, value in zip(lstm.parameters(), (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), strict=True):
             parameter.copy_(value)
         _, (h_n, c_n) = lstm(x[None], (h[None], c[None]))
     step = cells.lstm_projected_cell(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr)
@@ -120,9 +116,7 @@ def test_a_step_is_the_cell_behind_the_input_projection(name):
     state, (weight_ih, weight_hh, bias_ih, bias_hh, *weight_hr) = rest[:states], rest[states:]
     step = checked(getattr(cells, f"{name}_step"))  # its annotations hold too, though nobody checks them in a loop
     projected = torch.nn.functional.linear(x, weight_ih, bias_ih)
-    for actual, expected in zip(
-        step(projected, *state, weight_hh, bias_hh, *weight_hr), cell(name)(x, *rest), strict=True
-    ):
+    for actual, expected in zip(step(projected, *state, weight_hh, bias_hh, *weight_hr), cell(name)(x, *rest), strict=True):
         assert torch.equal(actual, expected)
 
 

@@ -51,9 +51,7 @@ def test_axes_are_bound_across_arguments_and_result():
     assert matvec(torch.ones(2, 3), torch.ones(3)).tolist() == [3.0, 3.0]
     with pytest.raises(TypeCheckError, match="parameter 'x'"):
         matvec(torch.ones(2, 3), torch.ones(4))
-    with pytest.raises(
-        TypeCheckError, match=r"matvec returned float32 \(1,\).*, but should return Float\[Tensor, 'hidden'\]"
-    ):
+    with pytest.raises(TypeCheckError, match=r"matvec returned float32 \(1,\).*, but should return Float\[Tensor, 'hidden'\]"):
         matvec(torch.ones(2, 3), torch.ones(3), cut=1)
 
 

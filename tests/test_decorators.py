@@ -52,9 +52,7 @@ def test_gates_that_are_gates_pass():
 
 
 def test_the_worst_value_and_its_index_are_named():
-    with pytest.raises(
-        rnncheck.ContractViolation, match=r"no_candidate: result\[0\]\[1\] = 2, but should lie in \[-1, 1\]"
-    ):
+    with pytest.raises(rnncheck.ContractViolation, match=r"no_candidate: result\[0\]\[1\] = 2, but should lie in \[-1, 1\]"):
         no_candidate(torch.tensor([0.0, 9.0, 0.5]))
 
 

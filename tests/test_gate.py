@@ -149,8 +149,10 @@ def test_a_deviation_that_cannot_be_is_refused_in_code_too():
         ("coverage = 2.0", "coverage = 2.0, but should be a share"),
         ('deviations = ["time.split"]', "an array of tables"),
         (DEVIATION + 'expires = "2027-01-31"', "a date such as 2027-01-31, without quotes"),
-        (DEVIATION + "where = {dtyp = 1}",
-         "deviation 1: the deviation from time.split: where: unknown key 'dtyp'; did you mean 'dtype'?"),
+        (
+            DEVIATION + "where = {dtyp = 1}",
+            "deviation 1: the deviation from time.split: where: unknown key 'dtyp'; did you mean 'dtype'?",
+        ),
         (DEVIATION + "where = {time = {beneath = 3}}", "where: time = {'beneath': 3}, but should be {below = 3}"),
         (DEVIATION + 'where = {time = {below = "3"}}', "where: time = {'below': '3'}, but should be {below = 3}"),
         (DEVIATION + 'because = "x"', "deviation 1: unknown key 'because'"),

@@ -77,8 +77,12 @@ def test_only_the_strategies_know_hypothesis():
 
 
 def test_no_stringified_annotations_where_types_are_checked():
-    wrong = [path for folder in ("rnncheck", "properties") for path in (ROOT / folder).rglob("*.py")
-             if "from __future__ import annotations" in path.read_text()]
+    wrong = [
+        path
+        for folder in ("rnncheck", "properties")
+        for path in (ROOT / folder).rglob("*.py")
+        if "from __future__ import annotations" in path.read_text()
+    ]
     assert wrong == []
 
 

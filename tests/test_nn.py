@@ -105,9 +105,7 @@ def test_parameters_are_torchs(kind):
         assert repr(ours) == repr(theirs)
         assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
         assert_alike(ours.state_dict().values(), theirs.state_dict().values(), atol=0)  # the same seed, the same draws
-        assert [[w.shape for w in ws] for ws in ours.all_weights] == [
-            [w.shape for w in ws] for ws in theirs.all_weights
-        ]
+        assert [[w.shape for w in ws] for ws in ours.all_weights] == [[w.shape for w in ws] for ws in theirs.all_weights]
         seeded(1, ours.reset_parameters)
         assert not torch.equal(ours.weight_hh_l2, theirs.weight_hh_l2)
         ours.load_state_dict(theirs.state_dict())
@@ -160,9 +158,7 @@ def test_any_other_dropout_does_not_warn(layers, dropout, recwarn):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(
-    "kind, letters", [("tanh", "h"), ("gru", "rznh"), ("lstm", "ifgoch"), ("lstm-projected", "ifgoch")]
-)
+@pytest.mark.parametrize("kind, letters", [("tanh", "h"), ("gru", "rznh"), ("lstm", "ifgoch"), ("lstm-projected", "ifgoch")])
 def test_gates_are_those_of_the_run(kind, letters, layout):
     theirs, ours = twins(kind, num_layers=2, bidirectional=True, batch_first=True)
     _, input, hx = situation(theirs, layout, with_state=True)

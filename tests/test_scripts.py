@@ -66,7 +66,7 @@ def test_it_needs_nothing_but_torch_and_the_subject():
     assert imports == ["import torch", "from torch import tensor"]
 
 
-DEADLY = '''
+DEADLY = """
 import ctypes, os, time
 from torch import nn
 
@@ -75,7 +75,7 @@ class Dies(nn.GRU):
         if self.num_layers == 2 and self.bidirectional:
             {deed}
         return super().forward(x, hx)
-'''
+"""
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_the_gates_that_are_looked_at_are_those_of_a_run_step_by_step(make, opti
     x = torch.randn(5, 3) if form == "unbatched" else torch.randn(3, 5, 3) if form == "batch first" else torch.randn(5, 3, 3)
     x = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([2, 5, 3]), enforce_sorted=False) if form == "packed" else x
     twin = _twin(layer)
-    state = tuple(torch.randn(s[0], *s[1 + (form == "unbatched"):]) for s in twin.state_shapes(3))
+    state = tuple(torch.randn(s[0], *s[1 + (form == "unbatched") :]) for s in twin.state_shapes(3))
     for hx in (None, state if len(state) > 1 else state[0]):
         output, _ = layer(x, hx)
         for seen, gates in zip(some_gates(layer, x, hx, output), twin.gates(x, hx), strict=True):
@@ -135,8 +135,10 @@ def test_a_call_that_cannot_be_read_is_told_and_stops_nothing():
         def forward(self, *, sequence):
             return super().forward(sequence)
 
-    with pytest.warns(ContractWarning, match="rnn: a call could not be checked: TypeError"), \
-            rnncheck.watch(nn.ModuleDict({"rnn": Own(3, 4)}), policy="raise") as seen:
+    with (
+        pytest.warns(ContractWarning, match="rnn: a call could not be checked: TypeError"),
+        rnncheck.watch(nn.ModuleDict({"rnn": Own(3, 4)}), policy="raise") as seen,
+    ):
         seen.model["rnn"](sequence=torch.randn(5, 2, 3))
 
 
@@ -144,8 +146,10 @@ def test_unclipped_gradients_are_told_at_the_step():
     model = Tagger(nn.GRU(3, 4))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     (1000 * model(torch.randn(5, 2, 3)).sum()).backward()
-    with pytest.raises(ContractViolation, match="at the optimizer's step, but should be at most 1"), \
-            rnncheck.watch(model, policy="raise", max_norm=1.0):
+    with (
+        pytest.raises(ContractViolation, match="at the optimizer's step, but should be at most 1"),
+        rnncheck.watch(model, policy="raise", max_norm=1.0),
+    ):
         optimizer.step()
     optimizer.step()  # and the hook is gone
 
@@ -156,8 +160,10 @@ def test_a_wrong_shape_is_told():
             output, state = super().forward(input, hx)
             return output[..., :2], state
 
-    with pytest.raises(ContractViolation, match=r"output has shape \(5, 2, 2\), but should have \(5, 2, 4\)"), \
-            rnncheck.watch(Narrow(3, 4), policy="raise") as seen:
+    with (
+        pytest.raises(ContractViolation, match=r"output has shape \(5, 2, 2\), but should have \(5, 2, 4\)"),
+        rnncheck.watch(Narrow(3, 4), policy="raise") as seen,
+    ):
         seen.model(torch.randn(5, 2, 3))
 
 
@@ -171,16 +177,23 @@ def test_a_watched_model_is_copied_pickled_and_compiled():
     with rnncheck.watch(model, sample=1.0) as seen:
         x = torch.randn(5, 2, 3)
         expected = model(x)
-        for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), nn.DataParallel(model),
-                      torch.compile(model, fullgraph=True, backend="eager"), torch.func.vmap(model, in_dims=1, out_dims=1)):
+        for other in (
+            copy.deepcopy(model),
+            pickle.loads(pickle.dumps(model)),
+            nn.DataParallel(model),
+            torch.compile(model, fullgraph=True, backend="eager"),
+            torch.func.vmap(model, in_dims=1, out_dims=1),
+        ):
             assert torch.allclose(other(x), expected, atol=1e-6)
     assert seen.calls == 3  # the model's own, its copy's and DataParallel's
 
 
 def test_that_nothing_was_looked_at_is_told():
     model = Tagger(typed.GRU(3, 4))
-    with pytest.warns(ContractWarning, match="no call of rnn was checked: none was made, or all were compiled"), \
-            rnncheck.watch(model, sample=1.0):
+    with (
+        pytest.warns(ContractWarning, match="no call of rnn was checked: none was made, or all were compiled"),
+        rnncheck.watch(model, sample=1.0),
+    ):
         torch.compile(model, fullgraph=True, backend="eager")(torch.randn(5, 2, 3))
 
 

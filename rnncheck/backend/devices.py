@@ -14,7 +14,9 @@ KINDS = ("cpu", "cuda", "mps", "xpu")
 def found() -> list[str]:
     """The kinds of device that this machine has and this torch can use, cpu first."""
     others: dict[str, Callable[[], bool]] = {
-        "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "xpu": torch.xpu.is_available,
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "xpu": torch.xpu.is_available,
     }
     return ["cpu", *(kind for kind, available in others.items() if available())]
 

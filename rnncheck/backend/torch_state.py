@@ -68,11 +68,7 @@ FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "autocast, cpu": (lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)),
     "autocast, cuda": (lambda: torch.is_autocast_enabled("cuda"), lambda on: torch.set_autocast_enabled("cuda", on)),
     "float32 matmul precision": (_matmul_precision, _set_matmul_precision),
-    **{
-        f"{where or 'backends'} {name}": _attribute(_backend(where), name)
-        for where, names in _BACKENDS
-        for name in names
-    },
+    **{f"{where or 'backends'} {name}": _attribute(_backend(where), name) for where, names in _BACKENDS for name in names},
 }
 """How each global flag is read and written; the wider ones first, since some of them set the narrower ones too."""
 

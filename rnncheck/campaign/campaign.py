@@ -43,8 +43,13 @@ Progress = Callable[[str, int, int], None]
 class Campaign:
     """Runs the jobs of every subject on every device until they are done or the time is up, then shrinks what failed."""
 
-    def __init__(self, subjects: Sequence[tuple[Subject, str]], settings: Settings, progress: Progress | None = None,
-                 started: float | None = None) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[tuple[Subject, str]],
+        settings: Settings,
+        progress: Progress | None = None,
+        started: float | None = None,
+    ) -> None:
         self.settings = settings
         self.started = time.monotonic() if started is None else started
         self.progress = progress or (lambda what, done, planned: None)
@@ -133,9 +138,7 @@ class Campaign:
                     )
                 case = _case_of(deviation, subject_run)
                 if case is not None and subject_run.has(case.device):
-                    jobs.append(
-                        (Job(next(self.numbers), "judge", subject_run.index, (case,), ((deviation.property,),)), deviation)
-                    )
+                    jobs.append((Job(next(self.numbers), "judge", subject_run.index, (case,), ((deviation.property,),)), deviation))
         return jobs
 
     def _mend(self, item: store.Stored) -> None:

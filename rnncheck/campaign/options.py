@@ -20,6 +20,7 @@ MOST_SECONDS = 10_000_000
 """A budget or a check of four months; clocks and waits of the system take no more."""
 MOST_MEMORY = 1 << 50
 
+
 def profile_of(name: str, **changes: Any) -> Profile:
     """Return the profile of this name, with what is not None changed; with a number of cases, time is not what ends the run."""
     cases = changes.get("cases")

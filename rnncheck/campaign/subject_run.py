@@ -66,9 +66,7 @@ class SubjectRun:
         """The planned cases, in order; where nothing is known but that the probe ended badly, those that some property can be
         checked on.
         """
-        found = plan(
-            self.subject, self.settings.dtypes, self.settings.profile.strength, self.settings.seed, self.device
-        )
+        found = plan(self.subject, self.settings.dtypes, self.settings.profile.strength, self.settings.seed, self.device)
         if self._lost():
             found = (case for case in islice(found, LOOKED_THROUGH) if self._is_for_some(case))
         return islice(found, self.planned)
@@ -186,9 +184,7 @@ class SubjectRun:
             return self._red(tally, blank)
         if tally.deviated is not None:
             case, outcome, why = tally.deviated
-            return blank.but(
-                verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why)
-            )
+            return blank.but(verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why))
         if tally.cases:
             raised = f"{len(tally.barred)} more raised: see {', '.join(sorted(set(tally.barred)))}" if tally.barred else None
             return blank.but(reason=tally.missed or tally.lacking or raised)

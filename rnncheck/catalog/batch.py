@@ -32,9 +32,7 @@ def alone(trial: Trial) -> Observation:
     return both(by_themselves, together, allowed, sides=("alone", "in the batch"), right=trial.right)
 
 
-@batch(
-    "permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36", applies=several
-)
+@batch("permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36", applies=several)
 def permute(trial: Trial) -> Observation:
     """Permuting the batch permutes outputs and states alike, and changes nothing else."""
     order = torch.randperm(trial.batch - 1, generator=trial.generator("order of the batch")) + 1

@@ -132,8 +132,7 @@ class Case:
         sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
         shapes = [(states, self.rows, size) for size in sizes]
         return tuple(
-            self._round(values.tensor(shape, self.seed, name))
-            for name, shape in zip(("h_0", "c_0"), shapes, strict=False)
+            self._round(values.tensor(shape, self.seed, name)) for name, shape in zip(("h_0", "c_0"), shapes, strict=False)
         )
 
     def _round(self, values: Tensor) -> Tensor:
@@ -171,9 +170,7 @@ class Case:
         words += [] if self.lengths is None else [f"lengths {list(self.lengths)}"]
         words += [f"hx {self.hx}", *([self.layout] if self.layout != "contiguous" else [])]
         words += [*(["train"] if self.training else []), self.dtype, *([self.device] if self.device != "cpu" else [])]
-        words += list(self.switches) + [
-            f"{name} {value}" for name in _VALUES if str(value := getattr(self, name)) != "normal"
-        ]
+        words += list(self.switches) + [f"{name} {value}" for name in _VALUES if str(value := getattr(self, name)) != "normal"]
         return ", ".join([*words, f"seed {self.seed}"])
 
 

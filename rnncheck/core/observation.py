@@ -169,9 +169,7 @@ def near(
     return Observation((Comparison(what, actual, expected, allowed, tuple(axes), sides),))
 
 
-def identical(
-    what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = (), sides: Origins | None = None
-) -> Observation:
+def identical(what: str, actual: Tensor, expected: Tensor, axes: Iterable[str] = (), sides: Origins | None = None) -> Observation:
     """Equal bit for bit (NaN equals NaN)."""
     return near(what, actual, expected, 0.0, axes, sides)
 

@@ -91,9 +91,7 @@ class Family:
             statement = " ".join((check.__doc__ or "").split("\n\n")[0].split())
             if not statement:
                 raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
-            prop = Property(
-                f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost
-            )
+            prop = Property(f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost)
             self.properties.append(prop)
             return check
 

@@ -110,9 +110,7 @@ class Layer(Protocol):
 class TakesLengths(Layer, Protocol):
     """The layer of a subject that claims "lengths": padded input may come with its lengths beside it."""
 
-    def with_lengths(
-        self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor
-    ) -> tuple[Any, tuple[Tensor, ...]]:
+    def with_lengths(self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
         """(padded output, state) for padded input in the layer's own layout, lengths (batch,) int64."""
 
 

@@ -7,9 +7,7 @@ from typing import Any, Literal
 
 from rnncheck.core.case import Case
 
-Status = Literal[
-    "holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"
-]
+Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"]
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)

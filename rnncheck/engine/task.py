@@ -49,9 +49,7 @@ class Task:
         """The first check that has no outcome yet, as if it were on record."""
         had = {(place, outcome.property) for place, outcome in self.outcomes}
         checks = ((place, name) for place, names in enumerate(self.rest.properties) for name in names)
-        return next(
-            (Entry(self.job.index, place, 0.0, name) for place, name in checks if (place, name) not in had), None
-        )
+        return next((Entry(self.job.index, place, 0.0, name) for place, name in checks if (place, name) not in had), None)
 
     def cut(self, what: str, seconds: float) -> None:
         """The time is up in the middle of something: what was not finished does not count."""

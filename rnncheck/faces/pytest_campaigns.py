@@ -115,9 +115,7 @@ def only(property: str, report: Report) -> Report:
         replace(subject, verdicts=tuple(verdict for verdict in subject.verdicts if verdict.property == property))
         for subject in report.subjects
     )
-    stale, mended = (
-        tuple(line for line in lines if not line.startswith(about_others)) for lines in (report.stale, report.mended)
-    )
+    stale, mended = (tuple(line for line in lines if not line.startswith(about_others)) for lines in (report.stale, report.mended))
     return replace(report, subjects=tuple(subjects), stale=stale, mended=mended)
 
 

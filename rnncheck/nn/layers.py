@@ -144,9 +144,7 @@ class LSTM(Recurrent):
     def step(self, weights: Weights) -> Callable[..., LSTMStep]:
         if weights.weight_hr is None:
             return partial(lstm_step, weight_hh=weights.weight_hh, bias_hh=weights.bias_hh)
-        return partial(
-            lstm_projected_step, weight_hh=weights.weight_hh, bias_hh=weights.bias_hh, weight_hr=weights.weight_hr
-        )
+        return partial(lstm_projected_step, weight_hh=weights.weight_hh, bias_hh=weights.bias_hh, weight_hr=weights.weight_hr)
 
 
 def _refuse(unknown: dict[str, Any]) -> None:

@@ -172,8 +172,10 @@ def _arrangement(module: Any, seen: Seen, config: Config, reference: tuple[Mode,
 def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
     """Whether the names say what goes where, and torch's order of gates is kept; torch's own names always say it."""
     torchs = {"weight_ih_l0", "weight_hh_l0"} <= own.keys()
-    in_order = best.exact and "".join(best.gates) in ("ifgo", "rzn", "h") and all(
-        block[2] == 1 and block[3] == 0.0 for _, rows in best.pieces for row in rows for block in row
+    in_order = (
+        best.exact
+        and "".join(best.gates) in ("ifgo", "rzn", "h")
+        and all(block[2] == 1 and block[3] == 0.0 for _, rows in best.pieces for row in rows for block in row)
     )
     whole = all(not transposed and all(len(row) == 1 for row in rows) for transposed, rows in best.pieces)
     return torchs or (in_order and whole)

@@ -41,6 +41,4 @@ def _test_case(suite: Element, subject: SubjectReport, verdict: Verdict) -> None
     lead = next((cause.lead for cause in subject.causes if verdict in cause.also), None)
     follows = f"follows from {lead.property}: " if lead else ""
     message = follows + (verdict.mismatch or verdict.reason or "").split("\n")[0]
-    SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(
-        failure_text(subject.name, verdict)
-    )
+    SubElement(case, kind, type=verdict.verdict, message=clean(message)).text = clean(failure_text(subject.name, verdict))

@@ -21,7 +21,6 @@ MOST_LINES = 4
 """Mismatch lines printed; the JSON report has all of them."""
 
 
-
 def failure_text(subject: str, verdict: Verdict, also: Sequence[Verdict] = ()) -> str:
     """Return the message on a verdict in several lines, and the names of those that have the same cause."""
     lines = [f"{verdict.property} {HEADLINES[verdict.verdict]} {subject}", f"  {verdict.statement}"]

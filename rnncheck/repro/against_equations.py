@@ -50,15 +50,7 @@ def _given(trial: Trial, hx: Any) -> Any:
 def _compare(trial: Trial, part: str) -> list[str]:
     case, budget = trial.case, trial.budget
     lengths = trial.lengths or (trial.time,) * trial.batch
-    form = (
-        "packed"
-        if trial.lengths
-        else "unbatched"
-        if case.batch is None
-        else "batch_first"
-        if case.config.batch_first
-        else None
-    )
+    form = "packed" if trial.lengths else "unbatched" if case.batch is None else "batch_first" if case.config.batch_first else None
     allowed = getattr(budget.allowed, part)
     at = tuple(int(i) for i in torch.unravel_index(getattr(budget.ratios(trial.run), part).argmax(), allowed.shape))
     return [

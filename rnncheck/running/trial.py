@@ -242,15 +242,11 @@ class Trial:
             seen = self.read(*self.call_on(layer, leaves["input"], state))
             parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
             loss = sum(
-                (part * getattr(cotangents, name)).sum()
-                for name, part in seen.parts()
-                if getattr(cotangents, name) is not None
+                (part * getattr(cotangents, name)).sum() for name, part in seen.parts() if getattr(cotangents, name) is not None
             )
             with subject_boundary("running backward"):
                 wanted = {**leaves, **parameters}
-                return dict(
-                    zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True)
-                )
+                return dict(zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True))
 
     def cotangents(self) -> Run:
         """Generic, fixed weights for each element of the result; none on what lies after a sequence's end."""

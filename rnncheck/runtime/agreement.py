@@ -206,5 +206,3 @@ def _not_compared(name: str, error: Exception) -> None:
     if not sys.is_finalizing():
         what = f"{name}: a call could not be compared with its reference: {said(error)}"
         warnings.warn(what, ContractWarning, stacklevel=4)
-
-

@@ -94,9 +94,7 @@ def _canonical(input: Any, batch_first: bool) -> tuple[Tensor, tuple[int, ...] |
 
 
 @torch.no_grad()
-def compare_results(
-    result: Any, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Observation:
+def compare_results(result: Any, reference: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Observation:
     """A result against the reference's on the same arguments in float64; allowed is what changes of a few roundoffs do.
 
     The two have the same shape, part by part, and there is something to compare.

@@ -44,9 +44,7 @@ def _one_layer(twin: Any, direction: int, xs: Sequence[Tensor], outputs: Sequenc
     """All steps of one direction at once. The gates of an LSTM do not look at c, which is taken as 0."""
     weights = twin._weights()[direction]
     own = [output.chunk(twin.directions, -1)[direction] for output in outputs]
-    before = [
-        torch.cat([h[1:], first[None]] if direction else [first[None], h[:-1]]) for h, first in zip(own, h_0, strict=True)
-    ]
+    before = [torch.cat([h[1:], first[None]] if direction else [first[None], h[:-1]]) for h, first in zip(own, h_0, strict=True)]
     Wx = F.linear(torch.cat(list(xs)), weights.weight_ih, weights.bias_ih)
     cell = (Wx.new_zeros(len(Wx), twin.hidden_size),) if len(twin.state_names) > 1 else ()
     step = twin.step(weights)(Wx, torch.cat(before), *cell)

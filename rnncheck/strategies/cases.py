@@ -33,9 +33,7 @@ def degenerate_sizes() -> st.SearchStrategy[list[int]]:
     small = st.integers(1, 3)
     apart = st.tuples(small, st.integers(0, 3), small, small).map(list)
     equal = st.integers(1, 4).map(lambda n: [n, n, n, n])
-    square = st.tuples(st.integers(2, 5), small, st.integers(2, 4)).map(
-        lambda t: [t[0], t[0], t[1], t[2]]
-    )  # time = batch
+    square = st.tuples(st.integers(2, 5), small, st.integers(2, 4)).map(lambda t: [t[0], t[0], t[1], t[2]])  # time = batch
     return st.one_of(square, apart, equal)
 
 
@@ -92,9 +90,7 @@ def plain_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case
 
 
 @st.composite
-def cases(
-    draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None
-) -> Case:
+def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None) -> Case:
     """Cases of this structural row; an instance keeps the sizes of its one configuration."""
     time, batch, input_size, hidden_size = draw(sizes() if size is None else size)
     config = subject.fixed or _config(row, input_size, hidden_size, draw(st.sampled_from(DROPOUTS)), subject.nature)

@@ -23,9 +23,7 @@ SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (1,), (), (3, 2, 2), (5, 4)
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
-def clip_values(
-    *, scales: tuple[float, ...] = MODERATE, special: tuple[float, ...] = OVERRIDES
-) -> st.SearchStrategy[Values]:
+def clip_values(*, scales: tuple[float, ...] = MODERATE, special: tuple[float, ...] = OVERRIDES) -> st.SearchStrategy[Values]:
     """Generic values first, then scales, patterns and up to three overrides."""
     overrides = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(special)), max_size=3).map(tuple)
     patterns = st.sampled_from(("normal", "sparse", "one_hot", "alternating", "ramp", "ones", "zeros"))
@@ -33,9 +31,7 @@ def clip_values(
 
 
 @st.composite
-def gradients(
-    draw: Callable[..., Any], place: int, dtype: str, device: str, values: st.SearchStrategy[Values]
-) -> Gradient:
+def gradients(draw: Callable[..., Any], place: int, dtype: str, device: str, values: st.SearchStrategy[Values]) -> Gradient:
     """One parameter's gradient; now and then there is none, it has no elements, or it lies on the CPU."""
     shape = SHAPES[place] if draw(st.integers(0, 3)) == 0 else draw(st.sampled_from(SHAPES))
     missing = draw(st.integers(0, 7)) == 7

@@ -44,9 +44,7 @@ def _drawn(
     """``depth`` cases of each row, in as many rounds over all rows."""
     chunks = [structure[i : i + CHUNK] for i in range(0, len(structure), CHUNK)]
     together = [tuples(*(cases(row, subject, size=size) for row in chunk)) for chunk in chunks]
-    rounds = [
-        draw(strategy, depth + 1, _mix(seed, i))[1:] for i, strategy in enumerate(together)
-    ]  # the first is trivial
+    rounds = [draw(strategy, depth + 1, _mix(seed, i))[1:] for i, strategy in enumerate(together)]  # the first is trivial
     for level in range(depth):
         yield from (case for drawn in rounds if level < len(drawn) for case in drawn[level])
 

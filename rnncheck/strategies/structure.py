@@ -41,9 +41,7 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         "dropout": [fixed.dropout > 0] if fixed else [False, True] if subject.offers("dropout") else [False],
         "reset_after": _reset_after(subject),
         "form": [form for form, feature in FORMS.items() if subject.offers(feature)],
-        "hx": [
-            hx for hx, feature in (("random", "hx"), ("none", "hx_none"), ("zeros", "hx")) if subject.offers(feature)
-        ],
+        "hx": [hx for hx, feature in (("random", "hx"), ("none", "hx_none"), ("zeros", "hx")) if subject.offers(feature)],
         "dtype": [dtype for dtype in dtypes if subject.offers(dtype)],
         "layout": list(LAYOUTS),
         "training": [False, True] if subject.offers("training") else [False],

@@ -30,8 +30,7 @@ def outcomes():
     cases = [case_from_json(one.kind, known.deviation.case) for one, known in zip(subject_of, HERE, strict=True)]
     assert all(known.deviation.covers(case) for known, case in zip(HERE, cases, strict=True))
     jobs = [
-        Job(i, "judge", i, (case,), ((known.deviation.property,),))
-        for i, (known, case) in enumerate(zip(HERE, cases, strict=True))
+        Job(i, "judge", i, (case,), ((known.deviation.property,),)) for i, (known, case) in enumerate(zip(HERE, cases, strict=True))
     ]
     engine = make_engine("processes", WorkerContext(subject_of, CATALOG, probe), 1)
     try:

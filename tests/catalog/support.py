@@ -59,9 +59,7 @@ def outcomes(prop: Property, subject: Subject, count: int, seed: int = 0) -> Ite
     """(case, outcome) of the first ``count`` planned cases that the property applies to and the subject claims."""
     fitting = (case for case in planned(subject, seed) if not too_large(prop, case, fixed=subject.fixed is not None))
     judged = ((case, judge(prop, Trial(subject, case))) for case in fitting)
-    return islice(
-        (_not_ours(pair) for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count
-    )
+    return islice((_not_ours(pair) for pair in judged if pair[1].status not in ("not_applicable", "not_claimed")), count)
 
 
 def _not_ours(pair: tuple[Case, Outcome]) -> tuple[Case, Outcome]:

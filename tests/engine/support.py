@@ -34,9 +34,7 @@ def flags(trial):
     """torch's default dtype and random numbers at the start of a check, and Python's."""
     import random
 
-    seen = equal("default dtype", torch.get_default_dtype(), torch.float32) & equal(
-        "first", round(random.random(), 4), 0.8444
-    )
+    seen = equal("default dtype", torch.get_default_dtype(), torch.float32) & equal("first", round(random.random(), 4), 0.8444)
     return seen & equal("grad mode", torch.is_grad_enabled(), True)
 
 

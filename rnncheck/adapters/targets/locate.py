@@ -212,9 +212,7 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UsageError(
-            f"{reference}: cannot be imported: {said(error)}{_where(error, path)}{_hint(error)}"
-        ) from None
+        raise UsageError(f"{reference}: cannot be imported: {said(error)}{_where(error, path)}{_hint(error)}") from None
     finally:
         sys.path.remove(str(folder))
         if str(folder) not in sys.path:

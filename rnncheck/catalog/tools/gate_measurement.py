@@ -71,9 +71,7 @@ def pinned(trial: Trial, gates: Mapping[str, float]) -> dict[str, Tensor]:
 def one_step(trial: Trial) -> Trial:
     """The first step alone, in the case's own form; a projection only picks the first units, so that o can be seen."""
     size = trial.config.state_size, trial.config.hidden_size
-    parameters = {
-        name: torch.eye(*size).to(p) if name.startswith("weight_hr") else p for name, p in trial.parameters.items()
-    }
+    parameters = {name: torch.eye(*size).to(p) if name.startswith("weight_hr") else p for name, p in trial.parameters.items()}
     return trial.but(x=with_ones(trial.x[:1]), lengths=trial.lengths and (1,) * trial.batch, parameters=parameters)
 
 
