@@ -60,10 +60,15 @@ class Kept:
             for holder, before in zip(HOLDERS, _before, strict=True)
         ]
         self.theirs: list[tuple[Any, str, Any, Any]] = []
+        self.theirs_in_place = True
 
     def leave(self) -> None:
-        """The subject's code has ended: what it has replaced is noted, and ours is put back."""
-        self.theirs = []
+        """The subject's code has ended: what it has replaced is noted, and ours is put back.
+
+        Where the subject's code had called ours, which called the subject, ours is back since then: what was noted stays.
+        """
+        if self.theirs_in_place:
+            self.theirs = []
         for holder, names, ours in self.ours:
             now = _list(_map(_vars(holder).get, names, repeat(MISSING)))
             if not _all(_map(_is, now, ours)):
@@ -71,15 +76,17 @@ class Kept:
                 self.theirs += [(holder, name, theirs, own) for name, theirs, own in changed if theirs is not own]
         for holder, name, _, own in self.theirs:
             _put(holder, name, own)
+        self.theirs_in_place = False
 
     def enter(self) -> None:
         """The subject's code begins: what it has replaced is in place."""
         for holder, name, theirs, _ in self.theirs:
             _put(holder, name, theirs)
+        self.theirs_in_place = True
 
     def replaced(self) -> list[str]:
         """Return the names of the functions that the subject replaced, as ``torch.Tensor.abs``."""
-        return [f"{_name(holder)}.{name}" for holder, name, _, _ in self.theirs]
+        return list(dict.fromkeys(f"{_name(holder)}.{name}" for holder, name, _, _ in self.theirs))
 
 
 def _put(holder: Any, name: str, function: Any) -> None:
