@@ -152,7 +152,7 @@ def kept() -> Iterator[Kept]:
 def note() -> dict[str, str]:
     """Return what a report says of functions that the subject replaced when it was imported; {} where there are none."""
     names = [name for one in _active for name in one.replaced()]
-    return {"replaced": f"{', '.join(names)}: the subject has its own, and is judged with ours"} if names else {}
+    return {"replaced": f"{', '.join(names)} (the subject runs with its own, and is judged with the original)"} if names else {}
 
 
 def entered() -> None:

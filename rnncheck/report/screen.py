@@ -244,6 +244,8 @@ def _end(report: Results, width: int) -> Iterator[Line]:
     """What is said of the report as a whole, where its subjects do not say it: the last line is the one to read."""
     for line in mended_lines(report):
         yield from map(Line, wrapped(line, width))
+    if "replaced" in report.environment:
+        yield from _marked("NOTE   ", clean(f"replaced on import: {report.environment['replaced']}"), YELLOW, width)
     for line in report.stale:
         yield from _marked("FAIL   ", clean(line), RED, width)
     alone = len(report.subjects) == 1 and not (report.stale or report.stopped or report.missing)

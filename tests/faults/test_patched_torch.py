@@ -114,6 +114,7 @@ def test_a_subject_that_drops_hx_is_found_all_the_same(tmp_path, patch, when):
     assert verdict.verdict == "fails" and report.exit_code == 1, verdict
     assert torch.tensor([-1.0]).abs() == 1
     assert ("torch.Tensor." in report.environment.get("replaced", "")) == (when == "imported"), report.environment
+    assert ("NOTE   replaced on import: torch.Tensor." in str(report)) == (when == "imported"), str(report)
 
 
 class Lies(Tensor):
