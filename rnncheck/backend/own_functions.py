@@ -61,6 +61,7 @@ class Kept:
         ]
         self.theirs: list[tuple[Any, str, Any, Any]] = []
         self.theirs_in_place = True
+        self.recursion_limit = sys.getrecursionlimit()
 
     def leave(self) -> None:
         """The subject's code has ended: what it has replaced is noted, and ours is put back.
@@ -77,6 +78,8 @@ class Kept:
         for holder, name, _, own in self.theirs:
             _put(holder, name, own)
         self.theirs_in_place = False
+        if sys.getrecursionlimit() < self.recursion_limit:
+            sys.setrecursionlimit(self.recursion_limit)
 
     def enter(self) -> None:
         """The subject's code begins: what it has replaced is in place."""

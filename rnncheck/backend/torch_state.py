@@ -79,6 +79,17 @@ def flags() -> dict[str, Any]:
 
 
 @contextmanager
+def default_device_kept() -> Iterator[None]:
+    """Afterwards tensors are made where they were made before: a case says its device itself."""
+    before = default_device()
+    try:
+        yield
+    finally:
+        if default_device() != before:
+            _set_device(before)
+
+
+@contextmanager
 def preserved(known: dict[str, Any] | None = None) -> Iterator[None]:
     """Afterwards every flag, and the global random state of the CPU, is as it was before.
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from rnncheck.system.supervised import leave_word
+
 PLAIN_MARKS = {
     "✓": "+", "✗": "x", "☠": "X", "∞": "~", "≠": "#", "–": "-", "—": "-", "·": ".", "…": "...", "×": "x", "≤": "<=", "≥": ">=",
     "→": "->", "‖": "|", "\N{REPLACEMENT CHARACTER}": "?",
@@ -50,7 +52,7 @@ def lost_output() -> str | None:
         return "it is closed"
     with suppress(Exception):
         sys.stdout.flush()
-    lost: OSError | None = getattr(getattr(getattr(sys.stdout, "buffer", None), "raw", None), "lost", None)
+    lost = _lost(sys.stdout)
     return None if lost is None or lost.errno == errno.EPIPE else lost.strerror
 
 
@@ -66,10 +68,21 @@ def forgiving_streams() -> Iterator[None]:
         yield
     finally:
         lost = lost_output()
-        with suppress(Exception):
-            if lost is not None and sys.stdout is not None:  # who closes it does not want it
-                print(f"rnncheck: stdout cannot be written: {lost}", file=sys.stderr)
-            sys.stderr.flush()
+        if lost is not None and sys.stdout is not None:  # who closes it does not want it
+            _complain(f"rnncheck: stdout cannot be written: {lost}")
+
+
+def _complain(line: str) -> None:
+    """Say the line on stderr; where a target closed that too, the process beside this one says it."""
+    with suppress(Exception):
+        print(line, file=sys.stderr)
+        sys.stderr.flush()
+    if _lost(sys.stderr) is not None:
+        leave_word(line)
+
+
+def _lost(stream: Any) -> OSError | None:
+    return getattr(getattr(getattr(stream, "buffer", None), "raw", None), "lost", None)
 
 
 def _fill_closed() -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from rnncheck.reading.adapted import Adapted
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
 from rnncheck.reading.signature import HX, LENGTHS
+from rnncheck.system.fork import end_a_copy
 
 TIME, BATCH, CUT = 5, 3, 2
 """Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""
@@ -309,6 +311,7 @@ class quiet:
         self.seed, self.with_grad = seed, grad
 
     def __enter__(self) -> None:
+        self.process = os.getpid()
         self.before, self.warn, self.state = torch.is_grad_enabled(), warnings.catch_warnings(), torch.default_generator.get_state()
         torch.set_grad_enabled(self.with_grad)
         self.warn.__enter__()
@@ -316,6 +319,7 @@ class quiet:
         torch.default_generator.manual_seed(self.seed)
 
     def __exit__(self, *exception: object) -> None:
+        end_a_copy(self.process)
         torch.default_generator.set_state(self.state)
         self.warn.__exit__(*exception)  # type: ignore[arg-type]
         torch.set_grad_enabled(self.before)

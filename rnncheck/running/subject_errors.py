@@ -1,5 +1,6 @@
 """The subject's own code at work: what it raises is its own, and the random state it draws from is the case's."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from rnncheck.backend import own_functions
 from rnncheck.backend.unimplemented import is_unimplemented
 from rnncheck.core.plain_text import plain, type_name
 from rnncheck.core.subject import Malformed, NotClaimed
+from rnncheck.system.fork import end_a_copy
 
 
 class SubjectError(Exception):
@@ -44,11 +46,13 @@ class subject_boundary:
         self.what = what
 
     def __enter__(self) -> None:
+        self._process = os.getpid()
         self._inside.depth = self.depth() + 1
         if self._inside.depth == 1:
             own_functions.entered()
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
+        end_a_copy(self._process)
         self._inside.depth = self.depth() - 1
         if self._inside.depth == 0:
             own_functions.left()

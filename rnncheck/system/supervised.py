@@ -27,13 +27,13 @@ USAGE, INCOMPLETE = 2, 3
 LAST_SECONDS = 5.0
 """Time for a command that has said its exit code to leave; what runs at its exit may be the subject's."""
 TICK = 0.5
-LAYOUT = struct.Struct("<qd240s")
+LAYOUT = struct.Struct("<qd240s240s")
 UNKNOWN = -1
 
 
 @dataclass
 class Board:
-    """What the command says to the process beside it: its exit code, and which target it imports since when.
+    """What the command says to the process beside it: its exit code, which target it imports since when, and a last line.
 
     It lies in memory that both share: nobody can close it.
     """
@@ -42,15 +42,17 @@ class Board:
     code: int = UNKNOWN
     since: float = 0.0
     target: str = ""
+    word: str = ""
 
     def write(self) -> None:
         """Say what the fields say."""
-        LAYOUT.pack_into(self.memory, 0, self.code, self.since, self.target.encode(errors="replace"))
+        texts = (text.encode(errors="replace") for text in (self.target, self.word))
+        LAYOUT.pack_into(self.memory, 0, self.code, self.since, *texts)
 
     def read(self) -> None:
         """Take over what the command has said."""
-        self.code, self.since, target = LAYOUT.unpack_from(self.memory)
-        self.target = target.rstrip(b"\0").decode(errors="replace")
+        self.code, self.since, *texts = LAYOUT.unpack_from(self.memory)
+        self.target, self.word = (text.rstrip(b"\0").decode(errors="replace") for text in texts)
 
 
 _board: list[Board] = []
@@ -60,6 +62,13 @@ _board: list[Board] = []
 def is_supervised() -> bool:
     """Return whether a process beside this one says how it ends."""
     return bool(_board)
+
+
+def leave_word(line: str) -> None:
+    """Have the process beside this one say the line on stderr: this one's own cannot be written."""
+    for board in _board:
+        board.word = line
+        board.write()
 
 
 def import_seconds() -> float:
@@ -212,6 +221,8 @@ def _ended(child: int) -> str:
 def _code(how: int | str, board: Board, trace: int | None) -> int:
     """Return the exit code that the command said, or say what became of it."""
     board.read()
+    if board.word:
+        sys.stderr.write(f"{board.word}\n")
     if board.code != UNKNOWN:
         return board.code
     told = how if isinstance(how, str) else ended(how)

@@ -56,11 +56,18 @@ def test_a_thread_that_ends_the_process_later_leaves_no_green(tmp_path):
         "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')",
         "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
         "import time; time.monotonic = time.perf_counter = lambda: 0.0",
+        "import sys; sys.setrecursionlimit(150)",
+        "import torch; torch.set_default_device('meta')",
     ],
 )
 def test_what_it_changes_for_itself_is_nothing_to_us(tmp_path, code):
     ended = importing(tmp_path, code)
     assert ended.code == 0 and ended.out.count("PASS   1 property") == 1, ended
+
+
+def test_a_target_that_closes_the_streams_is_not_silently_green(tmp_path):
+    ended = importing(tmp_path, "import os; os.closerange(0, 1000)")
+    assert ended.code == 0 and ended.err == "rnncheck: stdout cannot be written: Bad file descriptor\n", ended
 
 
 def test_in_python_it_is_imported_elsewhere_first(tmp_path):

@@ -14,6 +14,8 @@ from torch.nn.utils import clip_grad_norm_
 
 import rnncheck
 from rnncheck.engine.processes import room
+from rnncheck.reading.read import quiet
+from rnncheck.running.subject_errors import subject_boundary
 from rnncheck.system import fork, supervised
 from rnncheck.system.descendants import children, descendants
 from rnncheck.system.signals import children_reported, interruptible
@@ -160,6 +162,22 @@ def test_children_of_children_are_found():
         os.kill(pid, signal.SIGKILL)
     os.waitpid(child, 0)
     assert len(found) == 2
+
+
+def forks_with(boundary, log):
+    """In a process of its own: fork inside the boundary, and note every process that comes out of it."""
+    with boundary:
+        child = os.fork()
+    with open(log, "a") as file:
+        file.write(f"{child}\n")
+    os._exit(0)
+
+
+@pytest.mark.parametrize("boundary", [subject_boundary("calling"), quiet()], ids=["called", "read"])
+def test_a_copy_that_a_subjects_fork_makes_does_not_go_on(tmp_path, boundary):
+    log = tmp_path / "log"
+    os.waitpid(fork.fork(lambda parent: forks_with(boundary, log)), 0)
+    assert len(log.read_text().split()) == 1
 
 
 def test_only_the_first_signal_interrupts():

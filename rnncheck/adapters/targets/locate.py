@@ -199,8 +199,9 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
     sys.path.insert(0, str(folder))
     try:
         from rnncheck.backend import own_functions  # imports torch, which answers to wrong usage do without
+        from rnncheck.backend.torch_state import default_device_kept
 
-        with redirect_stdout(sys.stderr), own_functions.subject_code():
+        with redirect_stdout(sys.stderr), default_device_kept(), own_functions.subject_code():
             yield
     except SystemExit as stop:
         raise UsageError(
