@@ -103,3 +103,17 @@ def preserved(known: dict[str, Any] | None = None) -> Iterator[None]:
             if read() != before[name]:
                 write(before[name])
         torch.default_generator.set_state(random)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as workers do: how many share a sum decides how it is rounded."""
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

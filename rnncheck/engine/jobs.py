@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, Protocol
 
-from rnncheck.backend.torch_state import flags, preserved
+from rnncheck.backend.torch_state import flags, one_thread, preserved
 from rnncheck.core.plain_text import said
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
@@ -113,9 +113,10 @@ class WorkerContext:
     trials: Recent = field(default_factory=Recent, compare=False)
 
     def do(self, job: Job, watch: ProgressObserver | None = None) -> Done:
-        """Do one job here and now."""
+        """Do one job here and now, on one thread."""
         started = time.perf_counter()
-        done = {"probe": self._probe, "judge": self._judge, "shrink": self._shrink}[job.kind](job, watch or ProgressObserver())
+        with one_thread():
+            done = {"probe": self._probe, "judge": self._judge, "shrink": self._shrink}[job.kind](job, watch or ProgressObserver())
         return Done(**{**done, "job": job, "seconds": time.perf_counter() - started})
 
     def _probe(self, job: Job, watch: ProgressObserver) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 import rnncheck
@@ -74,12 +75,15 @@ def test_identical_with_one_worker_and_with_two():
 
 
 def test_the_same_report_as_inline():
+    """Also in a process of several threads: a sum that threads share is rounded otherwise, and a fork keeps what was computed."""
+    torch.set_num_threads(2)
     subjects = (gru(),)
     properties = tuple(map(prop, (shape, again, small)))
     checks = {p.id: p for p in properties}
     shop = workshop(*subjects, catalog=checks)
     inline, isolated = (report(subjects, make(shop), properties=properties) for make in (Inline, Processes))
     assert timeless(inline) == timeless(isolated)
+    assert torch.get_num_threads() == 2
 
 
 class TwoDefects(nn.GRU):
