@@ -18,7 +18,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 LAYERS = (
     "errors older_torch typechecked clip system", "core files", "backend cells oracle", "nn strategies running diagnosis",
     "reading",
-    "catalog adapters report", "repro", "judging", "engine", "campaign bundle", "runtime", "faces", "__init__ __main__",
+    "catalog adapters report", "repro", "judging", "engine", "campaign bundle", "runtime", "demo", "faces", "__init__ __main__",
 )  # fmt: skip
 """The parts of the package, lowest first: each imports only what stands before it, in an earlier layer or earlier in its own."""
 ORDER = [part for layer in LAYERS for part in layer.split()]
