@@ -18,6 +18,7 @@ from rnncheck.core.plain_text import one_line, plain, quoted
 from rnncheck.errors import UsageError
 from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.demo import demo_command
+from rnncheck.faces.doctor import doctor_command
 from rnncheck.faces.gate import gate_command
 from rnncheck.faces.numbers import whole_number
 from rnncheck.faces.report_files import report_options, take_files, write_reports
@@ -183,7 +184,7 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
     return 0 if done.verdict.verdict == "holds" else 3
 
 
-for command in (demo_command, record_command, diff_command, gate_command):
+for command in (demo_command, doctor_command, record_command, diff_command, gate_command):
     cli.add_command(command)
 
 
