@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from rnncheck.backend import own_functions
 from rnncheck.campaign import store
 from rnncheck.campaign.settings import PROFILES, Profile, Settings
+from rnncheck.campaign.shard import part_of
 from rnncheck.campaign.subject_run import PropertyTally, SubjectRun
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.plain_text import one_line
@@ -114,7 +115,7 @@ class Campaign:
             self._save(subject_run)
 
     def _stored_jobs(self) -> list[tuple[Job, Any]]:
-        if self.settings.folder is None:
+        if self.settings.folder is None or self.settings.shard is not None:  # a shard begins as one run does in an empty folder
             return []
         stored, complaints = store.load_all(self.settings.folder / "failing")
         self.mended += complaints
@@ -314,11 +315,18 @@ class Campaign:
             tuple(stale),
             tuple(self.mended),
             time.monotonic() - self.started,
+            self._part(),
         )
 
+    def _part(self) -> Mapping[str, Any] | None:
+        """Return what a merge has to know of a shard; None of a whole run."""
+        if self.settings.shard is None:
+            return None
+        return part_of(self.settings, [subject_run.part() for subject_run in self.subject_runs]).to_json()
+
     def _unseen(self) -> list[str]:
-        """Deviations without a stored case that did not show on any of the cases."""
-        return [
+        """Deviations without a stored case that did not show on any of the cases; a shard leaves that to the merge."""
+        return [] if self.settings.shard is not None else [
             f"{d.property} on {subject_run.subject.name}: the declared deviation did not occur on {tally.cases} cases ({d})"
             for subject_run in self.subject_runs for d in subject_run.deviations
             if d.sure and d.case is None and (tally := subject_run.tallies.get(d.property)) is not None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnncheck.campaign.settings import PROFILES, Profile
+from rnncheck.campaign.settings import PROFILES, Profile, Shard
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.bounds import whole
 from rnncheck.core.case import DTYPES
@@ -19,6 +19,7 @@ from rnncheck.errors import UsageError
 MOST_SECONDS = 10_000_000
 """A budget or a check of four months; clocks and waits of the system take no more."""
 MOST_MEMORY = 1 << 50
+MOST_SHARDS = 10_000
 
 
 def profile_of(name: str, **changes: Any) -> Profile:
@@ -84,6 +85,19 @@ def seconds(budget: str | float) -> float:
     if type(found) not in (int, float) or not 0 < found <= MOST_SECONDS:  # type: ignore[operator]
         raise UsageError(f"budget = {quoted(budget)}, but should be a time such as 30s, 2m or 1h, up to {MOST_SECONDS} s")
     return float(found)
+
+
+def shard_of(words: str) -> Shard:
+    """Return ``"2/5"`` as a Shard; raises UsageError where it is none.
+
+    >>> shard_of("2/5")
+    Shard(index=2, of=5)
+    """
+    found = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", words.strip())
+    index, of = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= index <= of <= MOST_SHARDS:
+        raise UsageError(f"shard = {quoted(words)}, but should be a part and the number of parts, such as 2/5")
+    return Shard(index, of)
 
 
 def case_seconds_of(seconds: float) -> float:

@@ -39,8 +39,23 @@ PROFILES = {
 
 
 @dataclass(frozen=True)
+class Shard:
+    """The part ``index`` (from 1) of ``of`` parts of a run."""
+
+    index: int
+    of: int
+
+    def takes(self, place: int) -> bool:
+        """Return whether the case at this place of the plan belongs to this part."""
+        return place % self.of == self.index - 1
+
+
+@dataclass(frozen=True)
 class Settings:
-    """What a campaign is told; ``budget`` is seconds of wall time for all of it, None for the profile's."""
+    """What a campaign is told; ``budget`` is seconds of wall time for all of it, None for the profile's.
+
+    shard: which part of the cases is checked; None for all of them
+    """
 
     properties: tuple[Property, ...]
     profile: Profile = PROFILES["ci"]
@@ -52,6 +67,7 @@ class Settings:
     repro: Path | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    shard: Shard | None = None
 
     def seconds(self, subjects: int) -> float:
         """Wall time for so many subjects: the budget, or else what the profile has for each."""

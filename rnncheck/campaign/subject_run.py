@@ -9,6 +9,7 @@ from typing import Any
 from rnncheck.backend.devices import is_here
 from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
+from rnncheck.campaign.shard import Check, SubjectPart, smallest_of
 from rnncheck.campaign.tally import PropertyTally, kind_of
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
@@ -49,10 +50,12 @@ class SubjectRun:
     shown: list[Any] = field(default_factory=list)
     causes: dict[str, str] = field(default_factory=dict)
     given_up: str | None = None
+    checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         wanted = [p for p in self.settings.properties if (p.family == "clip") == (self.subject.kind == "clip")]
-        self.tallies = {p.id: PropertyTally(p) for p in sorted(wanted, key=lambda p: p.cost)}
+        in_part = self.settings.shard is not None
+        self.tallies = {p.id: PropertyTally(p, shard=in_part) for p in sorted(wanted, key=lambda p: p.cost)}
         structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)
         self.ledger = Ledger.over(structure if self.subject.kind == "layer" else [], self.settings.profile.strength)
         self.planned = self.settings.profile.cases
@@ -71,6 +74,10 @@ class SubjectRun:
             found = (case for case in islice(found, LOOKED_THROUGH) if self._is_for_some(case))
         return islice(found, self.planned)
 
+    def _planned_here(self) -> int:
+        shard = self.settings.shard
+        return self.planned if shard is None else len(range(shard.index - 1, self.planned, shard.of))
+
     @property
     def done(self) -> int:
         """How many cases have been begun."""
@@ -83,19 +90,27 @@ class SubjectRun:
         """The planned cases with the properties that are to be checked on them, a block at a time."""
         plan = (Checks(place, case, self.properties_for(case)) for place, case in enumerate(self.cases()))
         doubtful = self._lost().startswith(HUNG)
-        for block in breadth_first(plan, lambda name: self.tallies[name].prop.cost, self.settings.profile.whole):
+        for block in self._own_part(breadth_first(plan, lambda name: self.tallies[name].prop.cost, self.settings.profile.whole)):
             if self.given_up is not None or self.settled():
                 break
-            block = tuple(one.only(lambda name: self.tallies[name].failed is None) for one in block)
+            block = tuple(one.only(lambda name: not self.tallies[name].over) for one in block)
             number = next(numbers)
             self.places[number] = tuple(one.place for one in block)
             cases, names = tuple(one.case for one in block), tuple(one.properties for one in block)
             yield Job(number, "judge", self.index, cases, names, doubtful=doubtful)
         self.all_taken = True
 
+    def _own_part(self, blocks: Iterator[tuple[Checks, ...]]) -> Iterator[tuple[Checks, ...]]:
+        """Yield the blocks, in a shard with its own cases alone."""
+        shard = self.settings.shard
+        for block in blocks:
+            own = block if shard is None else tuple(one for one in block if shard.takes(one.place))
+            if own:
+                yield own
+
     def settled(self) -> bool:
         """Whether every property has failed, so that no further case can say anything."""
-        return all(tally.failed is not None for tally in self.tallies.values())
+        return all(tally.over for tally in self.tallies.values())
 
     def properties_for(self, case: Any) -> tuple[str, ...]:
         """Which properties to check on this case, cheap ones first."""
@@ -117,6 +132,7 @@ class SubjectRun:
             self.tallies[done.cut[0]].cut = done.cut[1]
         visited: set[int] = set()
         for place, told in done.outcomes:
+            self._record(places[place], done.job.cases[place], told)
             outcome = self._first_to_blame(done.job.properties[place], told) if told.of_run else told
             case, tally = done.job.cases[place], self.tallies[outcome.property]
             if self.given_up is None and tally.failed is None and outcome.status in JUDGED:
@@ -135,6 +151,21 @@ class SubjectRun:
                 visited.add(place)
             if self.crashes >= GIVE_UP:
                 self.given_up = f"given up after {self.crashes} crashes or hangs"
+
+    def _record(self, place: int, case: Any, outcome: Outcome) -> None:
+        """Keep an outcome for the merge of all shards; what is none of the plan's has its case with it."""
+        if self.settings.shard is not None:
+            self.checks.append(Check(place, outcome, case.to_json() if place < 0 else None))
+
+    def part(self) -> SubjectPart:
+        """Return all that a merge of shards has to know of this subject."""
+        subject = self.subject
+        shrunk = (smallest_of(tally.shrunk) for tally in self.tallies.values() if tally.shrunk is not None)
+        told = self.report()
+        return SubjectPart(
+            subject.name, subject.kind, self.device, subject.modes, subject.claims, told.reading, subject.fixed, subject.nature,
+            subject.against, self.seconds, told.left, tuple(self.checks), tuple(shrunk),
+        )  # fmt: skip
 
     def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
         """What died in the run that all of these share is told by the first that has not failed, however far the work ran ahead."""
@@ -157,7 +188,7 @@ class SubjectRun:
         coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
         with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
-        left = 0 if self.all_taken or self.given_up else self.planned - self.done
+        left = 0 if self.all_taken or self.given_up else self._planned_here() - self.done
         return SubjectReport(
             self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left,
             read_as(self.subject),

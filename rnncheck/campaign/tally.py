@@ -54,6 +54,12 @@ class PropertyTally:
     silent: str | None = None
     barred: list[str] = field(default_factory=list)
     seen_rich: bool = False
+    shard: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Return whether no further case counts; in a shard one does after an error, which another shard may have met first."""
+        return self.failed is not None and not (self.shard and self.failed[1].cause is not None)
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""
@@ -70,7 +76,7 @@ class PropertyTally:
         turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another
         first = self.applicable == 1 or (rich and not self.seen_rich)
         self.seen_rich |= rich
-        return self.failed is None and (first or self.applicable % self.share() == turn)
+        return not self.over and (first or self.applicable % self.share() == turn)
 
     def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
         """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""

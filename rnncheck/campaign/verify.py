@@ -23,6 +23,7 @@ from rnncheck.campaign.options import (
     profile_of,
     properties_of,
     seconds,
+    shard_of,
 )
 from rnncheck.campaign.order import DEAR
 from rnncheck.campaign.probing import probe_all
@@ -66,6 +67,7 @@ def verify(
     folder: str | Path | None = None,
     repro: str | Path | None = None,
     progress: Progress | None = None,
+    shard: str | None = None,
 ) -> Report:
     """Check which properties of a recurrent layer hold of ``target``; never raises on what it finds.
 
@@ -83,6 +85,7 @@ def verify(
     device:     "cpu", "cuda", "cuda:1", "mps", "xpu", several with commas, or "all" that are found
     require:    devices without which the report is incomplete (exit code 3)
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
+    shard:      "2/5" for the second of five parts of the cases; the JSON reports of all parts merge into the report of one run
     repro:      where to write, for each failure, a standalone script and a pytest test; None writes none
 
     Raises UsageError where the target or an option cannot be used.
@@ -101,6 +104,7 @@ def verify(
         repro=None if repro is None else folder_of(repro, "repro"),
         environment={**environment(), **_told(took)},
         missing=tuple(name for name in required if not is_here(name)),
+        shard=None if shard is None else shard_of(shard),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
     )
     limits = {} if case_seconds is None else {"case_seconds": case_seconds_of(case_seconds)}

@@ -20,6 +20,7 @@ from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.faces.demo import demo_command
 from rnncheck.faces.doctor import doctor_command
 from rnncheck.faces.gate import gate_command
+from rnncheck.faces.merge import merge_command
 from rnncheck.faces.numbers import whole_number
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.faces.streams import forgiving_streams
@@ -67,6 +68,7 @@ def cli() -> None:
     metavar="F",
     help="TOML file that lists known failures under [[deviations]].",
 )
+@click.option("--shard", metavar="2/5", help="Check only this part of the cases; rnncheck merge joins the --json reports.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every verdict in tables, and each failure in full.")
 def verify_command(
     targets: tuple[str, ...],
@@ -184,7 +186,7 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
     return 0 if done.verdict.verdict == "holds" else 3
 
 
-for command in (demo_command, doctor_command, record_command, diff_command, gate_command):
+for command in (demo_command, doctor_command, record_command, diff_command, gate_command, merge_command):
     cli.add_command(command)
 
 

@@ -97,6 +97,7 @@ class Results:
     stale:    declared deviations that no longer occur, are past their date, or match nothing
     mended:   stored failing cases that pass now
     seconds:  wall time of all; 0 where it was not measured
+    shard:    where this is one of several parts of a run, all that ``rnncheck merge`` has to know of it
     """
 
     environment: dict[str, Any]
@@ -108,6 +109,7 @@ class Results:
     stale: tuple[str, ...] = ()
     mended: tuple[str, ...] = field(default_factory=tuple)
     seconds: float = 0.0
+    shard: Mapping[str, Any] | None = None
 
     def verdicts(self) -> Iterator[tuple[SubjectReport, Verdict]]:
         """Every verdict with the subject it is on."""
@@ -134,6 +136,8 @@ class Results:
         """
         if self.failures or self.stale:
             return 1
+        if self.shard is not None:  # what it does not reach is for the others
+            return 3 if self.stopped or self.missing else 0
         if not self.checked:
             return 3
         unfinished = any(self._leaves_open(verdict) for _, verdict in self.verdicts())
@@ -166,5 +170,6 @@ class Results:
             "missing": list(self.missing),
             "stale_deviations": list(self.stale),
             "mended": list(self.mended),
+            "shard": self.shard,
             "subjects": [subject.to_json() for subject in self.subjects],
         }
