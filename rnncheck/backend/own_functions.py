@@ -33,8 +33,11 @@ HOLDERS: tuple[Any, ...] = (
     itertools, copy, time, os, signal, select, pickle, struct, random,
 )  # fmt: skip
 """Where the functions are found that our code uses."""
+TORCH = os.path.dirname(torch.__file__)
 MISSING = object()
-_all, _list, _map, _zip, _vars, _is, _setattr, _delattr = all, list, map, zip, vars, operator.is_, setattr, delattr
+_all, _list, _map, _zip, _vars, _is, _setattr, _delattr, _enumerate = (
+    all, list, map, zip, vars, operator.is_, setattr, delattr, enumerate,
+)  # fmt: skip
 """What is used here while a subject's replacements may be in place."""
 _before = [dict(vars(holder)) for holder in HOLDERS]
 """What the holders held when rnncheck was imported."""
@@ -73,8 +76,11 @@ class Kept:
         for holder, names, ours in self.ours:
             now = _list(_map(_vars(holder).get, names, repeat(MISSING)))
             if not _all(_map(_is, now, ours)):
-                changed = _zip(names, now, ours, strict=True)
-                self.theirs += [(holder, name, theirs, own) for name, theirs, own in changed if theirs is not own]
+                for place, (name, theirs, own) in _enumerate(_zip(names, now, ours, strict=True)):
+                    if theirs is not own and _wrapped_by_torch(name, theirs):
+                        ours[place] = theirs
+                    elif theirs is not own:
+                        self.theirs.append((holder, name, theirs, own))
         for holder, name, _, own in self.theirs:
             _put(holder, name, own)
         self.theirs_in_place = False
@@ -98,6 +104,11 @@ def _put(holder: Any, name: str, function: Any) -> None:
             _delattr(holder, name)
     else:
         _setattr(holder, name, function)
+
+
+def _wrapped_by_torch(name: str, now: Any) -> bool:
+    """Return whether torch itself has put a function of the same name there, as torch.compile does with manual_seed."""
+    return type(now) is FunctionType and now.__name__ == name and now.__code__.co_filename.startswith(TORCH)
 
 
 def _name(holder: Any) -> str:

@@ -71,6 +71,14 @@ def test_what_an_import_replaces_is_known_after_it_has_called_us():
         assert torch.tensor([-1.0]).abs() == 1 and math.isnan(math.nan)
 
 
+def test_what_torch_wraps_itself_is_not_the_subjects(as_before):
+    before = torch.manual_seed
+    with subject_code():
+        torch.manual_seed = torch._disable_dynamo(before)  # as torch.compile does when it is first used
+    assert as_before.replaced() == [] and torch.manual_seed is not before
+    torch.manual_seed = before
+
+
 def test_what_is_added_or_was_never_ours_is_left_alone(as_before):
     with subject_code():
         torch.of_a_library = Tensor.of_a_library = always(1)
