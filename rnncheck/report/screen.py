@@ -260,8 +260,11 @@ def mended_lines(report: Results) -> list[str]:
     holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
     others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]
     if len(holding) < 2:
-        return list(map(clean, report.mended))
-    return [*others, f"{count(len(holding), 'stored failing case')} hold now: {named(holding, NAMES)}"]
+        others, holding = list(map(clean, report.mended)), []
+    more = len(others) - MOST_LINES
+    if more > 0:  # the last one sums up
+        others = [*others[: MOST_LINES - 1], f"({count(more, 'more line')} like these: --json has them all)", others[-1]]
+    return [*others, *([f"{count(len(holding), 'stored failing case')} hold now: {named(holding, NAMES)}"] if holding else [])]
 
 
 def summary_line(report: Results) -> tuple[str, str]:

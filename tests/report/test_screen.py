@@ -10,6 +10,7 @@ from rnncheck.core.subject import FEATURES
 from rnncheck.core.verdict import NO_TIME
 from rnncheck.report import Report
 from rnncheck.report.terminal import print_report
+from rnncheck.report.text import MOST_LINES
 from rnncheck.report.unchecked import unchecked
 from tests.report.built import everything, failing, report, verdict
 
@@ -106,6 +107,10 @@ def test_a_stale_deviation_fails_the_run_and_is_the_last_thing_said():
 
 
 def test_many_stored_cases_that_hold_now_are_one_line():
+    mended = tuple(f"a/{n}.json: schema = None; set aside" for n in range(1000)) + ("a: 99 files are not read",)
+    found = [line for line in shown(report(verdict(), mended=mended), 300) if line.startswith(("a", "("))]
+    assert found[-2:] == [f"({1001 - MOST_LINES} more lines like these: --json has them all)", "a: 99 files are not read"]
+    assert len(found) == MOST_LINES + 1
     mended = tuple(f"time.p{n} on mine.py:MyLSTM: the stored case holds now" for n in range(18))
     found = [line for line in shown(report(verdict(), mended=mended), 300) if "hold now" in line]
     assert len(found) == 1 and found[0].startswith("18 stored failing cases hold now: time.p0, ")
