@@ -61,7 +61,7 @@ def planned(subject: Subject) -> list[Any]:
 
 def places(subject: Subject, cases: Sequence[Any]) -> list[Place]:
     """Every case with each property that a campaign would check on it, cheap ones first."""
-    fitting = (p for p in CATALOG.values() if (p.family == "clip") == (subject.kind == "clip") and p.cost <= DEAREST)
+    fitting = (p for p in CATALOG.values() if p.about == subject.kind and p.cost <= DEAREST)
     accounts = [PropertyTally(prop) for prop in sorted(fitting, key=lambda p: p.cost)]
     return [
         (number, account.prop.id) for number, case in enumerate(cases) for account in accounts

@@ -21,6 +21,7 @@ from rnncheck.strategies import cases, rows
 from rnncheck.strategies.cases import degenerate_sizes, plain_case
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.plan import plan
+from rnncheck.strategies.step import step_cases
 
 EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "5"))
 LOOK = 150
@@ -48,7 +49,7 @@ def planned(name: str) -> list[Any]:
 
 def speaks_of(prop: Property, subject: Subject, device: str) -> bool:
     """Whether the property applies to this kind of layer there at all: there is none of update gates in an LSTM."""
-    there = (case if subject.kind == "clip" else case.but(device=device) for case in planned(subject.name))
+    there = (case if subject.kind != "layer" else case.but(device=device) for case in planned(subject.name))
     return any(out_of_claim(prop, subject, case) is None for case in there)
 
 
@@ -60,6 +61,8 @@ def case_strategy(subject: Subject, prop: Property, device: str) -> st.SearchStr
 
     if subject.kind == "clip":
         return clip_cases(device=device).filter(fits)
+    if subject.kind == "step":
+        return step_cases(device=device).filter(fits)
     all_rows = structure(subject.name, device)
     fitting = [strategy for plain, strategy in all_rows if fits(plain)]
     return st.one_of(fitting or [strategy for _, strategy in all_rows]).filter(fits)
@@ -67,7 +70,7 @@ def case_strategy(subject: Subject, prop: Property, device: str) -> st.SearchStr
 
 def suite(family: str) -> Callable[..., None]:
     """The test of one family: ``test_time = suite("time")``."""
-    kind = "clip" if family == "clip" else "layer"
+    kind = select(f"{family}.*")[0].about
     pairs = [
         pytest.param(prop, subject, id=f"{prop.id}-{subject.name}")
         for prop in select(f"{family}.*") for subject in SUBJECTS

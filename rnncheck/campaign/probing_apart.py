@@ -51,6 +51,8 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     hoped = Claim(True, "probed", f"its probe did not end: {one_line(lost.lost or 'no reason known')}")
     if subject.kind == "clip":
         return {**subject.claims, **{name: hoped for name in CLIP_FEATURES if name not in OPTIONS}}
+    if subject.kind == "step":
+        return {**subject.claims, "step_norm": hoped}
     known = replace(subject, modes=_modes(subject))
     short = replace(probes, seconds=probes.seconds * LATER)
     claims = _simplest(known, subject, hoped, short)

@@ -83,9 +83,9 @@ def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:
 
 
 def _check_kind(file: str | Path, stored: Stored, kind: str) -> None:
-    """Raise UsageError unless the file's property and its case are of this kind of subject, ``layer`` or ``clip``."""
-    judged = "clip" if stored.property.startswith("clip.") else "layer"
-    if (stored.kind, judged) != (kind, kind):
+    """Raise UsageError unless the file's property and its case are of this kind of subject: ``layer``, ``clip`` or ``step``."""
+    judged = CATALOG[stored.property].about if stored.property in CATALOG else None
+    if (stored.kind, judged or kind) != (kind, kind):
         what = f"a {stored.kind}'s case of {stored.property}"
         raise UsageError(f"{one_line(file)}: {what}, but should be of the target's kind: {kind}")
 
@@ -130,7 +130,7 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     if stored is not None:
         _check_kind(stored.path or "", stored, found[0].kind)
     exact = stored.case if stored is not None else _case(found[0], case)
-    if (CATALOG[property].family == "clip") != (found[0].kind == "clip"):
+    if CATALOG[property].about != found[0].kind:
         raise UsageError(f"property = {quoted(property)}, but {found[0].name} is a {found[0].kind}; name a property of its kind")
     verdict = _judged(found[0], property, exact, engine).but(stored=None if stored is None else str(stored.path))
     if verdict.red:

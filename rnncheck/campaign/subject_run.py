@@ -26,6 +26,8 @@ SHOWN = 24
 LOOKED_THROUGH = 300
 """Planned cases of a subject whose probe ended badly that are looked through for some that a property applies to."""
 HUNG = "its probe did not end: hung"
+CALLED = {"layer": "batched", "clip": "generator", "step": "step_norm"}
+"""The feature of each kind of subject that says what became of its probe."""
 JUDGED = ("holds", "fails", "errored", "crashed", "hung")
 """Outcomes of a case on which something was looked at."""
 
@@ -53,7 +55,7 @@ class SubjectRun:
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        wanted = [p for p in self.settings.properties if (p.family == "clip") == (self.subject.kind == "clip")]
+        wanted = [p for p in self.settings.properties if p.about == self.subject.kind]
         in_part = self.settings.shard is not None
         self.tallies = {p.id: PropertyTally(p, shard=in_part) for p in sorted(wanted, key=lambda p: p.cost)}
         structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)
@@ -267,7 +269,7 @@ class SubjectRun:
 
     def _lost(self) -> str:
         """What a probe that did not end says: it may be that which took the time."""
-        called = self.subject.claims.get("generator" if self.subject.kind == "clip" else "batched")
+        called = self.subject.claims.get(CALLED[self.subject.kind])
         return f"{called.why}; " if called is not None and called.offered and called.why else ""
 
     def _why_not(self, tally: PropertyTally) -> tuple[Any, str]:

@@ -71,10 +71,10 @@ def verify(
 ) -> Report:
     """Check which properties of a recurrent layer hold of ``target``; never raises on what it finds.
 
-    target:     a class, factory, instance, cell, or clip function; a name like ``torch.nn.LSTM`` or ``mine.py:MyLSTM``;
+    target:     a class, factory, instance, cell, clip function or training step; a name like ``torch.nn.LSTM`` or ``mine.py:MyLSTM``;
                 several of them in a list; None for rnncheck's own layers and torch's
     against:    the implementation that it is to agree with, in the same forms
-    kind:       "layer", "cell" or "clip", where it cannot be told from the target
+    kind:       "layer", "cell", "clip" or "step", where it cannot be told from the target
     properties: comma-separated globs over the ids of the catalog
     profile:    "smoke", "quick", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its
                 own. Without it "ci", and without a target "quick": all of them together in a minute and a half

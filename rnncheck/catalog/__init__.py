@@ -25,6 +25,7 @@ FAMILIES = (
     "life",
     "numeric",
     "clip",
+    "step",
 )
 
 

@@ -1,13 +1,16 @@
 """One thing that must hold of every recurrent layer: a value, declared once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
+from rnncheck.core.step_case import StepCase
 
+KINDS: Mapping[str, Literal["clip", "step"]] = {"clip": "clip", "step": "step"}
+"""The families that speak of other subjects than layers."""
 Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
 
 
@@ -18,7 +21,7 @@ class Condition:
     words: str
     test: Callable[[Any], bool]
 
-    def __call__(self, case: Case | ClipCase) -> bool:
+    def __call__(self, case: Case | ClipCase | StepCase) -> bool:
         return self.test(case)
 
     def __and__(self, other: "Condition") -> "Condition":
@@ -58,9 +61,14 @@ class Property:
         """The part of the id before the dot."""
         return self.id.partition(".")[0]
 
+    @property
+    def about(self) -> Literal["layer", "clip", "step"]:
+        """The kind of subject that it speaks of."""
+        return KINDS.get(self.family, "layer")
+
 
 Check = Callable[[Any], Observation]
-"""From a Trial, or in the family clip from a ClipTrial."""
+"""From a Trial; in the families clip and step from a ClipTrial or a StepTrial."""
 
 
 class Family:

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.step_case import StepCase
 
 
 class Malformed(Exception):
@@ -76,6 +77,17 @@ CLIP_FEATURES: Mapping[str, str] = {
     "returned_norm": "the norm is returned",
 }
 """The features of a function like clip_grad_norm_."""
+STEP_FEATURES: Mapping[str, str] = {
+    "accumulation": "several micro-batches a step",
+    "unequal": "micro-batches of different sizes",
+    "scaler": "a loss scaler",
+    "mean_losses": "losses that are means over the rows of a micro-batch",
+    "sum_losses": "losses that are sums over the rows of a micro-batch",
+    "step_norm": "the step returns the norm of the gradients",
+}
+"""The features of a function that performs an optimizer's step."""
+EVERY_FEATURE: Mapping[str, str] = {**FEATURES, **CLIP_FEATURES, **STEP_FEATURES}
+Kind = Literal["layer", "clip", "step"]
 
 
 @dataclass(frozen=True)
@@ -122,8 +134,9 @@ class Subject:
     """An implementation and its claims.
 
     name:   what the reports call it, e.g. ``torch.nn.LSTM`` or ``mine.py:MyLSTM``
-    kind:   "layer" (cells are judged as layers of one step a call), or "clip" for a function like clip_grad_norm_
-    build:  for a layer, (config, dtype, device) -> Layer; for a clip function, the function itself
+    kind:   "layer" (cells are judged as layers of one step a call), "clip" for a function like clip_grad_norm_, or "step"
+            for one that performs an optimizer's step
+    build:  for a layer, (config, dtype, device) -> Layer; for a clip function or a step, the function itself
     modes:  which of torch's modes it implements
     claims: a Claim for each feature; what is missing is not offered
     fixed:  for an instance, the one configuration that it has
@@ -134,7 +147,7 @@ class Subject:
     """
 
     name: str
-    kind: Literal["layer", "clip"]
+    kind: Kind
     build: Any
     modes: tuple[Mode, ...] = ()
     claims: Mapping[str, Claim] = field(default_factory=dict)
@@ -169,9 +182,9 @@ class Subject:
         """Whether it is declared to be a recurrence that is none of torch's."""
         return "equations" in self.claims and not self.offers("equations")
 
-    def refuses(self, case: Case | ClipCase) -> str | None:
+    def refuses(self, case: Case | ClipCase | StepCase) -> str | None:
         """Why this case is outside the claims, or None where it is within."""
-        if isinstance(case, ClipCase):
+        if isinstance(case, ClipCase | StepCase):
             return self.lacks(case.features_used())
         if case.config.mode not in self.modes:
             return f"mode {case.config.mode}"
@@ -185,7 +198,7 @@ class Subject:
             if not self.offers(feature):
                 claim = self.claims.get(feature)
                 why = f": {claim.why}" if claim and claim.why else ""
-                return {**FEATURES, **CLIP_FEATURES}.get(feature, feature) + why
+                return EVERY_FEATURE.get(feature, feature) + why
         return None
 
 

@@ -45,7 +45,7 @@ def cli() -> None:
 @cli.command("verify")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--against", metavar="REF", help="The implementation that TARGET must agree with, e.g. torch.nn.LSTM.")
-@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip", "step"]), help="What TARGET is, if rnncheck cannot tell.")
 @click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Properties to check, e.g. 'time.*,shape.output'.")
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
 @click.option("--require", multiple=True, metavar="DEVICE", help="Exit 3 (incomplete) if this device is missing.")

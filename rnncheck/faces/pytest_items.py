@@ -73,6 +73,14 @@ def _require_comparison(subject: str, verdict: Verdict, options: Mapping[str, An
         )
 
 
+def _about(target: Any, kind: str | None) -> str:
+    """The kind of subject, as far as it can be told before the target is resolved."""
+    if kind in ("clip", "step"):
+        return kind
+    named = getattr(getattr(target, "__code__", None), "co_varnames", ())
+    return "clip" if kind is None and "max_norm" in named else "layer"
+
+
 def _name(target: Any) -> str:
     return str(getattr(target, "__qualname__", target))
 
@@ -102,7 +110,7 @@ def parametrize(
         chosen = select(properties)
     except KeyError as glob:
         raise UsageError(f"properties = {properties!r}, but {glob} names no property; see: rnncheck list") from None
-    clip = kind == "clip" or "max_norm" in getattr(getattr(target, "__code__", None), "co_varnames", ())
+    about = _about(target, kind)
     declared = declare(deviations)
     unknown = [d.property for d in declared if d.property not in {prop.id for prop in chosen}]
     if unknown:
@@ -110,6 +118,6 @@ def parametrize(
     common = {"against": against, "kind": kind, "max_examples": 40, "deviations": declared, **options}
     items = [
         pytest.param(Conformance(target, prop.id, common), id=prop.id)
-        for prop in chosen if (prop.family == "clip") == clip
+        for prop in chosen if prop.about == about
     ]  # fmt: skip
     return pytest.mark.parametrize("conformance", items, indirect=True)

@@ -15,6 +15,7 @@ from rnncheck.core.verdict import Outcome
 from rnncheck.judging.judge import as_the_case_says, our_mistake
 from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
+from rnncheck.running.step_trial import StepTrial
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
 NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
@@ -41,18 +42,28 @@ class Explanation:
     unexplained: str | None = None
 
 
-def explain(prop: Property, trial: Trial, outcome: Outcome) -> Explanation:
+def explain(prop: Property, trial: Trial | StepTrial, outcome: Outcome) -> Explanation:
     """All that can be said about a minimal failing case. A mistake of ours in it is told, and costs no verdict."""
     told = Explanation()
     try:
         with as_the_case_says(trial.case):
-            told = _where_and_why(trial, outcome)
+            told = _mistake(prop, trial, outcome) if isinstance(trial, StepTrial) else _where_and_why(trial, outcome)
             if not outcome.red:
                 return told
             told = replace(told, script=script(trial.subject, prop, trial.case, outcome))
             return replace(told, calls=brief_calls(trial.subject, prop, trial.case))
     except Exception as mistake:
         return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
+
+
+def _mistake(prop: Property, trial: StepTrial, outcome: Outcome) -> Explanation:
+    """The known mistake that a training step makes, where the numbers tell."""
+    if outcome.status != "fails" or prop.id in diagnosis.NOT_OF_NUMBERS:
+        return Explanation()
+    try:
+        return Explanation(diagnosis=diagnosis.known_mistake(trial))
+    except NO_ANSWER:  # it raises in another situation: then a property says so
+        return Explanation()
 
 
 def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:

@@ -16,26 +16,33 @@ from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
 from rnncheck.core.plain_text import one_line, plain, said, type_name
 from rnncheck.core.property import Property
+from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.step_trial import StepTrial
 from rnncheck.running.trial import NotReached, SubjectError, Trial, Unimplemented, seeded
 
+AnyCase = Case | ClipCase | StepCase
+AnyTrial = Trial | ClipTrial | StepTrial
 
-def trial_of(subject: Subject, case: Case | ClipCase) -> Trial | ClipTrial:
+
+def trial_of(subject: Subject, case: AnyCase) -> AnyTrial:
     """The subject on this case, as its kind wants it."""
+    if isinstance(case, StepCase):
+        return StepTrial(subject, case)
     return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject, case)
 
 
 @contextmanager
-def as_the_case_says(case: Case | ClipCase) -> Iterator[None]:
+def as_the_case_says(case: AnyCase) -> Iterator[None]:
     """Inside, torch's backend switches are the case's, and its warnings are not shown."""
     with switched(getattr(case, "switches", ()), case.device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def rehearse(trial: Trial | ClipTrial) -> None:
+def rehearse(trial: AnyTrial) -> None:
     """Make the run that the case's properties share, by itself, so that a crash in it is known for what it is.
 
     What it raises is not lost: the run is not kept then, and each property that needs it raises it again.
@@ -47,7 +54,7 @@ def rehearse(trial: Trial | ClipTrial) -> None:
 UNDECIDED = "inconclusive: rounding alone could account for any difference here"
 
 
-def judge(prop: Property, trial: Trial | ClipTrial) -> Outcome:
+def judge(prop: Property, trial: AnyTrial) -> Outcome:
     """Check ``prop`` on ``trial`` (which is forked: properties share the trial's run, and nothing else).
 
     A subject that raises is ``errored``, with the last lines of its own traceback. So is a mistake of our own, which
@@ -94,7 +101,7 @@ def _outcome(prop: Property, seen: Observation) -> Outcome:
     return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()), course=seen.course())
 
 
-def out_of_claim(prop: Property, subject: Subject, case: Case | ClipCase) -> Outcome | None:
+def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
     lacking = subject.refuses(case) or subject.lacks(prop.needs)
     if lacking is not None:

@@ -15,6 +15,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.config import Config, ConfigError
 from rnncheck.core.needs import NEEDS, Need
+from rnncheck.core.step_case import StepCase
 from rnncheck.core.values import PATTERNS, Values
 from rnncheck.strategies.cliffs import LARGE
 
@@ -155,6 +156,24 @@ def _gradient_steps(gradient: Gradient) -> Iterator[tuple[str, Any]]:
     yield from (("missing", False), ("twice", False), ("device", None), ("dtype", "float32"))
     yield from (("shape", shape) for shape in ((1,), (2,), (3,), (2, 3)) if prod(shape) < prod(gradient.shape))
     yield from (("values", values) for values in _simpler_values(gradient.values))
+
+
+@simpler.register
+def _(case: StepCase) -> Iterator[StepCase]:
+    for changes in _simpler_steps(case):
+        candidate = case.but(**changes)
+        if candidate != case:
+            yield candidate
+
+
+def _simpler_steps(case: StepCase) -> Iterator[dict[str, Any]]:
+    yield from ({f.name: f.default} for f in fields(StepCase) if f.name in ("model", "optimizer", "kernels", "scale", "frozen"))
+    yield from ({"groups": 1}, {"dtype": "float32"}, {"bound": 0.5}, {"device": "cpu"})
+    yield from ({"sizes": case.sizes[:i] + case.sizes[i + 1 :]} for i in range(len(case.sizes)) if len(case.sizes) > 1)
+    for place, size in enumerate(case.sizes):
+        yield from ({"sizes": case.sizes[:place] + (n,) + case.sizes[place + 1 :]} for n in _smaller(size, 1))
+    yield from ({"sizes": (n,) * len(case.sizes)} for n in (1, 2) if n < max(case.sizes))
+    yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
 
 
 def _smaller(size: int, least: int) -> list[int]:

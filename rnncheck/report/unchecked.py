@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnncheck.core.subject import CLIP_FEATURES, FEATURES
+from rnncheck.core.subject import EVERY_FEATURE
 from rnncheck.core.verdict import NO_TIME, Verdict
 from rnncheck.report.words import some
 
@@ -44,7 +44,7 @@ def unchecked(verdicts: Sequence[Verdict]) -> list[Unchecked]:
 
 def _feature(reason: str | None) -> tuple[str | None, str]:
     """Which feature a reason begins with, and what is said of it behind the colon."""
-    for feature, words in {**FEATURES, **CLIP_FEATURES}.items():
+    for feature, words in EVERY_FEATURE.items():
         if reason is not None and (reason == words or reason.startswith(f"{words}: ")):
             return feature, reason[len(words) + 2 :]
     return None, reason or ""
@@ -67,7 +67,7 @@ def _words(key: str, members: Sequence[Verdict]) -> str:
     reasons = list(dict.fromkeys(verdict.reason or "" for verdict in members))
     if key == "options":
         features = dict.fromkeys(_feature(reason)[0] or reason for reason in reasons)
-        told = [SHORT.get(name) or {**FEATURES, **CLIP_FEATURES}.get(name, name) for name in features]
+        told = [SHORT.get(name) or EVERY_FEATURE.get(name, name) for name in features]
         return f"options that it does not have: {some(told, 12)}"
     if key == "other":
         return f"about another kind of layer or case ({some([verdict.property for verdict in members])})"

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis.strategies import SearchStrategy, tuples
 
 from rnncheck.core.case import Case
+from rnncheck.core.step_case import Reduction
 from rnncheck.core.subject import Subject
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
 from rnncheck.strategies.cliffs import on_cliffs
@@ -25,6 +26,9 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
     """Cases without end: all rows with a plain case, and some on cliffs, all rows with degenerate sizes, all at random, …"""
     if subject.kind == "clip":
         yield from _clip_cases(seed, device)
+        return
+    if subject.kind == "step":
+        yield from _step_cases(subject, seed, device)
         return
     structure = rows(subject, dtypes, strength, device)
     plain = [plain_case(row, subject, turn, seed + turn) for turn, row in enumerate(structure)]  # a property draws anew on each
@@ -62,3 +66,11 @@ def _clip_cases(seed: int, device: str) -> Iterator[Any]:
 
     for step in range(10**6):
         yield from draw(clip_cases(device=device), 50, _mix(seed, step))[bool(step) :]
+
+
+def _step_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:
+    from rnncheck.strategies.step import step_cases
+
+    reduction: Reduction = "sum" if subject.offers("sum_losses") else "mean"
+    for step in range(10**6):
+        yield from draw(step_cases(reduction=reduction, device=device), 50, _mix(seed, step))[bool(step) :]

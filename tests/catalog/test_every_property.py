@@ -21,7 +21,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "weights.scattered",
 }  # fmt: skip
 """They need a reference, a device, a compiler, large sizes or a refusal: the tests of their family look at them."""
-LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.family != "clip"} - IN_TESTS_OF_THEIR_OWN)
+LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.about == "layer"} - IN_TESTS_OF_THEIR_OWN)
 HARMFUL = {"reject.packed_input_size", "reject.packed_dtype"}
 """Not to be tried on torch.nn.LSTM: its kernel may read past the end of the input (pytorch/pytorch#195803, #173946)."""
 SLOW = ("numeric.finite", "numeric.finite_gradient")

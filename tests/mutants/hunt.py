@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.clip_functions import clip_function
+from rnncheck.adapters.step_functions import probed_step, step_function
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
@@ -45,6 +46,8 @@ def subject_of(mutant: Any) -> Subject:
 
     if mutant.kind == "clip":
         return clip_function(mutant.target, mutant.target.__name__)
+    if mutant.kind == "step":
+        return probed_step(step_function(mutant.target, mutant.target.__name__))
     if mutant.kind == "cell":
         subject, clean = (probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
         return replace(subject, claims=clean.claims)  # what its clean twin offers it claims
@@ -53,7 +56,7 @@ def subject_of(mutant: Any) -> Subject:
 
 def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple[str, ...] = ("*",)) -> Kill | None:
     """As a campaign of the default profile would find it, on one core; ``among``: globs over the properties."""
-    chosen = [p for p in select(",".join(among)) if (p.family == "clip") == (subject.kind == "clip")]
+    chosen = [p for p in select(",".join(among)) if p.about == subject.kind]
     cheap = [p for p in chosen if p.cost <= DEAR]
     props = sorted(cheap or chosen, key=lambda p: p.cost)
     accounts = [PropertyTally(prop) for prop in props]
@@ -79,7 +82,7 @@ def _judged(prop: Property, trial: Any) -> Outcome:
 def killers(subject: Subject, case: Any, dearest: int = DEAR) -> list[str]:
     """Every property (that costs at most ``dearest``) that is red on this case."""
     trial = trial_of(subject, case)
-    fitting = (p for p in CATALOG.values() if (p.family == "clip") == (subject.kind == "clip") and p.cost <= dearest)
+    fitting = (p for p in CATALOG.values() if p.about == subject.kind and p.cost <= dearest)
     return [p.id for p in fitting if out_of_claim(p, subject, case) is None and _judged(p, trial).red]
 
 

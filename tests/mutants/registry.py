@@ -17,9 +17,9 @@ class Mutant:
     """A bug, planted.
 
     bug:           its id in bugs.txt, or ``own-...``
-    target:        the class, or the function for kind "clip"
-    kind:          a layer like torch.nn's, a cell like torch.nn's, a function like clip_grad_norm_, or a layer like
-                   torch.nn's that takes padded input and its lengths as a third argument
+    target:        the class, or the function for kinds "clip" and "step"
+    kind:          a layer like torch.nn's, a cell like torch.nn's, a function like clip_grad_norm_, a training step,
+                   or a layer like torch.nn's that takes padded input and its lengths as a third argument
     like:          what it claims to be, e.g. torch.nn.LSTM
     clean:         the same without the bug
     property_hint: globs over the catalog's ids, the properties that are expected to kill it
@@ -29,7 +29,7 @@ class Mutant:
 
     bug: str
     target: Any
-    kind: Literal["layer", "clip", "cell", "lengths"]
+    kind: Literal["layer", "clip", "step", "cell", "lengths"]
     like: Any
     clean: Any
     property_hint: tuple[str, ...]

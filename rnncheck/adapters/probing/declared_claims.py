@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
+from rnncheck.core.subject import EVERY_FEATURE, FEATURES, Claim
 from rnncheck.errors import UsageError
 
 OTHER = "other"
@@ -29,8 +29,8 @@ def declared_claims(target: Any, name: str) -> dict[str, Claim]:
 
 
 def _claim(name: str, feature: Any, value: Any) -> Claim:
-    if feature not in FEATURES and feature not in CLIP_FEATURES:
-        close = difflib.get_close_matches(str(feature), [*FEATURES, *CLIP_FEATURES], n=1)
+    if feature not in EVERY_FEATURE:
+        close = difflib.get_close_matches(str(feature), list(EVERY_FEATURE), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; should be one of {', '.join(FEATURES)}"
         raise UsageError(f"{name}: rnncheck_claims speaks of {feature!r}, but there is no such feature{hint}")
     if isinstance(value, bool):

@@ -24,6 +24,7 @@ from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Baseline
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.probing.parameter_claims import TORCHS, load_claims
 from rnncheck.adapters.probing.settle import as_read
+from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
@@ -58,6 +59,8 @@ def probe(subject: Subject) -> Mapping[str, Claim]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if subject.kind == "step":
+            return probed_step(subject).claims
         return probed(subject).claims if subject.kind == "clip" else _probe_layer(subject)
 
 

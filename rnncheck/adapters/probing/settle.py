@@ -35,7 +35,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
 
 def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     """Return the subject with the claims that its probe found; raises UsageError where nothing of it can be run."""
-    if subject.kind == "clip":
+    if subject.kind != "layer":
         return replace(subject, claims=found)
     subject = as_read(subject, getattr(found, "reading", None))
     claims = {name: claim for name, claim in found.items() if name not in MODES}

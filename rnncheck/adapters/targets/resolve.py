@@ -1,4 +1,4 @@
-"""From what a person names (a class, factory, instance, cell, clip function, or words for one) to Subjects."""
+"""From what a person names (a class, factory, instance, cell, clip function, step, or words for one) to Subjects."""
 
 import functools
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from rnncheck.adapters.instance import Instance, config_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes
 from rnncheck.adapters.probing.probe import probe
+from rnncheck.adapters.step_functions import FORM, is_step, step_function
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.torch_layers import torch_like
@@ -27,7 +28,7 @@ from rnncheck.reading.signature import Signature
 
 __all__ = ["known_deviations", "probe", "subjects"]
 
-KINDS = ("layer", "cell", "clip")
+KINDS = ("layer", "cell", "clip", "step")
 TORCHS: Mapping[Any, tuple[Mode, ...]] = {nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}
 OURS: Mapping[Any, tuple[Mode, ...]] = {rnncheck.nn.RNN: ELMAN, rnncheck.nn.GRU: ("GRU",), rnncheck.nn.LSTM: ("LSTM",)}
 """Layers whose claims are known, so that they need no probing; a test probes them all the same."""
@@ -39,9 +40,9 @@ BOTH = {"reset_after": Claim(True, "declared"), "reset_before": Claim(True, "dec
 def subjects(target: Any = None, against: Any = None, kind: str | None = None) -> list[Subject]:
     """The subjects that ``target`` names, each with the reference that ``against`` names.
 
-    target: None for rnncheck's own layers and torch's; a str, class, factory, instance, cell, clip function or Subject;
-            or a list of these
-    kind:   "layer", "cell" or "clip" where it cannot be told from the target
+    target: None for rnncheck's own layers and torch's; a str, class, factory, instance, cell, clip function, training step
+            or Subject; or a list of these
+    kind:   "layer", "cell", "clip" or "step" where it cannot be told from the target
 
     Raises UsageError, one line, where something cannot be used. What a subject offers is yet to be probed.
     """
@@ -76,6 +77,8 @@ def _subject(target: Any, kind: str | None) -> Subject:
     if isinstance(located.object, Subject):
         return located.object
     kind = kind or _kind(located)
+    if kind == "step":
+        return _step(located)
     return _clip(located) if kind == "clip" else _layer(located, is_cell=kind == "cell")
 
 
@@ -87,6 +90,8 @@ def _kind(target: Located) -> str:
     if not callable(value):
         raise UsageError(f"{target.name}: is {_a(value)}, but should be a layer, a cell or a clip function")
     name = (value if isinstance(value, type) or _is_function(value) else type(value)).__name__
+    if _is_function(value) and is_step(value):
+        return "step"
     if _is_function(value) and ("max_norm" in Signature.of(value).names or "clip" in name):
         return "clip"
     kind = value if isinstance(value, type) else type(value)
@@ -107,6 +112,13 @@ def _clip(target: Located) -> Subject:
         raise UsageError(f"{target.name}: is {_a(target.object)}, but should be a function like clip_grad_norm_")
     source = None if target.lines is None else f"{target.lines}\n\nbuild = {target.expression}"
     return clip_function(target.object, target.name, source=source)
+
+
+def _step(target: Located) -> Subject:
+    if isinstance(target.object, type | nn.Module) or not callable(target.object):
+        raise UsageError(f"{target.name}: is {_a(target.object)}, but should be a function like {FORM}")
+    source = None if target.lines is None else f"{target.lines}\n\nbuild = {target.expression}"
+    return step_function(target.object, target.name, source=source)
 
 
 def _layer(target: Located, is_cell: bool) -> Subject:
