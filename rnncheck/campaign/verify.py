@@ -71,7 +71,7 @@ def verify(
 ) -> Report:
     """Check which properties of a recurrent layer hold of ``target``; never raises on what it finds.
 
-    target:     a class, factory, instance, cell, clip function or training step; a name like ``torch.nn.LSTM`` or ``mine.py:MyLSTM``;
+    target:     a class, factory, instance, cell, clip function or training step; a name like ``mine.py:MyLSTM``;
                 several of them in a list; None for rnncheck's own layers and torch's
     against:    the implementation that it is to agree with, in the same forms
     kind:       "layer", "cell", "clip" or "step", where it cannot be told from the target

@@ -2,21 +2,21 @@
 
 import warnings
 from collections import Counter
+from functools import partial
 from types import TracebackType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rnncheck.adapters.torch_layers import split_result
 from rnncheck.core.plain_text import plain, said
 from rnncheck.core.subject import Malformed
 from rnncheck.nn.base import Recurrent
-from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, norm_above, out_of_bounds, violate
+from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, out_of_bounds, violate
 from rnncheck.runtime.sampled_gates import some_gates
+from rnncheck.runtime.watched_steps import WatchedSteps
 from rnncheck.typechecked import enabled, transformed
 
 SATURATED = 1e-3
@@ -37,10 +37,14 @@ class watch:
               after 2/sample calls at most
     policy:   "warn" (once a kind of finding and layer), "raise", "log" or "count"
     max_norm: the clip bound that gradients are to keep when an optimizer of these parameters takes a step
+    optimizer: the optimizer whose steps are looked at, over all of its parameters, also those outside of the model; they are
+              to be finite, too. The model then need not have a recurrent layer
+    scaler:   the torch.amp.GradScaler of that optimizer, so that a loss scale that is taken out too late is known for one
 
     It draws nothing from torch's random state. A call that it cannot read is told as a warning, and stops nothing.
     Under torch.compile, torch.export, tracing and vmap it steps aside. After it, ``findings`` counts what was found, by
-    layer and kind, and ``calls`` the calls that were looked at; it warns if there was none.
+    layer and kind, and ``calls`` the calls that were looked at; it warns if there was none. Where the numbers tell, a finding
+    says which mistake it is (docs/training_steps.md). Raises ValueError where there is nothing to look at.
 
     >>> model = nn.LSTM(2, 3)
     >>> with watch(model, sample=1.0) as seen:
@@ -49,15 +53,24 @@ class watch:
     (1, {})
     """
 
-    def __init__(self, model: nn.Module, *, sample: float = 0.01, policy: Policy = "warn", max_norm: float | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        sample: float = 0.01,
+        policy: Policy = "warn",
+        max_norm: float | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> None:
         self.layers = {name or type(m).__name__: m for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)}
-        if not self.layers:
+        if not self.layers and optimizer is None:
             raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be checked")
         known(policy)
         self.model, self.policy, self.max_norm = model, policy, max_norm
         self.sample = sample
         self.tosses = {name: Coin(sample, name) for name in self.layers}
-        self.steps: WeakKeyDictionary[torch.optim.Optimizer, Coin] = WeakKeyDictionary()
+        self.steps = WatchedSteps(model, sample, max_norm, optimizer, scaler, partial(self._found, type(model).__name__))
         self.findings: Counter[tuple[str, str]] = Counter()
         self.calls = 0
         self._handles: list[Any] = []
@@ -65,15 +78,20 @@ class watch:
     def __enter__(self) -> "watch":
         for name, layer in self.layers.items():
             self._handles.append(layer.register_forward_hook(_Hook(self, name), with_kwargs=True))
-        if self.max_norm is not None:
-            self._handles.append(register_optimizer_step_pre_hook(self._step))
+        self.steps.begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if error is None and not self.calls and enabled():
+        self.steps.end(raised=error is not None)
+        if error is not None or not enabled():
+            return
+        if self.steps.optimizer is not None and not self.steps.looked:
+            what = f"watch({type(self.model).__name__}): no step of the optimizer was checked"
+            warnings.warn(f"{what}: it made none, or without gradients", ContractWarning, stacklevel=2)
+        if self.layers and not self.calls:
             what = f"watch({type(self.model).__name__}): no call of {', '.join(self.layers)} was checked"
             warnings.warn(f"{what}: none was made, or all were compiled or traced", ContractWarning, stacklevel=2)
 
@@ -90,16 +108,6 @@ class watch:
             return
         for what, message in found:
             self._found(name, what, message)
-
-    def _step(self, optimizer: torch.optim.Optimizer, *args: Any) -> None:
-        assert self.max_norm is not None
-        toss = self.steps.setdefault(optimizer, Coin(self.sample, "step"))
-        if not active() or not toss():
-            return
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        message = norm_above([p for p in self.model.parameters() if id(p) in held], self.max_norm)
-        if message:
-            self._found(type(self.model).__name__, "gradient norm", message.replace("after the call", "at the optimizer's step"))
 
     def _found(self, name: str, what: str, message: str) -> None:
         self.findings[name, what] += 1
