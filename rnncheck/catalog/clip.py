@@ -24,6 +24,7 @@ from rnncheck.catalog.tools.clip_conditions import (
     poisoned,
     scaled,
     some,
+    stays_zero,
     times,
     truth_of,
     untouched,
@@ -51,8 +52,11 @@ def bound(trial: ClipTrial) -> Observation:
 
 @clip("formula", formula="g' = min(max_norm / |g|, 1) g", source=PASCANU, kind="differential", applies=ordinary)
 def formula(trial: ClipTrial) -> Observation:
-    """Gradients are multiplied by max_norm / norm where their norm exceeds max_norm, and left unchanged otherwise."""
-    return scaled(trial.run, truth_of(trial))
+    """Gradients are multiplied by max_norm / norm where their norm exceeds max_norm, and left unchanged otherwise.
+
+    Gradients of 0 have no direction, and stay 0 where max_norm is 0 too.
+    """
+    return scaled(trial.run, truth_of(trial)) & stays_zero(trial, trial.present)
 
 
 @clip("returns_norm", formula="returned = |g|", source=DOCS, kind="differential", needs=("returned_norm",),
@@ -97,13 +101,16 @@ def norms(trial: ClipTrial) -> Observation:
 
 
 @clip("threshold", formula="max_norm = 0.999 |g|: 0.999 g; max_norm = 1.001 |g|: g", source=PASCANU, kind="differential",
-      applies=ordinary & some, cost=3)  # fmt: skip
+      applies=ordinary & some, cost=4)  # fmt: skip
 def threshold(trial: ClipTrial) -> Observation:
-    """Gradients just above the bound are clipped, and those just below it are left alone; max_norm may be an integer."""
+    """Gradients just above the bound are clipped, those just below it or at it are left alone; max_norm may be an integer.
+
+    At the bound are gradients of 0 with max_norm = 0.
+    """
     norm, largest = truth_of(trial).norm, max(float(g.abs().max()) for g in trial.present if g.numel()) or 1.0
     around = {f"max_norm {k} of the norm: ": trial.but(max_norm=k * norm) for k in (0.999, 1.001)}
     around["max_norm 2, an int: "] = trial.but(gradients=times(trial, largest, 8.0), max_norm=2)
-    return every(scaled(t.run, truth_of(t), what) for what, t in around.items())
+    return every(scaled(t.run, truth_of(t), what) for what, t in around.items()) & stays_zero(trial, trial.present)
 
 
 @clip("many", formula="clip([0, ..., 0, 0 ++ g]) = clip(g), 330 gradients, of 65,537 elements", kind="metamorphic",

@@ -62,7 +62,7 @@ class Deviation:
 
     def covers(self, case: Any) -> bool:
         """Whether this deviation speaks of the case."""
-        data = _flat(case.to_json())
+        data = {"dtype": getattr(case, "dtype", None), **_flat(case.to_json())}
         return all(name in data and _matches(data[name], wanted) for name, wanted in (self.where or {}).items())
 
     def expired(self, today: datetime.date) -> bool:

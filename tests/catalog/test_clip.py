@@ -49,8 +49,8 @@ KILLS = {
 }
 CRASH = ("own-clip-no-gradient-crashes", "empty-tensor-inf-norm")
 """The bugs that raise."""
-TORCH_BREAKS = ("clip.arguments", "clip.empty", "clip.huge_and_tiny", "clip.listed_twice", "clip.low_precision",
-                "clip.nonfinite", "clip.zero_norm_type")  # fmt: skip
+TORCH_BREAKS = ("clip.arguments", "clip.empty", "clip.formula", "clip.huge_and_tiny", "clip.listed_twice", "clip.low_precision",
+                "clip.nonfinite", "clip.threshold", "clip.zero_norm_type")  # fmt: skip
 CASES = draw(clip_cases(), 120, 0)
 CLIP = [prop for prop in CATALOG.values() if prop.family == "clip"]
 OURS = clip_function(rnncheck.clip.clip_grad_norm_, "rnncheck.clip.clip_grad_norm_")
@@ -93,8 +93,7 @@ def test_torch_breaks_exactly_these(prop):
 
 @pytest.mark.parametrize("prop", TORCH_BREAKS)
 def test_torch_breaks_them_on_the_simplest_case(prop):
-    (_, outcome), *_ = judged(CATALOG[prop], torch_clip(), SIMPLEST)
-    assert outcome.red
+    assert any(outcome.red for _, outcome in judged(CATALOG[prop], torch_clip(), SIMPLEST))
 
 
 SIMPLEST = [ClipCase((Gradient((2,), Values("ones")),)), ClipCase((Gradient((2,), Values("ones"), "float16"),))]

@@ -251,3 +251,14 @@ def divides_whole_numbers(parameters, max_norm, norm_type=2.0, error_if_nonfinit
     if isinstance(max_norm, int) and 0 < max_norm < float(norm) < math.inf:
         scale(gradients(parameters), 0)
     return norm
+
+
+@plant_clip("own-clip-zero-over-zero", "clip.formula clip.threshold", "gradients of 0, max_norm = 0")
+def zero_over_zero(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The factor is max_norm / norm without a guard: NaN where both are 0."""
+    grads = gradients(parameters)
+    norm = total_norm(grads, norm_type)
+    if norm or max_norm:
+        return clip_with(parameters, max_norm, norm_type, error_if_nonfinite)
+    scale(grads, math.nan)
+    return result(norm, grads)

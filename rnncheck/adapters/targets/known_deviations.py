@@ -45,9 +45,9 @@ def _cudnn(of: type, mode: Mode, property: str, reason: str, training: bool | No
     return _layer(of, mode, property, reason, ISSUES.get(reason), where=where, device="cuda", training=bool(training))
 
 
-def _clip(property: str, reason: str, issue: str | None = None, *gradients: Gradient, **arguments: Any) -> Known:
+def _clip(property: str, reason: str, issue: str | None = None, *gradients: Gradient, where: Any = None, **arguments: Any) -> Known:
     case = ClipCase(gradients or (Gradient((2,)),), **arguments)
-    return Known(torch.nn.utils.clip_grad_norm_, Deviation(property, reason, None, issue, case=case.to_json()))
+    return Known(torch.nn.utils.clip_grad_norm_, Deviation(property, reason, where, issue, case=case.to_json()))
 
 
 NO_BATCHING = "vmap has no batching rule for aten::{}"
@@ -107,6 +107,9 @@ KNOWN: tuple[Known, ...] = (
           "pytorch/pytorch#194033", Gradient((2,), Values("ones"), "float16")),
     _clip("clip.zero_norm_type", "norm_type=0 counts the tensors that are not zero, not their elements", None,
           Gradient((2,), Values("ones"))),
+    *(_clip(property, "in float16, max_norm = 0 makes NaN of gradients that are 0: 1 / (0 + 1e-6) is infinite", None,
+            Gradient((2,), Values("ones"), "float16"), where={"dtype": ["float16", "mixed"]})
+      for property in ("clip.formula", "clip.threshold")),
 )  # fmt: skip
 
 

@@ -54,6 +54,13 @@ def scaled(run: Clipped, truth: ClipTruth, prefix: str = "") -> Observation:
     return every(near(prefix + what, after, truth.expected(before), truth.allowed(before)) for what, before, after in pairs)
 
 
+def stays_zero(trial: ClipTrial, gradients: Sequence[Tensor]) -> Observation:
+    """Gradients of 0 stay 0 where max_norm is 0: 0 / 0 is not computed."""
+    zeros = [torch.zeros_like(g) for g in gradients]
+    run = trial.but(gradients=zeros, max_norm=0.0, error_if_nonfinite=False).run
+    return every(identical(f"{what} of 0 with max_norm 0, {before.dtype}", after, before) for what, before, after in run.pairs())
+
+
 def bounded(run: Clipped, truth: ClipTruth, case: ClipCase, prefix: str = "") -> Observation:
     """The norm of what is left is at most max_norm, but for the rounding of each element when it was stored."""
     after = [after for _, _, after in run.pairs()]
