@@ -1,4 +1,4 @@
-"""The README's quick start, as it is written there: the wheel in an empty environment, the files, the commands; green, then red."""
+"""The quick start, as it is written there: the wheel in an empty environment, the files, the commands; green, then red."""
 
 import os
 import re
@@ -14,8 +14,7 @@ import pytest
 from tests.test_wheel import wheel  # noqa: F401, a fixture
 
 pytest.importorskip("pip", reason="the wheel is installed with pip")
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("\n## In your project")[2].partition("\n## ")[0]
+SECTION = (Path(__file__).parents[1] / "docs" / "quickstart.md").read_text(encoding="utf-8")
 FILES = re.findall(r"`([\w.]+)`[^`]*\n\n```\w+\n(.*?)```", SECTION, flags=re.S)
 INSTALL, COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, flags=re.S)
 
@@ -36,7 +35,7 @@ def python(wheel, tmp_path_factory):  # noqa: F811
 
 @pytest.fixture
 def project(python, tmp_path):
-    """A folder with the README's files; returns what runs a command there."""
+    """A folder with the page's files; returns what runs a command there."""
     for name, text in FILES:
         (tmp_path / name).write_text(text)
     unwanted = {"PYTHONPATH", "GITHUB_ACTIONS", "PYTEST_ADDOPTS"}
@@ -50,7 +49,7 @@ def project(python, tmp_path):
     return run
 
 
-def test_the_readme_has_what_is_run_here():
+def test_the_page_has_what_is_run_here():
     assert INSTALL.startswith("pip install ") and "rnncheck[pytest]" in INSTALL
     assert [name for name, _ in FILES] == ["mine.py", "test_mine.py", "pyproject.toml"]
     assert [line.split()[0] for line in COMMANDS.splitlines()] == ["pytest", "rnncheck"]

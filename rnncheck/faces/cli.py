@@ -17,6 +17,7 @@ from rnncheck.core.bounds import WHOLE, whole
 from rnncheck.core.plain_text import one_line, plain, quoted
 from rnncheck.errors import UsageError
 from rnncheck.faces.bundles import diff_command, record_command
+from rnncheck.faces.cases import cases_command
 from rnncheck.faces.demo import demo_command
 from rnncheck.faces.doctor import doctor_command
 from rnncheck.faces.gate import gate_command
@@ -143,19 +144,18 @@ def list_command(as_json: bool) -> int:
 @cli.command("explain")
 @click.argument("id")
 def explain_command(id: str) -> int:
-    """Show one property: what it states, where it comes from, and the code that checks it."""
+    """Show one property: what it states, why it matters, what it does not see, how to fix what breaks it, and its code."""
     import difflib
-    import inspect
 
     from rnncheck.catalog import CATALOG
+    from rnncheck.faces.explained import explained
 
     if id not in CATALOG:
         close = difflib.get_close_matches(id[:100], CATALOG, n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         raise UsageError(f"no property {quoted(id)}{hint} See: rnncheck list")
-    for key, value in _card(CATALOG[id]).items():
-        click.echo(f"{key:10} {value}")
-    click.echo("\n" + inspect.getsource(CATALOG[id].check))
+    for line in explained(CATALOG[id]):
+        click.echo(line)
     return 0
 
 
@@ -186,7 +186,7 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
     return 0 if done.verdict.verdict == "holds" else 3
 
 
-for command in (demo_command, doctor_command, record_command, diff_command, gate_command, merge_command):
+for command in (cases_command, demo_command, doctor_command, record_command, diff_command, gate_command, merge_command):
     cli.add_command(command)
 
 

@@ -24,7 +24,8 @@ FORMATS = {
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--json F``, ``--junit F``, … on a command; take_files finds them in its options."""
+    """``--json F``, ``--junit F``, … and ``--brief`` on a command; take_files finds them in its options."""
+    command = click.option("--brief", is_flag=True, help="Make --json short: causes, smallest cases, how to fix them.")(command)
     for name, what in reversed(FORMATS.items()):
         option = click.option(f"--{name}", f"{name}_file", type=click.Path(dir_okay=False), metavar="F", help=f"Also write {what}.")
         command = option(command)
@@ -38,6 +39,10 @@ def take_files(options: dict[str, Any]) -> dict[str, str]:
     """
     given = {name: options.pop(f"{name}_file") for name in FORMATS}
     files = {name: file for name, file in given.items() if file}
+    if options.pop("brief"):
+        if "json" not in files:
+            raise UsageError("--brief makes --json short, but there is no --json: add --json - for stdout, or --json F")
+        files = {"brief" if name == "json" else name: file for name, file in files.items()}
     for file in files.values():
         if not Path(file).parent.is_dir():
             raise UsageError(f"{one_line(file)} cannot be written: there is no folder {one_line(Path(file).parent)}")
