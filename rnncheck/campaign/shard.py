@@ -51,7 +51,7 @@ class SubjectPart:
     """
 
     name: str
-    kind: Literal["layer", "clip"]
+    kind: Literal["layer", "clip", "step"]
     device: str
     modes: tuple[Mode, ...]
     claims: Mapping[str, Claim]

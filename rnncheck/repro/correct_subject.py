@@ -10,10 +10,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function
+from rnncheck.adapters.step_functions import step_function
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.case import Case
+from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Subject
 
 Values = dict[str, Tensor]
@@ -23,6 +25,8 @@ OURS = {"RNN_TANH": rnncheck.nn.RNN, "RNN_RELU": rnncheck.nn.RNN, "GRU": rnnchec
 
 def right_subject(subject: Subject, case: Any) -> Subject:
     """rnncheck's own layer or function, which holds all properties, with the subject's claims."""
+    if isinstance(case, StepCase):
+        return replace(step_function(right_step, "right"), claims=subject.claims)
     if not isinstance(case, Case):
         return replace(clip_function(clip_grad_norm_, "right"), claims=subject.claims)
     build: Any = OURS[case.config.mode]
@@ -31,6 +35,24 @@ def right_subject(subject: Subject, case: Any) -> Subject:
     layer = torch_like(build, (case.config.mode,), "right")
     layer = taking_lengths(layer, by_packing) if subject.offers("lengths") else layer
     return replace(layer, claims=subject.claims, fixed=subject.fixed)
+
+
+def right_step(model: Any, batches: list[Tensor], optimizer: torch.optim.Optimizer, max_norm: float, scaler: Any = None) -> Tensor:
+    """A step as it should be, for losses that are means and for those that are sums."""
+    optimizer.zero_grad()
+    rows = sum(len(batch) for batch in batches)
+    for batch in batches:
+        loss = model(batch) * (len(batch) / rows if model.reduction == "mean" else 1.0)
+        (loss if scaler is None else scaler.scale(loss)).backward()
+    if scaler is not None:
+        scaler.unscale_(optimizer)
+    norm = clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
+    if scaler is None:
+        optimizer.step()
+    else:
+        scaler.step(optimizer)
+        scaler.update()
+    return norm
 
 
 def by_packing(module: nn.Module, x: Tensor, hx: Any, lengths: Tensor) -> Any:

@@ -4,11 +4,14 @@ import re
 from typing import Any
 
 from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.clip_facts import parameter_lines
 from rnncheck.repro.literal import literal
 from rnncheck.repro.preamble import layer_lines
+from rnncheck.repro.step_calls import first_step
 from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.trial import Trial
 
@@ -36,7 +39,8 @@ def how_it_ends(outcome: Outcome) -> str | None:
 
 def deadly(subject: Subject, case: Any) -> str:
     """The script's body: build the layer, load it, call it, and go backward if the case is one of training."""
-    lines = _layer(subject, case) if isinstance(case, Case) else _clip(subject, case)
+    kinds = {Case: _layer, ClipCase: _clip, StepCase: first_step}
+    lines = kinds[type(case)](subject, case)
     return "\n".join(["import faulthandler\n", "faulthandler.enable()", *lines, f"print({RETURNED!r})", ""])
 
 

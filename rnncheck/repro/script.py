@@ -20,10 +20,23 @@ from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.memory import memory
+from rnncheck.repro.step_calls import step_calls
 from rnncheck.repro.transformed import transformed
 from rnncheck.running.trial import SubjectError
 
-WRITERS = (against_equations, gradients_asked, transformed, dropout, built, memory, life, calls_made, clip_facts, clip_calls)
+WRITERS = (
+    against_equations,
+    gradients_asked,
+    transformed,
+    dropout,
+    built,
+    memory,
+    life,
+    calls_made,
+    clip_facts,
+    clip_calls,
+    step_calls,
+)
 """In this order: each writes a script's body, or None where its way does not lead there."""
 
 

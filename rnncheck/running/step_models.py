@@ -1,7 +1,6 @@
 """The models on which training steps are judged: small, written with torch alone, and copied into scripts as they are here."""
 
 import torch
-from torch import Tensor
 
 
 class StepModel(torch.nn.Module):
@@ -15,7 +14,7 @@ class StepModel(torch.nn.Module):
         self.reduction = reduction
         self.seen: list[tuple[bool, bool]] = []
 
-    def forward(self, batch: Tensor) -> Tensor:
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """The mean, or the sum, of the losses of the rows."""
         kind = batch.device.type
         self.seen.append((self.training, torch.is_autocast_enabled(kind)))
@@ -23,7 +22,7 @@ class StepModel(torch.nn.Module):
             losses = self.losses(batch)
         return losses.mean() if self.reduction == "mean" else losses.sum()
 
-    def losses(self, batch: Tensor) -> Tensor:
+    def losses(self, batch: torch.Tensor) -> torch.Tensor:
         """One loss a row."""
         raise NotImplementedError
 
@@ -36,7 +35,7 @@ class Linear(StepModel):
         self.weight = torch.nn.Parameter(torch.zeros(2, 3))
         self.bias = torch.nn.Parameter(torch.zeros(2))
 
-    def losses(self, batch: Tensor) -> Tensor:
+    def losses(self, batch: torch.Tensor) -> torch.Tensor:
         """(rows, 5) of numbers to (rows,)."""
         x, y = batch[:, :3], batch[:, 3:]
         return 0.5 * (x @ self.weight.T + self.bias - y).square().sum(1)
@@ -51,7 +50,7 @@ class Recurrent(StepModel):
         self.rnn = torch.nn.RNN(3, 3, batch_first=True)
         self.head = torch.nn.Linear(3, 5)
 
-    def losses(self, batch: Tensor) -> Tensor:
+    def losses(self, batch: torch.Tensor) -> torch.Tensor:
         """(rows, 4) of whole numbers to (rows,)."""
         output, _ = self.rnn(self.embed(batch[:, :-1]))
         logits = self.head(output).transpose(1, 2)

@@ -16,7 +16,7 @@ from rnncheck.core.values import Values, generator
 from rnncheck.running.clip_truth import underflow, unit_roundoff
 from rnncheck.running.step_models import Linear, Recurrent, StepModel, make_optimizer
 from rnncheck.running.step_truth import StepTruth, step_truth
-from rnncheck.running.subject_errors import seeded, subject_boundary
+from rnncheck.running.subject_errors import SubjectError, seeded, subject_boundary
 
 MODELS: Mapping[str, type[StepModel]] = {"linear": Linear, "recurrent": Recurrent}
 GROWTH_INTERVAL = 1
@@ -82,13 +82,34 @@ def numbers_in(returned: Any) -> list[Tensor]:
     return []
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of a step in a session: what it was given, under which mode and autocast, and what came of it.
+
+    stepped: None where it raised ``error``
+    """
+
+    batches: Sequence[Tensor]
+    training: bool
+    autocast: bool
+    stepped: Stepped | None = None
+    seen: Sequence[tuple[bool, bool]] = ()
+    training_after: bool = True
+    error: BaseException | None = None
+
+
 class Session:
-    """A model with its optimizer and scaler, on which steps are made one after the other."""
+    """A model with its optimizer and scaler, on which steps are made one after the other; ``calls`` lists them."""
 
     def __init__(self, trial: "StepTrial") -> None:
         case = trial.case
         self.trial, self.case = trial, case
+        self.calls: list[Call] = []
+        self.start: dict[str, Tensor] = {}
+        if trial.sessions is not None:
+            trial.sessions.append(self)
         self.model, self.given = build_model(case), trial.batches
+        self.start = self.parameters()
         named = dict(self.model.named_parameters())
         trained = [name for name, p in named.items() if p.requires_grad]
         cut = len(trained) // 2 if case.groups == 2 else len(trained)
@@ -106,13 +127,20 @@ class Session:
         before, state_before, scale = self.parameters(), self.state(), self._scale()
         stale = self.gradients()
         self.model.seen.clear()
-        with seeded(self.case.seed, self.case.device), subject_boundary("making a step"):
-            returned = self.trial.subject.build(
-                model=self.model, batches=[batch.clone() for batch in given], optimizer=self.optimizer,
-                max_norm=self.trial.max_norm, scaler=self.scaler, loss=loss,
-            )  # fmt: skip
-        return Stepped(before, self.parameters(), state_before, self.state(), self.gradients(), (scale, self._scale()), returned,
+        call = Call(given, self.model.training, torch.is_autocast_enabled(self.case.device.partition(":")[0]))
+        try:
+            with seeded(self.case.seed, self.case.device), subject_boundary("making a step"):
+                returned = self.trial.subject.build(
+                    model=self.model, batches=[batch.clone() for batch in given], optimizer=self.optimizer,
+                    max_norm=self.trial.max_norm, scaler=self.scaler, loss=loss,
+                )  # fmt: skip
+        except SubjectError as error:
+            self.calls.append(replace(call, error=error.cause))
+            raise
+        made = Stepped(before, self.parameters(), state_before, self.state(), self.gradients(), (scale, self._scale()), returned,
                        self.rates, truth, stale)  # fmt: skip
+        self.calls.append(replace(call, stepped=made, seen=tuple(self.model.seen), training_after=self.model.training))
+        return made
 
     def parameters(self) -> dict[str, Tensor]:
         """Copies of the model's parameters."""
@@ -162,19 +190,18 @@ def unclipped_truth(case: StepCase) -> StepTruth:
 
 
 class StepTrial:
-    """A step on one case. ``run`` is made once; follow-ups are explicit: ``trial.but(sizes=...).run``."""
+    """A step on one case. ``run`` is made once; follow-ups are explicit: ``trial.but(sizes=...).run``.
 
-    def __init__(self, subject: Subject, case: StepCase) -> None:
-        self.subject, self.case = subject, case
+    sessions: where every session is noted, for those who want to write it down
+    """
+
+    def __init__(self, subject: Subject, case: StepCase, sessions: list[Session] | None = None) -> None:
+        self.subject, self.case, self.sessions = subject, case, sessions
         self._shared: StepTrial = self
 
     def but(self, **changes: Any) -> "StepTrial":
         """A follow-up: the words change the case."""
-        return StepTrial(self.subject, self.case.but(**changes))
-
-    def by(self, subject: Subject) -> "StepTrial":
-        """The same case of another subject."""
-        return StepTrial(subject, self.case)
+        return StepTrial(self.subject, self.case.but(**changes), self.sessions)
 
     def fork(self) -> "StepTrial":
         """The same trial for another property: shares the run."""
