@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rnncheck.report.model import Results
+from rnncheck.report.notebook import notebook
 from rnncheck.report.terminal import plain
 
 
@@ -13,3 +14,7 @@ class Report(Results):
     def __str__(self) -> str:
         """Return what ``rnncheck verify`` prints."""
         return plain(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return notebook(self)
