@@ -35,9 +35,7 @@ HOLDERS: tuple[Any, ...] = (
 """Where the functions are found that our code uses."""
 TORCH = os.path.dirname(torch.__file__)
 MISSING = object()
-_all, _list, _map, _zip, _vars, _is, _setattr, _delattr, _enumerate = (
-    all, list, map, zip, vars, operator.is_, setattr, delattr, enumerate,
-)  # fmt: skip
+_all, _list, _map, _zip, _vars, _is, _setattr, _delattr = all, list, map, zip, vars, operator.is_, setattr, delattr
 """What is used here while a subject's replacements may be in place."""
 _before = [dict(vars(holder)) for holder in HOLDERS]
 """What the holders held when rnncheck was imported."""
@@ -53,15 +51,43 @@ SIGNS = frozenset(
 )  # fmt: skip
 
 
+class Held:
+    """The functions of one holder, as they were when rnncheck was imported."""
+
+    def __init__(self, holder: Any, ours: dict[str, Any]) -> None:
+        self.holder, self.ours = holder, ours
+        present = [name for name, own in ours.items() if own is not MISSING]
+        self.inherited = frozenset(ours.keys() - set(present))
+        self.get = operator.itemgetter(*present, present[0])  # of two names or more it returns a tuple
+        self.own = self.get(ours)
+
+    def intact(self) -> bool:
+        """Return whether nothing is replaced: asked after each call, so by as few steps as can be."""
+        now = _vars(self.holder)
+        try:
+            return _all(_map(_is, self.get(now), self.own)) and self.inherited.isdisjoint(now)
+        except KeyError:
+            return False
+
+    def replaced(self) -> list[tuple[Any, str, Any, Any]]:
+        """Return (holder, name, what is there now, ours) of each function that is another now, and not by torch itself."""
+        now = _list(_map(_vars(self.holder).get, self.ours, repeat(MISSING)))
+        changed = [(name, theirs, own) for (name, own), theirs in _zip(self.ours.items(), now, strict=True) if theirs is not own]
+        self.ours |= {name: theirs for name, theirs, _ in changed if _wrapped_by_torch(name, theirs)}
+        self.own = self.get(self.ours)
+        return [(self.holder, name, theirs, own) for name, theirs, own in changed if not _wrapped_by_torch(name, theirs)]
+
+
 class Kept:
     """The functions that we use, each by its holder and name; ``theirs``: those that a subject put in their place."""
 
     def __init__(self) -> None:
         names = names_used()
-        self.ours = [
-            (holder, found := _found_in(holder, before, names), [before.get(name, MISSING) for name in found])
+        found = [
+            (holder, {name: before.get(name, MISSING) for name in _found_in(holder, before, names)})
             for holder, before in zip(HOLDERS, _before, strict=True)
         ]
+        self.held = [Held(holder, ours) for holder, ours in found if ours]
         self.theirs: list[tuple[Any, str, Any, Any]] = []
         self.theirs_in_place = True
         self.recursion_limit = sys.getrecursionlimit()
@@ -73,14 +99,9 @@ class Kept:
         """
         if self.theirs_in_place:
             self.theirs = []
-        for holder, names, ours in self.ours:
-            now = _list(_map(_vars(holder).get, names, repeat(MISSING)))
-            if not _all(_map(_is, now, ours)):
-                for place, (name, theirs, own) in _enumerate(_zip(names, now, ours, strict=True)):
-                    if theirs is not own and _wrapped_by_torch(name, theirs):
-                        ours[place] = theirs
-                    elif theirs is not own:
-                        self.theirs.append((holder, name, theirs, own))
+        for held in self.held:
+            if not held.intact():
+                self.theirs += held.replaced()
         for holder, name, _, own in self.theirs:
             _put(holder, name, own)
         self.theirs_in_place = False
