@@ -29,7 +29,13 @@ FAMILIES = (
 )
 
 
+MORE_OF = ("gradient_of_states",)
+"""Further files of families whose own file is full."""
+
+
 def _collect() -> dict[str, Property]:
+    for file in MORE_OF:
+        import_module(f"rnncheck.catalog.{file}")
     found: dict[str, Property] = {}
     for family in FAMILIES:
         for prop in getattr(import_module(f"rnncheck.catalog.{family}"), family).properties:

@@ -32,6 +32,21 @@ def alone(trial: Trial) -> Observation:
     return both(by_themselves, together, allowed, sides=("alone", "in the batch"), right=trial.right)
 
 
+@batch(
+    "invariant",
+    formula="f(x)[:, b] ≡ f(x[:, b])",
+    kind="metamorphic",
+    needs=("batch_invariant",),
+    cost=4,
+    source="batch-invariant kernels: the same answer whoever else is served at the same time",
+    applies=several,
+)
+def invariant(trial: Trial) -> Observation:
+    """Claimed by the layer: a sequence gives the same alone as in a batch, bit for bit."""
+    by_themselves = side_by_side(rows(trial, [row]).run for row in range(trial.batch))
+    return trial.identical(by_themselves, trial.run, sides=("alone", "in the batch"))
+
+
 @batch("permute", formula="f(P x) = P f(x)", kind="metamorphic", source="equivariance; fartashf/vsepp#36", applies=several)
 def permute(trial: Trial) -> Observation:
     """Permuting the batch permutes outputs and states alike, and changes nothing else."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded
+from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Layout
 from rnncheck.core.mismatch_text import Origins
@@ -84,6 +85,26 @@ def strides(trial: Trial) -> Observation:
 def _repeated(tensor: Tensor) -> Tensor:
     """The first time step, or the first sequence, instead of the others: values that expanded memory can hold."""
     return tensor[:1].expand(tensor.shape)[:, :1].expand(tensor.shape).clone()
+
+
+@layout("fresh_memory", formula="torch.empty, empty_like, new_empty, empty_strided := NaN  =>  f(x), d f(x) unchanged",
+        kind="metamorphic", cost=4, source="fla-org/flash-linear-attention: torch.empty poisoned in its tests",
+        applies=deterministic)  # fmt: skip
+def fresh_memory(trial: Trial) -> Observation:
+    """Memory is written before it is read: results and gradients are the same where all fresh memory is full of NaN.
+
+    Checked for torch.empty, empty_like, empty_strided and the new_ ones of them.
+    """
+    sides = ("with fresh memory full of NaN", "as it is")
+    with FreshMemory():
+        run = trial.run_on(trial.build())
+    seen = trial.same(run, sides=sides)
+    if not trial.case.training:
+        return seen
+    weights, layer = trial.cotangents(), trial.layer
+    with FreshMemory():
+        found = trial.gradients(weights, layer)
+    return seen & agree(trial, found, trial.gradients(weights), sides=sides)
 
 
 @layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721",

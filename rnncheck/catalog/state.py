@@ -58,7 +58,7 @@ def one_tensor(trial: Trial) -> Observation:
     kind="invariant",
     cost=1,
     source="torch.nn.RNN: Outputs; allenai/allennlp#1713",
-    needs=("equations", "state"),
+    needs=("last_output", "state"),
     applies=deterministic & at_least(time=1),
 )
 def is_last_output(trial: Trial) -> Observation:

@@ -27,13 +27,7 @@ forward = deterministic & one_direction & at_least(time=2)
 )
 def split(trial: Trial) -> Observation:
     """Running a sequence in two pieces, carrying the state over, gives the same as running it at once."""
-
-    def in_two(k: int) -> Run:
-        first = trial.but(x=trial.x[:k]).run
-        second = trial.but(x=trial.x[k:], state=first.state).run
-        return one_after_the_other(first, second)
-
-    return every(trial.same(in_two(k), f"split at {k}: ", IN_TWO) for k in range(1, trial.time))
+    return every(trial.same(_in_calls(trial, k), f"split at {k}: ", IN_TWO) for k in range(1, trial.time))
 
 
 @time(
@@ -76,10 +70,44 @@ def split_packed(trial: Trial) -> Observation:
 )
 def step_by_step(trial: Trial) -> Observation:
     """One call per step, carrying the state over, gives the same as one call for the whole sequence."""
-    run = trial.but(x=trial.x[:1]).run
-    for t in range(1, trial.time):
-        run = one_after_the_other(run, trial.but(x=trial.x[t : t + 1], state=run.state).run)
-    return trial.same(run, sides=("step by step", "in one call"))
+    return trial.same(_in_calls(trial, *range(1, trial.time)), sides=("step by step", "in one call"))
+
+
+@time(
+    "prefill",
+    formula="f(x) = f(x[:k]) ++ f(x_k, state) ++ f(x[k+1:], state)",
+    kind="metamorphic",
+    needs=("hx", "state"),
+    cost=4,
+    source="a prompt, a token, then several at once: huggingface/transformers#45513",
+    applies=forward & padded & at_least(time=3),
+)
+def prefill(trial: Trial) -> Observation:
+    """Several steps at once, then a single one, then the rest at once, carrying the state over, gives the same as one call."""
+    k = trial.draw("steps at once", 1, trial.time - 2)
+    return trial.same(_in_calls(trial, k, k + 1), f"{k} steps, 1, {trial.time - k - 1}: ", ("in three calls", "in one call"))
+
+
+def _in_calls(trial: Trial, *ends: int) -> Run:
+    """One call up to each of these steps and one for the rest, carrying the state over."""
+    run, begin = trial.but(x=trial.x[: ends[0]]).run, ends[0]
+    for end in (*ends[1:], trial.time):
+        run, begin = one_after_the_other(run, trial.but(x=trial.x[begin:end], state=run.state).run), end
+    return run
+
+
+@time(
+    "in_pieces",
+    formula="f(x) ≡ f(x[:k]) ++ f(x[k:], state)",
+    kind="metamorphic",
+    needs=("hx", "state", "in_pieces"),
+    cost=8,
+    source="a cache that may be filled in any pieces without a change of results",
+    applies=forward & padded,
+)
+def in_pieces(trial: Trial) -> Observation:
+    """Claimed by the layer: a sequence in two pieces gives the same as at once, bit for bit."""
+    return every(trial.identical(_in_calls(trial, k), trial.run, f"split at {k}: ", IN_TWO) for k in range(1, trial.time))
 
 
 @time(

@@ -67,6 +67,10 @@ FEATURES: Mapping[str, str] = {
     "torch_parameters": "its parameters have torch's names and shapes",
     "torch_init": "its initial parameters are drawn as torch's are",
     "onnx": "torch.onnx.export",
+    "last_output": "the final state is the last output",
+    "repeatable": "the same call gives the same gradients again, bit for bit",
+    "batch_invariant": "a sequence alone gives the same as in a batch, bit for bit",
+    "in_pieces": "a sequence in pieces gives the same as at once, bit for bit",
 }
 CLIP_FEATURES: Mapping[str, str] = {
     "norm_type": "norms other than the Euclidean one",
@@ -97,6 +101,13 @@ class Claim:
     offered: bool
     how: Literal["declared", "signature", "probed"]
     why: str = ""
+
+
+BIT_FOR_BIT: Mapping[str, Claim] = {
+    name: Claim(False, "declared", f'off unless claimed: rnncheck_claims = {{"{name}": True}}')
+    for name in ("repeatable", "batch_invariant", "in_pieces")
+}
+"""What is looked at only where a subject says so itself: rounding alone may break it."""
 
 
 class Layer(Protocol):

@@ -13,7 +13,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.property import Property
-from rnncheck.core.subject import Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.judging.judge import OUR_MISTAKE, judge, out_of_claim
 from rnncheck.running.trial import Trial
@@ -32,6 +32,12 @@ VISITED_BY_SEVERAL = 60
 def subject_of(mutant) -> Subject:
     """A mutant (or a correct variant) of kind "layer" as a subject that claims what torch.nn's layer offers."""
     return torch_like(mutant.target, MODES_OF[mutant.like], mutant.target.__name__, without=mutant.without)
+
+
+def claiming(feature: str, mutant) -> Subject:
+    """A mutant or a correct variant that claims this feature as well."""
+    subject = subject_of(mutant)
+    return replace(subject, claims={**subject.claims, feature: Claim(True, "declared")})
 
 
 def torch_subject(mode: Mode) -> Subject:

@@ -12,9 +12,10 @@ from rnncheck.running.trial import Trial
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
 from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
-from tests.catalog.support import TORCH, killed, subject_of
+from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
 from tests.effort import at_night
 from tests.mutants import MUTANTS
+from tests.mutants.extra_bits import CORRECT, EXTRA
 
 KILLS = {
     "batch.alone": "batch-gt-1",
@@ -26,6 +27,7 @@ KILLS = {
     "batch.poisoned": "own-nan-spreads-over-batch",
     "batch.cliffs": "rocm-large-batch",
 }
+KILLS_OF_CLAIMS = {"batch.invariant": "own-rounds-by-batch"}
 ERRORED = {"batch.empty", "batch.empty_backward"}
 """Where a mutant fails by raising."""
 GENERIC = [prop for prop in KILLS if prop != "batch.cliffs"]
@@ -35,6 +37,13 @@ GENERIC = [prop for prop in KILLS if prop != "batch.cliffs"]
 def test_a_mutant_is_killed(prop):
     case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[KILLS[prop]]))
     assert outcome.status == ("errored" if prop in ERRORED else "fails"), case
+
+
+def test_what_is_claimed_bit_for_bit_is_held_to_it():
+    prop, subject = CATALOG["batch.invariant"], claiming("batch_invariant", EXTRA["own-rounds-by-batch"])
+    assert killed(prop, subject) is not None
+    assert complaints(CATALOG["batch.alone"], subject, 6) == []  # it is right, but for the last bit
+    assert complaints(prop, claiming("batch_invariant", CORRECT["term-by-term"]), 6) == []
 
 
 def test_one_layer_is_asked_for_the_batch_and_for_each_sequence():

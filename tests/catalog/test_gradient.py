@@ -8,9 +8,10 @@ from rnncheck.catalog.gradient import within_sight
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.running.trial import Trial
-from tests.catalog.support import TORCH, complaints, killed, outcomes, subject_of
+from tests.catalog.support import TORCH, claiming, complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.correct import CORRECT
+from tests.mutants.extra_bits import EXTRA
 
 KILLS = {
     "gradient.reference": "di-uses-i",
@@ -27,7 +28,10 @@ KILLS = {
     "gradient.split": "last-step-gradient-only",
     "gradient.eval_is_train": "own-upper-input-detached-in-eval",
     "gradient.reach": "own-input-gradient-shifted",
+    "gradient.through_final_state": "own-final-cell-gradient-dropped",
+    "gradient.into_initial_state": "chunk-size-gradient",
 }
+KILLS_OF_CLAIMS = {"gradient.repeatable": "own-sums-in-any-order"}
 MORE = [
     ("gradient.reference", "middle-layer-weight-grad"),
     ("gradient.reference", "zero-dropout-multilayer"),
@@ -57,6 +61,12 @@ FORWARD_MODE = "NotImplementedError while calling: Trying to use forward AD with
 def test_a_mutant_is_killed(prop, mutant):
     case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
     assert outcome.status == ("errored" if mutant in CRASH else "fails"), case
+
+
+def test_what_is_claimed_bit_for_bit_is_held_to_it():
+    prop = CATALOG["gradient.repeatable"]
+    assert killed(prop, claiming("repeatable", EXTRA["own-sums-in-any-order"])) is not None
+    assert complaints(prop, claiming("repeatable", CORRECT["rnn"]), 6) == []
 
 
 def test_a_refusal_of_second_derivatives_is_checked():

@@ -5,6 +5,7 @@ import pytest
 from rnncheck.catalog import CATALOG
 from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
+from tests.mutants.extra_bits import EXTRA
 
 KILLS = {
     "layout.batch_first": "hidden-scattered-on-dim0",
@@ -13,6 +14,7 @@ KILLS = {
     "layout.strides": "own-input-assumed-contiguous",
     "layout.no_mutation": "weights-destroyed",
     "layout.no_alias": "own-state-is-view-of-output",
+    "layout.fresh_memory": "own-zeroed-by-product",
 }
 MORE = [
     ("layout.batch_first", "reshape-batch-time"),
@@ -23,6 +25,7 @@ MORE = [
     ("layout.no_mutation", "own-input-requires-grad"),
     ("layout.no_mutation", "own-gradients-cleared-by-forward"),
     ("layout.no_mutation", "own-version-bumped"),
+    ("layout.fresh_memory", "own-added-to-fresh-memory"),
     ("layout.no_alias", "own-one-step-output-is-state"),
 ]
 CRASH = ("layout.strides",)
@@ -31,5 +34,5 @@ CRASH = ("layout.strides",)
 
 @pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), *MORE])
 def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
+    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS.get(mutant) or EXTRA[mutant]))
     assert outcome.status == ("errored" if prop in CRASH else "fails"), case

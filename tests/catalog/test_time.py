@@ -10,8 +10,10 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
-from tests.catalog.support import TORCH, killed, subject_of
+from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
 from tests.mutants import MUTANTS
+from tests.mutants.correct import CORRECT
+from tests.mutants.extra_bits import EXTRA
 
 KILLS = {
     "time.split": "state-not-carried",
@@ -20,7 +22,9 @@ KILLS = {
     "time.same_weights": "own-position-in-recurrence",
     "time.reach": "own-next-input",
     "time.memory": "own-window-of-four",
+    "time.prefill": "state-not-carried",
 }
+KILLS_OF_CLAIMS = {"time.in_pieces": "own-rounds-by-time"}
 
 
 @pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
@@ -32,6 +36,13 @@ def test_a_mutant_is_killed(prop, mutant):
 @pytest.mark.parametrize("mutant", ["bwd-input-not-reversed", "rev-output-not-flipped-back", "dirs-reshape-order"])
 def test_reach_knows_the_reverse_direction(mutant):
     assert killed(CATALOG["time.reach"], subject_of(MUTANTS[mutant])) is not None
+
+
+def test_what_is_claimed_bit_for_bit_is_held_to_it():
+    prop, subject = CATALOG["time.in_pieces"], claiming("in_pieces", EXTRA["own-rounds-by-time"])
+    assert killed(prop, subject) is not None
+    assert complaints(CATALOG["time.split"], subject, 6) == []  # it is right, but for the last bit
+    assert complaints(prop, claiming("in_pieces", CORRECT["rnn"]), 6) == []
 
 
 def reach_of(**changes):

@@ -11,7 +11,7 @@ OTHER = "other"
 """``rnncheck_mode`` of a recurrence that is none of torch's: one state or two, and equations of its own."""
 OWN_EQUATIONS: Mapping[str, Claim] = {
     feature: Claim(False, "declared", 'rnncheck_mode = "other"')
-    for feature in ("equations", "load", "torch_parameters", "torch_init")
+    for feature in ("equations", "load", "torch_parameters", "torch_init", "last_output")
 }
 
 

@@ -121,7 +121,7 @@ def probe_calls(subject: Subject) -> Mapping[str, Claim]:
 
 def _seen_in_calls(start: Baseline, layout: Mapping[str, Claim], declared: Mapping[str, Claim]) -> dict[str, Claim]:
     claims = {**_mode_claims(start), **layout, **_forward_claims(start)}
-    claims |= {name: Claim(True, "probed") for name in ("equations", "state", "layer_axis", "float32", "sizes")}
+    claims |= {name: Claim(True, "probed") for name in ("equations", "last_output", "state", "layer_axis", "float32", "sizes")}
     return claims | _module_claims(start) | _call_claims(start, declared) | dict(start.subject.claims)
 
 
@@ -247,11 +247,16 @@ def _of_its_mode(found: Baseline) -> Baseline:
         after = arrangement.reset_after
         found = replace(found, case=found.case.but(mode="GRU", reset_after=after))
     if not modes or ("parts" in found.subject.nature and not found.subject.of_its_own):
-        claims = {**found.subject.claims, **dict.fromkeys(OWN_EQUATIONS, UNKNOWN)}
+        claims = {**dict.fromkeys(OWN_EQUATIONS, UNKNOWN), **_still_declared(found.subject.claims)}
         found = replace(found, subject=replace(found.subject, claims=claims))
         modes = ("LSTM",) if len(found.state) == 2 else ("RNN_RELU",)
     config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
+
+
+def _still_declared(claims: Mapping[str, Claim]) -> dict[str, Claim]:
+    """The claims without those about torch's equations, which are found not to be its own."""
+    return {name: claim for name, claim in claims.items() if name == "last_output" or name not in OWN_EQUATIONS}
 
 
 ONLY_REPLACEMENTS = Claim(False, "signature", "torch's apply to layers that replace torch's: name one with --against")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.gradients import differentiable_run, leaves_of, loss_of, states_in
-from rnncheck.catalog.tools.informative_data import small_and_lively
+from rnncheck.catalog.tools.informative_data import enlivened, small_and_lively
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, blame, every, near
 from rnncheck.running.trial import Trial, subject_boundary
@@ -19,7 +19,15 @@ STEP = 1e-5
 
 def in_double(trial: Trial) -> Trial:
     """A small trial on lively data in float64: rectifiers stay away from their kink, and all is of order 1."""
-    t = small_and_lively(trial)
+    return _doubled(small_and_lively(trial))
+
+
+def whole_in_double(trial: Trial) -> Trial:
+    """The same with all the steps and sequences of the case, each of all steps if the case is packed."""
+    return _doubled(enlivened(trial, trial.time, trial.batch, (trial.time,) * trial.batch))
+
+
+def _doubled(t: Trial) -> Trial:
     parameters = {name: p.double() for name, p in t.parameters.items()}
     state = t.state and tuple(map(Tensor.double, t.state))
     return t.but(dtype="float64", x=t.x.double(), state=state, parameters=parameters)
@@ -51,10 +59,15 @@ def steepness(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
         return found.square().sum()
 
 
-def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], Tensor], what: str) -> Observation:
+def as_differences(
+    trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], Tensor], what: str, wanted: tuple[str, ...] = ()
+) -> Observation:
     """The gradients of ``value``, along generic directions of the input, each state, and all parameters, are differences.
 
-    Where that of all parameters is not, each is looked at alone, to name those that are wrong.
+    Where that of all parameters is not, each is looked at alone, to name those that are wrong. How far the differences to the two
+    sides are apart is allowed, as a kink there may account for it.
+
+    wanted: the names of those that are looked at; all unless said
     """
     leaves = everything(trial)
     directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
@@ -64,6 +77,7 @@ def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], 
     gradients = dict(zip(leaves, found, strict=True))
     groups = {name: [name] for name in leaves if name in ("input", "h_0", "c_0")}
     groups["parameters"] = [name for name in leaves if name not in groups]
+    groups = {group: names for group, names in groups.items() if not wanted or group in wanted}
 
     def along(group: str, names: list[str]) -> Observation:
         slope = sum((_dot(g, directions[name]) for name in names if (g := gradients[name]) is not None), torch.zeros(()))
@@ -72,7 +86,9 @@ def as_differences(trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], 
             above = value(trial, leaves).detach()
         with _moved(leaves, directions, names, -step):
             below = value(trial, leaves).detach()
-        allowed = STEP * (slope.abs() + at.detach().abs() + 1e-9)
+        size = slope.abs() + at.detach().abs() + 1e-9
+        uneven = (above - 2 * at.detach() + below).abs() / step
+        allowed = STEP * size + uneven.clamp(max=size)
         told, sides = f"slope of the {what} along a random direction of {group}", Origins("by backward", "by differences")
         return near(told, slope.detach(), (above - below) / (2 * step), allowed, sides=sides)
 
