@@ -102,7 +102,7 @@ def torch_like(
 ) -> Subject:
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
     absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
-    claims = {feature: Claim(feature not in absent, "declared") for feature in FEATURES} | BIT_FOR_BIT
+    claims = {**{feature: Claim(feature not in absent, "declared") for feature in FEATURES}, **BIT_FOR_BIT}
     if reason := why_not_compile():
         claims["compile"] = Claim(False, "probed", reason)
     base = next((kind for kind in getattr(constructor, "__mro__", ()) if kind in (nn.RNN, nn.GRU, nn.LSTM)), None)

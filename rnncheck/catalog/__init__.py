@@ -29,7 +29,7 @@ FAMILIES = (
 )
 
 
-MORE_OF = ("gradient_of_states",)
+MORE_OF = ("agree_beside", "gradient_of_states")
 """Further files of families whose own file is full."""
 
 

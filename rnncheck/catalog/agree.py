@@ -32,19 +32,6 @@ def forward(trial: Trial) -> Observation:
     return both(trial.run, trial.budget.truth, trial.budget.allowed)
 
 
-@agree("against", formula="f(x) = reference(x)", source="--against", kind="differential", needs=("load",),
-       applies=deterministic)  # fmt: skip
-def against(trial: Trial) -> Observation:
-    """The layer matches the reference given the same parameters, and the reference itself is correct."""
-    reference = trial.subject.reference
-    if reference is None or reference.refuses(trial.case) or not reference.offers("load"):
-        return Observation()
-    other, allowed = Trial(reference, trial.case, trial.tensors), trial.budget.allowed
-    right = both(other.run, trial.budget.truth, allowed, f"{reference.name} itself: ")
-    sides = (f"from {trial.subject.name}", f"from {reference.name}")
-    return both(trial.run, other.run, allowed.map(lambda part: 2 * part), "", sides, trial.right) & right
-
-
 # dtypes, devices, backends --------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,19 @@ def begin_alike(layer: Layer, another: Callable[[], Layer], first: FirstNumbers)
         value.copy_(first[key][name])
 
 
+def numbers_of(layer: Layer) -> dict[str, Tensor]:
+    """Copies of its parameters and buffers, by name."""
+    return {name: value.detach().clone() for name, value in {**layer.parameters(), **_buffers(layer)}.items()}
+
+
+@torch.no_grad()
+def take_over(layer: Layer, numbers: Mapping[str, Tensor]) -> None:
+    """Give the layer's own parameters and buffers these numbers, by its own names."""
+    own = {**layer.parameters(), **_buffers(layer)}
+    for name, value in numbers.items():
+        own[name].copy_(value)
+
+
 def _buffers(layer: Layer) -> dict[str, Tensor]:
     return dict(layer.module.named_buffers()) if isinstance(layer.module, nn.Module) else {}
 

@@ -15,7 +15,7 @@ from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.core.values import Values, generator
 from rnncheck.running.layout import as_arguments, as_run, lay_out
-from rnncheck.running.same_start import FirstNumbers, begin_alike
+from rnncheck.running.same_start import FirstNumbers, begin_alike, take_over
 from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_boundary
 from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
 
@@ -77,7 +77,7 @@ class Trial:
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """The parameters by torch's names."""
+        """The parameters by torch's names; of a layer that has none of these names, those that a follow-up gives it, by its own."""
         return self.tensors.parameters
 
     @property
@@ -163,6 +163,7 @@ class Trial:
                 layer.load(self.parameters)
             else:
                 begin_alike(layer, self._built, self._first_numbers)
+                take_over(layer, self.parameters)
             layer.train(self.case.training)
         return layer
 

@@ -1,0 +1,92 @@
+"""What must agree with another implementation of the same recurrence: a reference."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.agree import agree
+from rnncheck.catalog.tools.conditions import deterministic
+from rnncheck.catalog.tools.gradients import axes_of
+from rnncheck.core.mismatch_text import Origins
+from rnncheck.core.observation import Observation, both, every, near
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Malformed, NotClaimed, Subject
+from rnncheck.running.beside import Pair, beside
+from rnncheck.running.trial import Trial
+
+
+@agree("against", formula="f(x) = reference(x), d f(x) = d reference(x)", source="--against", kind="differential",
+       applies=deterministic)  # fmt: skip
+def against(trial: Trial) -> Observation:
+    """The layer matches the reference given the same parameters, and the reference itself is correct.
+
+    Where both have equations of their own: results and gradients agree in float64, and what the layer gives in the case's dtype
+    is the reference's float64 result on the same numbers, within the rounding that is measured on both.
+    """
+    reference = trial.subject.reference
+    if reference is None or reference.refuses(trial.case):
+        return Observation()
+    if trial.subject.offers("load") and reference.offers("load"):
+        return _both_right(trial, reference)
+    lacking = trial.subject.lacks(("load",))
+    if reference.offers("load") and lacking is not None and not trial.subject.of_its_own:
+        raise NotClaimed(lacking)
+    try:
+        return agreement(beside(trial, reference), (f"from {trial.subject.name}", f"from {reference.name}"))
+    except Malformed as error:
+        raise NotClaimed(f"results of {trial.subject.name} and {reference.name} cannot be compared: {error}") from None
+
+
+def _both_right(trial: Trial, reference: Subject) -> Observation:
+    """Both match the equations, and each other."""
+    other, allowed = Trial(reference, trial.case, trial.tensors), trial.budget.allowed
+    right = both(other.run, trial.budget.truth, allowed, f"{reference.name} itself: ")
+    sides = (f"from {trial.subject.name}", f"from {reference.name}")
+    return both(trial.run, other.run, allowed.map(lambda part: 2 * part), "", sides, trial.right) & right
+
+
+def agreement(pair: Pair, sides: tuple[str, str]) -> Observation:
+    """Results and gradients of the two, in float64 where both offer it, and in the case's dtype."""
+    dtype = pair.mine.case.dtype
+    if not all(one.subject.offers("float64") for one in (pair.mine, pair.theirs)):
+        return _same(pair, pair, "", sides)
+    double = pair.in_dtype("float64")
+    exact = _same(double, double, "in float64: ", sides)
+    if dtype == "float64":
+        return exact
+    return exact & _same(pair, double, f"in {dtype}: ", (sides[0], f"{sides[1]} in float64"))
+
+
+def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observation:
+    """The first of the pair beside the second of ``truth``, as near as the rounding of both in the pair's dtype."""
+    allowed = _sum(pair.mine.budget.allowed, pair.theirs.budget.allowed)
+    seen = both(pair.mine.run, truth.theirs.run, allowed, why, sides)
+    if not all(one.subject.offers("training") for one in (pair.mine, pair.theirs)):
+        return seen
+    weights = pair.mine.cotangents()
+    exact = weights.map(lambda part: part.to(truth.theirs.x.dtype))
+    found, expected = pair.mine.gradients(weights), truth.renamed(truth.theirs.gradients(exact))
+    mine, theirs = pair.mine.gradient_budget(), pair.renamed(pair.theirs.gradient_budget(weights).allowed)
+    limits = {name: part + theirs[name] for name, part in mine.allowed.items()}
+    return seen & _same_gradients(found, expected, limits, why, sides)
+
+
+def _sum(one: Run, other: Run) -> Run:
+    return Run(*(a + b for (_, a), (_, b) in zip(one.parts(), other.parts(), strict=True)))
+
+
+def _same_gradients(
+    found: Mapping[str, Tensor | None], expected: Mapping[str, Tensor | None], allowed: Mapping[str, Tensor], why: str,
+    sides: tuple[str, str],
+) -> Observation:  # fmt: skip
+    """Each gradient of the first beside the other's of the same name; None is zero."""
+
+    def part(gradients: Mapping[str, Tensor | None], name: str) -> Tensor:
+        found = gradients.get(name)
+        return torch.zeros_like(allowed[name]) if found is None else found
+
+    return every(
+        near(f"{why}gradient of {name}", part(found, name), part(expected, name), limit, axes_of(name, limit), Origins(*sides))
+        for name, limit in allowed.items()
+    )
