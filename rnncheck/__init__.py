@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnncheck.campaign.replay import check_case
     from rnncheck.campaign.verify import verify
+    from rnncheck.catalog.own import property
     from rnncheck.core.config import Config
     from rnncheck.core.deviation import Deviation
+    from rnncheck.core.observation import near, within
     from rnncheck.core.subject import Subject
     from rnncheck.errors import UsageError
     from rnncheck.faces.pytest_items import Conformance, parametrize
@@ -37,12 +39,15 @@ __all__ = [
     "bounded",
     "check_case",
     "checked",
+    "near",
     "norm_at_most",
     "parametrize",
+    "property",
     "settle",
     "unit_interval",
     "verify",
     "watch",
+    "within",
 ]
 
 _HOMES = {
@@ -58,12 +63,15 @@ _HOMES = {
     "bounded": "rnncheck.runtime.contracts",
     "check_case": "rnncheck.campaign.replay",
     "checked": "rnncheck.typechecked",
+    "near": "rnncheck.core.observation",
     "norm_at_most": "rnncheck.runtime.contracts",
     "parametrize": "rnncheck.faces.pytest_items",
+    "property": "rnncheck.catalog.own",
     "settle": "rnncheck.runtime.agreement",
     "unit_interval": "rnncheck.runtime.contracts",
     "verify": "rnncheck.campaign.verify",
     "watch": "rnncheck.runtime.watch",
+    "within": "rnncheck.core.observation",
 }
 """Where each public name is defined: it is imported when it is first used, so that ``rnncheck --help`` needs no torch."""
 

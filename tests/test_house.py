@@ -90,8 +90,8 @@ def test_the_public_names_are_exactly_these():
     assert sorted(rnncheck.__all__) == rnncheck.__all__
     assert set(rnncheck.__all__) == {
         "Config", "Conformance", "ContractViolation", "Deviation", "Failed", "Report", "Subject", "UsageError",
-        "agrees_with", "bounded", "check_case", "checked", "norm_at_most", "parametrize", "settle", "unit_interval", "verify",
-        "watch",
+        "agrees_with", "bounded", "check_case", "checked", "near", "norm_at_most", "parametrize", "property", "settle",
+        "unit_interval", "verify", "watch", "within",
     }  # fmt: skip
     for name in rnncheck.__all__:
         assert getattr(rnncheck, name).__doc__, name

@@ -86,6 +86,14 @@ def test_what_only_moves_numbers_is_exact_and_in_place_results_are_written():
     assert not torch.equal(y, x * 3) and torch.allclose(y, x * 3, rtol=1e-6)
 
 
+def test_an_infinity_stays_as_it_is_and_masks_are_exact():
+    mask = torch.ones(20, 20).tril()
+    with RandomRounding(torch.Generator().manual_seed(0), 4.0):
+        assert torch.equal(torch.ones(20, 20).tril(), mask)
+        masked = mask.log() - torch.ones(20)  # -inf where nothing is seen
+    assert torch.equal(masked.isinf(), mask == 0) and not masked.isnan().any()
+
+
 def test_backward_is_moved_too_and_global_random_state_is_not():
     layer, x = nn.GRU(3, 4), torch.randn(5, 2, 3, requires_grad=True)
     (exact,) = torch.autograd.grad(layer(x)[0].sum(), x)

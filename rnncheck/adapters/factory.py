@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.adapters.cells import Stepwise
+from rnncheck.adapters.forms import Form
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
@@ -47,6 +48,11 @@ class Constructor:
     target: Located
     is_cell: bool = False
     reading: Reading | None = None
+    form: Form | None = None
+
+    def in_form(self, form: Form) -> "Constructor":
+        """The same in another of its forms."""
+        return replace(self, form=form)
 
     @cached_property
     def signature(self) -> Signature:
@@ -66,10 +72,17 @@ class Constructor:
         read = None if self.reading is None else self.reading.arguments
         sizes, options = self.arguments(config) if read is None else read.of(config)
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
-            made = self.target.object(*sizes, **options, **taken)
+            made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = made.to(dtype=dtype, device=device)
         return made
+
+    def _in_its_form(self, target: Any) -> Any:
+        """The target, making modules that compute in the form, if there is one."""
+        if self.form is None:
+            return target
+        options, put_on = self.form.options, self.form.put_on
+        return lambda *sizes, **named: put_on(target(*sizes, **{**named, **options}))
 
     def arguments(self, config: Config) -> tuple[tuple[int, ...], dict[str, Any]]:
         """Positional and keyword arguments. An option that has a name is always given: its default may be another."""

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.factory import layer_of
+from rnncheck.adapters.forms import Form
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.probing.modes import config_by_parameters, declared_modes, modes_in
 from rnncheck.adapters.targets.locate import Located
@@ -29,11 +30,17 @@ class Instance:
     target: Located
     is_cell: bool = False
     reading: Reading | None = None
+    form: Form | None = None
+
+    def in_form(self, form: Form) -> "Instance":
+        """The same in another of its forms."""
+        return replace(self, form=form)
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         module = copy.deepcopy(self.target.object)
         if isinstance(module, nn.Module):
             module = module.to(dtype=dtype, device=device)
+        module = module if self.form is None else self.form.put_on(module)
         if self.reading is not None and self.reading.adapts:
             return layer_of(behind_torchs_call(module, self.reading, config), config)
         return layer_of(Stepwise(module) if self.is_cell else module, config)

@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.adapters.targets.locate import import_place
+from rnncheck.core.plain_text import quoted
 from rnncheck.core.subject import Subject
 from rnncheck.engine import Job, WorkerContext
 from rnncheck.engine.select import why_not_fork
@@ -35,6 +37,15 @@ def subjects(target: Any = None, against: Any = None, kind: str | None = None) -
     named = ", ".join(_named(target, against)) or "the target"
     with importing(named), _as_before(named):
         return resolve.subjects(target, against, kind)
+
+
+def properties(places: Sequence[str]) -> None:
+    """Import the files and modules that declare properties of the user's own; raises UsageError where that cannot be."""
+    if isinstance(places, str):
+        raise UsageError(f"properties_from = {quoted(places)}, but should be a list of files or modules")
+    for place in places:
+        with importing(str(place)), _as_before(str(place)):
+            import_place(str(place))
 
 
 @contextmanager

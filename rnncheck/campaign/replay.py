@@ -1,6 +1,6 @@
 """One stored case on one subject, in detail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rnncheck.campaign import importing
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.store import Stored, case_from_json, load
 from rnncheck.campaign.trust import outside
-from rnncheck.catalog import CATALOG
+from rnncheck.catalog import CATALOG, FAMILIES
 from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import CHECKED, Verdict
@@ -42,33 +42,43 @@ def replay(
     *,
     against: str | None = None,
     trust: bool = False,
+    properties_from: Sequence[str] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Replay:
     """Judge the stored case again, on the target that it is from or on another one; raises UsageError.
 
     target, against: with a target, nothing that the file names is imported, and ``against`` is the reference
     trust:           import what the file names from wherever it is; else only from inside the current folder
+    properties_from: files or modules that declare properties of the user's own
     tell:            takes a line on what is about to be imported because the file names it
     """
     stored = load(Path(file))
-    if stored.property not in CATALOG:
-        raise UsageError(f"{one_line(file)}: there is no property {quoted(stored.property)}; see: rnncheck list")
+    importing.properties(properties_from)
+    if stored.property.partition(".")[0] in FAMILIES:
+        _check_known(file, stored)
     _check_kind(file, stored, stored.kind)
     beside = against or (None if target else stored.against)
     named = [] if target else [name for name in (stored.target, None if against else stored.against) if name]
     _check_trusted(file, named, trust)
     lacking = _lacking(stored.case)
-    if lacking is not None:
+    if lacking is not None and stored.property in CATALOG:
         return Replay(stored, target or stored.target, _not_reached(stored.property, stored.case, lacking))
     if named:
         tell(f"importing {' and '.join(map(one_line, named))}, as {one_line(file)} says")
     (subject,) = importing.subjects(target or stored.target, beside, None)
+    _check_known(file, stored)
     _check_kind(file, stored, subject.kind)
     verdict = _judged(subject, stored.property, stored.case, engine)
     if verdict.verdict not in CHECKED and stored.against and not beside:
         hint = f"the file names {one_line(stored.against)} as the reference: add --against to import one"
         verdict = verdict.but(reason="; ".join(filter(None, (verdict.reason, hint))))
     return Replay(stored, subject.name, verdict)
+
+
+def _check_known(file: str | Path, stored: Stored) -> None:
+    """Raise UsageError where nothing that has been imported declares the file's property."""
+    if stored.property not in CATALOG:
+        raise UsageError(f"{one_line(file)}: there is no property {quoted(stored.property)}; see: rnncheck list")
 
 
 def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:
@@ -121,10 +131,11 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
     >>> rnncheck.check_case("torch.nn.GRU", "time.split", case, engine="inline")
     """
     __tracebackhide__ = True
-    if property not in CATALOG:
-        raise UsageError(f"property = {quoted(property)}, but there is no such property; see: rnncheck list")
+    if property.partition(".")[0] in FAMILIES:
+        _check_property(property)
     stored = None if isinstance(case, dict) else load(Path(case))
     found = importing.subjects(target, against, None)
+    _check_property(property)
     if len(found) != 1:
         raise UsageError(f"target = {quoted(target)}, but should be one target")
     if stored is not None:
@@ -137,6 +148,11 @@ def check_case(target: Any, property: str, case: Any, against: Any = None, *, en
         raise Failed(failure_text(found[0].name, verdict))
     if verdict.verdict != "holds":
         raise Failed(f"{property} was not checked on {found[0].name}: {verdict.reason or verdict.verdict}")
+
+
+def _check_property(property: str) -> None:
+    if property not in CATALOG:
+        raise UsageError(f"property = {quoted(property)}, but there is no such property; see: rnncheck list")
 
 
 def _case(subject: Subject, data: dict[str, Any]) -> Any:

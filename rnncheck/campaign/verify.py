@@ -50,6 +50,7 @@ def verify(
     against: Any = None,
     kind: str | None = None,
     properties: str = "*",
+    properties_from: Sequence[str] = (),
     profile: str | None = None,
     budget: str | float | None = None,
     max_examples: int | None = None,
@@ -75,7 +76,8 @@ def verify(
                 several of them in a list; None for rnncheck's own layers and torch's
     against:    the implementation that it is to agree with, in the same forms
     kind:       "layer", "cell", "clip" or "step", where it cannot be told from the target
-    properties: comma-separated globs over the ids of the catalog
+    properties: comma-separated globs over the ids of the catalog, and of properties of your own (rnncheck.property)
+    properties_from: files or modules that declare such, beside those of the target's own file
     profile:    "smoke", "quick", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its
                 own. Without it "ci", and without a target "quick": all of them together in a minute and a half
     engine:     "processes" (isolated workers), "inline", or "ray"
@@ -92,7 +94,8 @@ def verify(
     """
     started, arrived = began(), time.monotonic()
     subjects = importing.subjects(target, against, kind)
-    took = 0.0 if target is None else time.monotonic() - arrived
+    importing.properties(properties_from)
+    took = 0.0 if target is None and not properties_from else time.monotonic() - arrived
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=properties_of(properties),

@@ -1,6 +1,5 @@
 """The catalog: what must hold of a recurrent layer, a file a family."""
 
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
 
@@ -29,7 +28,7 @@ FAMILIES = (
 )
 
 
-MORE_OF = ("agree_beside", "gradient_of_states")
+MORE_OF = ("agree_beside", "gradient_of_states", "weights_changed")
 """Further files of families whose own file is full."""
 
 
@@ -45,8 +44,8 @@ def _collect() -> dict[str, Property]:
     return found
 
 
-CATALOG: Mapping[str, Property] = _collect()
-"""Every property by its id, in the order of the families."""
+CATALOG: dict[str, Property] = _collect()
+"""Every property by its id, in the order of the families; those of the user's own, as they are declared, after them."""
 
 
 def select(globs: str = "*") -> list[Property]:

@@ -1,6 +1,8 @@
 """What must agree with another implementation of the same recurrence: a reference."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +38,22 @@ def against(trial: Trial) -> Observation:
         return agreement(beside(trial, reference), (f"from {trial.subject.name}", f"from {reference.name}"))
     except Malformed as error:
         raise NotClaimed(f"results of {trial.subject.name} and {reference.name} cannot be compared: {error}") from None
+
+
+@agree("forms", formula="f_parallel(x) = f_loop(x), so for gradients", kind="differential", cost=10,
+       source="lucidrains/minGRU-pytorch#9, state-spaces/mamba#1024", applies=deterministic)  # fmt: skip
+def forms(trial: Trial) -> Observation:
+    """Every declared form of the recurrence (parallel, chunked, step by step) gives the same results and gradients as the layer."""
+    declared = trial.subject.forms
+    if not declared:
+        raise NotClaimed('no other form is declared: rnncheck_forms = {"parallel": function}')
+    return every(_form_agrees(trial, name, form) for name, form in declared.items())
+
+
+def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
+    subject = trial.subject
+    other = replace(subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={})
+    return agreement(beside(trial, other), ("from the layer", f"from its form {name}"))
 
 
 def _both_right(trial: Trial, reference: Subject) -> Observation:

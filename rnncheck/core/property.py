@@ -67,6 +67,10 @@ class Property:
         return KINDS.get(self.family, "layer")
 
 
+class WrongProperty(Exception):
+    """A property of the user's own is wrong itself; the message says how, and where."""
+
+
 Check = Callable[[Any], Observation]
 """From a Trial; in the families clip and step from a ClipTrial or a StepTrial."""
 

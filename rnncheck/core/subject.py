@@ -155,6 +155,7 @@ class Subject:
     reference: the subject that it is to agree with (``--against``), and that agree.against runs
     nature: what of a configuration it always has, whatever is asked for, such as two directions
     read_as: how it was read, in one line; None for layers that are known
+    forms:  other forms of the same recurrence, by name: each is what ``build.in_form`` is given
     """
 
     name: str
@@ -167,6 +168,7 @@ class Subject:
     reference: "Subject | None" = None
     nature: Mapping[str, Any] = field(default_factory=dict)
     read_as: str | None = None
+    forms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def against(self) -> str | None:

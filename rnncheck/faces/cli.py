@@ -6,6 +6,7 @@ What imports torch is imported where it is used: help and wrong usage are answer
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,11 @@ LONGEST_USAGE = 1000
 """Characters of click's message on wrong usage, which quotes what was given."""
 
 
+properties_from_option = click.option(
+    "--properties-from", multiple=True, metavar="FILE", help="A file or module that declares properties of your own."
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rnncheck")
 def cli() -> None:
@@ -48,6 +54,7 @@ def cli() -> None:
 @click.option("--against", metavar="REF", help="The implementation that TARGET must agree with, e.g. torch.nn.LSTM.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip", "step"]), help="What TARGET is, if rnncheck cannot tell.")
 @click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Properties to check, e.g. 'time.*,shape.output'.")
+@properties_from_option
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
 @click.option("--require", multiple=True, metavar="DEVICE", help="Exit 3 (incomplete) if this device is missing.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32", "bfloat16", "float16"]))
@@ -129,32 +136,33 @@ def _seed(text: str) -> int:
 
 @cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_command(as_json: bool) -> int:
+@properties_from_option
+def list_command(as_json: bool, properties_from: tuple[str, ...]) -> int:
     """List every property with its statement."""
-    from rnncheck.catalog import CATALOG
-
+    catalog = _catalog(properties_from)
     if as_json:
-        click.echo(json.dumps([_card(prop) for prop in CATALOG.values()], indent=2))
+        click.echo(json.dumps([_card(prop) for prop in catalog.values()], indent=2))
         return 0
-    for prop in CATALOG.values():
+    for prop in catalog.values():
         click.echo(f"{prop.id:32} {prop.statement}")
     return 0
 
 
 @cli.command("explain")
 @click.argument("id")
-def explain_command(id: str) -> int:
+@properties_from_option
+def explain_command(id: str, properties_from: tuple[str, ...]) -> int:
     """Show one property: what it states, why it matters, what it does not see, how to fix what breaks it, and its code."""
     import difflib
 
-    from rnncheck.catalog import CATALOG
     from rnncheck.faces.explained import explained
 
-    if id not in CATALOG:
-        close = difflib.get_close_matches(id[:100], CATALOG, n=3)
+    catalog = _catalog(properties_from)
+    if id not in catalog:
+        close = difflib.get_close_matches(id[:100], catalog, n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         raise UsageError(f"no property {quoted(id)}{hint} See: rnncheck list")
-    for line in explained(CATALOG[id]):
+    for line in explained(catalog[id]):
         click.echo(line)
     return 0
 
@@ -163,9 +171,10 @@ def explain_command(id: str) -> int:
 @click.argument("file", type=click.Path())
 @click.option("--target", metavar="TARGET", help="Run on this implementation instead of the one in the case file.")
 @click.option("--against", metavar="REF", help="Use this reference instead of the one in the case file.")
+@properties_from_option
 @click.option("--trust", is_flag=True, help="Let FILE import code from outside the current folder.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline"]), show_default=True)
-def replay_command(file: str, target: str | None, against: str | None, trust: bool, engine: str) -> int:
+def replay_command(file: str, target: str | None, against: str | None, trust: bool, engine: str, **options: Any) -> int:
     """Run one stored failing case again, in detail: shapes, the first wrong step, expected and actual around it.
 
     FILE may come from anyone. With --target, nothing that it names is imported; without, what it names is imported only
@@ -176,7 +185,10 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
     from rnncheck.campaign.replay import replay
     from rnncheck.report.text import failure_text
 
-    done = replay(file, target, engine, against=against, trust=trust, tell=lambda line: click.echo(f"rnncheck: {line}", err=True))
+    def tell(line: str) -> None:
+        click.echo(f"rnncheck: {line}", err=True)
+
+    done = replay(file, target, engine, against=against, trust=trust, tell=tell, **options)
     if done.verdict.red:
         click.echo(failure_text(done.subject, done.verdict))
         return 1
@@ -188,6 +200,17 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
 
 for command in (cases_command, demo_command, doctor_command, record_command, diff_command, gate_command, merge_command):
     cli.add_command(command)
+
+
+def _catalog(properties_from: tuple[str, ...]) -> "Mapping[str, Property]":
+    """Every property, those of these files too."""
+    from rnncheck.catalog import CATALOG
+
+    if properties_from:
+        from rnncheck.campaign.importing import properties
+
+        properties(properties_from)
+    return CATALOG
 
 
 def _card(prop: "Property") -> dict[str, Any]:

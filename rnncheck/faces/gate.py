@@ -95,6 +95,7 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER) -> GateResult:
         against=config.against,
         kind=config.kind,
         properties=",".join(config.properties),
+        properties_from=config.properties_from,
         profile=config.profile,
         budget=config.budget,
         max_examples=config.max_examples,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rnncheck.backend.devices import asked_for, is_here
+from rnncheck.campaign import importing
 from rnncheck.catalog import select
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.verdict import Verdict
@@ -106,6 +107,7 @@ def parametrize(
     """
     import pytest
 
+    importing.properties(options.get("properties_from", ()))
     try:
         chosen = select(properties)
     except KeyError as glob:

@@ -7,7 +7,7 @@ import torch
 
 from rnncheck import diagnosis, oracle
 from rnncheck.core.case import Case
-from rnncheck.core.property import Property
+from rnncheck.core.property import Property, WrongProperty
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.values import Values
@@ -52,6 +52,8 @@ def explain(prop: Property, trial: Trial | StepTrial, outcome: Outcome) -> Expla
                 return told
             told = replace(told, script=script(trial.subject, prop, trial.case, outcome))
             return replace(told, calls=brief_calls(trial.subject, prop, trial.case))
+    except WrongProperty:  # the outcome says all of it
+        return told
     except Exception as mistake:
         return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
 

@@ -15,7 +15,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
 from rnncheck.core.plain_text import one_line, plain, said, type_name
-from rnncheck.core.property import Property
+from rnncheck.core.property import Property, WrongProperty
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
@@ -83,6 +83,8 @@ def judge(prop: Property, trial: AnyTrial) -> Outcome:
     except Malformed as error:
         told, reason = (plain(error),), "the result cannot be read; see shape.*"
         return Outcome(prop.id, "errored", mismatches=told, reason=reason, cause=cause_of(error))
+    except WrongProperty as mistake:
+        return Outcome(prop.id, "errored", reason=str(mistake), cause=str(mistake))
     except Exception as mistake:
         if is_unimplemented(mistake):
             return _unimplemented(prop, mistake)

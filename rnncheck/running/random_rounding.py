@@ -12,15 +12,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 EXACT = frozenset({
-    "alias", "cat", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "fill", "fill_", "flip", "full",
-    "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty", "new_full", "new_ones",
-    "new_zeros", "ones", "ones_like", "relu", "select_backward", "slice_backward", "stack", "where", "zero_", "zeros", "zeros_like",
+    "alias", "arange", "cat", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "eye", "fill", "fill_", "flip",
+    "full", "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty", "new_full", "new_ones",
+    "new_zeros", "ones", "ones_like", "relu", "select_backward", "slice_backward", "stack", "tril", "tril_", "triu", "triu_",
+    "where", "zero_", "zeros", "zeros_like",
 })  # fmt: skip
 """Operations that only move numbers, or make them; a few more of that kind do no harm."""
 
 
 class RandomRounding(TorchDispatchMode):
-    """Inside, floating point results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
+    """Inside, finite results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
 
     >>> with RandomRounding(torch.Generator().manual_seed(0), 4.0):
     ...     moved = torch.ones(3) * 3
@@ -46,7 +47,7 @@ class RandomRounding(TorchDispatchMode):
         signs = torch.rand(value.shape, generator=self.generator, dtype=torch.float64, device="cpu") * 2 - 1
         exact = value.double()
         moved = exact + (step * signs).to(value.device) * exact.abs().clamp(min=unit)  # subnormal numbers have a unit of their own
-        moved = torch.where(exact == 0, exact, moved).to(value.dtype)
+        moved = torch.where((exact == 0) | exact.isinf(), exact, moved).to(value.dtype)  # there is none of an infinity, as in masks
         return value.copy_(moved) if written else moved
 
 

@@ -39,9 +39,12 @@ def numbers_of(layer: Layer) -> dict[str, Tensor]:
 @torch.no_grad()
 def take_over(layer: Layer, numbers: Mapping[str, Tensor]) -> None:
     """Give the layer's own parameters and buffers these numbers, by its own names."""
-    own = {**layer.parameters(), **_buffers(layer)}
-    for name, value in numbers.items():
-        own[name].copy_(value)
+    parameters = {name: numbers[name] for name in layer.parameters() if name in numbers}
+    if parameters:
+        layer.load(parameters)
+    for name, buffer in _buffers(layer).items():
+        if name in numbers:
+            buffer.copy_(numbers[name])
 
 
 def _buffers(layer: Layer) -> dict[str, Tensor]:

@@ -53,7 +53,7 @@ _plans: dict[tuple[str, int], tuple[list[Case], Iterator[Case]]] = {}
 def planned(subject: Subject, seed: int = 0, within: int = VISITED) -> Iterator[Case]:
     """The subject's plan: rows that cover every pair of structural axes, then odd and deep cases. Drawn once."""
     offered = sorted(name for name, claim in subject.claims.items() if claim.offered)
-    key = (f"{subject.modes} {offered} {subject.fixed}", seed)
+    key = (f"{subject.modes} {offered} {subject.fixed} {dict(subject.nature)}", seed)
     drawn, coming = _plans.setdefault(key, ([], plan(subject, DTYPES, 2, seed)))
     for i in range(within):
         if i == len(drawn):

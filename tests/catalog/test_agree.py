@@ -32,6 +32,8 @@ KILLS = {
     "agree.exported": "own-compiled-without-hidden-bias",
     "agree.scripted": "own-scripted-states-flipped",
 }
+KILLS_OF_FORMS = {"agree.forms": "form-without-state"}
+"""In tests/recurrences/test_forms.py."""
 MORE = [
     ("agree.forward", "reset-before-vs-after"),
     ("agree.dtype", "own-tanh-from-exponentials"),

@@ -16,9 +16,9 @@ from tests.effort import at_night
 from tests.mutants.correct import CORRECT
 
 IN_TESTS_OF_THEIR_OWN = {
-    "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.onnx", "agree.scripted",
-    "batch.cliffs", "batch.invariant", "batch.many", "gradient.repeatable", "gradient.second_refused", "lengths.module",
-    "lengths.zero", "numeric.many_steps", "time.in_pieces", "weights.scattered",
+    "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.forms", "agree.onnx",
+    "agree.scripted", "batch.cliffs", "batch.invariant", "batch.many", "gradient.repeatable", "gradient.second_refused",
+    "lengths.module", "lengths.zero", "numeric.many_steps", "time.in_pieces", "weights.scattered",
 }  # fmt: skip
 """They need a reference, a device, a compiler, large sizes, a claim or a refusal: the tests of their family look at them."""
 LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.about == "layer"} - IN_TESTS_OF_THEIR_OWN)

@@ -23,6 +23,7 @@ KILLS = {
     "weights.flags": "bf-flag-ignored",
     "weights.init": "init-arg-on-wrong-layer",
     "weights.reset": "own-reset-misses-reverse",
+    "weights.as_new": "own-weights-cached",
 }
 MORE = [
     ("weights.relabel", "own-directions-summed"),

@@ -59,6 +59,17 @@ def locate(reference: str) -> Located:
     return _dotted(reference)
 
 
+def import_place(place: str) -> ModuleType:
+    """The module that a file (``path/to/file.py``) or a dotted name (``package.module``) is; raises UsageError in one line."""
+    if _is_file(place):
+        path = Path(place)
+        if not path.is_file():
+            raise UsageError(f"{place}: there is no file {path}; name one as path/to/file.py, or a module as package.module")
+        return _load(place, path.resolve())
+    with _importing(place, Path.cwd()):
+        return importlib.import_module(place)
+
+
 def require_there(reference: str) -> None:
     """Raise UsageError where the file or the outermost module is not there, without an import."""
     place, _ = _split(reference)

@@ -12,6 +12,7 @@ from torch import nn
 import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function, torch_clip
 from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.forms import declared_forms
 from rnncheck.adapters.instance import Instance, config_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes
@@ -128,9 +129,11 @@ def _layer(target: Located, is_cell: bool) -> Subject:
     claims = declared_claims(value, target.name)
     if isinstance(value, type | functools.partial) or _is_function(value):
         build = Constructor(target, is_cell)
-        return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source())
+        forms = declared_forms(value, target.name)
+        return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source(), forms=forms)
     config, copies = config_of(target, value), Instance(target, is_cell)
-    subject = Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source())
+    forms = declared_forms(value, target.name)
+    subject = Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source(), forms=forms)
     return replace(subject, modes=()) if subject.of_its_own else subject  # a call tells
 
 

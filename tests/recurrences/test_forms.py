@@ -1,0 +1,135 @@
+"""Forms of one recurrence that a class declares agree with each other, or are told."""
+
+from typing import Literal
+
+import pytest
+from torch import nn
+
+import rnncheck
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.catalog import CATALOG
+from tests.adapters.test_probe import claimed
+from tests.catalog.support import outcomes
+from tests.recurrences.base import AttentionInChunks, GatedLinearAttention, MinGRU, MinGRUInLogarithms
+from tests.recurrences.planted import ParallelFormWithoutState
+
+
+def at_once(layer, x, state=None):
+    """The parallel form, as a function of the layer and what it is called with."""
+    return MinGRUInLogarithms.run(layer, x, layer.begin(x, state))
+
+
+class WithForms(MinGRUInLogarithms):
+    """The loop, with its parallel form as a function and as a method."""
+
+    rnncheck_forms = {"parallel": at_once, "in logarithms": "by_method"}
+
+    def run(self, x, h):
+        return MinGRU.run(self, x, h)
+
+    def by_method(self, x, state=None):
+        return at_once(self, x, state)
+
+
+class FormWithoutState(WithForms):
+    """The parallel form does not look at its state."""
+
+    rnncheck_forms = {"parallel": at_once}
+
+    def carried(self, kept, h):
+        return ParallelFormWithoutState.carried(self, kept, h)
+
+
+class FormWithoutGradient(WithForms):
+    """The parallel form's gate learns nothing."""
+
+    rnncheck_forms = {"parallel": at_once}
+
+    def kept(self, z):
+        return super().kept(z.detach())
+
+
+class ByOption(GatedLinearAttention):
+    """One class whose option says how it computes."""
+
+    rnncheck_forms = "mode"
+
+    def __init__(self, input_size, hidden_size, mode: Literal["loop", "chunk"] = "loop"):
+        super().__init__(input_size, hidden_size)
+        self.mode = mode
+
+    def attend(self, q, k, v, g, state):
+        return (GatedLinearAttention if self.mode == "loop" else AttentionInChunks).attend(self, q, k, v, g, state)
+
+    steps, chunk, inside, masked = (getattr(AttentionInChunks, name) for name in ("steps", "chunk", "inside", "masked"))
+
+    def carry(self, *given):
+        return AttentionInChunks.carry(self, *given)
+
+
+class WrongByOption(ByOption):
+    """The chunked form keeps too much."""
+
+    rnncheck_forms = {"in chunks": {"mode": "chunk"}}
+
+    def carry(self, k, v, b, state):
+        return super().carry(k, v, b, state) + 0.01 * state
+
+
+FORMS = CATALOG["agree.forms"]
+
+
+def looked_at(target, count):
+    return [outcome for _, outcome in outcomes(FORMS, claimed(target), count)]
+
+
+@pytest.mark.parametrize("target", [WithForms, ByOption])
+def test_right_forms_agree(target):
+    assert [outcome.status for outcome in looked_at(target, 3)] == ["holds"] * 3
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (FormWithoutState, "output: "),
+        (FormWithoutGradient, "gradient of to_z.weight: "),
+        (WrongByOption, "from its form in chunks"),
+    ],
+)
+def test_a_wrong_form_is_told(target, says):
+    red = next(outcome for outcome in looked_at(target, 10) if outcome.red)
+    assert any("in float64: " in line and says in line for line in red.mismatches), red.mismatches
+
+
+def test_an_object_has_its_forms_too():
+    assert {outcome.status for outcome in looked_at(WithForms(3, 4), 2)} == {"holds"}
+    assert any(outcome.red for outcome in looked_at(FormWithoutState(3, 4), 8))
+
+
+def test_without_forms_it_is_not_claimed():
+    report = rnncheck.verify(MinGRU, properties="agree.forms", max_examples=1, engine="inline")
+    (verdict,) = report.subjects[0].verdicts
+    assert verdict.verdict == "not_claimed" and 'rnncheck_forms = {"parallel": function}' in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("chunk", "speaks of the option 'chunk', but the constructor takes input_size, hidden_size, mode"),
+        ("hidden_size", "the option's type is not a Literal of the forms"),
+        (["loop"], "should be a dict, a form's name -> a function or options"),
+        ({"loop": 3}, "should be a function like forward, the name of a method, or a dict"),
+        ({"loop": {"way": "loop"}}, "speaks of the option 'way'"),
+    ],
+)
+def test_a_declaration_that_cannot_be_one_is_one_line(said, says):
+    with pytest.raises(rnncheck.UsageError, match=says) as told:
+        subjects(type("Mine", (ByOption,), {"rnncheck_forms": said}))
+    assert "\n" not in str(told.value)
+
+
+def test_a_layer_of_torchs_equations_is_held_to_its_forms():
+    class Twice(nn.GRU):
+        rnncheck_forms = {"again": lambda layer, x, hx=None: nn.GRU.forward(layer, x, hx)}
+
+    assert {outcome.status for outcome in looked_at(Twice, 4)} == {"holds"}
