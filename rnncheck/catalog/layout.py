@@ -96,12 +96,13 @@ def fresh_memory(trial: Trial) -> Observation:
     Checked for torch.empty, empty_like, empty_strided and the new_ ones of them.
     """
     sides = ("with fresh memory full of NaN", "as it is")
+    layer = trial.layer
     with FreshMemory():
-        run = trial.run_on(trial.build())
+        run = trial.run_on(layer)
     seen = trial.same(run, sides=sides)
     if not trial.case.training:
         return seen
-    weights, layer = trial.cotangents(), trial.layer
+    weights = trial.cotangents()
     with FreshMemory():
         found = trial.gradients(weights, layer)
     return seen & agree(trial, found, trial.gradients(weights), sides=sides)

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, Subject
@@ -94,6 +96,7 @@ class RecordedLayer:
 def surroundings() -> tuple[str, ...]:
     """What a call is made in besides grad mode, as Python."""
     return (
+        *(["FreshMemory()"] if isinstance(_get_current_dispatch_mode(), FreshMemory) else []),
         *(["torch.inference_mode()"] if torch.is_inference_mode_enabled() else []),
         *([f'torch.autocast("cpu", {torch.get_autocast_dtype("cpu")})'] if torch.is_autocast_enabled("cpu") else []),
     )
@@ -146,6 +149,7 @@ class RecordedTrial(Trial):
                     owner.number,
                     given,
                     {f"gradients_{number}[{name!r}]": value for name, value in found.items() if value is not None},
+                    around=surroundings(),
                 )
             )
         return found

@@ -31,7 +31,7 @@ class Recorded:
     def text(self, case: Case, wrong_call: int | None = None) -> str:
         """All that was done as Python, up to the call that should have been refused."""
         names = dict(self.names)
-        lines = [helpers(case, names, [event.kind for event in self.events])]
+        lines = [helpers(case, names, [word for event in self.events for word in (event.kind, *event.around)])]
         for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
             done = event_lines(place + 1, event, case)
             ends_here = self.raised is not None and event.error is self.raised
@@ -102,7 +102,7 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
         return [f"{layer}.{'train' if event.arguments[0] else 'eval'}()"]
     if event.kind == "gradients":
         given = ", ".join(literal(part) for part in event.arguments)
-        return [f"gradients_{number} = gradients({layer}, {given})"]
+        return _in(event.around, [f"gradients_{number} = gradients({layer}, {given})"])
     return _in(event.around, _call(number, layer, event, case))
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.catalog.tools.autocast import drawn_autocast, in_its_dtype
-from rnncheck.catalog.tools.finite_differences import in_double
+from rnncheck.catalog.tools.finite_differences import in_double, whole_in_double
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.run import Run
@@ -71,6 +71,11 @@ _SOME_RESULTS = """# the loss may use any of the results and ignore the others
 for parts in [*((name,) for name in cotangents), tuple(cotangents)]:
     leaves = leaves_of(own)
     compare(gradients(loss_of(actual(leaves), parts), leaves), true_gradients(parts), f"loss of {' and '.join(parts)}: the ")
+"""
+_STATES_ALONE = """# a loss of the final states alone
+parts = tuple(name for name in cotangents if name != "output")
+leaves = leaves_of(own)
+compare(gradients(loss_of(actual(leaves), parts), leaves), true_gradients(parts), "loss of the final states: the ")
 """
 _TWICE = """# two backward passes through one graph add up
 leaves = leaves_of(own)
@@ -201,6 +206,8 @@ AS_ASKED: Mapping[str, tuple[str, Prepare]] = {
     "gradient.any_requires_grad": (_ANY_SUBSET, _as_it_is),
     "gradient.penalty": (_PENALTY, in_double),
     "gradient.numerical": (_ALL_RESULTS, in_double),
+    "gradient.through_final_state": (_STATES_ALONE, whole_in_double),
+    "gradient.into_initial_state": (_ALL_RESULTS, whole_in_double),
     "gradient.second": (_PENALTY, in_double),
     "gradient.second_refused": (_REFUSED_OR_RIGHT, in_double),
     "gradient.forward_mode": (_FORWARD_MODE, _as_it_is),

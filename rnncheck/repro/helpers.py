@@ -1,5 +1,8 @@
 """The few functions at the head of a script of calls."""
 
+import inspect
+
+from rnncheck.catalog.tools.fresh_memory import FRESH, FreshMemory, filled
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer
 
@@ -60,10 +63,24 @@ def gradients(layer, x, state, lengths, cotangents, form, names={names}):
 '''
 
 
+FRESH_MEMORY = f"""
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+FRESH = {sorted(FRESH)}
+
+
+{inspect.getsource(FreshMemory)}
+
+{inspect.getsource(filled)}"""
+
+
 def helpers(case: Case, names: dict[str, str], kinds: list[str]) -> str:
-    """``load``, ``call``, ``near``, ``same``, and ``gradients`` where they are needed."""
+    """``load``, ``call``, ``near``, ``same``; ``gradients`` and ``FreshMemory`` where they are needed."""
     hx = "(tuple(state) or None)" if case.config.has_cell else "(state[0] if state else None)"
     asked = _GRADIENTS.format(names=names, hx=hx) if "gradients" in kinds else ""
+    asked += FRESH_MEMORY if "FreshMemory()" in kinds else ""
     return f"\n{LOAD.format(names=names)}{_CALL}{asked}\n\ntorch.manual_seed({case.seed})\n"
 
 

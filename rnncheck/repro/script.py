@@ -14,6 +14,7 @@ from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
+from rnncheck.repro.differences import differences
 from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
 from rnncheck.repro.gradients import gradients_asked
@@ -27,6 +28,7 @@ from rnncheck.running.trial import SubjectError
 WRITERS = (
     against_equations,
     gradients_asked,
+    differences,
     transformed,
     dropout,
     built,

@@ -13,9 +13,9 @@ from torch.utils._pytree import tree_map
 
 EXACT = frozenset({
     "alias", "arange", "cat", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "eye", "fill", "fill_", "flip",
-    "full", "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty", "new_full", "new_ones",
-    "new_zeros", "ones", "ones_like", "relu", "select_backward", "slice_backward", "stack", "tril", "tril_", "triu", "triu_",
-    "where", "zero_", "zeros", "zeros_like",
+    "full", "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty", "new_full",
+    "new_ones", "new_zeros", "ones", "ones_like", "relu", "select_backward", "slice_backward", "stack", "tril", "tril_",
+    "triu", "triu_", "where", "zero_", "zeros", "zeros_like",
 })  # fmt: skip
 """Operations that only move numbers, or make them; a few more of that kind do no harm."""
 

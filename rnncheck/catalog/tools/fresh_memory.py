@@ -1,7 +1,5 @@
 """Fresh memory full of NaN: what reads it before it is written cannot hide behind zeros that happened to lie there."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,12 +16,13 @@ class FreshMemory(TorchDispatchMode):
     (tensor([nan, nan]), tensor([0., 0.]))
     """
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         result = func(*args, **(kwargs or {}))
-        return _filled(result) if func.overloadpacket.__name__ in FRESH and isinstance(result, Tensor) else result
+        return filled(result) if func.overloadpacket.__name__ in FRESH and isinstance(result, Tensor) else result
 
 
-def _filled(memory: Tensor) -> Tensor:
+def filled(memory: Tensor) -> Tensor:
+    """Fill it with what no result should have: NaN, or -1."""
     if memory.is_floating_point() or memory.is_complex():
         return memory.fill_(torch.nan)
     return memory if memory.dtype in (torch.bool, torch.uint8) else memory.fill_(-1)
