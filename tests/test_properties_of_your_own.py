@@ -1,6 +1,7 @@
 """Properties that a user declares: they are judged, shrunk, told and replayed like those of the catalog."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_they_are_judged_shrunk_and_stored_beside_the_others(mine, engine, tmp_p
     assert failed.statement == "Every output lies in [-1, 1]." and "but should be at most 1" in failed.mismatch
     assert failed.case.time == 3 and failed.case.config.hidden_size == 1  # shrunk
     assert json.loads(Path(failed.stored).read_text())["property"] == "mine.bounded"
+
+
+def test_the_example_of_the_guide_holds_and_can_fail(tmp_path):
+    guide = (Path(__file__).parents[1] / "docs" / "properties_of_your_own.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", guide, re.DOTALL)[1]
+    told = {"max_examples": 20, "engine": "inline"}
+    for number, (text, verdict) in enumerate(
+        ((example, "holds"), (example.replace("h = a * h", "h = 2 * a * h + a * h"), "fails"))
+    ):
+        (tmp_path / f"mine_{number}.py").write_text(text.replace("mine.forgets", f"mine.forgets_{number}"))
+        report = rnncheck.verify(f"{tmp_path}/mine_{number}.py:Decay", properties=f"mine.forgets_{number}", **told)
+        assert [found.verdict for found in report.subjects[0].verdicts] == [verdict]
 
 
 def run(*words, folder):

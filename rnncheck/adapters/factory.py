@@ -128,10 +128,12 @@ class Constructor:
         if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
             return None
         arguments = reading.arguments
-        if arguments is None or arguments.bundle is not None or any(map(callable, arguments.others.values())):
+        if arguments is not None and (arguments.bundle is not None or any(map(callable, arguments.others.values()))):
             return None
         adapter = inspect.getsource(adapted).partition("\n\n")[2]
-        positions, named = arguments.of(SIZES)
+        positions, named = self.arguments(SIZES) if arguments is None else arguments.of(SIZES)
+        if arguments is None and OPTIONS.keys() & named.keys():
+            return None
         given = [WORDS.get(value, repr(value)) for value in positions]
         given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
         kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"

@@ -204,8 +204,9 @@ class SubjectRun:
         verdict = self.verdict(tally)
         if verdict.verdict in ("not_claimed", "not_applicable"):
             asked = f"agreement of {self.subject.name} with {self.subject.against} was asked for and could not be checked"
-            mend = "name the parameters as torch does (weight_ih_l0, weight_hh_l0, ...), or leave --against out"
-            return f"{asked}: {verdict.reason}; {mend}"
+            names = "name the parameters as torch does (weight_ih_l0, weight_hh_l0, ...), "
+            own = self.subject.of_its_own or not self.subject.reference.offers("load")
+            return f"{asked}: {verdict.reason}; {'' if own else names}or leave --against out"
         return None
 
     def verdict(self, tally: PropertyTally) -> Verdict:

@@ -121,6 +121,7 @@ def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
         layers.append(inner)
         return RecordedLayer(inner, len(layers), events)
 
+    built.in_form = getattr(build, "in_form", None)  # type: ignore[attr-defined]  # another form is not written down
     return replace(subject, build=built), events, layers
 
 

@@ -1,5 +1,6 @@
 """A script that makes the calls that the property made, and compares the two numbers that should have agreed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +29,13 @@ class Recorded:
     raised: BaseException | None
     names: Mapping[str, str]
 
-    def text(self, case: Case, wrong_call: int | None = None) -> str:
-        """All that was done as Python, up to the call that should have been refused."""
+    def text(self, case: Case, wrong_call: int | None = None, only: set[int] | None = None) -> str:
+        """All that was done as Python, up to the call that should have been refused; with ``only``, by these layers alone."""
         names = dict(self.names)
         lines = [helpers(case, names, [word for event in self.events for word in (event.kind, *event.around)])]
         for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
+            if only is not None and event.layer not in only:
+                continue
             done = event_lines(place + 1, event, case)
             ends_here = self.raised is not None and event.error is self.raised
             lines += _probed(done) if place == wrong_call or (event.error and not ends_here) else done
@@ -41,12 +44,24 @@ class Recorded:
 
 def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the calls alone do not show it."""
-    if not isinstance(case, Case):
+    if not isinstance(case, Case) or prop.id == "agree.forms":  # which of two forms is right no script of calls can say
         return None
     made, right = recorded(subject, prop, case), right_events(subject, prop, case)
     wrong_call = None if made.raised else not_refused(made.events, right)
     last = last_lines(made.seen, made.raised, made.events, right, wrong_call)
-    return None if last is None or not made.events else "\n".join([made.text(case, wrong_call), *last, ""])
+    if last is None or not made.events:
+        return None
+    return "\n".join([made.text(case, wrong_call, _told_of(last, made.events) if prop.id in LOADED else None), *last, ""])
+
+
+LOADED = ("agree.against",)
+"""Properties whose layers are each given all their numbers, so that one may be shown without the others."""
+
+
+def _told_of(last: list[str], events: list[Event]) -> set[int]:
+    """The layers whose results the last lines speak of."""
+    numbers = re.findall(r"\b(?:output|state|gradients)_(\d+)", "\n".join(last))
+    return {events[int(number) - 1].layer for number in numbers}
 
 
 def recorded(subject: Subject, prop: Property, case: Case) -> Recorded:
@@ -63,7 +78,7 @@ def right_events(subject: Subject, prop: Property, case: Case) -> list[Event] | 
         right = recorded(right_subject(subject, case), prop, case)
     except Exception:  # it does not know what the subject is asked to do
         return None
-    return right.events if right.raised is None and right.seen.holds else None
+    return right.events if right.raised is None and right.seen.parts and right.seen.holds else None
 
 
 def _probed(lines: list[str]) -> list[str]:

@@ -22,8 +22,8 @@ def loss():
     return sum((results[name] * weight).sum() for name, weight in cotangents.items())
 
 
-at = loss()
-found = dict(zip(leaves, torch.autograd.grad(at, list(leaves.values()), allow_unused=True)))
+value = loss()
+found = dict(zip(leaves, torch.autograd.grad(value, list(leaves.values()), allow_unused=True)))
 for name in {wanted}:
     torch.manual_seed(1)
     leaf, along = leaves[name], torch.randn_like(leaves[name])
@@ -35,8 +35,8 @@ for name in {wanted}:
         below = loss().item()
         leaf.add_(along, alpha=step)
     slope = 0.0 if found[name] is None else (found[name] * along).sum().item()
-    difference, size = (above - below) / (2 * step), abs(slope) + abs(at.item()) + 1e-9
-    allowed = {step} * size + min(abs(above - 2 * at.item() + below) / step, size)  # a kink may lie between
+    difference, size = (above - below) / (2 * step), abs(slope) + abs(value.item()) + 1e-9
+    allowed = {step} * size + min(abs(above - 2 * value.item() + below) / step, size)  # a kink may lie between
     told = f"slope along a direction of {{name}}: {{slope:.6g}} by backward, but {{difference:.6g}} by differences"
     print(told)
     assert abs(slope - difference) <= allowed, f"{{told}}; allowed {{allowed:.3g}}"
