@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rnncheck.core.subject import Subject
     from rnncheck.errors import UsageError
     from rnncheck.faces.pytest_items import Conformance, parametrize
+    from rnncheck.reading.typed.markers import Lengths, Mask, Offsets, Options, Reset, State, Values
     from rnncheck.report import Failed, Report
     from rnncheck.runtime.agreement import agrees_with, settle
     from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
@@ -30,9 +31,16 @@ __all__ = [
     "ContractViolation",
     "Deviation",
     "Failed",
+    "Lengths",
+    "Mask",
+    "Offsets",
+    "Options",
     "Report",
+    "Reset",
+    "State",
     "Subject",
     "UsageError",
+    "Values",
     "agrees_with",
     "bounded",
     "check_case",
@@ -51,9 +59,16 @@ _HOMES = {
     "ContractViolation": "rnncheck.runtime.contracts",
     "Deviation": "rnncheck.core.deviation",
     "Failed": "rnncheck.report",
+    "Lengths": "rnncheck.reading.typed.markers",
+    "Mask": "rnncheck.reading.typed.markers",
+    "Offsets": "rnncheck.reading.typed.markers",
+    "Options": "rnncheck.reading.typed.markers",
     "Report": "rnncheck.report",
+    "Reset": "rnncheck.reading.typed.markers",
+    "State": "rnncheck.reading.typed.markers",
     "Subject": "rnncheck.core.subject",
     "UsageError": "rnncheck.errors",
+    "Values": "rnncheck.reading.typed.markers",
     "agrees_with": "rnncheck.runtime.agreement",
     "bounded": "rnncheck.runtime.contracts",
     "check_case": "rnncheck.campaign.replay",

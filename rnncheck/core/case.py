@@ -159,7 +159,7 @@ class Case:
             check_device(case.device)
             check_seed(case.seed)
             check_counts({name: getattr(case.config, name) for name in ("input_size", "hidden_size", "num_layers")})
-            check_counts({"time": case.time, "batch": case.batch})
+            check_counts({"time": case.time, "batch": case.batch, **dict(case.config.named.sizes if case.config.named else ())})
             check_numbers(case.numbers)
             return case
         except NotTyped as error:

@@ -140,7 +140,7 @@ def _find_ground(subject: Subject) -> Baseline:
     """The simplest case that runs; raises NotRecurrent with the reason of the most promising attempt."""
     reasons: list[BaseException] = []
     for config in _configs(subject):
-        for batch, hx in product((BATCH, None), HX_FORMS):
+        for batch, hx in product((BATCH, None) if subject.named is None else _batches(subject), HX_FORMS):
             for form in _forms(subject):
                 try:
                     found = ground(form, Case(config, TIME, batch, hx=hx), ("zeros", "none"))
@@ -151,7 +151,14 @@ def _find_ground(subject: Subject) -> Baseline:
                 if misread is None:
                     return _of_its_mode(_seen_flat(found))
                 reasons.append(Malformed(misread))
+    if subject.named is not None:
+        raise NotRecurrent(f"it cannot be called as its types say: {said(root(reasons[0]))}")
     raise NotRecurrent(_why(reasons, "cell(x, (h, c)) or cell(x, h)" if is_cell(subject) else "layer(x, hx)"))
+
+
+def _batches(subject: Subject) -> tuple[int | None]:
+    """A batch, where types say that there is one."""
+    return (BATCH if subject.offers("batched") else None,)
 
 
 def _misread_state(found: Baseline) -> str | None:
@@ -190,6 +197,9 @@ def _seen_flat(found: Baseline) -> Baseline:
 
 def _configs(subject: Subject) -> Iterator[Config]:
     """What to try: an LSTM first, unless the mode is known."""
+    if subject.named is not None:
+        yield Config(subject.modes[0], 1, 1, named=subject.named)
+        return
     if subject.fixed is not None:
         yield subject.fixed
         if subject.of_its_own:

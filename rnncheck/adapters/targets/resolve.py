@@ -20,11 +20,14 @@ from rnncheck.adapters.step_functions import FORM, is_step, step_function
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.adapters.typed import typed_subject
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.signature import Signature
+from rnncheck.reading.typed import is_typed
+from rnncheck.reading.typed.roles import roles_of
 
 __all__ = ["known_deviations", "probe", "subjects"]
 
@@ -126,6 +129,8 @@ def _layer(target: Located, is_cell: bool) -> Subject:
     if isinstance(value, type) and (value in TORCHS or value in OURS) and not is_cell:
         return _known_layer(target)
     claims = declared_claims(value, target.name)
+    if is_typed(value):
+        return typed_subject(target, roles_of(value, target.name), {}, claims)
     if isinstance(value, type | functools.partial) or _is_function(value):
         build = Constructor(target, is_cell)
         return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source())
