@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rnncheck.errors import UsageError
     from rnncheck.faces.pytest_items import Conformance, parametrize
     from rnncheck.reading.typed.markers import Lengths, Mask, Offsets, Options, Reset, State, Values
+    from rnncheck.reading.typed.scan import scan
     from rnncheck.report import Failed, Report
     from rnncheck.runtime.agreement import agrees_with, settle
     from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
@@ -47,6 +48,7 @@ __all__ = [
     "checked",
     "norm_at_most",
     "parametrize",
+    "scan",
     "settle",
     "unit_interval",
     "verify",
@@ -75,6 +77,7 @@ _HOMES = {
     "checked": "rnncheck.typechecked",
     "norm_at_most": "rnncheck.runtime.contracts",
     "parametrize": "rnncheck.faces.pytest_items",
+    "scan": "rnncheck.reading.typed.scan",
     "settle": "rnncheck.runtime.agreement",
     "unit_interval": "rnncheck.runtime.contracts",
     "verify": "rnncheck.campaign.verify",

@@ -5,19 +5,23 @@ import inspect
 import re
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from rnncheck.adapters.targets.locate import Located
+from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.core import axis_size
 from rnncheck.core.config import Config
 from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.errors import UsageError
 from rnncheck.reading.typed import wrapper
-from rnncheck.reading.typed.roles import Roles
+from rnncheck.reading.typed.annotations import Leaf
+from rnncheck.reading.typed.roles import Roles, roles_of
+from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_sizes_of
 from rnncheck.reading.typed.wrapper import Typed
 
 PROBED = ("float64", "float32", "bfloat16", "float16", "training", "second", "jvp", "vmap", "functional", "compile", "export",
@@ -39,7 +43,7 @@ class TypedBuild:
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         assert config.named is not None
-        sizes = config.named.arguments
+        sizes = {**{name: values[0] for name, values in self.roles.choices.items()}, **config.named.arguments}
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             module = Typed(self.made(sizes), sizes, self.roles.for_wrapper())
         return ModuleLayer(module.to(dtype=dtype, device=device), False, None)
@@ -72,7 +76,50 @@ def _text(module: Any) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("from rnncheck"))
 
 
-def typed_subject(target: Located, roles: Roles, sizes: Mapping[str, str], declared: Mapping[str, Claim]) -> Subject:
+def read_typed(target: Located, declared: Mapping[str, Claim], stub: Located | None = None, time: str | None = None) -> Subject:
+    """Return a recurrence as its types say, its own or those of a stub; raises UsageError where they do not say it."""
+    value, name = target.object, str(TypedName(target.name, stub and stub.name, time))
+    function = called(value)
+    roles = roles_of(function, name, time) if stub is None else typed_by(value, stub.object, name, time)
+    roles = with_sizes_of(value, roles) if isinstance(value, nn.Module) else roles
+    sizes = constructor_sizes(value, roles, name) if isinstance(value, type) else {}
+    return _subject(replace(target, name=name), roles, sizes, declared)
+
+
+def as_reference(reference: Subject, subject: Subject) -> Subject:
+    """Return the reference, taking the subject's tensors in the subject's order; raises UsageError where they are others."""
+    pair = f"{subject.name} against {reference.name}"
+    if not isinstance(reference.build, TypedBuild) or not isinstance(subject.build, TypedBuild):
+        raise UsageError(f"{pair}: one is read from its types and the other is not; annotate both, or give a stub with --typed")
+    own, theirs = subject.build.roles, reference.build.roles
+    for what in ("sequences", "states", "outputs", "parameters"):
+        mine, others = (_axes(roles, what) for roles in (own, theirs))
+        if what in ("sequences", "parameters"):
+            mine, others = sorted(mine), sorted(others)
+        if mine != others:
+            raise UsageError(f"{pair}: the {what} are {_listed(mine)} and {_listed(others)}, but should be the same")
+    build = replace(reference.build, roles=theirs.in_order_of(own))
+    claims = {**reference.claims, **{name: subject.claims[name] for name in ("packed", "lengths")}}
+    return replace(reference, build=build, named=subject.named, choices=subject.choices, claims=claims)
+
+
+def _axes(roles: Roles, what: str) -> list[tuple[str, str]]:
+    """Each tensor's name, where that counts, and its axes, time and batch under these names."""
+    plain = {roles.time: "time", roles.batch: "batch"}
+
+    def axes(leaf: Leaf) -> str:
+        return " ".join(plain.get(axis, axis) for axis in leaf.axes)
+
+    if what == "outputs":
+        return [("", axes(leaf)) for _, leaf in roles.outputs]
+    return [("" if what == "states" else one.name, axes(leaf)) for one in getattr(roles, what) for leaf in one.tensors]
+
+
+def _listed(found: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} ({axes})".strip() for name, axes in found) or "none"
+
+
+def _subject(target: Located, roles: Roles, sizes: Mapping[str, str], declared: Mapping[str, Claim]) -> Subject:
     """Return the subject; what only calls can show is yet to be probed."""
     build = TypedBuild(target, roles, sizes)
     return Subject(

@@ -86,7 +86,8 @@ def autocast(trial: Trial) -> Observation:
         output, state = trial.call_on(trial.layer)
     dtypes = [place(part)[0] for part in (output, *state)]
     known = {torch.bfloat16, torch.float32}.issuperset(dtypes)
-    return equal("dtype of h_n", dtypes[1], dtypes[0]) & fact("dtypes", known, dtypes, "bfloat16 or float32")
+    one = Observation() if trial.config.named else equal("dtype of h_n", dtypes[1], dtypes[0])  # a state of its own may be finer
+    return one & fact("dtypes", known, dtypes, "bfloat16 or float32")
 
 
 @shape(

@@ -10,21 +10,22 @@ from rnncheck.core.config import Config
 from rnncheck.core.named import Named
 from rnncheck.core.subject import Subject
 from rnncheck.strategies.cases import lengths, rotated, seeds, values
+from rnncheck.strategies.chunks import chunk_of
 from rnncheck.strategies.structure import OPTION, Row
 
-CHUNKS = ("chunk", "block", "bt", "window", "tile")
-"""Words in the name of an option that is a number of steps which are computed at once."""
 SIZES = (2, 3, 4, 5, 6, 7, 8)
 PLAIN_TIMES, PLAIN_BATCHES = (3, 5, 4, 8, 2, 7, 9), (2, 3, 4, 3, 1, 5, 2)
 """Of one plain case after the other."""
 
 
 def plain_named_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case:
-    """The simplest case of this row that can tell: axes of different sizes, and at every fourth turn axes of equal ones."""
+    """The simplest case of this row that can tell: axes of different sizes, and at every other turn one that is the batch."""
     named, batch = _of(subject, row), PLAIN_BATCHES[turn % len(PLAIN_BATCHES)]
     sizes = {axis: SIZES[(turn + place) % 4] for place, (axis, _) in enumerate(named.sizes)}
     if turn % 4 == 3:
         sizes = dict.fromkeys(sizes, batch)
+    elif turn % 2 and sizes:
+        sizes[list(sizes)[turn // 2 % len(sizes)]] = batch
     ends = times(named)
     time = ends[turn % len(ends)] if ends else PLAIN_TIMES[turn % len(PLAIN_TIMES)]
     ramp = tuple(max(1, time - i) for i in range(max(batch, 3)))
@@ -55,8 +56,7 @@ def times(named: Named) -> tuple[int, ...]:
     >>> times(Named((), options=(("chunk_size", 4),)))
     (7, 5, 3, 4, 11, 1, 8)
     """
-    sizes = [value for name, value in named.options if type(value) is int and any(word in name.lower() for word in CHUNKS)]
-    chunk = max(sizes, default=0)
+    chunk = chunk_of(named)
     ends = (2 * chunk - 1, chunk + 1, chunk - 1, chunk, 2 * chunk + 3, 1, 2 * chunk)
     return tuple(dict.fromkeys(time for time in ends if time > 0)) if chunk else ()
 

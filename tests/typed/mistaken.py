@@ -136,7 +136,7 @@ MISTAKES = {
     final_state_detached: "gradient.numerical",
     initial_state_detached: "gradient.numerical",
     decay_gradient_without_state: "gradient.numerical",
-    rows_mixed_where_batch_is_heads: "batch.alone",
+    rows_mixed_where_batch_is_heads: "time.split",
     initial_state_written_into: "layout.no_mutation",
     initial_state_ignored: "time.split",
     state_of_one_step_ignored: "time.split",

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnncheck.core.named import Named, NamedTensor, sizes_of
@@ -53,6 +53,11 @@ class Argument:
     def has(self, axis: str | None) -> bool:
         """Whether a tensor of it has this axis."""
         return any(axis in leaf.axes for leaf in self.tensors)
+
+    def said_as(self, other: "Argument") -> "Argument":
+        """The same with what is said beside another's type."""
+        assert isinstance(self.tree, Leaf)
+        return replace(self, tree=replace(self.tree, markers=other.tensors[0].markers))
 
     def said(self, kind: type) -> Any:
         """The marker of this kind, None where there is none."""
@@ -106,6 +111,15 @@ class Roles:
             "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
             "options": list({**given, **self.given}.items()),
         }
+
+    def in_order_of(self, other: "Roles") -> "Roles":
+        """The same with sequences and parameters in another's order, and with its bounds on their values."""
+
+        def ordered(own: Sequence[Argument], others: Sequence[Argument]) -> tuple[Argument, ...]:
+            by_name = {one.name: one for one in own}
+            return tuple(by_name[one.name].said_as(one) for one in others)
+
+        return replace(self, sequences=ordered(self.sequences, other.sequences), parameters=ordered(self.parameters, other.parameters))
 
     @property
     def state_needed(self) -> bool:
