@@ -14,6 +14,7 @@ from torch import nn
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import ModuleLayer
+from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core import axis_size
 from rnncheck.core.config import Config
 from rnncheck.core.subject import FEATURES, Claim, Subject
@@ -46,7 +47,8 @@ class TypedBuild:
         sizes = {**{name: values[0] for name, values in self.roles.choices.items()}, **config.named.arguments}
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             module = Typed(self.made(sizes), sizes, self.roles.for_wrapper())
-        return ModuleLayer(module.to(dtype=dtype, device=device), False, None)
+        module = module.to(dtype=dtype, device=device)
+        return ModuleLayer(module, False, None) if self.roles.ragged is None else LengthsLayer(module, False, None)
 
     def made(self, sizes: Mapping[str, Any]) -> Any:
         """The function or the module itself."""
@@ -130,11 +132,14 @@ def _subject(target: Located, roles: Roles, sizes: Mapping[str, str], declared: 
 
 def _claims(roles: Roles) -> dict[str, Claim]:
     """What the types say."""
+    batched = roles.batch is not None or (roles.ragged is not None and roles.ragged.needed)
     offered = {
         "hx": bool(roles.states), "hx_none": not roles.state_needed, "state": roles.finals is not None, "layer_axis": True,
-        "time_first": True, "sizes": True, "batched": roles.batch is not None, "unbatched": roles.batch is None,
+        "time_first": True, "sizes": True, "batched": batched, "unbatched": not batched,
+        "packed": roles.ragged is not None, "lengths": roles.ragged is not None,
     }  # fmt: skip
     why = {"hx": "no argument is a state", "hx_none": "the initial state must be given", "state": "no final state comes back",
+           "packed": "no argument says lengths", "lengths": "no argument says lengths",
            "batched": "no axis is called batch", "unbatched": "every sequence has a batch axis"}  # fmt: skip
     others = {name: False for name in FEATURES if name not in (*PROBED, *offered)}
     return {

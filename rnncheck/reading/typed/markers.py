@@ -1,6 +1,5 @@
 """What may be said of an argument beside its type: ``Annotated[Float[Tensor, "batch time key"], rnncheck.Values(high=0.0)]``."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,9 @@ class State:
     """Annotated, an argument is a state: it goes in and comes out again.
 
     name: which result it comes back as, where that has ``State`` of the same name; None: the one of the same type, in order
-    new:  makes a fresh one of a kind that is not made of tensors, such as a cache, which is changed in place
     """
 
     name: str | None = None
-    new: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,6 @@ class Mask:
 
     padding: str = "right"
     inverted: bool = False
-
-
-@dataclass(frozen=True)
-class Reset:
-    """Annotated, an argument says before which steps the state is forgotten: (batch, time), True where it is."""
 
 
 @dataclass(frozen=True)

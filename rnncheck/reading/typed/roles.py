@@ -21,6 +21,7 @@ from rnncheck.reading.typed.annotations import (
     tree_of,
 )
 from rnncheck.reading.typed.markers import State, Values
+from rnncheck.reading.typed.ragged import Ragged, ragged_of
 from rnncheck.reading.typed.sizes import axis_for
 
 TIME = ("time", "seq", "seq_len", "seqlen", "sequence", "length", "len", "t", "steps", "timesteps")
@@ -83,18 +84,24 @@ class Roles:
     finals: tuple[tuple[Path, Leaf], ...] | None
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
+    ragged: Ragged | None = None
+
+    @property
+    def rows(self) -> str | None:
+        """The axis of a state that counts sequences."""
+        rows = self.ragged.rows if self.ragged else None
+        return rows if any(rows in leaf.axes for one in self.states for leaf in one.tensors) else self.batch
 
     def named(self) -> Named:
         """The tensors and axes, with sizes that differ from each other."""
         sequences = tuple(_tensor(one.name, leaf) for one in self.sequences for leaf in one.tensors)
-        states = tuple(_tensor(one.name, leaf) for one in self.states for leaf in one.tensors)
+        states = tuple(_in_rows(_tensor(one.name, leaf), self.rows, self.batch) for one in self.states for leaf in one.tensors)
         outputs = tuple(_tensor(_place(path), leaf) for path, leaf in self.outputs)
         everything = (*sequences, *states, *outputs, *(_tensor(one.name, leaf) for one in self.parameters for leaf in one.tensors))
-        axes = sizes_of(everything, {self.time: 0, self.batch: 0})
+        axes = sizes_of(everything, {self.time: 0, self.batch: 0, self.rows: 0, "batch": 0})
         options = tuple((name, values[0]) for name, values in self.choices.items())
-        return Named(
-            tuple((axis, 2 + i) for i, axis in enumerate(axes)), sequences, states, outputs, options, self.time, self.batch
-        )
+        sizes = tuple((axis, 2 + i) for i, axis in enumerate(axes))
+        return Named(sizes, sequences, states, outputs, options, self.time, self.batch or "batch")
 
     def for_wrapper(self) -> dict[str, Any]:
         """The same as literals, as rnncheck.reading.typed.wrapper.Typed takes them."""
@@ -109,6 +116,8 @@ class Roles:
             "tensors": [" ".join(leaf.axes) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
             "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
+            "rows": self.rows,
+            "ragged": self.ragged and self.ragged.for_wrapper(),
             "options": list({**given, **self.given}.items()),
         }
 
@@ -138,16 +147,25 @@ class Roles:
             told.append(f"{names}{back}: state{'s' if ';' in axes else ''} {axes}")
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
+        told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         return "; ".join([*told, *([] if self.batch else ["no batch axis"])])
+
+
+_RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "offsets": "offsets of sequences laid end to end"}
 
 
 def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -> Roles:
     """Return the roles in a function that is annotated; raises UsageError where they cannot be told."""
     hints = hints_of(function)
-    arguments = [_argument(one, hints, name) for one in _taken(function)]
+    taken = [_argument(one, hints, name) for one in _taken(function)]
+    telling = [(one, found) for one in taken if (found := ragged_of(one.name, one.tensors, name))]
+    ragged = replace(telling[0][1], needed=telling[0][0].needed) if telling else None
+    arguments = [one for one in taken if one not in [one for one, _ in telling]]
     axes = list(dict.fromkeys(axis for one in arguments for leaf in one.tensors for axis in leaf.axes))
     t = _time_axis(name, axes, time)
     b = _batch_axis([one for one in arguments if one.has(t)], axes)
+    if len(telling) > 1 and telling[1][0].needed:
+        raise UsageError(f"{name}: {telling[0][0].name} and {telling[1][0].name} both say the lengths; give one of them a default")
     outputs, candidates = _results_of(hints, name, t)
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
@@ -155,10 +173,12 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     states, finals = _states(name, others, candidates)
     parameters = [one for one in others if one not in states]
     _check_parameters(name, parameters, b)
+    if ragged is not None and b is None and ragged.form != "offsets":
+        raise UsageError(f"{name}: {ragged.name} says the lengths of several sequences, but no axis is called batch; name one so")
     choices, given = _options(name, [one for one in arguments if one.tree is None], axes)
     choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
     return Roles(name, t, b, tuple(sequences), tuple(states), tuple(one for one in parameters if one.needed), tuple(outputs),
-                 finals, choices, given)  # fmt: skip
+                 finals, choices, given, ragged)  # fmt: skip
 
 
 def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -338,6 +358,12 @@ def _structure(tree: Tree | None, count: Iterator[int]) -> Any:
     if isinstance(tree, Node):
         return [tree.kind, *([name, _structure(part, count)] for name, part in tree.parts)]
     return next(count)
+
+
+def _in_rows(tensor: NamedTensor, rows: str | None, batch: str | None) -> NamedTensor:
+    """A state with the batch's name for the axis that counts sequences."""
+    axes = [(batch or "batch") if axis == rows else axis for axis in tensor.axes.split()]
+    return replace(tensor, axes=" ".join(axes))
 
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")

@@ -30,18 +30,46 @@ class Typed(torch.nn.Module):
         if isinstance(layer, torch.nn.Module):
             moved(layer)
 
-    def forward(self, input: torch.Tensor, hx: Any = None) -> tuple[torch.Tensor, Any]:
+    def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
+        if input.dim() == 3 and (lengths is not None or (self.roles["ragged"] or {}).get("needed")):
+            return self.ragged(input, hx, torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths)
         if input.dim() == 3:
             return self.called(input, hx)
         output, state = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
         return output.squeeze(1), tuple(part.squeeze(1) for part in state)
 
-    def called(self, input: torch.Tensor, hx: Any) -> tuple[torch.Tensor, Any]:
-        """(output, state) for input with a batch axis."""
+    def called(self, input: torch.Tensor, hx: Any, rows: Any = None, **lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """(output, state) for input with a batch axis.
+
+        rows: how many sequences there are, where they are laid end to end; lengths: the argument that says their lengths
+        """
         taken = Arguments(self.roles, self.sizes, input)
-        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx))
+        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths)
         taken.write_back()
-        return taken.output(result, input), taken.final(result, input)
+        return taken.output(result, input), taken.final(result, input.shape[1] if rows is None else rows)
+
+    def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """(output, state) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
+        how, (steps, rows) = self.roles["ragged"], input.shape[:2]
+        lengths = lengths.to(input.device)
+        inside = torch.arange(steps, device=input.device)[:, None] < lengths
+        if how["form"] == "offsets":
+            ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+            output, state = self.called(input.transpose(0, 1)[inside.T][:, None], hx, rows, **{how["name"]: ends})
+            padded = output.new_zeros(rows, steps, output.shape[2]).index_put((inside.T,), output[:, 0])
+            return padded.transpose(0, 1), state
+        turn = steps - lengths if how["left"] else 0 * lengths
+        told = lengths if how["form"] == "lengths" else self.mask(turned(inside[..., None], turn)[..., 0], input.dtype)
+        output, state = self.called(turned(input, turn) if how["left"] else input, hx, **{how["name"]: told})
+        output = turned(output, -turn) if how["left"] else output
+        return torch.where(inside[..., None], output, 0), state
+
+    def mask(self, inside: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """The mask that the layer takes, from one (time, batch) that is True where there is something."""
+        how = self.roles["ragged"]
+        told = inside ^ how["inverted"]
+        told = told if how["axes"].split()[0] == self.roles["time"] else told.T
+        return told.to(dtype) if how["real"] else told
 
     def options(self) -> dict[str, Any]:
         """The options, and the sizes that the call itself wants."""
@@ -77,18 +105,18 @@ class Arguments:
         tensors, start = [], 0
         for axes in self.roles["tensors"]:
             end = start + torch.Size(self.rest(axes)).numel()
-            tensors.append(self.unflattened(hx[0][..., start:end], axes, (self.roles["batch"],)))
+            tensors.append(self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],)))
             start = end
         return {name: rebuilt(structure, tensors) for name, structure in self.roles["state"]}
 
     def rest(self, axes: str) -> list[int]:
         """The sizes of all axes but time and batch."""
-        front = (self.roles["time"], self.roles["batch"])
+        front = (self.roles["time"], self.roles["batch"], self.roles["rows"])
         return [axis_size(axis, self.sizes) for axis in axes.split() if axis not in front]
 
     def unflattened(self, flat: Any, axes: str, front: Any, low: Any = None, high: Any = None) -> torch.Tensor:
         """A tensor with these axes, from one with the axes ``front`` and the others together."""
-        if self.roles["batch"] is None:
+        if None in front:
             if flat.shape[-2] != 1:
                 raise ValueError(f"there are {flat.shape[-2]} sequences, but should be 1: there is no batch axis")
             flat = flat.select(-2, 0)
@@ -110,11 +138,11 @@ class Arguments:
         front = {self.roles["time"]: input.shape[0], self.roles["batch"]: input.shape[1]}
         return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]])
 
-    def final(self, result: Any, input: torch.Tensor) -> Any:
-        """The final states side by side, with a first axis of one layer; () where none comes back."""
+    def final(self, result: Any, rows: int) -> Any:
+        """The final states of so many sequences side by side, with a first axis of one layer; () where none comes back."""
         if self.roles["finals"] is None:
             return ()
-        front = {self.roles["batch"]: input.shape[1]}
+        front = {self.roles["rows"]: rows}
         pairs = zip(self.roles["finals"], self.roles["tensors"], strict=True)
         return (beside([self.flat(result, path, axes, front) for path, axes in pairs]).unsqueeze(0),)
 
@@ -130,7 +158,13 @@ class Arguments:
         tensor = tensor.permute([places.index(i) for i in range(len(places))])
         kept = len([axis for axis in front if axis is not None])
         tensor = tensor.reshape(*tensor.shape[:kept], torch.Size(tensor.shape[kept:]).numel())
-        return tensor if self.roles["batch"] is not None else tensor.unsqueeze(-2)
+        return tensor.unsqueeze(-2) if None in front else tensor
+
+
+def turned(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Each sequence of (time, batch, features) turned by so many steps towards its end, what falls out coming in again."""
+    places = (torch.arange(len(x), device=x.device)[:, None] - steps) % max(len(x), 1)
+    return x.gather(0, places[..., None].expand(*places.shape, x.shape[2]))
 
 
 def order(axes: str, front: Any) -> list[int]:
