@@ -57,6 +57,13 @@ class TypedBuild:
             return value(**{name: sizes[axis] for name, axis in self.sizes.items()})
         return copy.deepcopy(value) if isinstance(value, nn.Module) else value
 
+    @property
+    def is_plain_function(self) -> bool:
+        """Whether calls of a function that a script can import say all: it has no parameters, and tensors alone as states."""
+        states = all(isinstance(one.tree, Leaf) for one in self.roles.states)
+        function = not isinstance(self.target.object, type | nn.Module) and self.target.expression is not None
+        return function and states and not self.roles.parameters and self.roles.ragged is None
+
     def source(self) -> str | None:
         """Python lines that bind ``build``; None where a script cannot import the target."""
         target = self.target

@@ -32,7 +32,10 @@ class Recorded:
         """All that was done as Python, up to the call that should have been refused."""
         names = dict(self.names)
         lines = [helpers(case, names, [event.kind for event in self.events])]
+        used = {event.layer for event in self.events if event.kind not in ("build", "load", "train") or event.error}
         for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
+            if event.layer not in used:  # it was built to measure rounding
+                continue
             done = event_lines(place + 1, event, case)
             ends_here = self.raised is not None and event.error is self.raised
             lines += _probed(done) if place == wrong_call or (event.error and not ends_here) else done

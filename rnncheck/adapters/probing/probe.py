@@ -39,6 +39,8 @@ SIZES = ((4, 7), (4, 6), (8, 8))
 """(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""
 
 
+MOST_STEPS = 256
+"""Of a chunk that a probe makes whole."""
 HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 
@@ -71,6 +73,9 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         start = _find_ground(subject)
     except NotRecurrent as reason:
         return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
+    refused = _refused_option(start)
+    if refused is not None:
+        return dict.fromkeys(FEATURES, Claim(False, "probed", refused))
     layout = layout_claims(start)
     start = _laid_out(start, layout)
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
@@ -82,6 +87,20 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     found = Claims({**claims, **start.subject.claims})
     found.reading = reading
     return found
+
+
+def _refused_option(start: Baseline) -> str | None:
+    """The option of a typed recurrence that is refused, with the reason; an option may be fine with as many steps as it says."""
+    named = start.case.config.named
+    for name, values in start.subject.choices.items():
+        for value in values:
+            config = start.case.config.but(named=named and named.but_options(**{name: value}))
+            steps = [TIME, *([value, 2 * value] if type(value) is int and 0 < value <= MOST_STEPS else [])]
+            reasons = [reason_not(lambda case=start.case.but(config=config, time=time): ground(start.subject, case, start.forms))  # type: ignore[misc]
+                       for time in steps]  # fmt: skip
+            if all(reasons):
+                return f"{name} = {value!r} is refused: {reasons[0]}; leave it out of the values that {name} may have"
+    return None
 
 
 def _says_what_it_is(start: Baseline) -> bool:

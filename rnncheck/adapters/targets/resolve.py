@@ -28,6 +28,7 @@ from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.signature import Signature
 from rnncheck.reading.typed import is_typed
+from rnncheck.reading.typed.hint import without_types
 from rnncheck.reading.typed.stub import has_body
 
 __all__ = ["known_deviations", "probe", "subjects"]
@@ -104,6 +105,9 @@ def _subject(target: Any, kind: str | None, typed: Any = None, time: str | None 
         return located.object
     if typed is not None or (kind is None and is_typed(located.object)):
         return read_typed(located, declared_claims(located.object, located.name), None if typed is None else _located(typed), time)
+    untyped = without_types(located.object, located.name) if kind is None and _is_function(located.object) else None
+    if untyped is not None:
+        raise UsageError(untyped)
     if time is not None:
         raise UsageError(f"{located.name}: time = {time!r} names an axis, but nothing is annotated; add a stub with --typed")
     kind = kind or _kind(located)
