@@ -106,7 +106,9 @@ def _element(build: TypedBuild, case: Case, kind: str, at: tuple[int, int, int])
         size = named.features(tensor)
         if feature < size:
             known = {roles.time: step, roles.batch: row, roles.rows: row}
-            return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path) + _index(named, tensor, leaf, known, feature)
+            return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path) + _index(
+                named, tensor, leaf, known, feature
+            )
         feature -= size
     raise IndexError(feature)
 

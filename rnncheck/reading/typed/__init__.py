@@ -13,7 +13,9 @@ def is_typed(value: Any) -> bool:
     module = isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
     if module:
         kind = value if isinstance(value, type) else type(value)
-        return _speaks_of_axes(kind.forward) and (getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(kind.forward))
+        return _speaks_of_axes(kind.forward) and (
+            getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(kind.forward)
+        )
     return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value)
 
 

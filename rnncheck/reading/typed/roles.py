@@ -128,7 +128,9 @@ class Roles:
             by_name = {one.name: one for one in own}
             return tuple(by_name[one.name].said_as(one) for one in others)
 
-        return replace(self, sequences=ordered(self.sequences, other.sequences), parameters=ordered(self.parameters, other.parameters))
+        return replace(
+            self, sequences=ordered(self.sequences, other.sequences), parameters=ordered(self.parameters, other.parameters)
+        )
 
     @property
     def state_needed(self) -> bool:

@@ -63,7 +63,9 @@ def scan(step: Callable[..., Any]) -> Callable[..., Any]:
 
 def _parameters(step: Callable[..., Any], annotations: dict[str, Any]) -> list[inspect.Parameter]:
     own = list(inspect.signature(step).parameters.values())[1:]
-    state = inspect.Parameter("initial_state", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotations["initial_state"])
+    state = inspect.Parameter(
+        "initial_state", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotations["initial_state"]
+    )
     return [*(one.replace(annotation=annotations.get(one.name, one.annotation)) for one in own), state]
 
 

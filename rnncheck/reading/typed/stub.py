@@ -38,7 +38,9 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
     plain = [p.name for p in known if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     missing = [one for one in plain if one not in own]
     if strange:
-        raise UsageError(f"{name}: the stub has {', '.join(strange)}, but its parameters are {', '.join(sorted(names))}; name them alike")
+        raise UsageError(
+            f"{name}: the stub has {', '.join(strange)}, but its parameters are {', '.join(sorted(names))}; name them alike"
+        )
     if missing:
         raise UsageError(f"{name}: the stub lacks {', '.join(missing)}, which must be given; add it with its type")
 
