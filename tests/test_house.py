@@ -89,9 +89,10 @@ def test_no_stringified_annotations_where_types_are_checked():
 def test_the_public_names_are_exactly_these():
     assert sorted(rnncheck.__all__) == rnncheck.__all__
     assert set(rnncheck.__all__) == {
-        "Config", "Conformance", "ContractViolation", "Deviation", "Failed", "Report", "Subject", "UsageError",
-        "agrees_with", "bounded", "check_case", "checked", "norm_at_most", "parametrize", "settle", "unit_interval", "verify",
-        "watch",
+        "Config", "Conformance", "ContractViolation", "Deviation", "Failed", "Lengths", "Mask", "Offsets", "Options", "Report",
+        "State", "Subject", "UsageError", "Values",
+        "agrees_with", "bounded", "check_case", "checked", "norm_at_most", "parametrize", "scan", "settle", "unit_interval",
+        "verify", "watch",
     }  # fmt: skip
     for name in rnncheck.__all__:
         assert getattr(rnncheck, name).__doc__, name

@@ -21,7 +21,8 @@ from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed import wrapper
 from rnncheck.reading.typed.annotations import Leaf
-from rnncheck.reading.typed.roles import Roles, roles_of
+from rnncheck.reading.typed.find_roles import roles_of
+from rnncheck.reading.typed.roles import Roles
 from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_sizes_of
 from rnncheck.reading.typed.wrapper import Typed
 
@@ -87,7 +88,7 @@ def _text(module: Any) -> str:
 
 def read_typed(target: Located, declared: Mapping[str, Claim], stub: Located | None = None, time: str | None = None) -> Subject:
     """Return a recurrence as its types say, its own or those of a stub; raises UsageError where they do not say it."""
-    value, name = target.object, str(TypedName(target.name, stub and stub.name, time))
+    value, name = target.object, str(TypedName(target.name, None if stub is None else stub.name, time))
     function = called(value)
     roles = roles_of(function, name, time) if stub is None else typed_by(value, stub.object, name, time)
     roles = with_sizes_of(value, roles) if isinstance(value, nn.Module) else roles

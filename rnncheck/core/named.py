@@ -106,6 +106,6 @@ def names_in(axes: str) -> list[str]:
     return [node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
 
 
-def sizes_of(tensors: Iterable[NamedTensor], but: Mapping[str, Any]) -> list[str]:
+def sizes_of(tensors: Iterable[NamedTensor], but: Mapping[str | None, Any]) -> list[str]:
     """Return the axes of these tensors of which a size must be known, each once, in their order."""
     return list(dict.fromkeys(name for tensor in tensors for name in names_in(tensor.axes) if name not in but))

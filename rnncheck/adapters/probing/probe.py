@@ -91,16 +91,23 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
 
 def _refused_option(start: Baseline) -> str | None:
     """The option of a typed recurrence that is refused, with the reason; an option may be fine with as many steps as it says."""
-    named = start.case.config.named
     for name, values in start.subject.choices.items():
         for value in values:
-            config = start.case.config.but(named=named and named.but_options(**{name: value}))
-            steps = [TIME, *([value, 2 * value] if type(value) is int and 0 < value <= MOST_STEPS else [])]
-            reasons = [reason_not(lambda case=start.case.but(config=config, time=time): ground(start.subject, case, start.forms))  # type: ignore[misc]
-                       for time in steps]  # fmt: skip
+            reasons = [_refused(start, name, value, time) for time in (TIME, *_steps_of(value))]
             if all(reasons):
                 return f"{name} = {value!r} is refused: {reasons[0]}; leave it out of the values that {name} may have"
     return None
+
+
+def _steps_of(value: Any) -> tuple[int, ...]:
+    """Whole chunks of so many steps, where a value can be that."""
+    return (value, 2 * value) if type(value) is int and 0 < value <= MOST_STEPS else ()
+
+
+def _refused(start: Baseline, name: str, value: Any, time: int) -> str | None:
+    config = start.case.config
+    case = start.case.but(named=config.named and config.named.but_options(**{name: value}), time=time)
+    return reason_not(lambda: ground(start.subject, case, start.forms))
 
 
 def _says_what_it_is(start: Baseline) -> bool:

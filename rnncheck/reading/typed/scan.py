@@ -12,7 +12,7 @@ from torch import Tensor
 from rnncheck.core.axis_size import axis_size
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import Leaf, Node, Tree, hints_of, leaves, tree_of
-from rnncheck.reading.typed.roles import BATCH
+from rnncheck.reading.typed.find_roles import BATCH
 
 
 def scan(step: Callable[..., Any]) -> Callable[..., Any]:
