@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from rnncheck.core.axis_size import axis_size
 
 
@@ -76,6 +79,11 @@ class Named:
     def _together(self, tensors: Iterable[NamedTensor]) -> int:
         return sum(map(self.features, tensors))
 
+    def within_bounds(self, state: Tensor) -> Tensor:
+        """A state (…, state_size) with the values of each of the states within its bounds, by reflection at them."""
+        parts = state.split([self.features(one) for one in self.states] or [state.shape[-1]], -1)
+        return torch.cat([_reflected(part, one) for part, one in zip(parts, self.states, strict=False)] or [state], -1)
+
     def but_sizes(self, **sizes: int) -> "Named":
         """The same with other sizes."""
         return replace(self, sizes=tuple((axis, sizes.get(axis, size)) for axis, size in self.sizes))
@@ -94,6 +102,16 @@ class Named:
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in self.arguments.items()) or "no axes of its own"
+
+
+def _reflected(values: Tensor, tensor: NamedTensor) -> Tensor:
+    if tensor.low is not None:
+        values = tensor.low + (values - tensor.low).abs()
+    return values if tensor.high is None else tensor.high - (tensor.high - values).abs().clamp(max=_width(tensor))
+
+
+def _width(tensor: NamedTensor) -> float:
+    return float("inf") if tensor.low is None or tensor.high is None else tensor.high - tensor.low
 
 
 def names_in(axes: str) -> list[str]:

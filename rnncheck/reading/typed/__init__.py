@@ -27,8 +27,11 @@ def _speaks_of_axes(function: Any) -> bool:
 
 
 def _like_torchs(forward: Any) -> bool:
-    """Whether it takes one sequence and states of one or two tensors without more axes than torch's have."""
-    given = [leaf for name, hint in hints_of(forward).items() if name != "return" for _, leaf in leaves(tree_of(hint))]
-    sequences = [leaf for leaf in given if any(axis.lower() in TIME for axis in leaf.axes)]
-    states = [leaf for leaf in given if leaf not in sequences]
-    return len(sequences) <= 1 and len(states) <= 2 and all(len(leaf.axes) <= 3 for leaf in given)
+    """Whether it takes one sequence, and one state or two with the same axes, the last of which is the output's too."""
+    hints = hints_of(forward)
+    given = [leaf.axes for name, hint in hints.items() if name != "return" for _, leaf in leaves(tree_of(hint))]
+    sequences = [axes for axes in given if any(axis.lower() in TIME for axis in axes)]
+    states = [axes for axes in given if axes not in sequences]
+    back = [leaf.axes[-1] for _, leaf in leaves(tree_of(hints["return"])) if leaf.axes]
+    alike = len({*states}) <= 1 and len(states) <= 2 and all(axes[-1:] == (back[0],) for axes in states)
+    return len(sequences) <= 1 and alike and all(len(axes) <= 3 for axes in given)

@@ -7,10 +7,10 @@ from typing import Any
 from rnncheck.reading.arguments import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.signature import HIDDEN, HX, INPUT
 
-SEQUENCES = set(
-    "x q k v query key value queries keys values inputs input seq sequence tokens g a b beta gate gates forget decay decays "
-    "log_decay xs u w r i f dt delta".split()
-)
+SEQUENCES = {
+    "x", "q", "k", "v", "query", "key", "value", "queries", "keys", "values", "inputs", "input", "seq", "sequence", "tokens", "g",
+    "a", "b", "beta", "gate", "gates", "forget", "decay", "decays", "log_decay", "xs", "u", "w", "r", "i", "f", "dt", "delta",
+}  # fmt: skip
 """Names that arguments with a time axis have."""
 SIZES = {*INPUT, *HIDDEN, *MORE_INPUT, *MORE_HIDDEN} - SEQUENCES
 """Names that sizes have, which a factory takes."""

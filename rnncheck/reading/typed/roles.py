@@ -98,7 +98,7 @@ class Roles:
             "sequences": [_bounded(one) for one in self.sequences],
             "parameters": [_bounded(one) for one in self.parameters],
             "state": [(one.name, _structure(one.tree, count)) for one in self.states],
-            "tensors": [" ".join(leaf.axes) for one in self.states for leaf in one.tensors],
+            "tensors": [_bounds(_tensor("", leaf)) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
             "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
             "rows": self.rows,
@@ -135,7 +135,7 @@ class Roles:
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
-        return "; ".join([*told, *([] if self.batch else ["no batch axis"])])
+        return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
 
 _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "offsets": "offsets of sequences laid end to end"}
@@ -144,6 +144,10 @@ _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "o
 def _tensor(name: str, leaf: Leaf) -> NamedTensor:
     bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), Values())
     return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high)
+
+
+def _bounds(tensor: NamedTensor) -> tuple[str, float | None, float | None]:
+    return tensor.axes, tensor.low, tensor.high
 
 
 def _bounded(argument: Argument) -> tuple[str, str, float | None, float | None]:

@@ -17,7 +17,7 @@ class Typed(torch.nn.Module):
     sizes: the size of each axis, and the value of each option
 
     roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of
-    tensor numbers), "tensors" (axes of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
+    tensor numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
     final state, None where none comes back), "options" (name of an argument, what it is), "time" and "batch", the names of axes
     """
 
@@ -103,9 +103,10 @@ class Arguments:
         if hx is None:
             return {}
         tensors, start = [], 0
-        for axes in self.roles["tensors"]:
+        for axes, low, high in self.roles["tensors"]:
             end = start + torch.Size(self.rest(axes)).numel()
-            tensors.append(self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],)))
+            tensor = self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],))
+            tensors.append(tensor if low is None and high is None else tensor.clamp(low, high))
             start = end
         return {name: rebuilt(structure, tensors) for name, structure in self.roles["state"]}
 
@@ -144,7 +145,7 @@ class Arguments:
             return ()
         front = {self.roles["rows"]: rows}
         pairs = zip(self.roles["finals"], self.roles["tensors"], strict=True)
-        return (beside([self.flat(result, path, axes, front) for path, axes in pairs]).unsqueeze(0),)
+        return (beside([self.flat(result, path, axes, front) for path, (axes, _, _) in pairs]).unsqueeze(0),)
 
     def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
         """What lies at this path of the result, its own axes together."""
