@@ -24,7 +24,7 @@ from rnncheck.repro.named_calls import named_brief
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
 MOST_LINES = 12
-MOST_NAMED = 16
+MOST_NAMED = 18
 """Lines where each argument of a function has one."""
 COLUMNS = 96
 """A failure that takes more lines, or longer ones, is one for a script."""
@@ -40,7 +40,7 @@ def brief_calls(subject: Subject, prop: Property, case: Any) -> str | None:
     """Return the lines that show the failure, or None where it cannot be shown in a few."""
     if not isinstance(case, Case) or getattr(subject.build, "is_cell", False):
         return None
-    for write in (named_brief, _own_run, _calls_of_the_property):
+    for write in (named_brief,) if subject.named is not None else (_own_run, _calls_of_the_property):
         try:
             lines = write(subject, prop, case)
         except (NoLiteral, SubjectError, Malformed, NotClaimed, Unmeasurable):

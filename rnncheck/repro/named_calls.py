@@ -1,5 +1,6 @@
 """A failure of a typed function as calls of that very function, with named tensors, and the two numbers that should agree."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,12 +22,19 @@ from rnncheck.repro.call_log import Event
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.literal import literal
 
+WIDTH = 88
+"""Characters of a line of a call."""
+TOLD = 88
+"""Characters of an exception that stand under a call."""
 Place = tuple[Event, str]
 """A call, and the Python that takes one number out of its result."""
 
 
 def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
     """Return the script's body, or None where calls of the function alone do not show the failure."""
+    ended = _raising(subject, prop, case)
+    if ended is not None:
+        return "\n".join([*_call(ended[0], case, ended[1], "", literal), ""])
     found = _pair(subject, prop, case)
     if found is None:
         return None
@@ -49,6 +57,10 @@ def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
 
 def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None:
     """Return the same as a few lines to read, None where there is no such pair of numbers."""
+    ended = _raising(subject, prop, case)
+    if ended is not None:
+        shown = ended[2] if len(ended[2]) < TOLD else f"{ended[2][: TOLD - 3]}..."
+        return [*_call(ended[0], case, ended[1], "", value_text), f"# {shown}"]
     found = _pair(subject, prop, case)
     if found is None:
         return None
@@ -61,6 +73,19 @@ def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None
     shown = digits(actual, expected)
     told = f"but {_text(other, calls)} is" if other else "expected"
     return [*lines, f"{_text(left, calls)}  # {number(actual, shown)}, {told} {number(expected, shown)}"]
+
+
+def _raising(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Event, str] | None:
+    """The call that raised what ended the check, with what it raised in a line."""
+    build = subject.build
+    if not isinstance(case, Case) or not isinstance(build, TypedBuild) or not build.is_plain_function:
+        return None
+    made = recorded(subject, prop, case)
+    event = next((event for event in made.events if made.raised is not None and event.error is made.raised), None)
+    plain = event is not None and event.kind == "call" and len(event.arguments) == 2 and not event.around
+    if event is None or not plain or not isinstance(event.arguments[0], Tensor):
+        return None
+    return build, event, " ".join(f"raises {type(made.raised).__name__}: {made.raised}".split())
 
 
 def _once(events: list[Event]) -> list[Event]:
@@ -137,7 +162,8 @@ def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any) -
     tensors = {name: value.clone() if value.is_contiguous() else value for name, value in tensors.items()}
     lines = [f"{name}{suffix} = {text(value)}" for name, value in tensors.items()]
     arguments = [f"{name}={name}{suffix}" for name in tensors] + [f"{name}={value!r}" for name, value in options.items()]
-    return [*lines, f"result{suffix} = {build.target.expression}({', '.join(arguments)})"]
+    call = f"result{suffix} = {build.target.expression}({', '.join(arguments)})"
+    return [*lines, *textwrap.wrap(call, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)]
 
 
 def _text(place: Place, calls: list[Event]) -> str:

@@ -12,7 +12,6 @@ import rnncheck
 X, H = Float[Tensor, "batch time units"], Float[Tensor, "batch units"]
 
 
-
 class HeadNorm(nn.Module):
     """Averages per head, over all steps so far; a module with a nested state, an option, and a weight that begins as ones."""
 
@@ -108,9 +107,10 @@ def in_a_dataclass(x: X, state: Pair | None = None) -> tuple[X, Pair]:
     return output, Pair(**carry)
 
 
-def without_batch(x: Float[Tensor, "time units"], decay: Float[Tensor, " units"], h0: Float[Tensor, " units"] | None = None) -> tuple[
-    Float[Tensor, "time units"], Float[Tensor, " units"]
-]:  # fmt: skip
+Alone, Units = Float[Tensor, "time units"], Float[Tensor, " units"]
+
+
+def without_batch(x: Alone, decay: Units, h0: Units | None = None) -> tuple[Alone, Units]:
     """One sequence alone, with a parameter."""
     h, outputs = torch.zeros_like(decay) if h0 is None else h0, []
     for step in x:

@@ -16,9 +16,10 @@ class Typed(torch.nn.Module):
     hx:    (1, batch, features), the states side by side; (1, features) without batch
     sizes: the size of each axis, and the value of each option
 
-    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of
-    tensor numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
-    final state, None where none comes back), "options" (name of an argument, what it is), "time" and "batch", the names of axes
+    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of tensor
+    numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
+    final state, None where none comes back), "options" (argument, name in sizes), "ragged" (how lengths are told), "time", "batch"
+    and "rows", the names of the axes of steps, of sequences, and of sequences in a state
     """
 
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
