@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rnncheck.core.subject import Subject
     from rnncheck.errors import UsageError
     from rnncheck.faces.pytest_items import Conformance, parametrize
+    from rnncheck.reading.typed.markers import Lengths, Mask, Offsets, Options, State, Values
+    from rnncheck.reading.typed.scan import scan
     from rnncheck.report import Failed, Report
     from rnncheck.runtime.agreement import agrees_with, settle
     from rnncheck.runtime.contracts import ContractViolation, bounded, norm_at_most, unit_interval
@@ -32,9 +34,15 @@ __all__ = [
     "ContractViolation",
     "Deviation",
     "Failed",
+    "Lengths",
+    "Mask",
+    "Offsets",
+    "Options",
     "Report",
+    "State",
     "Subject",
     "UsageError",
+    "Values",
     "agrees_with",
     "bounded",
     "check_case",
@@ -43,6 +51,7 @@ __all__ = [
     "norm_at_most",
     "parametrize",
     "property",
+    "scan",
     "settle",
     "unit_interval",
     "verify",
@@ -56,9 +65,15 @@ _HOMES = {
     "ContractViolation": "rnncheck.runtime.contracts",
     "Deviation": "rnncheck.core.deviation",
     "Failed": "rnncheck.report",
+    "Lengths": "rnncheck.reading.typed.markers",
+    "Mask": "rnncheck.reading.typed.markers",
+    "Offsets": "rnncheck.reading.typed.markers",
+    "Options": "rnncheck.reading.typed.markers",
     "Report": "rnncheck.report",
+    "State": "rnncheck.reading.typed.markers",
     "Subject": "rnncheck.core.subject",
     "UsageError": "rnncheck.errors",
+    "Values": "rnncheck.reading.typed.markers",
     "agrees_with": "rnncheck.runtime.agreement",
     "bounded": "rnncheck.runtime.contracts",
     "check_case": "rnncheck.campaign.replay",
@@ -67,6 +82,7 @@ _HOMES = {
     "norm_at_most": "rnncheck.runtime.contracts",
     "parametrize": "rnncheck.faces.pytest_items",
     "property": "rnncheck.catalog.own",
+    "scan": "rnncheck.reading.typed.scan",
     "settle": "rnncheck.runtime.agreement",
     "unit_interval": "rnncheck.runtime.contracts",
     "verify": "rnncheck.campaign.verify",

@@ -71,7 +71,7 @@ def split_result(result: Any) -> tuple[Any, tuple[Tensor, ...]]:
 def torch_arguments(config: Config) -> dict[str, Any]:
     """The keyword arguments of torch's constructor that say this configuration; defaults are left out."""
     arguments = config.arguments()
-    if config.mode == "RNN_RELU":
+    if config.mode == "RNN_RELU" and config.named is None:
         arguments["nonlinearity"] = "relu"
     return arguments
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.targets import resolve
-from rnncheck.adapters.targets.locate import import_place
+from rnncheck.adapters.targets.locate import import_place, locate
+from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.core.plain_text import quoted
 from rnncheck.core.subject import Subject
 from rnncheck.engine import Job, WorkerContext
@@ -23,7 +24,9 @@ from rnncheck.system.signals import interrupted
 from rnncheck.system.supervised import import_seconds, importing, is_supervised
 
 
-def subjects(target: Any = None, against: Any = None, kind: str | None = None) -> list[Subject]:
+def subjects(
+    target: Any = None, against: Any = None, kind: str | None = None, typed: Any = None, time: str | None = None
+) -> list[Subject]:
     """Return what rnncheck.adapters.targets.resolve.subjects returns, where importing it does not end this process.
 
     The command line has a process beside it that says how an import ended. Without one, as in a call of rnncheck.verify, a
@@ -31,12 +34,13 @@ def subjects(target: Any = None, against: Any = None, kind: str | None = None) -
 
     Raises UsageError where something cannot be used, and where its import does not end, or ends the process.
     """
-    for name in _named(target, against):
+    names = [place for name in _named(target, against, typed) for place in TypedName.of(name).places]
+    for name in names:
         if not is_supervised() and not _is_imported(name):
             _try_out(name, _stamp(name))
-    named = ", ".join(_named(target, against)) or "the target"
+    named = ", ".join(names) or "the target"
     with importing(named), _as_before(named):
-        return resolve.subjects(target, against, kind)
+        return resolve.subjects(target, against, kind, typed, time)
 
 
 def properties(places: Sequence[str]) -> None:
@@ -69,10 +73,10 @@ def _as_before(named: str) -> Iterator[None]:
                 os.chdir(folder)
 
 
-def _named(target: Any, against: Any) -> list[str]:
+def _named(target: Any, *others: Any) -> list[str]:
     """Return those of the targets that are named and have yet to be imported."""
     several = target if isinstance(target, list | tuple) else [target]
-    return [str(one) for one in (*several, against) if isinstance(one, str | Path)]
+    return [str(one) for one in (*several, *others) if isinstance(one, str | Path)]
 
 
 def _is_imported(name: str) -> bool:
@@ -99,7 +103,7 @@ def _try_out(name: str, stamp: int) -> None:
     from rnncheck.engine.processes import Processes, WorkerMistake
 
     def found(subject: Any) -> dict[str, Any]:
-        resolve.subjects(name)
+        locate(name)
         return {}
 
     limit = import_seconds()

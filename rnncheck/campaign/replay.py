@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
+from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.backend import own_functions
 from rnncheck.backend.devices import is_here
 from rnncheck.campaign import importing
@@ -83,7 +84,7 @@ def _check_known(file: str | Path, stored: Stored) -> None:
 
 def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:
     """Raise UsageError where the file names code from outside of the current folder, unless it is trusted."""
-    for name in named:
+    for name in (place for one in named for place in TypedName.of(one).places):
         where = None if trust else outside(name)
         if where is not None:
             raise UsageError(

@@ -62,7 +62,8 @@ class Stored:
 
 def file_name(property: str, target: str, suffix: str = ".json") -> str:
     """``time.split-FastLSTM.json``, with what a file system could stumble over replaced."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{property}-{target.rpartition(':')[2] or target}")[:120] + suffix
+    own = target.partition(" typed by ")[0]
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{property}-{own.rpartition(':')[2] or own}")[:120] + suffix
 
 
 def save(stored: Stored, folder: Path) -> Path:

@@ -1,9 +1,9 @@
 """``rnncheck.verify``: from a target to a report."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from rnncheck.adapters.targets import resolve
@@ -49,6 +49,8 @@ def verify(
     *,
     against: Any = None,
     kind: str | None = None,
+    typed: Any = None,
+    time: str | None = None,
     properties: str = "*",
     properties_from: Sequence[str] = (),
     profile: str | None = None,
@@ -76,6 +78,9 @@ def verify(
                 several of them in a list; None for rnncheck's own layers and torch's
     against:    the implementation that it is to agree with, in the same forms
     kind:       "layer", "cell", "clip" or "step", where it cannot be told from the target
+    typed:      a stub that gives types to a target that has none: a function with its parameter names, annotated; one with a
+                body is the reference as well (docs/recurrences.md)
+    time:       what the axis of time is called in the annotations, where it is not called time
     properties: comma-separated globs over the ids of the catalog, and of properties of your own (rnncheck.property)
     properties_from: files or modules that declare such, beside those of the target's own file
     profile:    "smoke", "quick", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its
@@ -92,10 +97,10 @@ def verify(
 
     Raises UsageError where the target or an option cannot be used.
     """
-    started, arrived = began(), time.monotonic()
-    subjects = importing.subjects(target, against, kind)
+    started, arrived = began(), monotonic()
+    subjects = importing.subjects(target, against, kind, typed, time)
     importing.properties(properties_from)
-    took = 0.0 if target is None and not properties_from else time.monotonic() - arrived
+    took = 0.0 if target is None and not properties_from else monotonic() - arrived
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
     settings = Settings(
         properties=properties_of(properties),
@@ -114,7 +119,7 @@ def verify(
     jobs = None if jobs is None else whole("jobs", jobs)
     memory = None if memory_limit is None else bytes_of(memory_limit)
     started += took
-    left = started + settings.seconds(len(subjects)) - time.monotonic()
+    left = started + settings.seconds(len(subjects)) - monotonic()
     claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
     workshop = WorkerContext([subject for subject, _ in named], CATALOG, resolve.probe)

@@ -144,6 +144,9 @@ def interleaved(trial: Trial) -> Observation:
 
 def neighbour(trial: Trial) -> Trial:
     """Another layer of the same subject: wider, with batch_first the other way; for an instance, one more like it."""
+    if trial.config.named is not None:
+        sizes = {axis: size + 1 for axis, size in trial.config.named.sizes}
+        return Trial(trial.subject, trial.case.but(config=trial.config.resized(**sizes), seed=trial.case.seed + 1))
     subject, case, config = trial.subject, trial.case, trial.config
     flip = "time_first" if config.batch_first else "batch_first"
     wider = config.but(

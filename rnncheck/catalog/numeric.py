@@ -5,7 +5,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.conditions import at_least, deterministic, differentiable, hx_given, on_cuda, padded, saturating
+from rnncheck.catalog.tools.conditions import (
+    all_mixed,
+    at_least,
+    deterministic,
+    differentiable,
+    hx_given,
+    on_cuda,
+    padded,
+    saturating,
+)
 from rnncheck.core.observation import Observation, both, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -131,7 +140,7 @@ def _end(run: Run, steps: int) -> Run:
     formula="isnan(f(x with NaN at (s, b))) ≡ what (s, b) may reach; all else ≡ f(x)",
     kind="metamorphic",
     source="IEEE 754",
-    applies=deterministic & at_least(time=1, batch=1),
+    applies=deterministic & at_least(time=1, batch=1) & all_mixed,
     cost=4,
 )
 def nan_stays(trial: Trial) -> Observation:

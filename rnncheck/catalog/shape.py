@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.catalog.tools.conditions import is_float32, padded
+from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.running.trial import Trial, subject_boundary
@@ -85,7 +86,8 @@ def autocast(trial: Trial) -> Observation:
         output, state = trial.call_on(trial.layer)
     dtypes = [place(part)[0] for part in (output, *state)]
     known = {torch.bfloat16, torch.float32}.issuperset(dtypes)
-    return equal("dtype of h_n", dtypes[1], dtypes[0]) & fact("dtypes", known, dtypes, "bfloat16 or float32")
+    one = Observation() if trial.config.named else equal("dtype of h_n", dtypes[1], dtypes[0])  # a state of its own may be finer
+    return one & fact("dtypes", known, dtypes, "bfloat16 or float32")
 
 
 @shape(
@@ -124,9 +126,7 @@ def production(trial: Trial) -> Trial:
     Few steps: on meta an operation costs as much whatever its size, and a layer may be a loop over the steps.
     """
     config, time, batch = trial.config, trial.draw("time", 2, 3), trial.draw("batch", 2048, 4096)
-    hidden = 2 ** trial.draw("log2 of hidden_size", 12, 14)
-    wide = config.but(input_size=hidden // 2, hidden_size=hidden, proj_size=hidden // 4 if config.proj_size else 0)
-    config = trial.subject.fixed or wide
+    config = trial.subject.fixed or _wide(trial)
     rows = 1 if trial.case.batch is None else batch
 
     def empty(*sizes: int) -> Tensor:
@@ -144,6 +144,16 @@ def production(trial: Trial) -> Trial:
         device="meta",
         layout="contiguous",
     )
+
+
+def _wide(trial: Trial) -> Config:
+    """The same configuration of production sizes; of one with named axes, each is as large as their product is then."""
+    config, log2 = trial.config, trial.draw("log2 of hidden_size", 12, 14)
+    if config.named is not None:
+        each = log2 // max(1, len(config.named.sizes))
+        return config.resized(**{axis: 2**each for axis, _ in config.named.sizes})
+    hidden = 2**log2
+    return config.but(input_size=hidden // 2, hidden_size=hidden, proj_size=hidden // 4 if config.proj_size else 0)
 
 
 @shape(

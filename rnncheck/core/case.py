@@ -131,9 +131,9 @@ class Case:
         states = self.config.states
         sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
         shapes = [(states, self.rows, size) for size in sizes]
-        return tuple(
-            self._round(values.tensor(shape, self.seed, name)) for name, shape in zip(("h_0", "c_0"), shapes, strict=False)
-        )
+        drawn = (values.tensor(shape, self.seed, name) for name, shape in zip(("h_0", "c_0"), shapes, strict=False))
+        named = self.config.named if self.hx == "random" else None
+        return tuple(self._round(part if named is None else named.within_bounds(part)) for part in drawn)
 
     def _round(self, values: Tensor) -> Tensor:
         return values.to(self.torch_dtype).to(self.device)
@@ -159,7 +159,7 @@ class Case:
             check_device(case.device)
             check_seed(case.seed)
             check_counts({name: getattr(case.config, name) for name in ("input_size", "hidden_size", "num_layers")})
-            check_counts({"time": case.time, "batch": case.batch})
+            check_counts({"time": case.time, "batch": case.batch, **dict(case.config.named.sizes if case.config.named else ())})
             check_numbers(case.numbers)
             return case
         except NotTyped as error:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+from rnncheck.core.named import Named
 from rnncheck.core.typed import NotTyped, typed
 
 Mode = Literal["RNN_TANH", "RNN_RELU", "GRU", "LSTM"]
@@ -23,7 +24,7 @@ class Config:
     Sizes are counts of features; ``dropout`` is a probability. ``reset_after`` speaks of the GRU only: True applies
     the reset gate after the recurrent product (torch, cuDNN; Cho et al., arXiv:1406.1078v1), False before it (v3, most
     textbooks). ``parts`` speaks of recurrences with equations of their own: how many states of hidden_size features each layer
-    and direction has.
+    and direction has. ``named`` speaks of recurrences read from types: their tensors and axes, from which the two sizes follow.
 
     >>> Config("LSTM", 2, 3, bidirectional=True)
     Config('LSTM', 2, 3, bidirectional=True)
@@ -42,8 +43,12 @@ class Config:
     proj_size: int = 0
     reset_after: bool = True
     parts: int = 1
+    named: Named | None = None
 
     def __post_init__(self) -> None:
+        if self.named is not None:
+            object.__setattr__(self, "input_size", self.named.input_size)
+            object.__setattr__(self, "hidden_size", self.named.state_size)
         if self.mode not in MODES:
             raise ConfigError(f"mode = {self.mode!r}, but should be one of {', '.join(MODES)}")
         for name in ("input_size", "hidden_size", "num_layers"):
@@ -86,8 +91,8 @@ class Config:
 
     @property
     def output_size(self) -> int:
-        """Features of the output: directions times state_size."""
-        return self.directions * self.state_size
+        """Features of the output: directions times state_size, where no types say otherwise."""
+        return self.named.output_size if self.named is not None else self.directions * self.state_size
 
     def layer_input_size(self, layer: int) -> int:
         """Features that enter this layer: input_size for the first, output_size above it."""
@@ -118,6 +123,10 @@ class Config:
         """The same configuration with these fields changed."""
         return replace(self, **changes)
 
+    def resized(self, **sizes: int) -> "Config":
+        """The same configuration with other sizes of axes that types name."""
+        return self if self.named is None else replace(self, named=self.named.but_sizes(**sizes))
+
     def to_json(self) -> dict[str, Any]:
         """Every field, by name."""
         return asdict(self)
@@ -131,13 +140,17 @@ class Config:
             raise ConfigError(f"not a configuration: {error}") from None
 
     def arguments(self) -> dict[str, Any]:
-        """The fields that differ from their default, beyond mode and the two sizes."""
+        """The fields that differ from their default, beyond mode and the two sizes; of one from types, sizes and options."""
+        if self.named is not None:
+            return self.named.arguments
         return {f.name: getattr(self, f.name) for f in fields(self)[3:] if getattr(self, f.name) != f.default}
 
     def __repr__(self) -> str:
         return f"Config({self._call(repr(self.mode) + ', ')})"
 
     def __str__(self) -> str:
+        if self.named is not None:
+            return str(self.named)
         name = {"RNN_TANH": "RNN", "RNN_RELU": "RNN"}.get(self.mode, self.mode)
         relu = ", nonlinearity='relu'" if self.mode == "RNN_RELU" else ""
         return f"{name}({self._call('')}{relu})"

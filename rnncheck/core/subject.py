@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.named import Named
 from rnncheck.core.step_case import StepCase
 
 
@@ -156,6 +157,8 @@ class Subject:
     nature: what of a configuration it always has, whatever is asked for, such as two directions
     read_as: how it was read, in one line; None for layers that are known
     forms:  other forms of the same recurrence, by name: each is what ``build.in_form`` is given
+    named: the tensors and axes of a recurrence that was read from its types; None for what has torch's input and state
+    choices: the values of each of its options
     """
 
     name: str
@@ -169,6 +172,8 @@ class Subject:
     nature: Mapping[str, Any] = field(default_factory=dict)
     read_as: str | None = None
     forms: Mapping[str, Any] = field(default_factory=dict)
+    named: Named | None = None
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def against(self) -> str | None:
@@ -199,6 +204,8 @@ class Subject:
         """Why this case is outside the claims, or None where it is within."""
         if isinstance(case, ClipCase | StepCase):
             return self.lacks(case.features_used())
+        if not _same_tensors(self, case.config.named):
+            return "other named tensors or options than it has"
         if case.config.mode not in self.modes:
             return f"mode {case.config.mode}"
         if self.fixed is not None and case.config != self.fixed:
@@ -213,6 +220,13 @@ class Subject:
                 why = f": {claim.why}" if claim and claim.why else ""
                 return EVERY_FEATURE.get(feature, feature) + why
         return None
+
+
+def _same_tensors(subject: Subject, named: Named | None) -> bool:
+    """Whether a case has the tensors of the subject, and one of the values of each of its options."""
+    if subject.named is None or named is None:
+        return named is subject.named
+    return subject.named.fits(named) and all(value in subject.choices.get(name, ()) for name, value in named.options)
 
 
 def features_used(case: Case) -> tuple[str, ...]:

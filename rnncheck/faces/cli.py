@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnncheck.adapters.targets.locate import require_there
+from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.campaign.clock import counted_from
 from rnncheck.core.bounds import WHOLE, whole
 from rnncheck.core.plain_text import one_line, plain, quoted
@@ -53,6 +54,8 @@ def cli() -> None:
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--against", metavar="REF", help="The implementation that TARGET must agree with, e.g. torch.nn.LSTM.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip", "step"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--typed", metavar="STUB", help="A function that has TARGET's parameter names and is annotated.")
+@click.option("--time", metavar="NAME", help="What the axis of time is called in the annotations.")
 @click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Properties to check, e.g. 'time.*,shape.output'.")
 @properties_from_option
 @click.option("--device", default="cpu", metavar="cpu|cuda|mps|all", help="Where to run.")
@@ -88,8 +91,9 @@ def verify_command(
 ) -> int:
     """Check TARGET (package.module:attr, path/to/file.py:attr, or dotted); without one, rnncheck's own layers and torch's."""
     files, chosen = take_files(options), _seed(seed)
-    for target in filter(None, (*targets, options["against"])):
-        require_there(target)
+    for target in filter(None, (*targets, options["against"], options["typed"])):
+        for place in TypedName.of(target).places:
+            require_there(place)
     from rich.console import Console
 
     from rnncheck.faces.progress import ProgressBar
@@ -181,7 +185,8 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
     from the current folder, or from anywhere with --trust.
     """
     for named in filter(None, (target, against)):
-        require_there(named)
+        for place in TypedName.of(named).places:
+            require_there(place)
     from rnncheck.campaign.replay import replay
     from rnncheck.report.text import failure_text
 

@@ -27,6 +27,8 @@ class GateConfig:
     targets: tuple[str, ...] = ()
     against: str | None = None
     kind: str | None = None
+    typed: str | None = None
+    time: str | None = None
     properties: tuple[str, ...] = ("*",)
     properties_from: tuple[str, ...] = ()
     profile: str = "ci"
@@ -72,7 +74,8 @@ TIME: Wanted = (lambda value: isinstance(value, str) or type(value) in (int, flo
 SHARE: Wanted = (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a share between 0.0 and 1.0")
 
 KEYS: dict[str, Wanted] = {
-    "targets": NAMES, "against": TEXT, "kind": TEXT, "properties": SOME, "properties_from": NAMES, "profile": TEXT, "budget": TIME,
+    "targets": NAMES, "against": TEXT, "kind": TEXT, "typed": TEXT, "time": TEXT,
+    "properties": SOME, "properties_from": NAMES, "profile": TEXT, "budget": TIME,
     "max_examples": _whole("max_examples"), "strength": _whole("strength"), "seed": _whole("seed"), "jobs": _whole("jobs"),
     "engine": TEXT, "devices": SOME,
     "require": NAMES, "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,

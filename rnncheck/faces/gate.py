@@ -94,6 +94,8 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER) -> GateResult:
         list(config.targets),
         against=config.against,
         kind=config.kind,
+        typed=config.typed,
+        time=config.time,
         properties=",".join(config.properties),
         properties_from=config.properties_from,
         profile=config.profile,

@@ -14,6 +14,7 @@ from typing import Any
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.config import Config, ConfigError
+from rnncheck.core.named import Named
 from rnncheck.core.needs import NEEDS, Need
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.values import PATTERNS, Values
@@ -108,17 +109,19 @@ def _(case: Case) -> Iterator[Case]:
 
 def _steps(case: Case) -> Iterator[dict[str, Any]]:
     config = case.config
-    sizes = {"time": case.time, "batch": case.rows, "hidden_size": config.hidden_size, "input_size": config.input_size}
+    sizes = {"time": case.time, "batch": case.rows}
+    sizes |= {} if config.named else {"hidden_size": config.hidden_size, "input_size": config.input_size}
     for name in (name for name, size in sizes.items() if size > LARGE):  # first, since all that follows is quicker then
         yield from ({name: n} for n in _smaller(sizes[name], 1))
-    yield from ({f.name: f.default} for f in fields(Config)[3:] if f.name != "num_layers")
+    yield from ({f.name: f.default} for f in fields(Config)[3:] if f.name not in ("num_layers", "named"))
     yield from ({"num_layers": n} for n in _smaller(config.num_layers, 1))
     yield from ({"lengths": None}, {"batch": None}, {"hx": "none"}, {"layout": "contiguous"}, {"training": False})
     yield from ({"dtype": "float32"}, {"switches": ()})
+    yield from ({"named": named} for named in _simpler_named(config.named))
     yield from ({"time": n} for n in _smaller(case.time, 1))
     yield from ({"batch": n} for n in _smaller(case.rows, 1) if case.batch is not None)
-    yield from ({"hidden_size": n} for n in _smaller(config.hidden_size, 1 + (config.proj_size > 0)))
-    yield from ({"input_size": n} for n in _smaller(config.input_size, 1))
+    yield from ({"hidden_size": n} for n in _smaller(sizes.get("hidden_size", 0), 1 + (config.proj_size > 0)))
+    yield from ({"input_size": n} for n in _smaller(sizes.get("input_size", 0), 1))
     yield from ({"proj_size": n} for n in _smaller(config.proj_size, 1) if config.proj_size)
     yield {"hx": "zeros"} if case.hx == "random" else {}
     for row, length in enumerate(case.lengths or ()):
@@ -128,6 +131,15 @@ def _steps(case: Case) -> Iterator[dict[str, Any]]:
     yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
     for name in (name for name, size in sizes.items() if size > SMALL):
         yield from ({name: n, "seed": seed} for n in (2, SMALL) for seed in OTHER_SEEDS)
+
+
+def _simpler_named(named: Named | None) -> Iterator[Named]:
+    """The same with one option plainer (what the subject does not offer is no failure), or one axis smaller."""
+    for name, value in named.options if named else ():
+        plainer = _smaller(value, 1) if type(value) is int else [False] if value is True else ["left out"]
+        yield from (named.but_options(**{name: one}) for one in plainer if named)
+    for axis, size in named.sizes if named else ():
+        yield from (named.but_sizes(**{axis: n}) for n in _smaller(size, 1) if named)
 
 
 @simpler.register

@@ -64,8 +64,8 @@ def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> li
     if pair is None:
         return None
     left, other = pair
-    at = _worst_place(part)
-    expected, allowed = part.expected[at], _allowed_at(part, at)
+    at = worst_place(part)
+    expected, allowed = part.expected[at], allowed_at(part, at)
     return [
         f"actual = {_text(left)}.item()",
         f"expected = {_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
@@ -78,16 +78,18 @@ def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tup
     """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
     if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
         return None
-    at = _worst_place(part)
-    return _pair(part.actual[at], part.expected[at], _allowed_at(part, at), values, right)
+    at = worst_place(part)
+    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), values, right)
 
 
-def _worst_place(part: Comparison) -> tuple[Tensor, ...]:
+def worst_place(part: Comparison) -> tuple[Tensor, ...]:
+    """Return where the two numbers are that are farthest apart, as used of what is allowed."""
     ratios = part.ratios()
     return torch.unravel_index(ratios.argmax(), ratios.shape)
 
 
-def _allowed_at(part: Comparison, at: tuple[Tensor, ...]) -> float:
+def allowed_at(part: Comparison, at: tuple[Tensor, ...]) -> float:
+    """Return how far apart they may be there."""
     return float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(part.actual.shape)[at])
 
 

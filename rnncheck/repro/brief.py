@@ -20,9 +20,12 @@ from rnncheck.repro.brief_layer import Brief, layer_lines, value_text
 from rnncheck.repro.call_log import Event
 from rnncheck.repro.calls import Recorded, recorded, right_events
 from rnncheck.repro.literal import NoLiteral
+from rnncheck.repro.named_calls import named_brief
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
 MOST_LINES = 12
+MOST_NAMED = 18
+"""Lines where each argument of a function has one."""
 COLUMNS = 96
 """A failure that takes more lines, or longer ones, is one for a script."""
 LONGEST_CALL = 60
@@ -37,12 +40,13 @@ def brief_calls(subject: Subject, prop: Property, case: Any) -> str | None:
     """Return the lines that show the failure, or None where it cannot be shown in a few."""
     if not isinstance(case, Case) or getattr(subject.build, "is_cell", False):
         return None
-    for write in (_own_run, _calls_of_the_property):
+    for write in (named_brief,) if subject.named is not None else (_own_run, _calls_of_the_property):
         try:
             lines = write(subject, prop, case)
         except (NoLiteral, SubjectError, Malformed, NotClaimed, Unmeasurable):
             continue
-        if lines and len(lines) <= MOST_LINES and all(len(line) <= COLUMNS for line in lines):
+        most = MOST_NAMED if write is named_brief else MOST_LINES
+        if lines and len(lines) <= most and all(len(line) <= COLUMNS for line in lines):
             return "\n".join(lines)
     return None
 

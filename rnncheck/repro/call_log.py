@@ -13,6 +13,7 @@ from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, Subject
+from rnncheck.running.random_rounding import rounds_at_random
 from rnncheck.running.trial import Trial
 
 
@@ -71,6 +72,9 @@ class RecordedLayer:
         return self._recorded((input, hx, lengths), lambda: self.inner.with_lengths(input, hx, lengths))
 
     def _recorded(self, arguments: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+        if rounds_at_random():
+            output, state = call()
+            return output, state
         event = Event("call", self.number, frozen(arguments), grad=torch.is_grad_enabled(), around=surroundings())
         self.events.append(event)
         output, state = event.do(call)
@@ -141,7 +145,7 @@ class RecordedTrial(Trial):
         """As Trial.gradients; the event gets the cotangents of the call and the gradients that came out."""
         found = super().gradients(cotangents, layer)
         owner = layer or self.layer
-        if isinstance(owner, RecordedLayer):
+        if not rounds_at_random() and isinstance(owner, RecordedLayer):
             given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()), self.form)
             number = len(owner.events) + 1
             owner.events.append(

@@ -33,8 +33,9 @@ class Recorded:
         """All that was done as Python, up to the call that should have been refused; with ``only``, by these layers alone."""
         names = dict(self.names)
         lines = [helpers(case, names, [word for event in self.events for word in (event.kind, *event.around)])]
+        used = {event.layer for event in self.events if event.kind not in ("build", "load", "train") or event.error}
         for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
-            if only is not None and event.layer not in only:
+            if event.layer not in (used if only is None else only):  # it was built to measure rounding
                 continue
             done = event_lines(place + 1, event, case)
             ends_here = self.raised is not None and event.error is self.raised

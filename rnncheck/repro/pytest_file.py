@@ -41,7 +41,8 @@ def snippet_name(stem: str) -> str:
 
 
 def _last(name: str) -> str:
-    return name.rpartition(":")[2] or name
+    own = name.partition(" typed by ")[0]
+    return own.rpartition(":")[2] or own
 
 
 def _word(text: str) -> str:

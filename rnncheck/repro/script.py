@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from dataclasses import replace
 from typing import Any
 
 from rnncheck.backend.environment import environment
@@ -21,6 +22,7 @@ from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.memory import memory
+from rnncheck.repro.named_calls import named_script
 from rnncheck.repro.step_calls import step_calls
 from rnncheck.repro.transformed import transformed
 from rnncheck.running.trial import SubjectError
@@ -47,6 +49,9 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
     if subject.source is None:
         return None
     with switched(getattr(case, "switches", ()), case.device):
+        shown = _named_calls(subject, prop, case)
+        if shown is not None:
+            return _head(replace(subject, source=subject.build.target.lines), prop, case, outcome) + shown
         for write in WRITERS:
             try:
                 body = write(subject, prop, case)
@@ -55,6 +60,14 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
             if body is not None:
                 return _head(subject, prop, case, outcome) + body
     return None
+
+
+def _named_calls(subject: Subject, prop: Property, case: Any) -> str | None:
+    """Calls of a typed function by itself, without the wrapper, where they show the failure."""
+    try:
+        return named_script(subject, prop, case)
+    except (NoLiteral, SubjectError, Malformed):
+        return None
 
 
 def deadly_script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str | None:

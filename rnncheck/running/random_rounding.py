@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 from torch.utils._pytree import tree_map
 
 EXACT = frozenset({
@@ -49,6 +49,11 @@ class RandomRounding(TorchDispatchMode):
         moved = exact + (step * signs).to(value.device) * exact.abs().clamp(min=unit)  # subnormal numbers have a unit of their own
         moved = torch.where((exact == 0) | exact.isinf(), exact, moved).to(value.dtype)  # there is none of an infinity, as in masks
         return value.copy_(moved) if written else moved
+
+
+def rounds_at_random() -> bool:
+    """Return whether what is computed here and now measures rounding, and is no result of its own."""
+    return isinstance(_get_current_dispatch_mode(), RandomRounding)
 
 
 def _rounds(value: object) -> bool:

@@ -55,10 +55,11 @@ def lengths(time: int, batch: int, *, descending: bool) -> st.SearchStrategy[tup
     ramp = [max(1, time - i) for i in range(batch)]
     drawn = st.lists(st.integers(1, time), min_size=batch, max_size=batch).map(lambda some: sorted(some, reverse=True))
     turns = st.just(0) if descending else st.integers(1, max(1, batch - 1))
-    return st.tuples(st.one_of(st.just(ramp), drawn), turns).map(lambda drawn: _rotated(*drawn))
+    return st.tuples(st.one_of(st.just(ramp), drawn), turns).map(lambda drawn: rotated(*drawn))
 
 
-def _rotated(some: list[int], turn: int) -> tuple[int, ...]:
+def rotated(some: list[int], turn: int) -> tuple[int, ...]:
+    """Return the last ``turn`` first."""
     return tuple(some[-turn:] + some[:-turn]) if turn else tuple(some)
 
 
@@ -82,7 +83,7 @@ def plain_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case
     time, batch, input_size, hidden_size = PLAIN_SIZES[turn % len(PLAIN_SIZES)]
     batch = max(batch, 3) if row["form"] == "unsorted" else batch
     ramp = tuple(max(1, time - i) for i in range(batch))
-    steps = {"sorted": ramp, "unsorted": _rotated(list(ramp), 1)}.get(row["form"])
+    steps = {"sorted": ramp, "unsorted": rotated(list(ramp), 1)}.get(row["form"])
     rows = None if row["form"] == "unbatched" else batch
     config = subject.fixed or _config(row, input_size, hidden_size, DROPOUTS[turn % len(DROPOUTS)], subject.nature)
     return Case(config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],

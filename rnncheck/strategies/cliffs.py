@@ -8,6 +8,7 @@ from functools import reduce
 from itertools import combinations, cycle
 
 from rnncheck.core.case import Case
+from rnncheck.strategies.chunks import chunk_of
 
 SIZES = (129, 1025, 33, 257, 513, 64, 128, 32, 127, 31, 65)
 """The telling ones first: a little beyond a power of two, one of them beyond all that is common."""
@@ -19,6 +20,8 @@ EVERYWHERE = 40
 """On all axes at once: beyond 32, where a kernel may want more than one size to be large."""
 DEPTHS = (11, 4, 8)
 """Layers: more than ten, where names are sorted, and l10 comes before l2; and as many as are unrolled, or cut into equal stages."""
+SMALL_CHUNK = 16
+"""Steps of a chunk of which two and a bit are no long sequence."""
 AXES = ("hidden_size", "batch", "time", "input_size")
 LARGE, HUGE = 30, 600
 """A size beyond this makes a case a large one; so many hidden units a huge one."""
@@ -26,14 +29,27 @@ LARGE, HUGE = 30, 600
 
 def is_large(case: Case, *, fixed: bool = False) -> bool:
     """Whether a size of the case is beyond what is drawn at random; ``fixed``: whether the layer's own sizes are given."""
-    own = (0, 0) if fixed else (case.config.hidden_size, case.config.input_size)
+    named = case.config.named
+    own = _sizes(case) if not fixed else ()
     stacked = case.config.num_layers >= min(DEPTHS) and not fixed
-    return stacked or max(case.time, case.rows, *own) > LARGE
+    return stacked or max(0 if named and in_few_chunks(case) else case.time, case.rows, *own) > LARGE
 
 
 def is_huge(case: Case, *, fixed: bool = False) -> bool:
     """Whether the recurrent weights are so many that a gradient takes seconds."""
     return case.config.hidden_size > HUGE and not fixed
+
+
+def _sizes(case: Case) -> tuple[int, ...]:
+    """The layer's own sizes; of one that types describe, those of its axes."""
+    named = case.config.named
+    return (case.config.hidden_size, case.config.input_size) if named is None else tuple(size for _, size in named.sizes)
+
+
+def in_few_chunks(case: Case) -> bool:
+    """Whether a case from types is as long as a chunk and a step, or as two small ones: no longer than shows their ends."""
+    chunk = chunk_of(case.config.named)
+    return case.time <= max(2 * chunk + 3 if chunk <= SMALL_CHUNK else 0, chunk + 1)
 
 
 def on_cliffs(plain: Sequence[Case], *, fixed: bool = False) -> Iterator[Case]:

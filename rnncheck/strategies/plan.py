@@ -12,6 +12,7 @@ from rnncheck.core.subject import Subject
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
 from rnncheck.strategies.cliffs import on_cliffs
 from rnncheck.strategies.draw import draw
+from rnncheck.strategies.named import named_cases, plain_named_case
 from rnncheck.strategies.structure import rows
 
 DEPTH = 5
@@ -31,6 +32,9 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
         yield from _step_cases(subject, seed, device)
         return
     structure = rows(subject, dtypes, strength, device)
+    if subject.named is not None:
+        yield from _named_cases(structure, subject, seed)
+        return
     plain = [plain_case(row, subject, turn, seed + turn) for turn, row in enumerate(structure)]  # a property draws anew on each
     cliffs = on_cliffs(plain, fixed=subject.fixed is not None)
     for turn, case in enumerate(plain):
@@ -42,12 +46,30 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
         yield from _drawn(structure, subject, sizes(), DEPTH, _mix(seed, step, 2))
 
 
+def _named_cases(structure: list[dict[str, Any]], subject: Subject, seed: int) -> Iterator[Case]:
+    """The same of a recurrence that is read from its types: every row plain, and some long or wide, then drawn ones."""
+    plain = [plain_named_case(row, subject, turn, seed + turn) for turn, row in enumerate(structure)]
+    cliffs = on_cliffs(plain, fixed=True)
+    for turn, case in enumerate(plain):
+        yield case
+        yield from islice(cliffs, int(turn >= FIRST_CLIFF and turn % 2))
+    yield from cliffs
+    for step in range(10**6 if structure else 0):
+        for odd, depth in ((True, 1), (False, DEPTH)):
+            drawn = [named_cases(row, subject, odd=odd) for row in structure]
+            yield from _rounds(drawn, depth, _mix(seed, step, 2 - odd))
+
+
 def _drawn(
     structure: list[dict[str, Any]], subject: Subject, size: SearchStrategy[list[int]], depth: int, seed: int
 ) -> Iterator[Case]:
     """``depth`` cases of each row, in as many rounds over all rows."""
-    chunks = [structure[i : i + CHUNK] for i in range(0, len(structure), CHUNK)]
-    together = [tuples(*(cases(row, subject, size=size) for row in chunk)) for chunk in chunks]
+    yield from _rounds([cases(row, subject, size=size) for row in structure], depth, seed)
+
+
+def _rounds(each: list[SearchStrategy[Case]], depth: int, seed: int) -> Iterator[Case]:
+    """``depth`` cases of each of these strategies."""
+    together = [tuples(*each[i : i + CHUNK]) for i in range(0, len(each), CHUNK)]
     rounds = [draw(strategy, depth + 1, _mix(seed, i))[1:] for i, strategy in enumerate(together)]  # the first is trivial
     for level in range(depth):
         yield from (case for drawn in rounds if level < len(drawn) for case in drawn[level])

@@ -19,6 +19,8 @@ from rnncheck.core.subject import Subject
 Row = Mapping[str, Any]
 FORMS = {"batched": "batched", "unbatched": "unbatched", "sorted": "packed", "unsorted": "packed"}
 """The forms of an input, and the feature that each needs."""
+OPTION = "option "
+"""Before the name of an axis that is an option of a typed recurrence."""
 LAYOUTS = ("contiguous", "transposed", "strided", "offset", "expanded")
 
 
@@ -47,6 +49,7 @@ def axes(subject: Subject, dtypes: tuple[str, ...], device: str = "cpu") -> dict
         "training": [False, True] if subject.offers("training") else [False],
         "device": [device],
         "switches": [(), *((switch,) for switch in offered(device))],
+        **{OPTION + name: list(values) for name, values in subject.choices.items()},
     }
     return {name: [subject.nature[name]] if name in subject.nature else values for name, values in found.items()}
 
@@ -132,6 +135,7 @@ def row_of(case: Case) -> dict[str, Any]:
         "dropout": config.dropout > 0, "reset_after": config.reset_after, "form": form, "hx": case.hx,
         "dtype": case.dtype, "layout": case.layout, "training": case.training, "device": case.device,
         "switches": case.switches,
+        **{OPTION + name: value for name, value in (config.named.options if config.named else ())},
     }  # fmt: skip
 
 

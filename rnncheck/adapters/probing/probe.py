@@ -39,6 +39,8 @@ SIZES = ((4, 7), (4, 6), (8, 8))
 """(input_size, hidden_size): distinct sizes first; some layers take only even or equal ones."""
 
 
+MOST_STEPS = 256
+"""Of a chunk that a probe makes whole."""
 HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 
@@ -71,6 +73,9 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         start = _find_ground(subject)
     except NotRecurrent as reason:
         return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
+    refused = _refused_option(start)
+    if refused is not None:
+        return dict.fromkeys(FEATURES, Claim(False, "probed", refused))
     layout = layout_claims(start)
     start = _laid_out(start, layout)
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
@@ -82,6 +87,27 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     found = Claims({**claims, **start.subject.claims})
     found.reading = reading
     return found
+
+
+def _refused_option(start: Baseline) -> str | None:
+    """The option of a typed recurrence that is refused, with the reason; an option may be fine with as many steps as it says."""
+    for name, values in start.subject.choices.items():
+        for value in values:
+            reasons = [_refused(start, name, value, time) for time in (TIME, *_steps_of(value))]
+            if all(reasons):
+                return f"{name} = {value!r} is refused: {reasons[0]}; leave it out of the values that {name} may have"
+    return None
+
+
+def _steps_of(value: Any) -> tuple[int, ...]:
+    """Whole chunks of so many steps, where a value can be that."""
+    return (value, 2 * value) if type(value) is int and 0 < value <= MOST_STEPS else ()
+
+
+def _refused(start: Baseline, name: str, value: Any, time: int) -> str | None:
+    config = start.case.config
+    case = start.case.but(named=config.named and config.named.but_options(**{name: value}), time=time)
+    return reason_not(lambda: ground(start.subject, case, start.forms))
 
 
 def _says_what_it_is(start: Baseline) -> bool:
@@ -140,7 +166,7 @@ def _find_ground(subject: Subject) -> Baseline:
     """The simplest case that runs; raises NotRecurrent with the reason of the most promising attempt."""
     reasons: list[BaseException] = []
     for config in _configs(subject):
-        for batch, hx in product((BATCH, None), HX_FORMS):
+        for batch, hx in product((BATCH, None) if subject.named is None else _batches(subject), HX_FORMS):
             for form in _forms(subject):
                 try:
                     found = ground(form, Case(config, TIME, batch, hx=hx), ("zeros", "none"))
@@ -151,7 +177,14 @@ def _find_ground(subject: Subject) -> Baseline:
                 if misread is None:
                     return _of_its_mode(_seen_flat(found))
                 reasons.append(Malformed(misread))
+    if subject.named is not None:
+        raise NotRecurrent(f"it cannot be called as its types say: {said(root(reasons[0]))}")
     raise NotRecurrent(_why(reasons, "cell(x, (h, c)) or cell(x, h)" if is_cell(subject) else "layer(x, hx)"))
+
+
+def _batches(subject: Subject) -> tuple[int | None]:
+    """A batch, where types say that there is one."""
+    return (BATCH if subject.offers("batched") else None,)
 
 
 def _misread_state(found: Baseline) -> str | None:
@@ -190,6 +223,9 @@ def _seen_flat(found: Baseline) -> Baseline:
 
 def _configs(subject: Subject) -> Iterator[Config]:
     """What to try: an LSTM first, unless the mode is known."""
+    if subject.named is not None:
+        yield Config(subject.modes[0], 1, 1, named=subject.named)
+        return
     if subject.fixed is not None:
         yield subject.fixed
         if subject.of_its_own:

@@ -20,12 +20,17 @@ from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.step_functions import FORM, is_step, step_function
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
+from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.adapters.typed import as_reference, read_typed
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.signature import Signature
+from rnncheck.reading.typed import is_typed
+from rnncheck.reading.typed.hint import without_types
+from rnncheck.reading.typed.stub import has_body
 
 __all__ = ["known_deviations", "probe", "subjects"]
 
@@ -38,20 +43,35 @@ BEFORE = {"reset_after": Claim(False, "declared"), "reset_before": Claim(True, "
 BOTH = {"reset_after": Claim(True, "declared"), "reset_before": Claim(True, "declared")}
 
 
-def subjects(target: Any = None, against: Any = None, kind: str | None = None) -> list[Subject]:
+def subjects(
+    target: Any = None, against: Any = None, kind: str | None = None, typed: Any = None, time: str | None = None
+) -> list[Subject]:
     """The subjects that ``target`` names, each with the reference that ``against`` names.
 
     target: None for rnncheck's own layers and torch's; a str, class, factory, instance, cell, clip function, training step
             or Subject; or a list of these
     kind:   "layer", "cell", "clip" or "step" where it cannot be told from the target
+    typed:  a stub, a function with the target's parameter names that is annotated; one with a body is the reference too
+    time:   what the axis of time is called in the annotations
 
     Raises UsageError, one line, where something cannot be used. What a subject offers is yet to be probed.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"kind = {kind!r}, but should be one of {', '.join(KINDS)}")
     several = target if isinstance(target, list | tuple) else [target]
-    found = ours_and_torchs() if target is None else [_subject(one, kind) for one in several]
-    return found if against is None else [_with_reference(one, _subject(against, kind)) for one in found]
+    found = ours_and_torchs() if target is None else [_subject(one, kind, typed, time) for one in several]
+    return [_beside(one, against, kind, typed, time) for one in found]
+
+
+def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: str | None) -> Subject:
+    """The subject with its reference: the one that is named, or else the body of the stub that types it."""
+    if against is None:
+        stub = typed if subject.named is None else typed or TypedName.of(subject.name).typed
+        located = None if stub is None else _located(stub)
+        return subject if located is None or not has_body(located.object) else _with_reference(subject, _subject(stub, kind))
+    reference = _located(against).object if not isinstance(against, Subject) else against
+    untyped = subject.named is not None and not isinstance(reference, Subject) and not is_typed(reference)
+    return _with_reference(subject, _subject(against, kind, typed if untyped else None, time if subject.named else None))
 
 
 def ours_and_torchs() -> list[Subject]:
@@ -71,12 +91,26 @@ def textbook_gru() -> Subject:
     return replace(gru, claims={**gru.claims, **BEFORE, "script": NO_SCRIPT})
 
 
-def _subject(target: Any, kind: str | None) -> Subject:
+def _located(target: Any) -> Located:
+    return locate(str(target)) if isinstance(target, str | Path) else described(target)
+
+
+def _subject(target: Any, kind: str | None, typed: Any = None, time: str | None = None) -> Subject:
     if isinstance(target, Subject):
         return target
-    located = locate(str(target)) if isinstance(target, str | Path) else described(target)
+    if isinstance(target, str):
+        named = TypedName.of(target)
+        target, typed, time = named.target, typed or named.typed, time or named.time
+    located = _located(target)
     if isinstance(located.object, Subject):
         return located.object
+    if typed is not None or (kind is None and is_typed(located.object)):
+        return read_typed(located, declared_claims(located.object, located.name), None if typed is None else _located(typed), time)
+    untyped = without_types(located.object, located.name) if kind is None and _is_function(located.object) else None
+    if untyped is not None:
+        raise UsageError(untyped)
+    if time is not None:
+        raise UsageError(f"{located.name}: time = {time!r} names an axis, but nothing is annotated; add a stub with --typed")
     kind = kind or _kind(located)
     if kind == "step":
         return _step(located)
@@ -151,6 +185,8 @@ def _with_reference(subject: Subject, reference: Subject) -> Subject:
     pair = f"{subject.name} against {reference.name}"
     if subject.kind != reference.kind:
         raise UsageError(f"{pair}: a {subject.kind} cannot agree with a {reference.kind}; name two of a kind")
+    if subject.named is not None or reference.named is not None:
+        return replace(subject, reference=as_reference(reference, subject))
     modes = tuple(mode for mode in subject.modes or reference.modes if mode in (reference.modes or subject.modes))
     if subject.kind == "layer" and not modes and subject.modes and reference.modes:
         known = [", ".join(one.modes) for one in (subject, reference)]

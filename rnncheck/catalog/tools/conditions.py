@@ -5,6 +5,7 @@ from rnncheck.core.property import Condition, anywhere
 __all__ = [
     "anywhere",
     "at_least",
+    "all_mixed",
     "batched",
     "bidirectional",
     "deterministic",
@@ -51,6 +52,9 @@ hx_given = Condition("hx given", lambda case: case.hx != "none")
 is_float32 = Condition("float32", lambda case: case.dtype == "float32")
 on_cuda = Condition("a CUDA device", lambda case: case.device.startswith("cuda"))
 differentiable = Condition("train()", lambda case: case.training)
+
+
+all_mixed = Condition("every unit sees every feature of the input", lambda case: case.config.named is None)
 
 
 def at_least(*, time: int = 0, batch: int = 0, hidden: int = 0) -> Condition:

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import dataclass, field
+from types import FunctionType
 
 from torch import Tensor, nn
 
@@ -97,9 +98,10 @@ def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observ
 
 
 def importable(layer: Layer) -> bool:
-    """Whether pickle finds the class by its name: not so for one defined inside a function."""
+    """Whether pickle finds the class, and functions that it holds, by name: not so for one defined inside a function."""
+    functions = [value for value in vars(layer.module).values() if isinstance(value, FunctionType)]
     try:
-        pickle.dumps(type(layer.module))
+        pickle.dumps((type(layer.module), functions))
     except (pickle.PicklingError, AttributeError):
         return False
     return True

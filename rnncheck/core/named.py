@@ -1,0 +1,129 @@
+"""What a typed recurrence takes and returns: named tensors with named axes, their sizes, and options."""
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.core.axis_size import axis_size
+
+
+@dataclass(frozen=True)
+class NamedTensor:
+    """A tensor of a typed recurrence: its name, and its axes in their order, such as ``batch time heads key``.
+
+    low, high: the bounds of its values, None where there is none
+    """
+
+    name: str
+    axes: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """The tensors of a typed recurrence and the sizes of their axes.
+
+    sizes:     of each axis but time and batch
+    sequences, states, outputs: the tensors, which lie side by side in the input, the state and the output of a case
+    options:   the value of each option of the function
+    time, batch: what these axes are called; batch is None where there is none
+
+    >>> gla = Named((("heads", 2), ("key", 3)), (NamedTensor("q", "batch time heads key"),), (NamedTensor("s", "batch key key"),))
+    >>> gla.input_size, gla.state_size, gla.but_sizes(key=1).state_size
+    (6, 9, 1)
+    """
+
+    sizes: tuple[tuple[str, int], ...]
+    sequences: tuple[NamedTensor, ...] = ()
+    states: tuple[NamedTensor, ...] = ()
+    outputs: tuple[NamedTensor, ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+    time: str = "time"
+    batch: str | None = "batch"
+
+    @property
+    def input_size(self) -> int:
+        """Features of the input: those of all sequences."""
+        return self._together(self.sequences)
+
+    @property
+    def state_size(self) -> int:
+        """Features of the state: those of all states; 1 where there is none."""
+        return self._together(self.states) or 1
+
+    @property
+    def output_size(self) -> int:
+        """Features of the output: those of all outputs."""
+        return self._together(self.outputs)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The sizes and options, by name."""
+        return {**dict(self.sizes), **dict(self.options)}
+
+    @property
+    def tensors(self) -> tuple[NamedTensor, ...]:
+        """All of them."""
+        return (*self.sequences, *self.states, *self.outputs)
+
+    def features(self, tensor: NamedTensor) -> int:
+        """Numbers that one step of one sequence has in this tensor."""
+        return prod(axis_size(axis, dict(self.sizes)) for axis in tensor.axes.split() if axis not in (self.time, self.batch))
+
+    def _together(self, tensors: Iterable[NamedTensor]) -> int:
+        return sum(map(self.features, tensors))
+
+    def within_bounds(self, state: Tensor) -> Tensor:
+        """A state (…, state_size) with the values of each of the states within its bounds, by reflection at them."""
+        parts = state.split([self.features(one) for one in self.states] or [state.shape[-1]], -1)
+        return torch.cat([_reflected(part, one) for part, one in zip(parts, self.states, strict=False)] or [state], -1)
+
+    def but_sizes(self, **sizes: int) -> "Named":
+        """The same with other sizes."""
+        return replace(self, sizes=tuple((axis, sizes.get(axis, size)) for axis, size in self.sizes))
+
+    def but_options(self, **options: Any) -> "Named":
+        """The same with other options."""
+        return replace(self, options=tuple((name, options.get(name, value)) for name, value in self.options))
+
+    def fits(self, other: "Named | None") -> bool:
+        """Whether another one has the same tensors, axes and options, whatever their sizes and values."""
+        if other is None or [name for name, _ in self.options] != [name for name, _ in other.options]:
+            return False
+        return replace(self, sizes=(), options=()) == replace(other, sizes=(), options=()) and (
+            [axis for axis, _ in self.sizes] == [axis for axis, _ in other.sizes]
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.arguments.items()) or "no axes of its own"
+
+
+def _reflected(values: Tensor, tensor: NamedTensor) -> Tensor:
+    if tensor.low is not None:
+        values = tensor.low + (values - tensor.low).abs()
+    return values if tensor.high is None else tensor.high - (tensor.high - values).abs().clamp(max=_width(tensor))
+
+
+def _width(tensor: NamedTensor) -> float:
+    return float("inf") if tensor.low is None or tensor.high is None else tensor.high - tensor.low
+
+
+def names_in(axes: str) -> list[str]:
+    """Return the names that these axes speak of, without numbers: those in ``2*hidden`` too.
+
+    >>> names_in("batch time 2*hidden 3")
+    ['batch', 'time', 'hidden']
+    """
+    trees = (ast.parse(axis, mode="eval") for axis in axes.split())
+    return [node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
+
+
+def sizes_of(tensors: Iterable[NamedTensor], but: Mapping[str | None, Any]) -> list[str]:
+    """Return the axes of these tensors of which a size must be known, each once, in their order."""
+    return list(dict.fromkeys(name for tensor in tensors for name in names_in(tensor.axes) if name not in but))

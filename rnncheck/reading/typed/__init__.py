@@ -1,0 +1,37 @@
+"""A recurrence of any kind, read from the types of its arguments and results."""
+
+from typing import Any
+
+from torch import nn
+
+from rnncheck.reading.typed.annotations import Unreadable, hints_of, leaves, tree_of
+from rnncheck.reading.typed.find_roles import TIME
+
+
+def is_typed(value: Any) -> bool:
+    """Return whether a function is annotated with named axes, or a module whose forward is not like those of torch's layers."""
+    module = isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
+    if module:
+        kind: Any = value if isinstance(value, type) else type(value)
+        return _speaks_of_axes(kind.forward) and (
+            getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(kind.forward)
+        )
+    return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value)
+
+
+def _speaks_of_axes(function: Any) -> bool:
+    try:
+        return tree_of(hints_of(function).get("return")) is not None
+    except Unreadable:
+        return True
+
+
+def _like_torchs(forward: Any) -> bool:
+    """Whether it takes one sequence, and one state or two with the same axes, the last of which is the output's too."""
+    hints = hints_of(forward)
+    given = [leaf.axes for name, hint in hints.items() if name != "return" for _, leaf in leaves(tree_of(hint))]
+    sequences = [axes for axes in given if any(axis.lower() in TIME for axis in axes)]
+    states = [axes for axes in given if axes not in sequences]
+    back = [leaf.axes[-1] for _, leaf in leaves(tree_of(hints["return"])) if leaf.axes]
+    alike = len({*states}) <= 1 and len(states) <= 2 and all(axes[-1:] == (back[0],) for axes in states)
+    return len(sequences) <= 1 and alike and all(len(axes) <= 3 for axes in given)

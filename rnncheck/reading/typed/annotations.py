@@ -1,0 +1,143 @@
+"""What the annotations of a function say: trees of tensors with named axes, and the values of options."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import jaxtyping
+
+from rnncheck.errors import UsageError
+from rnncheck.reading.typed.markers import Options
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A tensor: its axes in their order, the dtypes that it may have, and what is said beside its type."""
+
+    axes: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    markers: tuple[Any, ...] = ()
+
+    @property
+    def floating(self) -> bool:
+        """Whether it holds real numbers."""
+        return any("float" in dtype for dtype in self.dtypes)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A container of tensors: "tuple", "dict", or the class of its kind as ``module:name``."""
+
+    kind: str
+    parts: tuple[tuple[str | int, "Tree"], ...]
+
+
+Tree = Leaf | Node
+
+
+@dataclass(frozen=True)
+class Unreadable(Exception):
+    """An annotation that speaks of tensors and cannot be read; the words say what to write."""
+
+    words: str
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function by name, {} where they name what is not there."""
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:  # an annotation is any expression of the user's
+        return {}
+
+
+def tree_of(hint: Any, markers: tuple[Any, ...] = ()) -> Tree | None:
+    """Return the tensors in an annotation, None where it has none; raises Unreadable."""
+    hint, markers = _bare(hint, markers)
+    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
+        return Leaf(_axes(hint), tuple(hint.dtypes) if not isinstance(hint.dtypes, str) else (), markers)
+    found = [(name, tree_of(part, markers)) for name, part in _parts(hint)]
+    inside = tuple((name, part) for name, part in found if part is not None)
+    if not inside:
+        return None
+    if len(inside) < len(found):
+        raise Unreadable('has parts that are no tensors; annotate each as Float[Tensor, "..."]')
+    return Node(_kind(hint), inside)
+
+
+def leaves(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+    """Return each tensor of a tree with the path to it, in order."""
+    if isinstance(tree, Leaf):
+        yield path, tree
+    elif tree is not None:
+        for name, part in tree.parts:
+            yield from leaves(part, (*path, name))
+
+
+def optional(hint: Any) -> bool:
+    """Return whether None may be given."""
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return get_origin(bare) in (Union, types.UnionType) and type(None) in get_args(bare)
+
+
+def choices_of(hint: Any, default: Any) -> tuple[Any, ...] | None:
+    """Return the values that an option may have, the default first; None where only its default is known to work."""
+    bare, markers = _bare(hint, ())
+    values: tuple[Any, ...] = next((marker.values for marker in markers if isinstance(marker, Options)), ())
+    if not values and get_origin(bare) is Literal:
+        values = get_args(bare)
+    if not values and bare is bool:
+        values = (False, True)
+    return tuple(sorted(values, key=lambda value: value != default)) or None
+
+
+def _bare(hint: Any, markers: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The type itself, without Annotated and ``| None``, and what is said beside it."""
+    while True:
+        if get_origin(hint) is Annotated:
+            hint, *more = get_args(hint)
+            markers = (*markers, *more)
+            continue
+        others = [one for one in get_args(hint) if one is not type(None)]
+        if get_origin(hint) not in (Union, types.UnionType) or len(others) != 1:
+            return hint, markers
+        hint = others[0]
+
+
+def _parts(hint: Any) -> list[tuple[str | int, Any]]:
+    """What is inside a container, under names or numbers."""
+    if get_origin(hint) is tuple:
+        if Ellipsis in get_args(hint):
+            raise Unreadable("is a tuple of any length; say how many tensors: tuple[A, B]")
+        return list(enumerate(get_args(hint)))
+    named = isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint))
+    return list(hints_of(hint).items()) if named else []
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        return "tuple"
+    return "dict" if typing.is_typeddict(hint) else f"{hint.__module__}:{hint.__qualname__}"
+
+
+def _axes(hint: Any) -> tuple[str, ...]:
+    return tuple(_axis(text) for text in str(hint.dim_str).split())
+
+
+def _axis(text: str) -> str:
+    """An axis as jaxtyping writes it, as a name or arithmetic: ``*batch`` and ``...`` are the batch, ``{self.units}`` is units."""
+    text = text.lstrip("*?#").partition("=")[2] or text.lstrip("*?#")
+    if text == "...":
+        return "batch"
+    if text.startswith("_"):
+        raise Unreadable(f"has an axis {text} without a name; name it")
+    return text.replace("{self.", "").replace("{", "").replace("}", "")
+
+
+def said(place: str, found: Unreadable) -> UsageError:
+    """Return the error of an annotation that cannot be read."""
+    return UsageError(f"{place} {found.words}")

@@ -1,0 +1,209 @@
+"""From the annotations of a function to its roles; what cannot be told is one line that says what to write."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rnncheck.errors import UsageError
+from rnncheck.reading.typed.annotations import Leaf, Node, Path, Unreadable, choices_of, hints_of, leaves, said, tree_of
+from rnncheck.reading.typed.markers import State
+from rnncheck.reading.typed.ragged import ragged_of
+from rnncheck.reading.typed.roles import Argument, Roles, in_words
+from rnncheck.reading.typed.sizes import axis_for
+
+TIME = ("time", "seq", "seq_len", "seqlen", "sequence", "length", "len", "t", "steps", "timesteps")
+BATCH = ("batch", "b", "bsz", "bs", "batch_size", "n")
+"""What the axes of time and batch are called, the first that is there."""
+RETURNS_STATE = ("output_final_state", "return_last_states", "return_final_state", "return_state", "return_states", "use_cache",
+                 "return_hidden", "output_state", "return_last_state", "return_cache")  # fmt: skip
+"""Options without which no state comes back: they are True unless a Literal says otherwise."""
+
+
+def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -> Roles:
+    """Return the roles in a function that is annotated; raises UsageError where they cannot be told."""
+    hints = hints_of(function)
+    taken = [_argument(one, hints, name) for one in _taken(function)]
+    telling = [(one, found) for one in taken if (found := ragged_of(one.name, one.tensors, name))]
+    ragged = replace(telling[0][1], needed=telling[0][0].needed) if telling else None
+    arguments = [one for one in taken if one not in [one for one, _ in telling]]
+    axes = list(dict.fromkeys(axis for one in arguments for leaf in one.tensors for axis in leaf.axes))
+    t = _time_axis(name, axes, time)
+    b = _batch_axis([one for one in arguments if one.has(t)], axes)
+    if len(telling) > 1 and telling[1][0].needed:
+        raise UsageError(f"{name}: {telling[0][0].name} and {telling[1][0].name} both say the lengths; give one of them a default")
+    outputs, candidates = _results_of(hints, name, t)
+    sequences = [one for one in arguments if one.has(t)]
+    _check_sequences(name, sequences, b)
+    others = [one for one in arguments if one.tree is not None and one not in sequences]
+    states, finals = _states(name, others, candidates)
+    parameters = [one for one in others if one not in states]
+    _check_parameters(name, parameters, b)
+    if ragged is not None and b is None and ragged.form != "offsets":
+        raise UsageError(f"{name}: {ragged.name} says the lengths of several sequences, but no axis is called batch; name one so")
+    choices, given = _options(name, [one for one in arguments if one.tree is None], axes)
+    choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
+    return Roles(name, t, b, tuple(sequences), tuple(states), tuple(one for one in parameters if one.needed), tuple(outputs),
+                 finals, choices, given, ragged)  # fmt: skip
+
+
+def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of the function that a call names."""
+    found = inspect.signature(function).parameters.values()
+    return [one for one in found if one.name != "self" and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+
+
+def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str) -> Argument:
+    hint = hints.get(parameter.name)
+    try:
+        tree = tree_of(hint)
+    except Unreadable as found:
+        raise said(f"{name}: {parameter.name}", found) from None
+    return Argument(parameter.name, tree, hint, parameter.default)
+
+
+def _time_axis(name: str, axes: Sequence[str], said: str | None) -> str:
+    found = [axis for axis in axes if axis.lower() in TIME] if said is None else [axis for axis in axes if axis == said]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(axes) or "none"
+    if found:
+        raise UsageError(f"{name}: the axes {' and '.join(found)} may both be time; say which with --time NAME (time= in Python)")
+    wanted = (
+        f"--time = {said!r}, but should be one of"
+        if said
+        else "no axis is called time; call one so, or say which with --time NAME, of"
+    )
+    raise UsageError(f"{name}: {wanted} {there}")
+
+
+def _batch_axis(sequences: Sequence[Argument], axes: Sequence[str]) -> str | None:
+    """The axis of the batch; ``n`` is one only where it comes first everywhere."""
+    first = all(leaf.axes[0].lower() == "n" for one in sequences for leaf in one.tensors)
+    words = BATCH if first else BATCH[:-1]
+    return next((axis for word in words for axis in axes if axis.lower() == word), None)
+
+
+def _results_of(hints: Mapping[str, Any], name: str, time: str) -> tuple[list[tuple[Path, Leaf]], list[tuple[Path, Leaf]]]:
+    """The outputs, and what may be final states."""
+    try:
+        found = list(leaves(tree_of(hints.get("return"))))
+    except Unreadable as error:
+        raise said(f"{name}: the result", error) from None
+    outputs = [(path, leaf) for path, leaf in found if time in leaf.axes]
+    if not outputs:
+        came = "is not annotated" if not found else "has no tensor with the axis " + time
+        raise UsageError(f'{name}: the result {came}, but should have the output; write -> Float[Tensor, "batch {time} …"]')
+    return outputs, [(path, leaf) for path, leaf in found if time not in leaf.axes]
+
+
+def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None) -> None:
+    for one in sequences:
+        if isinstance(one.tree, Node):
+            raise UsageError(
+                f"{name}: {one.name} holds sequences in a container, but should be one tensor; take it apart in a function"
+            )
+        (leaf,) = one.tensors
+        if not leaf.floating:
+            raise UsageError(
+                f"{name}: {one.name} has a time axis and no real numbers; say what it is: Annotated[…, rnncheck.Mask()], "
+                "rnncheck.Reset(), or give vectors instead of ids"
+            )
+        if batch is not None and batch not in leaf.axes:
+            raise UsageError(f"{name}: {one.name} has no axis {batch}, but other sequences have; add it, or name none so")
+
+
+def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | None) -> None:
+    for one in parameters:
+        if isinstance(one.tree, Node) or batch in one.tree.axes:  # type: ignore[union-attr]
+            raise UsageError(
+                f"{name}: {one.name} has no time axis and does not come back, but is one for each sequence or a container; return "
+                f"it as a state, give it a time axis, or leave the axis {batch} out"
+            )
+
+
+def _states(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple[Path, Leaf]],
+            ) -> tuple[list[Argument], tuple[tuple[Path, Leaf], ...] | None]:  # fmt: skip
+    """The arguments that are states, and where each of their tensors comes back."""
+    if not candidates:
+        return [one for one in arguments if _is_called_state(one)], None
+    left, states, finals = list(candidates), [], []
+    for one in sorted(arguments, key=lambda one: not _is_called_state(one)):
+        found = _comes_back(one, left)
+        if found is None:
+            if one.said(State) is not None:
+                raise UsageError(f"{name}: {one.name} is a state, but no result of its type comes back; return it")
+            continue
+        states.append(one)
+        finals += found
+        left = [pair for pair in left if pair not in found]
+    if left:
+        path, leaf = left[0]
+        raise UsageError(
+            f"{name}: {in_words([left[0]])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
+            f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None'
+        )
+    by_place = sorted(zip(states, range(len(states)), strict=True), key=lambda pair: list(arguments).index(pair[0]))
+    grouped = _grouped(finals, states)
+    return [one for one, _ in by_place], tuple(pair for _, place in by_place for pair in grouped[place])
+
+
+def _grouped(finals: Sequence[tuple[Path, Leaf]], states: Sequence[Argument]) -> list[list[tuple[Path, Leaf]]]:
+    found, start = [], 0
+    for one in states:
+        found.append(list(finals[start : start + len(one.tensors)]))
+        start += len(one.tensors)
+    return found
+
+
+def _comes_back(argument: Argument, candidates: Sequence[tuple[Path, Leaf]]) -> list[tuple[Path, Leaf]] | None:
+    """The results of the argument's types, in order; those of its own name, where it has one. None where one is missing."""
+    left, found = list(candidates), []
+    marker = argument.said(State)
+    named = None if marker is None else marker.name
+    for leaf in argument.tensors:
+        same = [pair for pair in left if pair[1].axes == leaf.axes and (named is None or _state_name(pair[1]) in (None, named))]
+        same.sort(key=lambda pair: _state_name(pair[1]) != named)
+        if not same:
+            return None
+        found.append(same[0])
+        left.remove(same[0])
+    return found
+
+
+def _state_name(leaf: Leaf) -> str | None:
+    return next((marker.name for marker in leaf.markers if isinstance(marker, State)), None)
+
+
+def _is_called_state(argument: Argument) -> bool:
+    """Whether its name or its annotation says that it is a state."""
+    name = argument.name.lower()
+    parts = set(name.split("_"))
+    by_name = bool(parts & {"initial", "init", "state", "states", "hx", "hidden", "cache", "prev", "h0", "c0", "carry", "memory"})
+    return argument.said(State) is not None or by_name or name.endswith("_0")
+
+
+def _options(name: str, arguments: Sequence[Argument], axes: Sequence[str]) -> tuple[dict[str, tuple[Any, ...]], dict[str, Any]]:
+    """The values of each option; and what the call is always given."""
+    choices: dict[str, tuple[Any, ...]] = {}
+    given: dict[str, Any] = {}
+    for one in arguments:
+        values = choices_of(one.hint, one.default)
+        if one.name in RETURNS_STATE and one.hint is bool:
+            values = (True,)
+        if values is not None:
+            choices[one.name] = values
+        elif one.hint is int and axis_for(one.name, axes) is not None:
+            given[one.name] = axis_for(one.name, axes)
+        elif one.needed:
+            raise UsageError(_how_to_say(name, one))
+    return choices, given
+
+
+def _how_to_say(name: str, argument: Argument) -> str:
+    if argument.hint is None:
+        return f'{name}: {argument.name} is not annotated; write {argument.name}: Float[Tensor, "batch time …"], or its type'
+    return (
+        f"{name}: {argument.name} has no default and is no tensor with named axes; "
+        f"write {argument.name}: Annotated[int, rnncheck.Options(16, 64)], or a Literal, or give it a default"
+    )

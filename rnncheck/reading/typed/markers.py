@@ -1,0 +1,57 @@
+"""What may be said of an argument beside its type: ``Annotated[Float[Tensor, "batch time key"], rnncheck.Values(high=0.0)]``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class State:
+    """Annotated, an argument is a state: it goes in and comes out again.
+
+    name: which result it comes back as, where that has ``State`` of the same name; None: the one of the same type, in order
+    """
+
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Annotated, an argument says how many steps each sequence has: integers (batch)."""
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Annotated, an argument says where each sequence begins and ends, laid end to end along time: integers (sequences+1)."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Annotated, an argument says which steps are there: (batch, time), True where there is something.
+
+    padding: which side of a sequence is padded, "right" or "left"; inverted: True where there is nothing
+    """
+
+    padding: str = "right"
+    inverted: bool = False
+
+
+@dataclass(frozen=True)
+class Values:
+    """Annotated, an argument has values from ``low`` to ``high``; most of them near ``high``, or near ``low`` if that is alone.
+
+    Cases draw x from a normal distribution; the argument is ``high - softplus(x - 3)``, or ``low + softplus(x - 3)``, or
+    between both ``low + (high - low) * sigmoid(x + 3)``. A logarithm of a decay (high=0) is then near no forgetting.
+    """
+
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, init=False)
+class Options:
+    """Annotated, an option is tried with each of these values, such as chunk sizes: ``Annotated[int, Options(16, 64)]``."""
+
+    values: tuple[Any, ...]
+
+    def __init__(self, *values: Any) -> None:
+        object.__setattr__(self, "values", values)

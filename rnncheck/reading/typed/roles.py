@@ -1,0 +1,182 @@
+"""Which argument and which result of a typed function is what: sequences, states, parameters, options, and the axes of time."""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rnncheck.core.named import Named, NamedTensor, sizes_of
+from rnncheck.reading.typed.annotations import (
+    Leaf,
+    Node,
+    Path,
+    Tree,
+    leaves,
+)
+from rnncheck.reading.typed.markers import Values
+from rnncheck.reading.typed.ragged import Ragged
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of the function: its annotation as a tree, None where it is an option; and how it may be left out."""
+
+    name: str
+    tree: Tree | None
+    hint: Any = None
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def needed(self) -> bool:
+        """Whether it must be given."""
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def tensors(self) -> list[Leaf]:
+        """All tensors in it."""
+        return [leaf for _, leaf in leaves(self.tree)]
+
+    def has(self, axis: str | None) -> bool:
+        """Whether a tensor of it has this axis."""
+        return any(axis in leaf.axes for leaf in self.tensors)
+
+    def said_as(self, other: "Argument") -> "Argument":
+        """The same with what is said beside another's type."""
+        assert isinstance(self.tree, Leaf)
+        return replace(self, tree=replace(self.tree, markers=other.tensors[0].markers))
+
+    def said(self, kind: type) -> Any:
+        """The marker of this kind, None where there is none."""
+        return next((one for leaf in self.tensors for one in leaf.markers if isinstance(one, kind)), None)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each argument and result of a typed function is.
+
+    sequences, states, parameters: arguments; optional: names of sequences that may be left out
+    outputs, finals: paths to tensors of the result, and the tensors; of the states in the order of their tensors
+    choices: the values of each option; given: arguments that are sizes of axes, or always have one value
+    """
+
+    name: str
+    time: str
+    batch: str | None
+    sequences: tuple[Argument, ...]
+    states: tuple[Argument, ...]
+    parameters: tuple[Argument, ...]
+    outputs: tuple[tuple[Path, Leaf], ...]
+    finals: tuple[tuple[Path, Leaf], ...] | None
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    ragged: Ragged | None = None
+
+    @property
+    def rows(self) -> str | None:
+        """The axis of a state that counts sequences."""
+        rows = self.ragged.rows if self.ragged else None
+        return rows if any(rows in leaf.axes for one in self.states for leaf in one.tensors) else self.batch
+
+    def named(self) -> Named:
+        """The tensors and axes, with sizes that differ from each other."""
+        sequences = tuple(_tensor(one.name, leaf) for one in self.sequences for leaf in one.tensors)
+        states = tuple(_in_rows(_tensor(one.name, leaf), self.rows, self.batch) for one in self.states for leaf in one.tensors)
+        outputs = tuple(_tensor(_place(path), leaf) for path, leaf in self.outputs)
+        everything = (*sequences, *states, *outputs, *(_tensor(one.name, leaf) for one in self.parameters for leaf in one.tensors))
+        axes = sizes_of(everything, {self.time: 0, self.batch: 0, self.rows: 0, "batch": 0})
+        options = tuple((name, values[0]) for name, values in self.choices.items())
+        sizes = tuple((axis, 2 + i) for i, axis in enumerate(axes))
+        return Named(sizes, sequences, states, outputs, options, self.time, self.batch or "batch")
+
+    def for_wrapper(self) -> dict[str, Any]:
+        """The same as literals, as rnncheck.reading.typed.wrapper.Typed takes them."""
+        count = iter(range(sum(len(one.tensors) for one in self.states)))
+        given = {axis: axis for axis in self.choices if axis not in {one.name for one in self.sequences}}
+        return {
+            "time": self.time,
+            "batch": self.batch,
+            "sequences": [_bounded(one) for one in self.sequences],
+            "parameters": [_bounded(one) for one in self.parameters],
+            "state": [(one.name, _structure(one.tree, count)) for one in self.states],
+            "tensors": [_bounds(_tensor("", leaf)) for one in self.states for leaf in one.tensors],
+            "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
+            "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
+            "rows": self.rows,
+            "ragged": self.ragged and self.ragged.for_wrapper(),
+            "options": list({**given, **self.given}.items()),
+        }
+
+    def in_order_of(self, other: "Roles") -> "Roles":
+        """The same with sequences and parameters in another's order, and with its bounds on their values."""
+
+        def ordered(own: Sequence[Argument], others: Sequence[Argument]) -> tuple[Argument, ...]:
+            by_name = {one.name: one for one in own}
+            return tuple(by_name[one.name].said_as(one) for one in others)
+
+        return replace(
+            self, sequences=ordered(self.sequences, other.sequences), parameters=ordered(self.parameters, other.parameters)
+        )
+
+    @property
+    def state_needed(self) -> bool:
+        """Whether a state must be given."""
+        return any(one.needed for one in self.states)
+
+    def words(self) -> str:
+        """What was understood, in one line."""
+        told = [f"{', '.join(one.name for one in self.sequences)}: sequences"]
+        if self.states:
+            names = ", ".join(one.name for one in self.states)
+            axes = "; ".join(
+                f"({' '.join(axis for axis in leaf.axes if axis != self.batch)})" for one in self.states for leaf in one.tensors
+            )
+            back = "" if self.finals is None else f" -> {in_words(self.finals)}"
+            told.append(f"{names}{back}: state{'s' if ';' in axes else ''} {axes}")
+        told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
+        told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
+        told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
+        return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
+
+
+_RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "offsets": "offsets of sequences laid end to end"}
+
+
+def _tensor(name: str, leaf: Leaf) -> NamedTensor:
+    bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), Values())
+    return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high)
+
+
+def _bounds(tensor: NamedTensor) -> tuple[str, float | None, float | None]:
+    return tensor.axes, tensor.low, tensor.high
+
+
+def _bounded(argument: Argument) -> tuple[str, str, float | None, float | None]:
+    tensor = _tensor(argument.name, argument.tensors[0])
+    return tensor.name, tensor.axes, tensor.low, tensor.high
+
+
+def _structure(tree: Tree | None, count: Iterator[int]) -> Any:
+    """The structure of a state as literals; tensors are their numbers."""
+    if isinstance(tree, Node):
+        return [tree.kind, *([name, _structure(part, count)] for name, part in tree.parts)]
+    return next(count)
+
+
+def _in_rows(tensor: NamedTensor, rows: str | None, batch: str | None) -> NamedTensor:
+    """A state with the batch's name for the axis that counts sequences."""
+    axes = [(batch or "batch") if axis == rows else axis for axis in tensor.axes.split()]
+    return replace(tensor, axes=" ".join(axes))
+
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+
+def in_words(finals: Sequence[tuple[Path, Leaf]]) -> str:
+    """Which results these are, in words."""
+    places = list(dict.fromkeys(path[0] if path else 0 for path, _ in finals))
+    words = [ORDINALS[place] if type(place) is int and place < len(ORDINALS) else repr(place) for place in places]
+    return f"{' and '.join(words)} result"
+
+
+def _place(path: Path) -> str:
+    return ".".join(map(str, path)) or "output"

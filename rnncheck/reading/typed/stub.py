@@ -1,0 +1,118 @@
+"""Types for code that has none: a stub, a function with the same parameter names, annotated; and whether it has a body."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from rnncheck.errors import UsageError
+from rnncheck.reading.typed.annotations import Leaf, Node, Tree
+from rnncheck.reading.typed.find_roles import roles_of
+from rnncheck.reading.typed.roles import Argument, Roles
+from rnncheck.reading.typed.sizes import axis_for
+
+
+def typed_by(target: Any, stub: Callable[..., Any], name: str, time: str | None = None) -> Roles:
+    """Return the roles that the stub says of the target's arguments; raises UsageError where they have other names."""
+    roles = roles_of(stub, name, time)
+    _check_names(called(target), roles, name)
+    return roles
+
+
+def called(target: Any) -> Callable[..., Any]:
+    """Return the function that a call of the target ends in: of a class of modules or a module, forward."""
+    kind = target if isinstance(target, type) else type(target)
+    return getattr(kind, "forward", target) if isinstance(target, type | nn.Module) else target
+
+
+def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
+    """Raise UsageError where the stub names a parameter that there is not, or lacks one that must be given."""
+    known = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    names = {p.name for p in known}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in known)
+    own = {one.name for one in (*roles.sequences, *roles.states, *roles.parameters)} | roles.choices.keys() | roles.given.keys()
+    strange = sorted(own - names) if not takes_any else []
+    plain = [p.name for p in known if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    missing = [one for one in plain if one not in own]
+    if strange:
+        raise UsageError(
+            f"{name}: the stub has {', '.join(strange)}, but its parameters are {', '.join(sorted(names))}; name them alike"
+        )
+    if missing:
+        raise UsageError(f"{name}: the stub lacks {', '.join(missing)}, which must be given; add it with its type")
+
+
+def has_body(stub: Any) -> bool:
+    """Return whether a function does something: more than a docstring, ``...``, ``pass`` or ``raise``."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(stub)))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    body = getattr(tree.body[0], "body", [])
+    return not all(isinstance(one, ast.Pass | ast.Raise) or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+                   for one in body)  # fmt: skip
+
+
+def constructor_sizes(kind: type, roles: Roles, name: str) -> dict[str, str]:
+    """Return the axis of which each argument of the constructor is the size; raises UsageError where one cannot be told."""
+    axes = [axis for axis, _ in roles.named().sizes]
+    found: dict[str, str] = {}
+    for one in inspect.signature(kind).parameters.values():
+        if one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
+            continue
+        axis = axis_for(one.name, axes)
+        counts = one.default is one.empty or type(one.default) is int or (one.default is None and axis == one.name)
+        if axis is not None and counts:
+            found[one.name] = axis
+        elif one.default is one.empty:
+            raise UsageError(
+                f"{name}: the constructor's {one.name} is the size of no axis ({', '.join(axes)}); call an axis {one.name}, "
+                "or name a factory's result"
+            )
+    return found
+
+
+def with_sizes_of(module: nn.Module, roles: Roles) -> Roles:
+    """Return the roles with the axes whose sizes the module has as numbers: ``hidden_size`` is that of hidden."""
+    known = {name: value for name, value in vars(module).items() if type(value) is int}
+    sizes = {}
+    for axis, _ in roles.named().sizes:
+        named = axis if axis in known else next((name for name in known if axis_for(name, [axis])), None)
+        if named is not None:
+            sizes[axis] = known[named]
+    return _sized(roles, sizes)
+
+
+def _sized(roles: Roles, sizes: dict[str, int]) -> Roles:
+    def arguments(some: tuple[Argument, ...]) -> tuple[Argument, ...]:
+        return tuple(replace(one, tree=_sized_tree(one.tree, sizes)) for one in some)
+
+    def places(some: Any) -> Any:
+        return tuple((path, _sized_leaf(leaf, sizes)) for path, leaf in some)
+
+    return replace(
+        roles, sequences=arguments(roles.sequences), states=arguments(roles.states), parameters=arguments(roles.parameters),
+        outputs=places(roles.outputs), finals=None if roles.finals is None else places(roles.finals),
+    )  # fmt: skip
+
+
+def _sized_tree(tree: Tree | None, sizes: dict[str, int]) -> Tree | None:
+    if isinstance(tree, Node):
+        return Node(tree.kind, tuple((name, _sized_tree(part, sizes) or part) for name, part in tree.parts))
+    return None if tree is None else _sized_leaf(tree, sizes)
+
+
+def _sized_leaf(leaf: Leaf, sizes: dict[str, int]) -> Leaf:
+    return replace(leaf, axes=tuple(_sized_axis(axis, sizes) for axis in leaf.axes))
+
+
+def _sized_axis(axis: str, sizes: dict[str, int]) -> str:
+    tree = ast.parse(axis, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in sizes:
+            node.id = str(sizes[node.id])
+    return ast.unparse(tree).replace(" ", "")

@@ -1,0 +1,230 @@
+"""A typed recurrence behind torch's call. Scripts show this file as it is, so it needs torch and axis_size.py alone."""
+
+import importlib
+import inspect
+from typing import Any
+
+import torch
+
+from rnncheck.core.axis_size import axis_size
+
+
+class Typed(torch.nn.Module):
+    """Call ``layer``, a function or module with named arguments, and return what torch's layers return.
+
+    input: (time, batch, features), the sequences side by side, each flattened over its own axes; (time, features) without batch
+    hx:    (1, batch, features), the states side by side; (1, features) without batch
+    sizes: the size of each axis, and the value of each option
+
+    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of tensor
+    numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
+    final state, None where none comes back), "options" (argument, name in sizes), "ragged" (how lengths are told), "time", "batch"
+    and "rows", the names of the axes of steps, of sequences, and of sequences in a state
+    """
+
+    def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
+        super().__init__()
+        self.layer, self.sizes, self.roles = layer, sizes, roles
+        for name, axes, _, _ in roles["parameters"]:
+            shape = [axis_size(axis, sizes) for axis in axes.split()]
+            self.register_parameter(name, torch.nn.Parameter(torch.randn(shape) / max(shape[-1:] or [1]) ** 0.5))
+        if isinstance(layer, torch.nn.Module):
+            moved(layer)
+
+    def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
+        if input.dim() == 3 and (lengths is not None or (self.roles["ragged"] or {}).get("needed")):
+            return self.ragged(input, hx, torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths)
+        if input.dim() == 3:
+            return self.called(input, hx)
+        output, state = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
+        return output.squeeze(1), tuple(part.squeeze(1) for part in state)
+
+    def called(self, input: torch.Tensor, hx: Any, rows: Any = None, **lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """(output, state) for input with a batch axis.
+
+        rows: how many sequences there are, where they are laid end to end; lengths: the argument that says their lengths
+        """
+        taken = Arguments(self.roles, self.sizes, input)
+        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths)
+        taken.write_back()
+        return taken.output(result, input), taken.final(result, input.shape[1] if rows is None else rows)
+
+    def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """(output, state) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
+        how, (steps, rows) = self.roles["ragged"], input.shape[:2]
+        lengths = lengths.to(input.device)
+        inside = torch.arange(steps, device=input.device)[:, None] < lengths
+        if how["form"] == "offsets":
+            ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+            output, state = self.called(input.transpose(0, 1)[inside.T][:, None], hx, rows, **{how["name"]: ends})
+            padded = output.new_zeros(rows, steps, output.shape[2]).index_put((inside.T,), output[:, 0])
+            return padded.transpose(0, 1), state
+        turn = steps - lengths if how["left"] else 0 * lengths
+        told = lengths if how["form"] == "lengths" else self.mask(turned(inside[..., None], turn)[..., 0], input.dtype)
+        output, state = self.called(turned(input, turn) if how["left"] else input, hx, **{how["name"]: told})
+        output = turned(output, -turn) if how["left"] else output
+        return torch.where(inside[..., None], output, 0), state
+
+    def mask(self, inside: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """The mask that the layer takes, from one (time, batch) that is True where there is something."""
+        how = self.roles["ragged"]
+        told = inside ^ how["inverted"]
+        told = told if how["axes"].split()[0] == self.roles["time"] else told.T
+        return told.to(dtype) if how["real"] else told
+
+    def options(self) -> dict[str, Any]:
+        """The options, and the sizes that the call itself wants."""
+        return {name: self.sizes[size] for name, size in self.roles["options"]}
+
+    def parameters_given(self) -> dict[str, Any]:
+        """The parameters that the call wants, each within its bounds."""
+        return {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.roles["parameters"]}
+
+
+class Arguments:
+    """The arguments of one call, made of views of input and state, and its results read back."""
+
+    def __init__(self, roles: dict[str, Any], sizes: dict[str, Any], input: torch.Tensor) -> None:
+        self.roles, self.sizes = roles, sizes
+        self.plain = input.is_contiguous() and not input.storage_offset()  # then each argument lies in memory of its own, too
+        self.copies: list[Any] = []
+
+    def sequences(self, input: torch.Tensor) -> dict[str, Any]:
+        """The sequences, by name."""
+        found, start = {}, 0
+        for name, axes, low, high in self.roles["sequences"]:
+            end = start + torch.Size(self.rest(axes)).numel()
+            if self.sizes.get(name) != "left out":
+                found[name] = self.unflattened(input[..., start:end], axes, (self.roles["time"], self.roles["batch"]), low, high)
+            start = end
+        return found
+
+    def states(self, hx: Any) -> dict[str, Any]:
+        """The arguments that are states; none where no state is given."""
+        if hx is None:
+            return {}
+        tensors, start = [], 0
+        for axes, low, high in self.roles["tensors"]:
+            end = start + torch.Size(self.rest(axes)).numel()
+            tensor = self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],))
+            tensors.append(tensor if low is None and high is None else tensor.clamp(low, high))
+            start = end
+        return {name: rebuilt(structure, tensors) for name, structure in self.roles["state"]}
+
+    def rest(self, axes: str) -> list[int]:
+        """The sizes of all axes but time and batch."""
+        front = (self.roles["time"], self.roles["batch"], self.roles["rows"])
+        return [axis_size(axis, self.sizes) for axis in axes.split() if axis not in front]
+
+    def unflattened(self, flat: Any, axes: str, front: Any, low: Any = None, high: Any = None) -> torch.Tensor:
+        """A tensor with these axes, from one with the axes ``front`` and the others together."""
+        if None in front:
+            if flat.shape[-2] != 1:
+                raise ValueError(f"there are {flat.shape[-2]} sequences, but should be 1: there is no batch axis")
+            flat = flat.select(-2, 0)
+        place = flat.reshape(*flat.shape[:-1], *self.rest(axes)).permute(order(axes, front))
+        value = ranged(place, low, high)
+        value = value.contiguous() if self.plain else value
+        if value is not place:
+            self.copies.append((place, value, version(value)))
+        return value
+
+    def write_back(self) -> None:
+        """What the call has written into a copy of a part is written into the part, where the caller sees it."""
+        for place, value, before in self.copies:
+            if before is not None and version(value) != before:
+                place.detach().copy_(value.detach())
+
+    def output(self, result: Any, input: torch.Tensor) -> torch.Tensor:
+        """The outputs side by side."""
+        front = {self.roles["time"]: input.shape[0], self.roles["batch"]: input.shape[1]}
+        return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]])
+
+    def final(self, result: Any, rows: int) -> Any:
+        """The final states of so many sequences side by side, with a first axis of one layer; () where none comes back."""
+        if self.roles["finals"] is None:
+            return ()
+        front = {self.roles["rows"]: rows}
+        pairs = zip(self.roles["finals"], self.roles["tensors"], strict=True)
+        return (beside([self.flat(result, path, axes, front) for path, (axes, _, _) in pairs]).unsqueeze(0),)
+
+    def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
+        """What lies at this path of the result, its own axes together."""
+        tensor = at(result, path)
+        sizes = {**self.sizes, **front}
+        wanted = tuple(axis_size(axis, sizes) for axis in axes.split())
+        if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != wanted:
+            came = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else tensor
+            raise ValueError(f"result{''.join(f'[{step!r}]' for step in path)} is {came}, but should be ({axes}) = {wanted}")
+        places = order(axes, [axis for axis in front if axis is not None])
+        tensor = tensor.permute([places.index(i) for i in range(len(places))])
+        kept = len([axis for axis in front if axis is not None])
+        tensor = tensor.reshape(*tensor.shape[:kept], torch.Size(tensor.shape[kept:]).numel())
+        return tensor.unsqueeze(-2) if None in front else tensor
+
+
+def turned(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Each sequence of (time, batch, features) turned by so many steps towards its end, what falls out coming in again."""
+    places = (torch.arange(len(x), device=x.device)[:, None] - steps) % max(len(x), 1)
+    return x.gather(0, places[..., None].expand(*places.shape, x.shape[2]))
+
+
+def order(axes: str, front: Any) -> list[int]:
+    """For each axis where it is among ``front`` and then the others in their order."""
+    known = [axis for axis in front if axis is not None]
+    places, rest = [], len(known)
+    for axis in axes.split():
+        places.append(known.index(axis) if axis in known else rest)
+        rest += axis not in known
+    return places
+
+
+def beside(parts: list[torch.Tensor]) -> torch.Tensor:
+    """Tensors side by side along their last axis; one alone as it is."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+
+def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
+    """Any numbers as numbers between these bounds, most of them near ``high``, or near ``low`` if that is alone."""
+    if low is None and high is None:
+        return x
+    if low is None:
+        return high - torch.nn.functional.softplus(x - 3)
+    return low + (torch.nn.functional.softplus(x - 3) if high is None else (high - low) * torch.sigmoid(x + 3))
+
+
+def version(tensor: torch.Tensor) -> Any:
+    """How often the tensor has been written into; None where torch does not count."""
+    return None if torch.compiler.is_compiling() or tensor.is_inference() else tensor._version
+
+
+@torch.no_grad()
+def moved(module: torch.nn.Module) -> None:
+    """Move parameters away from their first values: ones, zeros and identities hide what they multiply."""
+    for parameter in module.parameters():
+        if parameter.is_floating_point():
+            parameter.add_(0.25 * torch.randn_like(parameter))
+
+
+def at(result: Any, path: Any) -> Any:
+    """What lies at this path of a result: names are attributes or keys, numbers are positions."""
+    for step in path:
+        if result is None:
+            return None
+        result = getattr(result, step) if isinstance(step, str) and hasattr(result, step) else result[step]
+    return result
+
+
+def rebuilt(structure: Any, tensors: list[torch.Tensor]) -> Any:
+    """A state of this structure: a number is a tensor, a list says its kind first: tuple, dict, or a class as module:name."""
+    if isinstance(structure, int):
+        return tensors[structure]
+    kind, *parts = structure
+    values = {name: rebuilt(part, tensors) for name, part in parts}
+    if kind in ("tuple", "dict"):
+        return tuple(values.values()) if kind == "tuple" else values
+    module, _, name = kind.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part)
+    return found(**values)

@@ -1,0 +1,172 @@
+"""A failure of a typed function as calls of that very function, with named tensors, and the two numbers that should agree."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.adapters.typed import TypedBuild
+from rnncheck.core.axis_size import axis_size
+from rnncheck.core.case import Case
+from rnncheck.core.mismatch_text import digits, number
+from rnncheck.core.named import Named, NamedTensor
+from rnncheck.core.observation import Comparison
+from rnncheck.core.property import Property
+from rnncheck.core.subject import Subject
+from rnncheck.reading.typed.wrapper import Arguments
+from rnncheck.repro.assertion import allowed_at, worst_place
+from rnncheck.repro.brief_layer import value_text
+from rnncheck.repro.call_log import Event
+from rnncheck.repro.calls import recorded
+from rnncheck.repro.literal import literal
+
+WIDTH = 88
+"""Characters of a line of a call."""
+TOLD = 88
+"""Characters of an exception that stand under a call."""
+Place = tuple[Event, str]
+"""A call, and the Python that takes one number out of its result."""
+
+
+def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
+    """Return the script's body, or None where calls of the function alone do not show the failure."""
+    ended = _raising(subject, prop, case)
+    if ended is not None:
+        return "\n".join([*_call(ended[0], case, ended[1], "", literal), ""])
+    found = _pair(subject, prop, case)
+    if found is None:
+        return None
+    build, part, (left, other) = found
+    calls = _once([left[0], *([other[0]] if other else [])])
+    lines = [line for place, event in enumerate(calls, 1) for line in _call(build, case, event, f"_{place}", literal)]
+    at = worst_place(part)
+    allowed = allowed_at(part, at)
+    expected = float(part.expected[at])
+    told = part.what if part.sides is None else f"{part.what}: {part.sides.actual}, then {part.sides.expected}:"
+    return "\n".join([
+        *lines,
+        f"actual = {_text(left, calls)}.item()",
+        f"expected = {f'{_text(other, calls)}.item()' if other else literal(expected)}",
+        f"print({told!r}, actual, expected)",
+        f"assert actual == expected or abs(actual - expected) <= {allowed:.3g}, 'allowed {allowed:.3g}'",
+        "",
+    ])  # fmt: skip
+
+
+def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None:
+    """Return the same as a few lines to read, None where there is no such pair of numbers."""
+    ended = _raising(subject, prop, case)
+    if ended is not None:
+        message = ended[2] if len(ended[2]) < TOLD else f"{ended[2][: TOLD - 3]}..."
+        return [*_call(ended[0], case, ended[1], "", value_text), f"# {message}"]
+    found = _pair(subject, prop, case)
+    if found is None:
+        return None
+    build, part, (left, other) = found
+    calls = _once([left[0], *([other[0]] if other else [])])
+    suffixes = [f"_{place}" if len(calls) > 1 else "" for place in range(1, len(calls) + 1)]
+    lines = [line for event, suffix in zip(calls, suffixes, strict=True) for line in _call(build, case, event, suffix, value_text)]
+    at = worst_place(part)
+    actual, expected = float(part.actual[at]), float(part.expected[at])
+    shown = digits(actual, expected)
+    told = f"but {_text(other, calls)} is" if other else "expected"
+    return [*lines, f"{_text(left, calls)}  # {number(actual, shown)}, {told} {number(expected, shown)}"]
+
+
+def _raising(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Event, str] | None:
+    """The call that raised what ended the check, with what it raised in a line."""
+    build = subject.build
+    if not isinstance(case, Case) or not isinstance(build, TypedBuild) or not build.is_plain_function:
+        return None
+    made = recorded(subject, prop, case)
+    event = next((event for event in made.events if made.raised is not None and event.error is made.raised), None)
+    plain = event is not None and event.kind == "call" and len(event.arguments) == 2 and not event.around
+    if event is None or not plain or not isinstance(event.arguments[0], Tensor):
+        return None
+    return build, event, " ".join(f"raises {type(made.raised).__name__}: {made.raised}".split())
+
+
+def _once(events: list[Event]) -> list[Event]:
+    """Each of these very events once."""
+    return [event for place, event in enumerate(events) if not any(event is other for other in events[:place])]
+
+
+def _pair(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Comparison, tuple[Place, Place | None]] | None:
+    build = subject.build
+    if not isinstance(case, Case) or not isinstance(build, TypedBuild) or not build.is_plain_function:
+        return None
+    made = recorded(subject, prop, case)
+    if made.raised is not None:
+        return None
+    calls = [event for event in made.events if event.kind == "call"]
+    plain = all(len(event.arguments) == 2 and not event.around and isinstance(event.arguments[0], Tensor) for event in calls)
+    for part in sorted(made.seen.parts, key=lambda part: -part.worst()) if plain else ():
+        if isinstance(part, Comparison) and part.worst() > 1 and part.actual.dtype.is_floating_point:
+            for left in _places(build, case, calls, part, part.actual):
+                others = (place for place in _places(build, case, calls, part, part.expected) if place[0] is not left[0])
+                return build, part, (left, next(others, None))
+    return None
+
+
+def _places(build: TypedBuild, case: Case, calls: list[Event], part: Comparison, numbers: Tensor) -> Iterator[Place]:
+    """The places in the results of the last calls that have the number that is worst, in the same sequence and feature."""
+    at = worst_place(part)
+    kind = "output" if "output" in part.what else "state"
+    for event in reversed(calls):
+        for expression, value in event.values.items():
+            same = expression.startswith(kind) and value.dim() == len(at) == 3 and value.dtype == numbers.dtype
+            for step in reversed(range(len(value))) if same else ():
+                row, feature = int(at[1]), int(at[2])
+                if row < value.shape[1] and feature < value.shape[2] and value[step, row, feature] == numbers[at]:
+                    yield event, _element(build, case, kind, (step, row, feature))
+
+
+def _element(build: TypedBuild, case: Case, kind: str, at: tuple[int, int, int]) -> str:
+    """Where a number of the flattened output or state is in the function's own result."""
+    named, roles, (step, row, feature) = _named(case), build.roles, at
+    pairs = roles.outputs if kind == "output" else roles.finals or ()
+    for tensor, (path, leaf) in zip(named.outputs if kind == "output" else named.states, pairs, strict=True):
+        size = named.features(tensor)
+        if feature < size:
+            known = {roles.time: step, roles.batch: row, roles.rows: row}
+            return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path) + _index(
+                named, tensor, leaf, known, feature
+            )
+        feature -= size
+    raise IndexError(feature)
+
+
+def _index(named: Named, tensor: NamedTensor, leaf: Any, known: dict[Any, int], feature: int) -> str:
+    """The index of a feature along the tensor's own axes, between those that are known."""
+    rest = [axis_size(axis, dict(named.sizes)) for axis in leaf.axes if axis not in known]
+    inner = iter(int(i) for i in torch.unravel_index(torch.tensor(feature), rest)) if rest else iter(())
+    return f"[{', '.join(str(known[axis] if axis in known else next(inner)) for axis in leaf.axes)}]"
+
+
+def _named(case: Case) -> Named:
+    assert case.config.named is not None
+    return case.config.named
+
+
+def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any) -> list[str]:
+    """The lines of one call, its arguments a line each."""
+    roles, sizes = build.roles.for_wrapper(), _named(case).arguments
+    x, hx = event.arguments
+    given = x if x.dim() == 3 else x.unsqueeze(1)
+    state = hx if hx is None or x.dim() == 3 else (hx[0].unsqueeze(1),)
+    taken = Arguments(roles, sizes, given)
+    tensors = {**taken.sequences(given), **taken.states(None if state is None else state[0])}
+    options = {name: sizes[size] for name, size in roles["options"]}
+    tensors = {name: value.clone() if value.is_contiguous() else value for name, value in tensors.items()}
+    lines = [f"{name}{suffix} = {text(value)}" for name, value in tensors.items()]
+    arguments = [f"{name}={name}{suffix}" for name in tensors] + [f"{name}={value!r}" for name, value in options.items()]
+    call = f"result{suffix} = {build.target.expression}({', '.join(arguments)})"
+    return [*lines, *textwrap.wrap(call, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)]
+
+
+def _text(place: Place, calls: list[Event]) -> str:
+    event, element = place
+    number = next(number for number, one in enumerate(calls, 1) if one is event)
+    return f"result{f'_{number}' if len(calls) > 1 else ''}{element}"

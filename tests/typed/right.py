@@ -1,0 +1,164 @@
+"""Recurrences that are right, of the kinds that types can describe."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+import rnncheck
+
+X, H = Float[Tensor, "batch time units"], Float[Tensor, "batch units"]
+
+
+class HeadNorm(nn.Module):
+    """Averages per head, over all steps so far; a module with a nested state, an option, and a weight that begins as ones."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_heads: int = 2) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size, self.num_heads = input_size, hidden_size, num_heads
+        self.into, self.weight = nn.Linear(input_size, num_heads * hidden_size), nn.Parameter(torch.ones(hidden_size))
+
+    def forward(
+        self, x: Float[Tensor, "batch time input"], state: "HeadState | None" = None, scaled: bool = False
+    ) -> "tuple[Float[Tensor, 'batch time heads*hidden'], HeadState]":
+        shape = (len(x), self.num_heads, self.hidden_size)
+        total, count = state or HeadState(x.new_zeros(shape), x.new_zeros(shape[:2]))
+        outputs = []
+        for t in range(x.shape[1]):
+            total, count = total + self.into(x[:, t]).view(shape), 0.5 * count + 1
+            y = total / (1 + count.square())[..., None] * self.weight
+            outputs.append((y / 2 if scaled else y).flatten(1))
+        return torch.stack(outputs, 1), HeadState(total, count)
+
+
+class HeadState(NamedTuple):
+    total: Float[Tensor, "batch heads hidden"]
+    count: Float[Tensor, "batch heads"]
+
+
+module = HeadNorm(3, 4)
+
+
+def by_lengths(x: X, lengths: Int[Tensor, " batch"] | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A leaky sum that stops where a sequence ends."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        new = 0.5 * h + x[:, t]
+        h = new if lengths is None else torch.where((t < lengths)[:, None], new, h)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+LeftPadded = Annotated[Bool[Tensor, "batch time"], rnncheck.Mask(padding="left")]
+
+
+def by_mask(x: X, attention_mask: LeftPadded, h0: H | None = None) -> tuple[X, H]:
+    """The same, with a mask of sequences that are padded on the left."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = torch.where(attention_mask[:, t, None], 0.5 * h + x[:, t], h)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+Flat, Rows = Float[Tensor, "1 time units"], Float[Tensor, "sequences units"]
+
+
+def by_offsets(x: Flat, cu_seqlens: Int[Tensor, " sequences+1"], h0: Rows | None = None) -> tuple[Flat, Rows]:
+    """The same, with sequences laid end to end."""
+    count = len(cu_seqlens) - 1
+    start, outputs, finals = x.new_zeros(count, x.shape[2]) if h0 is None else h0, [], []
+    for i in range(count):
+        h = start[i]
+        for t in range(int(cu_seqlens[i]), int(cu_seqlens[i + 1])):
+            h = 0.5 * h + x[0, t]
+            outputs.append(h)
+        finals.append(h)
+    return torch.stack(outputs)[None] if outputs else x, torch.stack(finals) if finals else start
+
+
+class Carry(TypedDict):
+    fast: H
+    slow: H
+
+
+@dataclass
+class Pair:
+    fast: Annotated[H, rnncheck.State()]
+    slow: H
+
+
+def two_speeds(x: X, carry: Carry | None = None, rate: Literal[0.5, 0.25] = 0.5) -> tuple[X, Carry]:
+    """Two leaky sums in a dict."""
+    zero = x.new_zeros(x.shape[0], x.shape[2])
+    fast, slow = (zero, zero) if carry is None else (carry["fast"], carry["slow"])
+    outputs = []
+    for t in range(x.shape[1]):
+        fast, slow = rate * fast + x[:, t], 0.9 * slow + x[:, t]
+        outputs.append(fast - slow)
+    return torch.stack(outputs, 1), {"fast": fast, "slow": slow}
+
+
+def in_a_dataclass(x: X, state: Pair | None = None) -> tuple[X, Pair]:
+    """The same in a dataclass."""
+    output, carry = two_speeds(x, None if state is None else {"fast": state.fast, "slow": state.slow})
+    return output, Pair(**carry)
+
+
+Alone, Units = Float[Tensor, "time units"], Float[Tensor, " units"]
+
+
+def without_batch(x: Alone, decay: Units, h0: Units | None = None) -> tuple[Alone, Units]:
+    """One sequence alone, with a parameter."""
+    h, outputs = torch.zeros_like(decay) if h0 is None else h0, []
+    for step in x:
+        h = torch.sigmoid(decay) * h + step
+        outputs.append(h)
+    return torch.stack(outputs), h
+
+
+def delta_step(
+    state: Float[Tensor, "batch key value"], k: Float[Tensor, "batch key"], v: Float[Tensor, "batch value"],
+    beta: Annotated[Float[Tensor, " batch"], rnncheck.Values(low=0.0, high=1.0)],
+) -> tuple[Float[Tensor, "batch key value"], Float[Tensor, "batch value"]]:  # fmt: skip
+    """One step of the delta rule, with a key of length 1."""
+    k = k / (k.square().sum(-1, keepdim=True) + 1).sqrt()
+    read = (k[:, :, None] * state).sum(1)
+    state = state + (beta[:, None] * k)[:, :, None] * (v - read)[:, None]
+    return state, (k[:, :, None] * state).sum(1)
+
+
+delta_rule = rnncheck.scan(delta_step)
+
+
+def untyped(q, k, v, u, initial_state=None):
+    state = q.new_zeros(q.shape[0], q.shape[2], v.shape[2]) if initial_state is None else initial_state
+    outputs = []
+    for t in range(q.shape[1]):
+        state = torch.sigmoid(u)[:, None] * state + k[:, t, :, None] * v[:, t, None]
+        outputs.append((q[:, t, :, None] * state).sum(1))
+    return torch.stack(outputs, 1), state
+
+
+Key, Value, Matrix = Float[Tensor, "b t key"], Float[Tensor, "b t value"], Float[Tensor, "b key value"]
+
+
+def stub(q: Key, k: Key, v: Value, u: Float[Tensor, " key"], initial_state: Matrix | None = None) -> tuple[Value, Matrix]: ...
+
+
+def stub_with_body(q: Key, k: Key, v: Value, u: Float[Tensor, " key"], initial_state: Matrix | None = None) -> tuple[Value, Matrix]:
+    """The types of ``untyped``, and what is to come out."""
+    return untyped(q, k, v, u, initial_state)
+
+
+RIGHT: dict[str, dict[str, Any]] = {
+    "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
+    "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
+}  # fmt: skip
+
+
+def scan_of() -> Any:
+    """The delta rule over a whole sequence."""
+    return delta_rule

@@ -1,0 +1,77 @@
+"""Types that cannot be understood get one clear line that says what to write."""
+
+from typing import Annotated
+
+import pytest
+from jaxtyping import Float
+from torch import Tensor
+
+import rnncheck
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.faces.cli import command_line
+from tests.typed.wrongly_typed import WRONG, X, no_time
+
+
+@pytest.mark.parametrize("function", WRONG, ids=lambda function: function.__name__)
+def test_wrong_types_are_said(function):
+    with pytest.raises(rnncheck.UsageError) as error:
+        subjects(function)
+    assert all(words in str(error.value) for words in WRONG[function]), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_axis_of_time_may_be_named():
+    (subject,) = subjects(no_time, time="frames")
+    assert subject.read_as.startswith("x: sequences")
+    with pytest.raises(rnncheck.UsageError, match="should be one of batch, frames, units"):
+        subjects(no_time, time="steps")
+
+
+def plain(x, y, chunk=4): ...
+
+
+def stub(x: X, z: X) -> X: ...
+def short_stub(x: X) -> X: ...
+def good_stub(x: X, y: X) -> X: ...
+
+
+def test_a_stub_has_the_names_of_its_function():
+    with pytest.raises(rnncheck.UsageError, match="stub has z, but its parameters are chunk, x, y"):
+        subjects(plain, typed=stub)
+    with pytest.raises(rnncheck.UsageError, match="stub lacks y"):
+        subjects(plain, typed=short_stub)
+    (subject,) = subjects(plain, typed=good_stub)
+    assert subject.named.input_size == 4
+
+
+def refusing(x: X, size: Annotated[int, rnncheck.Options(1, 2)] = 1) -> X:
+    if size == 2:
+        raise NotImplementedError("only 1")
+    return x.cumsum(1)
+
+
+def other_axes(x: X) -> X:
+    return x.transpose(1, 2)
+
+
+def test_what_the_function_refuses_is_said():
+    with pytest.raises(rnncheck.UsageError, match="size = 2.*only 1"):
+        rnncheck.verify(refusing, properties="shape.output", max_examples=3, engine="inline")
+    with pytest.raises(rnncheck.UsageError, match=r"should be \(batch time units\)"):
+        rnncheck.verify(other_axes, properties="shape.output", max_examples=3, engine="inline")
+
+
+def other_reference(x: Float[Tensor, "batch time other"]) -> Float[Tensor, "batch time other"]:
+    return x.cumsum(1)
+
+
+def test_a_reference_has_the_same_tensors():
+    with pytest.raises(rnncheck.UsageError, match=r"sequences are x \(batch time units\) and x \(batch time other\)"):
+        subjects(refusing, other_reference)
+
+
+def test_the_command_line_says_it_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["rnncheck", "verify", "tests/typed/wrongly_typed.py:untyped"])
+    assert command_line() == 2
+    err = capsys.readouterr().err
+    assert err.startswith("rnncheck: tests/typed/wrongly_typed.py:untyped: is a function without types")

@@ -1,0 +1,32 @@
+"""What is wrong with a typed recurrence is seen, within a few cases."""
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from examples.gated_linear_attention import loop
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.campaign.probing import probe_all
+from rnncheck.catalog import CATALOG
+from rnncheck.judging.judge import judge, trial_of
+from rnncheck.strategies.plan import plan
+from tests.typed.mistaken import MISTAKES
+
+CASES = 24
+
+
+@pytest.fixture(scope="module")
+def claims():
+    """Claims of the right loop, which are those of all its variants."""
+    return probe_all(subjects(loop), "inline")[0].claims
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
+def test_a_mistake_is_seen(mistake, claims):
+    (subject,) = subjects(mistake)
+    subject = replace(subject, claims=claims)
+    prop = CATALOG[MISTAKES[mistake]]
+    cases = islice(plan(subject, ("float64", "float32"), 2, 0), CASES)
+    outcomes = (judge(prop, trial_of(subject, case)) for case in cases)
+    assert next(outcome for outcome in outcomes if outcome.red).status == "fails"

@@ -1,0 +1,91 @@
+"""What is right stays clean, whatever its arguments, states and options are."""
+
+import pytest
+import torch
+
+import rnncheck
+from examples.gated_linear_attention import chunked, loop, parallel
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.campaign.probing import probe_all
+from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.judging.judge import judge, trial_of
+from rnncheck.running.trial import Trial
+from rnncheck.strategies.plan import plan
+from tests.typed.right import RIGHT, scan_of, stub, stub_with_body, untyped
+
+TELLING = ("shape.output", "shape.state", "time.split", "time.split_packed", "batch.alone", "state.fresh", "layout.no_mutation",
+           "lengths.each_alone", "lengths.module", "lengths.zero",
+           "gradient.numerical", "gradient.split", "life.copied")  # fmt: skip
+CASES = 6
+
+
+def planned(subject, count=CASES):
+    cases = plan(subject, ("float64", "float32"), 2, 0)
+    return [next(cases) for _ in range(count)]
+
+
+@pytest.fixture(scope="module", params=RIGHT)
+def settled(request):
+    (subject,) = subjects(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
+    return probe_all([subject], "inline")[0]
+
+
+def test_nothing_is_red(settled):
+    outcomes = [judge(CATALOG[name], trial) for case in planned(settled) for trial in [trial_of(settled, case)] for name in TELLING]
+    assert [outcome for outcome in outcomes if outcome.red or "mistake" in (outcome.reason or "")] == []
+    assert sum(outcome.status == "holds" for outcome in outcomes) > 4 * CASES
+
+
+def test_a_case_comes_back_from_json(settled):
+    for case in planned(settled):
+        assert Case.from_json(case.to_json()) == case
+
+
+@pytest.mark.parametrize(("target", "reference"), [(chunked, loop), (parallel, loop), (loop, chunked)])
+def test_forms_of_one_recurrence_agree(target, reference):
+    (subject,) = probe_all(subjects(target, reference), "inline")
+    for case in planned(subject, 8):
+        case = case.but(dtype="float64", switches=())
+        trial = Trial(subject, case)
+        beside = Trial(subject.reference, case, trial.tensors)
+        for (name, one), (_, other) in zip(trial.run.parts(), beside.run.parts(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10, msg=f"{name} of {case}")
+
+
+def test_a_stub_with_a_body_is_the_reference():
+    assert subjects(untyped, typed=stub_with_body)[0].reference is not None
+    assert subjects(untyped, typed=stub)[0].reference is None
+
+
+def test_what_was_understood_is_said():
+    assert subjects(chunked)[0].read_as == (
+        "q, k, v, log_decay: sequences; initial_state -> second result: state (heads key value); chunk_size: option 16, 4"
+    )
+    assert "u: parameters" in subjects(untyped, typed=stub)[0].read_as
+    assert subjects("tests/typed/right.py:by_offsets")[0].read_as.endswith("cu_seqlens: offsets of sequences laid end to end")
+
+
+def test_a_stub_is_part_of_the_name_and_found_by_it():
+    (subject,) = subjects("tests/typed/right.py:untyped", typed="tests/typed/right.py:stub")
+    assert subject.name == "tests/typed/right.py:untyped typed by tests/typed/right.py:stub"
+    (again,) = subjects(subject.name)
+    assert again.named == subject.named
+
+
+def test_parameters_are_moved_off_their_first_values():
+    (subject,) = probe_all(subjects("tests/typed/right.py:HeadNorm"), "inline")
+    weight = Trial(subject, planned(subject, 1)[0]).build().parameters()["layer.weight"]
+    assert bool(((weight - 1).abs() > 0.01).any())
+
+
+def test_the_steps_of_a_scan_are_those_of_the_step():
+    k, v, beta = torch.randn(2, 3, 4), torch.randn(2, 3, 5), torch.rand(2, 3)
+    output, state = scan_of()(k, v, beta)
+    assert output.shape == (2, 3, 5) and state.shape == (2, 4, 5)
+    first, carried = scan_of()(k[:, :1], v[:, :1], beta[:, :1])
+    rest, last = scan_of()(k[:, 1:], v[:, 1:], beta[:, 1:], initial_state=carried)
+    torch.testing.assert_close(torch.cat([first, rest], 1), output)
+    torch.testing.assert_close(last, state)
+    with pytest.raises(rnncheck.UsageError, match="is no step"):
+        rnncheck.scan(untyped)
