@@ -23,7 +23,10 @@ from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.step import step_cases
 
-EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", "5"))
+BY_DAY = 5
+EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", BY_DAY))
+DEAR = 1000
+"""The cost from which on one example is enough by day: it is compiled or exported for seconds."""
 LOOK = 150
 """Planned cases of a subject that are looked at for one that a property applies to."""
 DTYPES = ("float32", "float64", "bfloat16", "float16")
@@ -68,6 +71,12 @@ def case_strategy(subject: Subject, prop: Property, device: str) -> st.SearchStr
     return st.one_of(fitting or [strategy for _, strategy in all_rows]).filter(fits)
 
 
+def examples(prop: Property) -> int:
+    """How many examples of a property on a subject."""
+    least = 1 if prop.cost >= DEAR and EXAMPLES <= BY_DAY else 2
+    return max(least, EXAMPLES // (1 + prop.cost // 20))
+
+
 def suite(family: str) -> Callable[..., None]:
     """The test of one family: ``test_time = suite("time")``."""
     kind = select(f"{family}.*")[0].about
@@ -86,7 +95,7 @@ def suite(family: str) -> Callable[..., None]:
         reasons: set[str | None] = set()
 
         @settings(
-            max_examples=max(2, EXAMPLES // (1 + prop.cost // 20)),
+            max_examples=examples(prop),
             derandomize=True,
             database=None,
             deadline=None,

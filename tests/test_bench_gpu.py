@@ -1,11 +1,14 @@
 """bench/gpu.py on the CPU, where it takes the same way but for the events and the graphs."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from rnncheck.backend.devices import is_here
+from tests.effort import only_nightly
 
 FILE = Path(__file__).parents[1] / "bench" / "gpu.py"
 
@@ -32,7 +35,10 @@ def test_a_line_for_each_layer_size_and_way(gpu, capsys):
     assert "cases of torch.nn.LSTM verified a second" in last
 
 
-def test_compiled(gpu):
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=only_nightly)])
+def test_compiled(gpu, monkeypatch, backend):
+    """With inductor, as on a GPU, a compiler of C++ is at work for twenty seconds; Dynamo takes the same way with either."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     row = gpu.measured("GRU", (2, 3, 4, 5), "compiled", "cpu", 1)
     assert len(row.forward) == len(row.both) == 2
 

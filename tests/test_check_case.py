@@ -1,7 +1,5 @@
 """A failing case as a pytest test: red on what is broken, green once it is mended, and fit to be run by pytest."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -11,6 +9,7 @@ from rnncheck.adapters.targets import resolve
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.repro import snippet
+from tests.faults.support import Command
 
 BROKEN = """
 from torch import nn
@@ -24,9 +23,9 @@ CASE = Case(Config("GRU", 2, 3), time=4, batch=2, hx="random").to_json()
 
 
 def pytest_says(folder):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "repro"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return ended.returncode, ended.stdout
+    """Run pytest in a fork of this process, which has imported torch already."""
+    ended = Command(folder, run=lambda: pytest.main(["-q", "-p", "no:cacheprovider", "--capture=sys", "repro"])).wait()
+    return ended.code, ended.out
 
 
 def test_the_file_beside_the_script_is_red_then_green(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from io import StringIO
 from itertools import islice
 
@@ -215,12 +216,13 @@ def declared(of, property):
 def test_what_cudnn_does_not_do_is_declared_for_cuda_and_nothing_more(of, mode):
     """A stand-in for cuDNN is red where, and only where, it is declared; each declaration is needed."""
     subject = torch_like(as_cudnn(of), (mode,), "as cuDNN", without=("vmap", "script", "export", "onnx", "compile"))
+    trial_of = cache(lambda case: Trial(subject, case.but(switches=())))  # its run and its truth serve all properties
     unneeded = {known.deviation.property for known in KNOWN if known.of is of and known.deviation.case["device"] == "cuda"}
     for prop in (prop for prop in CATALOG.values() if prop.family in ("weights", "gradient", "graph", "agree", "batch", "layout")):
         fitting = (case for case in planned(subject) if not too_large(prop, case))
         cases = (case for case in fitting if out_of_claim(prop, subject, case) is None)
         for case in islice(cases, 5):
-            outcome = judge(prop, Trial(subject, case.but(switches=())))
+            outcome = judge(prop, trial_of(case))
             on_cuda = case.but(device="cuda", switches=())
             if outcome.red:
                 assert any(deviation.covers(on_cuda) for deviation in declared(of, prop.id)), (prop.id, case, outcome)

@@ -30,13 +30,22 @@ class Ended:
 
 
 class Command:
-    """``rnncheck`` with these words, in this folder; ``first`` is called in its process before it begins."""
+    """``rnncheck`` with these words, in this folder; ``first`` is called in its process before it begins.
 
-    def __init__(self, folder: Path, *words: str, first: Callable[[], object] = lambda: None) -> None:
+    run: another command, which returns its exit code
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        first: Callable[[], object] = lambda: None,
+        run: Callable[[], int] = lambda: supervised(command_line),
+    ) -> None:
         self.out, self.err = (folder / name for name in ("stdout", "stderr"))
-        self.pid = fork(lambda parent: self._be(folder, words, first))
+        self.pid = fork(lambda parent: self._be(folder, words, first, run))
 
-    def _be(self, folder: Path, words: tuple[str, ...], first: Callable[[], object]) -> None:
+    def _be(self, folder: Path, words: tuple[str, ...], first: Callable[[], object], run: Callable[[], int]) -> None:
         code = 99
         try:
             os.chdir(folder)
@@ -51,7 +60,7 @@ class Command:
             faulthandler.disable()
             first()
             open_standard_streams()
-            code = supervised(command_line)
+            code = int(run())
         except BaseException:
             traceback.print_exc()
         finally:
