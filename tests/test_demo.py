@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,14 @@ from rnncheck import verify
 from rnncheck.demo import MISTAKES, written
 from rnncheck.faces.cli import cli
 from rnncheck.faces.demo import PROPERTIES
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def readme_says():
+    """The lines of the demo that the README shows, without what it leaves out."""
+    shown = README.read_text(encoding="utf-8").partition("$ rnncheck demo\n")[2].partition("```")[0]
+    return [" ".join(line.split()) for line in shown.splitlines() if "[...]" not in line]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
@@ -37,12 +46,14 @@ def test_the_mistake_is_red_and_the_mended_layer_green(mistake, tmp_path, monkey
 
 def test_the_demo_shows_the_script_the_change_and_the_mended_layer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shown = CliRunner().invoke(cli, ["demo", "--bug", "stale-state"], standalone_mode=False)
+    shown = CliRunner().invoke(cli, ["demo"], standalone_mode=False)
     assert shown.return_value == 0, shown.output
-    parts = ["FAIL ", "found by", "should be", "AssertionError", "h_0)", "PASS ", "Try next"]
+    parts = ["FAIL ", "found by", "should be", "AssertionError", "4. The mended line", "PASS ", "Try next"]
     places = [shown.output.index(part) for part in parts]
     assert places == sorted(places), shown.output
-    assert (tmp_path / ".rnncheck/demo/stale_state.py").exists()
+    assert (tmp_path / ".rnncheck/demo/reset_gate.py").exists()
+    told = " ".join(shown.output.split())
+    assert [line for line in readme_says() if line not in told] == []
 
 
 def test_the_list_has_every_mistake():

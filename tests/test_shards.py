@@ -122,3 +122,16 @@ def test_the_command_line_merges(tmp_path, monkeypatch):
     done = CliRunner().invoke(cli, ["merge", *map(str, files), "--json", "merged.json"], standalone_mode=False)
     assert done.return_value == 1 and "FAIL   every step starts from the initial state" in done.output
     validate(json.loads((tmp_path / "merged.json").read_text()), SCHEMA)
+
+
+def test_the_gate_is_cut_into_shards_and_held_to_its_file_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = 'targets = ["torch.nn.GRU"]\nproperties = ["shape.output"]\nmax_examples = 4\nengine = "inline"\ncoverage = 1.0\n'
+    (tmp_path / "gate.toml").write_text(told)
+    parts = [["gate", "--config", "gate.toml", "--shard", f"{i}/2", "--json", f"{i}.json"] for i in (1, 2)]
+    merged = ["merge", "1.json", "2.json"]
+    codes = [
+        CliRunner().invoke(cli, words, standalone_mode=False) for words in (*parts, merged, [*merged, "--config", "gate.toml"])
+    ]
+    assert [done.return_value for done in codes] == [0, 0, 0, 3], [done.output for done in codes]
+    assert "but coverage = 1.0 asks for 100%" in " ".join(codes[-1].output.split())

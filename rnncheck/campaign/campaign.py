@@ -149,7 +149,7 @@ class Campaign:
 
     def judge(self, engine: Engine) -> None:
         """All subject_runs in turn, a block each, until nothing is planned or the time is up."""
-        planned = sum(subject_run.planned for subject_run in self.subject_runs)
+        planned = sum(subject_run.planned_here for subject_run in self.subject_runs)
         for done in self._results(engine, self._turns()):
             subject_run = self.subject_runs[done.job.subject]
             subject_run.enter(done)

@@ -76,7 +76,9 @@ class SubjectRun:
             found = (case for case in islice(found, LOOKED_THROUGH) if self._is_for_some(case))
         return islice(found, self.planned)
 
-    def _planned_here(self) -> int:
+    @property
+    def planned_here(self) -> int:
+        """How many cases are planned, in a shard for itself."""
         shard = self.settings.shard
         return self.planned if shard is None else len(range(shard.index - 1, self.planned, shard.of))
 
@@ -190,7 +192,7 @@ class SubjectRun:
         coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
         with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
-        left = 0 if self.all_taken or self.given_up else self._planned_here() - self.done
+        left = 0 if self.all_taken or self.given_up else self.planned_here - self.done
         return SubjectReport(
             self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left,
             read_as(self.subject),

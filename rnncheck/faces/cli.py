@@ -1,4 +1,4 @@
-"""The command line: ``rnncheck verify | list | explain | replay | record | diff | gate``.
+"""The command line: one command a file or function; ``rnncheck --help`` lists them.
 
 What imports torch is imported where it is used: help and wrong usage are answered without it.
 """

@@ -78,17 +78,17 @@ class GateResult:
         return 3 if self.short else self.report.exit_code
 
 
-def gate(config: "GateConfig", folder: Path | None = FOLDER) -> GateResult:
+def gate(config: "GateConfig", folder: Path | None = FOLDER, shard: str | None = None) -> GateResult:
     """Check all that the configuration promises; raises UsageError where it cannot be used.
 
     folder: where failing cases are kept and replayed from; None keeps none
+    shard:  "2/5" for the second of five parts of the cases; what is asked of the whole is for ``rnncheck merge --config`` then
     """
     if not config.targets:
         raise UsageError('targets = [], but the gate needs at least one, e.g. targets = ["mine.py:MyLSTM"]')
     from rnncheck.backend.devices import asked_for
     from rnncheck.campaign.verify import verify
 
-    held = _baseline(config.baseline)
     devices = asked_for(",".join(config.devices))
     report = verify(
         list(config.targets),
@@ -111,7 +111,17 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER) -> GateResult:
         deviations=config.deviations,
         folder=folder,
         repro=config.repro,
+        shard=shard,
     )
+    return GateResult(report) if shard else of_the_whole(config, report)
+
+
+def of_the_whole(config: "GateConfig", report: "Report") -> GateResult:
+    """Hold a report of all cases to what the configuration asks of it: the baseline, the coverage, deviations that match."""
+    from rnncheck.backend.devices import asked_for
+
+    held = _baseline(config.baseline)
+    devices = asked_for(",".join(config.devices))
     report = replace(report, stale=(*report.stale, *_unmatched(config.deviations, devices, report)))
     return GateResult(report, tuple(_lost(held, report)), tuple(_short(config.coverage, report)))
 
@@ -179,19 +189,25 @@ def _lost(held: set[tuple[str, str]], report: "Report") -> list[str]:
     "--config", default="pyproject.toml", type=click.Path(dir_okay=False), metavar="F", show_default=True,
     help="The TOML file that says what to check.",
 )  # fmt: skip
+@click.option("--shard", metavar="2/5", help="Check only this part of the cases; rnncheck merge --config joins the parts.")
 @report_options
-def gate_command(config: str, **options: Any) -> int:
+def gate_command(config: str, shard: str | None, **options: Any) -> int:
     """Check what [tool.rnncheck] in pyproject.toml promises; in GitHub Actions, also annotate the failures."""
     files = take_files(options)
+    from rnncheck.faces.config_file import read_config
+
+    return tell(gate(read_config(Path(config)), shard=shard), files)
+
+
+def tell(result: GateResult, files: dict[str, str]) -> int:
+    """Write and print what the gate found, in GitHub Actions as annotations too; return the exit code."""
     from rich.console import Console
     from rich.text import Text
 
-    from rnncheck.faces.config_file import read_config
     from rnncheck.faces.github import annotations, write_summary
     from rnncheck.report.terminal import print_report
 
     console = Console(stderr="-" in files.values())
-    result = gate(read_config(Path(config)))
     code = write_reports(result.report, files, result.exit_code)
     print_report(result.report, console)
     for line in result.complaints:
