@@ -2,8 +2,8 @@
 
     python bench/decorators.py            # about ten minutes
 
-watch 0.01: a character model, embedding to loss, clipping and an optimizer that is watched too, a hundredth of calls and steps looked
-            at, besides the first; watch 1.0: every one. Of a small model 200 steps, of one of a usual size 100.
+watch 0.01: a character model, embedding to loss, clipping and an optimizer that is watched too, a hundredth of calls and steps
+            looked at, besides the first; watch 1.0: every one. Of a small model 200 steps, of one of a usual size 100.
 checked:    one call of a function of three tensors with its annotations enforced and without.
 
 With and without are run in turn, and the median of the ratios of each pair is told, with the smallest and largest.
