@@ -12,6 +12,7 @@ import argparse
 import math
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pydoc_data import topics
 
 import torch
@@ -25,6 +26,7 @@ MAX_NORM = 1.0
 WINDOW = 48
 HIDDEN = 64
 clip = rnncheck.norm_at_most("max_norm")(clip_grad_norm_)
+Loss = Callable[[nn.Module, Tensor], Tensor]
 
 
 class Model(nn.Module):
@@ -65,13 +67,23 @@ def brackets(count: int, gap: int, generator: torch.Generator) -> Tensor:
 def train(model: Model, batches: "list[Tensor]") -> None:
     """One step a batch, watched, and clipped under a contract."""
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-    with rnncheck.watch(model, sample=0.05, max_norm=MAX_NORM):
+    with rnncheck.watch(model, sample=0.05, optimizer=optimizer, max_norm=MAX_NORM):
         for batch in batches:
-            loss = nn.functional.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
-            optimizer.zero_grad()
-            loss.backward()
-            clip(model.parameters(), max_norm=MAX_NORM)
-            optimizer.step()
+            step(model, batch, optimizer, MAX_NORM, next_letter)
+
+
+def step(model: nn.Module, batch: Tensor, optimizer: torch.optim.Optimizer, max_norm: float, loss: Loss) -> Tensor:
+    """One step, which rnncheck judges: rnncheck verify examples/language_model.py:step --as step. Returns the norm."""
+    optimizer.zero_grad()
+    loss(model, batch).backward()
+    norm = clip(model.parameters(), max_norm=max_norm)
+    optimizer.step()
+    return norm
+
+
+def next_letter(model: nn.Module, batch: Tensor) -> Tensor:
+    """The mean surprise at each next letter."""
+    return nn.functional.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
 
 
 def perplexity(model: Model, text: Tensor) -> float:

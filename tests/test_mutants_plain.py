@@ -19,7 +19,7 @@ from tests.mutants.cells import GRUCell, LSTMCell
 from tests.mutants.clipping import clip_grad_norm_
 from tests.mutants.correct import CORRECT
 from tests.mutants.situations import LAYOUTS, SITUATIONS, builder
-from tests.mutants.situations_small import cell_situations, clip_situations
+from tests.mutants.situations_small import cell_situations, clip_situations, step_situations
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 3e-2}
 INEXACT = (
@@ -106,6 +106,12 @@ def test_a_cell_differs_from_its_clean_twin(bug):
 def test_a_clip_function_differs_from_the_clean_one(bug):
     mutant = MUTANTS[bug]
     assert not same(record(clip_situations(mutant.target)), record(clip_situations(mutant.clean)))
+
+
+@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "step"])
+def test_a_step_differs_from_the_clean_one(bug):
+    mutant = MUTANTS[bug]
+    assert not same(record(step_situations(mutant.target)), record(step_situations(mutant.clean)))
 
 
 @pytest.mark.parametrize("situation", LAYOUTS)

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -68,6 +69,7 @@ def step_function(
     function: Callable[..., Any], name: str, *, source: str | None = None, reference: Subject | None = None
 ) -> Subject:
     """A training step as a subject; raises UsageError where its signature fits no form."""
+    import_module("torch._dynamo")  # an optimizer does at its first step: once here, and not in each worker
     step = read_step(function, name)
     claims = _claims(step) | declared_claims(function, name)
     if claims["sum_losses"].offered:

@@ -107,6 +107,7 @@ def _separately(stepped: Stepped, session: Session) -> Iterator[Mistake]:
     if len(session.groups) > 1:
         groups = [_clipped({name: g[name] for name in group}, bound) for group in session.groups]
         yield "each parameter group is clipped by itself", {name: value for group in groups for name, value in group.items()}
+        yield "only the first parameter group is clipped", {**g, **groups[0]}
     yield "each parameter is clipped by itself", {name: _clipped({name: value}, bound)[name] for name, value in g.items()}
     yield "each number is clipped, instead of the norm", {name: value.clamp(-bound, bound) for name, value in g.items()}
 

@@ -99,6 +99,16 @@ def test_a_mistake_is_named(mutant, words):
     assert known_mistake(StepTrial(subject_of(MUTANTS[mutant]), CASES[0])) == words
 
 
+def test_that_only_the_first_group_is_clipped_is_named():
+    def first_group(model, batches, optimizer, max_norm):
+        optimizer.zero_grad()
+        (sum(model(batch) * len(batch) for batch in batches) / sum(map(len, batches))).backward()
+        clip_(optimizer.param_groups[0]["params"], max_norm)
+        optimizer.step()
+
+    assert known_mistake(StepTrial(subject(first_group), CASES[0])) == "only the first parameter group is clipped"
+
+
 @pytest.mark.parametrize("function", [step, RIGHT[1]], ids=lambda function: function.__name__)
 def test_a_right_step_makes_no_mistake(function):
     assert known_mistake(StepTrial(subject(function), CASES[0])) is None

@@ -117,3 +117,38 @@ def unusual(clip):
     yield clipped(clip, few, 4.98)[0]
     yield clipped(clip, few, 1.0, norm_type=1.5)[0]
     yield [clipped(clip, [few[0].clone().requires_grad_()], 1.0)[0].grad_fn is None]
+
+
+def step_situations(step):
+    """What a training step returns and leaves: micro-batches, groups, scales, frozen, eval(), autocast, an infinite number."""
+    x, y = torch.linspace(-2, 3, 24).view(6, 4), torch.linspace(1, -2, 12).view(6, 2)
+    for scale, kind, frozen, training in (
+        (None, torch.optim.SGD, False, True), (64.0, torch.optim.SGD, True, False), (64.0, torch.optim.Adam, False, True),
+    ):  # fmt: skip
+        for bound in (0.5, 1e3):
+            model = Squares()
+            model.weight.requires_grad_(not frozen)
+            model.train(training)
+            optimizer = kind([{"params": [p]} for p in model.parameters() if p.requires_grad], lr=0.1)
+            scaler = None if scale is None else torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=1)
+            for batches in ([(x, y)], [(x[:2], y[:2]), (x[2:], y[2:])], *([[(x * math.inf, y)]] if scale else [])):
+                with torch.autocast("cpu", torch.bfloat16, enabled=frozen):
+                    yield step(model, [torch.cat(pair, 1) for pair in batches], optimizer, bound, scaler)
+                yield from (p.detach().clone() for p in model.parameters())
+                yield [value for state in optimizer.state.values() for value in state.values()]
+                yield [model.training, *model.called, 0.0 if scaler is None else scaler.get_scale()]
+
+
+class Squares(torch.nn.Module):
+    """A linear model whose result is its loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2, 4) / 4)
+        self.bias = torch.nn.Parameter(torch.zeros(2))
+        self.called = []
+
+    def forward(self, batch):
+        self.called.append(torch.is_autocast_enabled("cpu"))
+        x, y = batch[:, :4], batch[:, 4:]
+        return ((x @ self.weight.T + self.bias).float() - y).square().mean()
