@@ -9,7 +9,7 @@ import pytest
 from rnncheck import UsageError
 from rnncheck import verify as verify_here
 from rnncheck.system.supervised import IMPORT_SECONDS, supervised
-from tests.faults.support import Ended, rnncheck, verify
+from tests.faults.support import Command, Ended, rnncheck, verify
 
 CLIP = "\nfrom torch.nn.utils import clip_grad_norm_ as clip\n"
 
@@ -71,9 +71,16 @@ def test_a_target_that_closes_the_streams_is_not_silently_green(tmp_path):
 
 
 def test_in_python_it_is_imported_elsewhere_first(tmp_path):
+    """In a fork, which has no threads of other tests, and which alone ends where the import is not tried out first."""
     (tmp_path / "mine.py").write_text("import os; os._exit(0)" + CLIP)
-    with pytest.raises(UsageError, match="cannot be imported: in a process of its own, .* ended itself with exit code 0"):
-        verify_here(f"{tmp_path}/mine.py:clip")
+
+    def told() -> int:
+        with pytest.raises(UsageError, match="cannot be imported: in a process of its own, .* ended itself with exit code 0"):
+            verify_here(f"{tmp_path}/mine.py:clip")
+        return 7
+
+    ended = Command(tmp_path, run=told).wait()
+    assert ended.code == 7, ended
 
 
 def test_the_exit_code_is_what_the_command_said_and_not_what_its_last_thread_makes_of_it(tmp_path):
