@@ -59,8 +59,8 @@ def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None
     """Return the same as a few lines to read, None where there is no such pair of numbers."""
     ended = _raising(subject, prop, case)
     if ended is not None:
-        shown = ended[2] if len(ended[2]) < TOLD else f"{ended[2][: TOLD - 3]}..."
-        return [*_call(ended[0], case, ended[1], "", value_text), f"# {shown}"]
+        error = ended[2] if len(ended[2]) < TOLD else f"{ended[2][: TOLD - 3]}..."
+        return [*_call(ended[0], case, ended[1], "", value_text), f"# {error}"]
     found = _pair(subject, prop, case)
     if found is None:
         return None
