@@ -27,7 +27,7 @@ from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
-from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.core.subject import BIT_FOR_BIT, FEATURES, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
 from rnncheck.reading import Reading
 from rnncheck.reading.parameter_names import own_parameters
@@ -84,7 +84,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         claims |= dict.fromkeys(("equations", "torch_init"), UNKNOWN)
     if reading is not None and subject.reference is None and not _says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
-    found = Claims({**claims, **start.subject.claims})
+    found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
     found.reading = reading
     return found
 

@@ -1,0 +1,67 @@
+"""The script of a failing recurrence of one's own, and of a property that is new, fails by itself."""
+
+import warnings
+from dataclasses import replace
+
+import pytest
+
+from rnncheck.backend.torch_state import preserved
+from rnncheck.catalog import CATALOG
+from rnncheck.judging.judge import judge, trial_of
+from rnncheck.repro import script
+from tests.adapters.test_probe import claimed
+from tests.catalog.support import claiming, killed, subject_of
+from tests.mutants import MUTANTS
+from tests.mutants.extra_bits import EXTRA
+from tests.recurrences.planted import PLANTED
+
+NEW = {
+    "time.prefill": "state-not-carried",
+    "layout.fresh_memory": "own-zeroed-by-product",
+    "gradient.through_final_state": "own-final-cell-gradient-dropped",
+    "gradient.into_initial_state": "chunk-size-gradient",
+    "weights.as_new": "own-weights-cached",
+}
+CLAIMED = {"time.in_pieces": ("in_pieces", "own-rounds-by-time"), "batch.invariant": ("batch_invariant", "own-rounds-by-batch")}
+OF_THEIR_OWN = {
+    "StabiliserNotCarried": "time.prefill",
+    "StateOfFreshMemory": "layout.fresh_memory",
+    "GateGradientWithoutFinalState": "gradient.through_final_state",
+    "KernelKeptFromTheFirstCall": "weights.as_new",
+    "BetaWithoutGradient": "agree.against",
+}
+
+
+def ends(text, built):
+    """What the script raises where MUTANT is this class."""
+    with warnings.catch_warnings(), preserved():
+        warnings.simplefilter("ignore")
+        try:
+            exec(compile(text, "script.py", "exec"), {"MUTANT": built})
+        except Exception as error:
+            return error
+    return None
+
+
+def script_of(id, subject):
+    prop = CATALOG[id]
+    case, _ = killed(prop, subject)
+    return script(subject, prop, case, judge(prop, trial_of(subject, case)))
+
+
+@pytest.mark.parametrize("id", [*NEW, *CLAIMED])
+def test_it_fails_by_itself_and_passes_once_mended(id):
+    feature, bug = CLAIMED.get(id) or (None, NEW[id])
+    mutant = MUTANTS.get(bug) or EXTRA[bug]
+    subject = subject_of(mutant) if feature is None else claiming(feature, mutant)
+    text = script_of(id, replace(subject, source="build = MUTANT"))
+    assert isinstance(ends(text, mutant.target), AssertionError)
+    if id != "batch.invariant":  # its clean twin rounds by the batch, too
+        assert ends(text, mutant.clean) is None
+
+
+@pytest.mark.parametrize("name", OF_THEIR_OWN)
+def test_that_of_a_recurrence_of_its_own_fails_by_itself(name):
+    planted = PLANTED[name]
+    subject = claimed(planted.target, against=planted.against) if planted.against else claimed(planted.target)
+    assert isinstance(ends(script_of(OF_THEIR_OWN[name], subject), None), AssertionError)
