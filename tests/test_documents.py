@@ -118,3 +118,7 @@ def test_the_glossary_has_every_verdict():
     table = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("## Verdicts")[2]
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no)\b[^|]*\|$", table, flags=re.M))
     assert {word: red == "yes" for word, red in rows.items()} == {word: word in RED for word in get_args(Status)}
+
+
+def test_the_readme_stays_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 100
