@@ -69,6 +69,7 @@ def verify(
     deviations: Mapping[str, str] | Sequence[Deviation] | None = None,
     folder: str | Path | None = None,
     repro: str | Path | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
     shard: str | None = None,
 ) -> Report:
@@ -93,6 +94,7 @@ def verify(
     require:    devices without which the report is incomplete (exit code 3)
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
     shard:      "2/5" for the second of five parts of the cases; the JSON reports of all parts merge into the report of one run
+    strict:     whether a convention that is not kept fails, as a contract does, and not only where the target replaces torch's
     repro:      where to write, for each failure, a standalone script and a pytest test; None writes none
 
     Raises UsageError where the target or an option cannot be used.
@@ -111,6 +113,7 @@ def verify(
         folder=None if folder is None else Path(folder),
         repro=None if repro is None else folder_of(repro, "repro"),
         environment={**environment(), **_told(took)},
+        strict=strict,
         missing=tuple(name for name in required if not is_here(name)),
         shard=None if shard is None else shard_of(shard),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),

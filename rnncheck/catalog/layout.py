@@ -170,6 +170,7 @@ def _modes(layer: Layer) -> list[bool]:
 
 
 @layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant",
+        convention="results share memory with each other or with what was given",
         cost=2, source="in-place operations on results", applies=deterministic)  # fmt: skip
 def no_alias(trial: Trial) -> Observation:
     """Writing into a result changes no other result, no input, state or parameter, and does not affect the next call."""

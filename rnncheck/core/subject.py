@@ -159,6 +159,7 @@ class Subject:
     forms:  other forms of the same recurrence, by name: each is what ``build.in_form`` is given
     named: the tensors and axes of a recurrence that was read from its types; None for what has torch's input and state
     choices: the values of each of its options
+    drop_in: whether it is to be as torch's is, so that conventions are contracts
     """
 
     name: str
@@ -174,6 +175,7 @@ class Subject:
     forms: Mapping[str, Any] = field(default_factory=dict)
     named: Named | None = None
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    drop_in: bool = False
 
     @property
     def against(self) -> str | None:

@@ -71,6 +71,7 @@ def cli() -> None:
 @click.option("--address", metavar="ADDRESS", help="Address of the Ray cluster, e.g. auto or ray://host:10001.")
 @click.option("--case-seconds", type=float, metavar="S", help="A check that takes longer counts as hung.")
 @click.option("--memory-limit", metavar="2GiB", help="Memory that a worker may use on top of what it starts with.")
+@click.option("--strict", is_flag=True, help="Fail on conventions too, such as the wording of errors.")
 @report_options
 @click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a script and a test for each cause.")
 @click.option(
@@ -224,6 +225,7 @@ def _card(prop: "Property") -> dict[str, Any]:
         "statement": prop.statement,
         "formula": prop.formula,
         "kind": prop.kind,
+        "severity": prop.severity,
         "source": prop.source,
         "applies": prop.applies.words,
         "needs": ", ".join(prop.needs),

@@ -109,6 +109,7 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER, shard: str | None =
         require=config.require,
         dtypes=config.dtypes,
         deviations=config.deviations,
+        strict=config.strict,
         folder=folder,
         repro=config.repro,
         shard=shard,

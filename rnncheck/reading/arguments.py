@@ -115,6 +115,8 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from _filled(required, (one,), (other,), options)
+    for name in (name for name in RESULT if name in names and inputs and not hidden):
+        yield from _filled(required, (inputs[0],), (name,), options)
     for name in BOTH:
         if name in names and not (inputs and hidden) and len(sizes) <= 1:
             yield from _filled(required, (), (name,), options)
