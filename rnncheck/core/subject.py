@@ -159,6 +159,7 @@ class Subject:
     forms:  other forms of the same recurrence, by name: each is what ``build.in_form`` is given
     named: the tensors and axes of a recurrence that was read from its types; None for what has torch's input and state
     choices: the values of each of its options
+    said: what a user says of how it is read, by the words of rnncheck.reading.said
     drop_in: whether it is to be as torch's is, so that conventions are contracts
     """
 
@@ -176,6 +177,7 @@ class Subject:
     named: Named | None = None
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     drop_in: bool = False
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def against(self) -> str | None:

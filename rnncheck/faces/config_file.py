@@ -42,6 +42,7 @@ class GateConfig:
     require: tuple[str, ...] = ()
     dtypes: tuple[str, ...] | None = None
     strict: bool = False
+    read: Mapping[str, Any] | None = None
     repro: Path | None = None
     coverage: float = 0.0
     baseline: Path | None = None
@@ -80,7 +81,8 @@ KEYS: dict[str, Wanted] = {
     "properties": SOME, "properties_from": NAMES, "profile": TEXT, "budget": TIME,
     "max_examples": _whole("max_examples"), "strength": _whole("strength"), "seed": _whole("seed"), "jobs": _whole("jobs"),
     "engine": TEXT, "devices": SOME,
-    "require": NAMES, "strict": FLAG, "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
+    "require": NAMES, "strict": FLAG, "read": TABLE,
+    "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
 }  # fmt: skip
 DEVIATION_KEYS: dict[str, Wanted] = {
     "property": TEXT, "reason": TEXT, "where": TABLE, "issue": TEXT, "expires": DAY, "case": TEXT, "subject": TEXT,

@@ -110,6 +110,7 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER, shard: str | None =
         dtypes=config.dtypes,
         deviations=config.deviations,
         strict=config.strict,
+        read=config.read,
         folder=folder,
         repro=config.repro,
         shard=shard,

@@ -27,6 +27,7 @@ from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
+from rnncheck.reading.said import NOTHING, Said, checked
 from rnncheck.reading.signature import Signature
 from rnncheck.reading.typed import is_typed
 from rnncheck.reading.typed.hint import without_types
@@ -172,12 +173,18 @@ def _layer(target: Located, is_cell: bool) -> Subject:
     if isinstance(value, type | functools.partial) or _is_function(value):
         build = Constructor(target, is_cell)
         modes, replaces, forms = declared_modes(value), _replaces_torchs(value), declared_forms(value, target.name)
-        return Subject(target.name, "layer", build, modes, claims, source=build.source(), forms=forms, drop_in=replaces)
+        return Subject(target.name, "layer", build, modes, claims, source=build.source(), forms=forms, drop_in=replaces,
+                       said=_said(target))  # fmt: skip
     config, copies = config_of(target, value), Instance(target, is_cell)
     forms = declared_forms(value, target.name)
     subject = Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source(), forms=forms,
-                      drop_in=_replaces_torchs(value))  # fmt: skip
+                      drop_in=_replaces_torchs(value), said=_said(target))  # fmt: skip
     return replace(subject, modes=()) if subject.of_its_own else subject  # a call tells
+
+
+def _said(target: Located) -> Said:
+    """What the class or the object says of how it is read."""
+    return checked(getattr(target.object, "rnncheck_read", NOTHING), f"rnncheck_read of {target.name}")
 
 
 def _known_layer(target: Located) -> Subject:
