@@ -67,7 +67,8 @@ class PropertyTally:
         """What to warn of where a convention is not kept; None where nothing failed, or what did is red."""
         if self.failed is None or self.strict or self.failed[1].status not in ("fails", "errored"):
             return None
-        return self.prop.warns_of(self.failed[1].mismatches)
+        outcome = self.failed[1]
+        return self.prop.warns_of(outcome.mismatches or (outcome.reason or "").splitlines()[:1])
 
     @property
     def red(self) -> bool:

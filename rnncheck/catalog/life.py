@@ -46,6 +46,8 @@ def machine(trial: Trial) -> Observation:
 
 @life(
     "copied",
+    convention="it cannot be copied or pickled after a call",
+    lenient="while being (copied|pickled)",
     formula="deepcopy(f)(x) = f(x), loads(dumps(f))(x) = f(x)",
     kind="metamorphic",
     source="torch.nn.Module; copy.deepcopy; pickle",

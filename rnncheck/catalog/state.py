@@ -5,6 +5,7 @@ from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.follow_ups import own_tensors
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, identical, near
 from rnncheck.core.property import Family
@@ -150,5 +151,6 @@ def fresh(trial: Trial) -> Observation:
 
 def _returned(trial: Trial, layer: Layer) -> list[Tensor]:
     """The output (a packed one's data) and the final states, as the subject returns them."""
-    output, state = trial.call_on(layer)
+    x, state = own_tensors(trial)
+    output, state = trial.but(x=x, state=state).call_on(layer)
     return [output if isinstance(output, Tensor) else output.data, *state]

@@ -46,7 +46,8 @@ class Property:
     stratum: which cases it is tried on ("generic": the covering array; others are named in rnncheck.strategies)
     cost:    how long one check takes, in runs of the subject; cheap ones come first
     convention: what a layer does that does not hold to it, where that is no error: it is warned of; "" for a contract
-    lenient: a pattern that each line of what differs must match for it to be a matter of convention; "": whatever differs
+    lenient: a pattern that each line of what differs or was raised must match for it to be a matter of convention;
+             "": whatever differs
     """
 
     id: str

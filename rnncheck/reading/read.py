@@ -189,5 +189,5 @@ def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
     unusual = any(how.get(word) for word in ("ids", "last", "listed", "reset", "reverse"))
-    otherwise = how.get("input", "sequence") != "sequence" or unusual
+    otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

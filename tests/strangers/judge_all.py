@@ -1,6 +1,6 @@
 """Judge every layer of the table, or every mistake, as the command line would without any help.
 
-    python -m tests.strangers.judge_all [--mistakes] [--jobs N] [--budget S] [--json FILE] [NAME ...]
+    python -m tests.strangers.judge_all [--mistakes] [--every N] [--jobs N] [--budget S] [--json FILE] [NAME ...]
 
 One line each: the layer, what came out, and the headline of each cause. The last lines count.
 """
@@ -64,14 +64,16 @@ def verdict_of(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Judge, print a line each, and count."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--mistakes", action="store_true")
+    parser.add_argument("--every", type=int, default=1, help="judge each N-th only")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--budget", type=float, default=12.0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    every = dict(targets(given.mistakes, given.names))
+    every = dict(list(targets(given.mistakes, given.names))[:: given.every])
     results = []
     with ProcessPoolExecutor(given.jobs) as pool:
         for done in as_completed([pool.submit(judged, target, given.budget) for target in every]):
