@@ -19,13 +19,15 @@ from .table import STRANGERS
 HERE = Path(__file__).parent
 
 
-def targets(mistakes: bool, names: list[str]) -> Iterator[tuple[str, str | None]]:
-    """Return what is judged, with what a headline should name."""
+def targets(mistakes: bool, names: list[str]) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
+    """Return what is judged, with what a headline should name and the reference without which the mistake cannot be told."""
     for stranger in STRANGERS:
-        for layer, says in [(m.layer, m.says) for m in stranger.mistakes] if mistakes else [(stranger.layer, None)]:
+        reference = f"torch.nn.{stranger.reads['family']}" if stranger.reads["family"] in ("RNN", "GRU", "LSTM") else None
+        wrong = [(m.layer, m.says, reference if m.against else None) for m in stranger.mistakes]
+        for layer, says, against in wrong if mistakes else [(stranger.layer, None, None)]:
             if not names or layer.__name__ in names or stranger.name in names:
                 file = layer.__module__.rpartition(".")[2]
-                yield f"{HERE / file}.py:{layer.__name__}", says
+                yield f"{HERE / file}.py:{layer.__name__}", (says, against)
 
 
 def judged(target: str, budget: float, **options: Any) -> dict[str, Any]:
@@ -76,8 +78,9 @@ def main() -> None:
     every = dict(list(targets(given.mistakes, given.names))[:: given.every])
     results = []
     with ProcessPoolExecutor(given.jobs) as pool:
-        for done in as_completed([pool.submit(judged, target, given.budget) for target in every]):
-            found = {**done.result(), "says": every[done.result()["target"]]}
+        jobs = [pool.submit(judged, target, given.budget, against=against) for target, (_, against) in every.items()]
+        for done in as_completed(jobs):
+            found = {**done.result(), "says": every[done.result()["target"]][0]}
             results.append(found)
             name, told = found["target"].rpartition(":")[2], verdict_of(found)
             causes = [f"{headline} ({len(properties)})" for headline, properties in found.get("causes", ())]
