@@ -3,7 +3,6 @@
 import inspect
 import math
 from collections.abc import Iterator, Mapping
-from itertools import permutations
 from typing import Any
 
 from torch import Tensor
@@ -61,8 +60,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
     if len(parameters) >= len(tensors) > 1:
-        for some in permutations(range(len(tensors))) if len(tensors) <= 3 else [tuple(range(len(tensors)))]:
-            given.append([(p.name, number) for p, number in zip(parameters, some, strict=False)])
+        given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
     for arguments in given or [[]]:
         wide = len(tensors) == 1 and any(type(a) is int and a < -1 for a in found["tensors"][0])  # one state of several sizes
         for order in [None] if wide else _orders(parts, sizes):

@@ -1,6 +1,6 @@
 """Judge every layer of the table, or every mistake, as the command line would without any help.
 
-    python -m tests.strangers.judge_all [--mistakes] [--every N] [--jobs N] [--budget S] [--json FILE] [NAME ...]
+    python -m tests.strangers.judge_all [--mistakes] [--quick] [--every N] [--jobs N] [--budget S] [--json FILE] [NAME ...]
 
 One line each: the layer, what came out, and the headline of each cause. The last lines count.
 """
@@ -17,6 +17,15 @@ from typing import Any
 from .table import STRANGERS
 
 HERE = Path(__file__).parent
+TELLING = ",".join((
+    "shape.output", "shape.state", "shape.dtype_device", "state.*", "time.*", "batch.alone", "batch.permute",
+    "batch.gradient_alone", "batch.unbatched", "layout.no_mutation", "lengths.*", "gate.one_step", "agree.forward",
+    "agree.against", "gradient.reference", "gradient.numerical", "gradient.every_output", "gradient.split", "mode.repeatable",
+    "mode.rng", "weights.trainable", "weights.flags", "direction.*", "layer.*", "life.interleaved",
+))  # fmt: skip
+"""Properties that tell the mistakes of the table, and cost little."""
+FEW = 12
+"""Cases of a quick look."""
 
 
 def targets(mistakes: bool, names: list[str]) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
@@ -70,15 +79,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--mistakes", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="few cases of the properties that tell most")
     parser.add_argument("--every", type=int, default=1, help="judge each N-th only")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--budget", type=float, default=12.0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     every = dict(list(targets(given.mistakes, given.names))[:: given.every])
+    options = {"properties": TELLING, "max_examples": FEW} if given.quick else {}
     results = []
     with ProcessPoolExecutor(given.jobs) as pool:
-        jobs = [pool.submit(judged, target, given.budget, against=against) for target, (_, against) in every.items()]
+        jobs = [pool.submit(judged, target, given.budget, against=against, **options) for target, (_, against) in every.items()]
         for done in as_completed(jobs):
             found = {**done.result(), "says": every[done.result()["target"]][0]}
             results.append(found)
