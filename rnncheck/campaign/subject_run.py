@@ -168,7 +168,7 @@ class SubjectRun:
         told = self.report()
         return SubjectPart(
             subject.name, subject.kind, self.device, subject.modes, subject.claims, told.reading, subject.fixed, subject.nature,
-            subject.against, self.seconds, told.left, tuple(self.checks), tuple(shrunk),
+            subject.against, self.seconds, told.left, tuple(self.checks), tuple(shrunk), subject.drop_in,
         )  # fmt: skip
 
     def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
