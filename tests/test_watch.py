@@ -200,3 +200,81 @@ def test_that_nothing_was_looked_at_is_told():
 def test_an_unknown_policy_is_refused_before_anything_runs():
     with pytest.raises(ValueError, match="policy = 'shout'"):
         rnncheck.watch(nn.LSTM(2, 3), policy="shout")
+
+
+class HandWritten(nn.Module):
+    """A GRU as people write one, batch first, which returns its outputs alone."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.gates, self.candidate = (nn.Linear(input_size + hidden_size, n * hidden_size) for n in (2, 1))
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), self.hidden_size)
+        outputs = []
+        for step in x.unbind(1):
+            r, z = self.gates(torch.cat([step, h], -1)).sigmoid().chunk(2, -1)
+            h = z * h + (1 - z) * self.candidate(torch.cat([step, r * h], -1)).tanh()
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+class TorchNames(nn.Module):
+    """A tanh layer with torch's names and call, as in the README."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight_ih_l0, self.weight_hh_l0 = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(4, 4))
+        self.bias_ih_l0, self.bias_hh_l0 = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
+
+    def forward(self, input, hx=None):
+        h = input.new_zeros(input.shape[1], 4) if hx is None else hx[0]
+        outputs = []
+        for x in input:
+            h = torch.tanh(x @ self.weight_ih_l0.T + self.bias_ih_l0 + h @ self.weight_hh_l0.T + self.bias_hh_l0)
+            outputs.append(h)
+        return torch.stack(outputs), h[None]
+
+
+class Inside(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.rnn, self.head, self.norm = layer, nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.LayerNorm(4)
+
+    def forward(self, x):
+        found = self.rnn(x)
+        return self.head(self.norm(found if isinstance(found, torch.Tensor) else found[0]))
+
+
+HandWrittenGRU = type("HandWrittenGRU", (HandWritten,), {"__module__": __name__})
+
+
+@pytest.mark.parametrize("make", [TorchNames, lambda: HandWrittenGRU(3, 4)])
+def test_a_layer_that_is_written_by_hand_is_found_and_looked_at(make, recwarn):
+    model = Inside(make())
+    with rnncheck.watch(model, sample=1.0) as seen:
+        model(torch.randn(2, 2, 3))
+    assert list(seen.layers) == ["rnn"]
+    assert (seen.calls, dict(seen.findings)) == (1, {})
+    with rnncheck.watch(model, sample=1.0, policy="count") as seen:
+        model(torch.full((2, 2, 3), torch.nan))
+    assert seen.findings["rnn", "non-finite"] >= 1
+
+
+def test_modules_that_are_no_recurrences_are_not_found():
+    with pytest.raises(ValueError, match="no recurrent layer inside"):
+        rnncheck.watch(nn.Sequential(nn.Linear(3, 4), nn.Conv1d(3, 4, 2), Inside(nn.Linear(4, 4))))
+
+
+def test_a_warning_points_at_the_users_line():
+    model = Tagger(nn.GRU(3, 4))
+    with pytest.warns(ContractWarning, match="non-finite") as told, rnncheck.watch(model, sample=1.0):
+        model(torch.full((5, 2, 3), torch.nan))
+    assert told[0].filename == __file__
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    model(torch.randn(5, 2, 3)).sum().backward()
+    with pytest.warns(ContractWarning, match="at the optimizer's step") as told, rnncheck.watch(model, sample=1.0, max_norm=1e-9):
+        model(torch.randn(5, 2, 3))
+        optimizer.step()
+    assert [warning.filename for warning in told] == [__file__]

@@ -41,7 +41,8 @@ def _from_signature(function: Callable[..., Any], argument: str) -> Claim:
 def torch_clip() -> Subject:
     """torch.nn.utils.clip_grad_norm_."""
     source = "import torch\nbuild = torch.nn.utils.clip_grad_norm_"
-    return clip_function(torch.nn.utils.clip_grad_norm_, "torch.nn.utils.clip_grad_norm_", source=source)
+    clip = clip_function(torch.nn.utils.clip_grad_norm_, "torch.nn.utils.clip_grad_norm_", source=source)
+    return replace(clip, drop_in=True)
 
 
 def probed(subject: Subject) -> Subject:

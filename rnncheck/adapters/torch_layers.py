@@ -108,7 +108,7 @@ def torch_like(
     base = next((kind for kind in getattr(constructor, "__mro__", ()) if kind in (nn.RNN, nn.GRU, nn.LSTM)), None)
     if base is not None:
         claims |= _lacking(base)
-    return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source)
+    return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source, drop_in=True)
 
 
 @cache

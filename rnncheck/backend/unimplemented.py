@@ -34,6 +34,11 @@ def is_unimplemented(error: BaseException) -> bool:
     return told and not _raised_in_python(error.__traceback__)
 
 
+def lacks_forward_mode(error: BaseException) -> bool:
+    """Return whether a kernel of torch's refused forward-mode derivatives, as oneDNN's LSTM does."""
+    return type(error) is NotImplementedError and "Trying to use forward AD with" in str(error)
+
+
 def in_words(error: BaseException, what: str = "this") -> str:
     """Return the reason as a person reads it.
 

@@ -175,7 +175,7 @@ class Campaign:
 
     def _end_of_judging(self) -> float:
         """A fifth of the time is kept for shrinking once there is something to shrink, and more if it is much."""
-        failing = sum(tally.failed is not None for subject_run in self.subject_runs for tally in subject_run.tallies.values())
+        failing = sum(tally.red for subject_run in self.subject_runs for tally in subject_run.tallies.values())
         share = min(0.5, 0.18 + 0.02 * failing) if failing else 0.0
         return self._last_start() - share * (self.deadline - self.started)
 
@@ -189,7 +189,8 @@ class Campaign:
         if found is None:
             return
         for id, tally in subject_run.tallies.items():
-            if tally.failed is not None and (subject_run.index, id) not in self.told:
+            if tally.red and (subject_run.index, id) not in self.told:
+                assert tally.failed is not None
                 self.told.add((subject_run.index, id))
                 outcome = tally.failed[1]
                 found(subject_run.subject.name, id, (outcome.mismatches or (outcome.reason or outcome.status,))[0])
@@ -197,7 +198,8 @@ class Campaign:
     def _save(self, subject_run: SubjectRun) -> None:
         """A failing case is on disk before anything else happens to it."""
         for tally in subject_run.tallies.values():
-            if tally.failed is not None and tally.stored is None and self.settings.folder is not None:
+            if tally.red and tally.stored is None and self.settings.folder is not None:
+                assert tally.failed is not None
                 case, outcome = tally.failed
                 if is_our_mistake(outcome):
                     continue
@@ -336,7 +338,7 @@ class Campaign:
 
 def _basic_first(subject_run: SubjectRun) -> list[PropertyTally]:
     """Return the failing properties of a subject, the most basic ones first."""
-    failing = [tally for tally in subject_run.tallies.values() if tally.failed is not None]
+    failing = [tally for tally in subject_run.tallies.values() if tally.red]
     return sorted(failing, key=lambda tally: (place_of(tally.prop.id), tally.prop.id))
 
 

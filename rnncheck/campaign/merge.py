@@ -54,7 +54,7 @@ def merge(files: Sequence[Path], folder: Path | None = None) -> Report:
     settings = Settings(
         tuple(CATALOG[id] for id in first.properties), first.profile, reports[0].seed, UNHURRIED, first.dtypes,
         tuple(known(first.deviations)), folder, environment=_environment(reports),
-        missing=tuple(dict.fromkeys(name for report in reports for name in report.missing)),
+        missing=tuple(dict.fromkeys(name for report in reports for name in report.missing)), strict=first.strict,
     )  # fmt: skip
     campaign = Campaign([(subject.subject(), subject.device) for subject in first.subjects], settings)
     report = campaign.run(Recorded(campaign, parts))

@@ -55,6 +55,7 @@ class Settings:
     """What a campaign is told; ``budget`` is seconds of wall time for all of it, None for the profile's.
 
     shard: which part of the cases is checked; None for all of them
+    strict: whether conventions are contracts, whatever the subject
     """
 
     properties: tuple[Property, ...]
@@ -68,6 +69,7 @@ class Settings:
     environment: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     shard: Shard | None = None
+    strict: bool = False
 
     def seconds(self, subjects: int) -> float:
         """Wall time for so many subjects: the budget, or else what the profile has for each."""

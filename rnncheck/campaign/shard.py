@@ -63,11 +63,15 @@ class SubjectPart:
     left: int = 0
     checks: tuple[Check, ...] = ()
     smallest: tuple[Smallest, ...] = ()
+    drop_in: bool = False
 
     def subject(self) -> Subject:
         """Return the subject without what builds it: nothing is imported."""
         reference = None if self.against is None else Subject(self.against, self.kind, None, self.modes)
-        return Subject(self.name, self.kind, None, self.modes, self.claims, self.fixed, reference=reference, nature=self.nature)
+        return Subject(
+            self.name, self.kind, None, self.modes, self.claims, self.fixed, reference=reference, nature=self.nature,
+            drop_in=self.drop_in,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Part:
     dtypes: tuple[str, ...]
     deviations: tuple[Deviation, ...]
     subjects: tuple[SubjectPart, ...]
+    strict: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON types alone; what is as it is by default is left out of the outcomes."""
@@ -95,7 +100,14 @@ def part_of(settings: Settings, subjects: Sequence[SubjectPart]) -> Part:
     assert settings.shard is not None
     ids = tuple(prop.id for prop in settings.properties)
     return Part(
-        settings.shard.index, settings.shard.of, settings.profile, ids, settings.dtypes, settings.deviations, tuple(subjects)
+        settings.shard.index,
+        settings.shard.of,
+        settings.profile,
+        ids,
+        settings.dtypes,
+        settings.deviations,
+        tuple(subjects),
+        settings.strict,
     )
 
 

@@ -56,8 +56,8 @@ class SubjectRun:
 
     def __post_init__(self) -> None:
         wanted = [p for p in self.settings.properties if p.about == self.subject.kind]
-        in_part = self.settings.shard is not None
-        self.tallies = {p.id: PropertyTally(p, shard=in_part) for p in sorted(wanted, key=lambda p: p.cost)}
+        in_part, strict = self.settings.shard is not None, self.settings.strict or self.subject.drop_in
+        self.tallies = {p.id: PropertyTally(p, strict, shard=in_part) for p in sorted(wanted, key=lambda p: p.cost)}
         structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)
         self.ledger = Ledger.over(structure if self.subject.kind == "layer" else [], self.settings.profile.strength)
         self.planned = self.settings.profile.cases
@@ -168,7 +168,7 @@ class SubjectRun:
         told = self.report()
         return SubjectPart(
             subject.name, subject.kind, self.device, subject.modes, subject.claims, told.reading, subject.fixed, subject.nature,
-            subject.against, self.seconds, told.left, tuple(self.checks), tuple(shrunk),
+            subject.against, self.seconds, told.left, tuple(self.checks), tuple(shrunk), subject.drop_in,
         )  # fmt: skip
 
     def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
@@ -215,7 +215,13 @@ class SubjectRun:
         """What is concluded of one property."""
         prop = tally.prop
         by_dtype = dict(tally.by_dtype) or None
-        blank = Verdict(prop.id, "holds", prop.kind, tally.cases, tally.used, prop.statement, by_dtype=by_dtype)
+        blank = Verdict(
+            prop.id, "holds", prop.kind, tally.cases, tally.used, prop.statement, by_dtype=by_dtype, severity=prop.severity
+        )
+        if tally.failed is not None and tally.warning is not None:
+            case, outcome = tally.failed
+            told = "\n".join(filter(None, (tally.warning, outcome.reason)))
+            return blank.but(verdict="warns", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=told)
         if tally.failed is not None:
             return self._red(tally, blank)
         if tally.deviated is not None:

@@ -33,6 +33,7 @@ class PropertyTally:
     """All that is known so far about one property on one subject."""
 
     prop: Property
+    strict: bool = False
     cases: int = 0
     applicable: int = 0
     used: float | None = None
@@ -60,6 +61,19 @@ class PropertyTally:
     def over(self) -> bool:
         """Return whether no further case counts; in a shard one does after an error, which another shard may have met first."""
         return self.failed is not None and not (self.shard and self.failed[1].cause is not None)
+
+    @property
+    def warning(self) -> str | None:
+        """What to warn of where a convention is not kept; None where nothing failed, or what did is red."""
+        if self.failed is None or self.strict or self.failed[1].status not in ("fails", "errored"):
+            return None
+        outcome = self.failed[1]
+        return self.prop.warns_of(outcome.mismatches or (outcome.reason or "").splitlines()[:1])
+
+    @property
+    def red(self) -> bool:
+        """Whether it failed, and not only by a convention."""
+        return self.failed is not None and self.warning is None
 
     def share(self) -> int:
         """Checked on every ``share``-th case that it applies to."""

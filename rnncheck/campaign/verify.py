@@ -33,6 +33,7 @@ from rnncheck.core.bounds import whole
 from rnncheck.core.deviation import Deviation, declare
 from rnncheck.core.subject import Subject
 from rnncheck.engine import WorkerContext, make_engine
+from rnncheck.reading.said import checked
 from rnncheck.report.report import Report
 
 LEAST_FOR_A_PROBE = 10.0
@@ -69,6 +70,8 @@ def verify(
     deviations: Mapping[str, str] | Sequence[Deviation] | None = None,
     folder: str | Path | None = None,
     repro: str | Path | None = None,
+    strict: bool = False,
+    read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     shard: str | None = None,
 ) -> Report:
@@ -93,12 +96,14 @@ def verify(
     require:    devices without which the report is incomplete (exit code 3)
     folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
     shard:      "2/5" for the second of five parts of the cases; the JSON reports of all parts merge into the report of one run
+    read:       how the target is called, by the words that ``rnncheck read`` prints, e.g. {"batch_first": True}
+    strict:     whether a convention that is not kept fails, as a contract does, and not only where the target replaces torch's
     repro:      where to write, for each failure, a standalone script and a pytest test; None writes none
 
     Raises UsageError where the target or an option cannot be used.
     """
     started, arrived = began(), monotonic()
-    subjects = importing.subjects(target, against, kind, typed, time)
+    subjects = as_said(importing.subjects(target, against, kind, typed, time), read)
     importing.properties(properties_from)
     took = 0.0 if target is None and not properties_from else monotonic() - arrived
     devices, required = asked_for(device), [name for word in require for name in asked_for(word)]
@@ -111,6 +116,7 @@ def verify(
         folder=None if folder is None else Path(folder),
         repro=None if repro is None else folder_of(repro, "repro"),
         environment={**environment(), **_told(took)},
+        strict=strict,
         missing=tuple(name for name in required if not is_here(name)),
         shard=None if shard is None else shard_of(shard),
         **({} if dtypes is None else {"dtypes": dtypes_of(dtypes)}),
@@ -127,6 +133,12 @@ def verify(
         import_compilers()
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
+
+
+def as_said(subjects: Sequence[Subject], read: Mapping[str, Any] | None) -> list[Subject]:
+    """Return the subjects with what is said of how they are read; raises UsageError where it cannot be meant."""
+    more = {} if read is None else checked(read, "read")
+    return [replace(subject, said={**subject.said, **more}) for subject in subjects] if more else list(subjects)
 
 
 def _for_a_probe(seconds: float) -> float:

@@ -19,6 +19,7 @@ from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
+from rnncheck.running.tolerance import of_all
 from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded, subject_boundary
 
 agree = Family("agree")
@@ -66,7 +67,7 @@ def autocast(trial: Trial) -> Observation:
     rounding = oracle.rounding_for(trial.case.torch_dtype, trial.case.device, autocast=low)
     weights = trial.cotangents().map(lambda part: part.to(low).to(part.dtype))  # so that it is no rounding to cast them
     budget = oracle.budget(*t.question, rounding=rounding, seed=t.case.seed)
-    slopes = oracle.gradient_budget(*t.question, weights, rounding=rounding, seed=t.case.seed)
+    slopes = oracle.gradient_budget(*t.question, of_all(t, weights), rounding=rounding, seed=t.case.seed)
     for parameters in ({name: p + 0.5 for name, p in t.parameters.items()}, t.parameters):
         t.layer.load(parameters)
         with casting:

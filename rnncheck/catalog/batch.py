@@ -13,6 +13,7 @@ from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
 batch = Family("batch")
+NOBODY = "a batch without sequences is not handled"
 several = batched & at_least(batch=2) & deterministic
 
 
@@ -107,6 +108,7 @@ def as_batch_of_one(trial: Trial) -> Observation:
 
 @batch(
     "empty",
+    convention=NOBODY,
     kind="invariant",
     formula="f(x[:, :0]) has shape (time, 0, features), states (layers*directions, 0, size)",
     source="torch.nn's layers take a batch of 0; the last batch of a filtered data set",
@@ -121,6 +123,7 @@ def empty(trial: Trial) -> Observation:
 
 @batch(
     "empty_backward",
+    convention=NOBODY,
     formula="d sum(f(x[:, :0])) / d parameters = 0",
     kind="derivative",
     source="an empty sum has gradient 0",

@@ -26,6 +26,7 @@ def facts(prop: Property) -> Iterator[tuple[str, str]]:
     """Yield (name, value) of what is declared with a property, beside its statement."""
     yield "formula", prop.formula
     yield "kind", f"{prop.kind}: {KINDS[prop.kind]}"
+    yield "severity", f"convention: {prop.convention}" if prop.convention else "contract"
     yield "source", prop.source
     yield "applies", prop.applies.words
     yield "needs", ", ".join(prop.needs) or "nothing beyond what the case uses"

@@ -37,6 +37,7 @@ from rnncheck.running.clip_trial import Clipped, ClipTrial
 from rnncheck.running.layout import scattered_in_memory
 
 clip = Family("clip")
+SENSELESS = "arguments that make no sense are accepted"
 PASCANU = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, algorithm 1"
 BLUE = "Blue 1978, A portable Fortran program to find the Euclidean norm of a vector"
 DOCS = "torch.nn.utils.clip_grad_norm_, documentation"
@@ -210,7 +211,7 @@ def error_if_nonfinite(trial: ClipTrial) -> Observation:
 
 
 @clip("arguments", formula="max_norm < 0 or NaN: raises, g' = g", source="pytorch/pytorch#31367", kind="invariant",
-      applies=ordinary & some, cost=4)  # fmt: skip
+      applies=ordinary & some, cost=4, convention=SENSELESS, lenient=" = accepted")  # fmt: skip
 def arguments(trial: ClipTrial) -> Observation:
     """A max_norm that is NaN, or negative (which would flip the gradients), raises an error and changes no gradient."""
 
@@ -224,7 +225,7 @@ def arguments(trial: ClipTrial) -> Observation:
 
 
 @clip("used_up", formula="clip(used-up generator): raises or warns", source=DOCS, kind="invariant",
-      needs=("generator",))  # fmt: skip
+      needs=("generator",), convention=SENSELESS)  # fmt: skip
 def used_up(trial: ClipTrial) -> Observation:
     """A generator of parameters that is already exhausted raises or warns, instead of passing as a model without parameters."""
     with warnings.catch_warnings(record=True) as told:
@@ -234,7 +235,8 @@ def used_up(trial: ClipTrial) -> Observation:
 
 
 @clip("listed_twice", formula="clip([g, g]) = clip([g])", source="a parameter shared by two modules",
-      kind="metamorphic", applies=ordinary & some, cost=2)  # fmt: skip
+      kind="metamorphic", applies=ordinary & some, cost=2,
+      convention="a parameter that is listed twice counts twice")  # fmt: skip
 def listed_twice(trial: ClipTrial) -> Observation:
     """A parameter listed twice counts once, in the norm and in the scaling."""
     t = halved(trial)

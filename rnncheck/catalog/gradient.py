@@ -146,16 +146,16 @@ def _dot(a: Tensor | None, b: Tensor) -> Tensor:
           applies=deterministic, cost=12)  # fmt: skip
 def every_output(trial: Trial) -> Observation:
     """A loss may use any of output, h_n and c_n and ignore the others."""
-    names = [name for name, _ in trial.run.parts()]
-    subsets = [*combinations(names, 1), *combinations(names, 2)]
+    names = [name for name, part in trial.run.parts() if name == "output" or len(part)]
+    pairs = list(combinations(names, 2))
     weights = trial.cotangents()
 
     def using(chosen: tuple[str, ...]) -> Observation:
         actual = gradients_through(trial, trial.layer, calls(trial, trial.layer), weights, chosen)
         return agree(trial, actual, trial.gradients(only(weights, chosen)), why=f"loss of {' and '.join(chosen)} only: ")
 
-    pair = subsets[len(names) + trial.draw("pair of results", 0, len(subsets) - len(names) - 1)]
-    return every(using(chosen) for chosen in {*combinations(names, 1), pair})
+    drawn = [pairs[trial.draw("pair of results", 0, len(pairs) - 1)]] if pairs else []
+    return every(using(chosen) for chosen in {*combinations(names, 1), *drawn})
 
 
 @gradient("one_result", formula="d <y, w> / d (x, hx, W) = float64 truth, so for h_n, c_n",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded
+from rnncheck.catalog.tools.follow_ups import own_tensors
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Layout
@@ -128,11 +129,12 @@ def _untouched(trial: Trial, around: Callable[[], AbstractContextManager[object]
     layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
     for parameter in layer.parameters().values():
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
-    before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments)}
+    kept = trial.subject.keeps_state
+    before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments, kept)}
     modes = _modes(layer)
     with subject_boundary("calling"), around():
         layer(*arguments)
-    after = dict(_surroundings(layer, arguments))
+    after = dict(_surroundings(layer, arguments, kept))
     both = [name for name in before if name in after]
     sides = Origins("after the call", "before it")
     values = every(identical(f"{name}{when}", after[name].detach().clone(), before[name][1], sides=sides) for name in both)
@@ -145,13 +147,15 @@ def _same_flags(name: str, after: dict[str, object], before: dict[str, object]) 
     return every(equal(f"{flag} of {name}", after[flag], was) for flag, was in before.items())
 
 
-def _surroundings(layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None]) -> Iterator[tuple[str, Tensor]]:
-    """All that a call reads, by name."""
+def _surroundings(
+    layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None], keeps_state: bool = False
+) -> Iterator[tuple[str, Tensor]]:
+    """All that a call reads, by name; not the buffers of a layer that keeps its state, which are its own."""
     x, state = arguments
     yield "input", x if isinstance(x, Tensor) else x.data
     yield from ((f"hx[{i}]", part) for i, part in enumerate(state or ()))
     yield from layer.parameters().items()
-    buffers = getattr(layer.module, "named_buffers", None)
+    buffers = None if keeps_state else getattr(layer.module, "named_buffers", None)
     yield from buffers() if buffers else ()
 
 
@@ -170,10 +174,11 @@ def _modes(layer: Layer) -> list[bool]:
 
 
 @layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant",
+        convention="results share memory with each other or with what was given",
         cost=2, source="in-place operations on results", applies=deterministic)  # fmt: skip
 def no_alias(trial: Trial) -> Observation:
     """Writing into a result changes no other result, no input, state or parameter, and does not affect the next call."""
-    layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
+    layer, arguments = trial.layer, trial.lay_out(*own_tensors(trial))
     with subject_boundary("calling"), torch.no_grad():
         output, state = layer(*arguments)
     written = output if isinstance(output, Tensor) else output.data

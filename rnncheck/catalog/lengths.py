@@ -17,6 +17,7 @@ from rnncheck.core.subject import TakesLengths
 from rnncheck.running.trial import Trial, subject_boundary
 
 lengths = Family("lengths")
+BEHIND = "the output behind a sequence's end is not 0"
 
 
 @lengths(
@@ -127,6 +128,8 @@ WASTE = 1000.0
 
 @lengths(
     "module",
+    convention=BEHIND,
+    lenient="^output behind the ends",
     formula="f(x, n) = f(pack(x, n)) padded with 0, whatever x[n_b:, b] is",
     kind="metamorphic",
     needs=("lengths",),
@@ -136,17 +139,24 @@ WASTE = 1000.0
 )
 def module(trial: Trial) -> Observation:
     """A module that takes lengths ignores the padding, however long, and its output is 0 after each sequence's end."""
+    inside = steps_inside(trial)[..., None]
     waste = torch.nan if trial.subject.read_as is None else WASTE  # a mask that is multiplied with stops no NaN
-    filled = torch.where(steps_inside(trial)[..., None], trial.x, waste)
+    filled = torch.where(inside, trial.x, waste)
     plain = with_lengths(trial, trial.x, trial.lengths or ())
     poisoned = with_lengths(trial, torch.cat([filled, torch.full_like(trial.x[:2], waste)]), trial.lengths or ())
-    cut = Run(poisoned.output[: trial.time], *poisoned.state)
-    after = poisoned.output[trial.time :]
+    cut = within_lengths(Run(poisoned.output[: trial.time], *poisoned.state), inside)
+    after, behind = poisoned.output[trial.time :], plain.output.masked_fill(inside, 0.0)
     return (
-        trial.same(plain, sides=("padded", "packed"))
+        trial.same(within_lengths(plain, inside), sides=("padded", "packed"))
         & trial.same(cut, f"{waste:g} in the padding: ".replace("nan", "NaN"), ("padded", "packed"))
-        & identical("output after time", after, torch.zeros_like(after), Run.AXES["output"])
+        & identical("output behind the ends", behind, torch.zeros_like(behind), Run.AXES["output"])
+        & identical("output behind the ends, after time", after, torch.zeros_like(after), Run.AXES["output"])
     )
+
+
+def within_lengths(run: Run, inside: Tensor) -> Run:
+    """The run with zeros for the output behind each sequence's end."""
+    return Run(run.output.masked_fill(~inside, 0.0), *run.state)
 
 
 def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
@@ -161,6 +171,8 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
 
 @lengths(
     "zero",
+    convention=BEHIND,
+    lenient="^of length 0: output",
     formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged",
     kind="metamorphic",
     needs=("lengths",),
@@ -177,8 +189,9 @@ def zero(trial: Trial) -> Observation:
     if message is not None:
         return named("a length of 0", message, [("0", "zero", "positive", "length", "lengths")])
     run = with_lengths(trial, trial.x, given)
+    inside = steps_inside(trial)[..., None]
     start = Run(torch.zeros_like(trial.run.output), *trial.given_state)
+    of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
     allowed = pick(trial.budget.allowed.map(lambda part: 2 * part), others)
-    return both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ") & both(
-        pick(run, others), pick(trial.run, others), allowed, "others: ", ("beside it", "in the packed batch")
-    )
+    run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")
+    return of_zero & both(pick(run, others), pick(trial.run, others), allowed, "others: ", sides)

@@ -46,6 +46,8 @@ def machine(trial: Trial) -> Observation:
 
 @life(
     "copied",
+    convention="it cannot be copied or pickled after a call",
+    lenient="while being (copied|pickled)",
     formula="deepcopy(f)(x) = f(x), loads(dumps(f))(x) = f(x)",
     kind="metamorphic",
     source="torch.nn.Module; copy.deepcopy; pickle",
@@ -149,8 +151,10 @@ def neighbour(trial: Trial) -> Trial:
         return Trial(trial.subject, trial.case.but(config=trial.config.resized(**sizes), seed=trial.case.seed + 1))
     subject, case, config = trial.subject, trial.case, trial.config
     flip = "time_first" if config.batch_first else "batch_first"
+    square = subject.claims.get("sizes") is not None and not subject.offers("sizes")
+    more = config.hidden_size + 2 - config.input_size if square else 1
     wider = config.but(
-        hidden_size=config.hidden_size + 2, input_size=config.input_size + 1,
+        hidden_size=config.hidden_size + 2, input_size=config.input_size + more,
         batch_first=not config.batch_first if subject.offers(flip) else config.batch_first,
     )  # fmt: skip
     return Trial(subject, case.but(config=subject.fixed or wider, seed=case.seed + 1))

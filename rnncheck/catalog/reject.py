@@ -27,7 +27,9 @@ from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
-reject = Family("reject")
+REFUSED = " = refused with"
+"""What is told of wrong input that was refused, in whatever words."""
+reject = Family("reject", "wrong input is accepted, or refused in other words", f" = accepted|{REFUSED}")
 NAMES: dict[torch.dtype, Name] = {
     torch.float64: ("float64", "Double", "double"),
     torch.float32: ("float32", "Float", "float"),
@@ -39,6 +41,7 @@ NAMES: dict[torch.dtype, Name] = {
 
 @reject(
     "input_size",
+    lenient=REFUSED,
     formula="f(x), x.shape[-1] != input_size, is refused",
     kind="invariant",
     source="torch.nn.RNNBase.check_input",
@@ -53,6 +56,7 @@ def input_size(trial: Trial) -> Observation:
 
 @reject(
     "packed_input_size",
+    lenient=REFUSED,
     formula="f(pack(x)), x.shape[-1] != input_size, is refused",
     kind="invariant",
     source="pytorch/pytorch#195803: not checked",

@@ -172,6 +172,25 @@ def within_reach(trial: Trial) -> Tensor:
     return pattern[:, :, None] & inside[:, None, :, None] & inside[None, :, :, None]
 
 
+@time(
+    "causal",
+    formula="x[k:] changes  =>  f(x)[:k] stays",
+    kind="metamorphic",
+    source="causality; it needs no parameters, so that it holds of any recurrence",
+    applies=forward & padded,
+    cost=4,
+)
+def causal(trial: Trial) -> Observation:
+    """What comes later in a sequence changes no output before it."""
+
+    def outputs_before(k: int) -> Run:
+        changed = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]])).run
+        return Run(torch.cat([changed.output[:k], trial.run.output[k:]]), *trial.run.state)
+
+    sides = ("with another sequel", "with the case's own")
+    return every(trial.same(outputs_before(k), f"input from step {k} on changed: ", sides) for k in {1, trial.time - 1})
+
+
 LONG = 40
 """Steps over which something is to be remembered: more than a window of inputs would reach back."""
 

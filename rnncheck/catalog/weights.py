@@ -237,7 +237,7 @@ def _enliven(trial: Trial, layer: Layer) -> None:
             parameters[name].copy_(value)
 
 
-@weights("init", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",
+@weights("init", convention="initial parameters are drawn otherwise than torch's", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",
          source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant",
          needs=("torch_init", "torch_parameters"))  # fmt: skip
 def init(trial: Trial) -> Observation:

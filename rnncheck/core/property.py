@@ -1,6 +1,7 @@
 """One thing that must hold of every recurrent layer: a value, declared once."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from rnncheck.core.step_case import StepCase
 KINDS: Mapping[str, Literal["clip", "step"]] = {"clip": "clip", "step": "step"}
 """The families that speak of other subjects than layers."""
 Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
+Severity = Literal["contract", "convention"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Property:
     needs:   the features that a subject must claim, beyond those that the case itself uses
     stratum: which cases it is tried on ("generic": the covering array; others are named in rnncheck.strategies)
     cost:    how long one check takes, in runs of the subject; cheap ones come first
+    convention: what a layer does that does not hold to it, where that is no error: it is warned of; "" for a contract
+    lenient: a pattern that each line of what differs or was raised must match for it to be a matter of convention;
+             "": whatever differs
     """
 
     id: str
@@ -55,6 +60,19 @@ class Property:
     needs: tuple[str, ...] = ()
     stratum: str = "generic"
     cost: int = 1
+    convention: str = ""
+    lenient: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """Whether a layer that breaks it is wrong (contract), or does otherwise than torch's layers (convention)."""
+        return "convention" if self.convention else "contract"
+
+    def warns_of(self, differing: Sequence[str]) -> str | None:
+        """Return what to warn of where this differs; None where a contract is broken."""
+        if not self.convention or (self.lenient and not (differing and all(re.search(self.lenient, line) for line in differing))):
+            return None
+        return self.convention
 
     @property
     def family(self) -> str:
@@ -78,11 +96,11 @@ Check = Callable[[Any], Observation]
 class Family:
     """Collects the properties of one file of the catalog; used as a decorator.
 
-    The check's docstring is the statement, its first paragraph alone.
+    The check's docstring is the statement, its first paragraph alone. A convention of the family is that of each property.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, convention: str = "", lenient: str = "") -> None:
+        self.name, self.convention, self.lenient = name, convention, lenient
         self.properties: list[Property] = []
 
     def __call__(
@@ -96,6 +114,8 @@ class Family:
         needs: tuple[str, ...] = (),
         stratum: str = "generic",
         cost: int = 2,
+        convention: str = "",
+        lenient: str = "",
     ) -> Callable[[Check], Check]:
         """Declare the decorated check as the property ``family.name``."""
 
@@ -103,7 +123,10 @@ class Family:
             statement = " ".join((check.__doc__ or "").split("\n\n")[0].split())
             if not statement:
                 raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
-            prop = Property(f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost)
+            prop = Property(
+                f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost,
+                convention or self.convention, lenient or self.lenient,
+            )  # fmt: skip
             self.properties.append(prop)
             return check
 

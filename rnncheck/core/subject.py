@@ -159,6 +159,9 @@ class Subject:
     forms:  other forms of the same recurrence, by name: each is what ``build.in_form`` is given
     named: the tensors and axes of a recurrence that was read from its types; None for what has torch's input and state
     choices: the values of each of its options
+    keeps_state: whether the object keeps its state itself, for instance in a buffer, until a method resets it
+    said: what a user says of how it is read, by the words of rnncheck.reading.said
+    drop_in: whether it is to be as torch's is, so that conventions are contracts
     """
 
     name: str
@@ -174,6 +177,9 @@ class Subject:
     forms: Mapping[str, Any] = field(default_factory=dict)
     named: Named | None = None
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    drop_in: bool = False
+    keeps_state: bool = False
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def against(self) -> str | None:
@@ -208,6 +214,8 @@ class Subject:
             return "other named tensors or options than it has"
         if case.config.mode not in self.modes:
             return f"mode {case.config.mode}"
+        if self.nature.get("bidirectional") and not case.config.bidirectional:
+            return "it always has two directions"
         if self.fixed is not None and case.config != self.fixed:
             return "another configuration than the instance has"
         return self.lacks(tuple(name for name in features_used(case) if name != "sizes" or name in self.claims))

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from rnncheck.core.case import Case
+from rnncheck.core.property import Severity
 
-Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung"]
+Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", "not_reached", "errored", "crashed", "hung",
+                 "warns"]  # fmt: skip
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
@@ -15,7 +17,7 @@ NO_TIME = "the budget ended before a case that it applies to"
 """Why a property was not reached that only more time would have reached."""
 TIME_UP = "when the time was up"
 """What is said of a check that had been begun then."""
-CHECKED: tuple[Status, ...] = (*GREEN, *RED, "deviates")
+CHECKED: tuple[Status, ...] = (*GREEN, *RED, "deviates", "warns")
 LARGEST = 1e308
 """Stands for infinity in JSON, which has none."""
 Course = tuple[tuple[float, float], ...]
@@ -74,6 +76,7 @@ class Verdict:
     elsewhere:   whether it can be reached on another machine only: a device or an optional package is not here
     calls:       the failure in a few lines of Python
     needs:       what the minimal failing case must have to fail, in words; None where that was not tried
+    severity:    "contract", or "convention": one that is not kept is warned of, unless the layer is to be as torch's is
     """
 
     property: str
@@ -96,6 +99,7 @@ class Verdict:
     regression_test: str | None = None
     calls: str | None = None
     needs: tuple[str, ...] | None = None
+    severity: Severity = "contract"
 
     @builtins.property
     def red(self) -> bool:

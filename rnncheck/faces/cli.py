@@ -25,6 +25,7 @@ from rnncheck.faces.doctor import doctor_command
 from rnncheck.faces.gate import gate_command
 from rnncheck.faces.merge import merge_command
 from rnncheck.faces.numbers import whole_number
+from rnncheck.faces.read import read_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.faces.streams import forgiving_streams
 from rnncheck.system.supervised import open_standard_streams, require_folder, supervised
@@ -71,6 +72,8 @@ def cli() -> None:
 @click.option("--address", metavar="ADDRESS", help="Address of the Ray cluster, e.g. auto or ray://host:10001.")
 @click.option("--case-seconds", type=float, metavar="S", help="A check that takes longer counts as hung.")
 @click.option("--memory-limit", metavar="2GiB", help="Memory that a worker may use on top of what it starts with.")
+@click.option("--read", "read", multiple=True, metavar="WORD=VALUE", help="How TARGET is called, as `rnncheck read` prints it.")
+@click.option("--strict", is_flag=True, help="Fail on conventions too, such as the wording of errors.")
 @report_options
 @click.option("--repro", type=click.Path(file_okay=False), metavar="DIR", help="Write a script and a test for each cause.")
 @click.option(
@@ -87,6 +90,7 @@ def verify_command(
     verbose: bool,
     dtypes: tuple[str, ...],
     deviations: str | None,
+    read: tuple[str, ...],
     **options: Any,
 ) -> int:
     """Check TARGET (package.module:attr, path/to/file.py:attr, or dotted); without one, rnncheck's own layers and torch's."""
@@ -102,6 +106,7 @@ def verify_command(
         from rnncheck.campaign.store import FOLDER
         from rnncheck.campaign.verify import verify
         from rnncheck.faces.config_file import read_config
+        from rnncheck.reading.said import from_words
         from rnncheck.report.terminal import print_report
 
         known = None if deviations is None else read_config(Path(deviations)).deviations
@@ -110,6 +115,7 @@ def verify_command(
             seed=chosen,
             dtypes=dtypes or None,
             deviations=known,
+            read=from_words(read) if read else None,
             folder=FOLDER,
             progress=progress,
             **options,
@@ -203,7 +209,10 @@ def replay_command(file: str, target: str | None, against: str | None, trust: bo
     return 0 if done.verdict.verdict == "holds" else 3
 
 
-for command in (cases_command, demo_command, doctor_command, record_command, diff_command, gate_command, merge_command):
+COMMANDS = (
+    cases_command, demo_command, doctor_command, record_command, diff_command, gate_command, merge_command, read_command,
+)  # fmt: skip
+for command in COMMANDS:
     cli.add_command(command)
 
 
@@ -224,6 +233,7 @@ def _card(prop: "Property") -> dict[str, Any]:
         "statement": prop.statement,
         "formula": prop.formula,
         "kind": prop.kind,
+        "severity": prop.severity,
         "source": prop.source,
         "applies": prop.applies.words,
         "needs": ", ".join(prop.needs),

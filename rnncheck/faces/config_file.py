@@ -41,6 +41,8 @@ class GateConfig:
     devices: tuple[str, ...] = ("cpu",)
     require: tuple[str, ...] = ()
     dtypes: tuple[str, ...] | None = None
+    strict: bool = False
+    read: Mapping[str, Any] | None = None
     repro: Path | None = None
     coverage: float = 0.0
     baseline: Path | None = None
@@ -71,6 +73,7 @@ TABLES: Wanted = (
 )
 DAY: Wanted = (lambda value: type(value) is datetime.date, "a date such as 2027-01-31, without quotes")
 TIME: Wanted = (lambda value: isinstance(value, str) or type(value) in (int, float), 'a time such as "60s"')
+FLAG: Wanted = (lambda value: isinstance(value, bool), "true or false")
 SHARE: Wanted = (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a share between 0.0 and 1.0")
 
 KEYS: dict[str, Wanted] = {
@@ -78,7 +81,8 @@ KEYS: dict[str, Wanted] = {
     "properties": SOME, "properties_from": NAMES, "profile": TEXT, "budget": TIME,
     "max_examples": _whole("max_examples"), "strength": _whole("strength"), "seed": _whole("seed"), "jobs": _whole("jobs"),
     "engine": TEXT, "devices": SOME,
-    "require": NAMES, "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
+    "require": NAMES, "strict": FLAG, "read": TABLE,
+    "dtypes": SOME, "repro": TEXT, "coverage": SHARE, "baseline": TEXT, "deviations": TABLES,
 }  # fmt: skip
 DEVIATION_KEYS: dict[str, Wanted] = {
     "property": TEXT, "reason": TEXT, "where": TABLE, "issue": TEXT, "expires": DAY, "case": TEXT, "subject": TEXT,

@@ -109,6 +109,8 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER, shard: str | None =
         require=config.require,
         dtypes=config.dtypes,
         deviations=config.deviations,
+        strict=config.strict,
+        read=config.read,
         folder=folder,
         repro=config.repro,
         shard=shard,

@@ -1,6 +1,7 @@
 """The catalog as pytest items: ``@rnncheck.parametrize(MyLSTM)``, one item a property, stable ids."""
 
 import builtins
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +48,8 @@ class Conformance:
                 pytest.skip(f"not reached: {verdict.reason}")
             if verdict.verdict == "not_reached":
                 raise Failed(f"{verdict.property} was not reached on {subject.name}: {verdict.reason}")
+            if verdict.verdict == "warns":
+                warnings.warn(failure_text(subject.name, verdict), stacklevel=2)
             if verdict.verdict == "deviates":
                 pytest.xfail(failure_text(subject.name, verdict))
         return report

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from rnncheck.backend.switches import switched
-from rnncheck.backend.unimplemented import in_words, is_unimplemented
+from rnncheck.backend.unimplemented import in_words, is_unimplemented, lacks_forward_mode
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
@@ -73,6 +73,8 @@ def judge(prop: Property, trial: AnyTrial) -> Outcome:
     except Unimplemented as error:
         return _unimplemented(prop, error.cause)
     except SubjectError as error:
+        if lacks_forward_mode(error.cause) and not trial.subject.drop_in:
+            return _unimplemented(prop, error.cause)
         if out_of_memory(error):
             return _no_memory(prop, error)
         return Outcome(prop.id, "errored", reason=_own_traceback(error), cause=cause_of(error))

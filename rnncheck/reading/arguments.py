@@ -89,8 +89,11 @@ class Arguments:
         return ", ".join(said)
 
 
-def candidates(target: Any) -> Iterator[Arguments]:
-    """Return the ways in which this class or factory may take its sizes, the likeliest first."""
+def candidates(target: Any, input: str | None = None, hidden: str | None = None) -> Iterator[Arguments]:
+    """Return the ways in which this class or factory may take its sizes, the likeliest first.
+
+    input, hidden: the names of the arguments for the two sizes, where they are known
+    """
     try:
         known = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):
@@ -99,6 +102,10 @@ def candidates(target: Any) -> Iterator[Arguments]:
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
     required = [p for p in parameters if p.default is p.empty and p.name not in options.values()]
+    if input is not None or hidden is not None:
+        other = [p.name for p in required if p.name not in (input, hidden, *RESULT, *VOCABULARY)][:1]
+        yield from _filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
+        return
     yield from _listed(required)
     yield from _by_name(parameters, required, options)
     yield from _by_order(parameters, required, options)
@@ -115,6 +122,8 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from _filled(required, (one,), (other,), options)
+    for name in (name for name in RESULT if name in names and inputs and not hidden):
+        yield from _filled(required, (inputs[0],), (name,), options)
     for name in BOTH:
         if name in names and not (inputs and hidden) and len(sizes) <= 1:
             yield from _filled(required, (), (name,), options)

@@ -8,7 +8,8 @@ from torch import nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted, AdaptedWithLengths, Arranged, ArrangedWithLengths
-from rnncheck.reading.read import Sizes, read_again
+from rnncheck.reading.experiment import Sizes
+from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 
 OBSERVED = ("tensors", "order", "states", "given", "output")

@@ -1,5 +1,6 @@
 """What is known of a target: which argument and which result is what, on which axes, and how that is known."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from rnncheck.reading.adapted import HOW
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement
+from rnncheck.reading.said import WORDS, plain
 
 Known = Literal["annotation", "signature", "experiment", "said by the user"]
 """How a part of a reading is known."""
@@ -60,6 +62,14 @@ class Reading:
         """How it is called, in full."""
         return {**HOW, **self.how}
 
+    def as_text(self) -> str:
+        """The reading as TOML that can be edited and given back with ``--read``; what is as usual is left out."""
+        how = {**self.called, "states": self.called["states"] or []}
+        told: dict[str, Any] = {"kind": self.kind, **_sizes(self.arguments)}
+        told |= {word: plain(how[word]) for word in WORDS if word in how and how[word] is not None and how[word] != HOW[word]}
+        told |= {"batch_first": how["batch_first"]} if self.kind == "layer" else {}
+        return "\n".join(f"{word} = {_toml(value)}" for word, value in told.items())
+
     def words(self) -> str:
         """The reading in one line, for the head of a report."""
         how = self.called
@@ -78,3 +88,16 @@ class Reading:
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
         ]  # fmt: skip
         return ", ".join(told)
+
+
+def _sizes(arguments: Arguments | None) -> dict[str, str]:
+    """The names of the constructor's arguments for the sizes, where each is one name."""
+    if arguments is None or arguments.bundle is not None:
+        return {}
+    places = {"input_size": arguments.input, "hidden_size": arguments.hidden}
+    return {word: names[0] for word, names in places.items() if len(names) == 1 and isinstance(names[0], str)}
+
+
+def _toml(value: Any) -> str:
+    """A flag, number, string or list as TOML writes it."""
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else json.dumps(value)

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.experiment import Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.parameter_names import match, own_parameters
-from rnncheck.reading.read import Seen, Sizes, Start, Unreadable, quiet, read_module, runner
+from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
+from rnncheck.reading.said import NOTHING, Said
 from rnncheck.reading.signature import Signature
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
@@ -23,41 +25,44 @@ ENOUGH = 5.0
 
 
 def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = False,
-                reference: tuple[Mode, ...] = ()) -> Reading | None:  # fmt: skip
+                reference: tuple[Mode, ...] = (), said: Said = NOTHING) -> Reading | None:  # fmt: skip
     """Return how this target is built and called; None for torch's own layers and their subclasses, which are known.
 
-    fixed: of an object that exists already, its configuration; reference: the modes that it is asked to agree with
+    fixed: of an object that exists already, its configuration; reference: the modes that it is asked to agree with;
+    said: what a user says of it
 
     Raises Unreadable with the reason of the most promising attempt.
     """
     kind = value if isinstance(value, type) else type(value)
     if issubclass(kind, nn.RNNBase | nn.RNNCellBase) and kind.forward in TORCHS:
         return None
+    if said.get("kind") == "cell":
+        said = {"input": "step", **said}
     with quiet(grad=True):
-        built = _existing(value, fixed) if fixed is not None else _best(value, cell_first)
+        built = _existing(value, fixed, said) if fixed is not None else _best(value, cell_first, said)
         seen, arguments, module, config = built
         if not seen.depends.memory and not seen.how["given"]:
             raise Unreadable("no step depends on another one, and no state can be given")
-        return _reading(value, seen, arguments, module, config, reference, fixed is not None)
+        return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
 
 Built = tuple[Seen, Arguments | None, Any, Config]
 
 
-def _existing(value: Any, fixed: Config) -> Built:
+def _existing(value: Any, fixed: Config, said: Said) -> Built:
     module = copy.deepcopy(value)
     module = module.double().eval() if isinstance(module, nn.Module) else module
     sizes = Sizes(fixed.input_size, fixed.hidden_size, fixed.num_layers, fixed.directions)
-    return read_module(module, sizes), None, module, fixed
+    return read_module(module, sizes, said=said), None, module, fixed
 
 
-def _best(value: Any, cell_first: bool) -> Built:
+def _best(value: Any, cell_first: bool, said: Said) -> Built:
     """The first way to build and call it that nothing contradicts, or else the best one."""
     best: Built | None = None
     failures: list[str] = []
-    for arguments in candidates(value):
+    for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         try:
-            built = _built(value, arguments, cell_first)
+            built = _built(value, arguments, cell_first, said)
         except Exception as error:  # it is not built like this
             failures.append(str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}")
             continue
@@ -70,16 +75,16 @@ def _best(value: Any, cell_first: bool) -> Built:
     return best
 
 
-def _built(value: Any, arguments: Arguments, cell_first: bool) -> Built:
+def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said) -> Built:
     config = SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
     positions, named = arguments.of(config)
     module = value(*positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
-    return read_module(module, Sizes(config.input_size, config.hidden_size), cell_first), arguments, module, config
+    return read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said), arguments, module, config
 
 
 def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, config: Config,
-             reference: tuple[Mode, ...], exists: bool) -> Reading:  # fmt: skip
+             reference: tuple[Mode, ...], exists: bool, said: Said) -> Reading:  # fmt: skip
     layers = config.num_layers
     told = hasattr(module, "batch_first") or (not exists and "batch_first" in Signature.of(value).names)
     nature: dict[str, Any] = {}
@@ -88,7 +93,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     if arguments is not None and arguments.square:
         nature["square"] = True
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
-    how = {**seen.how, "eval": _draws(module, config, seen)}
+    how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
     arrangement = _arrangement(module, seen, config, reference, arguments)
     plain = seen.plain and not how["eval"]
     if arrangement is not None and not arrangement.bias:
@@ -104,7 +109,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature=nature,
         parts=each,
         pair=seen.pair,
-        known=dict.fromkeys(("call", "axes", "state"), "experiment"),
+        known={**dict.fromkeys(("call", "axes", "state"), "experiment"), **dict.fromkeys(said, "said by the user")},
         arrangement=arrangement,
         layers=layers,
         directions=seen.directions,

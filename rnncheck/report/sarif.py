@@ -15,6 +15,7 @@ LEVELS = {
     "crashed": "error",
     "hung": "error",
     "deviates": "note",
+    "warns": "warning",
     "not_reached": "warning",
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.report.causes import Cause
+from rnncheck.report.conventions import headline, warned
 from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.text import MOST_LINES, clean
 from rnncheck.report.unchecked import unchecked
@@ -84,6 +85,7 @@ def _failures(subject: SubjectReport, causes: tuple[Cause, ...], width: int) -> 
         yield Line()
         yield from _marked("FAIL   ", _headline(cause), RED, width)
     yield Line()
+    yield from _conventions(subject, width)
     yield from (Line(line) for line in wrapped(_counted(subject, causes), width))
 
 
@@ -187,6 +189,7 @@ def _passed(report: Results, subject: SubjectReport, width: int) -> Iterator[Lin
     yield from ((Line(line, style, len(mark)) if place == 0 else Line(line))
                 for place, line in enumerate(wrapped(told, width, f"{mark}   ", " " * 7)))  # fmt: skip
     yield from _deviations(subject, width)
+    yield from _conventions(subject, width)
     groups = unchecked(subject.verdicts)
     if groups:
         yield Line(f"NOT CHECKED   {count(sum(len(group.properties) for group in groups), 'property')}", "", 0)
@@ -203,6 +206,15 @@ def _deviations(subject: SubjectReport, width: int) -> Iterator[Line]:
         yield from map(Line, wrapped(f"{count(len(known), 'known deviation')}: --verbose", width, "KNOWN   "))
 
 
+def _conventions(subject: SubjectReport, width: int) -> Iterator[Line]:
+    """The conventions that are not kept, a line a reason."""
+    groups = warned(subject.verdicts)
+    if groups:
+        yield Line(f"WARN   {headline(groups)}", YELLOW, 4)
+    for group in groups:
+        yield from map(Line, wrapped(clean(group.words), width, " " * 7))
+
+
 def _strip(report: Results, subject: SubjectReport, width: int) -> Iterator[Line]:
     """One subject of several, in a few lines: what holds by family, and how much else there is."""
     mark, style = _status(report, subject)
@@ -217,6 +229,7 @@ def _strip(report: Results, subject: SubjectReport, width: int) -> Iterator[Line
     listed = (", " if names is ids else " ").join(names)
     yield from map(Line, wrapped(f"{held}: {listed}" if names else held, width, " " * 7))
     rest = [f"{count(of['deviates'], 'known deviation')}: --verbose"] if of["deviates"] else []
+    rest += [f"{count(of['warns'], 'convention')} not kept"] if of["warns"] else []
     rest += [f"{of['not_reached']} not reached ({_open(subject)})"] if of["not_reached"] else []
     if rest:
         yield from map(Line, wrapped("; ".join(rest), width, " " * 7))

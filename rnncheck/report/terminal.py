@@ -18,8 +18,8 @@ from rnncheck.report.words import count, wrapped
 
 MARKS = {
     "holds": ("✓", "green"), "fails": ("✗", "bold red"), "errored": ("!", "bold red"), "crashed": ("☠", "bold red"),
-    "hung": ("∞", "bold red"), "deviates": ("≠", "yellow"), "not_claimed": ("–", "dim"), "not_applicable": ("·", "dim"),
-    "not_reached": ("?", "magenta"),
+    "hung": ("∞", "bold red"), "deviates": ("≠", "yellow"), "warns": ("~", "yellow"), "not_claimed": ("–", "dim"),
+    "not_applicable": ("·", "dim"), "not_reached": ("?", "magenta"),
 }  # fmt: skip
 QUIET = ("not_claimed", "not_applicable")
 RAISED = re.compile(r"\d+ more raised: see (.*)")

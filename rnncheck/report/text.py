@@ -15,6 +15,7 @@ HEADLINES = {
     "hung": "hung",
     "not_reached": "was not reached on",
     "deviates": "is known not to hold for",
+    "warns": "is a convention that is not kept by",
 }
 
 MOST_LINES = 4

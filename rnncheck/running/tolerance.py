@@ -49,7 +49,7 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
     if not trial.subject.offers("load"):
         return noise_gradient_budget(trial, cotangents)
     question, rounding, seed = trial.question, trial.rounding, trial.case.seed
-    weights = _of_all(trial, cotangents)
+    weights = of_all(trial, cotangents)
     return remembered(
         lambda: oracle.gradient_budget(*question, weights, rounding=rounding, seed=seed),
         "gradients", question, rounding, seed, tuple(weights.parts()),
@@ -61,7 +61,7 @@ def _returned(trial: Judged, run: Run) -> Run:
     return Run(run.output, *(state[:0] for state in run.state)) if trial.subject.stateless else run
 
 
-def _of_all(trial: Judged, cotangents: Run) -> Run:
+def of_all(trial: Judged, cotangents: Run) -> Run:
     """The cotangents with zeros for states that do not come back."""
     if not trial.subject.stateless:
         return cotangents

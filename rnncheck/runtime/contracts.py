@@ -9,10 +9,12 @@ import functools
 import inspect
 import logging
 import random
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import ceil, inf, isnan
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import torch
@@ -24,6 +26,8 @@ from rnncheck.typechecked import name_of, on_functions
 P = ParamSpec("P")
 R = TypeVar("R")
 Policy = Literal["raise", "warn", "log", "count"]
+NOT_THE_USERS = (str(Path(__file__).parent.parent), str(Path(torch.__file__).parent))
+"""Where the files of this package and of torch lie."""
 POLICIES = ("raise", "warn", "log", "count")
 log = logging.getLogger("rnncheck")
 
@@ -46,9 +50,17 @@ def violate(name: str, message: str, policy: Policy, first: bool | None = None) 
     if policy == "raise":
         raise ContractViolation(message)
     if policy == "warn" and first:
-        warnings.warn(message, ContractWarning, stacklevel=3)
+        warnings.warn(message, ContractWarning, stacklevel=users_level())
     if policy == "log":
         log.warning(message)
+
+
+def users_level() -> int:
+    """Return the stacklevel, for a warning in the calling function, of the first line that is neither ours nor torch's."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def active() -> bool:

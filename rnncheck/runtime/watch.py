@@ -14,7 +14,8 @@ from rnncheck.adapters.torch_layers import split_result
 from rnncheck.core.plain_text import plain, said
 from rnncheck.core.subject import Malformed
 from rnncheck.nn.base import Recurrent
-from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, out_of_bounds, violate
+from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, out_of_bounds, users_level, violate
+from rnncheck.runtime.hand_written import findings, hand_written
 from rnncheck.runtime.sampled_gates import some_gates
 from rnncheck.runtime.watched_steps import WatchedSteps
 from rnncheck.typechecked import enabled, transformed
@@ -27,6 +28,9 @@ MOSTLY = 0.9
 
 class watch:
     """In a ``with`` statement: a sampled fraction of the calls of each recurrent layer of ``model`` is looked at.
+
+    A layer that is written by hand is found by experiment, as ``rnncheck.verify`` reads it; of its calls, the numbers of steps and
+    rows and non-finite values are looked at.
 
     Looked at are the shapes of output and states, non-finite values, the bounds of h (|h| <= 1 for LSTM without
     projection and RNN with tanh, and for a GRU that starts within them), gates that are nearly always shut or open (those
@@ -63,7 +67,9 @@ class watch:
         optimizer: torch.optim.Optimizer | None = None,
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
-        self.layers = {name or type(m).__name__: m for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)}
+        self.readings = hand_written(model)
+        wanted = {name for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)} | set(self.readings)
+        self.layers = {key: m for name, m in model.named_modules() if {name, key := name or type(m).__name__} & wanted}
         if not self.layers and optimizer is None:
             raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be checked")
         known(policy)
@@ -101,10 +107,14 @@ class watch:
         self.calls += 1
         try:
             with torch.no_grad():
-                found = look(layer, *_given(*args, **kwargs), result)
+                reading = self.readings.get(name)
+                if reading is None:
+                    found = look(layer, *_given(*args, **kwargs), result)
+                else:
+                    found = list(findings(reading, _first(*args, **kwargs), result))
         except Exception as error:  # a running program does not stop because we cannot look
             what = f"{name}: a call could not be checked: {said(error)}"
-            warnings.warn(what, ContractWarning, stacklevel=3)
+            warnings.warn(what, ContractWarning, stacklevel=users_level())
             return
         for what, message in found:
             self._found(name, what, message)
@@ -134,6 +144,11 @@ class _Hook:
 def _given(input: Any, hx: Any = None, *more: Any, **others: Any) -> tuple[Any, Any]:
     """The input and the state that a layer was called with."""
     return input, hx
+
+
+def _first(*args: Any, **kwargs: Any) -> Any:
+    """The first argument of a call, whatever it is called."""
+    return next(iter((*args, *kwargs.values())), None)
 
 
 def look(layer: Any, input: Any, hx: Any, result: Any) -> list[tuple[str, str]]:

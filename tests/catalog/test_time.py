@@ -21,6 +21,7 @@ KILLS = {
     "time.step_by_step": "own-position-in-recurrence",
     "time.same_weights": "own-position-in-recurrence",
     "time.reach": "own-next-input",
+    "time.causal": "own-next-input",
     "time.memory": "own-window-of-four",
     "time.prefill": "state-not-carried",
 }

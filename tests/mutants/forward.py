@@ -177,7 +177,7 @@ class ResidualWhereSizesMatch(GRU):
         return (y + x if layer > 0 and y.shape == x.shape else y), final
 
 
-@plant("own-next-input", "time.reach gradient.reach time.split agree.*", "LSTM, time >= 2")
+@plant("own-next-input", "time.causal time.reach gradient.reach time.split agree.*", "LSTM, time >= 2")
 class OutputGateSeesNextInput(LSTM):
     """The output gate is computed one step ahead: it has seen the next input."""
 

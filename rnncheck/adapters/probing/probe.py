@@ -67,9 +67,9 @@ def probe(subject: Subject) -> Mapping[str, Claim]:
 
 
 def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
-    reading = _read(subject)
-    subject = as_read(subject, reading)
     try:
+        reading = _read(subject)
+        subject = as_read(subject, reading)
         start = _find_ground(subject)
     except NotRecurrent as reason:
         return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
@@ -118,15 +118,23 @@ def _says_what_it_is(start: Baseline) -> bool:
 
 def _read(subject: Subject) -> Reading | None:
     """How the target is built and called, by experiment; None where it is known, or where nothing fits."""
-    build = subject.build
-    if not isinstance(build, Constructor | Instance):
+    if not isinstance(subject.build, Constructor | Instance):
         return None
-    reference = () if subject.reference is None else subject.reference.modes or modes_in(subject.reference.name)
     try:
         with subject_boundary("probing"):
-            return read_target(build.target.object, subject.fixed, cell_first=build.is_cell, reference=reference)
-    except Exception:  # what is wrong is said by the calls that follow
-        return None
+            return read_subject(subject)
+    except Exception as error:
+        if subject.said:
+            told = ", ".join(f"{word} = {value}" for word, value in subject.said.items())
+            raise NotRecurrent(f"it cannot be read with {told}: {said(root(error))}") from None
+        return None  # what is wrong is said by the calls that follow
+
+
+def read_subject(subject: Subject) -> Reading | None:
+    """Return how the target of a subject is built and called; None where that is as torch's layers are."""
+    build = subject.build
+    reference = () if subject.reference is None else subject.reference.modes or modes_in(subject.reference.name)
+    return read_target(build.target.object, subject.fixed, cell_first=build.is_cell, reference=reference, said=subject.said)
 
 
 def probe_calls(subject: Subject) -> Mapping[str, Claim]:

@@ -30,7 +30,10 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     if reading.nature.get("square"):
         claims["sizes"] = Claim(False, "signature", "the constructor takes one size for input and state")
     build = replace(subject.build, reading=reading, is_cell=reading.kind == "cell" and not reading.adapts)
-    return replace(subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source())
+    return replace(
+        subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
+        keeps_state=called["reset"] is not None,
+    )  # fmt: skip
 
 
 def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:

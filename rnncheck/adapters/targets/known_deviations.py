@@ -113,35 +113,33 @@ KNOWN: tuple[Known, ...] = (
 )  # fmt: skip
 
 
-FREE = {
-    "__init__", "__repr__", "extra_repr", "__doc__", "__module__", "__dict__", "__weakref__", "__annotations__",
-    "__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__",
-}  # fmt: skip
-"""What a class has of its own, or may have, without another computation."""
-
-
 def known_deviations(subjects: Sequence[Subject]) -> list[Deviation]:
-    """The deviations of those subjects that are torch's own, each in the name of its subject.
+    """Return the deviations of those subjects that are torch's own, each in the name of its subject.
 
-    A subclass that computes and checks by torch's own methods has them as well; it need not show each of them.
+    What replaces a layer or a function of torch's, as a subclass of it or by agreeing with it (``against``), may deviate where
+    that does; it need not.
     """
-    pairs = [(subject, known) for subject in subjects for known in KNOWN if computes_as(target_of(subject), known.of)]
-    return [_said(subject, known) for subject, known in pairs]
+    return [_said(subject, known) for subject in subjects for known in KNOWN if _may_deviate(subject, known.of)]
+
+
+def _may_deviate(subject: Subject, of: Any) -> bool:
+    target, reference = target_of(subject), subject.reference and target_of(subject.reference)
+    derived = isinstance(target, type) and isinstance(of, type) and issubclass(target, of)
+    agreeing = reference is of and not isinstance(subject.build, TorchLike)  # ours are to do better
+    return target is of or derived or agreeing
 
 
 def _said(subject: Subject, known: Known) -> Deviation:
     here = known.deviation.reason != BY_ONEDNN or torch.backends.mkldnn.is_available()  # some torch is built without it
     seen = known.of is target_of(subject) and torch.__version__.startswith(SEEN_WITH) and here
-    return replace(known.deviation, subject=subject.name, case=known.deviation.case if seen else None, sure=seen)
+    reason = known.deviation.reason if known.of is target_of(subject) else f"like {name_of(known.of)}: {known.deviation.reason}"
+    case = known.deviation.case if seen else None
+    return replace(known.deviation, subject=subject.name, case=case, sure=seen, reason=reason)
 
 
-def computes_as(target: Any, of: Any) -> bool:
-    """Whether it is this one, or a subclass that overrides nothing of it but ``__init__`` and how it is printed."""
-    if target is of or not (isinstance(target, type) and isinstance(of, type) and issubclass(target, of)):
-        return target is of
-    own = {name for kind in target.__mro__[: target.__mro__.index(of)] for name in vars(kind)}
-    hidden = {name for name in own if name.startswith("_") and not name.endswith("__")}  # may stand for what torch sets itself
-    return not hidden and not (own & set(dir(of))) - FREE
+def name_of(of: Any) -> str:
+    """Return the name of something of torch's as users write it."""
+    return f"torch.nn.{of.__name__}" if isinstance(of, type) else "torch.nn.utils.clip_grad_norm_"
 
 
 def target_of(subject: Subject) -> Any:

@@ -27,6 +27,7 @@ from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
+from rnncheck.reading.said import NOTHING, Said, checked
 from rnncheck.reading.signature import Signature
 from rnncheck.reading.typed import is_typed
 from rnncheck.reading.typed.hint import without_types
@@ -146,7 +147,15 @@ def _clip(target: Located) -> Subject:
     if isinstance(target.object, type | nn.Module):
         raise UsageError(f"{target.name}: is {_a(target.object)}, but should be a function like clip_grad_norm_")
     source = None if target.lines is None else f"{target.lines}\n\nbuild = {target.expression}"
-    return clip_function(target.object, target.name, source=source)
+    clip = clip_function(target.object, target.name, source=source)
+    return replace(clip, drop_in=_replaces_torchs(target.object))
+
+
+def _replaces_torchs(value: Any) -> bool:
+    """Whether it is one of torch's or ours, or a subclass of one, or made by one: such a one is to be as torch's is."""
+    value = value.func if isinstance(value, functools.partial) else value
+    kind = value if isinstance(value, type) else type(value)
+    return value in (clip_grad_norm_, nn.utils.clip_grad_norm_) or issubclass(kind, (nn.RNNBase, nn.RNNCellBase, *OURS))
 
 
 def _step(target: Located) -> Subject:
@@ -163,12 +172,19 @@ def _layer(target: Located, is_cell: bool) -> Subject:
     claims = declared_claims(value, target.name)
     if isinstance(value, type | functools.partial) or _is_function(value):
         build = Constructor(target, is_cell)
-        forms = declared_forms(value, target.name)
-        return Subject(target.name, "layer", build, declared_modes(value), claims, source=build.source(), forms=forms)
+        modes, replaces, forms = declared_modes(value), _replaces_torchs(value), declared_forms(value, target.name)
+        return Subject(target.name, "layer", build, modes, claims, source=build.source(), forms=forms, drop_in=replaces,
+                       said=_said(target))  # fmt: skip
     config, copies = config_of(target, value), Instance(target, is_cell)
     forms = declared_forms(value, target.name)
-    subject = Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source(), forms=forms)
+    subject = Subject(target.name, "layer", copies, (config.mode,), claims, fixed=config, source=copies.source(), forms=forms,
+                      drop_in=_replaces_torchs(value), said=_said(target))  # fmt: skip
     return replace(subject, modes=()) if subject.of_its_own else subject  # a call tells
+
+
+def _said(target: Located) -> Said:
+    """What the class or the object says of how it is read."""
+    return checked(getattr(target.object, "rnncheck_read", NOTHING), f"rnncheck_read of {target.name}")
 
 
 def _known_layer(target: Located) -> Subject:
@@ -191,4 +207,4 @@ def _with_reference(subject: Subject, reference: Subject) -> Subject:
     if subject.kind == "layer" and not modes and subject.modes and reference.modes:
         known = [", ".join(one.modes) for one in (subject, reference)]
         raise UsageError(f"{pair}: {known[0]} cannot agree with {known[1]}; name a reference of the same mode")
-    return replace(subject, modes=modes, reference=reference)
+    return replace(subject, modes=modes, reference=reference, drop_in=subject.drop_in or reference.drop_in)

@@ -54,7 +54,7 @@ def _states(trial: Trial, state: tuple[Tensor, ...], back: bool = False) -> tupl
         return part[:, order.argsort() if back else order]
 
     return tuple(
-        torch.stack([ordered(p, order) for p, order in zip(part, own, strict=True)])
+        torch.stack([ordered(p, order) for p, order in zip(part, own, strict=True)]) if len(part) else part
         for part, own in zip(state, orders, strict=False)
     )
 

@@ -1,0 +1,66 @@
+"""Which arguments of a call are a state, lengths or a mask, and which method resets what the object keeps."""
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from rnncheck.reading.signature import HX, LENGTHS
+
+STATE_WORDS = (
+    *HX,
+    "c", "cx", "c0", "c_0", "cell", "cell_state", "c_prev", "h_prev", "memory", "mem", "carry", "prev", "previous",
+    "initial", "hidden_states", "prev_hidden", "last_state", "hiddens", "hprev", "s", "hs", "cs", "h_t", "c_t",
+    "last_hidden",
+)  # fmt: skip
+MASK_WORDS = (
+    "mask", "padding_mask", "valid", "x_mask", "seq_mask", "src_mask", "masks", "key_padding_mask", "pad_mask",
+    "valid_mask",
+)  # fmt: skip
+RESETS = (
+    "reset_state", "reset_states", "reset", "reset_hidden", "reset_hidden_state", "clear_state", "clear", "init_hidden",
+    "init_state",
+)  # fmt: skip
+
+
+def parameters(module: Any) -> list[inspect.Parameter]:
+    """The parameters of a call, behind the input."""
+    try:
+        known = list(inspect.signature(module.forward if isinstance(module, nn.Module) else module).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    return [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)][1:]
+
+
+def lengths(module: Any) -> tuple[str, str, bool] | None:
+    for p in parameters(module):
+        if p.name in LENGTHS or "len" in p.name.lower():
+            return p.name, "list" if "list" in str(p.annotation).lower() else "tensor", p.default is p.empty
+        if p.name in MASK_WORDS:
+            return p.name, "mask", p.default is p.empty
+    return None
+
+
+def reset(module: Any) -> tuple[str, bool] | None:
+    """The method that makes a layer forget which keeps its state itself, and takes none."""
+    if state_parameters(module):
+        return None
+    for name in RESETS:
+        method = getattr(module, name, None)
+        if callable(method):
+            try:
+                needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+            except (TypeError, ValueError):
+                continue
+            if len(needed) <= 1:
+                return name, len(needed) == 1
+    return None
+
+
+def state_parameters(module: Any) -> list[inspect.Parameter]:
+    """Which arguments may take a state: those that are called so, or else must be given."""
+    rest = [p for p in parameters(module) if p.name not in LENGTHS and p.name not in MASK_WORDS and "len" not in p.name.lower()]
+    named = [p for p in rest if p.name.lower() in STATE_WORDS or "state" in p.name.lower() or "hidden" in p.name.lower()]
+    unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]
+    optional = [p for p in rest if p.default is None] if not named else []
+    return [p for p in rest if p in named or p in unsaid or p in optional]

@@ -1,0 +1,82 @@
+"""What experiments on a layer are made with: sizes that all differ, calls without gradients, and a first state."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.reading.adapted import Adapted
+from rnncheck.system.fork import end_a_copy
+
+TIME, BATCH, CUT = 5, 3, 2
+"""Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""
+
+
+class Unreadable(Exception):
+    """No reading fits; the message says what the most promising one met."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of one configuration: what the input and the hidden size are, and how many layers and directions there are."""
+
+    input: int
+    hidden: int
+    layers: int = 1
+    directions: int = 1
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is given for the state in the first call: nothing, or values of this structure."""
+
+    values: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class quiet:
+    """Inside, no gradients, no warnings, and random numbers from one seed."""
+
+    def __init__(self, seed: int = 0, grad: bool = False) -> None:
+        self.seed, self.with_grad = seed, grad
+
+    def __enter__(self) -> None:
+        self.process = os.getpid()
+        self.before, self.warn, self.state = torch.is_grad_enabled(), warnings.catch_warnings(), torch.default_generator.get_state()
+        torch.set_grad_enabled(self.with_grad)
+        self.warn.__enter__()
+        warnings.simplefilter("ignore")
+        torch.default_generator.manual_seed(self.seed)
+
+    def __exit__(self, *exception: object) -> None:
+        end_a_copy(self.process)
+        torch.default_generator.set_state(self.state)
+        self.warn.__exit__(*exception)  # type: ignore[arg-type]
+        torch.set_grad_enabled(self.before)
+
+
+def call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
+    bare = Adapted(module, sizes.hidden, **{**how, "given": [], "states": None, "output": []})
+    bare.how["others"] = dict(zip(start.names, start.values, strict=True))
+    with quiet():
+        bare.begin(given)
+        return bare.result(given, None, None)
+
+
+def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
+    """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state."""
+    called = Adapted(module, sizes.hidden, **how)
+    first = dict(zip(start.names, start.values, strict=True))
+    whole = how.get("input") == "step" or not how["batch_first"]
+
+    def run(x: Tensor, state: Any = None, seed: int = 0) -> tuple[Tensor, Any]:
+        called.how["others"] = first if state is None else {}
+        with quiet(seed):
+            output, final = called(x if whole else x.transpose(0, 1), state)
+        return (output if whole else output.transpose(0, 1)), final
+
+    return run

@@ -1,0 +1,66 @@
+"""What may be given for the state in the first call, where one must be given."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.reading.call_arguments import state_parameters
+from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start
+
+MAKERS = (
+    "init_hidden", "init_state", "initial_state", "zero_state", "get_initial_state", "init_states", "begin_state",
+    "make_state", "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state",
+)  # fmt: skip
+
+
+def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]:
+    """What may be given for the state; nothing, where it may be left out."""
+    parameters = state_parameters(module)
+    needed = [p for p in parameters if p.default is p.empty]
+    if not needed:
+        yield Start()
+        return
+    names = tuple(p.name for p in needed)
+    for made in _made(module, sizes):
+        if len(names) == 1:
+            yield Start((made,), names)
+        elif isinstance(made, tuple | list) and len(made) == len(names):
+            yield Start(tuple(made), names)
+    states = sizes.layers * sizes.directions
+    shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
+    for shape in shapes if how.get("input") != "step" else [(BATCH, sizes.hidden), (1, BATCH, sizes.hidden)]:
+        zero = [torch.zeros(shape, dtype=torch.float64) for _ in range(4)]
+        if len(names) > 1:
+            yield Start(tuple(zero[: len(names)]), names)
+        else:
+            one, two = zero[:2]
+            for value in (one, (one, two), [one], [(one, two)], {"h": one}, {"h": one, "c": two}):
+                yield Start((value,), names)
+
+
+def _made(module: Any, sizes: Sizes) -> Iterator[Any]:
+    """What the module's own method gives for a state at the beginning."""
+    for name in MAKERS:
+        method = getattr(module, name, None)
+        if not callable(method):
+            continue
+        x = torch.zeros(TIME, BATCH, sizes.input, dtype=torch.float64)
+        for arguments in ((BATCH,), (), (x,), (BATCH, "cpu"), (BATCH, torch.device("cpu")), (x.transpose(0, 1),)):
+            try:
+                made = method(*arguments)
+            except Exception:  # it is asked otherwise
+                continue
+            if made is not None:
+                yield _double(made)
+                break
+
+
+def _double(value: Any) -> Any:
+    """The same state in float64."""
+    if isinstance(value, Tensor):
+        return value.double()
+    if type(value) in (tuple, list):
+        return type(value)(_double(one) for one in value)
+    return {name: _double(one) for name, one in value.items()} if isinstance(value, dict) else value

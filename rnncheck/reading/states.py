@@ -1,0 +1,92 @@
+"""Which tensors of a result are the state, and the ways in which they may go in again."""
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from rnncheck.reading.call_arguments import state_parameters
+from rnncheck.reading.experiment import BATCH, TIME, Sizes
+from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
+
+
+def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> Iterator[list[tuple[Path, Tensor]]]:
+    """The tensors of the result that may be the state: all that can be, or those of one part of the result."""
+    step = how.get("input") == "step"
+    fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes)]
+    other = [] if how["listed"] else [(path, t) for path, t in fitting if path != output]
+    if step:
+        yield fitting  # a cell may return its state alone
+    if other:
+        yield other
+    fronts = list(dict.fromkeys(path[0] for path, _ in other if path))
+    if len(fronts) > 1:
+        for front in fronts:
+            yield [(path, t) for path, t in other if path[0] == front]
+    if not step or not fitting:
+        yield []
+
+
+def is_state(tensor: Tensor, sizes: Sizes) -> bool:
+    """Whether this may be a part of a state: it has a batch axis, no time axis, and whole hidden sizes of features."""
+    rest = list(tensor.shape)
+    if BATCH not in rest or TIME in rest or not tensor.is_floating_point():
+        return False
+    rest.remove(BATCH)
+    features = math.prod(rest)
+    return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - {sizes.hidden}
+
+
+def _axes(tensor: Tensor, sizes: Sizes) -> tuple[Any, ...]:
+    """The axes of a state's tensor; -k is k * hidden_size."""
+    batch = list(tensor.shape).index(BATCH)
+    found = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
+    return tuple("batch" if i == batch else size for i, size in enumerate(found))
+
+
+def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mapping[str, Any],
+          sizes: Sizes) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """The ways in which the state may be given back to the module."""
+    if not states:
+        yield {**how, "given": [], "states": None, "tensors": [], "order": None}
+        return
+    paths, tensors = [path for path, _ in states], [tensor for _, tensor in states]
+    found = {**how, "states": [list(path) for path in paths], "tensors": [_axes(t, sizes) for t in tensors]}
+    parameters = state_parameters(module)
+    parts = sum(t.numel() // (BATCH * sizes.hidden) for t in tensors)
+    given: list[list[tuple[str | None, Any]]] = []
+    if parameters and not _needs_several(parameters):
+        given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
+    if len(parameters) >= len(tensors) > 1:
+        given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
+    for arguments in given or [[]]:
+        wide = len(tensors) == 1 and any(type(a) is int and a < -1 for a in found["tensors"][0])  # one state of several sizes
+        for order in [None] if wide else _orders(parts, sizes):
+            yield {**found, "given": arguments, "order": order}
+
+
+def _structures(result: Any, paths: list[Path], tensors: list[Tensor]) -> list[Any]:
+    """What a state may look like that these tensors make up: as it came back, the containers around it, or a tuple of them."""
+    numbers = {id(tensor): number for number, tensor in enumerate(tensors)}
+    around = common(paths)
+    found = [structure_of(value_at(result, around[:end]), numbers) for end in range(len(around), -1, -1)]
+    found += [["tuple", *range(len(tensors))]] if len(tensors) > 1 else [0, ["tuple", 0], ["list", 0]]
+    return [one for i, one in enumerate(found) if one is not None and one not in found[:i]]
+
+
+def _needs_several(parameters: list[inspect.Parameter]) -> bool:
+    return sum(p.default is p.empty for p in parameters) > 1
+
+
+def _orders(parts: int, sizes: Sizes) -> list[list[int] | None]:
+    """Where h and c may be among the parts; None where they are all of one kind."""
+    states = sizes.layers * sizes.directions
+    if parts != 2 * states:
+        return [None]
+    half = list(range(states))
+    blocks = [*half, *[n + states for n in half]], [*[n + states for n in half], *half]
+    pairs = [2 * n for n in half], [2 * n + 1 for n in half]
+    found = [list(blocks[0]), list(blocks[1]), [*pairs[0], *pairs[1]], [*pairs[1], *pairs[0]]]
+    return [order for i, order in enumerate(found) if order not in found[:i]]  # type: ignore[return-value]

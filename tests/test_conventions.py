@@ -1,0 +1,107 @@
+"""Contracts fail; conventions warn, except where they were asked for or the layer replaces torch's."""
+
+import pytest
+import torch
+from torch import nn
+
+import rnncheck
+from rnncheck.catalog import CATALOG
+from rnncheck.report.terminal import plain
+
+OPTIONS = {"properties": "layout.no_alias,shape.output,reject.hx_shape,reject.input_size", "engine": "inline", "max_examples": 4}
+
+
+class SharesMemory(nn.Module):
+    """A GRU whose state is a view of its output, which accepts states that can be broadcast."""
+
+    takes_wider_input = False
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.cell = nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, input, hx=None):
+        h = input.new_zeros(input.shape[1], self.hidden_size) if hx is None else hx[0].expand(input.shape[1], -1)
+        outputs = []
+        for x in input:
+            h = self.cell(x[:, : self.input_size] if self.takes_wider_input else x, h)
+            outputs.append(h)
+        output = torch.stack(outputs)
+        return output, output[-1:]
+
+
+class TakesWiderInput(SharesMemory):
+    takes_wider_input = True
+
+
+class Subclass(nn.GRU):
+    def forward(self, input, hx=None):
+        output, _ = super().forward(input, hx)
+        return output, output[-1:]
+
+
+def verdicts(report):
+    return {verdict.property: verdict for _, verdict in report.verdicts()}
+
+
+@pytest.fixture(scope="module")
+def report():
+    return rnncheck.verify(SharesMemory, **OPTIONS)
+
+
+def test_a_convention_that_is_not_kept_warns(report):
+    verdict = verdicts(report)["layout.no_alias"]
+    assert (verdict.verdict, verdict.severity, report.exit_code) == ("warns", "convention", 0)
+    assert verdict.reason == "results share memory with each other or with what was given"
+    assert verdict.case is not None and "h_n after writing into output" in verdict.mismatch
+    assert report.failures == [] and report.subjects[0].causes == ()
+
+
+def test_a_warning_is_one_line_a_reason(report):
+    lines = plain(report).splitlines()
+    assert any(line.startswith("PASS") for line in lines)
+    assert "       results share memory with each other or with what was given (layout.no_alias)" in lines
+
+
+def test_strict_makes_it_fail():
+    report = rnncheck.verify(SharesMemory, strict=True, **OPTIONS)
+    assert verdicts(report)["layout.no_alias"].verdict == "fails"
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize(("target", "against"), [(Subclass, None), (SharesMemory, "torch.nn.GRU")])
+def test_it_fails_where_the_layer_replaces_torchs(target, against):
+    report = rnncheck.verify(target, against=against, **{**OPTIONS, "properties": "layout.no_alias"})
+    assert [verdict.property for _, verdict in report.failures] == ["layout.no_alias"]
+
+
+def test_wrong_input_that_is_accepted_breaks_a_contract():
+    prop = CATALOG["reject.input_size"]
+    assert prop.warns_of(["an input with 5 features = accepted, but should be refused, naming 4 and 5"]) is None
+    assert prop.warns_of(["an input with 5 features = refused with 'ValueError: no', but should be refused, naming 4 and 5"])
+
+
+def test_wrong_states_that_are_accepted_break_a_convention():
+    assert CATALOG["reject.hx_shape"].warns_of(["h_0 of shape (1, 1, 7) = accepted, but should be refused, naming 3 and 1"])
+
+
+def test_a_layer_that_is_harmed_by_what_it_refuses_breaks_a_contract():
+    assert CATALOG["reject.hx_shape"].warns_of(["weight_ih_l0 after the refusals: off by 1"]) is None
+
+
+def test_every_property_says_which_it_is():
+    assert {prop.severity for prop in CATALOG.values()} == {"contract", "convention"}
+    contracts = ("time.split", "batch.alone", "state.used", "agree.forward", "gradient.reference", "layout.no_mutation")
+    assert {CATALOG[id].severity for id in contracts} == {"contract"}
+
+
+def test_the_gate_is_strict_where_the_configuration_says_so(tmp_path):
+    from rnncheck.faces.config_file import read_config
+
+    file = tmp_path / "rnncheck.toml"
+    file.write_text("strict = true\n")
+    assert read_config(file).strict
+    file.write_text('strict = "yes"\n')
+    with pytest.raises(rnncheck.UsageError, match=r'strict = "?\'?yes.*true or false'):
+        read_config(file)
