@@ -255,7 +255,7 @@ def test_a_mistake_in_weighing_is_told_of_that_property_alone():
     """An observation that cannot be weighed (allowed errors of another shape) ends neither the run nor the other verdicts."""
 
     def unweighable(trial):
-        return near("output", trial.run.output, trial.run.output, trial.run.output.new_zeros(7, 7, 7, 7))
+        return near("output", trial.run.output, trial.run.output + 1, trial.run.output.new_zeros(7, 7, 7, 7))
 
     subject = gru()
     checks = {p.id: p for p in map(prop, (shape, unweighable))}
