@@ -37,6 +37,8 @@ CLOSING, MOST_CLOSING = 0.06, 1.5
 NO_TIME = "there was no time to make the case smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
+LONGEST_LOOK = 3
+"""Times its usual seconds that a first look takes on a machine with much else to do, unless a budget is given."""
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, cases done, cases planned); its ``found``, if any, (subject, property, what is wrong) at once."""
 
@@ -161,13 +163,22 @@ class Campaign:
         waiting = [subject_run.jobs(self.numbers) for subject_run in self.subject_runs]
         while waiting:
             for jobs in list(waiting):
-                if time.monotonic() > self._end_of_judging():
+                if time.monotonic() > self._end_of_judging() and not self._lengthen():
                     return
                 job = next(jobs, None)
                 if job is None:
                     waiting.remove(jobs)
                 else:
                     yield self._in_time(job)
+
+    def _lengthen(self) -> bool:
+        """Give a first look more of its own time where it has seen too little; return whether it got any."""
+        usual = self.settings.seconds(len(self.subject_runs))
+        limit = self.started + LONGEST_LOOK * usual
+        if self.settings.budget is not None or self.deadline + usual > limit or not self.report().saw_little:
+            return False
+        self.deadline += usual
+        return True
 
     def _in_time(self, job: Job) -> Job:
         """The job, to be left unfinished where the time is up."""

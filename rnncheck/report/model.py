@@ -88,6 +88,16 @@ class SubjectReport:
         }
 
 
+def _late(verdict: Verdict) -> bool:
+    return any(words in (verdict.reason or "") for words in (NO_TIME, TIME_UP))
+
+
+def _mostly_late(subject: SubjectReport) -> bool:
+    """Return whether less than a quarter was checked of what there was, for lack of time, as on a machine that stalls."""
+    late = sum(verdict.verdict in OPEN and _late(verdict) for verdict in subject.verdicts)
+    return late > 3 * sum(verdict.verdict in CHECKED for verdict in subject.verdicts)
+
+
 @dataclass(frozen=True)
 class Results:
     """All that a run found; ``rnncheck.verify`` returns it as a Report, which can be printed.
@@ -132,7 +142,8 @@ class Results:
         """0 all that is claimed holds, 1 something fails, crashed or hung, 3 incomplete.
 
         What only another machine could reach (an accelerator, an optional package) is told, and leaves nothing incomplete
-        unless it was asked for, or nothing else was; nor does what a first look (quick, smoke) had no time for.
+        unless it was asked for, or nothing else was; nor does what a first look (quick, smoke) had no time for, as long as it saw
+        a quarter of each subject.
         """
         if self.failures or self.stale:
             return 1
@@ -140,11 +151,16 @@ class Results:
             return 3 if self.stopped or self.missing else 0
         if not self.checked:
             return 3
-        unfinished = any(self._leaves_open(verdict) for _, verdict in self.verdicts())
+        unfinished = any(self._leaves_open(verdict) for _, verdict in self.verdicts()) or self.saw_little
         return 3 if self.stopped or self.missing or unfinished else 0
 
+    @property
+    def saw_little(self) -> bool:
+        """Whether this is a first look that had no time for the better part of a subject."""
+        return self.profile in FIRST_LOOKS and any(map(_mostly_late, self.subjects))
+
     def _leaves_open(self, verdict: Verdict) -> bool:
-        late = self.profile in FIRST_LOOKS and any(words in (verdict.reason or "") for words in (NO_TIME, TIME_UP))
+        late = self.profile in FIRST_LOOKS and _late(verdict)
         return verdict.verdict in OPEN and not verdict.elsewhere and not late
 
     def __repr__(self) -> str:

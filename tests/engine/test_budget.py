@@ -214,3 +214,12 @@ def test_what_compilers_import_is_imported_once_for_several_subjects(monkeypatch
     monkeypatch.setattr("rnncheck.campaign.verify.Campaign.run", lambda self, engine: engine.close())
     rnncheck.verify([gru()] * count, properties=properties)
     assert seen == ["imported"] * imported
+
+
+def test_a_first_look_takes_up_to_three_times_its_time_rather_than_see_next_to_nothing():
+    smoke, ci = PROFILES["smoke"], PROFILES["ci"]
+    for profile, budget, longer in ((smoke, None, [True, True, False]), (smoke, 12.0, [False]), (ci, None, [False])):
+        look = Campaign([(gru(), "cpu")], Settings((prop(nap),), profile, budget=budget))
+        before = look.deadline
+        assert [look._lengthen() for _ in longer] == longer
+        assert look.deadline == pytest.approx(before + profile.seconds * longer.count(True))
