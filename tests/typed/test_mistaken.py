@@ -9,9 +9,10 @@ from examples.gated_linear_attention import loop
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
+from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.strategies.plan import plan
-from tests.typed.mistaken import MISTAKES
+from tests.typed.mistaken import MISTAKES, second_derivative_missing
 
 CASES = 24
 
@@ -22,11 +23,21 @@ def claims():
     return probe_all(subjects(loop), "inline")[0].claims
 
 
+def red(subject, prop):
+    """The first outcome that is red, of the first cases."""
+    cases = islice(plan(subject, ("float64", "float32"), 2, 0), CASES)
+    outcomes = (judge(prop, trial_of(subject, case)) for case in cases)
+    return next(outcome for outcome in outcomes if outcome.red)
+
+
+def test_a_gradient_without_a_gradient_is_seen():
+    (subject,) = probe_all(subjects(second_derivative_missing), "inline")
+    subject = replace(subject, claims={**subject.claims, "second": Claim(True, "declared")})
+    assert red(subject, CATALOG["gradient.second"]).status == "fails"
+
+
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
 def test_a_mistake_is_seen(mistake, claims):
     (subject,) = subjects(mistake)
     subject = replace(subject, claims=claims)
-    prop = CATALOG[MISTAKES[mistake]]
-    cases = islice(plan(subject, ("float64", "float32"), 2, 0), CASES)
-    outcomes = (judge(prop, trial_of(subject, case)) for case in cases)
-    assert next(outcome for outcome in outcomes if outcome.red).status == "fails"
+    assert red(subject, CATALOG[MISTAKES[mistake]]).status == "fails"

@@ -73,14 +73,15 @@ def as_differences(
     directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
     at = value(trial, leaves)
     with subject_boundary("running backward"):
-        found = torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
+        flat = trial.subject.of_its_own and not at.requires_grad  # what is linear has one gradient: differences must be 0 then
+        found = (None,) * len(leaves) if flat else torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
     gradients = dict(zip(leaves, found, strict=True))
     groups = {name: [name] for name in leaves if name in ("input", "h_0", "c_0")}
     groups["parameters"] = [name for name in leaves if name not in groups]
     groups = {group: names for group, names in groups.items() if not wanted or group in wanted}
 
     def along(group: str, names: list[str]) -> Observation:
-        slope = sum((_dot(g, directions[name]) for name in names if (g := gradients[name]) is not None), torch.zeros(()))
+        slope = sum((_dot(g, directions[name]) for name in names if (g := gradients[name]) is not None), at.new_zeros(()))
         step = STEP / max(1.0, math.hypot(*(float(directions[name].norm()) for name in names)))
         with _moved(leaves, directions, names, step):
             above = value(trial, leaves).detach()
