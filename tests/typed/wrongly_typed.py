@@ -36,6 +36,7 @@ WRONG: dict[Callable[..., Any], tuple[str, ...]] = {
     state_from_nowhere: ("second result (batch units)", "no argument of its type goes in", "initial_state: Float"),
     state_that_never_comes_back: ("h is a state", "return it"),
     no_output: ("no tensor with the axis time", "->"),
+    nothing_back: ("the result is not annotated", "-> Float[Tensor"),
     option_without_values: ("chunk has no default", "rnncheck.Options(16, 64)"),
     unannotated_argument: ("y is not annotated",),
     ids: ("no real numbers", "vectors instead of ids"),

@@ -16,12 +16,14 @@ def is_typed(value: Any) -> bool:
         return _speaks_of_axes(kind.forward) and (
             getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(kind.forward)
         )
-    return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value)
+    return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value, anywhere=True)
 
 
-def _speaks_of_axes(function: Any) -> bool:
+def _speaks_of_axes(function: Any, anywhere: bool = False) -> bool:
+    """Return whether the type of the result has named axes, or, anywhere, that of an argument."""
     try:
-        return tree_of(hints_of(function).get("return")) is not None
+        hints = hints_of(function)
+        return any(tree_of(hint) is not None for name, hint in hints.items() if anywhere or name == "return")
     except Unreadable:
         return True
 
