@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapted import Adapted
-from rnncheck.system.fork import end_a_copy
+from rnncheck.system.copies import end_a_copy
 
 TIME, BATCH, CUT = 5, 3, 2
 """Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""

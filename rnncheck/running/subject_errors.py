@@ -12,7 +12,7 @@ from rnncheck.backend import own_functions
 from rnncheck.backend.unimplemented import is_unimplemented
 from rnncheck.core.plain_text import plain, type_name
 from rnncheck.core.subject import Malformed, NotClaimed
-from rnncheck.system.fork import end_a_copy
+from rnncheck.system.copies import end_a_copy
 
 
 class SubjectError(Exception):

@@ -41,12 +41,6 @@ def fork(child: Any, group: bool = True) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def end_a_copy(process: int) -> None:
-    """End this process if it is not the one with this pid, but a copy that a subject's fork made of it."""
-    if os.getpid() != process:
-        os._exit(1)
-
-
 def die_with(parent: int) -> None:
     """Where the system offers it (Linux), this process is killed when its parent ends, however that ends."""
     if sys.platform == "linux":
