@@ -30,8 +30,8 @@ def test_what_is_checked_seldom_is_checked_on_a_rich_case():
     (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")
     one = Case(Config("GRU", 2, 3), time=2, batch=2)
     deep = one.but(num_layers=2, bidirectional=True)
-    account = PropertyTally(CATALOG["agree.compiled"])
-    wanted = [account.wants(case, **kind_of(case, subject)) for case in (one, one, deep, deep, one)]
+    tally = PropertyTally(CATALOG["agree.compiled"])
+    wanted = [tally.wants(case, **kind_of(case, subject)) for case in (one, one, deep, deep, one)]
     assert wanted == [True, False, True, False, False]
     flat = replace(subject, claims={**subject.claims, **{f: Claim(False, "declared") for f in ("layers", "bidirectional")}})
     assert kind_of(one, flat)["rich"] and not kind_of(one, subject)["rich"]
@@ -59,14 +59,14 @@ def subject_run():
 def test_no_case_is_drawn_once_every_property_has_failed(subject_run):
     jobs = subject_run.jobs(count())
     (job,) = islice(jobs, 1)
-    for account in subject_run.accounts.values():
-        account.failed = (job.cases[0], Outcome(account.prop.id, "fails"))
+    for tally in subject_run.tallies.values():
+        tally.failed = (job.cases[0], Outcome(tally.prop.id, "fails"))
     assert list(jobs) == [] and subject_run.report().left == 0
 
 
 def test_what_is_not_claimed_is_not_claimed_of_a_subject_that_is_given_up_either(subject_run):
     subject_run.given_up = "given up after 3 crashes or hangs"
-    verdicts = {id: subject_run.verdict(account) for id, account in subject_run.accounts.items()}
+    verdicts = {id: subject_run.verdict(tally) for id, tally in subject_run.tallies.items()}
     assert verdicts["agree.onnx"].verdict == "not_claimed"
     assert (verdicts["shape.output"].verdict, verdicts["shape.output"].reason) == ("not_reached", subject_run.given_up)
 
@@ -75,7 +75,7 @@ def test_what_is_not_claimed_is_not_claimed_of_a_subject_that_is_given_up_either
 def test_however_much_time_is_left_shrinking_takes_little(subject_run, failing, seconds):
     campaign = Campaign([(subject_run.subject, "cpu")], replace(subject_run.settings, budget=3000.0))
     (case,) = islice(subject_run.cases(), 1)
-    accounts = [PropertyTally(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
+    tallies = [PropertyTally(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
     end = min(campaign.deadline, time.monotonic() + MOST_IN_ALL)
-    (job,) = islice(campaign._shrink_jobs([(subject_run, account) for account in accounts], {}, end), 1)
+    (job,) = islice(campaign._shrink_jobs([(subject_run, tally) for tally in tallies], {}, end), 1)
     assert job.seconds == pytest.approx(seconds, rel=0.01)
