@@ -1,6 +1,7 @@
 """From a class, a factory or an object to its Reading."""
 
 import copy
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["bidirectional"] = True
     if arguments is not None and arguments.square:
         nature["square"] = True
+    if _is_summed(module, seen):
+        nature["summed"] = True
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
     arrangement = _arrangement(module, seen, config, reference, arguments)
@@ -113,7 +116,24 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         arrangement=arrangement,
         layers=layers,
         directions=seen.directions,
+        unread=seen.unread,
+        notes=() if arguments is None else _other_options(value, arguments),
     )
+
+
+def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
+    """Options that are left as they are, so that their other values are not looked at."""
+    parameters = inspect.signature(value).parameters.values()
+    known = (*arguments.options.values(), *arguments.input, *arguments.hidden, "batch_first", "bias", "nonlinearity", "device", "dtype")
+    left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
+    return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
+
+
+def _is_summed(module: Any, seen: Seen) -> bool:
+    """Whether both directions are in the same features: each output depends on each input, and two directions are inside."""
+    parts = module.modules() if isinstance(module, nn.Module) else ()
+    inside = any(getattr(part, "bidirectional", False) is True for part in parts)
+    return inside and seen.directions == 1 and not seen.how["last"] and max(seen.depends.forward, seen.depends.reverse) < 1.0
 
 
 def _usual(value: Any, arguments: Arguments) -> bool:
@@ -189,4 +209,4 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
 def _possible(seen: Seen) -> tuple[Mode, ...]:
     if seen.pair:
         return ("LSTM",)
-    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.how["states"] is not None else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.parts else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
