@@ -171,8 +171,8 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
 
 @lengths(
     "zero",
-    convention=BEHIND,
-    lenient="^of length 0: output",
+    convention="a length of 0 gives an output that is not 0, or a refusal that does not say so",
+    lenient="^(of length 0: output|a length of 0 = refused)",
     formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged",
     kind="metamorphic",
     needs=("lengths",),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
-from rnncheck.reading.experiment import Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -19,8 +19,7 @@ from rnncheck.reading.said import NOTHING, Said
 from rnncheck.reading.signature import Signature
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
-SIMPLEST = Config("RNN_TANH", 4, 7)
-"""Sizes that differ from each other and from those of the experiments' time and batch."""
+SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 ENOUGH = 5.0
 """The score of a reading beyond which no other way to build the layer is tried."""
 
