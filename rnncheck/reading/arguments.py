@@ -103,7 +103,9 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
-    drops = {} if "num_layers" in options else {own: 0.5 for word, own in options.items() if word == "dropout" and _must(parameters, own)}
+    needed = [p.name for p in parameters if p.default is p.empty]
+    own_dropout = "num_layers" not in options and options.get("dropout") in needed
+    drops = {options["dropout"]: 0.5} if own_dropout else {}
     options = {word: own for word, own in options.items() if own not in drops}
     required = [p for p in parameters if p.default is p.empty and p.name not in (*options.values(), *drops)]
     if input is not None or hidden is not None:
@@ -122,10 +124,6 @@ def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str
     yield from _by_name(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _in_a_bundle(required, options)
-
-
-def _must(parameters: list[Any], name: str) -> bool:
-    return any(p.name == name and p.default is p.empty for p in parameters)
 
 
 def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:

@@ -188,7 +188,8 @@ def _carries(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) 
 
 def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:
     """How well a state goes in that does not come back: 0.3 where each row of it moves its own row of the output alone."""
-    first = torch.randn(sizes.layers * sizes.directions, BATCH, sizes.hidden, dtype=x.dtype, generator=torch.Generator().manual_seed(4))
+    shape = (sizes.layers * sizes.directions, BATCH, sizes.hidden)
+    first = torch.randn(shape, dtype=x.dtype, generator=torch.Generator().manual_seed(4))
     other = first.clone()
     other[:, 0] += 1
     (begun, _), (moved, _) = run(x, first), run(x, other)

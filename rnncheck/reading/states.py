@@ -65,7 +65,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
     if len(parameters) >= len(tensors) > 1:
         given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
     for arguments in given or [[]]:
-        wide = len(tensors) == 1 and any(a == "complex" or (type(a) is int and a < -1) for a in found["tensors"][0])  # of several sizes
+        wide = len(tensors) == 1 and any(a == "complex" or (type(a) is int and a < -1) for a in found["tensors"][0])
         for order in [None] if wide else _orders(parts, sizes):
             yield {**found, "given": arguments, "order": order}
 
