@@ -43,7 +43,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     with quiet(grad=True):
         built = _existing(value, fixed, said) if fixed is not None else _best(value, cell_first, said)
         seen, arguments, module, config = built
-        if not seen.depends.memory and not seen.how["given"]:
+        if not seen.depends.memory and not (seen.how["given"] and seen.how["states"] is not None):
             raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
@@ -127,6 +127,8 @@ def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     parameters = inspect.signature(value).parameters.values()
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
+    if arguments.listed is not None:
+        return (f"more than two sizes in {arguments.listed}",)
     return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
 
 

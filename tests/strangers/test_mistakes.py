@@ -12,6 +12,8 @@ TOLD = {
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",
     "TypedGRU2": "output (time, batch, features)",
+    "FromDims1": "not looked at: more than two sizes in dims",
+    "LockedDropoutLSTM2": "random in training: judged in eval()",
     "ZoneoutLSTM2": "random in training: judged in eval()",
     "DelayLine1": "not looked at: result[1]",
     "DelayLine2": "not looked at: result[1]",
