@@ -62,7 +62,7 @@ class Constructor:
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         made = self.make(config, dtype, device)
         if self.reading is not None and self.reading.adapts:
-            return layer_of(behind_torchs_call(made, self.reading, config), config)
+            return layer_of(behind_torchs_call(made, self.reading, config, self.make), config)
         return layer_of(Stepwise(made) if self.is_cell else made, config)
 
     def make(self, config: Config, dtype: torch.dtype, device: torch.device) -> Any:

@@ -18,6 +18,7 @@ from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
 from rnncheck.report.reading import read_as
+from rnncheck.report.words import some
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import Ledger, rows
 
@@ -204,6 +205,9 @@ class SubjectRun:
         if tally is None or self.subject.reference is None:
             return None
         verdict = self.verdict(tally)
+        if self.subject.unread and not verdict.red:
+            compared = f"agreement of {self.subject.name} with {self.subject.against} was asked for and is not complete"
+            return f"{compared}: {some(self.subject.unread)} was not read; say it with --read, or wrap the layer"
         if verdict.verdict in ("not_claimed", "not_applicable"):
             asked = f"agreement of {self.subject.name} with {self.subject.against} was asked for and could not be checked"
             names = "name the parameters as torch does (weight_ih_l0, weight_hh_l0, ...), "

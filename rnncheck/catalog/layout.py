@@ -12,6 +12,7 @@ from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, 
 from rnncheck.catalog.tools.follow_ups import own_tensors
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.catalog.tools.gradients import agree
+from rnncheck.catalog.tools.handed import Handed
 from rnncheck.core.case import Layout
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, identical
@@ -132,7 +133,7 @@ def _untouched(trial: Trial, around: Callable[[], AbstractContextManager[object]
     kept = trial.subject.keeps_state
     before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments, kept)}
     modes = _modes(layer)
-    with subject_boundary("calling"), around():
+    with subject_boundary("calling"), around(), Handed(layer.module) as handed:
         layer(*arguments)
     after = dict(_surroundings(layer, arguments, kept))
     both = [name for name in before if name in after]
@@ -140,7 +141,8 @@ def _untouched(trial: Trial, around: Callable[[], AbstractContextManager[object]
     values = every(identical(f"{name}{when}", after[name].detach().clone(), before[name][1], sides=sides) for name in both)
     flags = every(_same_flags(f"{name}{when}", _identity(after[name]), before[name][0]) for name in both)
     names = equal("parameters and buffers", list(after), list(before))
-    return names & flags & values & equal("train/eval of each module", _modes(layer), modes)
+    whole = equal(f"arguments that hold other tensors after the call{when}", handed.changed(), [])
+    return names & flags & values & whole & equal("train/eval of each module", _modes(layer), modes)
 
 
 def _same_flags(name: str, after: dict[str, object], before: dict[str, object]) -> Observation:

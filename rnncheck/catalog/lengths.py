@@ -10,7 +10,7 @@ from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, 
 from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side, steps_inside
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.catalog.tools.rejections import named, refusal
-from rnncheck.core.observation import Observation, both, identical
+from rnncheck.core.observation import Observation, both, equal, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import TakesLengths
@@ -138,12 +138,14 @@ WASTE = 1000.0
     applies=packed & deterministic,
 )
 def module(trial: Trial) -> Observation:
-    """A module that takes lengths ignores the padding, however long, and its output is 0 after each sequence's end."""
+    """A module that takes lengths ignores the padding, however long, and its output is 0 after each sequence's end.
+
+    What is 0 there only from some later step on is masked at a wrong step.
+    """
     inside = steps_inside(trial)[..., None]
     waste = torch.nan if trial.subject.read_as is None else WASTE  # a mask that is multiplied with stops no NaN
-    filled = torch.where(inside, trial.x, waste)
     plain = with_lengths(trial, trial.x, trial.lengths or ())
-    poisoned = with_lengths(trial, torch.cat([filled, torch.full_like(trial.x[:2], waste)]), trial.lengths or ())
+    poisoned, opposite = (_wasted(trial, inside, value) for value in (waste, -waste))
     cut = within_lengths(Run(poisoned.output[: trial.time], *poisoned.state), inside)
     after, behind = poisoned.output[trial.time :], plain.output.masked_fill(inside, 0.0)
     return (
@@ -151,7 +153,22 @@ def module(trial: Trial) -> Observation:
         & trial.same(cut, f"{waste:g} in the padding: ".replace("nan", "NaN"), ("padded", "packed"))
         & identical("output behind the ends", behind, torch.zeros_like(behind), Run.AXES["output"])
         & identical("output behind the ends, after time", after, torch.zeros_like(after), Run.AXES["output"])
+        & _masked_from_the_end(trial, inside[..., 0], poisoned, opposite)
     )
+
+
+def _wasted(trial: Trial, inside: Tensor, waste: float) -> Run:
+    """The run with this in the padding, and two more steps of it."""
+    filled = torch.where(inside, trial.x, waste)
+    return with_lengths(trial, torch.cat([filled, torch.full_like(trial.x[:2], waste)]), trial.lengths or ())
+
+
+def _masked_from_the_end(trial: Trial, inside: Tensor, *runs: Run) -> Observation:
+    """Where the output is 0 whatever lies in the padding, it is so from the end of the sequence on."""
+    zero = torch.stack([(run.output == 0).all(-1) for run in runs]).all(0)
+    late = zero[-2:].all(0) & ~zero[: trial.time].logical_or(inside).all(0)
+    rows = late.nonzero().flatten().tolist()
+    return equal("rows whose output is 0 only some steps behind their end", rows, [])
 
 
 def within_lengths(run: Run, inside: Tensor) -> Run:
@@ -171,8 +188,8 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
 
 @lengths(
     "zero",
-    convention=BEHIND,
-    lenient="^of length 0: output",
+    convention="a length of 0 gives an output that is not 0, or a refusal that does not say so",
+    lenient="^(of length 0: output|a length of 0 = refused)",
     formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged",
     kind="metamorphic",
     needs=("lengths",),

@@ -49,7 +49,7 @@ def output(trial: Trial) -> Observation:
 
 
 @shape("state", formula="h_n and c_n have the shapes of h_0 and c_0", kind="invariant", source=TORCH_RNN, cost=1,
-       needs=("layer_axis",))  # fmt: skip
+       needs=("layer_axis", "state"))  # fmt: skip
 def state(trial: Trial) -> Observation:
     """Each final state has shape (layers * directions, batch, its size), whatever batch_first is; an LSTM returns two."""
     _, given = trial.lay_out(trial.x, trial.given_state)

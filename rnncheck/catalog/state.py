@@ -7,7 +7,7 @@ from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell,
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.follow_ups import own_tensors
 from rnncheck.core.mismatch_text import Origins
-from rnncheck.core.observation import Observation, every, identical, near
+from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
@@ -91,14 +91,17 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
     kind="metamorphic",
     source="torch.nn.LSTM: Inputs",
     applies=deterministic & at_least(time=1, batch=1),
-    needs=("load", "hx"),
+    needs=("hx",),
     cost=12,
 )
 def used(trial: Trial) -> Observation:
     """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
 
-    Over many steps rounding may hide a change; there, none is required.
+    Over many steps rounding may hide a change; there, none is required. Where parameters cannot be set, NaN in either state moves
+    some result, unless these are not finite anyway.
     """
+    if not trial.subject.offers("load"):
+        return _moves_anything(trial)
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
     faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)
     plain = trial.but(x=torch.full_like(trial.x, FAINT), state=faint, parameters=transparent_parameters(trial))
@@ -121,6 +124,21 @@ def used(trial: Trial) -> Observation:
         return every(only_above(name) for name in moved)
 
     return every(changed(part, k) for part in range(len(faint)) for k in range(len(order)))
+
+
+def _moves_anything(trial: Trial) -> Observation:
+    """Whether NaN in each of the initial states reaches any result."""
+
+    def noticed(part: int) -> Observation:
+        given = tuple(torch.full_like(old, torch.nan) if k == part else old for k, old in enumerate(trial.given_state))
+        other = trial.but(state=given).run
+        moves = any(not torch.equal(new, getattr(plain, name)) for name, new in other.parts())
+        name = ("h_0", "c_0")[part]
+        return fact(f"results with NaN in {name}", moves, "others" if moves else "the same", "others")
+
+    plain = trial.but(state=trial.given_state).run
+    finite = all(tensor.isfinite().all() for _, tensor in plain.parts())
+    return every(noticed(part) for part in range(len(trial.given_state) if finite else 0))
 
 
 @state(

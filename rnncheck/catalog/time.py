@@ -6,9 +6,10 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, packed, padded
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_inside
-from rnncheck.core.observation import Observation, every, identical, within
+from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
+from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
 time = Family("time")
@@ -174,21 +175,36 @@ def within_reach(trial: Trial) -> Tensor:
 
 @time(
     "causal",
-    formula="x[k:] changes  =>  f(x)[:k] stays",
+    formula="x[k:] changes  =>  f(x)[:k] stays, f(x)[k] moves",
     kind="metamorphic",
     source="causality; it needs no parameters, so that it holds of any recurrence",
     applies=forward & padded,
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """What comes later in a sequence changes no output before it."""
-
-    def outputs_before(k: int) -> Run:
-        changed = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]])).run
-        return Run(torch.cat([changed.output[:k], trial.run.output[k:]]), *trial.run.state)
-
+    """What comes later in a sequence changes no output before it; the step that changes moves its own output, or NaN in it does."""
+    if trial.subject.nature.get("summed"):
+        raise NotClaimed("its output is the sum of both directions")
     sides = ("with another sequel", "with the case's own")
-    return every(trial.same(outputs_before(k), f"input from step {k} on changed: ", sides) for k in {1, trial.time - 1})
+
+    def changed_from(k: int) -> Observation:
+        changed = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]])).run
+        before = Run(torch.cat([changed.output[:k], trial.run.output[k:]]), *trial.run.state)
+        seen = trial.same(before, f"input from step {k} on changed: ", sides)
+        return seen & fact(f"output[{k}] with another input[{k}]", *_moved(trial, changed, k))
+
+    return every(changed_from(k) for k in {1, trial.time - 1})
+
+
+def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
+    """Whether the output at step k moves with its input, as fact() wants it; NaN goes through what is saturated."""
+    own = trial.run.output[k]
+    moves = not torch.equal(changed.output[k], own) or not own.isfinite().all()
+    if not moves:
+        with_nan = trial.x.clone()
+        with_nan[k] = torch.nan
+        moves = not torch.equal(trial.but(x=with_nan).run.output[k], own)
+    return moves, "another" if moves else "the same", "another"
 
 
 LONG = 40

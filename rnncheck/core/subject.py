@@ -162,6 +162,7 @@ class Subject:
     keeps_state: whether the object keeps its state itself, for instance in a buffer, until a method resets it
     said: what a user says of how it is read, by the words of rnncheck.reading.said
     drop_in: whether it is to be as torch's is, so that conventions are contracts
+    unread: arguments and results that may be a state, or outputs, and were not read
     """
 
     name: str
@@ -180,6 +181,7 @@ class Subject:
     drop_in: bool = False
     keeps_state: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     @property
     def against(self) -> str | None:

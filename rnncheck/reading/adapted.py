@@ -10,12 +10,13 @@ HOW: dict[str, Any] = {
     "batch_first": False,  # (batch, time, features)
     "needed": False,  # the state must be given
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
-    "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size features
+    "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size features, "complex" two parts
     "order": None,  # the places of h, then those of c, among the parts of hidden_size features; None: all are h
     "output": [],  # the path to the output in the result
     "states": [],  # the path to each tensor of the state in the result; None: none comes back
     "last": False,  # only the output of the last step comes back
     "listed": False,  # the output is a list of steps
+    "turned": False,  # the output is (time, batch, features), though the input is (batch, time, features)
     "reverse": False,  # it reads a sequence from its end
     "features": None,  # how many features the output has, where they are others than hidden_size
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
@@ -61,13 +62,17 @@ class Adapted(torch.nn.Module):
             results = []
             for t in range(input.shape[time]):
                 self.begin(input)
-                results.append(self.result(input.narrow(time, 0, t + 1), hx, lengths))
-            output = torch.stack([at(result, how["output"]) for result in results], time)
-            return self.filled(output), self.final(results[-1])
+                until = (input.narrow(time, 0, t + 1), hx, None) if lengths is None else (input, hx, lengths.clamp(max=t + 1))
+                results.append(self.result(*until))
+            outputs = [at(result, how["output"]) for result in results]
+            if lengths is not None:  # only the last output of a sequence is told, so nothing comes behind it
+                outputs = [output * (t < lengths).to(output)[:, None] for t, output in enumerate(outputs)]
+            return self.filled(torch.stack(outputs, time)), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
         output = at(result, how["output"])
         output = torch.stack(list(output), time) if how["listed"] else output
         output = output.transpose(-1, -2) if how["input"] == "channels first" else output
+        output = output.transpose(0, 1) if how["turned"] and output.dim() == 3 else output
         return self.filled(output.flip(time) if how["reverse"] else output), self.final(result)
 
     def begin(self, input: torch.Tensor) -> None:
@@ -125,13 +130,14 @@ class Adapted(torch.nn.Module):
         parts = [parts[list(places).index(place)] for place in range(len(parts))]
         tensors = []
         for axes in self.how["tensors"]:
-            sizes = [-a * self.hidden_size if a < 0 else a for a in axes if a != "batch"]
+            sizes = [2 if a == "complex" else -a * self.hidden_size if a < 0 else a for a in axes if a != "batch"]
             number = torch.Size(sizes).numel() // self.hidden_size
             mine, parts = torch.stack(parts[:number], -2), parts[number:]  # (batch, number, hidden_size)
             if mine.dim() == 2:  # unbatched
                 tensors.append(mine.reshape(sizes))
             else:
                 tensors.append(mine.reshape(len(mine), *sizes).movedim(0, list(axes).index("batch")))
+            tensors[-1] = torch.view_as_complex(tensors[-1].contiguous()) if "complex" in axes else tensors[-1]
         return tensors
 
     def final(self, result: Any) -> Any:
@@ -141,6 +147,7 @@ class Adapted(torch.nn.Module):
         parts: list[torch.Tensor] = []
         for path, axes in zip(self.how["states"], self.how["tensors"], strict=True):
             tensor = at(result, path)
+            tensor = torch.view_as_real(tensor) if tensor.is_complex() else tensor
             if tensor.dim() == len(axes):
                 tensor = tensor.movedim(list(axes).index("batch"), 0).flatten(1)
                 parts += tensor.unflatten(1, (-1, self.hidden_size)).unbind(1)

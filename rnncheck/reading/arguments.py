@@ -42,6 +42,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "bias": ("use_bias",),
 }
 """What torch's options are called elsewhere."""
+RETURNS = ("return_sequences", "return_state", "return_states", "return_hidden", "return_all", "return_all_outputs")
+"""Options by which more comes back, which are asked for."""
 LISTS = ("dims", "sizes", "layer_sizes", "layer_dims", "shape", "units_per_layer", "dimensions")
 TOKENS = 11
 """Entries of a table of embeddings."""
@@ -101,17 +103,27 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
-    required = [p for p in parameters if p.default is p.empty and p.name not in options.values()]
+    needed = [p.name for p in parameters if p.default is p.empty]
+    own_dropout = "num_layers" not in options and options.get("dropout") in needed
+    drops = {options["dropout"]: 0.5} if own_dropout else {}
+    options = {word: own for word, own in options.items() if own not in drops}
+    required = [p for p in parameters if p.default is p.empty and p.name not in (*options.values(), *drops)]
     if input is not None or hidden is not None:
         other = [p.name for p in required if p.name not in (input, hidden, *RESULT, *VOCABULARY)][:1]
         yield from _filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
         return
+    returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
+    for one in _candidates(parameters, required, options):
+        yield dataclasses.replace(one, others={**returns, **one.others}) if returns else one
+    if len(parameters) < len(known) or not known:
+        yield Arguments()
+
+
+def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     yield from _listed(required)
     yield from _by_name(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _in_a_bundle(required, options)
-    if len(parameters) < len(known) or not known:
-        yield Arguments()
 
 
 def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:

@@ -1,6 +1,7 @@
 """Build a layer behind torch's call, as a reading says."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted, AdaptedWithLengths, Arranged, ArrangedWithLengths
-from rnncheck.reading.experiment import Sizes
+from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes
 from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 
@@ -16,11 +17,17 @@ OBSERVED = ("tensors", "order", "states", "given", "output")
 """What of a call is looked at anew where there are other layers or directions than those that were read."""
 
 
-def behind_torchs_call(module: Any, reading: Reading, config: Config) -> Any:
-    """Return the module as a layer that is called as torch's are; itself, where it is called so."""
+Maker = Callable[[Config, torch.dtype, torch.device], Any]
+
+
+def behind_torchs_call(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> Any:
+    """Return the module as a layer that is called as torch's are; itself, where it is called so.
+
+    make: builds the same module in another configuration; None for an object that exists already
+    """
     if not reading.adapts:
         return module
-    how = how_for(module, reading, config)
+    how = how_for(module, reading, config, make)
     how["batch_first"] = config.batch_first if _either(reading) else reading.called["batch_first"]
     lengths = how.get("lengths") is not None
     if reading.arrangement is None:
@@ -34,16 +41,18 @@ def _either(reading: Reading) -> bool:
     return reading.batch_first is None and reading.called["input"] == "sequence"
 
 
-def how_for(module: Any, reading: Reading, config: Config) -> dict[str, Any]:
+def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> dict[str, Any]:
     """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
     known = dict(reading.called)
     if known["states"] is None or (config.num_layers, config.directions) == (reading.layers, reading.directions):
         return known
     key = (config.num_layers, config.directions)
     if key not in reading.seen:
-        probe = copy.deepcopy(module)
+        square = reading.nature.get("square")
+        told = config if make is None else config.but(input_size=HIDDEN if square else INPUT, hidden_size=HIDDEN)
+        probe = copy.deepcopy(module) if make is None else make(told, torch.float64, torch.device("cpu"))
         probe = probe.double().eval() if isinstance(probe, nn.Module) else probe
         with torch.device("cpu"):
-            sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, config.directions)
+            sizes = Sizes(told.input_size, told.hidden_size, told.num_layers, told.directions)
             reading.seen[key] = read_again(probe, known, sizes)
     return {**known, **{name: reading.seen[key][name] for name in OBSERVED}}

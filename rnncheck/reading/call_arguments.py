@@ -60,7 +60,12 @@ def reset(module: Any) -> tuple[str, bool] | None:
 def state_parameters(module: Any) -> list[inspect.Parameter]:
     """Which arguments may take a state: those that are called so, or else must be given."""
     rest = [p for p in parameters(module) if p.name not in LENGTHS and p.name not in MASK_WORDS and "len" not in p.name.lower()]
-    named = [p for p in rest if p.name.lower() in STATE_WORDS or "state" in p.name.lower() or "hidden" in p.name.lower()]
+    named = [p for p in rest if is_state_word(p.name)]
     unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]
     optional = [p for p in rest if p.default is None] if not named else []
     return [p for p in rest if p in named or p in unsaid or p in optional]
+
+
+def is_state_word(name: str) -> bool:
+    """Whether an argument of this name is a state."""
+    return name.lower() in STATE_WORDS or "state" in name.lower() or "hidden" in name.lower()

@@ -15,6 +15,9 @@ from rnncheck.system.copies import end_a_copy
 TIME, BATCH, CUT = 5, 3, 2
 """Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""
 
+INPUT, HIDDEN = 4, 7
+"""Of a class; they differ from each other and from TIME and BATCH."""
+
 
 class Unreadable(Exception):
     """No reading fits; the message says what the most promising one met."""

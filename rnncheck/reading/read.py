@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.reading.call_arguments import lengths, parameters, reset
+from rnncheck.reading.call_arguments import is_state_word, lengths, parameters, reset, state_parameters
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.results import Path, leaves, value_at
@@ -34,6 +34,7 @@ class Seen:
     carries: float
     directions: int = 1
     needed: bool = False
+    unread: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -120,7 +121,8 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
             reasons.append(error)
     if not judged:
         raise reasons[-1]
-    return max(judged, key=lambda seen: seen.score)
+    best = max(judged, key=lambda seen: seen.score)
+    return replace(best, unread=_unread(module, first, best.how))
 
 
 def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:
@@ -134,6 +136,9 @@ def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict
     for path, t in found:
         if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True)):
             return path, {"last": False, "listed": False, "features": t.shape[1 if channels else 2]}
+    for path, t in found:
+        if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
+            return path, {"last": False, "listed": False, "turned": True, "features": t.shape[2]}
     for front in ((), *(path[:1] for path, _ in found if path)):
         listed = value_at(result, front)
         if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
@@ -150,7 +155,9 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     if depends is None:
         depends = dependency(lambda x: run(x)[0], x)
     carries, pair = 0.0, how["order"] is not None
-    if how["given"]:
+    if how["given"] and how["states"] is None:
+        carries = _taken(run, x, output, sizes)
+    elif how["given"]:
         carries = _carries(run, x, output)
     elif how["states"] is not None:
         carries = 0.2
@@ -158,7 +165,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)
         carries += 0.2 if same else 0.05 * (how["order"] == sorted(how["order"]))
-    parts = 0 if how["states"] is None else sum(map(_parts, how["tensors"]))
+    parts = sum(map(_parts, how["tensors"]))
     literal = {**how, "others": {}}
     plain = _is_plain(literal, module, sizes)
     return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
@@ -166,7 +173,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
 
 def _parts(axes: tuple[Any, ...]) -> int:
     """How many parts of hidden_size features a tensor with these axes has."""
-    return math.prod(1 if a == "batch" else abs(a) for a in axes)
+    return math.prod({"batch": 1, "complex": 2}.get(a) or abs(a) for a in axes)
 
 
 def _carries(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) -> float:
@@ -179,6 +186,28 @@ def _carries(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) 
     return 1.0 if rest.shape == output[CUT:].shape and torch.allclose(rest, output[CUT:], atol=1e-9) else 0.3
 
 
+def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:
+    """How well a state goes in that does not come back: 0.3 where each row of it moves its own row of the output alone."""
+    shape = (sizes.layers * sizes.directions, BATCH, sizes.hidden)
+    first = torch.randn(shape, dtype=x.dtype, generator=torch.Generator().manual_seed(4))
+    other = first.clone()
+    other[:, 0] += 1
+    (begun, _), (moved, _) = run(x, first), run(x, other)
+    if begun.shape != output.shape or not torch.equal(begun[:, 1:], moved[:, 1:]):
+        return -1.0
+    return 0.1 if torch.equal(begun, moved) else 0.3
+
+
+def _unread(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]:
+    """What may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
+    taken = [keyword for keyword, _ in how["given"]]
+    arguments = [f"argument {p.name}" for p in state_parameters(module) if is_state_word(p.name) and p.name not in taken]
+    known = [how["output"], *(how["states"] or [])]
+    others = [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
+    unknown = [(path, t) for path, t in others if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
+    return (*arguments, *(f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(t.shape)}" for path, t in unknown))
+
+
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     """Whether this is how torch's layers are called."""
     states, pair = sizes.layers * sizes.directions, how["order"] is not None
@@ -188,6 +217,6 @@ def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    unusual = any(how.get(word) for word in ("ids", "last", "listed", "reset", "reverse"))
+    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse"))
     otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

@@ -26,7 +26,8 @@ class Reading:
     nature:    what of a configuration it always has, such as two directions
     parts:     parts of hidden_size features in the state of one layer and direction: 1, 2 for h and c, or more
     known:     for each part of the reading, how it is known
-    notes:     what a reader of the report should know beside it
+    notes:     options whose other values are not looked at
+    unread:    what may be a state, or outputs, and is not read
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
     layers, directions: of the configuration that was read
     seen: what other configurations showed
@@ -42,6 +43,7 @@ class Reading:
     pair: bool = False
     known: Mapping[str, Known] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     arrangement: Arrangement | None = None
     layers: int = 1
     directions: int = 1
@@ -81,11 +83,14 @@ class Reading:
         told = [
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
+            *(["two directions, added"] if self.nature.get("summed") else []),
+            *(["output (time, batch, features)"] if how["turned"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
+            *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
         ]  # fmt: skip
         return ", ".join(told)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.reading.call_arguments import state_parameters
+from rnncheck.reading.call_arguments import is_state_word, state_parameters
 from rnncheck.reading.experiment import BATCH, TIME, Sizes
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
 
@@ -32,7 +32,7 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
 def is_state(tensor: Tensor, sizes: Sizes) -> bool:
     """Whether this may be a part of a state: it has a batch axis, no time axis, and whole hidden sizes of features."""
     rest = list(tensor.shape)
-    if BATCH not in rest or TIME in rest or not tensor.is_floating_point():
+    if BATCH not in rest or TIME in rest or not (tensor.is_floating_point() or tensor.is_complex()):
         return False
     rest.remove(BATCH)
     features = math.prod(rest)
@@ -43,28 +43,40 @@ def _axes(tensor: Tensor, sizes: Sizes) -> tuple[Any, ...]:
     """The axes of a state's tensor; -k is k * hidden_size."""
     batch = list(tensor.shape).index(BATCH)
     found = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
-    return tuple("batch" if i == batch else size for i, size in enumerate(found))
+    axes = tuple("batch" if i == batch else size for i, size in enumerate(found))
+    return (*axes, "complex") if tensor.is_complex() else axes
 
 
 def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mapping[str, Any],
           sizes: Sizes) -> Iterator[dict[str, Any]]:  # fmt: skip
     """The ways in which the state may be given back to the module."""
     if not states:
-        yield {**how, "given": [], "states": None, "tensors": [], "order": None}
+        nothing = {**how, "given": [], "states": None, "tensors": [], "order": None}
+        yield nothing
+        yield from ({**nothing, **way} for way in _only_taken(module, sizes))
         return
     paths, tensors = [path for path, _ in states], [tensor for _, tensor in states]
     found = {**how, "states": [list(path) for path in paths], "tensors": [_axes(t, sizes) for t in tensors]}
     parameters = state_parameters(module)
-    parts = sum(t.numel() // (BATCH * sizes.hidden) for t in tensors)
+    parts = sum(t.numel() * (1 + t.is_complex()) // (BATCH * sizes.hidden) for t in tensors)
     given: list[list[tuple[str | None, Any]]] = []
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
     if len(parameters) >= len(tensors) > 1:
         given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
     for arguments in given or [[]]:
-        wide = len(tensors) == 1 and any(type(a) is int and a < -1 for a in found["tensors"][0])  # one state of several sizes
+        wide = len(tensors) == 1 and any(a == "complex" or (type(a) is int and a < -1) for a in found["tensors"][0])
         for order in [None] if wide else _orders(parts, sizes):
             yield {**found, "given": arguments, "order": order}
+
+
+def _only_taken(module: Any, sizes: Sizes) -> Iterator[dict[str, Any]]:
+    """The ways in which a state may be given that does not come back."""
+    states = sizes.layers * sizes.directions
+    for p in state_parameters(module)[:1]:
+        if is_state_word(p.name):
+            for axes in (("batch", -1), (states, "batch", -1), ("batch", states, -1)) if states == 1 else ((states, "batch", -1),):
+                yield {"given": [(p.name, 0)], "tensors": [axes]}
 
 
 def _structures(result: Any, paths: list[Path], tensors: list[Tensor]) -> list[Any]:

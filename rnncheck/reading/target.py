@@ -1,6 +1,7 @@
 """From a class, a factory or an object to its Reading."""
 
 import copy
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
-from rnncheck.reading.experiment import Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -18,8 +19,9 @@ from rnncheck.reading.said import NOTHING, Said
 from rnncheck.reading.signature import Signature
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
-SIMPLEST = Config("RNN_TANH", 4, 7)
-"""Sizes that differ from each other and from those of the experiments' time and batch."""
+SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
+NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
+"""Arguments that are looked at elsewhere."""
 ENOUGH = 5.0
 """The score of a reading beyond which no other way to build the layer is tried."""
 
@@ -41,7 +43,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     with quiet(grad=True):
         built = _existing(value, fixed, said) if fixed is not None else _best(value, cell_first, said)
         seen, arguments, module, config = built
-        if not seen.depends.memory and not seen.how["given"]:
+        if not seen.depends.memory and not (seen.how["given"] and seen.how["states"] is not None):
             raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
@@ -92,6 +94,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["bidirectional"] = True
     if arguments is not None and arguments.square:
         nature["square"] = True
+    if _is_summed(module, seen):
+        nature["summed"] = True
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
     arrangement = _arrangement(module, seen, config, reference, arguments)
@@ -113,7 +117,26 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         arrangement=arrangement,
         layers=layers,
         directions=seen.directions,
+        unread=seen.unread,
+        notes=() if arguments is None else _other_options(value, arguments),
     )
+
+
+def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
+    """Options that are left as they are, so that their other values are not looked at."""
+    parameters = inspect.signature(value).parameters.values()
+    known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
+    left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
+    if arguments.listed is not None:
+        return (f"more than two sizes in {arguments.listed}",)
+    return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
+
+
+def _is_summed(module: Any, seen: Seen) -> bool:
+    """Whether both directions are in the same features: each output depends on each input, and two directions are inside."""
+    parts = module.modules() if isinstance(module, nn.Module) else ()
+    inside = any(getattr(part, "bidirectional", False) is True for part in parts)
+    return inside and seen.directions == 1 and not seen.how["last"] and max(seen.depends.forward, seen.depends.reverse) < 1.0
 
 
 def _usual(value: Any, arguments: Arguments) -> bool:
@@ -189,4 +212,4 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
 def _possible(seen: Seen) -> tuple[Mode, ...]:
     if seen.pair:
         return ("LSTM",)
-    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.how["states"] is not None else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.parts else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")

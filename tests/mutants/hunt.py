@@ -54,8 +54,12 @@ def subject_of(mutant: Any) -> Subject:
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
 
 
-def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple[str, ...] = ("*",)) -> Kill | None:
-    """As a campaign of the default profile would find it, on one core; ``among``: globs over the properties."""
+def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple[str, ...] = ("*",),
+               strict: bool = True) -> Kill | None:  # fmt: skip
+    """As a campaign of the default profile would find it, on one core.
+
+    among: globs over the properties; strict: whether a convention that is not kept counts
+    """
     chosen = [p for p in select(",".join(among)) if p.about == subject.kind]
     cheap = [p for p in chosen if p.cost <= DEAR]
     props = sorted(cheap or chosen, key=lambda p: p.cost)
@@ -68,7 +72,7 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
                 continue
             outcome = _judged(account.prop, trial)
             assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome
-            if outcome.red:
+            if outcome.red and (strict or account.prop.warns_of(outcome.mismatches) is None):
                 return Kill(account.prop, case, outcome, number, time.perf_counter() - started)
     return None
 

@@ -14,14 +14,13 @@ REFUSED = {
     "WordLM": "steps and rows in one axis of the output",
     "OneHotRNN": "token ids that are made one-hot inside",
     "lstm": "a pure function", "gru_scan": "a pure function",
-    "SummedLSTM": "both directions are summed",
 }  # fmt: skip
 """What is not read yet, and why: a wrapper is needed."""
 KNOWN_BY_TYPE = ("CountingLSTM", "LazyGRU")
 """Subclasses of torch's layers whose call is torch's own."""
 OTHERWISE = {
     "TorchNamedLSTM": "batch_first is an option", "StackedState": "h and c in one tensor", "BackwardRNN": "read in reverse",
-    "KerasStyleOptions": "an option says whether all outputs come back", "BiCellLSTM": "a state for each direction, none goes in",
+    "SummedLSTM": "both directions are added; the states of both are parts", "BiCellLSTM": "a state for each direction, none goes in",
 }  # fmt: skip
 """What is read as it can be judged, in other words than those of the table."""
 READ = [s for s in STRANGERS if s.name not in REFUSED and s.name not in (*KNOWN_BY_TYPE, *OTHERWISE)]

@@ -28,10 +28,16 @@ FEW = 12
 """Cases of a quick look."""
 
 
+REFERENCES = {
+    "RNN": "torch.nn.RNN", "GRU": "torch.nn.GRU", "LSTM": "torch.nn.LSTM", "GRU, reset before the product": "rnncheck.nn.GRU",
+}  # fmt: skip
+"""The layer that has the equations of a family."""
+
+
 def targets(mistakes: bool, names: list[str]) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
     """Return what is judged, with what a headline should name and the reference without which the mistake cannot be told."""
     for stranger in STRANGERS:
-        reference = f"torch.nn.{stranger.reads['family']}" if stranger.reads["family"] in ("RNN", "GRU", "LSTM") else None
+        reference = REFERENCES.get(stranger.reads["family"])
         wrong = [(m.layer, m.says, reference if m.against else None) for m in stranger.mistakes]
         for layer, says, against in wrong if mistakes else [(stranger.layer, None, None)]:
             if not names or layer.__name__ in names or stranger.name in names:

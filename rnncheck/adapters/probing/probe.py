@@ -81,7 +81,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     if reading is not None and not claims["load"].offered and subject.reference is None and not _says_what_it_is(start):
-        claims |= dict.fromkeys(("equations", "torch_init"), UNKNOWN)
+        claims |= dict.fromkeys(("equations", "torch_init", "last_output"), UNKNOWN)
     if reading is not None and subject.reference is None and not _says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
@@ -225,7 +225,7 @@ def _seen_flat(found: Baseline) -> Baseline:
     """The same, its states known to be flat where those that came back are."""
     flat = _forms(found.subject)[-1]
     axes = 1 + (found.case.batch is not None)
-    seen = all(isinstance(part, Tensor) and part.dim() == axes for part in found.state)
+    seen = bool(found.state) and all(isinstance(part, Tensor) and part.dim() == axes for part in found.state)
     return replace(found, subject=flat) if seen else found
 
 
@@ -239,7 +239,7 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode="LSTM")
         return
-    nature = {name: value for name, value in subject.nature.items() if name != "square"}
+    nature = {name: value for name, value in subject.nature.items() if name not in ("square", "summed")}
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):

@@ -32,7 +32,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     build = replace(subject.build, reading=reading, is_cell=reading.kind == "cell" and not reading.adapts)
     return replace(
         subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
-        keeps_state=called["reset"] is not None,
+        keeps_state=called["reset"] is not None, unread=reading.unread,
     )  # fmt: skip
 
 

@@ -1,0 +1,41 @@
+"""What a module is handed in lists and dicts, and whether a call puts something else into them."""
+
+from typing import Any
+
+from torch import nn
+
+
+class Handed:
+    """Inside, keep what the author's module is called with, and what lies in each list and dict of it."""
+
+    def __init__(self, module: Any) -> None:
+        own = module.wrapped() if hasattr(module, "wrapped") else module
+        self.module = own if isinstance(own, nn.Module) else None
+        self.seen: list[tuple[str, Any, list[Any]]] = []
+
+    def __enter__(self) -> "Handed":
+        if self.module is not None:
+            self.hook = self.module.register_forward_pre_hook(self._keep, with_kwargs=True)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.module is not None:
+            self.hook.remove()
+
+    def _keep(self, module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        arguments = {**{f"argument {number + 1}": value for number, value in enumerate(given)}, **named}
+        self.seen += [(name, value, _inside(value)) for name, value in arguments.items()]
+
+    def changed(self) -> list[str]:
+        """Return the arguments whose lists or dicts hold other objects than before the call."""
+        return [name for name, value, before in self.seen if not _same(_inside(value), before)]
+
+
+def _inside(value: Any) -> list[Any]:
+    """Return what lies in a value, in order, however deep."""
+    parts = list(value.values()) if isinstance(value, dict) else value
+    return [inner for part in parts for inner in _inside(part)] if isinstance(parts, list | tuple) else [value]
+
+
+def _same(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True))

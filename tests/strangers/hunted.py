@@ -1,0 +1,31 @@
+"""How the mistakes of the table are hunted: until the first contract that one breaks."""
+
+from dataclasses import replace
+from typing import Any
+
+from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.probing import probe_all
+from rnncheck.core.subject import Claim, Subject
+from tests.mutants.hunt import Kill, first_kill
+
+from .judge_all import REFERENCES, TELLING
+from .table import Mistake, Stranger
+
+CASES = 12
+TOO_DEAR = (
+    "script", "export", "onnx", "compile", "meta", "autocast", "autocast_half", "bfloat16", "float16", "vmap", "jvp", "functional",
+)  # fmt: skip
+"""Features that take long to probe, and tell no mistake of the table."""
+
+
+def subject_of(layer: Any, reference: str | None = None) -> Subject:
+    """Return the layer as the command line would have it, without the dear features."""
+    (subject,) = resolve.subjects(layer, reference)
+    dear = dict.fromkeys(TOO_DEAR, Claim(False, "declared", "takes too long here"))
+    return probe_all([replace(subject, claims={**subject.claims, **dear})], "inline")[0]
+
+
+def kill_of(stranger: Stranger, mistake: Mistake) -> tuple[Subject, Kill | None]:
+    """Return the mistake as a subject, and the first contract that it breaks."""
+    subject = subject_of(mistake.layer, REFERENCES[stranger.reads["family"]] if mistake.against else None)
+    return subject, first_kill(subject, CASES, tuple(TELLING.split(",")), strict=False)
