@@ -1,0 +1,49 @@
+"""One layer of a package is judged as a user would judge it."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import found
+import rnncheck
+
+CHEAP = (
+    "shape.*,state.*,time.*,batch.alone,batch.permute,batch.gradient_alone,batch.unbatched,batch.empty*,batch.poisoned,layer.*,"
+    "direction.*,layout.*,lengths.*,gate.*,agree.forward,agree.dtype,agree.no_grad,agree.against,agree.forms,mode.*,graph.*,"
+    "gradient.*,numeric.*,life.copied,life.interleaved"
+)
+"""The properties that need no compiler, no export and no large sizes."""
+OWN = ("__main__", "findings", "judging", "page")
+"""Modules of found/ that judge no package."""
+USUAL = {"properties": CHEAP, "budget": 20, "max_examples": 30, "jobs": 1, "profile": "ci"}
+"""What ``rnncheck.verify`` is given, where a module of a package says nothing else."""
+
+
+def modules() -> list[str]:
+    """Return the names of the modules that say what to judge, in order."""
+    return [one.name for one in pkgutil.iter_modules(found.__path__) if one.name not in OWN]
+
+
+def judge(name: str) -> Iterator[dict[str, Any]]:
+    """Judge what a module names, one thing after the other, and yield what is kept of each."""
+    module = importlib.import_module(f"found.{name}")
+    for title, options in module.JUDGED.items():
+        report = rnncheck.verify(**{**USUAL, **options})
+        yield {"package": module.PACKAGE, "version": version(module.PACKAGE), "module": name, "name": title, **_kept(report, options)}
+
+
+def _kept(report: rnncheck.Report, options: dict[str, Any]) -> dict[str, Any]:
+    subject = report.subjects[0]
+    verdicts = [one.verdict for one in subject.verdicts]
+    return {
+        "target": options["target"],
+        "against": options.get("against"),
+        "typed": "typed" in options,
+        "reading": subject.reading,
+        "cases": subject.cases,
+        "holds": sorted(one.property for one in subject.verdicts if one.verdict == "holds"),
+        "not_reached": verdicts.count("not_reached"),
+        "red": [{"property": cause.lead.property, "headline": cause.headline, "also": len(cause.also)} for cause in subject.causes],
+    }
