@@ -62,10 +62,10 @@ def planned(subject: Subject) -> list[Any]:
 def places(subject: Subject, cases: Sequence[Any]) -> list[Place]:
     """Every case with each property that a campaign would check on it, cheap ones first."""
     fitting = (p for p in CATALOG.values() if p.about == subject.kind and p.cost <= DEAREST)
-    accounts = [PropertyTally(prop) for prop in sorted(fitting, key=lambda p: p.cost)]
+    tallies = [PropertyTally(prop) for prop in sorted(fitting, key=lambda p: p.cost)]
     return [
-        (number, account.prop.id) for number, case in enumerate(cases) for account in accounts
-        if out_of_claim(account.prop, subject, case) is None and account.wants(case)
+        (number, tally.prop.id) for number, case in enumerate(cases) for tally in tallies
+        if out_of_claim(tally.prop, subject, case) is None and tally.wants(case)
     ]  # fmt: skip
 
 

@@ -19,5 +19,10 @@ Final = Annotated[bool, Options(True)]
 
 
 def gla(
-    q: Key, k: Key, v: Value, gk: Annotated[Key, Values(high=0.0)], initial_state: State | None = None, output_final_state: Final = True
+    q: Key,
+    k: Key,
+    v: Value,
+    gk: Annotated[Key, Values(high=0.0)],
+    initial_state: State | None = None,
+    output_final_state: Final = True,
 ) -> tuple[Value, State]: ...

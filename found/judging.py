@@ -31,7 +31,13 @@ def judge(name: str) -> Iterator[dict[str, Any]]:
     module = importlib.import_module(f"found.{name}")
     for title, options in module.JUDGED.items():
         report = rnncheck.verify(**{**USUAL, **options})
-        yield {"package": module.PACKAGE, "version": version(module.PACKAGE), "module": name, "name": title, **_kept(report, options)}
+        yield {
+            "package": module.PACKAGE,
+            "version": version(module.PACKAGE),
+            "module": name,
+            "name": title,
+            **_kept(report, options),
+        }
 
 
 def _kept(report: rnncheck.Report, options: dict[str, Any]) -> dict[str, Any]:

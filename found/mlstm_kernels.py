@@ -14,7 +14,8 @@ JUDGED = {
     "step by step": {"target": STEPS, "typed": "found.mlstm_kernels:steps"},
     "in chunks": {"target": f"{FORMS}.chunkwise.native:mlstm_chunkwise__native_autograd", "typed": "found.mlstm_kernels:chunks"},
     "in chunks, backward of its own": {
-        "target": f"{FORMS}.chunkwise.native:mlstm_chunkwise__native_custbw", "typed": "found.mlstm_kernels:chunks"
+        "target": f"{FORMS}.chunkwise.native:mlstm_chunkwise__native_custbw",
+        "typed": "found.mlstm_kernels:chunks",
     },
 }
 Key, Value, Gate = (Float[Tensor, f"batch heads time{axes}"] for axes in (" key", " value", ""))

@@ -30,7 +30,7 @@ def shrunk():
     campaign = Campaign([(gru(), "cpu")], settings)
     campaign.run(Inline(workshop(gru(), catalog=checks)))
     (subject_run,) = campaign.subject_runs
-    return {id.removeprefix("own."): account.shrunk.shrunk for id, account in subject_run.accounts.items()}
+    return {id.removeprefix("own."): tally.shrunk.shrunk for id, tally in subject_run.tallies.items()}
 
 
 def test_what_fails_on_the_smallest_case_too_begins_there(shrunk):

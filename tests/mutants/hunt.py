@@ -63,17 +63,17 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
     chosen = [p for p in select(",".join(among)) if p.about == subject.kind]
     cheap = [p for p in chosen if p.cost <= DEAR]
     props = sorted(cheap or chosen, key=lambda p: p.cost)
-    accounts = [PropertyTally(prop) for prop in props]
+    tallies = [PropertyTally(prop) for prop in props]
     started = time.perf_counter()
     for number, case in enumerate(islice(plan(subject, DTYPES, PROFILES["ci"].strength, 0), cases), 1):
         trial = trial_of(subject, case)
-        for account in accounts:
-            if out_of_claim(account.prop, subject, case) is not None or not account.wants(case, **kind_of(case, subject)):
+        for tally in tallies:
+            if out_of_claim(tally.prop, subject, case) is not None or not tally.wants(case, **kind_of(case, subject)):
                 continue
-            outcome = _judged(account.prop, trial)
+            outcome = _judged(tally.prop, trial)
             assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome
-            if outcome.red and (strict or account.prop.warns_of(outcome.mismatches) is None):
-                return Kill(account.prop, case, outcome, number, time.perf_counter() - started)
+            if outcome.red and (strict or tally.prop.warns_of(outcome.mismatches) is None):
+                return Kill(tally.prop, case, outcome, number, time.perf_counter() - started)
     return None
 
 
