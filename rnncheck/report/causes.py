@@ -16,7 +16,7 @@ from rnncheck.core.verdict import Verdict
 
 BASIC_FIRST = (
     "shape", "state", "time", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights", "graph",
-    "gradient", "numeric", "life", "clip", "step", "bundle", "reject",
+    "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
 BY_THEMSELVES = (
