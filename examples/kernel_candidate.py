@@ -1,6 +1,6 @@
 """A model that replaces examples/kernel_reference.py: the products with the input are made for all steps at once.
 
-    rnncheck verify examples/kernel_candidate.py:ModelNew --against examples/kernel_reference.py:Model
+rnncheck verify examples/kernel_candidate.py:ModelNew --against examples/kernel_reference.py:Model
 """
 
 import torch
@@ -18,7 +18,9 @@ class ModelNew(nn.Module):
 
     def forward(self, x):
         for layer in range(self.lstm.num_layers):
-            x = self.one_layer(x, *(getattr(self.lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+            x = self.one_layer(
+                x, *(getattr(self.lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+            )
         return self.head(x[:, -1])
 
     def one_layer(self, x, weight_ih, weight_hh, bias_ih, bias_hh):

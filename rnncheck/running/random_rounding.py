@@ -57,6 +57,7 @@ class RandomRounding(TorchDispatchMode):
     def _rounds(self, value: object) -> bool:
         return _is_floating(value) and (self.only is None or value.dtype == self.only)  # type: ignore[attr-defined]
 
+
 def rounds_at_random() -> bool:
     """Return whether what is computed here and now measures rounding, and is no result of its own."""
     return isinstance(_get_current_dispatch_mode(), RandomRounding)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,6 +53,7 @@ KILLS = {
 PAIR = [prop for prop in CATALOG.values() if prop.about == "pair"]
 RIGHT = [name for name, correct in CORRECT.items() if correct.kind == "pair"]
 RIGHT_MODELS = {name.removeprefix("pair-"): CORRECT[name].target for name in RIGHT}
+EXAMPLES = Path(__file__).parents[2] / "examples"
 EVERY = frozenset(PAIR_FEATURES)
 SCRIPTS = [
     (prop, KILLS[prop]) for prop in ("pair.agrees", "pair.inputs", "pair.fresh", "pair.settled", "pair.weights", "pair.gradients")
@@ -197,3 +199,14 @@ def test_a_feature_that_the_candidate_does_not_claim_is_left_out():
 
     subject = subject_of(Correct(Inference, given_states.Model, "pair", ()))
     assert outcome("pair.gradients", subject, PairCase()).status == "not_claimed"
+
+
+def test_the_example_is_clean():
+    names = [f"{EXAMPLES}/kernel_{name}" for name in ("candidate.py:ModelNew", "reference.py:Model")]
+    report = rnncheck.verify(names[0], against=names[1], properties="pair.agrees,pair.rows", max_examples=1, engine="inline")
+    assert report.exit_code == 0 and [subject.kind for subject in report.subjects] == ["pair"]
+
+
+def test_pytest_items_of_a_pair_are_those_of_its_family():
+    mark = rnncheck.parametrize(RIGHT_MODELS["Loop"], against=given_states.Model)
+    assert [item.id for item in mark.args[1]] == list(KILLS)
