@@ -143,9 +143,9 @@ def scales(trial: PairTrial) -> Observation:
 
 @pair("sizes", formula="f'(x) = f(x) for other batches and lengths", source=KERNELBENCH, kind="differential", cost=50)
 def sizes(trial: PairTrial) -> Observation:
-    """Other batch sizes and other numbers of steps give the reference's results too."""
-    exact, offers = sharp(trial), trial.subject.offers
-    tried = [{"rows": n} for n in (1, 6) if offers("rows")] + [{"steps": n} for n in (1, 19, 33) if offers("steps")]
+    """Other batch sizes, also larger than the given one, and other numbers of steps give the reference's results too."""
+    exact, offers, larger = sharp(trial), trial.subject.offers, trial.reading.given_size("rows") + 1
+    tried = [{"rows": n} for n in (1, 6, larger) if offers("rows")] + [{"steps": n} for n in (1, 19, 33) if offers("steps")]
     return every(agree(exact.but(**sizes), f"{size} {name}: ") for sizes in tried for name, size in sizes.items())
 
 
@@ -160,11 +160,9 @@ def given(trial: PairTrial) -> Observation:
 @pair("long_memory", formula="f'(x) = f(x), forget gates near 1", source="Gers, Schmidhuber, Cummins 2000, Learning to forget",
       kind="differential", needs=("forgets_slowly", "steps"), cost=400)  # fmt: skip
 def long_memory(trial: PairTrial) -> Observation:
-    """With gates that forget slowly, the first steps of a long input count as they do in the reference."""
-    reading = trial.reading
-    steps = max((reading.given[place] or (1,))[axis] for place, axis in reading.steps)
-    exact = sharp(trial)
-    return agree(exact.but(weights="long", steps=steps, scale=1.0), f"{steps} steps: ")
+    """With gates that forget slowly, the first steps of an input longer than the given one count as they do in the reference."""
+    steps = trial.reading.given_size("steps") + 1
+    return agree(sharp(trial).but(weights="long", steps=steps, scale=1.0), f"{steps} steps: ")
 
 
 @pair("gradients", formula="df'/dx = df/dx, df'/dw = df/dw", source="torch.autograd", kind="derivative",

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from rnncheck.core.case import CaseError, check_device
-from rnncheck.core.case_size import check_counts, check_seed
+from rnncheck.core.case_size import check_counts, check_numbers, check_seed
 from rnncheck.core.plain_text import quoted
 from rnncheck.core.typed import NotTyped, typed
 
@@ -53,6 +53,11 @@ class PairCase:
         if not good:
             raise CaseError(f"{name} = {quoted(getattr(self, name))}, but should be {expected}")
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers the inputs have at least; the sizes of the models are the reference's own."""
+        return (self.rows or 1) * (self.steps or 1)
+
     def features_used(self) -> tuple[str, ...]:
         """The features (rnncheck.core.subject.PAIR_FEATURES) without which this case cannot be run."""
         used = {
@@ -82,6 +87,7 @@ class PairCase:
             check_seed(case.seed)
             check_device(case.device)
             check_counts({"rows": case.rows, "steps": case.steps})
+            check_numbers(case.numbers)
             return case
         except NotTyped as error:
             raise CaseError(f"not a case: {error}") from None

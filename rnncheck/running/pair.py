@@ -49,6 +49,11 @@ class PairReading:
             for place, shape in enumerate(shapes)
         )
 
+    def given_size(self, name: str) -> int:
+        """How many ``rows`` or ``steps`` the inputs of get_inputs have; 1 where there is no such axis."""
+        axes = self.rows if name == "rows" else self.steps
+        return max(((self.given[place] or ())[axis] for place, axis in axes), default=1)
+
     def words(self) -> str:
         """What was found out, in one line."""
         sizes = "smaller sizes" if self.smaller is not None else "its own sizes alone"

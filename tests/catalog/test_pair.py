@@ -54,6 +54,19 @@ PAIR = [prop for prop in CATALOG.values() if prop.about == "pair"]
 RIGHT = [name for name, correct in CORRECT.items() if correct.kind == "pair"]
 RIGHT_MODELS = {name.removeprefix("pair-"): CORRECT[name].target for name in RIGHT}
 EXAMPLES = Path(__file__).parents[2] / "examples"
+WRONG = f"""
+import sys
+
+sys.path.insert(0, {str(EXAMPLES)!r})
+from kernel_reference import Model
+
+
+class ModelNew(Model):
+    def forward(self, x):
+        result = super().forward(x)
+        x.zero_()
+        return result
+"""
 EVERY = frozenset(PAIR_FEATURES)
 SCRIPTS = [
     (prop, KILLS[prop]) for prop in ("pair.agrees", "pair.inputs", "pair.fresh", "pair.settled", "pair.weights", "pair.gradients")
@@ -204,9 +217,24 @@ def test_a_feature_that_the_candidate_does_not_claim_is_left_out():
 def test_the_example_is_clean():
     names = [f"{EXAMPLES}/kernel_{name}" for name in ("candidate.py:ModelNew", "reference.py:Model")]
     report = rnncheck.verify(names[0], against=names[1], properties="pair.agrees,pair.rows", max_examples=1, engine="inline")
-    assert report.exit_code == 0 and [subject.kind for subject in report.subjects] == ["pair"]
+    assert report.exit_code == 0 and "batch axis 0 of input 0" in report.subjects[0].reading
 
 
 def test_pytest_items_of_a_pair_are_those_of_its_family():
     mark = rnncheck.parametrize(RIGHT_MODELS["Loop"], against=given_states.Model)
     assert [item.id for item in mark.args[1]] == list(KILLS)
+
+
+def test_a_stored_case_is_tried_again(tmp_path):
+    (tmp_path / "wrong.py").write_text(WRONG)
+    names, options = (
+        [f"{tmp_path}/wrong.py:ModelNew", f"{EXAMPLES}/kernel_reference.py:Model"],
+        {"max_examples": 1, "engine": "inline"},
+    )
+    for _ in range(2):
+        report = rnncheck.verify(names[0], against=names[1], properties="pair.inputs", folder=tmp_path, **options)
+        ((_, verdict),) = report.failures
+        assert report.exit_code == 1 and verdict.verdict == "fails"
+    (stored,) = (tmp_path / "failing").iterdir()
+    with pytest.raises(AssertionError, match="inputs changed by the call = input 0"):
+        rnncheck.check_case(names[0], "pair.inputs", stored, against=names[1], engine="inline")

@@ -130,6 +130,15 @@ class FirstRows(Loop):
         return result | {"scores": torch.cat([scores[:4], scores[:1].expand(max(len(scores) - 4, 0), -1)])}
 
 
+@plant_pair("own-pair-built-in-batch", "pair.sizes", "more rows than the given inputs have")
+class BuiltInBatch(Loop):
+    """A buffer has as many rows as the given inputs; what is beyond is computed as its first rows."""
+
+    def forward(self, *inputs):
+        result = super().forward(*inputs)
+        return result | {"scores": result["scores"][torch.arange(len(inputs[0])) % given_states.ROWS]}
+
+
 @plant_pair("own-pair-rows-leak", "pair.rows pair.agrees", "two rows")
 class RowsLeak(Loop):
     """A row sees a little of the one before it."""
