@@ -23,7 +23,7 @@ from rnncheck.running.pair_events import Called, Loaded
 from rnncheck.running.pair_gradients import gradients_of, recording
 from rnncheck.running.pair_noise import allowed, moved, rounding
 from rnncheck.running.pair_reading import read_pair
-from rnncheck.running.pair_results import Tensors, numbers, poison
+from rnncheck.running.pair_results import Tensors, numbers, poison, scrub
 from rnncheck.running.pair_weights import changed
 from rnncheck.running.subject_errors import SubjectError, seeded, subject_boundary
 
@@ -33,6 +33,8 @@ OWN: Calls = ("input",)
 KEPT = 24
 """Budgets that are kept for later properties."""
 _BUDGETS: "OrderedDict[Any, list[Budget]]" = OrderedDict()
+_COUNTS: set[int] = set()
+"""How many numbers the results of references have."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class PairSession:
         """What the candidate returns, as it is."""
         grad = self.case.grad if grad is None else grad
         seed, given = self.case.seed + self.count, _copies(inputs)
+        scrub(_COUNTS, self.case.device)
         self.count += 1
         with (
             seeded(seed, self.case.device),
@@ -226,6 +229,7 @@ class PairTrial:
                 results.append(self._called(model, self._exact(key, copy), number))
         found = [numbers(result) for result in results]
         poison(results)
+        _COUNTS.update(value.numel() for run in found for value in run.values())
         return found
 
     def _loaded(self, weights: Tensors, states: Tensors) -> nn.Module:

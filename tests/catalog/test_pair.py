@@ -238,3 +238,12 @@ def test_a_stored_case_is_tried_again(tmp_path):
     (stored,) = (tmp_path / "failing").iterdir()
     with pytest.raises(AssertionError, match="inputs changed by the call = input 0"):
         rnncheck.check_case(names[0], "pair.inputs", stored, against=names[1], engine="inline")
+
+
+def test_what_the_reference_has_computed_is_not_found_in_free_memory():
+    trial = PairTrial(subject_of(MUTANTS["own-pair-computes-nothing"]), PairCase(dtype="float64"))
+    for _ in range(2):
+        (budget,) = trial.budgets()
+        (found,) = trial.played(("input",))
+        assert not bool((found["output"].abs() == budget.truth["output"].abs()).any())
+        assert outcome("pair.agrees", trial.subject, trial.case).status == "fails"

@@ -205,6 +205,14 @@ class ReadsNewMemory(Loop):
         return result | {"scores": torch.cat([scores[:, :-1], torch.empty_like(scores[:, -1:])], 1)}
 
 
+@plant_pair("own-pair-computes-nothing", "pair.agrees pair.fresh_memory")
+class ComputesNothing(DrawnLoop):
+    """The result is whatever an earlier computation has left in memory of its size."""
+
+    def forward(self, x):
+        return torch.empty(len(x), self.head.out_features, dtype=x.dtype)
+
+
 @plant_pair("own-pair-forgets-state", "pair.repeatable", "two calls")
 class ForgetsState(KeptStep):
     """The state is not kept from call to call."""

@@ -50,9 +50,14 @@ def agreeing(trial: PairTrial, found: Sequence[Mapping[str, Tensor]], prefix: st
 
 
 def _wider(budget: Budget, noise: Mapping[str, Tensor]) -> Budget:
+    """The budget with the candidate's own noise, where that is finite: what rounding changes by anything agrees with nothing."""
     fits = {path: path in noise and noise[path].shape == limit.shape for path, limit in budget.allowed.items()}
-    wide = {path: torch.maximum(limit, noise[path]) if fits[path] else limit for path, limit in budget.allowed.items()}
+    wide = {path: _larger(limit, noise[path]) if fits[path] else limit for path, limit in budget.allowed.items()}
     return Budget(budget.truth, wide)
+
+
+def _larger(limit: Tensor, noise: Tensor) -> Tensor:
+    return torch.where(noise.isfinite(), torch.maximum(limit, noise), limit)
 
 
 def _all(found: Sequence[Mapping[str, Tensor]], budgets: Sequence[Budget], prefix: str) -> Observation:
