@@ -13,7 +13,7 @@ from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.probe import is_cell, probe, probe_calls
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
-from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim, Subject
+from rnncheck.core.subject import CLIP_FEATURES, FEATURES, PAIR_FEATURES, Claim, Subject
 from rnncheck.engine import Done, Job, WorkerContext, make_engine
 
 Probe = Callable[[Subject], Mapping[str, Claim]]
@@ -53,6 +53,9 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
         return {**subject.claims, **{name: hoped for name in CLIP_FEATURES if name not in OPTIONS}}
     if subject.kind == "step":
         return {**subject.claims, "step_norm": hoped}
+    if subject.kind == "pair":
+        unknown = dict.fromkeys(PAIR_FEATURES, Claim(False, "probed", hoped.why))
+        return {**subject.claims, **unknown, "given": hoped, "pair_float32": hoped}
     known = replace(subject, modes=_modes(subject))
     short = replace(probes, seconds=probes.seconds * LATER)
     claims = _simplest(known, subject, hoped, short)

@@ -94,7 +94,7 @@ def _check_trusted(file: str | Path, named: list[str], trust: bool) -> None:
 
 
 def _check_kind(file: str | Path, stored: Stored, kind: str) -> None:
-    """Raise UsageError unless the file's property and its case are of this kind of subject: ``layer``, ``clip`` or ``step``."""
+    """Raise UsageError unless the file's property and its case are of this kind of subject, as ``layer`` or ``clip``."""
     judged = CATALOG[stored.property].about if stored.property in CATALOG else None
     if (stored.kind, judged or kind) != (kind, kind):
         what = f"a {stored.kind}'s case of {stored.property}"

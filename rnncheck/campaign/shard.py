@@ -51,7 +51,7 @@ class SubjectPart:
     """
 
     name: str
-    kind: Literal["layer", "clip", "step"]
+    kind: Literal["layer", "clip", "step", "pair"]
     device: str
     modes: tuple[Mode, ...]
     claims: Mapping[str, Claim]

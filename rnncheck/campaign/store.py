@@ -12,6 +12,7 @@ from typing import Any
 
 from rnncheck.core.case import Case, CaseError
 from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.typed import NotTyped, typed
@@ -25,7 +26,7 @@ MOST_FILES = 1_000
 """Case files of a folder that are read at the start of a run: the newest."""
 MOST_NUMBERED = 100
 """Targets of one last name that are told apart by a number; those after them by a name that is drawn."""
-KINDS: dict[str, Any] = {"layer": Case, "clip": ClipCase, "step": StepCase}
+KINDS: dict[str, Any] = {"layer": Case, "clip": ClipCase, "step": StepCase, "pair": PairCase}
 
 
 class StoreError(FileError):
@@ -131,7 +132,7 @@ def load(path: Path) -> Stored:
 
 
 def case_from_json(kind: str, data: Any) -> Any:
-    """A case for a subject of this kind, ``layer``, ``clip`` or ``step``; raises ValueError."""
+    """A case for a subject of this kind, ``layer``, ``clip``, ``step`` or ``pair``; raises ValueError."""
     if kind not in KINDS:
         raise NotTyped(f"kind = {quoted(kind)}, but should be one of {', '.join(KINDS)}")
     return KINDS[kind].from_json(data)

@@ -27,7 +27,7 @@ SHOWN = 24
 LOOKED_THROUGH = 300
 """Planned cases of a subject whose probe ended badly that are looked through for some that a property applies to."""
 HUNG = "its probe did not end: hung"
-CALLED = {"layer": "batched", "clip": "generator", "step": "step_norm"}
+CALLED = {"layer": "batched", "clip": "generator", "step": "step_norm", "pair": "given"}
 """The feature of each kind of subject that says what became of its probe."""
 JUDGED = ("holds", "fails", "errored", "crashed", "hung")
 """Outcomes of a case on which something was looked at."""

@@ -80,7 +80,7 @@ def verify(
     target:     a class, factory, instance, cell, clip function or training step; a name like ``mine.py:MyLSTM``;
                 several of them in a list; None for rnncheck's own layers and torch's
     against:    the implementation that it is to agree with, in the same forms
-    kind:       "layer", "cell", "clip" or "step", where it cannot be told from the target
+    kind:       "layer", "cell", "clip", "step" or "pair", where it cannot be told from the target
     typed:      a stub that gives types to a target that has none: a function with its parameter names, annotated; one with a
                 body is the reference as well (docs/recurrences.md)
     time:       what the axis of time is called in the annotations, where it is not called time

@@ -25,6 +25,7 @@ FAMILIES = (
     "numeric",
     "clip",
     "step",
+    "pair",
 )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.plain_text import one_line, quoted
 from rnncheck.core.step_case import StepCase
 
-FIELDS = sorted({field.name for noun in (Case, Config, ClipCase, StepCase) for field in fields(noun)})
+FIELDS = sorted({field.name for noun in (Case, Config, ClipCase, StepCase, PairCase) for field in fields(noun)})
 """What ``where`` may speak of."""
 
 

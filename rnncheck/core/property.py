@@ -8,9 +8,10 @@ from typing import Any, Literal
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
 
-KINDS: Mapping[str, Literal["clip", "step"]] = {"clip": "clip", "step": "step"}
+KINDS: Mapping[str, Literal["clip", "step", "pair"]] = {"clip": "clip", "step": "step", "pair": "pair"}
 """The families that speak of other subjects than layers."""
 Kind = Literal["invariant", "metamorphic", "differential", "derivative"]
 Severity = Literal["contract", "convention"]
@@ -23,7 +24,7 @@ class Condition:
     words: str
     test: Callable[[Any], bool]
 
-    def __call__(self, case: Case | ClipCase | StepCase) -> bool:
+    def __call__(self, case: Case | ClipCase | StepCase | PairCase) -> bool:
         return self.test(case)
 
     def __and__(self, other: "Condition") -> "Condition":
@@ -80,7 +81,7 @@ class Property:
         return self.id.partition(".")[0]
 
     @property
-    def about(self) -> Literal["layer", "clip", "step"]:
+    def about(self) -> Literal["layer", "clip", "step", "pair"]:
         """The kind of subject that it speaks of."""
         return KINDS.get(self.family, "layer")
 
@@ -90,7 +91,7 @@ class WrongProperty(Exception):
 
 
 Check = Callable[[Any], Observation]
-"""From a Trial; in the families clip and step from a ClipTrial or a StepTrial."""
+"""From a Trial; in the families clip, step and pair from a ClipTrial, a StepTrial or a PairTrial."""
 
 
 class Family:

@@ -12,6 +12,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.named import Named
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
 
 
@@ -91,8 +92,25 @@ STEP_FEATURES: Mapping[str, str] = {
     "step_norm": "the step returns the norm of the gradients",
 }
 """The features of a function that performs an optimizer's step."""
-EVERY_FEATURE: Mapping[str, str] = {**FEATURES, **CLIP_FEATURES, **STEP_FEATURES}
-Kind = Literal["layer", "clip", "step"]
+PAIR_FEATURES: Mapping[str, str] = {
+    "small": "smaller constructor arguments than those of get_init_inputs",
+    "given": "the constructor arguments of get_init_inputs",
+    "rows": "another batch size",
+    "steps": "another number of steps",
+    "exchange": "rows that may be exchanged",
+    "draws": "random numbers drawn in forward",
+    "forgets_slowly": "gates whose memory can be lengthened",
+    "weights": "weights that are copied from the reference",
+    "pair_float64": "double precision in both models",
+    "pair_float32": "single precision in both models",
+    "pair_bfloat16": "bfloat16 in both models",
+    "pair_float16": "half precision in both models",
+    "pair_training": "train() in both models",
+    "pair_gradients": "gradients in both models",
+}
+"""The features of a model that is to agree with a reference."""
+EVERY_FEATURE: Mapping[str, str] = {**FEATURES, **CLIP_FEATURES, **STEP_FEATURES, **PAIR_FEATURES}
+Kind = Literal["layer", "clip", "step", "pair"]
 
 
 @dataclass(frozen=True)
@@ -146,9 +164,10 @@ class Subject:
     """An implementation and its claims.
 
     name:   what the reports call it, e.g. ``torch.nn.LSTM`` or ``mine.py:MyLSTM``
-    kind:   "layer" (cells are judged as layers of one step a call), "clip" for a function like clip_grad_norm_, or "step"
-            for one that performs an optimizer's step
-    build:  for a layer, (config, dtype, device) -> Layer; for a clip function or a step, the function itself
+    kind:   "layer" (cells are judged as layers of one step a call), "clip" for a function like clip_grad_norm_, "step"
+            for one that performs an optimizer's step, or "pair" for a model that is to agree with a reference
+    build:  for a layer, (config, dtype, device) -> Layer; for a clip function or a step, the function itself; for a pair
+            a rnncheck.running.pair.Pair
     modes:  which of torch's modes it implements
     claims: a Claim for each feature; what is missing is not offered
     fixed:  for an instance, the one configuration that it has
@@ -208,9 +227,9 @@ class Subject:
         """Whether it is declared to be a recurrence that is none of torch's."""
         return "equations" in self.claims and not self.offers("equations")
 
-    def refuses(self, case: Case | ClipCase | StepCase) -> str | None:
+    def refuses(self, case: Case | ClipCase | StepCase | PairCase) -> str | None:
         """Why this case is outside the claims, or None where it is within."""
-        if isinstance(case, ClipCase | StepCase):
+        if isinstance(case, ClipCase | StepCase | PairCase):
             return self.lacks(case.features_used())
         if not _same_tensors(self, case.config.named):
             return "other named tensors or options than it has"

@@ -54,7 +54,7 @@ def cli() -> None:
 @cli.command("verify")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--against", metavar="REF", help="The implementation that TARGET must agree with, e.g. torch.nn.LSTM.")
-@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip", "step"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--as", "kind", type=click.Choice(["layer", "cell", "clip", "step", "pair"]), help="What TARGET is, where unclear.")
 @click.option("--typed", metavar="STUB", help="A function that has TARGET's parameter names and is annotated.")
 @click.option("--time", metavar="NAME", help="What the axis of time is called in the annotations.")
 @click.option("--properties", default="*", metavar="GLOB[,GLOB]", help="Properties to check, e.g. 'time.*,shape.output'.")

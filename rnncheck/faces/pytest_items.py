@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rnncheck.adapters.pairs import is_example
+from rnncheck.adapters.targets.locate import described
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.campaign import importing
 from rnncheck.catalog import select
@@ -77,10 +79,12 @@ def _require_comparison(subject: str, verdict: Verdict, options: Mapping[str, An
         )
 
 
-def _about(target: Any, kind: str | None) -> str:
+def _about(target: Any, kind: str | None, against: Any) -> str:
     """The kind of subject, as far as it can be told before the target is resolved."""
-    if kind in ("clip", "step"):
+    if kind in ("clip", "step", "pair"):
         return kind
+    if kind is None and isinstance(against, type) and is_example(described(against)):
+        return "pair"
     named = getattr(getattr(target, "__code__", None), "co_varnames", ())
     return "clip" if kind is None and "max_norm" in named else "layer"
 
@@ -115,7 +119,7 @@ def parametrize(
         chosen = select(properties)
     except KeyError as glob:
         raise UsageError(f"properties = {properties!r}, but {glob} names no property; see: rnncheck list") from None
-    about = _about(target, kind)
+    about = _about(target, kind, against)
     declared = declare(deviations)
     unknown = [d.property for d in declared if d.property not in {prop.id for prop in chosen}]
     if unknown:

@@ -12,7 +12,7 @@ from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.values import Values
 from rnncheck.core.verdict import Outcome
-from rnncheck.judging.judge import as_the_case_says, our_mistake
+from rnncheck.judging.judge import AnyTrial, as_the_case_says, our_mistake
 from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
 from rnncheck.running.step_trial import StepTrial
@@ -42,7 +42,7 @@ class Explanation:
     unexplained: str | None = None
 
 
-def explain(prop: Property, trial: Trial | StepTrial, outcome: Outcome) -> Explanation:
+def explain(prop: Property, trial: AnyTrial, outcome: Outcome) -> Explanation:
     """All that can be said about a minimal failing case. A mistake of ours in it is told, and costs no verdict."""
     told = Explanation()
     try:
@@ -68,7 +68,7 @@ def _mistake(prop: Property, trial: StepTrial, outcome: Outcome) -> Explanation:
         return Explanation()
 
 
-def _where_and_why(trial: Trial, outcome: Outcome) -> Explanation:
+def _where_and_why(trial: AnyTrial, outcome: Outcome) -> Explanation:
     """Compare the case's own run with the truth; says nothing where there is none, or where the run itself is right."""
     if outcome.status != "fails" or not isinstance(trial, Trial) or not trial.subject.offers("load"):
         return Explanation()

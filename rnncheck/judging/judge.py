@@ -14,23 +14,27 @@ from rnncheck.backend.unimplemented import in_words, is_unimplemented, lacks_for
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.plain_text import one_line, plain, said, type_name
 from rnncheck.core.property import Property, WrongProperty
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.pair_trial import PairTrial
 from rnncheck.running.step_trial import StepTrial
 from rnncheck.running.trial import NotReached, SubjectError, Trial, Unimplemented, seeded
 
-AnyCase = Case | ClipCase | StepCase
-AnyTrial = Trial | ClipTrial | StepTrial
+AnyCase = Case | ClipCase | StepCase | PairCase
+AnyTrial = Trial | ClipTrial | StepTrial | PairTrial
 
 
 def trial_of(subject: Subject, case: AnyCase) -> AnyTrial:
     """The subject on this case, as its kind wants it."""
     if isinstance(case, StepCase):
         return StepTrial(subject, case)
+    if isinstance(case, PairCase):
+        return PairTrial(subject, case)
     return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject, case)
 
 

@@ -16,6 +16,7 @@ from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.config import Config, ConfigError
 from rnncheck.core.named import Named
 from rnncheck.core.needs import NEEDS, Need
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.values import PATTERNS, Values
 from rnncheck.strategies.cliffs import LARGE
@@ -185,6 +186,22 @@ def _simpler_steps(case: StepCase) -> Iterator[dict[str, Any]]:
     for place, size in enumerate(case.sizes):
         yield from ({"sizes": case.sizes[:place] + (n,) + case.sizes[place + 1 :]} for n in _smaller(size, 1))
     yield from ({"sizes": (n,) * len(case.sizes)} for n in (1, 2) if n < max(case.sizes))
+    yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
+
+
+@simpler.register
+def _(case: PairCase) -> Iterator[PairCase]:
+    for changes in _simpler_pairs(case):
+        candidate = case.but(**changes)
+        if candidate != case:
+            yield candidate
+
+
+def _simpler_pairs(case: PairCase) -> Iterator[dict[str, Any]]:
+    plain = ("small", "training", "grad", "dtype", "scale", "weights", "rows", "steps", "device")
+    yield from ({f.name: f.default} for f in fields(PairCase) if f.name in plain)
+    for name, size in (("rows", case.rows), ("steps", case.steps)):
+        yield from ({name: n} for n in _smaller(size or 1, 1))
     yield from ({"seed": n} for n in (0, 1, 2) if n < case.seed)
 
 

@@ -16,13 +16,13 @@ from rnncheck.core.verdict import Verdict
 
 BASIC_FIRST = (
     "shape", "state", "time", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights", "graph",
-    "gradient", "numeric", "life", "clip", "step", "bundle", "reject",
+    "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
 BY_THEMSELVES = (
     "shape.parameters", "shape.meta", "weights.init", "weights.reset", "weights.flags", "layout.no_alias", "layout.no_mutation",
     "gradient.second_refused", "batch.empty", "batch.empty_backward", "agree.compiled", "agree.exported", "agree.scripted",
-    "agree.onnx", "mode.rng", "mode.settings", "step.mode", "step.autocast", "step.nonfinite", "step.returns_norm",
+    "agree.onnx", "mode.rng", "mode.settings", "step.mode", "step.autocast", "step.nonfinite", "step.returns_norm", "pair.inputs",
 )  # fmt: skip
 """Properties that do not fail because numbers are wrong: each shows a cause of its own, unless shapes are wrong."""
 UNREADABLE = "the result cannot be read"

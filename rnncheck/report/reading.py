@@ -12,8 +12,8 @@ def read_as(subject: Subject) -> str:
     """
     if subject.kind == "clip":
         return "function that clips gradients"
-    if subject.kind == "step":
-        return subject.read_as or "training step"
+    if subject.kind in ("step", "pair"):
+        return subject.read_as or {"step": "training step", "pair": "model and its reference"}[subject.kind]
     if subject.read_as is not None:
         return f"{_what(subject)}, {subject.read_as}"
     parts = [_what(subject), _axes(subject), _states(subject)]

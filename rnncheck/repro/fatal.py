@@ -5,11 +5,13 @@ from typing import Any
 
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
+from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.clip_facts import parameter_lines
 from rnncheck.repro.literal import literal
+from rnncheck.repro.pair_calls import first_pair
 from rnncheck.repro.preamble import layer_lines
 from rnncheck.repro.step_calls import first_step
 from rnncheck.running.clip_trial import ClipTrial
@@ -39,7 +41,7 @@ def how_it_ends(outcome: Outcome) -> str | None:
 
 def deadly(subject: Subject, case: Any) -> str:
     """The script's body: build the layer, load it, call it, and go backward if the case is one of training."""
-    kinds = {Case: _layer, ClipCase: _clip, StepCase: first_step}
+    kinds = {Case: _layer, ClipCase: _clip, StepCase: first_step, PairCase: first_pair}
     lines = kinds[type(case)](subject, case)
     return "\n".join(["import faulthandler\n", "faulthandler.enable()", *lines, f"print({RETURNED!r})", ""])
 

@@ -23,6 +23,7 @@ from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.memory import memory
 from rnncheck.repro.named_calls import named_script
+from rnncheck.repro.pair_calls import pair_calls
 from rnncheck.repro.step_calls import step_calls
 from rnncheck.repro.transformed import transformed
 from rnncheck.running.trial import SubjectError
@@ -40,6 +41,7 @@ WRITERS = (
     clip_facts,
     clip_calls,
     step_calls,
+    pair_calls,
 )
 """In this order: each writes a script's body, or None where its way does not lead there."""
 

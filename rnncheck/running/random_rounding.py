@@ -4,6 +4,7 @@ The idea of stochastic arithmetic (Vignes, "A stochastic arithmetic for reliable
 scatter is what rounding does to them, by whatever algorithm they are computed, forward and backward.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -23,24 +24,27 @@ EXACT = frozenset({
 class RandomRounding(TorchDispatchMode):
     """Inside, finite results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
 
+    only: the dtype whose results are moved; None for all of them
+
     >>> with RandomRounding(torch.Generator().manual_seed(0), 4.0):
     ...     moved = torch.ones(3) * 3
     >>> bool((moved != 3).any()), bool(((moved - 3).abs() <= 3 * 4 * 2**-24 + 2**-22).all())
     (True, True)
     """
 
-    def __init__(self, generator: torch.Generator, roundoffs: float) -> None:
+    def __init__(self, generator: torch.Generator, roundoffs: float, only: torch.dtype | None = None) -> None:
         super().__init__()
-        self.generator, self.roundoffs = generator, roundoffs
+        self.generator, self.roundoffs, self.only = generator, roundoffs, only
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The operation, its new results moved; those that are views of something share its numbers as they are."""
         result = func(*args, **(kwargs or {}))
-        aliases = [returned.alias_info for returned in func._schema.returns]
-        if func.overloadpacket.__name__ in EXACT or any(alias is not None and not alias.is_write for alias in aliases):
+        written = _written(func)
+        if written is None:
             return result
-        written = any(alias is not None for alias in aliases)
-        return tree_map(lambda value: self._moved(value, written) if _rounds(value) else value, result)
+        if isinstance(result, Tensor):
+            return self._moved(result, written) if self._rounds(result) else result
+        return tree_map(lambda value: self._moved(value, written) if self._rounds(value) else value, result)
 
     def _moved(self, value: Tensor, written: bool) -> Tensor:
         step, unit = self.roundoffs * torch.finfo(value.dtype).eps / 2, torch.finfo(value.dtype).smallest_normal
@@ -50,11 +54,23 @@ class RandomRounding(TorchDispatchMode):
         moved = torch.where((exact == 0) | exact.isinf(), exact, moved).to(value.dtype)  # there is none of an infinity, as in masks
         return value.copy_(moved) if written else moved
 
+    def _rounds(self, value: object) -> bool:
+        return _is_floating(value) and (self.only is None or value.dtype == self.only)  # type: ignore[attr-defined]
+
 
 def rounds_at_random() -> bool:
     """Return whether what is computed here and now measures rounding, and is no result of its own."""
     return isinstance(_get_current_dispatch_mode(), RandomRounding)
 
 
-def _rounds(value: object) -> bool:
+@cache
+def _written(func: Any) -> bool | None:
+    """Whether an operation writes its results into what it is given; None where they are not rounded at all."""
+    aliases = [returned.alias_info for returned in func._schema.returns]
+    if func.overloadpacket.__name__ in EXACT or any(alias is not None and not alias.is_write for alias in aliases):
+        return None
+    return any(alias is not None for alias in aliases)
+
+
+def _is_floating(value: object) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point() and value.device.type != "meta"

@@ -31,6 +31,9 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
     if subject.kind == "step":
         yield from _step_cases(subject, seed, device)
         return
+    if subject.kind == "pair":
+        yield from _pair_cases(subject, seed, device)
+        return
     structure = rows(subject, dtypes, strength, device)
     if subject.named is not None:
         yield from _named_cases(structure, subject, seed)
@@ -96,3 +99,11 @@ def _step_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:
     reduction: Reduction = "sum" if subject.offers("sum_losses") else "mean"
     for step in range(10**6):
         yield from draw(step_cases(reduction=reduction, device=device), 50, _mix(seed, step))[bool(step) :]
+
+
+def _pair_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:
+    from rnncheck.strategies.pair import pair_cases
+
+    offered = frozenset(name for name, claim in subject.claims.items() if claim.offered)
+    for step in range(10**6):
+        yield from draw(pair_cases(offered, device=device), 50, _mix(seed, step))[bool(step) :]

@@ -29,7 +29,7 @@ FILES = {
     "the backward": ("gradient", "second", "graph", "open_graphs"),
     "around it": ("initial", "edge", "refusals", "history", "memory", "tools", "second_look", "third_look", "fourth_look"),
     "few conditions": ("sizes", "ways_in"),
-    "other things than layers": ("cells", "clipping", "clipping_more", "steps"),
+    "other things than layers": ("cells", "clipping", "clipping_more", "steps", "pairs"),
 }
 for _file in chain(*FILES.values()):
     import_module(f"{__name__}.{_file}")

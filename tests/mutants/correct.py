@@ -27,7 +27,7 @@ class Correct:
 
     target: Any
     like: Any
-    kind: Literal["layer", "clip", "step", "cell", "lengths"] = "layer"
+    kind: Literal["layer", "clip", "step", "pair", "cell", "lengths"] = "layer"
     without: tuple[str, ...] = ("script",)
 
 

@@ -48,6 +48,8 @@ def subject_of(mutant: Any) -> Subject:
         return clip_function(mutant.target, mutant.target.__name__)
     if mutant.kind == "step":
         return probed_step(step_function(mutant.target, mutant.target.__name__))
+    if mutant.kind == "pair":
+        return probe_all(resolve.subjects(mutant.target, mutant.like, "pair"), "inline")[0]
     if mutant.kind == "cell":
         subject, clean = (probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
         return replace(subject, claims=clean.claims)  # what its clean twin offers it claims

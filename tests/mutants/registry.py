@@ -19,6 +19,7 @@ class Mutant:
     bug:           its id in bugs.txt, or ``own-...``
     target:        the class, or the function for kinds "clip" and "step"
     kind:          a layer like torch.nn's, a cell like torch.nn's, a function like clip_grad_norm_, a training step,
+                   a model that replaces a reference,
                    or a layer like torch.nn's that takes padded input and its lengths as a third argument
     like:          what it claims to be, e.g. torch.nn.LSTM
     clean:         the same without the bug
@@ -29,7 +30,7 @@ class Mutant:
 
     bug: str
     target: Any
-    kind: Literal["layer", "clip", "step", "cell", "lengths"]
+    kind: Literal["layer", "clip", "step", "pair", "cell", "lengths"]
     like: Any
     clean: Any
     property_hint: tuple[str, ...]

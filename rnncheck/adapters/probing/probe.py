@@ -18,6 +18,7 @@ from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.clip_functions import probed
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
+from rnncheck.adapters.pairs import probed_pair
 from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, refusal, variations
 from rnncheck.adapters.probing.declared_claims import OWN_EQUATIONS
 from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Baseline, ground, reason_not, root, said
@@ -33,6 +34,7 @@ from rnncheck.reading import Reading
 from rnncheck.reading.parameter_names import own_parameters
 from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.reading.target import read_target
+from rnncheck.running.pair import PairReading
 from rnncheck.running.trial import SubjectError, subject_boundary
 
 SIZES = ((4, 7), (4, 6), (8, 8))
@@ -51,7 +53,7 @@ class NotRecurrent(Exception):
 class Claims(dict[str, Claim]):
     """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are."""
 
-    reading: Reading | None = None
+    reading: Reading | PairReading | None = None
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -61,9 +63,18 @@ def probe(subject: Subject) -> Mapping[str, Claim]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if subject.kind == "pair":
+            return _probe_pair(subject)
         if subject.kind == "step":
             return probed_step(subject).claims
         return probed(subject).claims if subject.kind == "clip" else _probe_layer(subject)
+
+
+def _probe_pair(subject: Subject) -> Mapping[str, Claim]:
+    reading, claims = probed_pair(subject)
+    found = Claims(claims)
+    found.reading = reading
+    return found
 
 
 def _probe_layer(subject: Subject) -> Mapping[str, Claim]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
-from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.core.subject import FEATURES, PAIR_FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading
 from rnncheck.strategies.structure import FORMS
@@ -13,6 +13,8 @@ from rnncheck.strategies.structure import FORMS
 
 def declares_all(subject: Subject) -> bool:
     """Return whether nothing of the subject is left to probe."""
+    if subject.kind == "pair":
+        return PAIR_FEATURES.keys() <= subject.claims.keys()
     return subject.kind == "layer" and bool(subject.modes) and FEATURES.keys() <= subject.claims.keys()
 
 
@@ -38,6 +40,8 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
 
 def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     """Return the subject with the claims that its probe found; raises UsageError where nothing of it can be run."""
+    if subject.kind == "pair":
+        return _pair(subject, found)
     if subject.kind != "layer":
         return replace(subject, claims=found)
     subject = as_read(subject, getattr(found, "reading", None))
@@ -47,6 +51,15 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
             raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
     modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
     return _as_seen(replace(subject, modes=modes, claims=claims))
+
+
+def _pair(subject: Subject, found: Mapping[str, Claim]) -> Subject:
+    """Return a pair with the reading of its reference; raises UsageError where the candidate cannot be run."""
+    if not found["given"].offered:
+        raise UsageError(f"{subject.name}: {found['given'].why}")
+    reading = getattr(found, "reading", None)
+    read_as = subject.read_as if reading is None else f"{subject.read_as}, {reading.words()}"
+    return replace(subject, claims=dict(found), build=replace(subject.build, reading=reading), read_as=read_as)
 
 
 def _as_seen(subject: Subject) -> Subject:

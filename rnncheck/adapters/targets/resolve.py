@@ -14,6 +14,7 @@ from rnncheck.adapters.clip_functions import clip_function, torch_clip
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.forms import declared_forms
 from rnncheck.adapters.instance import Instance, config_of
+from rnncheck.adapters.pairs import is_example, pair_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes
 from rnncheck.adapters.probing.probe import probe
@@ -35,7 +36,7 @@ from rnncheck.reading.typed.stub import has_body
 
 __all__ = ["known_deviations", "probe", "subjects"]
 
-KINDS = ("layer", "cell", "clip", "step")
+KINDS = ("layer", "cell", "clip", "step", "pair")
 TORCHS: Mapping[Any, tuple[Mode, ...]] = {nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}
 OURS: Mapping[Any, tuple[Mode, ...]] = {rnncheck.nn.RNN: ELMAN, rnncheck.nn.GRU: ("GRU",), rnncheck.nn.LSTM: ("LSTM",)}
 """Layers whose claims are known, so that they need no probing; a test probes them all the same."""
@@ -51,7 +52,7 @@ def subjects(
 
     target: None for rnncheck's own layers and torch's; a str, class, factory, instance, cell, clip function, training step
             or Subject; or a list of these
-    kind:   "layer", "cell", "clip" or "step" where it cannot be told from the target
+    kind:   "layer", "cell", "clip", "step" or "pair" where it cannot be told from the target
     typed:  a stub, a function with the target's parameter names that is annotated; one with a body is the reference too
     time:   what the axis of time is called in the annotations
 
@@ -59,6 +60,8 @@ def subjects(
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"kind = {kind!r}, but should be one of {', '.join(KINDS)}")
+    if kind == "pair" or (kind is None and against is not None and _is_pair(against)):
+        return [_pair(one, against) for one in (target if isinstance(target, list | tuple) else [target])]
     several = target if isinstance(target, list | tuple) else [target]
     found = ours_and_torchs() if target is None else [_subject(one, kind, typed, time) for one in several]
     return [_beside(one, against, kind, typed, time) for one in found]
@@ -163,6 +166,17 @@ def _step(target: Located) -> Subject:
         raise UsageError(f"{target.name}: is {_a(target.object)}, but should be a function like {FORM}")
     source = None if target.lines is None else f"{target.lines}\n\nbuild = {target.expression}"
     return step_function(target.object, target.name, source=source)
+
+
+def _is_pair(against: Any) -> bool:
+    """Whether the reference's module says how its model is built and called."""
+    return not isinstance(against, Subject) and is_example(_located(against))
+
+
+def _pair(target: Any, against: Any) -> Subject:
+    if target is None or against is None:
+        raise UsageError(f"{target or 'a pair'}: has no reference; write verify candidate.py:ModelNew --against reference.py:Model")
+    return pair_of(_located(target), _located(against))
 
 
 def _layer(target: Located, is_cell: bool) -> Subject:

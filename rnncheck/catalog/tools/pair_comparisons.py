@@ -1,0 +1,162 @@
+"""What the properties of the family pair compare."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.core.observation import Observation, equal, every, fact, near
+from rnncheck.running.pair_results import copied, numbers, tensors
+from rnncheck.running.pair_trial import OWN, Budget, Calls, PairSession, PairTrial
+
+MOMENT = 0.02
+"""Seconds after which a result is looked at once more, and"""
+THREAD = 0.2
+"""for which a thread that the candidate has started is waited for."""
+
+
+def sharp(trial: PairTrial) -> PairTrial:
+    """The case in float64, where mistakes show best, if both models run there."""
+    return trial.but(dtype="float64") if trial.subject.offers("pair_float64") else trial
+
+
+def in_both_precisions(trial: PairTrial, look: Callable[[PairTrial, str], Observation]) -> Observation:
+    """In float64 first, where both models run there, then in the case's own dtype."""
+    exact = sharp(trial)
+    if exact.case.dtype == trial.case.dtype:
+        return look(trial, "")
+    seen = look(exact, "float64: ")
+    return seen & look(trial, "") if seen.holds else seen
+
+
+def agree(trial: PairTrial, prefix: str = "", calls: Calls = OWN) -> Observation:
+    """A new candidate, called with these inputs in turn, gives each time what the reference gives."""
+    found = [trial.run] if calls == OWN else trial.played(calls)
+    return agreeing(trial, found, prefix, calls)
+
+
+def agreeing(trial: PairTrial, found: Sequence[Mapping[str, Tensor]], prefix: str, calls: Calls = OWN) -> Observation:
+    """These results are right; where they are not, the candidate's own way of rounding is looked at too."""
+    budgets = trial.budgets(calls)
+    seen = _all(found, budgets, prefix)
+    if seen.holds or not trial.subject.offers("pair_float64"):
+        return seen
+    noise = trial.own_noise(calls)
+    return _all(found, [_wider(budget, own) for budget, own in zip(budgets, noise, strict=True)], prefix)
+
+
+def _wider(budget: Budget, noise: Mapping[str, Tensor]) -> Budget:
+    """The budget with the candidate's own noise, where that is finite: what rounding changes by anything agrees with nothing."""
+    fits = {path: path in noise and noise[path].shape == limit.shape for path, limit in budget.allowed.items()}
+    wide = {path: _larger(limit, noise[path]) if fits[path] else limit for path, limit in budget.allowed.items()}
+    return Budget(budget.truth, wide)
+
+
+def _larger(limit: Tensor, noise: Tensor) -> Tensor:
+    return torch.where(noise.isfinite(), torch.maximum(limit, noise), limit)
+
+
+def _all(found: Sequence[Mapping[str, Tensor]], budgets: Sequence[Budget], prefix: str) -> Observation:
+    several = len(found) > 1
+    return every(
+        one_result(f"{prefix}{f'call {number}: ' if several else ''}{path}", results.get(path), truth, budget.allowed[path])
+        for number, (results, budget) in enumerate(zip(found, budgets, strict=True), 1)
+        for path, truth in budget.truth.items()
+    )
+
+
+def one_result(what: str, actual: Tensor | None, truth: Tensor, allowed: Tensor | float) -> Observation:
+    """A result that is there, and within what is allowed."""
+    if actual is None:
+        return equal(what, "nothing", f"a tensor of shape {tuple(truth.shape)}")
+    return near(what, actual, truth, allowed)
+
+
+def gradients_agree(trial: PairTrial, prefix: str = "") -> Observation:
+    """Every gradient that the reference has is there and right; none counts as zeros."""
+    found = trial.gradients()
+    budget = trial.gradient_budget
+
+    def compared(name: str, truth: Tensor) -> Observation:
+        actual = found.get(name)
+        if actual is None and bool((truth == 0).all()):
+            return Observation()
+        return one_result(prefix + name, actual, truth, budget.allowed[name])
+
+    return every(compared(name, truth) for name, truth in budget.truth.items())
+
+
+def overwritten(session: PairSession, calls: Calls) -> list[dict[str, Tensor]]:
+    """The results of calls that all get the same tensors, with other numbers written into them."""
+    first, results = session.trial.inputs(calls[0]), []
+    for key in calls:
+        for held, value in zip(first, session.trial.inputs(key), strict=True):
+            if isinstance(held, Tensor):
+                held.copy_(value)
+        results.append(numbers(session.call(first, grad=False)))
+    return results
+
+
+def shared_memory(session: PairSession) -> set[str]:
+    """What the results of a call share with something else, in words, and whether the next call changes them."""
+    inputs = session.trial.inputs()
+    result = session.call(inputs)
+    before = numbers(result)
+    others = {f"input {place}": value for place, value in enumerate(inputs) if isinstance(value, Tensor)}
+    others |= session.model.state_dict()
+    earlier = tensors(result)
+    inside = ((path, name) for path, value in earlier.items() for name, other in others.items() if _lies_in(value, other))
+    found = {f"{path} lies in {name}" for path, name in inside}
+    later = tensors(session.call(session.trial.inputs("other")))
+    again = (path for path in later.keys() & earlier.keys() if _lies_in(later[path], earlier[path]))
+    found |= {f"{path} of the next call lies in that of this one" for path in again}
+    changed = (path for path, value in before.items() if not torch.equal(copied(earlier[path]).nan_to_num(), value.nan_to_num()))
+    return found | {f"{path} changes at the next call" for path in changed}
+
+
+def _lies_in(one: Tensor, other: Tensor) -> bool:
+    return one.numel() > 0 and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+
+
+def changed_inputs(session: PairSession) -> set[str]:
+    """Which inputs a call has changed."""
+    inputs, before = session.trial.inputs(), session.trial.inputs()
+    session.call(inputs)
+    pairs = [(place, a, b) for place, (a, b) in enumerate(zip(inputs, before, strict=True)) if isinstance(a, Tensor)]
+    return {f"input {place}" for place, a, b in pairs if a.shape != b.shape or not torch.equal(a, b)}
+
+
+def as_the_reference(trial: PairTrial, what: str, look: Callable[[PairSession], set[str]]) -> Observation:
+    """Whatever is found on the candidate is found on the reference too."""
+    found = look(trial.session())
+    surplus = found - look(trial.reference_in_dtype()) if found else found
+    return fact(what, not surplus, ", ".join(sorted(surplus)), "nothing that the reference does not do")
+
+
+def settled(result: Any, before: set[threading.Thread]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The numbers of a result at once, and when everything that was started has had its time."""
+    at_once = numbers(result)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(THREAD)
+    time.sleep(MOMENT)
+    if any(value.is_cuda for value in tensors(result).values()):
+        torch.cuda.synchronize()
+    return at_once, numbers(result)
+
+
+@contextmanager
+def filled_memory() -> Iterator[None]:
+    """Inside, memory that is not written to reads as NaN, or as the largest whole number."""
+    enabled, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
+        torch.use_deterministic_algorithms(enabled, warn_only=warns)
