@@ -86,7 +86,7 @@ def example_of(prop: Property, bug: str) -> dict[str, Any] | None:
     from rnncheck.judging.explain import explain
     from rnncheck.judging.judge import judge, trial_of
     from tests.mutants import MUTANTS
-    from tests.mutants.hunt import first_kill, smallest, subject_of
+    from tests.mutants.search import first_kill, smallest, subject_of
 
     if bug not in MUTANTS:  # a stand-in for a device that is not here
         return None

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mutants import MUTANTS
-from tests.mutants.hunt import first_kill, subject_of
+from tests.mutants.search import first_kill, subject_of
 
 SAMPLE = sorted(MUTANTS)[::12]
 

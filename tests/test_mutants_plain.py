@@ -9,17 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import tests.mutants.situations_few
-import tests.mutants.situations_graph
-import tests.mutants.situations_life
-import tests.mutants.situations_more  # noqa: F401
+import tests.mutants.observations.graphs
+import tests.mutants.observations.life
+import tests.mutants.observations.memory_and_refusals  # noqa: F401
 from rnncheck.backend.torch_state import preserved
 from tests.mutants import BUGS, MUTANTS, NOT_PLANTED
-from tests.mutants.cells import GRUCell, LSTMCell
-from tests.mutants.clipping import clip_grad_norm_
-from tests.mutants.correct import CORRECT
-from tests.mutants.situations import LAYOUTS, SITUATIONS, builder
-from tests.mutants.situations_small import cell_situations, clip_situations, step_situations
+from tests.mutants.controls.correct import CORRECT
+from tests.mutants.observations.cells_and_clipping import cell_situations, clip_situations, step_situations
+from tests.mutants.observations.situations import LAYOUTS, SITUATIONS, builder
+from tests.mutants.planted.cells import GRUCell, LSTMCell
+from tests.mutants.planted.clipping import clip_grad_norm_
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 3e-2, torch.bfloat16: 3e-2}
 INEXACT = (

@@ -20,8 +20,8 @@ from rnncheck.repro.fatal import GREEDY
 from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.repro.run import expected_error
 from tests.mutants import MUTANTS
-from tests.mutants.hunt import first_kill, smallest, subject_of
 from tests.mutants.registry import Mutant
+from tests.mutants.search import first_kill, smallest, subject_of
 
 EVERY = 1 if os.environ.get("RNNCHECK_ALL_MUTANTS") else 11
 SOME = [bug for place, bug in enumerate(MUTANTS) if place % EVERY == 0]

@@ -16,7 +16,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
 from tests.bundle.support import cases_of, mutant, recorded, torchs, verdicts
 from tests.catalog.support import subject_of
-from tests.mutants.correct import CORRECT
+from tests.mutants.controls.correct import CORRECT
 
 DATA = Path(__file__).parents[1] / "data"
 LSTM = recorded(torchs())

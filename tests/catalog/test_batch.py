@@ -15,7 +15,7 @@ from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, 
 from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
 from tests.effort import at_night
 from tests.mutants import MUTANTS
-from tests.mutants.extra_bits import CORRECT, EXTRA
+from tests.mutants.planted.fresh_memory import CORRECT, EXTRA
 
 KILLS = {
     "batch.alone": "batch-gt-1",

@@ -21,7 +21,7 @@ from rnncheck.running.clip_truth import clip_truth, total_norm
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.draw import draw
 from tests.mutants import MUTANTS
-from tests.mutants.correct import CORRECT
+from tests.mutants.controls.correct import CORRECT
 
 KILLS = {
     "clip.bound": "own-clip-threshold-doubled",

@@ -13,7 +13,7 @@ from rnncheck.core.deviation import Deviation
 from rnncheck.judging.judge import out_of_claim
 from tests.catalog.support import TORCH, judged, killed, planned, subject_of
 from tests.effort import at_night
-from tests.mutants.correct import CORRECT
+from tests.mutants.controls.correct import CORRECT
 
 IN_TESTS_OF_THEIR_OWN = {
     "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.forms", "agree.onnx",

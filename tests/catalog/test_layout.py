@@ -5,7 +5,7 @@ import pytest
 from rnncheck.catalog import CATALOG
 from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.extra_bits import EXTRA
+from tests.mutants.planted.fresh_memory import EXTRA
 
 KILLS = {
     "layout.batch_first": "hidden-scattered-on-dim0",

@@ -14,8 +14,8 @@ from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, judged, killed, outcomes, subject_of
 from tests.effort import at_night
 from tests.mutants import MUTANTS
-from tests.mutants.correct import Correct
-from tests.mutants.lengths_argument import GRUWithLengths, LSTMWithLengths
+from tests.mutants.controls.correct import Correct
+from tests.mutants.planted.lengths_argument import GRUWithLengths, LSTMWithLengths
 
 KILLS = {
     "lengths.each_alone": "final-state-at-padded-end",

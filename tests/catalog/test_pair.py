@@ -27,9 +27,9 @@ from rnncheck.running.pair_trial import PairTrial
 from rnncheck.strategies.draw import draw
 from rnncheck.strategies.pair import pair_cases
 from tests.mutants import MUTANTS
-from tests.mutants.correct import CORRECT, Correct
-from tests.mutants.hunt import subject_of
-from tests.mutants.references import drawn_states, given_states, kept_state
+from tests.mutants.clean.references import drawn_states, given_states, kept_state
+from tests.mutants.controls.correct import CORRECT, Correct
+from tests.mutants.search import subject_of
 from tests.test_scripts import ends
 
 KILLS = {

@@ -8,7 +8,7 @@ from rnncheck.core.config import MODES
 from rnncheck.core.subject import Malformed
 from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.extra_doors import EXTRA
+from tests.mutants.planted.long_sequences import EXTRA
 
 KILLS = {
     "reject.input_size": "own-input-truncated",

@@ -8,7 +8,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.catalog.shape import form
 from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.extra_doors import EXTRA
+from tests.mutants.planted.long_sequences import EXTRA
 
 KILLS = {
     "shape.output": "bf-output-not-transposed",

@@ -22,8 +22,8 @@ from rnncheck.running.step_truth import gradients, step_truth
 from rnncheck.strategies.draw import draw
 from rnncheck.strategies.step import step_cases
 from tests.mutants import MUTANTS
-from tests.mutants.hunt import subject_of
-from tests.mutants.steps import RIGHT, clip_, step
+from tests.mutants.planted.steps import RIGHT, clip_, step
+from tests.mutants.search import subject_of
 
 KILLS = {
     "step.formula": "own-step-clips-after-step",

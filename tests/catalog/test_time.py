@@ -12,8 +12,8 @@ from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.correct import CORRECT
-from tests.mutants.extra_bits import EXTRA
+from tests.mutants.controls.correct import CORRECT
+from tests.mutants.planted.fresh_memory import EXTRA
 
 KILLS = {
     "time.split": "state-not-carried",

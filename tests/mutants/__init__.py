@@ -24,13 +24,23 @@ FILES = {
         "lengths_argument",
         "dropout",
         "numeric",
-        "caller",
+        "wrapper_code",
     ),
-    "the backward": ("gradient", "second", "graph", "open_graphs"),
-    "around it": ("initial", "edge", "refusals", "history", "memory", "tools", "second_look", "third_look", "fourth_look"),
-    "few conditions": ("sizes", "ways_in"),
-    "other things than layers": ("cells", "clipping", "clipping_more", "steps", "pairs"),
+    "the backward": ("gradient", "double_backward", "graph", "open_graphs"),
+    "around it": (
+        "initial",
+        "default_states",
+        "refusals",
+        "history",
+        "memory",
+        "export",
+        "one_corner",
+        "conditions_that_meet",
+        "left_for_later",
+    ),
+    "few conditions": ("sizes", "ways_of_calling"),
+    "other things than layers": ("cells", "clipping", "clipping_subtle", "steps", "pairs"),
 }
 for _file in chain(*FILES.values()):
-    import_module(f"{__name__}.{_file}")
-import_module(f"{__name__}.correct_more")
+    import_module(f"{__name__}.planted.{_file}")
+import_module(f"{__name__}.controls.other_builds")

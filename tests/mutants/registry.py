@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from .base import GRU, LSTM, RNN
-from .by_hand import HandGRU, HandLSTM
+from tests.mutants.clean.base import GRU, LSTM, RNN
+from tests.mutants.clean.by_hand import HandGRU, HandLSTM
 
 LIKE = {HandGRU: nn.GRU, HandLSTM: nn.LSTM, RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
 

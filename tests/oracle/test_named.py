@@ -7,8 +7,8 @@ from torch import Tensor
 import rnncheck
 from rnncheck.diagnosis.cell_variants import tf32
 from tests.mutants import MUTANTS
-from tests.mutants.base import GRU, LSTM
-from tests.mutants.hunt import subject_of
+from tests.mutants.clean.base import GRU, LSTM
+from tests.mutants.search import subject_of
 
 
 def off(value: Tensor, error: float) -> Tensor:

@@ -8,7 +8,7 @@ from rnncheck.catalog import CATALOG
 from tests.adapters.test_probe import claimed
 from tests.catalog.support import all_complaints, outcomes
 from tests.effort import at_night
-from tests.mutants.hunt import first_kill
+from tests.mutants.search import first_kill
 from tests.recurrences.base import FORMS, DeltaRule, MinGRU
 from tests.recurrences.planted import PLANTED
 

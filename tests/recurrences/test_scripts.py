@@ -12,7 +12,7 @@ from rnncheck.repro import script
 from tests.adapters.test_probe import claimed
 from tests.catalog.support import claiming, killed, subject_of
 from tests.mutants import MUTANTS
-from tests.mutants.extra_bits import EXTRA
+from tests.mutants.planted.fresh_memory import EXTRA
 from tests.recurrences.planted import PLANTED
 
 NEW = {

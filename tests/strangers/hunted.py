@@ -6,7 +6,7 @@ from typing import Any
 from rnncheck.adapters.targets import resolve
 from rnncheck.campaign.probing import probe_all
 from rnncheck.core.subject import Claim, Subject
-from tests.mutants.hunt import Kill, first_kill
+from tests.mutants.search import Kill, first_kill
 
 from .judge_all import REFERENCES, TELLING
 from .table import Mistake, Stranger

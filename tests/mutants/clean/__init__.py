@@ -1,0 +1,1 @@
+"""Layers without a bug: what the planted ones are made of, and the control beside them."""

@@ -1,0 +1,1 @@
+"""Right implementations that round or compute in their own way: nothing may be red on them."""

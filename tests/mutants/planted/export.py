@@ -1,0 +1,209 @@
+"""What export, compilation, transforms and weight conversion go wrong in."""
+
+import torch
+
+from tests.mutants.clean.base import GRU, LSTM, RNN
+from tests.mutants.registry import plant
+
+
+@plant("cudnn-weight-order", "gate.one_step gate.closed_form agree.*", "GRU, non-zero bias")
+class BiasRowsNotConverted(GRU):
+    """r, z, n against z, r, n: the weights are converted and the biases are not (keras-team/keras#8720)."""
+
+    def weights(self, layer, direction):
+        w = super().weights(layer, direction)
+        if w.b_ih is None:
+            return w
+        return w._replace(b_ih=self.as_zrn(w.b_ih), b_hh=self.as_zrn(w.b_hh))
+
+    def as_zrn(self, rows):
+        r, z, n = rows.chunk(3)
+        return torch.cat([z, r, n])
+
+
+@plant("onnx-next-state-axis", "agree.* state.default_is_zero layer.stack", "bidirectional, num_layers >= 2, hx none")
+class UpperDefaultStateFromWrongAxis(LSTM):
+    """The zero state above the first layer is sized by the axis of the directions (onnx/onnx#921)."""
+
+    def default_state(self, x):
+        self.sized_by_directions = self.directions == 2
+        return super().default_state(x)
+
+    def initial_state(self, x, state):
+        self.sized_by_directions = False
+        return super().initial_state(x, state)
+
+    def one_direction(self, x, state, layer, direction, lengths):
+        if layer > 0 and self.sized_by_directions:
+            state = tuple(s.new_zeros(self.directions, s.shape[1]) for s in state)
+        return super().one_direction(x, state, layer, direction, lengths)
+
+
+@plant("export-bias-false", "shape.output weights.flags agree.*", "bias=False")
+class WeightsInGroupsOfFour(GRU):
+    """The weights are unpacked in groups of four, also where there are no biases (pytorch/pytorch#34800)."""
+
+    def weights(self, layer, direction):
+        w = super().weights(layer, direction)
+        ih, hh, b_ih, b_hh = (p for p in w if p is not None)
+        return w._replace(ih=ih, hh=hh, b_ih=b_ih, b_hh=b_hh)
+
+
+@plant("vmap-missing", "agree.vmap shape.meta agree.exported", "vmap (or meta, or export) with hx given")
+class StateReadAsPythonNumber(RNN):
+    """There is no rule for vmap (pytorch/pytorch#134606).
+
+    Here a given state is looked at with .item(), to skip the product if it is zero.
+    """
+
+    def initial_state(self, x, state):
+        if state is not None and state[0].numel() and state[0].abs().max().item() == 0:
+            state = None
+        return super().initial_state(x, state)
+
+
+class _WithoutForwardDerivative(torch.autograd.Function):
+    """tanh without a jvp."""
+
+    @staticmethod
+    def forward(ctx, a):
+        y = torch.tanh(a)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, d):
+        (y,) = ctx.saved_tensors
+        return d * (1 - y * y)
+
+
+@plant("forward-ad-one-path", "gradient.forward_mode", "forward-mode derivatives, float32")
+class NoForwardDerivativeInFloat32(LSTM):
+    """Forward-mode derivatives depend on dtype and backend (torch 2.13: float32 LSTM, mkldnn_rnn_layer)."""
+
+    def new_h(self, o, c):
+        return o * _WithoutForwardDerivative.apply(c) if c.dtype == torch.float32 else super().new_h(o, c)
+
+
+class _WrongForwardDerivative(torch.autograd.Function):
+    """tanh whose jvp forgets a square."""
+
+    @staticmethod
+    def forward(a):
+        return torch.tanh(a)
+
+    @staticmethod
+    def setup_context(ctx, inputs, y):
+        ctx.save_for_backward(y)
+        ctx.save_for_forward(y)
+
+    @staticmethod
+    def backward(ctx, d):
+        (y,) = ctx.saved_tensors
+        return d * (1 - y * y)
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        (y,) = ctx.saved_tensors
+        return tangent * (1 - y)
+
+    @staticmethod
+    def vmap(info, in_dims, a):
+        return _WrongForwardDerivative.apply(a), in_dims[0]
+
+
+@plant("own-wrong-jvp", "gradient.forward_mode", "forward-mode derivatives")
+class ForwardDerivativeWrong(GRU):
+    """The candidate's forward-mode derivative lacks a square; its backward is right."""
+
+    def candidate(self, n_x, r, n_h):
+        return _WrongForwardDerivative.apply(n_x + r * n_h)
+
+
+@plant("compiled-backward", "agree.compiled", "torch.compile, gradients of a recurrence")
+class CompiledRecurrenceDetached(GRU):
+    """The compiled layer has another backward (pytorch/pytorch#185163); here its recurrence is cut off."""
+
+    def from_hidden(self, h, w):
+        return super().from_hidden(h.detach() if torch.compiler.is_compiling() else h, w)
+
+
+@plant("own-compiled-without-hidden-bias", "agree.exported agree.compiled agree.onnx", "torch.export, bias")
+class CompiledWithoutHiddenBias(LSTM):
+    """The path that is taken under compilation and export leaves b_hh out."""
+
+    def from_hidden(self, h, w):
+        return super().from_hidden(h, w._replace(b_hh=None) if torch.compiler.is_compiling() else w)
+
+
+@plant("own-no-grad-path", "agree.no_grad agree.* gradient.eval_is_train", "no_grad, bias, layers above the first")
+class FastPathWithoutGrad(LSTM):
+    """Without gradients a fused path runs, and above the first layer it leaves b_hh out."""
+
+    def weights(self, layer, direction):
+        w = super().weights(layer, direction)
+        return w if torch.is_grad_enabled() or layer == 0 else w._replace(b_hh=None)
+
+
+@plant("own-onednn-off-path", "agree.no_grad agree.*", "torch.backends.mkldnn.flags(enabled=False)")
+class OtherGateOrderWithoutOneDnn(GRU):
+    """With oneDNN off, another path runs, in which r and z change places."""
+
+    def split(self, rows):
+        r, z, n = super().split(rows)
+        return (r, z, n) if torch._C._get_mkldnn_enabled() else (z, r, n)
+
+
+@plant("own-functional-call-bias", "agree.functional weights.write_through", "functional_call, bias")
+class BiasReadFromTheRegister(LSTM):
+    """Biases are read from a list of parameters made once, weights from the module."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.__dict__["biases"] = {name: p for name, p in self.named_parameters() if name.startswith("bias")}
+
+    def weight(self, name, layer, direction):
+        return self.biases.get(self.key(name, layer, direction), super().weight(name, layer, direction))
+
+
+@plant("own-float64-in-float32", "agree.forward agree.dtype gradient.numerical agree.*", "float64")
+class Float64RunsInFloat32(RNN):
+    """Double precision is accepted and computed in single."""
+
+    def cell(self, x, state, w):
+        single = [None if p is None else p.float() for p in w]
+        if x.dtype != torch.float64:
+            return super().cell(x, state, w)
+        return tuple(s.double() for s in super().cell(x.float(), tuple(s.float() for s in state), type(w)(*single)))
+
+
+@plant("own-float16-overflows", "agree.dtype numeric.*", "float16, sums of more than 11")
+class ExponentialsOverflowInHalf(LSTM):
+    """The gates are made of exponentials, which overflow in float16 where a sum exceeds 11."""
+
+    def gates(self, x, h, w):
+        i, f, g, o = self.split(self.from_input(x, w) + self.from_hidden(h, w))
+        if i.dtype != torch.float16:
+            return super().gates(x, h, w)
+        return i.exp() / (1 + i.exp()), f.exp() / (1 + f.exp()), torch.tanh(g), torch.sigmoid(o)
+
+
+@plant("own-autocast-state-in-float8", "agree.autocast", "autocast, time >= 2")
+class CellStateInFloat8(LSTM):
+    """Under autocast the cell state is kept with 8 bits."""
+
+    def new_c(self, i, f, g, c):
+        c = super().new_c(i, f, g, c)
+        if not torch.is_autocast_enabled(c.device.type):
+            return c
+        return c + (c.detach().to(torch.float8_e4m3fn).to(c) - c.detach())
+
+
+@plant("own-autocast-states-differ", "shape.autocast agree.autocast", "autocast")
+class AutocastOutputAloneIsCast(GRU):
+    """Under autocast the output is cast down, and the final state, the same numbers, is not."""
+
+    def user_layout(self, y):
+        y = super().user_layout(y)
+        low = torch.is_autocast_enabled(y.device.type)
+        return y.to(torch.get_autocast_dtype(y.device.type)) if low else y
