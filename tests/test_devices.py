@@ -57,8 +57,12 @@ def test_no_such_kind_of_device(words):
         asked_for(words)
 
 
+TIME = ",".join(id for id in CATALOG if id.startswith("time.") and id != "time.in_pieces")
+"""The properties of the family that torch.nn.GRU claims."""
+
+
 def test_a_device_that_is_absent_is_not_reached():
-    report = rnncheck.verify(nn.GRU, properties="time.*", device=ABSENT, engine="inline", max_examples=4)
+    report = rnncheck.verify(nn.GRU, properties=TIME, device=ABSENT, engine="inline", max_examples=4)
     assert {verdict.verdict for _, verdict in report.verdicts()} == {"not_reached"}
     assert {verdict.reason for _, verdict in report.verdicts()} == {f"there is no device {ABSENT} here"}
     assert report.exit_code == 3
@@ -79,11 +83,12 @@ def test_where_nothing_is_checked_nothing_is_green(properties, why):
 
 
 def test_a_device_that_is_absent_is_told_once():
-    report = rnncheck.verify(nn.GRU, properties="time.*", device=ABSENT, engine="inline", max_examples=4)
+    report = rnncheck.verify(nn.GRU, properties=TIME, device=ABSENT, engine="inline", max_examples=4)
     page = StringIO()
     print_report(report, Console(file=page, width=100))
     assert page.getvalue().count("there is no device") == 1
-    assert "6  there is no device xpu:7 here (time.split, time.split_packed, time.step_by_step, ...)" in page.getvalue()
+    many = len(TIME.split(","))
+    assert f"{many}  there is no device xpu:7 here (time.split, time.split_packed, time.step_by_step, ...)" in page.getvalue()
 
 
 @pytest.mark.parametrize(("require", "code"), [((), 0), (("cpu",), 0), ((ABSENT,), 3), (("cpu", ABSENT), 3)])

@@ -62,7 +62,8 @@ ISSUES = {TOO_LONG: "pytorch/pytorch#133751", ONLY_IN_TRAINING: "pytorch/pytorch
 DIFFERENTIATES = (
     "weights.alive", "weights.trainable", "weights.parametrize", "gradient.reference", "gradient.numerical", "gradient.second",
     "gradient.penalty", "gradient.one_result", "gradient.every_output", "gradient.loss_scale", "gradient.any_requires_grad",
-    "gradient.accumulates", "gradient.split", "gradient.reach", "agree.autocast", "agree.functional", "agree.compiled",
+    "gradient.accumulates", "gradient.split", "gradient.reach", "gradient.through_final_state", "gradient.into_initial_state",
+    "agree.autocast", "agree.functional", "agree.compiled",
     "graph.memory", "graph.several", "graph.changed", "graph.unfrozen",
 )  # fmt: skip
 """Properties that differentiate a layer in eval() too."""
