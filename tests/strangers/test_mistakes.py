@@ -5,13 +5,14 @@ import pytest
 from rnncheck.errors import UsageError
 from tests.effort import NIGHTLY
 
-from .hunted import kill_of
+from .hunted import asked, kill_of
 from .table import mistakes
 
 TOLD = {
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",
     "TypedGRU2": "output (time, batch, features)",
+    "CfC1": "not looked at: argument timespans",
     "FromDims1": "not looked at: more than two sizes in dims",
     "LockedDropoutLSTM2": "random in training: judged in eval()",
     "ZoneoutLSTM2": "random in training: judged in eval()",
@@ -25,17 +26,18 @@ FALSE_GREENS = (
 )  # fmt: skip
 """Mistakes that were green once, each for a reason of its own."""
 ALL = list(mistakes())
-BY_DAY = [pair for number, pair in enumerate(ALL) if pair[1].layer.__name__ in FALSE_GREENS or number % 12 == 0]
+BY_DAY = [pair for number, pair in enumerate(ALL) if pair[1].layer.__name__ in FALSE_GREENS or number % 20 == 0]
 
 
 @pytest.mark.parametrize(("stranger", "mistake"), ALL if NIGHTLY else BY_DAY, ids=lambda value: getattr(value, "says", ""))
 def test_a_mistake_is_not_green(stranger, mistake):
-    name = mistake.layer.__name__
+    told = TOLD.get(mistake.layer.__name__)
     try:
-        subject, kill = kill_of(stranger, mistake)
+        subject = asked(stranger, mistake)
     except UsageError as refused:
         assert any(way in str(refused) for way in ("wrap it", "wrap what", "name a factory", "annotate it"))
         return
-    incomplete = subject.reference is not None and not subject.offers("load")
-    told = TOLD.get(name)
-    assert kill is not None or incomplete or (told is not None and told in (subject.read_as or "")), subject.read_as
+    if told is not None:
+        assert told in (subject.read_as or "")
+    elif subject.reference is None or subject.offers("load"):  # else the agreement cannot be checked, which is no green either
+        assert kill_of(subject) is not None, subject.read_as
