@@ -89,6 +89,7 @@ class Reading:
             *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
+            *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
         ]  # fmt: skip
