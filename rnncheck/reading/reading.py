@@ -26,7 +26,7 @@ class Reading:
     nature:    what of a configuration it always has, such as two directions
     parts:     parts of hidden_size features in the state of one layer and direction: 1, 2 for h and c, or more
     known:     for each part of the reading, how it is known
-    notes:     options whose other values are not looked at
+    notes:     arguments that are left out, and options whose other values are not looked at
     unread:    what may be a state, or outputs, and is not read
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
     layers, directions: of the configuration that was read
@@ -89,6 +89,7 @@ class Reading:
             *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
+            *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
         ]  # fmt: skip

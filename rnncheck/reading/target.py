@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
@@ -118,8 +119,16 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         layers=layers,
         directions=seen.directions,
         unread=seen.unread,
-        notes=() if arguments is None else _other_options(value, arguments),
+        notes=(*_other_arguments(module, seen), *(() if arguments is None else _other_options(value, arguments))),
     )
+
+
+def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
+    """Arguments of a call that are left out."""
+    lengths = seen.how["lengths"]
+    taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ())]
+    unread = [f"argument {p.name}" for p in parameters(module) if p.name not in taken]
+    return tuple(told for told in unread if told not in seen.unread)
 
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:

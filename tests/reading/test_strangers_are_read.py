@@ -20,7 +20,8 @@ KNOWN_BY_TYPE = ("CountingLSTM", "LazyGRU")
 """Subclasses of torch's layers whose call is torch's own."""
 OTHERWISE = {
     "TorchNamedLSTM": "batch_first is an option", "StackedState": "h and c in one tensor", "BackwardRNN": "read in reverse",
-    "SummedLSTM": "both directions are added; the states of both are parts", "BiCellLSTM": "a state for each direction, none goes in",
+    "KerasStyleOptions": "in the direction that it has unless told", "SummedLSTM": "the states of both directions are parts",
+    "BiCellLSTM": "a state for each direction, none goes in",
 }  # fmt: skip
 """What is read as it can be judged, in other words than those of the table."""
 READ = [s for s in STRANGERS if s.name not in REFUSED and s.name not in (*KNOWN_BY_TYPE, *OTHERWISE)]

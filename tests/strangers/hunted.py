@@ -25,7 +25,11 @@ def subject_of(layer: Any, reference: str | None = None) -> Subject:
     return probe_all([replace(subject, claims={**subject.claims, **dear})], "inline")[0]
 
 
-def kill_of(stranger: Stranger, mistake: Mistake) -> tuple[Subject, Kill | None]:
-    """Return the mistake as a subject, and the first contract that it breaks."""
-    subject = subject_of(mistake.layer, REFERENCES[stranger.reads["family"]] if mistake.against else None)
-    return subject, first_kill(subject, CASES, tuple(TELLING.split(",")), strict=False)
+def asked(stranger: Stranger, mistake: Mistake) -> Subject:
+    """Return the mistake as a subject, with the reference that it needs."""
+    return subject_of(mistake.layer, REFERENCES[stranger.reads["family"]] if mistake.against else None)
+
+
+def kill_of(subject: Subject, cases: int = CASES) -> Kill | None:
+    """Return the first contract that the subject breaks."""
+    return first_kill(subject, cases, tuple(TELLING.split(",")), strict=False)

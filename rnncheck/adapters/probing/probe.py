@@ -290,7 +290,9 @@ def _why(reasons: list[BaseException], call: str) -> str:
         why = said(root(first))
         return f"its constructor refuses every configuration: {why}; name a factory (input_size, hidden_size) -> layer"
     why = f"it cannot be called as a recurrent layer: {said(root(first))}"
-    return f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one"
+    return (
+        f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one (docs/layers.md shows some)"
+    )
 
 
 def _of_its_mode(found: Baseline) -> Baseline:
