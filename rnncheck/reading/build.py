@@ -28,7 +28,6 @@ def behind_torchs_call(module: Any, reading: Reading, config: Config, make: Make
     if not reading.adapts:
         return module
     how = how_for(module, reading, config, make)
-    how["batch_first"] = config.batch_first if _either(reading) else reading.called["batch_first"]
     lengths = how.get("lengths") is not None
     if reading.arrangement is None:
         return (AdaptedWithLengths if lengths else Adapted)(module, config.hidden_size, **how)
@@ -43,7 +42,7 @@ def _either(reading: Reading) -> bool:
 
 def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> dict[str, Any]:
     """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
-    known = dict(reading.called)
+    known = {**reading.called, "batch_first": config.batch_first if _either(reading) else reading.called["batch_first"]}
     if known["states"] is None or (config.num_layers, config.directions) == (reading.layers, reading.directions):
         return known
     key = (config.num_layers, config.directions)

@@ -39,9 +39,10 @@ def is_state(tensor: Tensor, sizes: Sizes) -> bool:
     return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - {sizes.hidden}
 
 
-def _axes(tensor: Tensor, sizes: Sizes) -> tuple[Any, ...]:
-    """The axes of a state's tensor; -k is k * hidden_size."""
-    batch = list(tensor.shape).index(BATCH)
+def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+    """The axes of a state's tensor; -k is k * hidden_size. With as many layers as rows, the batch is where it is known to be."""
+    places = [i for i, size in enumerate(tensor.shape) if size == BATCH]
+    batch = next((i for i in places if known[i : i + 1] == ("batch",)), places[0])
     found = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
     axes = tuple("batch" if i == batch else size for i, size in enumerate(found))
     return (*axes, "complex") if tensor.is_complex() else axes
@@ -56,7 +57,12 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
         yield from ({**nothing, **way} for way in _only_taken(module, sizes))
         return
     paths, tensors = [path for path, _ in states], [tensor for _, tensor in states]
-    found = {**how, "states": [list(path) for path in paths], "tensors": [_axes(t, sizes) for t in tensors]}
+    known = (*map(tuple, how.get("tensors", ())), *[()] * len(tensors))
+    found = {
+        **how,
+        "states": [list(path) for path in paths],
+        "tensors": [_axes(t, sizes, was) for t, was in zip(tensors, known, strict=False)],
+    }
     parameters = state_parameters(module)
     parts = sum(t.numel() * (1 + t.is_complex()) // (BATCH * sizes.hidden) for t in tensors)
     given: list[list[tuple[str | None, Any]]] = []
