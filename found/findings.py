@@ -12,9 +12,14 @@ SECONDS = 120
 
 
 def findings() -> dict[str, dict[str, Any]]:
-    """Return every finding by its name, with the text of its script."""
+    """Return every finding by its name; a defect with the text of its script."""
     tables = tomllib.loads((FOLDER / "findings.toml").read_text())
-    return {name: {**table, "script": (FOLDER / f"{name}.py").read_text()} for name, table in tables.items()}
+    return {name: {"defect": True, **table, **_script(name)} for name, table in tables.items()}
+
+
+def _script(name: str) -> dict[str, str]:
+    path = FOLDER / f"{name}.py"
+    return {"script": path.read_text()} if path.exists() else {}
 
 
 def shown(name: str) -> str | None:

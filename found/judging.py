@@ -17,7 +17,7 @@ CHEAP = (
 """The properties that need no compiler, no export and no large sizes."""
 OWN = ("__main__", "findings", "judging", "page")
 """Modules of found/ that judge no package."""
-USUAL = {"properties": CHEAP, "budget": 20, "max_examples": 30, "jobs": 1, "profile": "ci"}
+USUAL = {"properties": CHEAP, "budget": 30, "max_examples": 30, "jobs": 1, "profile": "ci"}
 """What ``rnncheck.verify`` is given, where a module of a package says nothing else."""
 
 
@@ -51,5 +51,9 @@ def _kept(report: rnncheck.Report, options: dict[str, Any]) -> dict[str, Any]:
         "cases": subject.cases,
         "holds": sorted(one.property for one in subject.verdicts if one.verdict == "holds"),
         "not_reached": verdicts.count("not_reached"),
-        "red": [{"property": cause.lead.property, "headline": cause.headline, "also": len(cause.also)} for cause in subject.causes],
+        "red": [_red(cause) for cause in subject.causes],
     }
+
+
+def _red(cause: Any) -> dict[str, Any]:
+    return {"property": cause.lead.property, "headline": cause.headline, "also": [one.property for one in cause.also]}

@@ -1,36 +1,25 @@
-"""The mLSTM in three native forms: in chunks, all at once, and step by step, which is the reference."""
-
-from typing import Annotated
+"""The mLSTM in native forms: in chunks, as autograd and as its own backward differentiate them, against step by step."""
 
 from jaxtyping import Float
+from mlstm_kernels.torch.chunkwise import native
+from mlstm_kernels.torch.recurrent.native_sequence import mlstm_recurrent_sequence__native_fw as one_by_one
 from torch import Tensor
 
-from rnncheck import Options
-
 PACKAGE = "mlstm_kernels"
-FORMS = "mlstm_kernels.torch"
-STEPS = f"{FORMS}.recurrent.native_sequence:mlstm_recurrent_sequence__native_fw"
-JUDGED = {
-    "step by step": {"target": STEPS, "typed": "found.mlstm_kernels:steps"},
-    "in chunks": {"target": f"{FORMS}.chunkwise.native:mlstm_chunkwise__native_autograd", "typed": "found.mlstm_kernels:chunks"},
-    "in chunks, backward of its own": {
-        "target": f"{FORMS}.chunkwise.native:mlstm_chunkwise__native_custbw",
-        "typed": "found.mlstm_kernels:chunks",
-    },
-}
+LIKE = {"against": "found.mlstm_kernels:steps", "dtypes": ["float32", "float64"]}
+JUDGED = {name: {"target": f"found.mlstm_kernels:{name}", **LIKE} for name in ("chunks", "own_backward")}
 Key, Value, Gate = (Float[Tensor, f"batch heads time{axes}"] for axes in (" key", " value", ""))
 C, N, M = (Float[Tensor, f"batch heads {axes}"] for axes in ("key value", "key", "1"))
 Results = tuple[Value, tuple[C, N, M]]
-Yes = Annotated[bool, Options(True)]
 
 
-def steps(
-    q: Key, k: Key, v: Value, i: Gate, f: Gate, c_initial: C | None = None, n_initial: N | None = None, m_initial: M | None = None,
-    return_last_states: Yes = True,
-) -> Results: ...  # fmt: skip
+def steps(q: Key, k: Key, v: Value, i: Gate, f: Gate, c: C | None = None, n: N | None = None, m: M | None = None) -> Results:
+    return one_by_one(q, k, v, i, f, c, n, m, return_last_states=True, dtype_state=q.dtype)
 
 
-def chunks(
-    q: Key, k: Key, v: Value, i: Gate, f: Gate, c_initial: C | None = None, n_initial: N | None = None, m_initial: M | None = None,
-    return_last_states: Yes = True, chunk_size: Annotated[int, Options(1, 2)] = 1,
-) -> Results: ...  # fmt: skip
+def chunks(q: Key, k: Key, v: Value, i: Gate, f: Gate, c: C | None = None, n: N | None = None, m: M | None = None) -> Results:
+    return native.mlstm_chunkwise__native_autograd(q, k, v, i, f, c, n, m, True, chunk_size=2 - q.shape[2] % 2)
+
+
+def own_backward(q: Key, k: Key, v: Value, i: Gate, f: Gate, c: C | None = None, n: N | None = None, m: M | None = None) -> Results:
+    return native.mlstm_chunkwise__native_custbw(q, k, v, i, f, c, n, m, True, chunk_size=2 - q.shape[2] % 2)

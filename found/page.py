@@ -1,5 +1,6 @@
 """The page docs/found.md, from the data of docs/found.json."""
 
+from textwrap import fill, shorten
 from typing import Any
 
 from found.findings import explains
@@ -12,6 +13,9 @@ TOP = """# Found in real packages
 fails. Clean layers are listed as well: there, rnncheck is to be silent.
 """
 
+WIDTH = 130
+"""Columns of a line that is no row of a table."""
+
 
 def page(data: dict[str, Any]) -> str:
     """Return the page in Markdown."""
@@ -23,22 +27,38 @@ def unexplained(data: dict[str, Any], judged: dict[str, Any]) -> list[dict[str, 
     return [red for red in judged["red"] if not any(explains(one, judged, red) for one in data["findings"].values())]
 
 
-def names_of(data: dict[str, Any], judged: dict[str, Any]) -> list[str]:
-    """Return the names of the findings on a judged layer."""
-    findings = data["findings"].items()
-    return [name for name, one in findings if one["module"] == judged["module"] and judged["name"] in one["judged"]]
+def names_of(data: dict[str, Any], judged: dict[str, Any], defect: bool = True) -> list[str]:
+    """Return the names of the defects, or of the others, of a judged layer."""
+    return [
+        name for name, one in data["findings"].items()
+        if one["module"] == judged["module"] and judged["name"] in one["judged"] and one["defect"] is defect
+    ]  # fmt: skip
+
+
+def seen(data: dict[str, Any], one: dict[str, Any]) -> list[str]:
+    """Return the properties that were red where this was judged, of those that it explains."""
+    judged = [other for other in data["judged"] if other["module"] == one["module"] and other["name"] in one["judged"]]
+    red = {id for other in judged for cause in other["red"] for id in (cause["property"], *cause["also"])}
+    return [id for id in one["shown_by"] if id in red]
+
+
+def is_clean(data: dict[str, Any], judged: dict[str, Any]) -> bool:
+    """Return whether cases were run, and neither they nor a reader of the code found a defect."""
+    return bool(judged["cases"]) and not unexplained(data, judged) and not names_of(data, judged)
 
 
 def _summary(data: dict[str, Any]) -> list[str]:
-    judged, findings = data["judged"], data["findings"].values()
-    clean = sum(not one["red"] and not names_of(data, one) for one in judged)
+    judged, defects = data["judged"], [one for one in data["findings"].values() if one["defect"]]
     packages = len({one["package"] for one in judged})
-    known = sum(one["upstream"].startswith("http") for one in findings)
+    known = sum(one["upstream"].startswith("http") for one in defects)
+    unseen = sum(not seen(data, one) for one in defects)
+    clean = sum(is_clean(data, one) for one in judged)
     return [
-        f"torch {data['torch']}, Python {data['python']}: {len(judged)} layers and functions of {packages} packages, {clean} of them"
-        f" clean, and {len(findings)} defects, of which {known} were known upstream.",
+        f"torch {data['torch']}, Python {data['python']}: {len(judged)} layers and functions of {packages} packages,",
+        f"{clean} of them clean, and {len(defects)} defects. {known} are known upstream. {unseen} were read off the code",
+        "and are shown by a script alone: no property saw them in the cases that there was time for.",
         "",
-    ]
+    ]  # fmt: skip
 
 
 def _table(data: dict[str, Any]) -> list[str]:
@@ -47,26 +67,42 @@ def _table(data: dict[str, Any]) -> list[str]:
 
 
 def _row(data: dict[str, Any], judged: dict[str, Any]) -> str:
-    how = "stub" if judged["typed"] else "read by experiment"
+    how = "stub" if judged["typed"] else "types" if ": sequences" in (judged["reading"] or "") else "experiment"
     against = f", against `{judged['against']}`" if judged["against"] else ""
-    links = [f"[{name}](#{name})" for name in names_of(data, judged)]
-    open_ones = len(unexplained(data, judged))
-    told = links + ([f"{open_ones} red, not checked by hand"] if open_ones else [])
     cells = (
         f"{judged['package']} {judged['version']}", f"{judged['name']} (`{judged['target']}`)",
-        f"[{how}](../found/{judged['module']}.py){against}",
-        str(judged["cases"]), str(len(judged["holds"])), ", ".join(told) or "clean",
+        f"[{how}](../found/{judged['module']}.py){against}", str(judged["cases"]), str(len(judged["holds"])), _told(data, judged),
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
+def _told(data: dict[str, Any], judged: dict[str, Any]) -> str:
+    """Return what was found, in a cell of the table."""
+    links = [f"[{name}](#{name})" for name in names_of(data, judged)]
+    others = [f"([{name}](#red-and-no-defect))" for name in names_of(data, judged, defect=False)]
+    unchecked = len(unexplained(data, judged))
+    found = [*links, *others, *([f"{unchecked} red, not checked by hand"] if unchecked else [])]
+    if is_clean(data, judged):
+        found = ["clean", *others]
+    return ", ".join(found or ["no time for a case"])
+
+
 def _defects(data: dict[str, Any]) -> list[str]:
-    lines = ["## The defects", ""]
+    lines, others = ["## The defects", ""], ["## Red, and no defect", ""]
     for name, one in data["findings"].items():
-        properties = ", ".join(f"`{id}`" for id in one["shown_by"])
-        lines += [
-            f"### {name}", "", one["what"], "", f"- Shown by: {properties or 'the script alone, read off the code'}",
-            f"- Upstream: {one['upstream']}", "", "```python", one["script"].strip(), "```", "",
-            f"It ends with `{one['ends']}`.", "",
-        ]  # fmt: skip
-    return lines
+        if one["defect"]:
+            lines += _defect(data, name, one)
+        else:
+            text = f"- **{name}** ({', '.join(f'`{id}`' for id in seen(data, one))}): {one['what']}"
+            others.append(fill(text, WIDTH, subsequent_indent="  "))
+    return [*lines, *others, ""]
+
+
+def _defect(data: dict[str, Any], name: str, one: dict[str, Any]) -> list[str]:
+    shown = (
+        ", ".join(f"`{id}`" for id in seen(data, one)) or "the script alone; it was read off the code, or the cases were too few"
+    )
+    return [
+        f"### {name}", "", fill(one["what"], WIDTH), "", f"- Shown by: {shown}", f"- Upstream: {one['upstream']}", "",
+        "```python", one["script"].strip(), "```", "", f"It ends with `{shorten(str(one['ends']), WIDTH - 20)}`.", "",
+    ]  # fmt: skip
