@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import tests.mutants.observations.graphs
-import tests.mutants.observations.life
+import tests.mutants.observations.graphs  # noqa: F401
+import tests.mutants.observations.life  # noqa: F401
 import tests.mutants.observations.memory_and_refusals  # noqa: F401
+import tests.mutants.observations.seldom_used  # noqa: F401
 from rnncheck.backend.torch_state import preserved
 from tests.mutants import BUGS, MUTANTS, NOT_PLANTED
 from tests.mutants.controls.correct import CORRECT

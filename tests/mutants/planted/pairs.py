@@ -10,7 +10,7 @@ from tests.mutants.controls.pair_rewrites import REFERENCE_OF, RIGHT, DrawnLoop,
 from tests.mutants.registry import Mutant, add
 
 
-def plant_pair(bug, kills, needs=""):
+def plant_pair(bug, kills, needs="any case"):
     """Declare the decorated model as one with this cheat or mistake."""
 
     def declare(target):
