@@ -1,6 +1,6 @@
 """What must be green on any processor, under imitations of five: ``python bench/processors.py [--only AVX2] [--jobs 2]``.
 
-An imitation takes away: oneDNN, ATen and MKL are told by their own environment variables to use no newer instructions. What
+Environment variables of oneDNN, ATen and MKL keep them from newer instructions, so an imitation can only take some away. What
 this processor does not have itself cannot be added, so that on an older one several imitations are the same. Without oneDNN
 nothing is imitated: that is an axis of the main job's cases, and a layer among the oracle's.
 
@@ -84,7 +84,7 @@ def under(processor: str, run: str) -> Finding:
 
 
 def findings(processors: Sequence[str], jobs: int) -> Iterator[Finding]:
-    """Make every run under each imitation, so many at a time."""
+    """Make every run under each imitation, ``jobs`` of them at once."""
     pairs = list(product(processors, RUNS))
     if not pairs:
         raise ValueError("there is no processor to imitate, or nothing to run")

@@ -180,7 +180,15 @@ def test_a_copy_that_a_subjects_fork_makes_does_not_go_on(tmp_path, boundary):
     assert len(log.read_text().split()) == 1
 
 
-def test_only_the_first_signal_interrupts():
+@pytest.fixture
+def heeded():
+    """SIGINT is not ignored, as it is in what a script starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_only_the_first_signal_interrupts(heeded):
     with interruptible() as stop:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
@@ -208,7 +216,7 @@ def clip(parameters, max_norm):
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT, signal.SIGTERM)])
 def test_a_second_signal_right_after_the_first_leaves_a_report(tmp_path, numbers):
     (tmp_path / "mine.py").write_text(SLOW)
-    words = (*QUICK[:-1], "2000", "--properties", "clip.bound,clip.formula", "--budget", "100s", "--json", "report.json")
+    words = (*QUICK[:-1], "2000", "--properties", "clip.bound,clip.one_vector", "--budget", "100s", "--json", "report.json")
     command = Command(tmp_path, "verify", "mine.py:clip", *words)
     deadline = time.monotonic() + 60
     while not (tmp_path / "at work").exists() and time.monotonic() < deadline:
