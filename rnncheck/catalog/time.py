@@ -178,7 +178,7 @@ def within_reach(trial: Trial) -> Tensor:
     formula="x[k:] changes  =>  f(x)[:k] stays, f(x)[k] moves",
     kind="metamorphic",
     source="causality; it needs no parameters, so that it holds of any recurrence",
-    applies=forward & padded,
+    applies=forward & padded & at_least(batch=1),
     cost=4,
 )
 def causal(trial: Trial) -> Observation:

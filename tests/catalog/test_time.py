@@ -87,3 +87,9 @@ def test_of_few_steps_all_that_is_within_reach_has_to_move(mode, layers, dtype):
         changed = quiet.but(x=faint.index_fill(0, torch.tensor(s), 1.0))
         visible = visibly_moved(changed, quiet).output.unflatten(2, (2, -1)).any(3)
         assert visible.equal(reach), (s, visible)
+
+
+def test_nothing_is_asked_to_move_where_there_is_no_sequence():
+    """An output of an empty batch has no elements that another input could move."""
+    case = Case(Config("GRU", 1, 1), time=2, batch=0, hx="none")
+    assert judge(CATALOG["time.causal"], Trial(TORCH["GRU"], case)).status == "not_applicable"
