@@ -286,3 +286,18 @@ def test_torchs_lstm_claims_the_autocast_that_runs_on_this_processor(feature, lo
     assert claim.offered is runs
     assert runs or str(low)[6:] in claim.why
     assert torch_nn("GRU").claims[feature].offered
+
+
+class KeepsTheBatchAxis(nn.GRU):
+    """Gives output and state of a batch of one for input without a batch axis."""
+
+    def forward(self, input, hx=None):
+        if isinstance(input, torch.Tensor) and input.dim() == 2:
+            return super().forward(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
+        return super().forward(input, hx)
+
+
+def test_a_wrong_answer_of_a_subclass_of_torchs_un_claims_nothing():
+    report = rnncheck.verify(KeepsTheBatchAxis, properties="shape.output", engine="inline", max_examples=12)
+    assert report.subjects[0].claims["unbatched"].offered
+    assert report.exit_code == 1 and report.subjects[0].verdicts[0].case.batch is None
