@@ -35,6 +35,7 @@ class Seen:
     directions: int = 1
     needed: bool = False
     unread: tuple[str, ...] = ()
+    idle: bool = False
 
     @property
     def score(self) -> float:
@@ -122,7 +123,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if not judged:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
-    return replace(best, unread=_unread(module, first, best.how))
+    return replace(best, unread=_unread(module, first, best.how), idle=_idle(runner(module, best.how, start, sizes), x, best))
 
 
 def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:
@@ -184,6 +185,22 @@ def _carries(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) 
     except Exception:  # it is not taken like this
         return -1.0
     return 1.0 if rest.shape == output[CUT:].shape and torch.allclose(rest, output[CUT:], atol=1e-9) else 0.3
+
+
+def _idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, seen: Seen) -> bool:
+    """Whether a part of the state comes back as it went in, whatever the input is."""
+    if not seen.how["given"] or seen.how["states"] is None:
+        return False
+    _, final = run(x)
+    tensors = final if isinstance(final, tuple) else (final,)
+    generator = torch.Generator().manual_seed(4)
+    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in tensors)
+    try:
+        _, after = run(x, given if isinstance(final, tuple) else given[0])
+    except Exception:  # it takes no such numbers, as the states of its own
+        return False
+    pairs = zip(given, after if isinstance(final, tuple) else (after,), strict=True)
+    return any(torch.equal(before, now) for one, other in pairs for before, now in zip(one, other, strict=True))
 
 
 def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:

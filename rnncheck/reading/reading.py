@@ -28,6 +28,7 @@ class Reading:
     known:     for each part of the reading, how it is known
     notes:     arguments that are left out, and options whose other values are not looked at
     unread:    what may be a state, or outputs, and is not read
+    idle:      whether a part of the state comes back as it went in, so that it is none
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
     layers, directions: of the configuration that was read
     seen: what other configurations showed
@@ -44,6 +45,7 @@ class Reading:
     known: Mapping[str, Known] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    idle: bool = False
     arrangement: Arrangement | None = None
     layers: int = 1
     directions: int = 1
@@ -90,6 +92,7 @@ class Reading:
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
+            *(["a part of the state comes back as it went in"] if self.idle else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
         ]  # fmt: skip

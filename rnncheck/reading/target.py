@@ -119,6 +119,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         layers=layers,
         directions=seen.directions,
         unread=seen.unread,
+        idle=seen.idle,
         notes=(*_other_arguments(module, seen), *(() if arguments is None else _other_options(value, arguments))),
     )
 
