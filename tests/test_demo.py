@@ -1,4 +1,4 @@
-"""``rnncheck demo``: each mistake is found, its script fails without rnncheck, and the mended layer holds."""
+"""``rnncheck demo``: each mistake is found, its script fails without rnncheck, and the fixed layer holds."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ def readme_says():
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_line_of_a_layer_that_parses(mistake):
-    assert mistake.mended.count(mistake.right) == 1
+    assert mistake.fixed.count(mistake.right) == 1
     assert len([line for line in mistake.change if line[0] in "+-"]) == 2
     ast.parse(mistake.text)
 
@@ -34,7 +34,7 @@ def test_every_mistake_names_public_issues():
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_the_mistake_is_red_and_the_mended_layer_green(mistake, tmp_path, monkeypatch):
+def test_the_mistake_is_red_and_the_fixed_layer_green(mistake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     wrong, right = written(mistake, tmp_path / "demo")
     red, green = (
@@ -44,11 +44,11 @@ def test_the_mistake_is_red_and_the_mended_layer_green(mistake, tmp_path, monkey
     assert green.exit_code == 0, str(green)
 
 
-def test_the_demo_shows_the_script_the_change_and_the_mended_layer(tmp_path, monkeypatch):
+def test_the_demo_shows_the_script_the_change_and_the_fixed_layer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(cli, ["demo"], standalone_mode=False)
     assert shown.return_value == 0, shown.output
-    parts = ["FAIL ", "found by", "should be", "AssertionError", "4. The mended line", "PASS ", "Try next"]
+    parts = ["FAIL ", "found by", "should be", "AssertionError", "4. The fixed line", "PASS ", "Try next"]
     places = [shown.output.index(part) for part in parts]
     assert places == sorted(places), shown.output
     assert (tmp_path / ".rnncheck/demo/reset_gate.py").exists()

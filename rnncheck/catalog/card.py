@@ -7,12 +7,12 @@ from rnncheck.catalog.notes import note_on
 from rnncheck.core.property import Property
 
 KINDS = {
-    "invariant": "one run is looked at",
-    "metamorphic": "two or more runs of the layer are compared with each other",
-    "differential": "the run is compared with another implementation or with the equations",
-    "derivative": "derivatives are looked at",
+    "invariant": "checks one run",
+    "metamorphic": "compares two or more runs of the layer",
+    "differential": "compares the run with another implementation or with the equations",
+    "derivative": "checks derivatives",
 }
-"""What each kind of property compares."""
+"""What each kind of property does."""
 
 
 def sections(prop: Property) -> Iterator[tuple[str, str]]:

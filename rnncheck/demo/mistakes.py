@@ -25,19 +25,19 @@ class Mistake:
     sources: tuple[str, ...]
 
     @property
-    def mended(self) -> str:
+    def fixed(self) -> str:
         """Return the layer's text with the right line."""
         return (Path(__file__).parent / f"{self.layer.lower()}.py").read_text(encoding="utf-8")
 
     @property
     def text(self) -> str:
         """Return the layer's text with the wrong line."""
-        return self.mended.replace(self.right, self.wrong)
+        return self.fixed.replace(self.right, self.wrong)
 
     @property
     def change(self) -> list[str]:
         """Return what has to be changed, as the lines of a unified diff."""
-        return list(difflib.unified_diff(self.text.splitlines(), self.mended.splitlines(), lineterm="", n=1))[3:]
+        return list(difflib.unified_diff(self.text.splitlines(), self.fixed.splitlines(), lineterm="", n=1))[3:]
 
 
 MISTAKES = {
@@ -91,7 +91,7 @@ def written(mistake: Mistake, folder: Path) -> tuple[str, str]:
 
     Raises OSError where the folder cannot be written to.
     """
-    wrong, right = (folder / f"{name}.py" for name in (mistake.name.replace("-", "_"), f"{mistake.name.replace('-', '_')}_mended"))
+    wrong, right = (folder / f"{name}.py" for name in (mistake.name.replace("-", "_"), f"{mistake.name.replace('-', '_')}_fixed"))
     write_whole(wrong, mistake.text)
-    write_whole(right, mistake.mended)
+    write_whole(right, mistake.fixed)
     return f"{wrong}:{mistake.layer}", f"{right}:{mistake.layer}"

@@ -1,4 +1,4 @@
-"""``rnncheck demo``: a real mistake in a layer of thirty lines, found, shown as a script that fails, and mended."""
+"""``rnncheck demo``: a real mistake in a layer of thirty lines, found, shown as a script that fails, and fixed."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ FOLDER = Path(".rnncheck", "demo")
 PROPERTIES = "shape.output,state.*,time.split,layout.batch_first,layout.square,gate.one_step,agree.forward,gradient.reference"
 """Few enough to be judged in seconds; each mistake breaks some of them, none breaks all."""
 CASES = 6
-SECONDS, MENDED_SECONDS = 11.0, 6.0
+SECONDS, FIXED_SECONDS = 11.0, 6.0
 """Wall time of the two runs; the first also makes the failing case small."""
 SCRIPT_SECONDS = 15.0
 COLOURS = {"-": "red", "+": "green"}
@@ -33,9 +33,9 @@ COLOURS = {"-": "red", "+": "green"}
 @click.option("--bug", default=next(iter(MISTAKES)), metavar="NAME", show_default=True, help="Which mistake; see --list.")
 @click.option("--list", "as_list", is_flag=True, help="List the mistakes with the places where they were made.")
 def demo_command(bug: str, as_list: bool) -> int:
-    """Find a real mistake in a small GRU or LSTM, run the script that shows it, and check the mended layer.
+    """Find a real mistake in a small GRU or LSTM, run the script that shows it, and check the fixed layer.
 
-    Takes less than thirty seconds, and writes to .rnncheck/demo. Exit code 0 if the mistake was found and the mended layer
+    Takes less than thirty seconds, and writes to .rnncheck/demo. Exit code 0 if the mistake was found and the fixed layer
     holds, 3 if there was no time for that.
     """
     from rich.console import Console
@@ -66,16 +66,16 @@ def _show(mistake: Mistake, console: "Console") -> int:
     if lead.repro:
         _say(console, f"3. The script that it wrote, run without rnncheck: python {lead.repro}")
         _print_code(console, plain(_ran(lead.repro)), "red")
-    _say(console, "4. The mended line")
+    _say(console, "4. The fixed line")
     for line in mistake.change:
         _print_code(console, f"   {line}", COLOURS.get(line[0], ""))
-    _say(console, f"5. The mended layer: {right.rpartition(':')[0]}")
-    mended = _judged(right, MENDED_SECONDS)
-    _print(mended, console)
+    _say(console, f"5. The fixed layer: {right.rpartition(':')[0]}")
+    fixed = _judged(right, FIXED_SECONDS)
+    _print(fixed, console)
     _say(console, "Try next")
     for command in (f"rnncheck replay {lead.stored}", f"rnncheck explain {lead.property}", "rnncheck verify yours.py:YourLayer"):
         _print_code(console, f"   {command}")
-    return 0 if mended.exit_code == 0 else 3
+    return 0 if fixed.exit_code == 0 else 3
 
 
 def _judged(target: str, seconds: float, **options: Any) -> "Report":

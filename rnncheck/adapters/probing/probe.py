@@ -111,7 +111,7 @@ def _refused_option(start: Baseline) -> str | None:
 
 
 def _steps_of(value: Any) -> tuple[int, ...]:
-    """Whole chunks of so many steps, where a value can be that."""
+    """Return lengths of one and of two whole chunks, where the value of an option can be a chunk size."""
     return (value, 2 * value) if type(value) is int and 0 < value <= MOST_STEPS else ()
 
 
