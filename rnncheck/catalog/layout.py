@@ -89,25 +89,28 @@ def _repeated(tensor: Tensor) -> Tensor:
     return tensor[:1].expand(tensor.shape)[:, :1].expand(tensor.shape).clone()
 
 
-@layout("fresh_memory", formula="torch.empty, empty_like, new_empty, empty_strided := NaN  =>  f(x), d f(x) unchanged",
+@layout("fresh_memory", formula="torch.empty, empty_like, new_empty, empty_strided := NaN or 0  =>  f(x), d f(x) unchanged",
         kind="metamorphic", cost=4, source="fla-org/flash-linear-attention: torch.empty poisoned in its tests",
         applies=deterministic)  # fmt: skip
 def fresh_memory(trial: Trial) -> Observation:
-    """Memory is written before it is read: results and gradients are the same where all fresh memory is full of NaN.
+    """Memory is written before it is read: full of NaN or full of zeros, fresh memory changes no result and no gradient.
 
     Checked for torch.empty, empty_like, empty_strided and the new_ ones of them.
     """
-    sides = ("with fresh memory full of NaN", "as it is")
+    sides = ("with fresh memory full of NaN", "with fresh memory full of zeros")
     layer = trial.layer
-    with FreshMemory():
-        run = trial.run_on(layer)
-    seen = trial.same(run, sides=sides)
+    runs, found = [], []
+    for value in (float("nan"), 0.0):
+        with FreshMemory(value):
+            runs.append(trial.run_on(layer))
+    seen = trial.same(runs[0], sides=sides, other=runs[1])
     if not trial.case.training:
         return seen
     weights = trial.cotangents()
-    with FreshMemory():
-        found = trial.gradients(weights, layer)
-    return seen & agree(trial, found, trial.gradients(weights), sides=sides)
+    for value in (float("nan"), 0.0):
+        with FreshMemory(value):
+            found.append(trial.gradients(weights, layer))
+    return seen & agree(trial, found[0], found[1], sides=sides)
 
 
 @layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721",

@@ -99,8 +99,9 @@ class RecordedLayer:
 
 def surroundings() -> tuple[str, ...]:
     """What a call is made in besides grad mode, as Python."""
+    mode = _get_current_dispatch_mode()
     return (
-        *(["FreshMemory()"] if isinstance(_get_current_dispatch_mode(), FreshMemory) else []),
+        *(["FreshMemory(0.0)" if mode.value == 0.0 else "FreshMemory()"] if isinstance(mode, FreshMemory) else []),
         *(["torch.inference_mode()"] if torch.is_inference_mode_enabled() else []),
         *([f'torch.autocast("cpu", {torch.get_autocast_dtype("cpu")})'] if torch.is_autocast_enabled("cpu") else []),
     )

@@ -80,7 +80,7 @@ def helpers(case: Case, names: dict[str, str], kinds: list[str]) -> str:
     """``load``, ``call``, ``near``, ``same``; ``gradients`` and ``FreshMemory`` where they are needed."""
     hx = "(tuple(state) or None)" if case.config.has_cell else "(state[0] if state else None)"
     asked = _GRADIENTS.format(names=names, hx=hx) if "gradients" in kinds else ""
-    asked += FRESH_MEMORY if "FreshMemory()" in kinds else ""
+    asked += FRESH_MEMORY if any(kind.startswith("FreshMemory(") for kind in kinds) else ""
     return f"\n{LOAD.format(names=names)}{_CALL}{asked}\n\ntorch.manual_seed({case.seed})\n"
 
 

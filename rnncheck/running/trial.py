@@ -284,13 +284,13 @@ class Trial:
         known = self.subject.offers("load") and not self.case.dropout_active
         return (self.budget.truth, self.budget.allowed) if known else None
 
-    def same(self, follow_up: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
-        """A follow-up, brought back into the layout of the case, agrees with the case's own run.
+    def same(self, follow_up: Run, prefix: str = "", sides: tuple[str, str] = HERE, other: Run | None = None) -> Observation:
+        """A follow-up, brought back into the layout of the case, agrees with another, or else with the case's own run.
 
         Both may round differently, so twice the budget of the case is allowed. ``sides`` says in words what the two are.
         """
         allowed = self.budget.allowed.map(lambda allowed: 2 * allowed)
-        return both(follow_up, self.run, allowed, prefix, sides, self.right)
+        return both(follow_up, other or self.run, allowed, prefix, sides, self.right)
 
     def identical(self, run: Run, other: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
         """Two runs of the case are the same bit for bit; which of them is right is asked where they are not."""
