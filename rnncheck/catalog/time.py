@@ -182,7 +182,7 @@ def within_reach(trial: Trial) -> Tensor:
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """What comes later in a sequence changes no output before it; the step that changes moves its own output, or NaN in it does."""
+    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN."""
     if trial.subject.nature.get("summed"):
         raise NotClaimed("its output is the sum of both directions")
     sides = ("with another sequel", "with the case's own")

@@ -35,7 +35,7 @@ class Conformance:
     campaigns: Campaigns | None = field(default=None, compare=False)
 
     def check(self) -> Report:
-        """Check it: returns the report, raises Failed with the message template, or skips what is not claimed."""
+        """Return the report; raise Failed if the property does not hold; skip if it is not claimed."""
         __tracebackhide__ = True
         import pytest
 
@@ -61,7 +61,7 @@ class Conformance:
 
     @builtins.property
     def question(self) -> Question:
-        """What is asked of the campaign that it shares with other items."""
+        """The question to the campaign that it shares with other items."""
         return Question(self.target, self.property, self.options)
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ class Event:
     around: tuple[str, ...] = ()
 
     def do(self, it: Callable[[], Any]) -> Any:
-        """What comes of it; what it raises is noted."""
+        """Return its result; note what it raises."""
         try:
             return it()
         except BaseException as error:

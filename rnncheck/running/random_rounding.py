@@ -22,7 +22,7 @@ EXACT = frozenset({
 
 
 class RandomRounding(TorchDispatchMode):
-    """Inside, finite results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
+    """Multiply finite results other than 0 by 1 + e inside, e uniform within ``roundoffs`` units of roundoff of their dtype.
 
     only: the dtype whose results are moved; None for all of them
 
