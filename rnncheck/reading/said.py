@@ -39,6 +39,7 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "tensors": (LIST, "the axes of each tensor of the state: batch, a size, or -k for k * hidden_size features"),
     "order": (LIST, "the places of h, then those of c, among the parts of the state"),
     "reverse": (FLAG, "whether it reads a sequence from its end"),
+    "looks_back": (FLAG, "whether the output looks at earlier steps of its call beyond what the state carries"),
     "lengths": (LIST, "the argument for lengths or a mask, its form, and whether it must be given"),
     "reset": (LIST, "the method that makes it forget, and whether that takes the batch size"),
     "ids": (FLAG, "whether it looks up vectors for token ids, and is given vectors"),

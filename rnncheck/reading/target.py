@@ -97,6 +97,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["square"] = True
     if _is_summed(module, seen):
         nature["summed"] = True
+    if seen.looks_back:
+        nature["looks_back"] = True
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
     arrangement = _arrangement(module, seen, config, reference, arguments)

@@ -250,7 +250,7 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode="LSTM")
         return
-    nature = {name: value for name, value in subject.nature.items() if name not in ("square", "summed")}
+    nature = {name: value for name, value in subject.nature.items() if name not in ("square", "summed", "looks_back")}
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):
