@@ -182,6 +182,7 @@ class Subject:
     said: what a user says of how it is read, by the words of rnncheck.reading.said
     drop_in: whether it is to be as torch's is, so that conventions are contracts
     unread: arguments and results that may be a state, or outputs, and were not read
+    place: what the command line takes for it; None where no name leads to it
     """
 
     name: str
@@ -201,6 +202,12 @@ class Subject:
     keeps_state: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    place: str | None = None
+
+    @property
+    def stored_as(self) -> str:
+        """What a stored case names it: what leads to it, or else what it is called."""
+        return self.place or self.name
 
     @property
     def against(self) -> str | None:
