@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.reading.call_arguments import is_state_word, lengths, parameters, reset, state_parameters
+from rnncheck.reading.beside import beside
+from rnncheck.reading.call_arguments import input_name, is_state_word, lengths, parameters, reset, state_parameters
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.results import Path, leaves, value_at
@@ -66,7 +67,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
     """Return how this module of other layers or directions is called, in a form that is known."""
-    form = {name: how[name] for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors")}
+    form = {name: how[name] for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "input_name", "beside") if name in how}
     for start in starts(module, form, sizes):
         try:
             return _look(module, form, start, sizes).how
@@ -77,8 +78,8 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
 
 def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]]:
     """The ways in which the input may be given."""
-    beside = lengths(module)
-    base: dict[str, Any] = {"lengths": beside, "reset": reset(module)}
+    said_lengths = lengths(module)
+    base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module), "input_name": input_name(module)}
     if isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding) for part in module.modules()):
         base["ids"] = True
     major = getattr(module, "batch_first", None) is True
@@ -89,9 +90,12 @@ def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]
         if not agrees({"input": "sequence", "batch_first": False, **form}, said, ("input", "batch_first")):
             continue
         yield {**base, **form, **asked(said, OF_A_CALL)}
-        if beside is not None and beside[2] and beside[1] in OTHER_FORMS:
-            for other in OTHER_FORMS[beside[1]]:
-                yield {**base, **form, "lengths": (beside[0], other, True), **asked(said, OF_A_CALL)}
+        if said_lengths is not None and said_lengths[2] and said_lengths[1] in OTHER_FORMS:
+            for other in OTHER_FORMS[said_lengths[1]]:
+                yield {**base, **form, "lengths": (said_lengths[0], other, True), **asked(said, OF_A_CALL)}
+        for lengthy in (said_lengths, None) if said_lengths is not None and said_lengths[2] else (said_lengths,):
+            for more in beside(module, () if lengthy is None else lengthy[:1]):
+                yield {**base, **form, "lengths": lengthy, "beside": more, **asked(said, OF_A_CALL)}
 
 
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
@@ -217,7 +221,7 @@ def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, si
 
 def _unread(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]:
     """What may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
-    taken = [keyword for keyword, _ in how["given"]]
+    taken = [*(keyword for keyword, _ in how["given"]), *(one[0] for one in how.get("beside", ()))]
     arguments = [f"argument {p.name}" for p in state_parameters(module) if is_state_word(p.name) and p.name not in taken]
     known = [how["output"], *(how["states"] or [])]
     others = [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
@@ -234,6 +238,6 @@ def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse"))
+    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse", "beside", "input_name"))
     otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

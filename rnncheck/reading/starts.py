@@ -17,7 +17,7 @@ MAKERS = (
 
 def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]:
     """What may be given for the state; nothing, where it may be left out."""
-    parameters = state_parameters(module)
+    parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
     needed = [p for p in parameters if p.default is p.empty]
     if not needed:
         yield Start()

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.reading.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.call_arguments import is_state_word, state_parameters, takes_more
 from rnncheck.reading.experiment import BATCH, TIME, Sizes
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
 
@@ -54,7 +54,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
     if not states:
         nothing = {**how, "given": [], "states": None, "tensors": [], "order": None}
         yield nothing
-        yield from ({**nothing, **way} for way in _only_taken(module, sizes))
+        yield from ({**nothing, **way} for way in _only_taken(module, how, sizes))
         return
     paths, tensors = [path for path, _ in states], [tensor for _, tensor in states]
     known = (*map(tuple, how.get("tensors", ())), *[()] * len(tensors))
@@ -63,23 +63,26 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
         "states": [list(path) for path in paths],
         "tensors": [_axes(t, sizes, was) for t, was in zip(tensors, known, strict=False)],
     }
-    parameters = state_parameters(module)
+    parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
     parts = sum(t.numel() * (1 + t.is_complex()) // (BATCH * sizes.hidden) for t in tensors)
     given: list[list[tuple[str | None, Any]]] = []
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
     if len(parameters) >= len(tensors) > 1:
         given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
+    if not parameters and takes_more(module):
+        given += [[(None, structure)] for structure in _structures(result, paths, tensors)]
+        given += [[(None, number) for number in range(len(tensors))]] if len(tensors) > 1 else []
     for arguments in given or [[]]:
         wide = len(tensors) == 1 and any(a == "complex" or (type(a) is int and a < -1) for a in found["tensors"][0])
         for order in [None] if wide else _orders(parts, sizes):
             yield {**found, "given": arguments, "order": order}
 
 
-def _only_taken(module: Any, sizes: Sizes) -> Iterator[dict[str, Any]]:
+def _only_taken(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[dict[str, Any]]:
     """The ways in which a state may be given that does not come back."""
     states = sizes.layers * sizes.directions
-    for p in state_parameters(module)[:1]:
+    for p in state_parameters(module, [one[0] for one in how.get("beside", ())])[:1]:
         if is_state_word(p.name):
             for axes in (("batch", -1), (states, "batch", -1), ("batch", states, -1)) if states == 1 else ((states, "batch", -1),):
                 yield {"given": [(p.name, 0)], "tensors": [axes]}

@@ -128,7 +128,8 @@ def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
     """Arguments of a call that are left out."""
     lengths = seen.how["lengths"]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ())]
-    unread = [f"argument {p.name}" for p in parameters(module) if p.name not in taken]
+    filled = {name: f"argument {name}, given as {value:g}" for name, *_, value in seen.how.get("beside", ())}
+    unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module) if p.name not in taken]
     return tuple(told for told in unread if told not in seen.unread)
 
 
