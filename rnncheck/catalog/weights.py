@@ -75,13 +75,13 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
-    if not is_lively(trial):
+    if not is_lively(trial) or (not trial.parameters and trial.config.hidden_size < 2):  # a norm or softmax of one number
         return Observation()
     t = lively(trial)
-    before, module = t.run, t.layer.module
+    before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
     with torch.enable_grad():
         run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))
-        loss = torch.stack([part.sum() for _, part in run.parts()]).sum()
+        loss = torch.stack([(part * cotangents[name]).sum() for name, part in run.parts()]).sum()
     with subject_boundary("running backward"):
         loss.backward()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}

@@ -34,6 +34,13 @@ class Arguments:
     listed: str | None = None
 
     @property
+    def head(self) -> str | None:
+        """The argument for the output's size, where the state's is another one."""
+        named = [place for place in self.hidden if isinstance(place, str)]
+        found = [name for name in named if name in RESULT or size_of(name) == "result"]
+        return found[0] if found and len(found) < len(self.hidden) else None
+
+    @property
     def square(self) -> bool:
         """Whether one size is both."""
         return not self.input and self.listed is None

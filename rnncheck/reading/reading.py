@@ -85,7 +85,7 @@ class Reading:
         told = [
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
-            *(["two directions, added"] if self.nature.get("summed") else []),
+            *(["two directions in the same features"] if self.nature.get("summed") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),

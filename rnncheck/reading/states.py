@@ -16,6 +16,8 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
     """The tensors of the result that may be the state: all that can be, or those of one part of the result."""
     step = how.get("input") == "step"
     fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes)]
+    if sum(parts_of(t, sizes) for path, t in fitting if path != output) % (sizes.layers * sizes.directions):
+        fitting = [(path, t) for path, t in fitting if parts_of(t, sizes) % (sizes.layers * sizes.directions) == 0]
     other = [] if how["listed"] else [(path, t) for path, t in fitting if path != output]
     if step:
         yield fitting  # a cell may return its state alone
@@ -35,8 +37,14 @@ def is_state(tensor: Tensor, sizes: Sizes) -> bool:
     if BATCH not in rest or TIME in rest or not (tensor.is_floating_point() or tensor.is_complex()):
         return False
     rest.remove(BATCH)
-    features = math.prod(rest)
-    return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - {sizes.hidden}
+    features, states = math.prod(rest), sizes.layers * sizes.directions
+    known = {sizes.hidden, states, 2 * states}
+    return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - known
+
+
+def parts_of(tensor: Tensor, sizes: Sizes) -> int:
+    """Return how many parts of hidden_size features, each for one layer and direction, are in a state's tensor."""
+    return tensor.numel() * (1 + tensor.is_complex()) // (BATCH * sizes.hidden)
 
 
 def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -64,7 +72,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
         "tensors": [_axes(t, sizes, was) for t, was in zip(tensors, known, strict=False)],
     }
     parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
-    parts = sum(t.numel() * (1 + t.is_complex()) // (BATCH * sizes.hidden) for t in tensors)
+    parts = sum(parts_of(t, sizes) for t in tensors)
     given: list[list[tuple[str | None, Any]]] = []
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
