@@ -24,6 +24,7 @@ HOW: dict[str, Any] = {
     "others": {},  # further arguments of each call
     "beside": [],  # further arguments that must be given: (keyword, shape, dtype, what it is filled with)
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
+    "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it
     "eval": False,  # the layer draws random numbers of its own in training, so it stays in eval()
     "ids": False,  # the layer looks vectors up for token ids: it is given vectors
 }
@@ -40,6 +41,7 @@ class Adapted(torch.nn.Module):
     def __init__(self, layer: Any, hidden_size: int, **how: Any) -> None:
         super().__init__()
         self.layer, self.hidden_size, self.how = layer, hidden_size, {**HOW, **how}
+        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] and layer is not None else ()
         if self.how["ids"]:
             for name, module in list(layer.named_modules()):
                 if isinstance(module, torch.nn.Embedding):
@@ -82,6 +84,8 @@ class Adapted(torch.nn.Module):
         if self.how["reset"]:
             name, sized = self.how["reset"]
             getattr(self.wrapped(), name)(*[input.shape[0 if self.how["batch_first"] else -2]][:sized])
+        for value in self.first:
+            setattr(self.wrapped(), self.how["kept"], value.to(input) if isinstance(value, torch.Tensor) else value)
 
     def wrapped(self) -> Any:
         """The layer itself."""
@@ -175,6 +179,7 @@ class Arranged(Adapted):
     def __init__(self, layer: Any, hidden_size: int, pieces: Any, suffixes: Any, **how: Any) -> None:
         super().__init__(None, hidden_size, **how)
         self.inner = (layer,)  # in a tuple, so that its parameters are no parameters of this module
+        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] else ()
         self.own = [name for name, _ in layer.named_parameters()]
         self.pieces, self.suffixes = pieces, suffixes
         values = [p.detach() for _, p in layer.named_parameters()]

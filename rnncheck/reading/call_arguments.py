@@ -1,7 +1,8 @@
 """Which arguments of a call are a state, lengths or a mask, and which method resets what the object keeps."""
 
+import copy
 import inspect
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -73,6 +74,25 @@ def reset(module: Any) -> tuple[str, bool] | None:
             if len(needed) <= 1:
                 return name, len(needed) == 1
     return None
+
+
+def kept(module: Any, called: Callable[[Any], Any]) -> str | None:
+    """The one attribute that a call moves in a layer that takes no state and has no method to forget it; ``called`` calls a copy."""
+    if state_parameters(module) or reset(module) or takes_more(module) or not isinstance(module, nn.Module):
+        return None
+    called(other := copy.deepcopy(module))
+    before, after = ({**vars(one), **one._buffers} for one in (module, other))
+    moved = [name for name, value in after.items() if name in before and _is_another(before[name], value)]
+    return moved[0] if len(moved) == 1 else None
+
+
+def _is_another(before: Any, after: Any) -> bool:
+    """Whether an attribute that was nothing, or a tensor, is another tensor now, or a tuple of them."""
+    if isinstance(after, tuple | list):
+        return before is None or (isinstance(before, tuple | list) and any(map(_is_another, before, after)))
+    if not isinstance(after, torch.Tensor) or after.dim() < 2:
+        return False
+    return before is None or (isinstance(before, torch.Tensor) and (before.shape != after.shape or not torch.equal(before, after)))
 
 
 def state_parameters(module: Any, taken: Collection[str] = ()) -> list[inspect.Parameter]:

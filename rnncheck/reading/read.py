@@ -1,5 +1,6 @@
 """Read a target by experiments on small shapes whose sizes all differ; names are hints where two readings fit."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.reading.beside import beside
-from rnncheck.reading.call_arguments import input_name, is_state_word, lengths, parameters, reset, state_parameters
+from rnncheck.reading.call_arguments import input_name, is_state_word, kept, lengths, parameters, reset, state_parameters
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.results import Path, leaves, value_at
@@ -17,6 +18,7 @@ from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, S
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, ways
 
+NO_EFFECT = "which changes no later call"
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
 OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
@@ -103,6 +105,9 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     step = how.get("input") == "step"
     given = x[0] if step else x.transpose(0, 1) if how["batch_first"] else x
+    moved = kept(module, lambda other: call(other, how, start, given, sizes))
+    told = None if moved is None else _not_kept(copy.deepcopy(module), how, start, given, sizes)
+    how = {**how, "kept": moved if moved and told != NO_EFFECT else None}
     first = call(module, how, start, given, sizes)
     output, found = _output(first, how, said)
     called = {**how, **found, "output": list(output)}
@@ -127,7 +132,25 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if not judged:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
-    return replace(best, unread=_unread(module, first, best.how), idle=_idle(runner(module, best.how, start, sizes), x, best))
+    unread = (*([f"attribute {moved}, {told}"] if told else []), *_unread(module, first, best.how))
+    return replace(best, unread=unread, idle=_idle(runner(module, best.how, start, sizes), x, best))
+
+
+def _not_kept(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> str | None:
+    """What is wrong with a state that the object keeps; None where a sequence in two calls gives what one call gives."""
+    whole = [call(copy.deepcopy(module), how, start, given, sizes)]
+    twin, time = copy.deepcopy(module), int(how.get("batch_first", False))
+    again = [call(twin, how, start, given, sizes) for _ in range(2)][1:]
+    if all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(whole), leaves(again), strict=True)):
+        return NO_EFFECT
+    if how.get("input") == "step":
+        return None
+    pieces = [call(module, how, start, piece, sizes) for piece in given.split((CUT, TIME - CUT), time)]
+    path, tensor = next(((path, t) for path, t in leaves(whole[0]) if t.shape[:2] == given.shape[:2]), ((), None))
+    if tensor is None:
+        return None
+    joined = torch.cat([value_at(piece, path) for piece in pieces], time)
+    return None if torch.allclose(joined, tensor, atol=1e-9) else "which a sequence in two calls does not go on from"
 
 
 def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:
@@ -238,6 +261,6 @@ def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse", "beside", "input_name"))
+    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse", "beside", "input_name", "kept"))
     otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

@@ -92,6 +92,8 @@ class Reading:
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
+            *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
+            *([f"begins from {', '.join(self.nature['start'])} unless a state is given: judged with one"] if "start" in self.nature else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
