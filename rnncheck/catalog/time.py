@@ -9,7 +9,6 @@ from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, 
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
 time = Family("time")
@@ -188,8 +187,6 @@ def within_reach(trial: Trial) -> Tensor:
 )
 def causal(trial: Trial) -> Observation:
     """What comes later in a sequence changes no output before it; the step that changes moves its own output, or NaN in it does."""
-    if trial.subject.nature.get("summed"):
-        raise NotClaimed("its output is the sum of both directions")
     sides = ("with another sequel", "with the case's own")
 
     def changed_from(k: int) -> Observation:

@@ -86,7 +86,7 @@ class Reading:
         told = [
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
-            *(["two directions, added"] if self.nature.get("summed") else []),
+            *(["two directions in the same features"] if self.nature.get("summed") else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
@@ -94,6 +94,8 @@ class Reading:
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
+            *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
+            *([f"begins from {', '.join(self.nature['start'])} without a state: judged with one"] if self.nature.get("start") else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
