@@ -59,8 +59,11 @@ class SubjectRun:
 
     def __post_init__(self) -> None:
         wanted = [p for p in self.settings.properties if p.about == self.subject.kind]
-        in_part, strict = self.settings.shard is not None, self.settings.strict or self.subject.drop_in
-        self.tallies = {p.id: PropertyTally(p, strict, shard=in_part) for p in sorted(wanted, key=lambda p: p.cost)}
+        in_part = self.settings.shard is not None
+        self.tallies = {
+            p.id: PropertyTally(p, self.settings.strict or self.subject.drop_in and p.torchs, shard=in_part)
+            for p in sorted(wanted, key=lambda p: p.cost)
+        }
         structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)
         self.ledger = Ledger.over(structure if self.subject.kind == "layer" else [], self.settings.profile.strength)
         self.planned = self.settings.profile.cases
