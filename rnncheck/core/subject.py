@@ -81,6 +81,7 @@ CLIP_FEATURES: Mapping[str, str] = {
     "generator": "parameters as a generator",
     "single_tensor": "one parameter instead of several",
     "returned_norm": "the norm is returned",
+    "nested": "a list of lists of parameters, one for each rank",
 }
 """The features of a function like clip_grad_norm_."""
 STEP_FEATURES: Mapping[str, str] = {

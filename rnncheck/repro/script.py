@@ -15,6 +15,7 @@ from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
+from rnncheck.repro.clip_shards import clip_shards
 from rnncheck.repro.differences import differences
 from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
@@ -38,6 +39,7 @@ WRITERS = (
     memory,
     life,
     calls_made,
+    clip_shards,
     clip_facts,
     clip_calls,
     step_calls,
