@@ -37,7 +37,9 @@ def script_of(bug: str) -> str | None:
         kill = first_kill(subject, among=mutant.property_hint)
         assert kill is not None
         case = smallest(subject, kill)
-        return script(subject, kill.prop, case, judge(kill.prop, trial_of(subject, case)))
+        with preserved():  # as a campaign judges
+            outcome = judge(kill.prop, trial_of(subject, case))
+        return script(subject, kill.prop, case, outcome)
 
 
 def ends(text: str, mutant: Mutant, target: Any) -> Exception | None:

@@ -32,7 +32,10 @@ def last_lines(
     if wrong_call is not None:  # what should not have come out at all is compared with nothing else
         values, good = dict(events[wrong_call].values), None
     for part in wrong:
-        found = _numbers_apart(part, values, good) if isinstance(part, Comparison) else _fact(part, values, good)
+        if isinstance(part, Comparison):
+            found = _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+        else:
+            found = _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
@@ -57,6 +60,28 @@ def _not_refused(part: Fact) -> list[str]:
     names = str(part.expected).partition("naming ")[2].split(" and ")
     vague = f"{part.what}: refused, but should be {part.expected}"
     return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
+
+
+def _tensors_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
+    """Both tensors as they came out, all of whose numbers should agree."""
+    if isinstance(part.allowed, Tensor) or part.actual.shape != part.expected.shape:
+        return None
+    whole = [[name for name, value in values.items() if _identical(value, one)] for one in (part.actual, part.expected)]
+    pairs = [(left, other) for left in whole[0] for other in whole[1] if left != other]
+    for left, other in sorted(pairs, key=lambda pair: _last_key(pair[0]) != _last_key(pair[1])):
+        if right is None or (left in right and other in right and _close(right[left], right[other], part.allowed)):
+            close = f"torch.allclose(actual.double(), expected.double(), rtol=0, atol={part.allowed:.3g}, equal_nan=True)"
+            return [f"actual, expected = {left}, {other}", _print(part), f"assert {close}, 'allowed {part.allowed:.3g}'"]
+    return None
+
+
+def _identical(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and _close(one, other, 0.0)
+
+
+def _close(one: Tensor, other: Tensor, allowed: float) -> bool:
+    same = one.shape == other.shape
+    return same and torch.allclose(one.detach().double(), other.detach().double(), rtol=0, atol=allowed, equal_nan=True)
 
 
 def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
@@ -137,6 +162,25 @@ def _places(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> Iterator[Pl
 def _text(place: Place) -> str:
     expression, index = place
     return f"{expression}[{', '.join(map(str, index))}]" if index else expression
+
+
+def _of_a_deed(part: Fact, events: list[Event], right: list[Event] | None) -> list[str] | None:
+    """A plain value that a deed returned, which is not what it should be; of several such the one of the part's name."""
+    good = None if right is None else {name: value for event in right for name, value in event.facts.items()}
+    facts = [(name, value) for event in reversed(events) for name, value in event.facts.items()]
+    for name, value in sorted(facts, key=lambda one: _last_key(one[0]) not in part.what):
+        same = type(value) is type(part.actual) and value == part.actual
+        if same and (good is None or (name in good and good[name] == part.expected)):
+            return [
+                f"actual, expected = {name}, {literal(part.expected)}",
+                f"print({part.what!r}, actual, 'but should be', expected)",
+                "assert actual == expected, actual",
+            ]
+    return None
+
+
+def _last_key(expression: str) -> str:
+    return expression.rpartition("[")[2].strip("]'\"")
 
 
 def _fact(part: Fact, values: Values, right: Values | None) -> list[str] | None:

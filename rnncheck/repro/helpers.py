@@ -1,10 +1,12 @@
 """The few functions at the head of a script of calls."""
 
-import inspect
+from collections.abc import Sequence
+from typing import Any
 
-from rnncheck.catalog.tools.fresh_memory import FRESH, FreshMemory, filled
+from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer
+from rnncheck.repro.sources import sources_of
 
 LOAD = '''def load(layer, parameters, names={names}):
     """Set the parameters, given under torch's names."""
@@ -63,25 +65,49 @@ def gradients(layer, x, state, lengths, cotangents, form, names={names}):
 '''
 
 
-FRESH_MEMORY = f"""
+_LAYER = '''
 
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+class Layer:
+    """A module, called with (input, hx): hx is None or a tuple of states, and so is what comes back."""
 
-FRESH = {sorted(FRESH)}
+    def __init__(self, module):
+        self.module = module
+
+    def __call__(self, x, hx):
+        more = () if hx is None else (hx if len(hx) > 1 else hx[0],)
+        output, state = {call}
+        return output, state if isinstance(state, tuple) else (state,)
+
+    def parameters(self, names={names}):
+        torch_names = {{own: name for name, own in names.items()}}
+        return {{torch_names.get(name, name): p for name, p in self.module.named_parameters()}}
 
 
-{inspect.getsource(FreshMemory)}
+'''
+_WITH_LENGTHS = """self.padded(x, *(more or (None,))) if hasattr(x, "batch_sizes") else self.module(x, *more)
 
-{inspect.getsource(filled)}"""
+    def padded(self, x, hx):
+        batch_first, utils = {batch_first}, torch.nn.utils.rnn
+        padded, lengths = utils.pad_packed_sequence(x, batch_first)
+        output, state = self.module(padded, hx, lengths)
+        output = utils.pack_padded_sequence(output, lengths, batch_first, x.sorted_indices is None)"""
 
 
-def helpers(case: Case, names: dict[str, str], kinds: list[str]) -> str:
-    """``load``, ``call``, ``near``, ``same``; ``gradients`` and ``FreshMemory`` where they are needed."""
+def helpers(case: Case, names: dict[str, str], events: Sequence[Any], beside: bool) -> str:
+    """``load``, ``call``, ``near``, ``same``; ``gradients``, ``Layer``, ``FreshMemory`` and deeds where they are needed.
+
+    beside: whether lengths are given beside padded input
+    """
     hx = "(tuple(state) or None)" if case.config.has_cell else "(state[0] if state else None)"
-    asked = _GRADIENTS.format(names=names, hx=hx) if "gradients" in kinds else ""
-    asked += FRESH_MEMORY if any(kind.startswith("FreshMemory(") for kind in kinds) else ""
-    return f"\n{LOAD.format(names=names)}{_CALL}{asked}\n\ntorch.manual_seed({case.seed})\n"
+    asked = _GRADIENTS.format(names=names, hx=hx) if any(event.kind == "gradients" for event in events) else ""
+    shown = [part for event in events if event.is_deed for part in event.arguments if callable(part)]
+    if shown:
+        call = _WITH_LENGTHS.format(batch_first=case.config.batch_first) if beside else "self.module(x, *more)"
+        asked += _LAYER.format(call=call, names=names)
+    if any(around.startswith("FreshMemory(") for event in events for around in event.around):
+        shown.append(FreshMemory)
+        asked += "" if asked else "\n\n"
+    return f"\n{LOAD.format(names=names)}{_CALL}{asked}{sources_of(shown)}\n\n\ntorch.manual_seed({case.seed})\n"
 
 
 def renamed(layer: Layer) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import as_python, switched
+from rnncheck.backend.torch_state import preserved
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.verdict import Outcome
@@ -22,7 +23,6 @@ from rnncheck.repro.fatal import deadly, how_it_ends
 from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
-from rnncheck.repro.memory import memory
 from rnncheck.repro.named_calls import named_script
 from rnncheck.repro.pair_calls import pair_calls
 from rnncheck.repro.step_calls import step_calls
@@ -36,7 +36,6 @@ WRITERS = (
     transformed,
     dropout,
     built,
-    memory,
     life,
     calls_made,
     clip_shards,
@@ -58,7 +57,8 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
             return _head(replace(subject, source=subject.build.target.lines), prop, case, outcome) + shown
         for write in WRITERS:
             try:
-                body = write(subject, prop, case)
+                with preserved():
+                    body = write(subject, prop, case)
             except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
                 continue
             if body is not None:

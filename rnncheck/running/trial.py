@@ -1,6 +1,6 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -228,6 +228,22 @@ class Trial:
         packed, flat = self.lengths is not None, self.subject.flat_states
         stateless = self.subject.stateless
         return as_run(self.case, self.time, self.batch, output, state, packed=packed, flat_states=flat, stateless=stateless)
+
+    def do(self, deed: Callable[..., Any], *arguments: Any, doing: str = "calling", what: str = "") -> Any:
+        """Return what a deed returns: a function of torch and Python alone, at the top of a module, so that a script can show it.
+
+        arguments: layers, what the case gives them in their own layout, and plain values; what comes back are tensors, plain
+                   values, layers, and dicts and lists of these. Gradients are enabled as in the case's own run.
+        """
+        self._stay_within_claims()
+        usual = self.case.training and not torch.is_inference_mode_enabled()
+        with subject_boundary(doing, what or self._otherwise), torch.set_grad_enabled(usual):
+            return deed(*arguments)
+
+    @property
+    def arguments(self) -> tuple[Any, tuple[Tensor, ...] | None]:
+        """Input and hx in the subject's own layout, made anew each time: they share memory with nothing."""
+        return self.lay_out(self.x.clone(), self.state and tuple(part.clone() for part in self.state))
 
     def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
         """d(sum of output * cotangent, over all parts) by "input", "h_0", "c_0" and each parameter's name.
