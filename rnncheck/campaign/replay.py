@@ -131,19 +131,22 @@ def _not_reached(property: str, case: Any, reason: str) -> Verdict:
 def check_case(target: Any, property: str, case: Any, against: Any = None, *, engine: str = "processes") -> None:
     """Check one property on one case: the body of a regression test.
 
-    target, against: as in rnncheck.verify, one target
-    property: its id, e.g. ``time.split``
-    case:     a case as a dict, as the JSON report and ``.rnncheck`` write it; or the path of a stored case, of which
-              the case alone is used: nothing that the file names is imported
-    engine:   "processes" survives a subject that crashes or hangs, "inline" runs in this process
+    Args:
+        target: as in rnncheck.verify, but one alone
+        property: its id, e.g. ``time.split``
+        case: a case as a dict, as the JSON report and ``.rnncheck`` write it; or the path of a stored case, of which
+            only the case is used: nothing that the file names is imported
+        against: as in rnncheck.verify
+        engine: "processes" survives a subject that crashes or hangs, "inline" runs in this process
 
     Raises Failed, an AssertionError, where the property does not hold on that case or cannot be checked on it;
     UsageError where target, property or case cannot be used.
 
-    >>> import rnncheck
-    >>> from rnncheck.core.case import Case
-    >>> case = Case(rnncheck.Config("GRU", 2, 3), time=4, batch=2).to_json()
-    >>> rnncheck.check_case("torch.nn.GRU", "time.split", case, engine="inline")
+    Examples:
+        >>> import rnncheck
+        >>> from rnncheck.core.case import Case
+        >>> case = Case(rnncheck.Config("GRU", 2, 3), time=4, batch=2).to_json()
+        >>> rnncheck.check_case("torch.nn.GRU", "time.split", case, engine="inline")
     """
     __tracebackhide__ = True
     if property.partition(".")[0] in FAMILIES:

@@ -20,7 +20,7 @@ Choice = tuple[str, Any]
 
 
 class Failed(AssertionError):
-    """Something that is claimed does not hold; the message is the report's text on it."""
+    """Raised where a claim does not hold; the message is the report's text on it."""
 
 
 @dataclass(frozen=True)
