@@ -208,7 +208,7 @@ def any_requires_grad(trial: Trial) -> Observation:
 
 def _accumulated(trial: Trial, layer: Layer, weights: Run, calls: int, wanted: Iterable[str] | None = None,
                  backwards: int = 1) -> dict[str, Tensor | None]:  # fmt: skip
-    """What .grad holds after so many calls, with so many backward passes each; None where nothing was written."""
+    """Return .grad after this number of calls and of backward passes each; None where nothing was written."""
     trained = {name: parameter for name, parameter in layer.parameters().items() if parameter.requires_grad}
     leaves = {name: leaf.detach() for name, leaf in leaves_of(trial).items()} | trained
     for name, leaf in leaves.items():

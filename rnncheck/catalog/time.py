@@ -186,7 +186,7 @@ def within_reach(trial: Trial) -> Tensor:
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """What comes later in a sequence changes no output before it; the step that changes moves its own output, or NaN in it does."""
+    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN."""
     sides = ("with another sequel", "with the case's own")
 
     def changed_from(k: int) -> Observation:

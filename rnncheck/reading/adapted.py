@@ -69,7 +69,7 @@ class Adapted(torch.nn.Module):
                 until = (input.narrow(time, 0, t + 1), hx, None) if lengths is None else (input, hx, lengths.clamp(max=t + 1))
                 results.append(self.result(*until))
             outputs = [at(result, how["output"]) for result in results]
-            if lengths is not None:  # only the last output of a sequence is told, so nothing comes behind it
+            if lengths is not None:  # only the last output of a sequence comes back, so nothing follows it
                 outputs = [output * (t < lengths).to(output)[:, None] for t, output in enumerate(outputs)]
             return self.filled(torch.stack(outputs, time)), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)

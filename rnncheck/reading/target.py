@@ -23,7 +23,7 @@ from rnncheck.reading.signature import Signature
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
-"""Arguments that are looked at elsewhere."""
+"""Arguments that other parts read."""
 ENOUGH = 5.0
 """The score of a reading beyond which no other way to build the layer is tried."""
 
@@ -143,7 +143,7 @@ def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
 
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
-    """Options that are left as they are, so that their other values are not looked at."""
+    """Return the options that keep their defaults, so that their other values are not checked."""
     parameters = inspect.signature(value).parameters.values()
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}

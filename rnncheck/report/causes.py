@@ -1,4 +1,4 @@
-"""Which failures have one cause: it is told once, led by the most basic property that shows it.
+"""Which failures have one cause: it is reported once, led by the most basic property that shows it.
 
 Verdicts have one cause where they share a diagnosis, or what was raised. Any other failure follows from a more basic one
 unless something speaks against it: it needs something else of a case to fail, its own run is wrong in a way that the
