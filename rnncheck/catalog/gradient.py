@@ -259,6 +259,8 @@ def accumulates(trial: Trial) -> Observation:
           applies=deterministic & one_direction & padded & at_least(time=2))  # fmt: skip
 def split(trial: Trial) -> Observation:
     """Gradients flow through a carried state just as through the steps of one call."""
+    if trial.subject.nature.get("looks_back"):
+        raise NotClaimed("its output looks back over its call, beyond what the state carries")
     k, weights = trial.draw("split", 1, trial.time - 1), trial.cotangents()
 
     def in_two(leaves: Mapping[str, Tensor]) -> Run:

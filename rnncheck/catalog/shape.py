@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.catalog.tools.conditions import is_float32, padded
+from rnncheck.catalog.tools.designed_weights import settable_shapes
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
@@ -67,10 +68,22 @@ def state(trial: Trial) -> Observation:
     source="keras-team/keras#15140: a state of another dtype than the computation",
 )
 def dtype_device(trial: Trial) -> Observation:
-    """Output and final states have the input's dtype and device, with or without hx."""
+    """Output and final states have the input's dtype and device, with or without hx.
+
+    A recurrence that is read from its types may keep a state in float32 beside bfloat16 or float16.
+    """
     output, state = trial.returned
-    results = {"output": output, **dict(zip(("h_n", "c_n"), state, strict=False))}
-    return every(equal(f"dtype and device of {name}", place(part), place(trial.x)) for name, part in results.items())
+    return equal("dtype and device of output", place(output), place(trial.x)) & every(
+        equal(f"dtype and device of {name}", place(part), _place_of_state(trial, part))
+        for name, part in zip(("h_n", "c_n"), state, strict=False)
+    )
+
+
+def _place_of_state(trial: Trial, part: Any) -> tuple[Any, ...]:
+    """Return where a final state should be, and of which dtype."""
+    dtype, device = place(trial.x)
+    finer = trial.config.named is not None and dtype.itemsize == 2 and place(part)[0] == torch.float32
+    return (torch.float32 if finer else dtype, device)
 
 
 @shape(
@@ -146,7 +159,7 @@ def production(trial: Trial) -> Trial:
     states = config.states
     sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
     state = None if trial.state is None else tuple(empty(states, rows, size) for size in sizes)
-    weights = {name: empty(*sizes) for name, sizes in config.parameter_shapes().items()}
+    weights = {name: empty(*sizes) for name, sizes in settable_shapes(trial, config).items()}
     return trial.but(
         x=empty(time, rows, config.input_size),
         state=state,

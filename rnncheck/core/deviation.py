@@ -25,11 +25,13 @@ class DeviationError(ValueError):
 class Deviation:
     """``property`` does not hold on cases that match ``where``, because of ``reason``.
 
-    where: field -> a value, a list of values, {"below": x, "above": y}, or {"without": x} for a field that is a list; fields
-           of Case or Config. The device "cuda" is any of them. Empty: every case
-    case:  the stored failing case as JSON, replayed first; a deviation that no longer occurs there is an error
-    expires: the day after which it is no longer accepted
-    sure:    whether it is an error if it does not occur; not where another version was looked at than the one that is here
+    Attributes:
+        where: field -> a value, a list of values, {"below": x, "above": y}, or {"without": x} for a field that is a list; fields
+            of Case or Config. The device "cuda" is any of them. Empty: every case
+        case: the stored failing case as JSON, replayed first; a deviation that no longer occurs there is an error
+        expires: the day after which it is no longer accepted
+        subject: the name of the subject that breaks it; None: any
+        sure: whether it is an error if it does not occur; False where it was seen with another version than the one that is here
     """
 
     property: str

@@ -22,9 +22,11 @@ from rnncheck.report.text import failure_text
 
 @dataclass(frozen=True)
 class Conformance:
-    """One property on one target, not yet checked. ``options`` are those of rnncheck.verify, with the budget of one property.
+    """One property on one target, not yet checked.
 
-    campaigns: where a pytest session keeps what its items share; None where this property is checked by itself
+    Attributes:
+        options: those of rnncheck.verify, with the budget of one property
+        campaigns: where a pytest session keeps what its items share; None where this property is checked by itself
     """
 
     target: Any
@@ -102,10 +104,13 @@ def parametrize(
     kind: str | None = None,
     **options: Any,
 ) -> Any:
-    """A pytest mark: the decorated test gets ``conformance``, once for each property; call ``conformance.check()``.
+    """Return a pytest mark: the decorated test gets ``conformance``, once for each property; call ``conformance.check()``.
 
-    deviations: property -> reason; such an item is expected to fail, and fails if it no longer does
-    options: those of rnncheck.verify, with the budget of one property; by default 40 cases an item, in isolated workers, and
+    Args:
+        target: as in rnncheck.verify, but one alone
+        against: as in rnncheck.verify, as are ``properties`` and ``kind``
+        deviations: property -> reason; such an item is expected to fail, and fails if it no longer does
+        options: those of rnncheck.verify, with the budget of one property; by default 40 cases an item, in isolated workers, and
             failing cases are kept under ``.rnncheck`` in pytest's root folder (folder=None keeps none)
 
     The items of one target that are selected share one campaign, which runs when the first of them is checked.

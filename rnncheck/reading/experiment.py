@@ -1,5 +1,6 @@
 """What experiments on a layer are made with: sizes that all differ, calls without gradients, and a first state."""
 
+import copy
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -63,22 +64,29 @@ class quiet:
 
 
 def call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
-    bare = Adapted(module, sizes.hidden, **{**how, "given": [], "states": None, "output": []})
+    bare = Adapted(_own(module, how), sizes.hidden, **{**how, "given": [], "states": None, "output": []})
     bare.how["others"] = dict(zip(start.names, start.values, strict=True))
     with quiet():
         bare.begin(given)
         return bare.result(given, None, None)
 
 
-def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
+def _own(module: Any, how: Mapping[str, Any]) -> Any:
+    """The module, or a copy where calls leave something in it."""
+    return copy.deepcopy(module) if how.get("kept") else module
+
+
+def runner(
+    module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, grad: bool = False
+) -> Callable[..., tuple[Tensor, Any]]:
     """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state."""
-    called = Adapted(module, sizes.hidden, **how)
+    called = Adapted(_own(module, how), sizes.hidden, **how)
     first = dict(zip(start.names, start.values, strict=True))
     whole = how.get("input") == "step" or not how["batch_first"]
 
     def run(x: Tensor, state: Any = None, seed: int = 0) -> tuple[Tensor, Any]:
         called.how["others"] = first if state is None else {}
-        with quiet(seed):
+        with quiet(seed, grad):
             output, final = called(x if whole else x.transpose(0, 1), state)
         return (output if whole else output.transpose(0, 1)), final
 

@@ -16,6 +16,7 @@ from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
+from rnncheck.repro.clip_shards import clip_shards
 from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
 from rnncheck.repro.life import life
@@ -33,6 +34,7 @@ WRITERS = (
     built,
     life,
     calls_made,
+    clip_shards,
     clip_facts,
     clip_calls,
     step_calls,

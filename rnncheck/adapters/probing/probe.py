@@ -6,6 +6,7 @@ succeeds with wrong numbers shows that it is.
 """
 
 import importlib.util
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -43,6 +44,7 @@ SIZES = ((4, 7), (4, 6), (8, 8))
 
 MOST_STEPS = 256
 """Of a chunk that a probe makes whole."""
+TORCHS_NAME = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?")
 HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 
@@ -92,7 +94,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     if reading is not None and not claims["load"].offered and subject.reference is None and not _says_what_it_is(start):
-        claims |= dict.fromkeys(("equations", "torch_init", "last_output"), UNKNOWN)
+        claims |= dict.fromkeys(("equations", "torch_init", "torch_parameters", "last_output"), UNKNOWN)
     if reading is not None and subject.reference is None and not _says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
@@ -122,9 +124,14 @@ def _refused(start: Baseline, name: str, value: Any, time: int) -> str | None:
 
 
 def _says_what_it_is(start: Baseline) -> bool:
-    """Whether the class or its parameters say that it is torch's RNN, GRU or LSTM; a name alone does not."""
-    module = _inner(start)
-    return bool(declared_modes(module)) or own_parameters(module).keys() >= TORCHS
+    """Whether the class or its parameters say that it is torch's RNN, GRU or LSTM; a name alone does not, nor does a class that
+    adds parameters to torch's.
+    """
+    module, said = _inner(start), getattr(_inner(start), "rnncheck_mode", None)
+    names = own_parameters(module).keys()
+    torchs = [name for name in names if TORCHS_NAME.fullmatch(name)]
+    more = 0 < len(torchs) < len(names)
+    return said is not None or (bool(declared_modes(module) or names >= TORCHS) and not more)
 
 
 def _read(subject: Subject) -> Reading | None:
@@ -250,7 +257,9 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode="LSTM")
         return
-    nature = {name: value for name, value in subject.nature.items() if name not in ("square", "summed")}
+    nature = {
+        name: value for name, value in subject.nature.items() if name not in ("square", "summed", "looks_back", "idle", "start")
+    }
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):

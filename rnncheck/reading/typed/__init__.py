@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Unreadable, hints_of, leaves, tree_of
 from rnncheck.reading.typed.find_roles import TIME
 
@@ -12,10 +13,8 @@ def is_typed(value: Any) -> bool:
     """Return whether a function is annotated with named axes, or a module whose forward is not like those of torch's layers."""
     module = isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
     if module:
-        kind: Any = value if isinstance(value, type) else type(value)
-        return _speaks_of_axes(kind.forward) and (
-            getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(kind.forward)
-        )
+        forward = forward_of(value)
+        return _speaks_of_axes(forward) and (getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(forward))
     return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value, anywhere=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.errors import UsageError
+from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Leaf, Node, Tree
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Argument, Roles
@@ -25,8 +26,7 @@ def typed_by(target: Any, stub: Callable[..., Any], name: str, time: str | None 
 
 def called(target: Any) -> Callable[..., Any]:
     """Return the function that a call of the target ends in: of a class of modules or a module, forward."""
-    kind = target if isinstance(target, type) else type(target)
-    return getattr(kind, "forward", target) if isinstance(target, type | nn.Module) else target
+    return forward_of(target) if isinstance(target, type | nn.Module) else target
 
 
 def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
