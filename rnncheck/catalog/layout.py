@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded
-from rnncheck.catalog.tools.deeds import call_inputs, copies, named_results
+from rnncheck.catalog.tools.deeds import call_inputs, copies
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.catalog.tools.handed import Handed
@@ -16,6 +16,7 @@ from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial
 
 layout = Family("layout")

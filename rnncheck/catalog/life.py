@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import anywhere, deterministic
-from rnncheck.catalog.tools.deeds import named_results, unpickled
+from rnncheck.catalog.tools.deeds import unpickled
 from rnncheck.catalog.tools.dropout_masks import panes
 from rnncheck.catalog.tools.lifecycle import Life, agree, importable
 from rnncheck.catalog.tools.lifecycle_operations import in_drawn_order, perform
 from rnncheck.core.observation import Observation, equal, every
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial
 
 life = Family("life")

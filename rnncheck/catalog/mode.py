@@ -1,7 +1,6 @@
 """What must hold of train and eval, of dropout, and of random numbers."""
 
 import random
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from rnncheck.catalog.tools import gradients
 from rnncheck.catalog.tools.conditions import anywhere, at_least, deterministic, has_dropout
 from rnncheck.catalog.tools.deeds import calls_that_differ
 from rnncheck.catalog.tools.dropout_masks import fresh, panes, placed, rates, whole, without_gradients
-from rnncheck.catalog.tools.finite_differences import as_differences, everything, in_double, loss
+from rnncheck.catalog.tools.finite_differences import as_differences, in_double, loss
 from rnncheck.core.observation import Observation, both, equal, every, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -202,16 +201,17 @@ ENOUGH = 8
 def dropout_gradient(trial: Trial) -> Observation:
     """Backward goes through exactly the values that dropout kept in the forward pass."""
 
-    def under_one_mask(t: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-        with seeded(t.case.seed + 1, t.case.device):  # not what a backward that draws again would begin with
-            return loss(t, leaves)
-
     loud = in_double(trial.but(training=True))
-    leaves = everything(loud)
-    first, *again = (under_one_mask(loud, leaves).detach() for _ in range(ENOUGH))
-    if not all(torch.equal(one, first) for one in again):
+    seed = trial.case.seed + 1  # not what a backward that draws again would begin with
+    if loud.do(calls_that_differ, loud.layer, *loud.arguments, seed, ENOUGH):
         raise NotClaimed("the same seed does not give the same mask again")
-    return as_differences(loud, under_one_mask, "loss under dropout")
+    return as_differences(loud, loss_under_one_mask, "loss under dropout", more=seed)
+
+
+def loss_under_one_mask(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], seed: int) -> Tensor:
+    """Return the weighted sum of a call's results, its dropout drawn from this seed."""
+    torch.manual_seed(seed)
+    return loss(layer, x, hx, weights, seed)
 
 
 @mode(

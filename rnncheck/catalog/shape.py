@@ -7,12 +7,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.catalog.tools.conditions import is_float32, padded
-from rnncheck.catalog.tools.deeds import named_results
 from rnncheck.catalog.tools.designed_weights import settable_shapes
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
 shape = Family("shape")

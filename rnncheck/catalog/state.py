@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
-from rnncheck.catalog.tools.deeds import copies, named_results
+from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")

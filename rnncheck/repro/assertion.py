@@ -25,21 +25,26 @@ def last_lines(
     if raised is not None:
         return [] if events and events[-1].error is raised else None  # the last call itself ends the script
     wrong = sorted((part for part in seen.parts if part.worst() > 1), key=lambda part: -part.worst())
-    refusal = next((part for part in wrong if isinstance(part, Fact) and str(part.expected).startswith("refused")), None)
-    if refusal is not None:
+    refusal = next(filter(asks_for_refusal, wrong), None)
+    if isinstance(refusal, Fact):
         return _not_refused(refusal)
     values, good = values_of(events), None if right is None else values_of(right)
     if wrong_call is not None:  # what should not have come out at all is compared with nothing else
         values, good = dict(events[wrong_call].values), None
     for part in wrong:
         if isinstance(part, Comparison):
-            found = _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+            found = _nothing(part, events, good) or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
         else:
             found = _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
     return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
+
+
+def asks_for_refusal(part: Comparison | Fact) -> bool:
+    """Whether the last call had to raise."""
+    return isinstance(part, Fact) and str(part.expected).startswith("refused")
 
 
 def values_of(events: list[Event]) -> Values:
@@ -60,6 +65,15 @@ def _not_refused(part: Fact) -> list[str]:
     names = str(part.expected).partition("naming ")[2].split(" and ")
     vague = f"{part.what}: refused, but should be {part.expected}"
     return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
+
+
+def _nothing(part: Comparison, events: list[Event], right: Values | None) -> list[str] | None:
+    """None came out where a tensor should: it was compared as zeros."""
+    facts = [name for event in events for name, value in event.facts.items() if value is None and _last_key(name) in part.what]
+    name = next((name for name in facts if right is None or name in right), None)
+    if name is None or (bool(part.actual.any()) and bool(part.expected.any())):
+        return None
+    return [f"print({part.what!r}, {name})", f"assert {name} is not None, 'None, but should be a tensor'"]
 
 
 def _tensors_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
@@ -103,8 +117,8 @@ def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tup
     """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
     if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
         return None
-    at = worst_place(part)
-    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), values, right)
+    at, named = worst_place(part), sorted(values.items(), key=lambda value: _last_key(value[0]) not in part.what)
+    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), dict(named), right)
 
 
 def worst_place(part: Comparison) -> tuple[Tensor, ...]:
@@ -129,8 +143,11 @@ def _pair(
     actual: Tensor, expected: Tensor, allowed: float, values: Values, right: Values | None
 ) -> tuple[Place, Place | None] | None:
     """Where these two numbers are among the results; the second None where it is none of them but a constant."""
+    first = _last_key(next(iter(values), ""))
+    last_first = list(reversed(values.items()))
+    others = sorted(last_first, key=lambda value: _last_key(value[0]) != first)
     for left in _places(actual, values.items()):
-        for other in (*_places(expected, reversed(values.items())), None):
+        for other in (*_places(expected, others), None):
             if left != other and (right is None or _agree(left, other, float(expected), allowed, right)):
                 return left, other
     return None

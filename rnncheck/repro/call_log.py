@@ -11,7 +11,6 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
-from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, Subject
 from rnncheck.running.random_rounding import rounds_at_random
 from rnncheck.running.trial import Trial
@@ -161,7 +160,7 @@ def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
 
 
 class RecordedTrial(Trial):
-    """A trial whose gradients are written down too, as gradients of what the subject was given and returned."""
+    """A trial whose deeds are written down too."""
 
     def do(self, deed: Callable[..., Any], *arguments: Any, doing: str = "calling", what: str = "") -> Any:
         """As Trial.do; the event gets the deed, its arguments, and all that came out, layers too."""
@@ -181,30 +180,3 @@ class RecordedTrial(Trial):
         event.values = {name: frozen(part) for name, part in parts.items() if isinstance(part, Tensor)}
         event.facts = {name: part for name, part in parts.items() if not isinstance(part, Tensor)}
         return result
-
-    @property
-    def form(self) -> str:
-        """How the layer is given its input."""
-        if self.lengths is not None:
-            return "sorted" if self.case.sorted_lengths else "packed"
-        if self.case.batch is None:
-            return "unbatched"
-        return "batch_first" if self.config.batch_first else "plain"
-
-    def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
-        """As Trial.gradients; the event gets the cotangents of the call and the gradients that came out."""
-        found = super().gradients(cotangents, layer)
-        owner = layer or self.layer
-        if not rounds_at_random() and isinstance(owner, RecordedLayer):
-            given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()), self.form)
-            number = len(owner.events) + 1
-            owner.events.append(
-                Event(
-                    "gradients",
-                    owner.number,
-                    given,
-                    {f"gradients_{number}[{name!r}]": value for name, value in found.items() if value is not None},
-                    around=surroundings(),
-                )
-            )
-        return found

@@ -13,7 +13,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
-from rnncheck.repro.assertion import last_lines, not_refused
+from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused
 from rnncheck.repro.call_log import Event, RecordedTrial, Shown, recording
 from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.helpers import helpers, renamed
@@ -57,6 +57,9 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
         return None
     made, right = recorded(subject, prop, case), right_events(subject, prop, case)
     wrong_call = None if made.raised else not_refused(made.events, right)
+    should_raise = any(part.worst() > 1 and asks_for_refusal(part) for part in made.seen.parts)
+    if wrong_call is None and should_raise and made.events[-1].is_deed:
+        wrong_call = len(made.events) - 1
     last = last_lines(made.seen, made.raised, made.events, right, wrong_call)
     if last is None or not made.events:
         return None
@@ -69,7 +72,7 @@ LOADED = ("agree.against",)
 
 def _told_of(last: list[str], events: list[Event]) -> set[int]:
     """The layers whose results the last lines speak of."""
-    numbers = re.findall(r"\b(?:output|state|gradients)_(\d+)", "\n".join(last))
+    numbers = re.findall(r"\b(?:output|state|result)_(\d+)", "\n".join(last))
     return {events[int(number) - 1].layer for number in numbers}
 
 
@@ -131,9 +134,6 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
         called = f"{event.arguments[0].__name__}({', '.join(map(_argument, event.arguments[1:]))})"
         named = f"layer_{event.made} = {called}.module" if event.made else f"result_{number} = {called}"
         return _in(event.around, [named])
-    if event.kind == "gradients":
-        given = ", ".join(literal(part) for part in event.arguments)
-        return _in(event.around, [f"gradients_{number} = gradients({layer}, {given})"])
     return _in(event.around, _call(number, layer, event, case))
 
 

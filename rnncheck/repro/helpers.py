@@ -37,34 +37,6 @@ def same(seen, was):
         return seen.shape == was.shape and seen.dtype == was.dtype and bool((seen == was).all())
     return torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=1e-30, equal_nan=True)
 '''
-_GRADIENTS = '''
-
-def gradients(layer, x, state, lengths, cotangents, form, names={names}):
-    """Of sum(result * cotangent), by "input", "h_0", "c_0" and parameter; x is (time, batch, input)."""
-    leaves = dict(zip(("input", "h_0", "c_0"), (x, *(state or ()))))
-    leaves = {{name: leaf.clone().requires_grad_() for name, leaf in leaves.items()}}
-    given, *state = leaves.values()
-    if lengths is not None:
-        given = torch.nn.utils.rnn.pack_padded_sequence(given, tensor(lengths), enforce_sorted=form == "sorted")
-    elif form == "unbatched":
-        given, state = given[:, 0], [part[:, 0] for part in state]
-    elif form == "batch_first":
-        given = given.transpose(0, 1)
-    output, state = call(layer, given, {hx}, True)
-    if lengths is not None:
-        output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length=len(x))
-    elif form == "unbatched":
-        output, state = output.unsqueeze(1), [part.unsqueeze(1) for part in state]
-    elif form == "batch_first":
-        output = output.transpose(0, 1)
-    loss = sum((part * cotangent).sum() for part, cotangent in zip((output, *state), cotangents))
-    torch_names = {{own: name for name, own in names.items()}}
-    leaves |= {{torch_names.get(name, name): p for name, p in layer.named_parameters()}}
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    return dict(zip(leaves, found))
-'''
-
-
 _LAYER = '''
 
 class Layer:
@@ -94,12 +66,11 @@ _WITH_LENGTHS = """self.padded(x, *(more or (None,))) if hasattr(x, "batch_sizes
 
 
 def helpers(case: Case, names: dict[str, str], events: Sequence[Any], beside: bool) -> str:
-    """``load``, ``call``, ``near``, ``same``; ``gradients``, ``Layer``, ``FreshMemory`` and deeds where they are needed.
+    """``load``, ``call``, ``near``, ``same``; ``Layer``, ``FreshMemory`` and deeds where they are needed.
 
     beside: whether lengths are given beside padded input
     """
-    hx = "(tuple(state) or None)" if case.config.has_cell else "(state[0] if state else None)"
-    asked = _GRADIENTS.format(names=names, hx=hx) if any(event.kind == "gradients" for event in events) else ""
+    asked = ""
     shown = [part for event in events if event.is_deed for part in event.arguments if callable(part)]
     if shown:
         call = _WITH_LENGTHS.format(batch_first=case.config.batch_first) if beside else "self.module(x, *more)"

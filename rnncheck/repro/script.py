@@ -17,10 +17,8 @@ from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
 from rnncheck.repro.clip_shards import clip_shards
-from rnncheck.repro.differences import differences
 from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
-from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_script
@@ -31,8 +29,6 @@ from rnncheck.running.trial import SubjectError
 
 WRITERS = (
     against_equations,
-    gradients_asked,
-    differences,
     transformed,
     dropout,
     built,

@@ -48,7 +48,11 @@ def _collect(module: str, name: str, found: dict[tuple[str, str], str]) -> None:
 
 
 def _names(node: ast.AST) -> list[str]:
-    return list(dict.fromkeys(part.id for part in ast.walk(node) if isinstance(part, ast.Name)))
+    """Return the names that a definition takes from its module: those of its own arguments and variables are its own."""
+    parts = list(ast.walk(node))
+    own = {part.arg for part in parts if isinstance(part, ast.arg)}
+    own |= {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    return list(dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name) and part.id not in own))
 
 
 @cache

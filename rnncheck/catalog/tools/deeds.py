@@ -11,12 +11,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.subject import Layer
-
-
-def named_results(returned: tuple[Any, tuple[Tensor, ...]]) -> dict[str, Tensor]:
-    """Return the output (a packed one's data) and the final states of a call by name."""
-    output, state = returned
-    return dict(zip(("output", "h_n", "c_n"), (output if isinstance(output, Tensor) else output.data, *state), strict=False))
+from rnncheck.running.backward import named_results
 
 
 def copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
