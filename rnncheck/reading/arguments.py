@@ -165,7 +165,7 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
     """The arguments with a value for everything else that must be given."""
     missing = [p for p in required if p.name not in (*input, *hidden)]
     also = tuple(p.name for p in missing if p.name in RESULT)
-    others = {p.name: _value_for(p) for p in missing if p.name not in RESULT}
+    others = {p.name: value_for(p) for p in missing if p.name not in RESULT}
     yield Arguments(input, (*hidden, *also), options, others)
     functions = {name: "tanh" for name, value in others.items() if value is torch.tanh}
     if functions:
@@ -175,7 +175,7 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
         yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
 
 
-def _value_for(parameter: Any) -> Any:
+def value_for(parameter: Any) -> Any:
     """A value for an argument that must be given, by its annotation or its name."""
     name, annotation = parameter.name.lower(), parameter.annotation
     if parameter.name in VOCABULARY:
@@ -217,4 +217,4 @@ class Asked:
         if name in (*HIDDEN, *MORE_HIDDEN, *RESULT, *BOTH):
             return self._sizes[1]
         options = {"bias": True, "bidirectional": False, "batch_first": False}
-        return options[name] if name in options else _value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+        return options[name] if name in options else value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
