@@ -282,7 +282,10 @@ def rebuilt(structure: Any, tensors: list[torch.Tensor], layer: Any) -> Any:
     if kind in ("tuple", "list"):
         return {"tuple": tuple, "list": list}[kind](rebuilt(one, tensors, layer) for one in inner)
     values = {name: rebuilt(one, tensors, layer) for name, one in inner}
-    return values if kind == "dict" else getattr(sys.modules[type(layer).__module__], kind)(**values)
+    if kind == "dict":
+        return values
+    modules = [sys.modules[one.__module__] for one in type(layer).__mro__]  # a parametrized layer's class is one of torch's
+    return next(getattr(module, kind) for module in modules if hasattr(module, kind))(**values)
 
 
 def said(lengths: torch.Tensor, steps: int, how: dict[str, Any], input: torch.Tensor) -> Any:

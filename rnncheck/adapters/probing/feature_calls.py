@@ -87,7 +87,7 @@ def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         with warnings.catch_warnings(), subject_boundary("probing"):
             warnings.simplefilter("ignore")
             return action(), None
-    except (SubjectError, NotClaimed) as error:
+    except (SubjectError, NotClaimed, Malformed) as error:
         return None, root(error)
 
 
