@@ -7,8 +7,9 @@ from typing import Any
 
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import Leaf, Node, Path, Unreadable, choices_of, hints_of, leaves, said, tree_of
-from rnncheck.reading.typed.markers import State
+from rnncheck.reading.typed.markers import Reset, State
 from rnncheck.reading.typed.ragged import ragged_of
+from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, in_words
 from rnncheck.reading.typed.sizes import axis_for
 
@@ -30,6 +31,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     axes = list(dict.fromkeys(axis for one in arguments for leaf in one.tensors for axis in leaf.axes))
     t = _time_axis(name, axes, time)
     b = _batch_axis([one for one in arguments if one.has(t)], axes)
+    arguments = [as_flags(one, t, b, name) for one in arguments]
     if len(telling) > 1 and telling[1][0].needed:
         raise UsageError(f"{name}: {telling[0][0].name} and {telling[1][0].name} both say the lengths; give one of them a default")
     outputs, candidates = _results_of(hints, name, t)
@@ -104,7 +106,7 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
                 f"{name}: {one.name} holds sequences in a container, but should be one tensor; take it apart in a function"
             )
         (leaf,) = one.tensors
-        if not leaf.floating:
+        if not leaf.floating and one.said(Reset) is None:
             raise UsageError(
                 f"{name}: {one.name} has a time axis and no real numbers; say what it is: Annotated[…, rnncheck.Mask()], "
                 "rnncheck.Reset(), or give vectors instead of ids"

@@ -36,6 +36,18 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Reset:
+    """Annotated, an argument says at which steps the state is forgotten: (batch, time), True where it is.
+
+    after: whether it is forgotten after such a step, as where ``done`` says that an episode ends with it, and not before it
+
+    A case raises one flag in nine.
+    """
+
+    after: bool = False
+
+
+@dataclass(frozen=True)
 class Values:
     """Annotated, an argument has values from ``low`` to ``high``; most of them near ``high``, or near ``low`` if that is alone.
 

@@ -13,7 +13,7 @@ from rnncheck.reading.typed.annotations import (
     Tree,
     leaves,
 )
-from rnncheck.reading.typed.markers import Values
+from rnncheck.reading.typed.markers import Reset, Values
 from rnncheck.reading.typed.ragged import Ragged
 
 
@@ -96,9 +96,10 @@ class Roles:
             "time": self.time,
             "batch": self.batch,
             "sequences": [_bounded(one) for one in self.sequences],
+            "flags": {one.name: _type_of(one.tensors[0]) for one in self.sequences if one.said(Reset)},
             "parameters": [_bounded(one) for one in self.parameters],
             "state": [(one.name, _structure(one.tree, count)) for one in self.states],
-            "tensors": [_bounds(_tensor("", leaf)) for one in self.states for leaf in one.tensors],
+            "tensors": [(*_bounds(_tensor("", leaf)), _type_of(leaf)) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
             "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
             "rows": self.rows,
@@ -124,7 +125,9 @@ class Roles:
 
     def words(self) -> str:
         """What was understood, in one line."""
-        told = [f"{', '.join(one.name for one in self.sequences)}: sequences"]
+        flags = [one for one in self.sequences if one.said(Reset)]
+        told = [f"{', '.join(one.name for one in self.sequences if one not in flags)}: sequences"]
+        told += [f"{one.name}: the state is forgotten {_tensor('', one.tensors[0]).resets} such a step" for one in flags]
         if self.states:
             names = ", ".join(one.name for one in self.states)
             axes = "; ".join(
@@ -142,8 +145,15 @@ _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "o
 
 
 def _tensor(name: str, leaf: Leaf) -> NamedTensor:
-    bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), Values())
-    return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high)
+    resets = next(("after" if marker.after else "before" for marker in leaf.markers if isinstance(marker, Reset)), "")
+    usual = Values() if leaf.floating or resets else Values(low=0.0)  # whole numbers are counts
+    bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), usual)
+    return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high, resets)
+
+
+def _type_of(leaf: Leaf) -> str:
+    """The type that a tensor has in a call: "bool", "int", or "float", which is that of the input."""
+    return "float" if leaf.floating else "bool" if any("bool" in dtype for dtype in leaf.dtypes) else "int"
 
 
 def _bounds(tensor: NamedTensor) -> tuple[str, float | None, float | None]:

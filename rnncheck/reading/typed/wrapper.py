@@ -16,10 +16,11 @@ class Typed(torch.nn.Module):
     hx:    (1, batch, features), the states side by side; (1, features) without batch
     sizes: the size of each axis, and the value of each option
 
-    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of tensor
-    numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
-    final state, None where none comes back), "options" (argument, name in sizes), "ragged" (how lengths are told), "time", "batch"
-    and "rows", the names of the axes of steps, of sequences, and of sequences in a state
+    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (the type of sequences that are
+    reset flags, raised beyond 1.5), "state" (argument, structure of tensor numbers), "tensors" (axes, low, high, type of each in
+    the state), "outputs" (path, axes), "finals" (path of each tensor of the final state, None where none comes back), "options"
+    (argument, name in sizes), "ragged" (how lengths are told), "time", "batch" and "rows", the names of the axes of steps, of
+    sequences, and of sequences in a state
     """
 
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
@@ -85,7 +86,7 @@ class Arguments:
     """The arguments of one call, made of views of input and state, and its results read back."""
 
     def __init__(self, roles: dict[str, Any], sizes: dict[str, Any], input: torch.Tensor) -> None:
-        self.roles, self.sizes = roles, sizes
+        self.roles, self.sizes, self.dtype = roles, sizes, input.dtype
         self.plain = input.is_contiguous() and not input.storage_offset()  # then each argument lies in memory of its own, too
         self.copies: list[Any] = []
 
@@ -95,7 +96,9 @@ class Arguments:
         for name, axes, low, high in self.roles["sequences"]:
             end = start + torch.Size(self.rest(axes)).numel()
             if self.sizes.get(name) != "left out":
-                found[name] = self.unflattened(input[..., start:end], axes, (self.roles["time"], self.roles["batch"]), low, high)
+                front, kind = (self.roles["time"], self.roles["batch"]), self.roles["flags"].get(name)
+                part = self.unflattened(input[..., start:end], axes, front, low, high)
+                found[name] = part if kind is None else in_type((part > 1.5).to(part.dtype), kind)
             start = end
         return found
 
@@ -104,10 +107,10 @@ class Arguments:
         if hx is None:
             return {}
         tensors, start = [], 0
-        for axes, low, high in self.roles["tensors"]:
+        for axes, low, high, kind in self.roles["tensors"]:
             end = start + torch.Size(self.rest(axes)).numel()
             tensor = self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],))
-            tensors.append(tensor if low is None and high is None else tensor.clamp(low, high))
+            tensors.append(in_type(tensor if low is None and high is None else tensor.clamp(low, high), kind))
             start = end
         return {name: rebuilt(structure, tensors) for name, structure in self.roles["state"]}
 
@@ -124,7 +127,7 @@ class Arguments:
             flat = flat.select(-2, 0)
         place = flat.reshape(*flat.shape[:-1], *self.rest(axes)).permute(order(axes, front))
         value = ranged(place, low, high)
-        value = value.contiguous() if self.plain else value
+        value = pairs_apart(value.contiguous() if self.plain else value, axes)
         if value is not place:
             self.copies.append((place, value, version(value)))
         return value
@@ -138,7 +141,7 @@ class Arguments:
     def output(self, result: Any, input: torch.Tensor) -> torch.Tensor:
         """The outputs side by side."""
         front = {self.roles["time"]: input.shape[0], self.roles["batch"]: input.shape[1]}
-        return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]])
+        return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]], self.dtype)
 
     def final(self, result: Any, rows: int) -> Any:
         """The final states of so many sequences side by side, with a first axis of one layer; () where none comes back."""
@@ -146,7 +149,7 @@ class Arguments:
             return ()
         front = {self.roles["rows"]: rows}
         pairs = zip(self.roles["finals"], self.roles["tensors"], strict=True)
-        return (beside([self.flat(result, path, axes, front) for path, (axes, _, _) in pairs]).unsqueeze(0),)
+        return (beside([self.flat(result, path, axes, front) for path, (axes, *_) in pairs], self.dtype).unsqueeze(0),)
 
     def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
         """What lies at this path of the result, its own axes together."""
@@ -156,6 +159,8 @@ class Arguments:
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != wanted:
             came = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else tensor
             raise ValueError(f"result{''.join(f'[{step!r}]' for step in path)} is {came}, but should be ({axes}) = {wanted}")
+        tensor = tensor if tensor.is_floating_point() else tensor.to(self.dtype)
+        tensor = pairs_apart(tensor, axes)
         places = order(axes, [axis for axis in front if axis is not None])
         tensor = tensor.permute([places.index(i) for i in range(len(places))])
         kept = len([axis for axis in front if axis is not None])
@@ -179,9 +184,15 @@ def order(axes: str, front: Any) -> list[int]:
     return places
 
 
-def beside(parts: list[torch.Tensor]) -> torch.Tensor:
-    """Tensors side by side along their last axis; one alone as it is."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+def beside(parts: list[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+    """Tensors side by side along their last axis; one alone as it is.
+
+    Where one is not of this dtype, all of them are of its own, since torch would make them one that hides it.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    strange = next((part.dtype for part in parts if part.dtype != dtype), dtype)
+    return torch.cat([part.to(strange) for part in parts], -1)
 
 
 def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
@@ -191,6 +202,18 @@ def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
     if low is None:
         return high - torch.nn.functional.softplus(x - 3)
     return low + (torch.nn.functional.softplus(x - 3) if high is None else (high - low) * torch.sigmoid(x + 3))
+
+
+def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
+    """Numbers in the type that a call takes: "float" as they are, whole for "int", whether they are beyond 1/2 for "bool"."""
+    if kind == "float":
+        return x
+    return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-1e6, 1e6).round().to(torch.int64)
+
+
+def pairs_apart(x: torch.Tensor, axes: str) -> torch.Tensor:
+    """A copy where the last axis is 2: torch reads no complex numbers from just any place in something larger or its gradient."""
+    return x.flip(-1).flip(-1) if axes.split()[-1:] == ["2"] else x
 
 
 def version(tensor: torch.Tensor) -> Any:
