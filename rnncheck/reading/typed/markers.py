@@ -1,5 +1,6 @@
 """What may be said of an argument beside its type: ``Annotated[Float[Tensor, "batch time key"], rnncheck.Values(high=0.0)]``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,12 @@ class State:
     """Annotated, an argument is a state: it goes in and comes out again.
 
     name: which result it comes back as, where that has ``State`` of the same name; None: the one of the same type, in order
+    new:  what makes a new state that is no tensor, such as a cache that calls change in place; it may take ``batch``, ``dtype``,
+          ``device``, ``module`` and the sizes of axes, by name
     """
 
     name: str | None = None
+    new: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rnncheck.reading.typed.annotations import (
     Tree,
     leaves,
 )
+from rnncheck.reading.typed.caches import Cache
 from rnncheck.reading.typed.markers import Reset, Values
 from rnncheck.reading.typed.ragged import Ragged
 
@@ -70,6 +71,7 @@ class Roles:
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     ragged: Ragged | None = None
+    cache: Cache | None = None
 
     @property
     def rows(self) -> str | None:
@@ -104,6 +106,7 @@ class Roles:
             "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
             "rows": self.rows,
             "ragged": self.ragged and self.ragged.for_wrapper(),
+            "cache": self.cache and self.cache.for_wrapper(),
             "options": list({**given, **self.given}.items()),
         }
 
@@ -138,6 +141,7 @@ class Roles:
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
+        told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
 

@@ -45,10 +45,31 @@ class Typed(torch.nn.Module):
 
         rows: how many sequences there are, where they are laid end to end; lengths: the argument that says their lengths
         """
-        taken = Arguments(self.roles, self.sizes, input)
-        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths)
+        taken, cache = Arguments(self.roles, self.sizes, input), self.roles["cache"]
+        fresh = {cache["name"]: self.new_cache(input)} if cache is not None and cache["needed"] else {}
+        result = self.layer(
+            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths, **fresh
+        )
         taken.write_back()
         return taken.output(result, input), taken.final(result, input.shape[1] if rows is None else rows)
+
+    def with_cache(self, input: torch.Tensor, hx: Any, cache: Any = None) -> tuple[torch.Tensor, Any, Any]:
+        """(output, state, cache) for input with a batch axis, after what the cache knows; a new one where none is given."""
+        how = self.roles["cache"]
+        cache = self.new_cache(input) if cache is None else cache
+        taken = Arguments(self.roles, self.sizes, input)
+        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx),
+                            **{how["name"]: cache})  # fmt: skip
+        back = None if how["path"] is None else at(result, how["path"])
+        return taken.output(result, input), taken.final(result, input.shape[1]), cache if back is None else back
+
+    def new_cache(self, input: torch.Tensor) -> Any:
+        """A cache that knows nothing."""
+        how = self.roles["cache"]
+        known = {"rows": input.shape[1], "dtype": input.dtype, "device": input.device, "module": self.layer}
+        return how["new"](
+            **{name: known[what] if what in known else axis_size(what, self.sizes) for name, what in how["arguments"]}
+        )
 
     def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
         """(output, state) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
@@ -208,7 +229,7 @@ def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
     """Numbers in the type that a call takes: "float" as they are, whole for "int", whether they are beyond 1/2 for "bool"."""
     if kind == "float":
         return x
-    return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-1e6, 1e6).round().to(torch.int64)
+    return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-6e4, 6e4).round().to(torch.int64)
 
 
 def pairs_apart(x: torch.Tensor, axes: str) -> torch.Tensor:
