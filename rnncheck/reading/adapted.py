@@ -111,7 +111,9 @@ class Adapted(torch.nn.Module):
         """What the layer itself returns."""
         how, rows = self.how, input.shape[0 if self.how["batch_first"] else -2]
         given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else input], dict(how["others"])
-        named |= {keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]}
+        named |= {
+            keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]
+        }
         named |= {how["input_name"]: given.pop()} if how["input_name"] else {}
         if hx is not None:
             tensors = self.own_state(hx if isinstance(hx, tuple) else (hx,))

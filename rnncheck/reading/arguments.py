@@ -12,9 +12,22 @@ import torch
 from rnncheck.core.config import Config
 from rnncheck.reading.signature import HIDDEN, INPUT
 from rnncheck.reading.size_words import (
-    BOTH, KIND_VALUES, LISTS, MORE_HIDDEN, MORE_INPUT, OPTIONS, RESULT, RETURNS, TOKENS, UNSAID, VOCABULARY, says_kind, says_layers,
+    BOTH,
+    KIND_VALUES,
+    LISTS,
+    MORE_HIDDEN,
+    MORE_INPUT,
+    OPTIONS,
+    RESULT,
+    RETURNS,
+    TOKENS,
+    UNSAID,
+    VOCABULARY,
+    says_kind,
+    says_layers,
     size_of,
 )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Arguments:

@@ -69,7 +69,11 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
     """Return how this module of other layers or directions is called, in a form that is known."""
-    form = {name: how[name] for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "input_name", "beside") if name in how}
+    form = {
+        name: how[name]
+        for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "input_name", "beside")
+        if name in how
+    }
     for start in starts(module, form, sizes):
         try:
             return _look(module, form, start, sizes).how

@@ -118,7 +118,7 @@ def forward_of(module: object) -> Callable[..., Any]:
     has the signature of what was compiled.
     """
     kind = module if isinstance(module, type) else type(module)
-    written = getattr(kind, "_methods", {}).get("forward")
+    written: Any = getattr(kind, "_methods", {}).get("forward")
     if hasattr(written, "original_method"):  # of a class of torch.jit.ScriptModule
         original: Callable[..., Any] = written.original_method
         return original

@@ -27,8 +27,8 @@ RESULT = (
     "nout", "target_size", "num_tags", "n_tags", "tagset_size", "num_labels", "n_labels", "nclasses", "n_class",
 )  # fmt: skip
 VOCABULARY = (
-    "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words", "num_words",
-    "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size",
+    "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
+    "num_words",    "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size",
 )  # fmt: skip
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),
@@ -43,12 +43,13 @@ LISTS = ("dims", "sizes", "layer_sizes", "layer_dims", "shape", "units_per_layer
 TOKENS = 11
 """Entries of a table of embeddings."""
 INPUT_PARTS = {
-    "in", "inp", "input", "inputs", "obs", "observation", "observations", "emb", "embed", "embedding", "embeddings", "word", "words",
-    "char", "token", "feat", "feats", "feature", "features", "frame", "frames", "mel", "src", "signal", "vector", "sensor", "channels",
+    "in", "inp", "input", "inputs", "obs", "observation", "observations", "emb", "embed", "embedding", "embeddings", "word",
+    "words", "char", "token", "feat", "feats", "feature", "features", "frame", "frames", "mel", "src", "signal", "vector", "sensor",
+    "channels",
 }  # fmt: skip
 HIDDEN_PARTS = {
-    "hidden", "hiddens", "hid", "units", "unit", "neurons", "rnn", "lstm", "gru", "recurrent", "cell", "cells", "core", "memory", "mem",
-    "latent", "enc", "encoder", "dec", "decoder", "nodes", "ctx", "context",
+    "hidden", "hiddens", "hid", "units", "unit", "neurons", "rnn", "lstm", "gru", "recurrent", "cell", "cells", "core", "memory",
+    "mem", "latent", "enc", "encoder", "dec", "decoder", "nodes", "ctx", "context",
 }  # fmt: skip
 RESULT_PARTS = {"out", "output", "outputs", "class", "classes", "tag", "tags", "label", "labels", "action", "actions", "logits"}
 """Parts of a name, between underscores, by which sizes are known whose names stand in no list."""
@@ -88,5 +89,3 @@ def says_layers(parameter: Any) -> bool:
     """Return whether a parameter is a number of layers, under a name that stands in no list."""
     number = type(parameter.default) is int or (parameter.default is parameter.empty and parameter.annotation in UNSAID)
     return number and parameter.name.lower().endswith("layers")
-
-

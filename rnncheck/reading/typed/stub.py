@@ -10,9 +10,9 @@ from typing import Any
 from torch import nn
 
 from rnncheck.errors import UsageError
+from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Leaf, Node, Tree
 from rnncheck.reading.typed.find_roles import roles_of
-from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.roles import Argument, Roles
 from rnncheck.reading.typed.sizes import axis_for
 
