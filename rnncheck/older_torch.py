@@ -1,6 +1,7 @@
 """What torch before 2.9 spells differently or lacks; everything else in rnncheck reads the same on every supported torch."""
 
 import warnings
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -25,9 +26,10 @@ FP32_PRECISION = hasattr(torch.backends.mkldnn, "rnn")
 
 def clips_nothing_in_silence() -> bool:
     """Return whether clip_grad_norm_ takes an exhausted generator without a warning, as torch 2.6 does."""
+    nothing: Iterator[Tensor] = iter(())
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        torch.nn.utils.clip_grad_norm_((parameter for parameter in ()), 1.0)
+        torch.nn.utils.clip_grad_norm_(nothing, 1.0)
     return not said
 
 

@@ -21,7 +21,7 @@ from rnncheck.catalog.tools.gradients import (
     states_in,
     within_budget,
 )  # fmt: skip
-from rnncheck.catalog.tools.informative_data import enlivened, in_many_digits, lively, small_and_lively
+from rnncheck.catalog.tools.informative_data import enlivened, has_effect, in_many_digits, lively, small_and_lively
 from rnncheck.core.observation import Observation, equal, every, fact, identical, near
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
@@ -200,10 +200,11 @@ def loss_scale(trial: Trial) -> Observation:
 def any_requires_grad(trial: Trial) -> Observation:
     """Any of input, states and parameters may require gradients: these get the right ones, and all others stay None."""
     weights, expected = trial.cotangents(), trial.gradients(trial.cotangents())
-    parameters = [name for name in expected if name not in ("input", "h_0", "c_0")]
+    given = {name for name in expected if name in ("input", "h_0", "c_0")}
+    parameters = [name for name in expected if name not in given and has_effect(trial, name)]
     alone = parameters[trial.draw("the one that is not frozen", 0, len(parameters) - 1) :][:1] if parameters else []
-    one_kind = [{name} for name in expected if name not in parameters] + [set(alone), set(parameters)]
-    all_but = [set(expected) - {"input"}, set(expected) - set(parameters), set(expected)]
+    one_kind = [{name} for name in expected if name in given] + [set(alone), set(parameters)]
+    all_but = [set(expected) - {"input"}, given, set(expected)]
 
     def only_for(wanted: set[str]) -> Observation:
         found, others = _accumulated(trial, weights, wanted)
