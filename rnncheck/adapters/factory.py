@@ -145,7 +145,7 @@ class Constructor:
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""
         made = self.target.object
-        return isinstance(made, type) and hx_argument(getattr(made, "forward", made.__call__)).keyword is not None
+        return isinstance(made, type) and hx_argument(forward_of(made)).keyword is not None
 
     def _is_torch_like(self) -> bool:
         """Whether torch's own call says the same to this constructor."""

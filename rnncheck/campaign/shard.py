@@ -68,10 +68,10 @@ class SubjectPart:
 
     def subject(self) -> Subject:
         """Return the subject without what builds it: nothing is imported."""
-        reference = None if self.against is None else Subject(self.against, self.kind, None, self.modes)
+        reference = None if self.against is None else Subject(self.against, self.kind, None, self.modes, place=self.against)
         return Subject(
             self.name, self.kind, None, self.modes, self.claims, self.fixed, reference=reference, nature=self.nature,
-            drop_in=self.drop_in,
+            drop_in=self.drop_in, place=self.name,
         )  # fmt: skip
 
 

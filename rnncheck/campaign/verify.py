@@ -160,9 +160,14 @@ def _told(importing: float) -> dict[str, str]:
     return {} if importing < LONG_IMPORT else {"import": f"{importing:.1f} s for the import of the target, outside the budget"}
 
 
+def _on(subject: Subject, device: str) -> Subject:
+    place = None if subject.place is None else f"{subject.place} on {device}"
+    return replace(subject, name=f"{subject.name} on {device}", place=place)
+
+
 def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:
     """Each subject on each device, which is part of its name, unless cpu."""
     return [
-        (subject if device == "cpu" else replace(subject, name=f"{subject.name} on {device}"), device)
+        (subject if device == "cpu" else _on(subject, device), device)
         for device in devices for subject in subjects
     ]  # fmt: skip

@@ -12,14 +12,22 @@ from torch.nn.utils import parametrize
 
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
-from rnncheck.catalog.tools.informative_data import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
+from rnncheck.catalog.tools.informative_data import (
+    as_lively,
+    has_effect,
+    in_many_digits,
+    is_lively,
+    lively,
+    lively_parameters,
+    positive,
+)
 from rnncheck.catalog.tools.significance import uniform
 from rnncheck.catalog.tools.weight_updates import WAYS
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
-from rnncheck.core.subject import Layer
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.layout import scattered_in_memory
 from rnncheck.running.trial import Trial, seeded, subject_boundary
 
@@ -75,17 +83,17 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
-    if not is_lively(trial):
+    if not is_lively(trial) or (not trial.parameters and trial.config.hidden_size < 2):  # a norm or softmax of one number
         return Observation()
     t = lively(trial)
-    before, module = t.run, t.layer.module
+    before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
     with torch.enable_grad():
         run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))
-        loss = torch.stack([part.sum() for _, part in run.parts()]).sum()
+        loss = torch.stack([(part * cotangents[name]).sum() for name, part in run.parts()]).sum()
     with subject_boundary("running backward"):
         loss.backward()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    idle = [name for name, p in trained.items() if p.grad is None or not bool(p.grad.any())]
+    idle = [name for name, p in trained.items() if has_effect(trial, name) and (p.grad is None or not bool(p.grad.any()))]
     torch.optim.SGD(trained.values(), lr=0.1).step()
     moved = not torch.equal(t.run_on(t.layer).output, before.output)
     return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
@@ -152,6 +160,8 @@ def parametrized(trial: Trial) -> Observation:
     layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
     before = trial.run_on(layer)
     owner, attribute = _owner(layer, name)
+    if isinstance(owner, torch.jit.ScriptModule):
+        raise NotClaimed("what TorchScript compiled takes no parametrization")
     parametrize.register_parametrization(owner, attribute, _Halved())
     during = trial.run_on(layer)
     with torch.enable_grad():

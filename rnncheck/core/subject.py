@@ -81,6 +81,7 @@ CLIP_FEATURES: Mapping[str, str] = {
     "generator": "parameters as a generator",
     "single_tensor": "one parameter instead of several",
     "returned_norm": "the norm is returned",
+    "nested": "a list of lists of parameters, one for each rank",
 }
 """The features of a function like clip_grad_norm_."""
 STEP_FEATURES: Mapping[str, str] = {
@@ -183,6 +184,7 @@ class Subject:
         said: what a user says of how it is read, by the words of rnncheck.reading.said
         drop_in: whether it replaces torch's layer, so that conventions are contracts
         unread: arguments and results that may be a state, or outputs, and were not read
+        place: what the command line takes for it; None where no name leads to it
     """
 
     name: str
@@ -202,6 +204,12 @@ class Subject:
     keeps_state: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    place: str | None = None
+
+    @property
+    def stored_as(self) -> str:
+        """What a stored case names it: what leads to it, or else what it is called."""
+        return self.place or self.name
 
     @property
     def against(self) -> str | None:

@@ -47,6 +47,7 @@ class SubjectReport:
     shown: some of the cases, whose gates are drawn on the HTML page
     left:  planned cases that there was no time for
     reading: how the subject was understood, in words; None where nothing is said of it
+    command: what follows ``rnncheck verify`` to check it as it was checked here; None where no name leads to it
     """
 
     name: str
@@ -58,6 +59,7 @@ class SubjectReport:
     shown: tuple[Case, ...] = ()
     left: int = 0
     reading: str | None = None
+    command: str | None = None
 
     @property
     def extent(self) -> str:

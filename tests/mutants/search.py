@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.adapters.clip_functions import clip_function
+from rnncheck.adapters.clip_functions import clip_function, probed
 from rnncheck.adapters.step_functions import probed_step, step_function
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
@@ -49,7 +49,7 @@ def subject_of(mutant: Any) -> Subject:
     from tests.catalog.support import subject_of as layer_subject
 
     if mutant.kind == "clip":
-        return clip_function(mutant.target, mutant.target.__name__)
+        return probed(clip_function(mutant.target, mutant.target.__name__))
     if mutant.kind == "step":
         return probed_step(step_function(mutant.target, mutant.target.__name__))
     if mutant.kind == "pair":

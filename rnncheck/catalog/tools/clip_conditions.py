@@ -34,6 +34,9 @@ not_empty_maximum = Condition(
 )
 ordinary = finite & once & not_empty_maximum & Condition("a norm whose square is an ordinary number", _norm_is_ordinary)
 some = Condition("some element", lambda case: any(g is not None and g.numel() for g in case.tensors()))
+on_cpu = Condition(
+    "gradients on the CPU", lambda case: all((g.device or case.device) == "cpu" for g in case.gradients if not g.missing)
+)
 clipping = Condition("max_norm > 0", lambda case: case.max_norm > 0)
 half_precision = Condition(
     "some bfloat16 or float16 gradient", lambda case: any(g.dtype in ("bfloat16", "float16") for g in case.gradients)

@@ -193,7 +193,13 @@ class Halved(nn.Module):
         return parameter / 2
 
 
-@operation("parametrize", lambda life: owner(life, life.layer.parameters()[drawn_parameter(life)]) is not None)
+def takes_parametrizations(life: Life) -> bool:
+    """Whether the drawn parameter is a module's that is not compiled by TorchScript."""
+    place = owner(life, life.layer.parameters()[drawn_parameter(life)])
+    return place is not None and not isinstance(place[0], torch.jit.ScriptModule)
+
+
+@operation("parametrize", takes_parametrizations)
 def parametrized(life: Life) -> Observation:
     """One parameter is halved by a parametrization; after a look it becomes a parameter again."""
     name = drawn_parameter(life)

@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from rnncheck.reading.arguments import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.signature import HIDDEN, HX, INPUT
+from rnncheck.reading.size_words import MORE_HIDDEN, MORE_INPUT
 
 SEQUENCES = {
     "x", "q", "k", "v", "query", "key", "value", "queries", "keys", "values", "inputs", "input", "seq", "sequence", "tokens", "g",
