@@ -121,10 +121,11 @@ _SETTINGS = '''def settings():
         "Python's random numbers": random.getstate(),
     }
     places = {
-        "mkldnn": backends.mkldnn, "mkldnn.matmul": backends.mkldnn.matmul, "mkldnn.rnn": backends.mkldnn.rnn,
-        "cudnn": backends.cudnn, "cudnn.rnn": backends.cudnn.rnn, "cuda.matmul": backends.cuda.matmul,
+        "mkldnn": backends.mkldnn, "cudnn": backends.cudnn, "cuda.matmul": backends.cuda.matmul,
+        "mkldnn.matmul": getattr(backends.mkldnn, "matmul", None), "mkldnn.rnn": getattr(backends.mkldnn, "rnn", None),
+        "cudnn.rnn": getattr(backends.cudnn, "rnn", None),
     }
-    flags = ("enabled", "deterministic", "benchmark", "fp32_precision")
+    flags = ("enabled", "deterministic", "benchmark", "fp32_precision" if places["mkldnn.rnn"] else "allow_tf32")
     found |= {f"{place} {flag}": getattr(owner, flag, None) for place, owner in places.items() for flag in flags}
     return found
 
