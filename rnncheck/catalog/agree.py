@@ -14,15 +14,21 @@ from rnncheck.catalog.tools import cuda_graphs, gradients
 from rnncheck.catalog.tools.autocast import drawn_autocast, in_its_dtype
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, is_float32, on_cuda, padded
 from rnncheck.catalog.tools.follow_ups import rows
-from rnncheck.catalog.tools.torch_transforms import Through, as_onnx, called_functionally, compiled_calls, exported, scripted
+from rnncheck.catalog.tools.torch_transforms import (
+    Through,
+    as_onnx,
+    called_functionally,
+    compiled_calls,
+    exported_calls,
+    scripted_calls,
+)
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Condition, Family
-from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
 from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
 from rnncheck.running.tolerance import of_all
-from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded, subject_boundary
+from rnncheck.running.trial import NotReached, Trial, seeded, subject_boundary
 
 agree = Family("agree")
 below_double = Condition("below double precision", lambda case: case.dtype != "float64")
@@ -207,16 +213,18 @@ def compiled_layer(trial: Trial) -> Observation:
 def exported_layer(trial: Trial) -> Observation:
     """torch.export's program gives the layer's results, for other numbers too; another batch size is right or refused."""
     t = _briefly(trial)
-    layer = exported(t, t.build())
-    same = _same_calls(layer, {"the case": t, **_other_input(t)})
-    return same & every(_right_or_refused(other, layer) for other in _other_batch(t).values())
+    calls, more = {"the case": t, **_other_input(t)}, _other_batch(t)
+    given = (tuple(one.arguments for one in calls.values()), tuple(one.arguments for one in more.values()))
+    seen = t.do(exported_calls, t.build(), *given, doing="calling the exported program")
+    sides = ("from the exported program", "from the layer itself")
+    same = [t.same(t.read_results(one), f"{what}: ", sides) for (what, t), one in zip(calls.items(), seen["results"], strict=True)]
+    return every(same) & every(_right_or_refused(other, seen, sides) for other in more.values())
 
 
-def _right_or_refused(trial: Trial, layer: Through) -> Observation:
-    try:
-        return trial.same(trial.run_on(layer), "another batch: ", layer.sides)
-    except SubjectError as refusal:
-        return fact("another batch", bool(str(refusal.cause)), refusal, "right, or refused with a reason")
+def _right_or_refused(trial: Trial, seen: Mapping[str, Any], sides: tuple[str, str]) -> Observation:
+    if seen["refused"] is None:
+        return trial.same(trial.read_results(seen["others"][0]), "another batch: ", sides)
+    return fact("another batch", bool(seen["refused"]), "refused", "right, or refused with a reason")
 
 
 @agree("scripted", formula="script(f)(x) = f(x)", source="torch.jit.script; pytorch/pytorch#16663",
@@ -225,7 +233,10 @@ def _right_or_refused(trial: Trial, layer: Through) -> Observation:
 def scripted_layer(trial: Trial) -> Observation:
     """torch.jit.script's module gives the layer's results, called several times and also for another batch size."""
     calls = {"the case": trial, "again": trial, "a third time": trial, **_other_batch(trial)}
-    return _same_calls(scripted(trial, trial.build()), calls)
+    given = tuple(one.arguments for one in calls.values())
+    seen = trial.do(scripted_calls, trial.build(), given, doing="running torch.jit.script")
+    sides = ("from the scripted layer", "from the layer itself")
+    return every(t.same(t.read_results(one), f"{what}: ", sides) for (what, t), one in zip(calls.items(), seen, strict=True))
 
 
 @agree("onnx", formula="onnx(f)(x) = f(x)",
@@ -267,17 +278,24 @@ def _own_names(layer: Layer) -> dict[str, str]:
        applies=deterministic & batched & padded & at_least(batch=1), cost=6)  # fmt: skip
 def vmapped(trial: Trial) -> Observation:
     """Mapped over sequences with torch.vmap, the layer gives each sequence the same result as in the batch."""
-    one = rows(trial, [0]).but(layout="contiguous")
-    layer = one.layer  # built outside: vmap has no random numbers
+    t = trial.but(layout="contiguous")
+    seen = t.do(mapped_call, t.layer, *t.arguments, trial.config.batch_first, doing="calling under vmap")
+    return trial.same(t.read_results(seen), sides=("under vmap", "in the batch"))
+
+
+@torch.no_grad()
+def mapped_call(layer: Layer, x: Tensor, hx: tuple[Tensor, ...] | None, batch_first: bool) -> dict[str, Tensor]:
+    """Return the results of a layer that torch.vmap maps over the sequences of a batch."""
+    axis = 0 if batch_first else 1
 
     def alone(x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        run = one.read(*one.call_on(layer, x.unsqueeze(1), tuple(part.unsqueeze(1) for part in state) or None))
-        return tuple(part.squeeze(1) for _, part in run.parts())
+        output, *final = named_results(layer(x.unsqueeze(axis), tuple(part.unsqueeze(-2) for part in state) or None)).values()
+        return output.squeeze(axis), *(part.squeeze(-2) for part in final)
 
-    mapped = torch.vmap(alone, in_dims=1, out_dims=1)
-    with subject_boundary("calling under vmap"), torch.no_grad():
-        parts = mapped(trial.x, *(trial.state or ()))
-    return trial.same(Run(*parts), sides=("under vmap", "in the batch"))
+    states = len(hx or ())
+    mapped = torch.vmap(alone, in_dims=(axis, *(-2,) * states), out_dims=1)(x, *(hx or ()))
+    output, *final = mapped
+    return named_results((output.transpose(0, 1) if batch_first else output, tuple(final)))
 
 
 @agree("captured", formula="replay(capture(f))(x) = f(x), f(x'), f(x)", kind="differential", cost=100,

@@ -13,13 +13,14 @@ from torch.nn.utils import parametrize
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.catalog.tools.informative_data import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
-from rnncheck.catalog.tools.significance import uniform
-from rnncheck.catalog.tools.weight_updates import WAYS
+from rnncheck.catalog.tools.significance import distance_from_uniform, uniform
+from rnncheck.catalog.tools.weight_updates import WAYS, stepped
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.core.observation import Observation, every, fact, identical, within
+from rnncheck.core.observation import Observation, equal, every, fact, identical, within
 from rnncheck.core.property import Family
-from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results, weighted_sum
 from rnncheck.running.layout import scattered_in_memory
 from rnncheck.running.trial import Trial, seeded, subject_boundary
 
@@ -121,14 +122,12 @@ def write_through(trial: Trial) -> Observation:
     def by(way: str, *alone: str) -> Observation:
         layer, told = trial.build(), ", ".join([way, *(f"{name} alone" for name in alone)])
         before, parameters = trial.run_on(layer), dict(layer.module.named_parameters())
-        steps = {name: trial.like(parameters[name], f"step of {name}", 0.5) for name in alone or parameters}
-        expected = {name: p.detach() + steps.get(name, 0) for name, p in parameters.items()}
-        with subject_boundary(f"changing the parameters, {told}"):
-            WAYS[way](layer.module, steps)
-        written = every(identical(f"{told}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
-        seen = written & _as_if_new(trial, layer, f"{told}: ")
+        steps = {name: trial.like(parameters[name].detach(), f"step of {name}", 0.5) for name in alone or parameters}
+        seen = trial.do(stepped, layer, WAYS[way], steps, doing=f"changing the parameters, {told}")
+        written = every(identical(f"{told}: {n}", p, seen["expected"][n]) for n, p in seen["parameters"].items())
+        same = written & _as_if_new(trial, layer, f"{told}: ")
         layer.load(trial.parameters)
-        return seen & trial.identical(trial.run_on(layer), before, f"{told}, and back: ", ("now", "before"))
+        return same & trial.identical(trial.run_on(layer), before, f"{told}, and back: ", ("now", "before"))
 
     names = [name for name, _ in trial.layer.module.named_parameters()]
     return every([*map(by, WAYS), by("in place", names[trial.draw("the one that is changed alone", 0, len(names) - 1)])])
@@ -142,7 +141,9 @@ def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
     return new.same(trial.run_on(layer), prefix, ("here", "from a new layer"))
 
 
-class _Halved(nn.Module):
+class Halved(nn.Module):
+    """A parametrization: half of the parameter."""
+
     def forward(self, weight: Tensor) -> Tensor:
         return weight / 2
 
@@ -154,20 +155,36 @@ def parametrized(trial: Trial) -> Observation:
     """A parametrization of a weight takes effect in the next call and passes gradients on; once removed, the old results return."""
     layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
     before = trial.run_on(layer)
-    owner, attribute = _owner(layer, name)
-    if isinstance(owner, torch.jit.ScriptModule):
-        raise NotClaimed("what TorchScript compiled takes no parametrization")
-    parametrize.register_parametrization(owner, attribute, _Halved())
+    trial.do(parametrized_by_half, layer, name, doing=f"parametrizing {name}")
     during = trial.run_on(layer)
-    with torch.enable_grad():
-        loss = trial.read(*trial.call_on(layer, trial.x.clone(), trial.state)).output.sum()
-    with subject_boundary("running backward"):
-        loss.backward()
-    trained = getattr(owner.parametrizations, attribute).original.grad is not None
-    parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+    given = (*trial.leaves, trial.as_returned(trial.run.map(torch.ones_like), ("output",)))
+    trained = trial.do(reaches_the_parametrized, layer, *given, doing="running backward")
+    trial.do(no_longer_parametrized, layer, doing=f"removing the parametrization of {name}")
     after = trial.identical(trial.run_on(layer), before, "parametrization removed: ", ("now", "before"))
     seen = halved.same(during, f"{name} halved: ", ("here", "from a new layer"))
-    return seen & fact("gradient of the parametrized", trained, None, "a tensor") & after
+    return seen & equal("a gradient of the parametrized", trained, True) & after
+
+
+def parametrized_by_half(layer: Layer, name: str) -> None:
+    """Halve a parameter, which goes by this name among the layer's, by a parametrization."""
+    live = layer.parameters()[name]
+    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
+    path, _, attribute = own.rpartition(".")
+    parametrize.register_parametrization(layer.module.get_submodule(path), attribute, Halved())
+
+
+def reaches_the_parametrized(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor]) -> bool:
+    """Return whether backward writes a gradient to what is parametrized."""
+    with torch.enable_grad():
+        weighted_sum(named_results(layer(x, hx)), weights).backward()
+    return any(p.grad is not None for name, p in layer.module.named_parameters() if name.endswith(".original"))
+
+
+def no_longer_parametrized(layer: Layer) -> None:
+    """Remove all parametrizations; the parameters are what they were before."""
+    for module in list(layer.module.modules()):
+        for name in list(getattr(module, "parametrizations", ())):
+            parametrize.remove_parametrizations(module, name, leave_parametrized=False)
 
 
 def _chosen(trial: Trial) -> str:
@@ -177,14 +194,6 @@ def _chosen(trial: Trial) -> str:
 
 def _with_half(trial: Trial, name: str) -> dict[str, Tensor]:
     return {**trial.parameters, name: trial.parameters[name] / 2}
-
-
-def _owner(layer: Layer, name: str) -> tuple[Any, str]:
-    """The module that owns the parameter of this torch name, and what it calls it."""
-    live = layer.parameters()[name]
-    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
-    path, _, attribute = own.rpartition(".")
-    return layer.module.get_submodule(path), attribute
 
 
 # built ----------------------------------------------------------------------------------------------------------------
@@ -219,19 +228,30 @@ def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> 
         return Observation()
     if one.config.mode[:3] != trial.config.mode[:3] or trial.subject.refuses(one) or trial.subject.refuses(other):
         return Observation()
-    first, second = _raw(trial, one), _raw(trial, other)
-    return fact(f"effect of {flag}", not (first.shape == second.shape and torch.equal(first, second)), "none", "some")
+    (first, x), (second, other_x) = _lively_layer(trial, one), _lively_layer(trial, other)
+    seen = type(trial)(trial.subject, one).do(effect, first, second, x, other_x, trial.case.seed, what=f"for the effect of {flag}")
+    return equal(f"effect of {flag}", seen, "some")
 
 
-def _raw(trial: Trial, case: Case) -> Tensor:
-    """The output for this configuration in its own layout, for the same input tensor whatever the layout."""
+def _lively_layer(trial: Trial, case: Case) -> tuple[Layer, Tensor]:
+    """A layer of this configuration on data where everything has an effect, and its input, the same whatever the layout."""
     x = positive(trial, trial.x.new_empty(4, 4, case.config.input_size), "input of all flags")
-    layer = (base := Trial(trial.subject, case)).but(parameters=lively_parameters(base)).build()
+    base = type(trial)(trial.subject, case)
+    layer = base.but(parameters=lively_parameters(base)).build()
     if not trial.subject.offers("load"):
         _enliven(trial, layer)
-    with seeded(case.seed, case.device), subject_boundary("calling", str(case.config)), torch.no_grad():
-        output, _ = layer(x, None)
-    return torch.as_tensor(output)
+    return layer, x
+
+
+@torch.no_grad()
+def effect(first: Layer, second: Layer, x: Tensor, other_x: Tensor, seed: int) -> str:
+    """Return whether two layers return different outputs: some effect, or none."""
+    outputs = []
+    for layer, given in ((first, x), (second, other_x)):
+        torch.manual_seed(seed)
+        outputs.append(layer(given, None)[0])
+    same = outputs[0].shape == outputs[1].shape and torch.equal(*outputs)
+    return "none" if same else "some"
 
 
 def _enliven(trial: Trial, layer: Layer) -> None:
@@ -248,13 +268,19 @@ def _enliven(trial: Trial, layer: Layer) -> None:
 def init(trial: Trial) -> Observation:
     """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none copies another."""
     config = replace(trial.config, input_size=24, hidden_size=96, proj_size=trial.config.proj_size and 48)
-    drawn = {name: parameter.detach().double().cpu() for name, parameter in _new(trial, config).parameters().items()}
     bound, eps = config.hidden_size**-0.5, torch.finfo(trial.case.torch_dtype).eps
-    inside = every(within(f"initial {name}", p, -bound, bound, eps * bound) for name, p in drawn.items())
-    spread = every(uniform(f"initial {name}", p / bound, eps) for name, p in drawn.items())
-    pairs = combinations(drawn, 2)
-    same = [f"{a} = {b}" for a, b in pairs if drawn[a].shape == drawn[b].shape and torch.equal(drawn[a], drawn[b])]
-    return inside & spread & fact("initial parameters that are copies", not same, same, "none")
+    seen = trial.do(initial_numbers, _new(trial, config), bound)
+    inside = every(within(f"initial {name}", p, -bound, bound, eps * bound) for name, p in seen["numbers"].items())
+    spread = every(uniform(f"initial {name}", d, len(seen["numbers"][name]), eps) for name, d in seen["distances"].items())
+    return inside & spread & equal("initial parameters that are copies", seen["copies"], [])
+
+
+def initial_numbers(layer: Layer, bound: float) -> dict[str, Any]:
+    """Return the numbers of each parameter, how far they are from uniform within this bound, and which are copies of others."""
+    drawn = {name: p.detach().double().flatten().cpu() for name, p in layer.parameters().items()}
+    copies = [f"{a} = {b}" for a, b in combinations(drawn, 2) if torch.equal(drawn[a], drawn[b])]
+    distances = {name: distance_from_uniform(p / bound) for name, p in drawn.items()}
+    return {"numbers": drawn, "distances": distances, "copies": copies}
 
 
 UNLIKELY = 7.0
@@ -271,15 +297,20 @@ def reset(trial: Trial) -> Observation:
         return Observation()
 
     def drawn(time: str) -> Observation:
-        with torch.no_grad():
-            for parameter in layer.module.parameters():
-                parameter.fill_(UNLIKELY)
-        with seeded(trial.case.seed, trial.case.device), subject_boundary("resetting its parameters"):
-            draw_anew()
-        same = [name for name, p in layer.module.named_parameters() if bool((p == UNLIKELY).any())]
-        return fact(f"parameters as they were after reset_parameters(), {time}", not same, same, "none")
+        same = trial.do(drawn_anew, layer, UNLIKELY, trial.case.seed, doing="resetting its parameters")
+        return equal(f"parameters as they were after reset_parameters(), {time}", same, [])
 
     return drawn("once") & drawn("twice")
+
+
+def drawn_anew(layer: Layer, unlikely: float, seed: int) -> list[str]:
+    """Return the parameters of which some number is this one, as all are before reset_parameters(), after it."""
+    with torch.no_grad():
+        for parameter in layer.module.parameters():
+            parameter.fill_(unlikely)
+    torch.manual_seed(seed)
+    layer.module.reset_parameters()
+    return [name for name, p in layer.module.named_parameters() if bool((p == unlikely).any())]
 
 
 def _wants_arguments(function: Callable[..., Any]) -> bool:
