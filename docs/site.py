@@ -1,4 +1,4 @@
-"""What mkdocs is told while it builds the site: pages from the top of the repository, a navigation with every property, links.
+"""Hooks for mkdocs: pages from the top of the repository, a navigation with every property, links.
 
 ``mkdocs build --strict`` in an environment with the extra ``docs``, or ``tox -e docs``, writes the site to ``site/``.
 """

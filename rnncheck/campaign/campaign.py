@@ -33,7 +33,7 @@ LEAST_SHRINKING, MOST_SHRINKING = 1.0, 60.0
 MOST_IN_ALL = 60.0
 """Seconds for all failing properties together, however much time is left; but each has its least."""
 CLOSING, MOST_CLOSING = 0.06, 1.5
-"""The share of the time, and at most so many seconds, in which nothing more is begun: a check that runs ends, files are written."""
+"""The share of the time, and the most seconds, in which nothing more is begun: a running check ends, files are written."""
 NO_TIME = "there was no time to make the case smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
@@ -88,7 +88,7 @@ class Campaign:
             return self.report()
 
     def _results(self, engine: Engine, jobs: Iterable[Job]) -> Iterator[Done]:
-        """What comes of the jobs; that something was lost on the way is told at the end."""
+        """Yield the finished jobs; remember for the report why any was lost."""
         for done in engine.run(self._until_stopped(jobs)):
             self.stopped = self.stopped or done.lost
             yield done
@@ -371,6 +371,6 @@ def _case_of(deviation: Deviation, subject_run: SubjectRun) -> Any:
 
 
 def _stem(subject_run: SubjectRun, tally: PropertyTally) -> str:
-    """How the files of this failure are called, but for the suffix."""
+    """Return the name of the files of this failure, without the suffix."""
     name = store.file_name(tally.prop.id, subject_run.subject.name, "")
     return name if tally.stored is None else tally.stored.stem

@@ -198,7 +198,7 @@ class SubjectRun:
         )  # fmt: skip
 
     def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
-        """What died in the run that all of these share is told by the first that has not failed, however far the work ran ahead."""
+        """Report a death in the run that all of these share at the first that has not failed, however far the work ran ahead."""
         blamed = next((name for name in names if self.tallies[name].failed is None), outcome.property)
         return replace(outcome, property=blamed)
 
@@ -225,7 +225,7 @@ class SubjectRun:
         )  # fmt: skip
 
     def not_compared(self) -> str | None:
-        """Return why the agreement with a reference was not looked at, though it was asked for; None where nothing is amiss."""
+        """Return why the agreement with a reference was not checked though it was asked for; None where it was."""
         tally = self.tallies.get("agree.against")
         if tally is None or self.subject.reference is None:
             return None

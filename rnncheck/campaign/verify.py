@@ -151,7 +151,7 @@ def as_said(subjects: Sequence[Subject], read: Mapping[str, Any] | None) -> list
 
 
 def _for_a_probe(seconds: float) -> float:
-    """Return the seconds for a probe, of so many in all: what hangs whatever is asked of it takes a case to show it, too."""
+    """Return the seconds for a probe out of all ``seconds``: a subject that always hangs takes a case to show it, too."""
     return min(max(LEAST_FOR_A_PROBE, seconds / 4), seconds / 3)
 
 

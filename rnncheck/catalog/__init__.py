@@ -11,6 +11,7 @@ FAMILIES = (
     "state",
     "gate",
     "time",
+    "cache",
     "direction",
     "layer",
     "batch",

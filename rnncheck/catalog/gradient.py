@@ -21,7 +21,7 @@ from rnncheck.catalog.tools.gradients import (
     states_in,
     within_budget,
 )  # fmt: skip
-from rnncheck.catalog.tools.informative_data import enlivened, in_many_digits, lively, small_and_lively
+from rnncheck.catalog.tools.informative_data import enlivened, has_effect, in_many_digits, lively, small_and_lively
 from rnncheck.core.observation import Observation, equal, every, fact, identical, near
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
@@ -200,10 +200,11 @@ def loss_scale(trial: Trial) -> Observation:
 def any_requires_grad(trial: Trial) -> Observation:
     """Any of input, states and parameters may require gradients: these get the right ones, and all others stay None."""
     weights, expected = trial.cotangents(), trial.gradients(trial.cotangents())
-    parameters = [name for name in expected if name not in ("input", "h_0", "c_0")]
+    given = {name for name in expected if name in ("input", "h_0", "c_0")}
+    parameters = [name for name in expected if name not in given and has_effect(trial, name)]
     alone = parameters[trial.draw("the one that is not frozen", 0, len(parameters) - 1) :][:1] if parameters else []
-    one_kind = [{name} for name in expected if name not in parameters] + [set(alone), set(parameters)]
-    all_but = [set(expected) - {"input"}, set(expected) - set(parameters), set(expected)]
+    one_kind = [{name} for name in expected if name in given] + [set(alone), set(parameters)]
+    all_but = [set(expected) - {"input"}, given, set(expected)]
 
     def only_for(wanted: set[str]) -> Observation:
         found, others = _accumulated(trial, weights, wanted)
@@ -216,7 +217,7 @@ def any_requires_grad(trial: Trial) -> Observation:
 
 def _accumulated(trial: Trial, weights: Run, wanted: set[str] | None = None, calls: int = 1, backwards: int = 1
                  ) -> tuple[dict[str, Tensor | None], list[str]]:  # fmt: skip
-    """What .grad holds then of a new layer and its input, and which others it holds something of."""
+    """Return .grad of a new layer and its input after these calls, and the names of others that have one."""
     given = (trial.as_returned(weights), None if wanted is None else sorted(wanted), calls, backwards)
     seen = trial.do(accumulated, trial.build(), *trial.leaves, *given, doing="running backward")
     return trial.gradients_of(seen["gradients"]), seen["others"]
@@ -225,7 +226,7 @@ def _accumulated(trial: Trial, weights: Run, wanted: set[str] | None = None, cal
 def accumulated(
     layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], wanted: list[str] | None, calls: int, backwards: int
 ) -> dict[str, Any]:
-    """Return what .grad holds after so many calls, with so many backward passes each, where these alone require gradients."""
+    """Return what .grad holds after this number of calls and of backward passes each, where these alone require gradients."""
     with torch.enable_grad():
         x, hx = as_leaves(x, hx)
         leaves = {**named_arguments(x, hx), **trained(layer)}

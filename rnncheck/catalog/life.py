@@ -14,7 +14,7 @@ from rnncheck.catalog.tools.lifecycle import Life, agree, importable
 from rnncheck.catalog.tools.lifecycle_operations import in_drawn_order, perform
 from rnncheck.core.observation import Observation, equal, every
 from rnncheck.core.property import Family
-from rnncheck.core.subject import Layer
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial
 
@@ -37,6 +37,8 @@ def machine(trial: Trial) -> Observation:
     another dropout, time, batch, hx, packed input for padded. Ends at the first disagreement, which says what was done before.
     """
     one, seen = Life.begin(trial), Observation()
+    if isinstance(one.layer.module, torch.jit.ScriptModule):
+        raise NotClaimed("a module that TorchScript compiled is copied, changed and pickled in ways of its own")
     for name in in_drawn_order(one):
         seen &= perform(one, name)
         if not seen.holds:

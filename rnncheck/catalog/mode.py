@@ -186,7 +186,7 @@ def first_layer_as_without(trial: Trial) -> Observation:
 
 
 ENOUGH = 8
-"""So many masks in turn are not the same by chance."""
+"""The number of masks in turn that are not the same by chance."""
 
 
 @mode(

@@ -12,7 +12,15 @@ from torch.nn.utils import parametrize
 
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
-from rnncheck.catalog.tools.informative_data import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
+from rnncheck.catalog.tools.informative_data import (
+    as_lively,
+    has_effect,
+    in_many_digits,
+    is_lively,
+    lively,
+    lively_parameters,
+    positive,
+)
 from rnncheck.catalog.tools.significance import distance_from_uniform, uniform
 from rnncheck.catalog.tools.weight_updates import WAYS, stepped
 from rnncheck.core.case import Case
@@ -86,10 +94,7 @@ def trainable(trial: Trial) -> Observation:
     with subject_boundary("running backward"):
         loss.backward()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    known = tuple(trial.subject.nature.get("idle", ()))
-    idle = [
-        name for name, p in trained.items() if not name.endswith(known or ("\0",)) and (p.grad is None or not bool(p.grad.any()))
-    ]
+    idle = [name for name, p in trained.items() if has_effect(trial, name) and (p.grad is None or not bool(p.grad.any()))]
     torch.optim.SGD(trained.values(), lr=0.1).step()
     moved = not torch.equal(t.run_on(t.layer).output, before.output)
     return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")

@@ -59,17 +59,17 @@ class Deviation:
                 raise DeviationError(f"{said}: where: {name} = {quoted(dict(wanted))}, {words}")
 
     def concerns(self, device: str) -> bool:
-        """Whether it may speak of cases on this device: one of CUDA only is not stale for a run on the CPU."""
+        """Return whether it may cover cases on this device: one for CUDA alone is not stale after a run on the CPU."""
         wanted = (self.where or {}).get("device")
         return wanted is None or _matches(device, wanted)
 
     def covers(self, case: Any) -> bool:
-        """Whether this deviation speaks of the case."""
+        """Return whether this deviation covers the case."""
         data = {"dtype": getattr(case, "dtype", None), **_flat(case.to_json())}
         return all(name in data and _matches(data[name], wanted) for name, wanted in (self.where or {}).items())
 
     def expired(self, today: datetime.date) -> bool:
-        """Whether its day is past."""
+        """Return whether its last day is past."""
         return self.expires is not None and today > self.expires
 
     def __str__(self) -> str:

@@ -119,7 +119,7 @@ class Fact:
         return 0.0 if self.holds else inf
 
     def mismatch(self) -> str | None:
-        """``x = …, but should be …``, or None; ``x = 1: …`` where the value that is told of is in ``what``."""
+        """``x = …, but should be …``, or None; ``x = 1: …`` where the value is named in ``what``."""
         equals = ":" if " = " in self.what else " ="
         return None if self.holds else f"{self.what}{equals} {self.actual}, but should be {self.expected}"
 

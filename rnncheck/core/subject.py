@@ -127,7 +127,7 @@ BIT_FOR_BIT: Mapping[str, Claim] = {
     name: Claim(False, "declared", f'off unless claimed: rnncheck_claims = {{"{name}": True}}')
     for name in ("repeatable", "batch_invariant", "in_pieces")
 }
-"""What is looked at only where a subject says so itself: rounding alone may break it."""
+"""Features that are checked only where a subject claims them itself: rounding alone may break them."""
 
 
 class Layer(Protocol):

@@ -18,7 +18,7 @@ MANY = 2
 
 
 def beside(module: Any, taken: tuple[str, ...]) -> Iterator[Beside]:
-    """Return what the arguments may be filled with that must be given and are not taken yet; nothing where there is none."""
+    """Return what the arguments may be filled with that must be given and are not among those taken."""
     needed = [p for p in parameters(module) if p.default is p.empty and p.name not in taken and not is_state_word(p.name)]
     if not needed:
         return

@@ -76,9 +76,7 @@ def _own(module: Any, how: Mapping[str, Any]) -> Any:
     return copy.deepcopy(module) if how.get("kept") else module
 
 
-def runner(
-    module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, grad: bool = False
-) -> Callable[..., tuple[Tensor, Any]]:
+def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
     """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state."""
     called = Adapted(_own(module, how), sizes.hidden, **how)
     first = dict(zip(start.names, start.values, strict=True))
@@ -86,7 +84,7 @@ def runner(
 
     def run(x: Tensor, state: Any = None, seed: int = 0) -> tuple[Tensor, Any]:
         called.how["others"] = first if state is None else {}
-        with quiet(seed, grad):
+        with quiet(seed):
             output, final = called(x if whole else x.transpose(0, 1), state)
         return (output if whole else output.transpose(0, 1)), final
 

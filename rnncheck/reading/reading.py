@@ -83,6 +83,7 @@ class Reading:
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
         if self.parts > 1 and not self.pair:
             state = f"state of {self.parts} tensors or parts"
+        start = self.nature.get("start")
         told = [
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
@@ -95,7 +96,7 @@ class Reading:
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
-            *([f"begins from {', '.join(self.nature['start'])} without a state: given one"] if "start" in self.nature else []),
+            *([f"begins from {', '.join(start)} unless a state is given: judged with one"] if start else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),

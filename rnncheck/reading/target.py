@@ -13,7 +13,7 @@ from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
-from rnncheck.reading.gradients import learned_start, without_effect
+from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -23,7 +23,7 @@ from rnncheck.reading.signature import Signature
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
-"""Arguments that are looked at elsewhere."""
+"""Arguments that other parts read."""
 ENOUGH = 5.0
 """The score of a reading beyond which no other way to build the layer is tried."""
 
@@ -101,7 +101,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     if seen.looks_back:
         nature["looks_back"] = True
     start = learned_start(module, seen, config, zeros(seen, config))
-    idle = start + without_effect(module, seen, config, zeros(seen, config))
+    idle = start + not_looked_at(module, seen, config, zeros(seen, config))
     if idle:
         nature["idle"] = idle
     if start:
@@ -129,7 +129,11 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         directions=seen.directions,
         unread=seen.unread,
         idle=seen.idle,
-        notes=(*_other_arguments(module, seen), *(() if arguments is None else _other_options(value, arguments))),
+        notes=(
+            *(f"parameter {name}" for name in idle if name not in start),
+            *_other_arguments(module, seen),
+            *(() if arguments is None else _other_options(value, arguments)),
+        ),
     )
 
 
@@ -143,7 +147,7 @@ def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
 
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
-    """Options that are left as they are, so that their other values are not looked at."""
+    """Return the options that keep their defaults, so that their other values are not checked."""
     parameters = inspect.signature(value).parameters.values()
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}

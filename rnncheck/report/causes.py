@@ -1,4 +1,4 @@
-"""Which failures have one cause: it is told once, led by the most basic property that shows it.
+"""Which failures have one cause: it is reported once, led by the most basic property that shows it.
 
 Verdicts have one cause where they share a diagnosis, or what was raised. Any other failure follows from a more basic one
 unless something speaks against it: it needs something else of a case to fail, its own run is wrong in a way that the
@@ -15,8 +15,8 @@ from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
 from rnncheck.core.verdict import Verdict
 
 BASIC_FIRST = (
-    "shape", "state", "time", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights", "graph",
-    "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
+    "shape", "state", "time", "cache", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights",
+    "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
 BY_THEMSELVES = (

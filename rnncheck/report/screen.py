@@ -14,9 +14,9 @@ from rnncheck.report.words import count, named, seconds_text, verb, wrapped
 
 RED, YELLOW, GREEN, DIM, BOLD = "bold red", "bold yellow", "bold green", "dim", "bold"
 SHOWN_CAUSES = 4
-"""Causes of one subject that are told in full; of more only the headline."""
+"""The number of causes of one subject that are shown in full; further ones have only a headline."""
 MOST_NOTES = 3
-"""Lines of a verdict's reason that are told beside what differs."""
+"""The number of lines of a verdict's reason that are shown beside the difference."""
 LABEL = 16
 """Characters of a label and its indentation."""
 FEW = 3
@@ -35,7 +35,7 @@ class Line:
 
 
 def screen(report: Results, width: int) -> Iterator[Line]:
-    """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
+    """Yield the lines of a report, none longer than ``width`` except for code and words that are longer themselves."""
     blank = False
     for line in _lines(report, width):
         if line.text or not blank:

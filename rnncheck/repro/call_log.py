@@ -52,7 +52,7 @@ class Event:
         return {self.layer, *(part.number for part in self.arguments[1:] if isinstance(part, Shown))}
 
     def do(self, it: Callable[[], Any]) -> Any:
-        """What comes of it; what it raises is noted."""
+        """Return its result; note what it raises."""
         try:
             return it()
         except BaseException as error:

@@ -32,7 +32,7 @@ def near(actual, expected, allowed):
 
 
 def same(seen, was):
-    """The same shape and, but for another machine's rounding, the same numbers."""
+    """Check that the shape is the same and, up to another machine's rounding, the numbers."""
     if seen.shape != was.shape or seen.dtype != was.dtype or not was.is_floating_point():
         return seen.shape == was.shape and seen.dtype == was.dtype and bool((seen == was).all())
     return torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=1e-30, equal_nan=True)

@@ -24,7 +24,7 @@ COUNTS = 256.0
 
 
 class RandomRounding(TorchDispatchMode):
-    """Inside, finite results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
+    """Multiply finite results other than 0 by 1 + e inside, e uniform within ``roundoffs`` units of roundoff of their dtype.
 
     Whole numbers up to COUNTS that are made of such numbers alone, as a count of steps is, are exact and stay.
 

@@ -90,7 +90,7 @@ def settle() -> int:
 
 @dataclass(eq=False)
 class _Desk:
-    """Where the calls of one target are looked at."""
+    """The checks on the calls of one target."""
 
     name: str
     reference: Any

@@ -64,7 +64,7 @@ def users_level() -> int:
 
 
 def active() -> bool:
-    """Whether contracts are looked at here: not while compiling, tracing, or switched off."""
+    """Return whether contracts are checked here: not while compiling, tracing, or switched off."""
     return typechecked.enabled() and not typechecked.being_traced()
 
 

@@ -23,7 +23,7 @@ from rnncheck.typechecked import enabled, transformed
 SATURATED = 1e-3
 """A gate this near to 0 or 1 hardly learns: its slope is below a thousandth."""
 MOSTLY = 0.9
-"""The share of a gate's values from which saturation is told."""
+"""The share of a gate's values from which saturation is reported."""
 
 
 class watch:

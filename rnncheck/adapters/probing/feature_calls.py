@@ -87,7 +87,7 @@ def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         with warnings.catch_warnings(), subject_boundary("probing"):
             warnings.simplefilter("ignore")
             return action(), None
-    except (SubjectError, NotClaimed) as error:
+    except (SubjectError, NotClaimed, Malformed) as error:
         return None, root(error)
 
 
@@ -239,7 +239,7 @@ def script(g: Baseline) -> None:
 
 
 def inside_another(module: nn.Module, arguments: tuple[Any, ...]) -> nn.Module:
-    """A module that calls this one with so many arguments, in the same mode."""
+    """Return a module that calls this one with as many arguments, in the same mode."""
     whole = _WithState(module) if len(arguments) > 1 else _Alone(module)
     return whole.train(module.training)
 

@@ -79,7 +79,7 @@ def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: 
 
 
 def ours_and_torchs() -> list[Subject]:
-    """What is looked at if no target is named: each of ours is to agree with torch's, where torch has one."""
+    """Return what is checked if no target is named: each layer of ours must agree with torch's, where torch has one."""
     torchs = [_subject(one, None) for one in TORCHS]
     rnn, gru, lstm = (_with_reference(_subject(one, None), torch) for one, torch in zip(OURS, torchs, strict=True))
     one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}

@@ -65,7 +65,7 @@ def stays_zero(trial: ClipTrial, gradients: Sequence[Tensor]) -> Observation:
 
 
 def bounded(run: Clipped, truth: ClipTruth, case: ClipCase, prefix: str = "") -> Observation:
-    """The norm of what is left is at most max_norm, but for the rounding of each element when it was stored."""
+    """Check that the remaining norm is at most max_norm, except for the rounding of each stored element."""
     after = [after for _, _, after in run.pairs()]
     rounding = [unit_roundoff(g.dtype) * g.double().abs() + underflow(g.dtype) for g in after]
     allowed = total_norm(rounding, case.norm_type) + truth.relative * min(case.max_norm, truth.norm)
