@@ -29,7 +29,7 @@ def agrees_with(
 ) -> Callable[[Any], Any]:
     """Replay a fraction ``sample`` of the calls of a layer or of a function against ``reference``.
 
-    A layer (a torch.nn.Module class with torch's call, or one such module) is compared with the reference under the same
+    A layer (a torch.nn.Module class, or one such module, read as ``verify`` reads it) is compared with the reference under the same
     parameters, input and state, within what rounding may do to this very call; calls with active dropout, under vmap or
     under torch.compile are left out, and so is a subclass's own forward. A function is compared with the reference function
     on the same arguments in float64.
@@ -116,11 +116,11 @@ class _Desk:
         """A layer's forward, looked at."""
 
         @functools.wraps(forward)
-        def wrapper(layer: nn.Module, input: Any, hx: Any = None, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self._wants():
-                return forward(layer, input, hx, *args, **kwargs)
-            given = copied((input, hx))  # as they were before the call
-            result = forward(layer, input, hx, *args, **kwargs)
+                return forward(layer, *args, **kwargs)
+            given = copied((args, kwargs))  # as they were before the call
+            result = forward(layer, *args, **kwargs)
             self._judge_layer(layer, given, result)
             return result
 
@@ -129,8 +129,7 @@ class _Desk:
     def after_forward(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """The hook on a module that exists already."""
         if self._wants():
-            input, hx = (*args, kwargs.get("hx"), None)[:2] if args else (kwargs["input"], kwargs.get("hx"))
-            self._judge_layer(layer, copied((input, hx)), result)
+            self._judge_layer(layer, copied((args, kwargs)), result)
 
     def over_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """A function, looked at."""
@@ -164,7 +163,7 @@ class _Desk:
     def _judge_layer(self, layer: nn.Module, given: tuple[Any, Any], result: Any) -> None:
         try:
             with torch.no_grad():
-                call = call_of(layer, *given, result)
+                call = call_of(layer, self.reference, *given, result)
         except Exception as error:
             _not_compared(self.name, error)
             return

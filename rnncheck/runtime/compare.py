@@ -15,6 +15,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.running.trial import Tensors, Trial
+from rnncheck.runtime.as_read import call_as_read, reading_of
 from rnncheck.runtime.contracts import values_in
 
 COPIES = 8
@@ -33,9 +34,21 @@ class Call:
     autocast: torch.dtype | None = None
 
 
-def call_of(layer: nn.Module, input: Any, hx: Any, result: Any) -> Call | None:
+def call_of(layer: nn.Module, reference: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> Call | None:
     """All that is needed to compare the call later; None while dropout is active, where there is nothing to compare."""
-    subject = believed(layer)
+    reading = reading_of(type(layer), reference)
+    if reading is None:
+        return _call(believed(layer), layer, *_given(*args, **kwargs), result)
+    read = call_as_read(layer, reading, reference, args, kwargs, result)
+    return None if read is None else _call(read.subject, layer, read.input, read.hx, read.result)
+
+
+def _given(input: Any, hx: Any = None, *more: Any, **others: Any) -> tuple[Any, Any]:
+    """The input and the state of a call like torch's."""
+    return input, hx
+
+
+def _call(subject: Subject, layer: nn.Module, input: Any, hx: Any, result: Any) -> Call | None:
     config = subject.fixed
     assert config is not None
     if layer.training and config.dropout > 0 and config.num_layers > 1:
