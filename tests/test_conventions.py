@@ -105,3 +105,34 @@ def test_the_gate_is_strict_where_the_configuration_says_so(tmp_path):
     file.write_text('strict = "yes"\n')
     with pytest.raises(rnncheck.UsageError, match=r'strict = "?\'?yes.*true or false'):
         read_config(file)
+
+
+class FreezesTheStateAlone(nn.GRU):
+    """torch's GRU with lengths, behind which the state stays and the output does not."""
+
+    def forward(self, input, hx=None, lengths=None):
+        if lengths is None:
+            return super().forward(input, hx)
+        inside = (torch.arange(len(input))[:, None] < lengths)[..., None]
+        x, h, outputs = input.where(inside, 0), hx, []
+        for step, valid in zip(x, inside, strict=True):
+            output, new = super().forward(step[None], h)
+            h = new.where(valid, new.new_zeros(()) if h is None else h)
+            outputs.append(output)
+        return torch.cat(outputs), h
+
+
+class ForgetsTheState(FreezesTheStateAlone):
+    """The same, whose state goes on behind the end."""
+
+    def forward(self, input, hx=None, lengths=None):
+        return super().forward(input, hx, None)
+
+
+@pytest.mark.parametrize(("target", "exit_code"), [(FreezesTheStateAlone, 0), (ForgetsTheState, 1)])
+def test_torchs_layers_have_no_lengths_so_zeros_behind_the_end_stay_a_convention(target, exit_code):
+    options = {**OPTIONS, "properties": "lengths.module,lengths.zero", "max_examples": 12}
+    report = rnncheck.verify(target, against="torch.nn.GRU", **options)
+    assert report.exit_code == exit_code
+    if exit_code == 0:
+        assert {verdict.verdict for verdict in verdicts(report).values()} == {"warns"}

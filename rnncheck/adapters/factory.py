@@ -123,7 +123,7 @@ class Constructor:
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
 
     def _source_as_read(self) -> str | None:
-        """The same with the adapter pasted; None where what it is told differs from configuration to configuration."""
+        """Return the same with the adapter pasted; None where its arguments differ from configuration to configuration."""
         reading, target = self.reading, self.target
         if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
             return None

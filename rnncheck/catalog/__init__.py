@@ -29,7 +29,7 @@ FAMILIES = (
 )
 
 
-MORE_OF = ("agree_beside", "gradient_of_states", "weights_changed")
+MORE_OF = ("agree_beside", "clip_shards", "gradient_of_states", "weights_changed")
 """Further files of families whose own file is full."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,15 +11,16 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.backend.switches import switched
 from rnncheck.catalog.tools import cuda_graphs, gradients
-from rnncheck.catalog.tools.autocast import drawn_autocast, in_its_dtype, run_under
+from rnncheck.catalog.tools.autocast import drawn_autocast, in_its_dtype
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, is_float32, on_cuda, padded
 from rnncheck.catalog.tools.follow_ups import rows
-from rnncheck.catalog.tools.torch_transforms import Through, as_onnx, compiled, exported, functional, scripted
+from rnncheck.catalog.tools.torch_transforms import Through, as_onnx, called_functionally, compiled_calls, exported, scripted
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
 from rnncheck.running.tolerance import of_all
 from rnncheck.running.trial import NotReached, SubjectError, Trial, seeded, subject_boundary
 
@@ -74,12 +76,26 @@ def autocast(trial: Trial) -> Observation:
             run = t.run_on(t.layer)
     with casting:
         cast_already = t.read(*t.call_on(t.layer, t.x.to(low))).map(Tensor.detach)
-    found = gradients.gradients_through(t, t.layer, partial(run_under, casting, t), weights)
+    given = (*t.leaves, t.as_returned(weights), t.x.device.type, low)
+    found = t.gradients_of(t.do(backward_under_autocast, t.layer, *given, doing="running backward"))
     return (
         both(run, budget.truth, budget.allowed)
         & both(cast_already, budget.truth, budget.allowed, f"of input in {low}: ")
         & gradients.within_budget(slopes, found)
     )
+
+
+def backward_under_autocast(
+    layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], device: str, low: torch.dtype
+) -> dict[str, Tensor | None]:
+    """Return the gradients of the weighted sum of what a call under autocast returns, summed outside of it."""
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        wanted = {**named_arguments(x, hx), **trained(layer)}
+        with torch.autocast(device, low):
+            results = named_results(layer(x, hx))
+        loss = weighted_sum({name: part.float() for name, part in results.items()}, weights)
+        return dict(zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True))
 
 
 @agree("device", formula="f on the CPU = f on the accelerator",
@@ -173,10 +189,16 @@ def _other_batch(trial: Trial) -> dict[str, Trial]:
 def compiled_layer(trial: Trial) -> Observation:
     """torch.compile changes neither results nor gradients, nor the results of another batch size."""
     t = _briefly(trial, steps=3)
-    with compiled(t.build()) as layer:
-        run, found = gradients.run_and_gradients(t, layer, weights := t.cotangents())
-        slopes = gradients.agree(t, found, t.gradients(weights), weights, sides=layer.sides)
-        return t.same(run, sides=layer.sides) & slopes & _same_calls(layer, _other_batch(t))
+    others = _other_batch(t)
+    given = (*t.leaves, t.as_returned(weights := t.cotangents()), tuple(other.arguments for other in others.values()))
+    seen = t.do(compiled_calls, t.build(), *given, doing="calling the compiled layer")
+    sides = ("from the compiled layer", "from the layer itself")
+    slopes = gradients.agree(t, t.gradients_of(seen["gradients"]), t.gradients(weights), weights, sides=sides)
+    same = [
+        other.same(other.read_results(results), f"{what}: ", sides)
+        for (what, other), results in zip(others.items(), seen["others"], strict=True)
+    ]
+    return t.same(t.read_results(seen["results"]), sides=sides) & slopes & every(same)
 
 
 @agree("exported", formula="export(f)(x) = f(x)", source="pytorch/pytorch#15319, #184961",
@@ -222,14 +244,15 @@ def functional_layer(trial: Trial) -> Observation:
     """functional_call with other parameters matches a layer that owns them, gradients too, and leaves the layer's own unchanged."""
     layer, names = trial.layer, _own_names(trial.layer)
     before = trial.run_on(layer)
-    new = {name: trial.like(p, f"another {name}", 0.5).requires_grad_() for name, p in trial.parameters.items()}
+    new = {name: trial.like(p, f"another {name}", 0.5) for name, p in trial.parameters.items()}
     if set(names) != set(new):  # a parametrized weight has another name, and is not given by its own
         return Observation()
-    other = trial.but(parameters={name: p.detach() for name, p in new.items()})
-    called, weights = functional(layer, {names[name]: p for name, p in new.items()}), trial.cotangents()
-    found = gradients.gradients_through(trial, called, gradients.calls(trial, called), weights, wanted=new)
-    slopes = gradients.agree(other, found, other.gradients(weights), weights, sides=called.sides)
-    same = other.same(trial.run_on(called), sides=called.sides)
+    other, weights = trial.but(parameters=new), trial.cotangents()
+    given = (*trial.leaves, trial.as_returned(weights), new, names)
+    seen = trial.do(called_functionally, layer, *given, doing="calling functional_call")
+    sides = ("from functional_call", "from the layer itself")
+    slopes = gradients.agree(other, trial.gradients_of(seen["gradients"]), other.gradients(weights), weights, sides=sides)
+    same = other.same(trial.read_results(seen["results"]), sides=sides)
     return same & slopes & trial.identical(trial.run_on(layer), before, "afterwards: ", ("now", "before"))
 
 

@@ -15,6 +15,7 @@ from rnncheck.catalog.tools.conditions import (
     padded,
     saturating,
 )
+from rnncheck.catalog.tools.designed_weights import settable_shapes
 from rnncheck.core.observation import Observation, both, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -35,7 +36,7 @@ def moderate_parameters(trial: Trial) -> dict[str, Tensor]:
         drawn = trial.like(trial.x.new_empty(shape), f"moderate {name}", 0.5 * shape[-1] ** -0.5)
         return drawn / (2 * drawn.abs().sum(1, keepdim=True)) if name.startswith("weight_hh") else drawn
 
-    return {name: moderate(name, shape) for name, shape in trial.config.parameter_shapes().items()}
+    return {name: moderate(name, shape) for name, shape in settable_shapes(trial, trial.config).items()}
 
 
 def long(trial: Trial) -> Trial:

@@ -28,7 +28,7 @@ from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
 REFUSED = " = refused with"
-"""What is told of wrong input that was refused, in whatever words."""
+"""The message for wrong input that was refused, in whatever words."""
 reject = Family("reject", "wrong input is accepted, or refused in other words", f" = accepted|{REFUSED}")
 NAMES: dict[torch.dtype, Name] = {
     torch.float64: ("float64", "Double", "double"),

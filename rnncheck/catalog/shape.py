@@ -7,9 +7,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.catalog.tools.conditions import is_float32, padded
+from rnncheck.catalog.tools.designed_weights import settable_shapes
 from rnncheck.core.config import Config
-from rnncheck.core.observation import Observation, equal, every, fact, identical
+from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
+from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
 shape = Family("shape")
@@ -65,10 +68,22 @@ def state(trial: Trial) -> Observation:
     source="keras-team/keras#15140: a state of another dtype than the computation",
 )
 def dtype_device(trial: Trial) -> Observation:
-    """Output and final states have the input's dtype and device, with or without hx."""
+    """Output and final states have the input's dtype and device, with or without hx.
+
+    A recurrence that is read from its types may keep a state in float32 beside bfloat16 or float16.
+    """
     output, state = trial.returned
-    results = {"output": output, **dict(zip(("h_n", "c_n"), state, strict=False))}
-    return every(equal(f"dtype and device of {name}", place(part), place(trial.x)) for name, part in results.items())
+    return equal("dtype and device of output", place(output), place(trial.x)) & every(
+        equal(f"dtype and device of {name}", place(part), _place_of_state(trial, part))
+        for name, part in zip(("h_n", "c_n"), state, strict=False)
+    )
+
+
+def _place_of_state(trial: Trial, part: Any) -> tuple[Any, ...]:
+    """Return where a final state should be, and of which dtype."""
+    dtype, device = place(trial.x)
+    finer = trial.config.named is not None and dtype.itemsize == 2 and place(part)[0] == torch.float32
+    return (torch.float32 if finer else dtype, device)
 
 
 @shape(
@@ -83,13 +98,20 @@ def dtype_device(trial: Trial) -> Observation:
 )
 def autocast(trial: Trial) -> Observation:
     """Under autocast to bfloat16, output and h_n share one dtype, and each result has autocast's dtype or the parameters'."""
-    with torch.autocast(torch.device(trial.case.device).type, dtype=torch.bfloat16):
-        output, state = trial.call_on(trial.layer)
-    dtypes = [place(part)[0] for part in (output, *state)]
-    known = {torch.bfloat16, torch.float32}.issuperset(dtypes)
-    finer = trial.config.named  # a state of its own may be finer
-    alike = every(equal("dtype of h_n", dtype, dtypes[0]) for dtype in (() if finer else dtypes[1:2]))
-    return alike & fact("dtypes", known, dtypes, "bfloat16 or float32")
+    device, finer = torch.device(trial.case.device).type, trial.config.named is not None  # a state of its own may be finer
+    seen = trial.do(dtypes_under_autocast, trial.layer, *trial.arguments, device)
+    one, dtypes = seen["one"], seen["dtypes"]
+    strange = equal("results that are neither bfloat16 nor float32", seen["strange"], {})
+    return strange if finer else strange & equal(f"one dtype of {' and '.join(f'{n} ({t})' for n, t in dtypes.items())}", one, True)
+
+
+def dtypes_under_autocast(layer: Layer, x: Any, hx: Any, device: str) -> dict[str, Any]:
+    """Return the dtypes of output and h_n under autocast to bfloat16, whether they are one, and results of another dtype."""
+    with torch.autocast(device, dtype=torch.bfloat16):
+        dtypes = {name: part.dtype for name, part in named_results(layer(x, hx)).items()}
+    strange = {name: dtype for name, dtype in dtypes.items() if dtype not in (torch.bfloat16, torch.float32)}
+    compared = {name: dtype for name, dtype in dtypes.items() if name != "c_n"}
+    return {"dtypes": compared, "one": len(set(compared.values())) == 1, "strange": strange}
 
 
 @shape(
@@ -137,7 +159,7 @@ def production(trial: Trial) -> Trial:
     states = config.states
     sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
     state = None if trial.state is None else tuple(empty(states, rows, size) for size in sizes)
-    weights = {name: empty(*sizes) for name, sizes in config.parameter_shapes().items()}
+    weights = {name: empty(*sizes) for name, sizes in settable_shapes(trial, config).items()}
     return trial.but(
         x=empty(time, rows, config.input_size),
         state=state,

@@ -54,7 +54,7 @@ def split_packed(trial: Trial) -> Observation:
         whole.output[k:, going_on] = left.run.output
         for part, new in zip(whole.state, left.run.state, strict=True):
             part[:, going_on] = new
-        return whole
+        return _as_carried(trial, whole)
 
     return every(trial.same(in_two(k), f"split at {k}: ", IN_TWO) for k in range(1, max(lengths)))
 
@@ -93,7 +93,12 @@ def _in_calls(trial: Trial, *ends: int) -> Run:
     run, begin = trial.but(x=trial.x[: ends[0]]).run, ends[0]
     for end in (*ends[1:], trial.time):
         run, begin = one_after_the_other(run, trial.but(x=trial.x[begin:end], state=run.state).run), end
-    return run
+    return _as_carried(trial, run)
+
+
+def _as_carried(trial: Trial, run: Run) -> Run:
+    """A run in pieces as far as the state carries it: an output that looks back over its call is that of one call."""
+    return Run(trial.run.output, *run.state) if trial.subject.nature.get("looks_back") else run
 
 
 @time(
@@ -125,7 +130,7 @@ def same_weights(trial: Trial) -> Observation:
     before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
     together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
     after = (part[:, -trial.batch :] for part in together.state)
-    steps = Run(together.output.reshape(trial.run.output.shape), *after)
+    steps = _as_carried(trial, Run(together.output.reshape(trial.run.output.shape), *after))
     return trial.same(steps, sides=("from single steps", "in one call"))
 
 
@@ -181,7 +186,7 @@ def within_reach(trial: Trial) -> Tensor:
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """What comes later in a sequence changes no output before it; the step that changes moves its own output, or NaN in it does."""
+    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN."""
     sides = ("with another sequel", "with the case's own")
 
     def changed_from(k: int) -> Observation:

@@ -49,6 +49,7 @@ class Property:
     convention: what a layer does that does not hold to it, where that is no error: it is warned of; "" for a contract
     lenient: a pattern that each line of what differs or was raised must match for it to be a matter of convention;
              "": whatever differs
+    torchs:  whether torch's layers keep the convention, so that it is a contract of what replaces them
     """
 
     id: str
@@ -63,6 +64,7 @@ class Property:
     cost: int = 1
     convention: str = ""
     lenient: str = ""
+    torchs: bool = True
 
     @property
     def severity(self) -> Severity:
@@ -117,6 +119,7 @@ class Family:
         cost: int = 2,
         convention: str = "",
         lenient: str = "",
+        torchs: bool = True,
     ) -> Callable[[Check], Check]:
         """Declare the decorated check as the property ``family.name``."""
 
@@ -126,7 +129,7 @@ class Family:
                 raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
             prop = Property(
                 f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost,
-                convention or self.convention, lenient or self.lenient,
+                convention or self.convention, lenient or self.lenient, torchs,
             )  # fmt: skip
             self.properties.append(prop)
             return check

@@ -21,7 +21,7 @@ UNLIKE = 1e-2
 """How far from what is right it must be for the mistake to show."""
 SHAPES = (StepCase(), StepCase(groups=2), StepCase(sizes=(2, 2)), StepCase(scale=8.0), StepCase(sizes=(3, 1)))
 SITUATIONS = tuple(shape.but(bound=bound) for shape in SHAPES for bound in (0.1, 3.0))
-"""From the simplest on: the first in which a step is wrong is looked at."""
+"""Situations from the simplest on: the first in which a step is wrong is diagnosed."""
 DRAWS = range(4)
 """Seeds of each situation, of which two must be wrong."""
 

@@ -1,6 +1,6 @@
 """Twins: units that a matrix treats alike. They make the same rounding errors, which then add up instead of averaging out.
 
-Rows of W or U that are equal, or equal but for the sign, give sums that are rounded alike in every unit: with constant
+Rows of W or U that are equal, or equal except for the sign, give sums that are rounded alike in every unit: with constant
 weights, H units have one error between them, and a sum over them is off by H errors instead of sqrt(H). Or they are not rounded
 alike, where a kernel adds up the last few rows in another order. So a case with twins is computed with twice as many
 copies: in the first half every unit has errors of its own, in the second half twins share theirs, as the steps of a steady
@@ -58,7 +58,7 @@ def twins(rows: Tensor) -> Twins | None:
 
 
 def _suspects(rows: Tensor) -> Tensor:
-    """(units,): the rows that have three columns in common, but for the sign, with another: few of many, and quickly found."""
+    """(units,): the rows that have three columns in common, up to the sign, with another: few of many, and quickly found."""
     key = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     for column in (0, rows.shape[1] // 2, -1):
         number = torch.unique(rows[:, column].abs(), return_inverse=True)[1]

@@ -82,7 +82,7 @@ class Numbers:
         """Of this step, for errors (…, 1, batch, size) of every copy; away: how far from the truth each copy is by now.
 
         A part of each error is not random from step to step: it pushes further away, or on the way back, where nothing is known
-        of that, is the same at every step but for a part that alternates. It is 1 / margin of the error, so that what is allowed,
+        of that, is the same at every step apart from an alternating part. It is 1 / margin of the error, so that what is allowed,
         margin times sigma, is as much as roundings that all have the same sign add up to.
         """
         shape = (*error.shape[:-3], self._copies.runs, *error.shape[-2:])

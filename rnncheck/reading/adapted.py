@@ -69,7 +69,7 @@ class Adapted(torch.nn.Module):
                 until = (input.narrow(time, 0, t + 1), hx, None) if lengths is None else (input, hx, lengths.clamp(max=t + 1))
                 results.append(self.result(*until))
             outputs = [at(result, how["output"]) for result in results]
-            if lengths is not None:  # only the last output of a sequence is told, so nothing comes behind it
+            if lengths is not None:  # only the last output of a sequence comes back, so nothing follows it
                 outputs = [output * (t < lengths).to(output)[:, None] for t, output in enumerate(outputs)]
             return self.filled(torch.stack(outputs, time)), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
@@ -282,7 +282,10 @@ def rebuilt(structure: Any, tensors: list[torch.Tensor], layer: Any) -> Any:
     if kind in ("tuple", "list"):
         return {"tuple": tuple, "list": list}[kind](rebuilt(one, tensors, layer) for one in inner)
     values = {name: rebuilt(one, tensors, layer) for name, one in inner}
-    return values if kind == "dict" else getattr(sys.modules[type(layer).__module__], kind)(**values)
+    if kind == "dict":
+        return values
+    modules = [sys.modules[one.__module__] for one in type(layer).__mro__]  # a parametrized layer's class is one of torch's
+    return next(getattr(module, kind) for module in modules if hasattr(module, kind))(**values)
 
 
 def said(lengths: torch.Tensor, steps: int, how: dict[str, Any], input: torch.Tensor) -> Any:

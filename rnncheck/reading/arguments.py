@@ -165,7 +165,7 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
     """The arguments with a value for everything else that must be given."""
     missing = [p for p in required if p.name not in (*input, *hidden)]
     also = tuple(p.name for p in missing if p.name in RESULT)
-    others = {p.name: _value_for(p) for p in missing if p.name not in RESULT}
+    others = {p.name: value_for(p) for p in missing if p.name not in RESULT}
     yield Arguments(input, (*hidden, *also), options, others)
     kinds = [name for name in others if says_kind(name)]
     for value in KIND_VALUES[1:] if kinds else ():
@@ -178,7 +178,7 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
         yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
 
 
-def _value_for(parameter: Any) -> Any:
+def value_for(parameter: Any) -> Any:
     """A value for an argument that must be given, by its annotation or its name."""
     name, annotation = parameter.name.lower(), parameter.annotation
     if parameter.name in VOCABULARY:
@@ -229,7 +229,7 @@ class Asked:
         if size_of(name) is not None:
             return self._sizes[size_of(name) != "input"]
         options = {"bias": True, "bidirectional": False, "batch_first": False}
-        return options[name] if name in options else _value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+        return options[name] if name in options else value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)

@@ -77,7 +77,7 @@ def reset(module: Any) -> tuple[str, bool] | None:
 
 
 def kept(module: Any, called: Callable[[Any], Any]) -> str | None:
-    """The one attribute that a call moves in a layer that takes no state and has no method to forget; ``called`` calls a copy."""
+    """Return the one attribute that a call moves in a layer that takes no state or way to forget it; ``called`` calls a copy."""
     if state_parameters(module) or reset(module) or takes_more(module) or not isinstance(module, nn.Module):
         return None
     called(other := copy.deepcopy(module))

@@ -39,6 +39,7 @@ class Seen:
     needed: bool = False
     unread: tuple[str, ...] = ()
     idle: bool = False
+    looks_back: bool = False
 
     @property
     def score(self) -> float:
@@ -137,7 +138,12 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
     unread = (*([f"attribute {moved}, {told}"] if told else []), *_unread(module, first, best.how))
-    return replace(best, unread=unread, idle=_idle(runner(module, best.how, start, sizes), x, best))
+    return replace(
+        best,
+        unread=unread,
+        idle=_idle(runner(module, best.how, start, sizes), x, best),
+        looks_back=said.get("looks_back", best.carries < 1 and any(_of_pairs_of_steps(t) for _, t in _others(first, best.how))),
+    )
 
 
 def _not_kept(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> str | None:
@@ -250,10 +256,19 @@ def _unread(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]
     """What may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
     taken = [*(keyword for keyword, _ in how["given"]), *(one[0] for one in how.get("beside", ()))]
     arguments = [f"argument {p.name}" for p in state_parameters(module) if is_state_word(p.name) and p.name not in taken]
-    known = [how["output"], *(how["states"] or [])]
-    others = [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
-    unknown = [(path, t) for path, t in others if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
+    unknown = [(path, t) for path, t in _others(result, how) if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
     return (*arguments, *(f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(t.shape)}" for path, t in unknown))
+
+
+def _others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:
+    """What is returned beside the output and the state."""
+    known = [how["output"], *(how["states"] or [])]
+    return [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
+
+
+def _of_pairs_of_steps(tensor: Tensor) -> bool:
+    """Whether it has a number for each two steps of a sequence, as the weights of an attention over the steps do."""
+    return BATCH in tensor.shape and list(tensor.shape).count(TIME) == 2
 
 
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:

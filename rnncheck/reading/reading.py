@@ -72,6 +72,7 @@ class Reading:
         told: dict[str, Any] = {"kind": self.kind, **_sizes(self.arguments)}
         told |= {word: plain(how[word]) for word in WORDS if word in how and how[word] is not None and how[word] != HOW[word]}
         told |= {"batch_first": how["batch_first"]} if self.kind == "layer" else {}
+        told |= {"looks_back": True} if self.nature.get("looks_back") else {}
         return "\n".join(f"{word} = {_toml(value)}" for word, value in told.items())
 
     def words(self) -> str:
@@ -87,6 +88,7 @@ class Reading:
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
+            *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),

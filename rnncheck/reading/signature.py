@@ -114,8 +114,9 @@ def _any_positional(forward: Callable[..., Any]) -> bool:
 
 
 def forward_of(module: object) -> Callable[..., Any]:
-    """Return the unbound function that a call of ``module``, or of an object of this class, ends in; what TorchScript compiled
-    has the signature of what was compiled.
+    """Return the unbound function that a call of ``module``, or of an object of this class, ends in.
+
+    What TorchScript compiled has the signature of what was compiled.
     """
     kind = module if isinstance(module, type) else type(module)
     written: Any = getattr(kind, "_methods", {}).get("forward")

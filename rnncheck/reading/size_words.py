@@ -28,7 +28,7 @@ RESULT = (
 )  # fmt: skip
 VOCABULARY = (
     "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
-    "num_words",    "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size",
+    "num_words", "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size",
 )  # fmt: skip
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),

@@ -23,7 +23,7 @@ from rnncheck.reading.signature import Signature
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
-"""Arguments that are looked at elsewhere."""
+"""Arguments that other parts read."""
 ENOUGH = 5.0
 """The score of a reading beyond which no other way to build the layer is tried."""
 
@@ -98,6 +98,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["square"] = True
     if _is_summed(module, seen):
         nature["summed"] = True
+    if seen.looks_back:
+        nature["looks_back"] = True
     start = learned_start(module, seen, config, zeros(seen, config))
     idle = start + not_looked_at(module, seen, config, zeros(seen, config))
     if idle:
@@ -145,7 +147,7 @@ def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
 
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
-    """Options that are left as they are, so that their other values are not looked at."""
+    """Return the options that keep their defaults, so that their other values are not checked."""
     parameters = inspect.signature(value).parameters.values()
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}

@@ -14,9 +14,9 @@ from rnncheck.report.words import count, named, seconds_text, verb, wrapped
 
 RED, YELLOW, GREEN, DIM, BOLD = "bold red", "bold yellow", "bold green", "dim", "bold"
 SHOWN_CAUSES = 4
-"""Causes of one subject that are told in full; of more only the headline."""
+"""The number of causes of one subject that are shown in full; further ones have only a headline."""
 MOST_NOTES = 3
-"""Lines of a verdict's reason that are told beside what differs."""
+"""The number of lines of a verdict's reason that are shown beside the difference."""
 LABEL = 16
 """Characters of a label and its indentation."""
 FEW = 3
@@ -35,7 +35,7 @@ class Line:
 
 
 def screen(report: Results, width: int) -> Iterator[Line]:
-    """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
+    """Yield the lines of a report, none longer than ``width`` except for code and words that are longer themselves."""
     blank = False
     for line in _lines(report, width):
         if line.text or not blank:
@@ -80,7 +80,7 @@ def _head(subject: SubjectReport, width: int) -> Iterator[Line]:
 def _failures(subject: SubjectReport, causes: tuple[Cause, ...], width: int) -> Iterator[Line]:
     for cause in causes[:SHOWN_CAUSES]:
         yield Line()
-        yield from cause_lines(subject.name, cause, width)
+        yield from cause_lines(subject, cause, width)
     for cause in causes[SHOWN_CAUSES:]:
         yield Line()
         yield from _marked("FAIL   ", _headline(cause), RED, width)
@@ -108,7 +108,7 @@ def _headline(cause: Cause) -> str:
     return clean(" ".join(cause.headline.split()))
 
 
-def cause_lines(name: str, cause: Cause, width: int) -> Iterator[Line]:
+def cause_lines(subject: SubjectReport, cause: Cause, width: int) -> Iterator[Line]:
     """Yield the block of one cause: the headline, the calls, what shows it, and how to see it again."""
     yield from _marked("FAIL   ", _headline(cause), RED, width)
     if cause.explained:
@@ -123,7 +123,7 @@ def cause_lines(name: str, cause: Cause, width: int) -> Iterator[Line]:
     if cause.also:
         listed = named([verdict.property for verdict in cause.also], NAMES)
         yield from _labelled("also failing", f"{count(len(cause.also), 'property')}: {listed}", width)
-    yield from _again(name, cause.lead, width)
+    yield from _again(subject, cause.lead, width)
 
 
 def _seen(verdict: Verdict) -> list[str]:
@@ -136,14 +136,18 @@ def _seen(verdict: Verdict) -> list[str]:
     return [clean(line) for line in told]
 
 
-def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
-    """How to run it again, and what is to be said of the script."""
+def _again(subject: SubjectReport, lead: Verdict, width: int) -> Iterator[Line]:
+    """How to run it again, and what is to be said of the script: in Python, where no name leads to the target."""
+    named = subject.command
     if lead.stored:
-        yield from _labelled("again", f"rnncheck replay {lead.stored}", width)
+        in_python = f'rnncheck.check_case(target, "{lead.property}", "{lead.stored}")'
+        yield from _labelled("again", f"rnncheck replay {lead.stored}" if named else in_python, width)
     if lead.repro:
         yield from _labelled("as a script", f"python {lead.repro}", width)
     elif lead.stored and lead.case is not None and not lead.regression_test:
-        yield from _labelled("as a script", f"rnncheck verify {name} --repro DIR", width)
+        yield from _labelled(
+            "as a script", f"rnncheck verify {named} --repro DIR" if named else 'rnncheck.verify(target, repro="DIR")', width
+        )
     if lead.regression_test:
         yield from _labelled("as a test", f"pytest {lead.regression_test}", width)
     for line in (lead.reason or "").splitlines()[:MOST_NOTES] if lead.mismatch else ():
@@ -154,7 +158,7 @@ def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
 def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
     """A label and what it stands for; a command stays on one line, so that it can be copied."""
     first = f"  {label:{LABEL - 2}}"
-    command = text.partition(" ")[0] in ("rnncheck", "python", "pytest")
+    command = text.startswith(("rnncheck ", "rnncheck.", "python ", "pytest "))
     lines = [first + clean(text)] if command else wrapped(clean(text), width, first, " " * LABEL)
     yield from (Line(line, DIM, LABEL if place == 0 else 0) for place, line in enumerate(lines))
 

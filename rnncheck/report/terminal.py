@@ -52,7 +52,7 @@ def _in_full(report: Results, width: int) -> Iterator[Line]:
     """Yield each cause, all that is known of the other verdicts with it, and the last line."""
     for subject in report.subjects:
         for cause in subject.causes:
-            yield from cause_lines(subject.name, cause, width)
+            yield from cause_lines(subject, cause, width)
             for verdict in cause.verdicts:
                 yield Line()
                 told = failure_text(subject.name, verdict).splitlines()

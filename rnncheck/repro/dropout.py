@@ -82,23 +82,12 @@ off = (h_n - expected["h_n"][:DIRECTIONS]).abs()
 print("h_n of the first layer:", h_n.tolist(), "but should be", expected["h_n"][:DIRECTIONS].tolist())
 assert (off <= torch.as_tensor(allowed)).all(), f"the first layer, below which nothing is dropped, is off by {off.max():.3g}"
 """
-_SEED = """
-for again in range(64):
-    torch.manual_seed(0)
-    now = run(layer, x, state)
-    first = now if again == 0 else first
-    for name, part in now.items():
-        assert torch.equal(part, first[name]), f"{name} of call {again} differs from the first, after the same manual_seed"
-"""
 
 
 def dropout(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the property is not about dropout."""
     if not isinstance(case, Case) or not subject.offers("load"):
         return None
-    if prop.id == "mode.repeatable" and case.dropout_active:
-        with seeded(case.seed, case.device):
-            return "\n".join([*stage(Trial(subject, case), equations=False), _SEED])
     if prop.id == "mode.dropout_gradient":
         with seeded(case.seed, case.device):
             last = _GRADIENT.replace("SEED", str(case.seed + 1))

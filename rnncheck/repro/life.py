@@ -29,7 +29,7 @@ def values(layer):
 
 
 def check(layer, told, expected=None):
-    """In eval the layer returns what a new one with its parameters returns, but for a few roundoffs."""
+    """In eval the layer returns what a new one with its parameters returns, up to a few roundoffs."""
     new, training, before = {build}, layer.training, values(layer)
     new.load_state_dict({{**new.state_dict(), **(expected or values(layer))}})
     layer.eval(), new.eval()

@@ -34,16 +34,16 @@ def agrees_with(
     under torch.compile are left out, and so is a subclass's own forward. A function is compared with the reference function
     on the same arguments in float64.
 
-    The first call is compared at once, and so is every call with sample=1. Of the others copies are kept, and compared in a
-    thread of their own, where at most eight wait and what comes meanwhile is skipped. What does not agree is told (raised,
-    if that is the policy) at the next call of the same layer or function, or by ``rnncheck.settle()``, which waits for
-    what is still compared: call it where training ends. What is found after both is too late to be raised: it is written
+    The first call is compared at once, and so is every call with sample=1. The others are copied and compared in a thread of
+    their own, where at most eight wait; calls that come meanwhile are skipped. A call that does not agree is reported (raised,
+    if that is the policy) at the next call of the same layer or function, or by ``rnncheck.settle()``, which waits for all
+    pending comparisons: call it where training ends. A result that comes after both is too late to be raised: it is written
     to stderr when the program ends, and the exit code stays what it is.
 
     The first failing call of a layer is kept as a case file under ``folder``, for ``rnncheck replay``; None keeps none.
 
-    Raises ContractViolation (or what the policy says) on a call that does not agree; TypeError at once for what is neither
-    a layer nor a plain function.
+    Raises ContractViolation (or what the policy says) on a call that does not agree; TypeError at once for anything but
+    a layer or a plain function.
     """
     known(policy)
 
@@ -64,15 +64,16 @@ def agrees_with(
 
 
 def settle() -> int:
-    """Wait for every comparison of ``agrees_with`` that is pending; returns how many did not agree, as nobody was told yet.
+    """Wait for every pending comparison of ``agrees_with``; return how many did not agree and were not reported yet.
 
-    Raises ContractViolation with what is found where the policy is "raise"; the rest is warned of, logged or counted.
+    Raises ContractViolation with these where the policy is "raise"; others are warned of, logged or counted.
 
-    >>> double = agrees_with(lambda a: 2 * a, sample=0.5)(lambda a: a + a)
-    >>> for _ in range(9):
-    ...     _ = double(torch.ones(3))
-    >>> settle()
-    0
+    Examples:
+        >>> double = agrees_with(lambda a: 2 * a, sample=0.5)(lambda a: a + a)
+        >>> for _ in range(9):
+        ...     _ = double(torch.ones(3))
+        >>> settle()
+        0
     """
     number, raised = 0, []
     for desk in _at_work:
@@ -89,7 +90,7 @@ def settle() -> int:
 
 @dataclass(eq=False)
 class _Desk:
-    """Where the calls of one target are looked at."""
+    """The checks on the calls of one target."""
 
     name: str
     reference: Any

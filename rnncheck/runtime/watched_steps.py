@@ -48,7 +48,7 @@ class WatchedSteps:
             self._own, self.optimizer.zero_grad = self.optimizer.zero_grad, self._zero_grad
 
     def end(self, *, raised: bool = False) -> None:
-        """Look no more; nothing new is told where something was raised."""
+        """Stop checking; report nothing new where something was raised."""
         if not raised:
             self._look_again()
         for handle in self._handles:

@@ -20,7 +20,7 @@ DEPTH = 5
 CHUNK = 12
 """of how many rows: Hypothesis' set-up is paid once for all of them."""
 FIRST_CLIFF = 20
-"""The first so many cases are small, then every third is one on a cliff: what only large sizes show is not left to the end."""
+"""The number of small cases at the start; then every third is one on a cliff, so that large sizes are not left to the end."""
 
 
 def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, device: str = "cpu") -> Iterator[Any]:

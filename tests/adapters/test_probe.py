@@ -211,7 +211,9 @@ def test_nothing_that_can_be_run():
     }.items():
         with pytest.raises(UsageError) as error:
             claimed(target)
-        assert complaint in str(error.value) and "\n" not in str(error.value)
+        line, _, code = str(error.value).partition("\n\n")
+        assert complaint in line and "\n" not in line
+        assert bool(code) == (target is not nn.Linear)  # of what may be a layer, the code of a wrapper to fill in
 
 
 def test_a_layer_that_is_no_module():
@@ -301,3 +303,25 @@ def test_a_wrong_answer_of_a_subclass_of_torchs_un_claims_nothing():
     report = rnncheck.verify(KeepsTheBatchAxis, properties="shape.output", engine="inline", max_examples=12)
     assert report.subjects[0].claims["unbatched"].offered
     assert report.exit_code == 1 and report.subjects[0].verdicts[0].case.batch is None
+
+
+class TakesNoBatch(nn.Module):
+    """A GRU of its own with torch's call that takes the features of a single sequence for its rows."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell, self.hidden_size = nn.GRUCell(input_size, hidden_size), hidden_size
+
+    def forward(self, input, hx=None):
+        h, outputs = input.new_zeros(input.shape[1], self.hidden_size) if hx is None else hx.squeeze(0), []
+        for x in input:
+            h = self.cell(x.expand(len(h), -1), h)
+            outputs.append(h)
+        return torch.stack(outputs), h[None]
+
+
+@pytest.mark.parametrize(("against", "offered"), [("torch.nn.GRU", True), (None, False)])
+def test_a_wrong_answer_of_what_is_to_replace_torchs_un_claims_nothing(against, offered):
+    report = rnncheck.verify(TakesNoBatch, against=against, properties="shape.output", engine="inline", max_examples=12)
+    assert report.subjects[0].claims["unbatched"].offered is offered
+    assert report.exit_code == int(offered)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import rnncheck
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.numeric import largest, long, reached
 from rnncheck.core.case import Case
@@ -78,3 +79,29 @@ def test_a_long_case_has_long_lengths():
     assert trial.time in (125, 250, 500, 1000, 2000)
     assert trial.lengths == (trial.time, trial.time // 4)
     assert not trial.case.dropout_active
+
+
+class UpdateGateRNN(torch.nn.Module):
+    """A recurrence of its own whose parameters are called as torch's are, and have the rows of two gates."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih = torch.nn.Parameter(torch.randn(2 * hidden_size, input_size) / 4)
+        self.weight_hh = torch.nn.Parameter(torch.randn(2 * hidden_size, hidden_size) / 4)
+        self.bias_ih, self.bias_hh = (torch.nn.Parameter(torch.zeros(2 * hidden_size)) for _ in "ih")
+
+    def forward(self, input, hx=None):
+        h = input.new_zeros(input.shape[1], self.weight_hh.shape[1]) if hx is None else hx.squeeze(0)
+        outputs = []
+        for x in input:
+            c, g = (x @ self.weight_ih.T + h @ self.weight_hh.T + self.bias_ih + self.bias_hh).chunk(2, -1)
+            h = h + torch.sigmoid(-g) * (torch.tanh(c) - h)
+            outputs.append(h)
+        return torch.stack(outputs), h[None]
+
+
+def test_parameters_under_torchs_names_may_have_other_shapes():
+    report = rnncheck.verify(UpdateGateRNN, properties="numeric.extreme_gradient,shape.meta", engine="inline", max_examples=40)
+    found = {verdict.property: verdict.verdict for _, verdict in report.verdicts()}
+    assert report.failures == []
+    assert found["numeric.extreme_gradient"] == found["shape.meta"] == "holds"

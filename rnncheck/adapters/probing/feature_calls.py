@@ -87,7 +87,7 @@ def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         with warnings.catch_warnings(), subject_boundary("probing"):
             warnings.simplefilter("ignore")
             return action(), None
-    except (SubjectError, NotClaimed) as error:
+    except (SubjectError, NotClaimed, Malformed) as error:
         return None, root(error)
 
 
@@ -119,25 +119,35 @@ def said(error: BaseException) -> str:
 def unbatched(g: Baseline) -> None:
     """Offered where the output or the state loses an axis, with hx and without: else it was misread.
 
-    A subclass of torch's layers offers it as they do, unless it raises: a wrong answer is for the catalog to find.
+    What replaces torch's layers offers it where it answers at all, though with hx it may raise: a wrong answer is for the
+    catalog to find.
     """
+    raised: SubjectError | Malformed | None = None
     for hx in g.forms:
-        seen = ground(g.subject, g.case.but(hx=hx, batch=None), g.forms)
+        try:
+            seen = ground(g.subject, g.case.but(hx=hx, batch=None), g.forms)
+        except (SubjectError, Malformed) as error:
+            raised = error
+            continue
         dims = [part.dim() for part in (seen.output, *seen.state) if isinstance(part, Tensor)]
         flat = isinstance(seen.output, Tensor) and g.subject.flat_states  # a row more or less in the state says nothing there
-        if dims and 2 not in (dims[:1] if flat else dims) and not _is_torchs(g):
+        if dims and 2 not in (dims[:1] if flat else dims):
+            if _replaces_torchs(g):
+                return
             raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
+    if raised is not None:
+        raise raised
 
 
-def _is_torchs(g: Baseline) -> bool:
-    return isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase)
+def _replaces_torchs(g: Baseline) -> bool:
+    return g.subject.drop_in or isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase)
 
 
 def packed(g: Baseline) -> None:
-    """The simplest packed input: sorted lengths; a wrong answer of a subclass of torch's is for the catalog to find."""
+    """The simplest packed input: sorted lengths; a wrong answer of what replaces torch's is for the catalog to find."""
     for hx in g.forms:
         seen = ground(g.subject, g.case.but(hx=hx, batch=BATCH, lengths=LENGTHS), g.forms)
-        if not isinstance(seen.output, PackedSequence | Tensor) and not _is_torchs(g):
+        if not isinstance(seen.output, PackedSequence | Tensor) and not _replaces_torchs(g):
             raise NotOffered(f"a {type(seen.output).__name__} is returned for a PackedSequence")
 
 
@@ -229,7 +239,7 @@ def script(g: Baseline) -> None:
 
 
 def inside_another(module: nn.Module, arguments: tuple[Any, ...]) -> nn.Module:
-    """A module that calls this one with so many arguments, in the same mode."""
+    """Return a module that calls this one with as many arguments, in the same mode."""
     whole = _WithState(module) if len(arguments) > 1 else _Alone(module)
     return whole.train(module.training)
 

@@ -35,6 +35,7 @@ from rnncheck.reading import Reading
 from rnncheck.reading.parameter_names import own_parameters
 from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.reading.target import read_target
+from rnncheck.reading.wrappers import skeleton, wrapper
 from rnncheck.running.pair import PairReading
 from rnncheck.running.trial import SubjectError, subject_boundary
 
@@ -84,8 +85,9 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         reading = _read(subject)
         subject = as_read(subject, reading)
         start = _find_ground(subject)
+        _require_steps_and_rows(start)
     except NotRecurrent as reason:
-        return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
+        return dict.fromkeys(FEATURES, Claim(False, "probed", f"{reason}{_with_wrapper(subject, str(reason))}"))
     refused = _refused_option(start)
     if refused is not None:
         return dict.fromkeys(FEATURES, Claim(False, "probed", refused))
@@ -257,7 +259,9 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode="LSTM")
         return
-    nature = {name: value for name, value in subject.nature.items() if name not in ("square", "summed", "idle", "start")}
+    nature = {
+        name: value for name, value in subject.nature.items() if name not in ("square", "summed", "looks_back", "idle", "start")
+    }
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):
@@ -288,10 +292,13 @@ def is_cell(subject: Subject) -> bool:
     return isinstance(subject.build, Constructor | Instance) and subject.build.is_cell
 
 
+NO_LAYER = "no recurrent layer as torch's are"
+
+
 def _why(reasons: list[BaseException], call: str) -> str:
     malformed = next((root(reason) for reason in reasons if isinstance(root(reason), Malformed)), None)
     if malformed is not None:
-        return f"no recurrent layer as torch's are: {said(malformed)}; wrap it in a module that returns just that"
+        return f"{NO_LAYER}: {said(malformed)}; wrap it in a module that returns just that"
     first = reasons[0]
     if isinstance(first, SubjectError) and first.doing == "building":
         why = said(root(first))
@@ -300,6 +307,30 @@ def _why(reasons: list[BaseException], call: str) -> str:
     return (
         f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one (docs/layers.md shows some)"
     )
+
+
+def _require_steps_and_rows(start: Baseline) -> None:
+    """Raise NotRecurrent where the output has other axes than the input, and a wrapper would give it the right ones."""
+    output, build = start.output, start.subject.build
+    if reading_of(start.subject) is not None or not isinstance(build, Constructor) or not isinstance(output, Tensor):
+        return
+    if start.case.batch is not None and output.dim() != 3 and wrapper(build.target.object, None, None):
+        raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features)")
+
+
+def _with_wrapper(subject: Subject, reason: str) -> str:
+    """The code of a wrapper, where a class or a factory is refused: one that is read, or one to fill in where it may be a layer."""
+    build = subject.build
+    if not isinstance(build, Constructor) or build.is_cell or subject.said:
+        return ""
+    of = build.target.object, build.target.lines, build.target.expression
+    with subject_boundary("probing"):
+        found = wrapper(*of)
+    if found is None and reason.startswith(NO_LAYER):
+        return ""
+    told = "this wrapper is read" if found else "fill in the dots of this wrapper"
+    code = found or skeleton(*of)
+    return f"; {told}: wrapped.py, then rnncheck verify wrapped.py:Wrapped\n\n{code}"
 
 
 def _of_its_mode(found: Baseline) -> Baseline:

@@ -6,6 +6,7 @@ where there is CUDA; they were not seen yet, but read in torch's source and libr
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import torch
@@ -108,6 +109,8 @@ KNOWN: tuple[Known, ...] = (
           "pytorch/pytorch#194033", Gradient((2,), Values("ones"), "float16")),
     _clip("clip.zero_norm_type", "norm_type=0 counts the tensors that are not zero, not their elements", None,
           Gradient((2,), Values("ones"))),
+    _clip("clip.shards", "norm_type=inf raises on a rank that holds nothing of a gradient, and the other ranks wait for it", None,
+          Gradient((1,)), where={"norm_type": "inf"}, norm_type=inf),
     *(_clip(property, "in float16, max_norm = 0 makes NaN of gradients that are 0: 1 / (0 + 1e-6) is infinite", None,
             Gradient((2,), Values("ones"), "float16"), where={"dtype": ["float16", "mixed"]})
       for property in ("clip.formula", "clip.threshold")),

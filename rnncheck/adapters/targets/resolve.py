@@ -79,7 +79,7 @@ def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: 
 
 
 def ours_and_torchs() -> list[Subject]:
-    """What is looked at if no target is named: each of ours is to agree with torch's, where torch has one."""
+    """Return what is checked if no target is named: each layer of ours must agree with torch's, where torch has one."""
     torchs = [_subject(one, None) for one in TORCHS]
     rnn, gru, lstm = (_with_reference(_subject(one, None), torch) for one, torch in zip(OURS, torchs, strict=True))
     one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
@@ -105,11 +105,16 @@ def _subject(target: Any, kind: str | None, typed: Any = None, time: str | None 
     if isinstance(target, str):
         named = TypedName.of(target)
         target, typed, time = named.target, typed or named.typed, time or named.time
-    located = _located(target)
+    located, stub = _located(target), None if typed is None else _located(typed)
     if isinstance(located.object, Subject):
-        return located.object
+        return replace(located.object, place=located.place)
     if typed is not None or (kind is None and is_typed(located.object)):
-        return read_typed(located, declared_claims(located.object, located.name), None if typed is None else _located(typed), time)
+        found = read_typed(located, declared_claims(located.object, located.name), stub, time)
+        return replace(found, place=located.place and (stub is None or stub.place) and found.name)
+    return replace(_untyped(located, kind, time), place=located.place)
+
+
+def _untyped(located: Located, kind: str | None, time: str | None) -> Subject:
     untyped = without_types(located.object, located.name) if kind is None and _is_function(located.object) else None
     if untyped is not None:
         raise UsageError(untyped)

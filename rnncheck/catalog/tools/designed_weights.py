@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.gate_measurement import gate_rows
+from rnncheck.core.config import Config
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
@@ -13,6 +14,14 @@ CANDIDATE = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "n", "LSTM": "g"}
 GAIN = {"RNN_TANH": 2.0, "RNN_RELU": 1.0, "GRU": 4.0, "LSTM": 8.0}
 """How strongly each unit feeds itself, so that it keeps its sign: h = tanh(2 h), and with all gates at one half
 h = tanh(4 h / 2) and c = tanh(8 tanh(c) / 2), are stable on either side of 0; h = relu(h) keeps any h > 0."""
+
+
+def settable_shapes(trial: Trial, config: Config) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parameters that can be set, by torch's names; none where the subject does not claim to load.
+
+    A layer of its own may call its parameters as torch does, and give them other shapes.
+    """
+    return config.parameter_shapes() if trial.subject.offers("load") else {}
 
 
 def transparent_parameters(trial: Trial) -> dict[str, Tensor]:
@@ -30,7 +39,7 @@ def transparent_parameters(trial: Trial) -> dict[str, Tensor]:
 
 
 SEEN = 8
-"""A result moves visibly if it moves by so many times what rounding may do: a correct layer's by more than twice that then."""
+"""A result moves visibly if it moves by this many times the rounding error: a correct layer's moves by more than twice that."""
 
 
 def visibly_moved(changed: Trial, quiet: Trial) -> Run:

@@ -222,7 +222,7 @@ def another_dropout(life: Life) -> Observation:
 
 
 def of_lengths(time: int, batch: int) -> tuple[int, ...]:
-    """Lengths for so many sequences of at most so many steps, none of them 0."""
+    """Return lengths for ``batch`` sequences of at most ``time`` steps, none of them 0."""
     return tuple(1 + (5 * row + 2) % time for row in range(batch))
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
 from rnncheck.running.trial import NotReached, Trial, subject_boundary
 
 State = tuple[Tensor, ...] | None
@@ -66,21 +67,43 @@ class Through:
         self.layer.train(mode)
 
 
-def functional(layer: Layer, parameters: Mapping[str, Tensor]) -> Through:
-    """The layer, called by torch.func.functional_call with these parameters, given under the module's own names."""
-    module = Called(layer)
-    given = {f"of_layer.{name}": parameter for name, parameter in parameters.items()}
-    return Through(layer, "functional_call", lambda input, state: torch.func.functional_call(module, given, (input, state)))
+def called_functionally(
+    layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], parameters: dict[str, Tensor], own_names: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Return results and gradients of torch.func.functional_call with these parameters in place of the layer's own."""
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        new = {name: parameter.detach().requires_grad_() for name, parameter in parameters.items()}
+        given = {f"of_layer.{own_names[name]}": parameter for name, parameter in new.items()}
+        results = named_results(torch.func.functional_call(Called(layer), given, (x, hx)))
+        wanted = {**named_arguments(x, hx), **new}
+        found = torch.autograd.grad(weighted_sum(results, weights), list(wanted.values()), allow_unused=True)
+    return {
+        "results": {name: part.detach() for name, part in results.items()},
+        "gradients": dict(zip(wanted, found, strict=True)),
+    }
 
 
-@contextmanager
-def compiled(layer: Layer) -> Iterator[Through]:
-    """The layer through torch.compile: traced forward and backward for each shape, and run without generated code."""
+def compiled_calls(
+    layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], others: tuple[tuple[Any, Any], ...]
+) -> dict[str, Any]:
+    """Return results and gradients through torch.compile, run without generated code, and the results of other calls."""
     torch._dynamo.reset()  # or shapes of earlier cases count towards the limit beyond which nothing is compiled
     try:
-        yield Through(layer, "the compiled layer", torch.compile(Called(layer), backend="aot_eager", dynamic=False))
+        compiled = torch.compile(Called(layer), backend="aot_eager", dynamic=False)
+        with torch.enable_grad():
+            x, hx = as_leaves(x, hx)
+            wanted = {**named_arguments(x, hx), **trained(layer)}
+            results = named_results(compiled(x, hx))
+            found = torch.autograd.grad(weighted_sum(results, weights), list(wanted.values()), allow_unused=True)
+        more = [named_results(compiled(*other)) for other in others]
     finally:
         torch._dynamo.reset()
+    return {
+        "results": {name: part.detach() for name, part in results.items()},
+        "gradients": dict(zip(wanted, found, strict=True)),
+        "others": [{name: part.detach() for name, part in one.items()} for one in more],
+    }
 
 
 class _Scriptable(nn.Module):

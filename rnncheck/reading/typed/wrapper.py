@@ -18,7 +18,7 @@ class Typed(torch.nn.Module):
 
     roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of tensor
     numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
-    final state, None where none comes back), "options" (argument, name in sizes), "ragged" (how lengths are told), "time", "batch"
+    final state, None where none comes back), "options" (argument, name in sizes), "ragged" (how lengths are given), "time", "batch"
     and "rows", the names of the axes of steps, of sequences, and of sequences in a state
     """
 
@@ -141,7 +141,7 @@ class Arguments:
         return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]])
 
     def final(self, result: Any, rows: int) -> Any:
-        """The final states of so many sequences side by side, with a first axis of one layer; () where none comes back."""
+        """Return the final states of these sequences side by side, with a first axis of one layer; () where none comes back."""
         if self.roles["finals"] is None:
             return ()
         front = {self.roles["rows"]: rows}
@@ -164,7 +164,7 @@ class Arguments:
 
 
 def turned(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-    """Each sequence of (time, batch, features) turned by so many steps towards its end, what falls out coming in again."""
+    """Return each sequence of (time, batch, features) rotated by its number of steps towards its end."""
     places = (torch.arange(len(x), device=x.device)[:, None] - steps) % max(len(x), 1)
     return x.gather(0, places[..., None].expand(*places.shape, x.shape[2]))
 
