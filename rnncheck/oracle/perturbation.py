@@ -24,7 +24,7 @@ _SPAN = 1 << 13
 
 @lru_cache(maxsize=4)
 def _normal(seed: int, count: int) -> Tensor:
-    """Return so many normal numbers; those of a case's seed are asked for by every budget of the case, and only read."""
+    """Return ``count`` normal numbers; those of a case's seed are asked for by every budget of the case, and only read."""
     generator = torch.Generator("cpu").manual_seed(seed)
     return torch.randn(count, generator=generator, dtype=torch.float64, device="cpu")
 
