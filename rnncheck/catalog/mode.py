@@ -52,7 +52,7 @@ def repeatable(trial: Trial) -> Observation:
 
 
 CALLS = 8
-"""Calls among which random numbers that no seed sets show."""
+"""Calls within which a random number that no seed controls shows."""
 
 
 @mode(

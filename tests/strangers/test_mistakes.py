@@ -9,6 +9,9 @@ from .hunted import asked, kill_of
 from .table import mistakes
 
 TOLD = {
+    "KeptState1": "attribute hidden, which changes no later call",
+    "EpisodeGRU1": "argument dones, given as 0",
+    "EpisodeGRU2": "argument dones, given as 0",
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",
     "TypedGRU2": "output (time, batch, features)",
