@@ -128,6 +128,8 @@ class Constructor:
         if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
             return None
         arguments = reading.arguments
+        if arguments is not None and "num_layers" in arguments.options:
+            return None
         if arguments is not None and (arguments.bundle is not None or any(map(callable, arguments.others.values()))):
             return None
         adapter = inspect.getsource(adapted).partition("\n\n")[2]

@@ -19,7 +19,16 @@ MANY = 2
 
 def beside(module: Any, taken: tuple[str, ...]) -> Iterator[Beside]:
     """Return what the arguments may be filled with that must be given and are not among those taken."""
-    needed = [p for p in parameters(module) if p.default is p.empty and p.name not in taken and not is_state_word(p.name)]
+    known = [p for p in parameters(module) if p.default is p.empty and p.name not in taken]
+    needed = [p for p in known if not is_state_word(p.name)]
+    yield from _fillings(needed)
+    if len(needed) == len(known):  # one of them may be the state, under another name
+        for state in needed[: MANY * (len(needed) > 1)]:
+            yield from _fillings([p for p in needed if p is not state])
+
+
+def _fillings(needed: list[inspect.Parameter]) -> Iterator[Beside]:
+    """What these arguments may be filled with."""
     if not needed:
         return
     shapes = [[NUMBERS[p.annotation]] if p.annotation in NUMBERS else SHAPES for p in needed]

@@ -59,7 +59,7 @@ def take_over(layer: Layer, numbers: Mapping[str, Tensor]) -> None:
     if parameters:
         layer.load(parameters)
     for name, buffer in _buffers(layer).items():
-        if name in numbers:
+        if name in numbers and numbers[name].shape == buffer.shape:
             buffer.copy_(numbers[name])
 
 

@@ -93,6 +93,6 @@ class Namespaced(nn.Module):
         return self.rnn(x, state)
 
 
-REFUSED = (
-    PackedLSTM, PackedEncoder, SpacedGRU, Policy, SentenceRNN, BatchOfOne, FlatScores, Namespaced,
-)  # fmt: skip
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, FlatScores)
+READ = {SpacedGRU: "argument hours, given as 0", Policy: "argument firsts, given as 0", Namespaced: "state h"}
+"""Layers that are read without a wrapper, and what the reading says of them."""

@@ -6,13 +6,10 @@ import pytest
 
 import rnncheck
 from tests.reading import refused
-from tests.strangers import embedding, lengths, masks, stateful
-from tests.strangers.constructors import OptRNN
+from tests.strangers import embedding, lengths, stateful
 from tests.strangers.hunted import kill_of, subject_of
 
-STRANGERS = (
-    lengths.PackedInPackedOut, masks.EpisodeGRU, OptRNN, stateful.TutorialTagger, embedding.WordLM,
-)  # fmt: skip
+STRANGERS = (lengths.PackedInPackedOut, stateful.TutorialTagger, embedding.WordLM)
 OPTIONS = {"properties": "time.split", "engine": "inline", "budget": 20, "max_examples": 2}
 
 

@@ -140,7 +140,11 @@ def unbatched(g: Baseline) -> None:
 
 
 def _replaces_torchs(g: Baseline) -> bool:
-    return g.subject.drop_in or isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase)
+    """Whether it is called just as torch's layers are, and is to be as they are; a layer called its own way is no replacement."""
+    reading = getattr(g.subject.build, "reading", None)
+    return (g.subject.drop_in and not (reading is not None and reading.adapts)) or isinstance(
+        g.layer.module, nn.RNNBase | nn.RNNCellBase
+    )
 
 
 def packed(g: Baseline) -> None:
