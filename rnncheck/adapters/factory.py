@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import Form
+from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
@@ -74,7 +75,7 @@ class Constructor:
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
-            made = made.to(dtype=dtype, device=device)
+            made = placed(made, dtype, device)
         return made
 
     def _in_its_form(self, target: Any) -> Any:
