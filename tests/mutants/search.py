@@ -67,7 +67,11 @@ def planted(prop: Property, bug: str) -> Subject:
     from tests.mutants import MUTANTS
     from tests.mutants.planted import accelerators, fresh_memory, scripted
     from tests.recurrences.test_forms import FormWithoutState
+    from tests.typed import caches, mistaken_flags
 
+    typed = {mistake.__name__.replace("_", "-"): mistake for mistake in (*caches.MISTAKES, *mistaken_flags.MISTAKES)}
+    if bug in typed:
+        return claimed(typed[bug])
     if bug == "form-without-state":
         return claimed(FormWithoutState)
     mutant = {**fresh_memory.EXTRA, **accelerators.EXTRA, **scripted.EXTRA, **MUTANTS}[bug]
