@@ -1,4 +1,6 @@
-"""``python -m found [NAME ...]``: judge these modules of found/, or all, and write docs/found.json and docs/found.md."""
+"""``python -m found [NAME ...]``: judge these modules of found/, or all whose packages are here in the versions that they are
+about, and write docs/found.json and docs/found.md.
+"""
 
 import json
 import platform
@@ -9,7 +11,7 @@ from typing import Any
 import torch
 
 from found.findings import findings, shown
-from found.judging import judge, modules
+from found.judging import here, judge, modules
 from found.page import page
 
 DATA = Path(__file__).parents[1] / "docs" / "found.json"
@@ -21,21 +23,22 @@ def main(names: list[str]) -> int:
     if unknown := sorted(set(names) - set(known)):
         print(f"found: no module {unknown[0]}; write one of {', '.join(known)}", file=sys.stderr)
         return 2
-    old = json.loads(DATA.read_text()) if names and DATA.exists() else {"judged": [], "findings": {}}
-    names = names or known
-    judged = [one for one in old["judged"] if one["module"] not in names]
+    names = names or [name for name in known if here(name)]
+    judged = []
     for name in names:
         for one in judge(name):
             print(f"{one['package']} {one['name']}: {one['cases']} cases, {len(one['red'])} red", flush=True)
             judged.append(one)
+    old = json.loads(DATA.read_text()) if DATA.exists() else {"judged": [], "findings": {}}
+    judged += [one for one in old["judged"] if one["module"] in known and one["module"] not in names]
     judged.sort(key=lambda one: known.index(one["module"]))
     return _write(judged, {name: one.get("ends") for name, one in old["findings"].items()}, names)
 
 
 def _write(judged: list[dict[str, Any]], ends: dict[str, str | None], names: list[str]) -> int:
     """Write data and page, with how the scripts of these modules end now, and those of others ended before."""
-    here = {one["module"] for one in judged}
-    found = {name: one for name, one in findings().items() if one["module"] in here}
+    told = {one["module"] for one in judged}
+    found = {name: one for name, one in findings().items() if one["module"] in told}
     for name, one in found.items():
         if one["defect"]:
             one["ends"] = shown(name) if one["module"] in names else ends.get(name)

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import found
@@ -15,15 +16,28 @@ CHEAP = (
     "gradient.*,numeric.*,life.copied,life.interleaved"
 )
 """The properties that need no compiler, no export and no large sizes."""
-OWN = ("__main__", "findings", "judging", "page")
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+OWN = ("__main__", "caching", "findings", "judging", "page")
 """Modules of found/ that judge no package."""
-USUAL = {"properties": CHEAP, "budget": 30, "max_examples": 30, "jobs": 1, "profile": "ci"}
+USUAL = {"properties": CHEAP, "budget": 90, "max_examples": 30, "engine": "inline", "profile": "ci"}
 """What ``rnncheck.verify`` is given, where a module of a package says nothing else."""
 
 
 def modules() -> list[str]:
     """Return the names of the modules that say what to judge, in order."""
     return [one.name for one in pkgutil.iter_modules(found.__path__) if one.name not in OWN]
+
+
+def here(name: str) -> bool:
+    """Return whether the version that a module is about is installed; most are about the one of found/requirements.txt."""
+    module = importlib.import_module(f"found.{name}")
+    wanted = getattr(module, "VERSION", None) or _pinned(module.PACKAGE)
+    return wanted is None or version(module.PACKAGE) == wanted
+
+
+def _pinned(package: str) -> str | None:
+    lines = (line.partition("==") for line in REQUIREMENTS.read_text().splitlines())
+    return next((number for name, _, number in lines if name == package), None)
 
 
 def judge(name: str) -> Iterator[dict[str, Any]]:

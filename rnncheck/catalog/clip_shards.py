@@ -14,7 +14,7 @@ from rnncheck.running.clip_truth import ClipTruth, clip_truth
 from rnncheck.running.ranks import RANKS, Axes, Call, NoRanks, on_ranks, shard_of
 
 OWN = "each rank clips by the norm of its own shards"
-"""What is told of a function that knows nothing of ranks, and may never meet any."""
+"""The convention of a function that knows nothing of ranks, and may never meet any."""
 
 
 @clip("shards", formula="clip(shards of g) = shards of clip(g), in two processes", kind="metamorphic",

@@ -104,7 +104,7 @@ WARM, MORE = 2, 4
 
 
 def tensors_left(layer: Layer, calls: tuple[tuple[Any, Any], ...], more: int) -> int:
-    """Return how many tensors each of the last calls, so many more, leaves alive once its results are let go."""
+    """Return how many tensors each of the last ``more`` calls leaves alive once its results are released."""
     gc.freeze()  # the collector looks at nothing that was there before, which makes it quick
     try:
         for x, hx in calls[:-more]:

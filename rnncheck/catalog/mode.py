@@ -52,7 +52,7 @@ def repeatable(trial: Trial) -> Observation:
 
 
 CALLS = 8
-"""In so many calls a random number of which no seed is the master shows."""
+"""Calls within which a random number that no seed controls shows."""
 
 
 @mode(

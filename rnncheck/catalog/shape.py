@@ -125,23 +125,37 @@ def parameters(trial: Trial) -> Observation:
     """Parameters have torch's names, shapes, count and dtype, and a torch layer's state_dict loads and comes back unchanged."""
     with subject_boundary("building"):
         built = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
-    own = dict(built.module.named_parameters())
+    seen, expected = trial.do(parameters_inside, built), trial.config.parameter_shapes()
     inside = (
-        equal("parameters", {name: tuple(p.shape) for name, p in own.items()}, trial.config.parameter_shapes())
-        & equal("names in the state_dict", sorted(built.module.state_dict()), sorted(trial.config.parameter_shapes()))
-        & equal("dtypes of the parameters", {p.dtype for p in own.values()}, {trial.case.torch_dtype})
+        equal("parameters", seen["parameters"], expected)
+        & equal("names in the state_dict", seen["names in the state_dict"], sorted(expected))
+        & equal("dtypes of the parameters", seen["dtypes of the parameters"], [str(trial.case.torch_dtype)])
     )
     return inside & loaded_both_ways(trial) if inside.holds else inside
+
+
+def parameters_inside(layer: Layer) -> dict[str, Any]:
+    """Return the names and shapes of a module's parameters, the names of its state_dict, and its dtypes."""
+    own = dict(layer.module.named_parameters())
+    return {
+        "parameters": {name: tuple(p.shape) for name, p in own.items()},
+        "names in the state_dict": sorted(layer.module.state_dict()),
+        "dtypes of the parameters": sorted({str(p.dtype) for p in own.values()}),
+    }
 
 
 def loaded_both_ways(trial: Trial) -> Observation:
     """After a call, the module takes the state_dict of a torch layer, and gives it back as it was."""
     trial.call_on(trial.layer)
-    module, torchs = trial.layer.module, {name: -value for name, value in trial.case.parameters().items()}
-    with subject_boundary("loading torch's state_dict"):
-        module.load_state_dict(torchs)
-    stored = module.state_dict()
+    torchs = {name: -value for name, value in trial.case.parameters().items()}
+    stored = trial.do(loaded_and_read, trial.layer, torchs, doing="loading torch's state_dict")
     return every(identical(f"{name} after loading", stored[name], value) for name, value in torchs.items())
+
+
+def loaded_and_read(layer: Layer, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Load a state_dict, and return the one that comes out then."""
+    layer.module.load_state_dict(given)
+    return {name: value.detach().clone() for name, value in layer.module.state_dict().items()}
 
 
 def production(trial: Trial) -> Trial:

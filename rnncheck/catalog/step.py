@@ -1,6 +1,7 @@
 """What must hold of a function that performs an optimizer's step: backward over micro-batches, unscaling, clipping, stepping."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import torch
 
@@ -188,11 +189,14 @@ def mode(trial: StepTrial) -> Observation:
 def autocast(trial: StepTrial) -> Observation:
     """The model runs under the caller's autocast, and the step leaves autocast and grad mode as they were."""
     kind = trial.case.device.partition(":")[0]
-    session = plain(trial).session()
-    with torch.autocast(kind, torch.bfloat16):
-        session.step(truth=plain(trial).truth)
-        left = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), torch.is_grad_enabled())
-    called = sorted({on for _, on in session.model.seen})
-    return equal("autocast at the calls of the model", called, [True]) & equal(
-        "autocast, its dtype and grad mode afterwards", left, (True, torch.bfloat16, True)
-    )
+
+    def after(under: bool) -> Observation:
+        session = plain(trial).session()
+        with torch.autocast(kind, torch.bfloat16) if under else nullcontext():
+            session.step(truth=plain(trial).truth)
+        call, told = session.calls[-1], "under autocast" if under else "without autocast"
+        on = sorted({on for _, on in call.seen})
+        called = equal("autocast at the calls of the model", on, [True]) if under else Observation()
+        return called & equal(f"autocast, its dtype and grad mode after a step {told}", call.left, call.around)
+
+    return after(under=True) & after(under=False)

@@ -193,6 +193,11 @@ class Arranged(Adapted):
     def wrapped(self) -> Any:
         return self.inner[0]
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        for layer in self.inner:
+            layer._apply(fn)
+        return super()._apply(fn, recurse)
+
     def train(self, mode: bool = True) -> "Arranged":
         super().train(mode)
         for layer in self.inner:

@@ -6,7 +6,7 @@ from rnncheck.catalog.notes import note_on
 from rnncheck.core.verdict import CHECKED
 from rnncheck.report.causes import Cause
 from rnncheck.report.model import Results, SubjectReport
-from rnncheck.report.screen import lacking
+from rnncheck.report.summary import lacking
 from rnncheck.report.text import clean
 
 SCHEMA = 1

@@ -15,8 +15,8 @@ from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
 from rnncheck.core.verdict import Verdict
 
 BASIC_FIRST = (
-    "shape", "state", "time", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights", "graph",
-    "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
+    "shape", "state", "time", "cache", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights",
+    "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
 BY_THEMSELVES = (

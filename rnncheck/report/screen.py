@@ -1,6 +1,5 @@
 """The report on one screen: how the target was read, what fails and why, or that it passed, and what was not checked."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -8,11 +7,11 @@ from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.report.causes import Cause
 from rnncheck.report.conventions import headline, warned
 from rnncheck.report.model import Results, SubjectReport
+from rnncheck.report.summary import BOLD, DIM, GREEN, NAMES, RED, YELLOW, lacking, mended_lines, summary_line
 from rnncheck.report.text import MOST_LINES, clean
 from rnncheck.report.unchecked import unchecked
 from rnncheck.report.words import count, named, seconds_text, verb, wrapped
 
-RED, YELLOW, GREEN, DIM, BOLD = "bold red", "bold yellow", "bold green", "dim", "bold"
 SHOWN_CAUSES = 4
 """The number of causes of one subject that are shown in full; further ones have only a headline."""
 MOST_NOTES = 3
@@ -21,8 +20,6 @@ LABEL = 16
 """Characters of a label and its indentation."""
 FEW = 3
 """Properties that are named by themselves; of more only the families."""
-NAMES = 200
-"""Characters of a list of names."""
 
 
 @dataclass(frozen=True)
@@ -246,17 +243,6 @@ def _open(subject: SubjectReport) -> str:
 # the end --------------------------------------------------------------------------------------------------------------
 
 
-def lacking(report: Results) -> str:
-    """Return why a report is incomplete."""
-    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
-    if report.stopped or report.missing:
-        return clean(report.stopped or f"no such device: {', '.join(report.missing)}")
-    if report.checked or counted["not_reached"]:
-        many = counted["not_reached"]
-        return f"{count(many, 'property')} {'was' if many == 1 else 'were'} not reached"
-    return "nothing was checked: none of the chosen properties is claimed and applies here"
-
-
 def _end(report: Results, width: int) -> Iterator[Line]:
     """What is said of the report as a whole, where its subjects do not say it: the last line is the one to read."""
     for line in mended_lines(report):
@@ -270,37 +256,3 @@ def _end(report: Results, width: int) -> Iterator[Line]:
         text, style = summary_line(report)
         yield Line()
         yield from (Line(line, style) for line in wrapped(text, width))
-
-
-def mended_lines(report: Results) -> list[str]:
-    """Return what is said of stored cases; of many that hold now one line."""
-    holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
-    others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]
-    if len(holding) < 2:
-        others, holding = list(map(clean, report.mended)), []
-    more = len(others) - MOST_LINES
-    if more > 0:  # the last one sums up
-        others = [*others[: MOST_LINES - 1], f"({count(more, 'more line')} like these: --json has them all)", others[-1]]
-    return [*others, *([f"{count(len(holding), 'stored failing case')} hold now: {named(holding, NAMES)}"] if holding else [])]
-
-
-def summary_line(report: Results) -> tuple[str, str]:
-    """Return the last line, which says what the report means, and its style."""
-    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
-    on = f"on {count(sum(subject.cases for subject in report.subjects), 'case')}"
-    on += f", {seconds_text(report.seconds)}" if report.seconds else ""
-    known = f"; {count(counted['deviates'], 'known deviation')}" if counted["deviates"] else ""
-    holds = f"{count(counted['holds'], 'property')} {'holds' if counted['holds'] == 1 else 'hold'}"
-    if report.exit_code == 1:
-        causes = sum(len(subject.causes) for subject in report.subjects)
-        names = ", ".join(sorted({clean(subject.name) for subject, _ in report.failures}))
-        red = count(len(report.failures), "property")
-        told = f"{red} {'fails' if len(report.failures) == 1 else 'fail'}, by {count(causes, 'cause')} ({names})" if causes else (
-            f"{count(len(report.stale), 'stale deviation')}")  # fmt: skip
-        early = f"Incomplete: {clean(report.stopped)}. " if report.stopped else ""
-        return f"{early}FAIL   {told}{known}. {holds}, {on}.", RED
-    if report.exit_code == 3:
-        return f"INCOMPLETE   {lacking(report)}. {holds} so far, {on}{known}.", YELLOW
-    left = sum(subject.left for subject in report.subjects)
-    planned = f" ({left} more were planned)" if left else ""
-    return f"PASS   {holds} {on}{planned}{known}.", GREEN

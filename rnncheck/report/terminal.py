@@ -12,7 +12,8 @@ from rich.text import Text
 
 from rnncheck.core.verdict import Verdict
 from rnncheck.report.model import Results, SubjectReport
-from rnncheck.report.screen import Line, cause_lines, mended_lines, screen, summary_line
+from rnncheck.report.screen import Line, cause_lines, screen
+from rnncheck.report.summary import mended_lines, summary_line
 from rnncheck.report.text import clean, failure_text
 from rnncheck.report.words import count, wrapped
 

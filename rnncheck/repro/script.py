@@ -12,7 +12,6 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.against_equations import against_equations
-from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
@@ -24,14 +23,11 @@ from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_script
 from rnncheck.repro.pair_calls import pair_calls
 from rnncheck.repro.step_calls import step_calls
-from rnncheck.repro.transformed import transformed
 from rnncheck.running.trial import SubjectError
 
 WRITERS = (
     against_equations,
-    transformed,
     dropout,
-    built,
     life,
     calls_made,
     clip_shards,

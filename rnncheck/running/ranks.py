@@ -43,7 +43,7 @@ class Call:
 
 
 def on_ranks(trial: ClipTrial, ways: Sequence[Axes]) -> list[Call]:
-    """Return what comes of a call for each of these ways to share the gradients, up to the first that raises.
+    """Return the results of a call for each of these ways to share the gradients, up to the first that raises.
 
     Raises NoRanks where torch.distributed cannot run.
     """

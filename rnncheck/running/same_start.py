@@ -24,11 +24,26 @@ def begin_alike(layer: Layer, another: Callable[[], Layer], first: FirstNumbers)
     if any(is_lazy(value) for value in (*parameters.values(), *buffers.values())):
         return
     key = tuple((name, value.shape, value.dtype, value.device) for name, value in {**parameters, **buffers}.items())
+    if key not in first and (named_otherwise := _of_the_same_shapes(key, first)) and _names_change(parameters, another()):
+        for value, number in zip(parameters.values(), first[named_otherwise].values(), strict=False):
+            value.copy_(number)
+        return
     if key not in first:
         drawn = _differing(_buffers(another()), buffers) if buffers else {}
         first[key] = {name: value.clone() for name, value in {**parameters, **drawn}.items()}
     for name, value in _differing(first[key], {**parameters, **buffers}).items():
         value.copy_(first[key][name])
+
+
+def _of_the_same_shapes(key: tuple[Any, ...], first: FirstNumbers) -> tuple[Any, ...] | None:
+    """Return the key of a layer built before whose parameters and buffers differ from this one's in nothing but their names."""
+    shapes = [rest for _, *rest in key]
+    return next((other for other in first if [rest for _, *rest in other] == shapes), None)
+
+
+def _names_change(parameters: Mapping[str, Tensor], another: Layer) -> bool:
+    """Return whether a layer built in the same way has other names, such as gru_1/kernel after gru/kernel."""
+    return parameters.keys() != another.parameters().keys()
 
 
 def numbers_of(layer: Layer) -> dict[str, Tensor]:
@@ -44,7 +59,7 @@ def take_over(layer: Layer, numbers: Mapping[str, Tensor]) -> None:
     if parameters:
         layer.load(parameters)
     for name, buffer in _buffers(layer).items():
-        if name in numbers:
+        if name in numbers and numbers[name].shape == buffer.shape:
             buffer.copy_(numbers[name])
 
 

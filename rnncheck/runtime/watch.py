@@ -17,6 +17,7 @@ from rnncheck.nn.base import Recurrent
 from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, out_of_bounds, users_level, violate
 from rnncheck.runtime.hand_written import findings, hand_written
 from rnncheck.runtime.sampled_gates import some_gates
+from rnncheck.runtime.typed_calls import typed_findings, typed_modules
 from rnncheck.runtime.watched_steps import WatchedSteps
 from rnncheck.typechecked import enabled, transformed
 
@@ -34,7 +35,8 @@ class watch:
     four sequences of the batch), and, with ``max_norm``, the gradients' total norm as an optimizer takes a step.
 
     A layer written by hand is found by experiment, as ``rnncheck.verify`` reads it; in its calls, the numbers of steps and
-    rows and non-finite values are checked.
+    rows and non-finite values are checked. In the calls of one that is annotated as a recurrence of any kind, axes whose sizes
+    do not fit and non-finite values are.
 
     Args:
         model: a module, whose recurrent layers are watched
@@ -70,8 +72,10 @@ class watch:
         optimizer: torch.optim.Optimizer | None = None,
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
-        self.readings = hand_written(model)
-        wanted = {name for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)} | set(self.readings)
+        self.typed = typed_modules(model)
+        self.readings = {name: reading for name, reading in hand_written(model).items() if name not in self.typed}
+        wanted = {name for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)}
+        wanted |= {*self.readings, *self.typed}
         self.layers = {key: m for name, m in model.named_modules() if {name, key := name or type(m).__name__} & wanted}
         if not self.layers and optimizer is None:
             raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be checked")
@@ -111,7 +115,9 @@ class watch:
         try:
             with torch.no_grad():
                 reading = self.readings.get(name)
-                if reading is None:
+                if name in self.typed:
+                    found = list(typed_findings(layer, args, kwargs, result))
+                elif reading is None:
                     found = look(layer, *_given(*args, **kwargs), result)
                 else:
                     found = list(findings(reading, _first(*args, **kwargs), result))

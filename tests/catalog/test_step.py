@@ -208,3 +208,11 @@ def test_the_optimizers_are_those_of_torch():
         0.5,
         0.25,
     ]
+
+
+@pytest.mark.parametrize("mutant", ["own-step-autocast-stays", "own-step-grad-stays-off"])
+def test_what_a_step_leaves_on_or_off_is_found_and_put_back(mutant):
+    before = (torch.is_autocast_enabled("cpu"), torch.is_grad_enabled())
+    found = outcomes(CATALOG["step.autocast"], subject_of(MUTANTS[mutant]))
+    assert {outcome.status for outcome in found} == {"fails"}
+    assert (torch.is_autocast_enabled("cpu"), torch.is_grad_enabled()) == before

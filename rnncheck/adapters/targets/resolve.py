@@ -115,7 +115,7 @@ def _subject(target: Any, kind: str | None, typed: Any = None, time: str | None 
 
 
 def _untyped(located: Located, kind: str | None, time: str | None) -> Subject:
-    untyped = without_types(located.object, located.name) if kind is None and _is_function(located.object) else None
+    untyped = without_types(located.object, located.name) if kind is None and _may_be_called(located.object) else None
     if untyped is not None:
         raise UsageError(untyped)
     if time is not None:
@@ -145,6 +145,11 @@ def _kind(target: Located) -> str:
 def _is_function(value: Any) -> bool:
     """A function or a method; functools.partial has no name and counts as a factory."""
     return hasattr(value, "__name__") and not isinstance(value, type)
+
+
+def _may_be_called(value: Any) -> bool:
+    """A function, or a module."""
+    return _is_function(value) or isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
 
 
 def _a(value: Any) -> str:

@@ -34,7 +34,7 @@ def unpickled(layer: Layer) -> Layer:
 
 
 def calls_that_differ(layer: Layer, x: Any, hx: Any, seed: int, number: int) -> list[int]:
-    """Return which of so many calls do not return what the first does, the random state set to the same seed before each."""
+    """Return which of ``number`` calls do not return what the first does, the random state set to the same seed before each."""
     runs = []
     for _ in range(number):
         torch.manual_seed(seed)

@@ -1,5 +1,6 @@
 """A layer behind one of torch's transformations, called as the layer is."""
 
+import copy
 import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -106,49 +107,25 @@ def compiled_calls(
     }
 
 
-class _Scriptable(nn.Module):
-    """A module to be scripted: one that TorchScript can call, as it cannot call torch's overloaded forward."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-
-class _WithoutState(_Scriptable):
-    def forward(self, input: Tensor):
-        return self.module(input)
+def scripted_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...]) -> list[dict[str, Tensor]]:
+    """Return the results of these calls through torch.jit.script."""
+    twin = copy.copy(layer)
+    twin.module = torch.jit.script(layer.module)  # type: ignore[misc]
+    return [{name: part.detach() for name, part in named_results(twin(*given)).items()} for given in calls]
 
 
-class _WithState(_Scriptable):
-    def forward(self, input: Tensor, hx: Tensor):
-        return self.module(input, hx)
-
-
-class _WithTwoStates(_Scriptable):
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor]):
-        return self.module(input, hx)
-
-
-def scripted(trial: Trial, layer: Layer) -> Through:
-    """The layer through torch.jit.script, which wants to know whether a state is given; torch's calls, padded input."""
-    kind = (_WithoutState, _WithState, _WithTwoStates)[len(trial.state or ())]
-    with subject_boundary("running torch.jit.script"):
-        module = torch.jit.script(kind(layer.module).train(layer.module.training))
-
-    def call(input: Tensor, state: State) -> tuple[Any, tuple[Tensor, ...]]:
-        given = () if state is None else (state if len(state) == 2 else state[0],)
-        output, final = module(input, *given)
-        return output, final if isinstance(final, tuple) else (final,)
-
-    return Through(layer, "the scripted layer", call)
-
-
-def exported(trial: Trial, layer: Layer) -> Through:
-    """The layer through torch.export, at the sizes of the trial; other batches may be taken or refused."""
-    arguments = trial.lay_out(trial.x, trial.state)
-    with subject_boundary("running torch.export"):
-        program = torch.export.export(Called(layer), arguments, strict=False)
-    return Through(layer, "the exported program", program.module())
+def exported_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...], others: tuple[tuple[Any, Any], ...]) -> dict[str, Any]:
+    """Return the results of these calls through torch.export, and of others, which may be refused."""
+    program = torch.export.export(Called(layer), calls[0], strict=False).module()
+    seen: dict[str, Any] = {"results": [], "others": [], "refused": None}
+    for given in calls:
+        seen["results"].append({name: part.detach() for name, part in named_results(program(*given)).items()})
+    try:
+        for given in others:
+            seen["others"].append({name: part.detach() for name, part in named_results(program(*given)).items()})
+    except Exception as error:  # its sizes are those of the first call
+        seen["refused"] = str(error)
+    return seen
 
 
 def as_onnx(trial: Trial, layer: Layer) -> Through:

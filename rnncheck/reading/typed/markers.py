@@ -1,5 +1,6 @@
 """Markers of what an argument's type cannot say: ``Annotated[Float[Tensor, "batch time key"], rnncheck.Values(high=0.0)]``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ class State:
 
     Attributes:
         name: it comes back as the result with ``State`` of the same name; None: as the one of the same type, in order
+        new: what makes a new state that is no tensor, such as a cache that calls change in place; it may take ``batch``,
+            ``dtype``, ``device``, ``module`` and the sizes of axes, by name
     """
 
     name: str | None = None
+    new: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,19 @@ class Mask:
 
     padding: str = "right"
     inverted: bool = False
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Mark an argument that says at which steps the state is forgotten: (batch, time), True where it is.
+
+    Attributes:
+        after: whether it is forgotten after such a step, as where ``done`` says that an episode ends with it, and not before it
+
+    A case raises one flag in nine.
+    """
+
+    after: bool = False
 
 
 @dataclass(frozen=True)
