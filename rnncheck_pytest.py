@@ -16,11 +16,14 @@ SHARED = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--rnncheck-profile``, ``--rnncheck-budget``, ``--rnncheck-device``, ``--rnncheck-strict``."""
+    """Add ``--rnncheck-profile``, ``--rnncheck-budget``, ``--rnncheck-device``, ``--rnncheck-strict``, ``--rnncheck-shard``."""
     group = parser.getgroup("rnncheck")
     group.addoption("--rnncheck-profile", choices=("smoke", "ci", "nightly"), help="how far @rnncheck.parametrize goes")
     group.addoption("--rnncheck-budget", metavar="30s", help="wall time for one property; items of one target share theirs")
     group.addoption("--rnncheck-device", metavar="DEVICE", help="cpu, cuda, mps")
+    group.addoption(
+        "--rnncheck-shard", metavar="2/5", help="check only this part of the cases of each property, in one of several jobs"
+    )
     group.addoption("--rnncheck-strict", action="store_true", default=None, help="fail on conventions too, not only contracts")
 
 
@@ -34,7 +37,7 @@ def conformance(request: pytest.FixtureRequest) -> Any:
 
 def _as_asked(config: pytest.Config, item: Any) -> Any:
     """An item's options, as they are under the command line's."""
-    given = {name: config.getoption(f"--rnncheck-{name}") for name in ("profile", "budget", "device", "strict")}
+    given = {name: config.getoption(f"--rnncheck-{name}") for name in ("profile", "budget", "device", "strict", "shard")}
     said = {name: value for name, value in given.items() if value is not None}
     options = {"folder": _folder(config)} | dict(item.options) | said
     if "profile" in said:

@@ -1,4 +1,4 @@
-"""What mkdocs is told while it builds the site: pages from the top of the repository, a navigation with every property, links.
+"""Hooks for mkdocs: pages from the top of the repository, a navigation with every property, links.
 
 ``mkdocs build --strict`` in an environment with the extra ``docs``, or ``tox -e docs``, writes the site to ``site/``.
 """
@@ -36,7 +36,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Show links that leave docs/ as the names of files: the site has no page for them."""
+    """Show links that leave docs/ as the names of files: the site has no page for them. The first page has no menu at its side."""
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]
     here = Path(page.file.src_uri).parent
     return LINK.sub(lambda found: _kept(found, here), markdown)
 
@@ -54,5 +56,5 @@ def _kept(found: re.Match[str], here: Path) -> str:
     named = {ROOT / source: name for name, source in FROM_TOP.items()}
     if place in named:
         return f"[{text}]({'../' * len(here.parts)}{named[place]})"
-    leaves = "://" not in target and place.is_file() and not place.is_relative_to(ROOT / "docs")
+    leaves = "://" not in target and place.exists() and not place.is_relative_to(ROOT / "docs")
     return (text if text.startswith("`") else f"`{text}`") if leaves else found[0]

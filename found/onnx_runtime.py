@@ -3,6 +3,7 @@
 PACKAGE = "onnxruntime"
 OPERATORS = {f"operator {name}": {"target": f"rnncheck.adapters.onnx:{name}"} for name in ("RNN", "GRU", "LSTM")}
 EXPORTS = {
-    f"torch.nn.{name}, exported": {"target": f"torch.nn.{name}", "properties": "agree.onnx", "budget": 120} for name in ("GRU", "LSTM")
+    f"torch.nn.{name}, exported": {"target": f"torch.nn.{name}", "properties": "agree.onnx", "budget": 120}
+    for name in ("GRU", "LSTM")
 }
 JUDGED = {**OPERATORS, **EXPORTS}

@@ -1,9 +1,8 @@
 """The xLSTM's sLSTM and mLSTM in torchxlstm, in two layers of two heads, as wide inside as outside."""
 
+import torchxlstm
 from jaxtyping import Float
 from torch import Tensor, nn
-
-import torchxlstm
 
 PACKAGE = "torchxlstm"
 JUDGED = {name: {"target": f"found.torchxlstm:{name}", "dtypes": ["float32"]} for name in ("sLSTM", "mLSTM")}

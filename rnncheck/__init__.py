@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rnncheck.core.subject import Subject
     from rnncheck.errors import UsageError
     from rnncheck.faces.pytest_items import Conformance, parametrize
-    from rnncheck.reading.typed.markers import Lengths, Mask, Offsets, Options, State, Values
+    from rnncheck.reading.typed.markers import Lengths, Mask, Offsets, Options, Reset, State, Values
     from rnncheck.reading.typed.scan import scan
     from rnncheck.report import Failed, Report
     from rnncheck.runtime.agreement import agrees_with, settle
@@ -39,6 +39,7 @@ __all__ = [
     "Offsets",
     "Options",
     "Report",
+    "Reset",
     "State",
     "Subject",
     "UsageError",
@@ -70,6 +71,7 @@ _HOMES = {
     "Offsets": "rnncheck.reading.typed.markers",
     "Options": "rnncheck.reading.typed.markers",
     "Report": "rnncheck.report",
+    "Reset": "rnncheck.reading.typed.markers",
     "State": "rnncheck.reading.typed.markers",
     "Subject": "rnncheck.core.subject",
     "UsageError": "rnncheck.errors",

@@ -8,7 +8,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Generator, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,7 +57,8 @@ def clip_grad_norm_(
       gradient becomes NaN, and a step with them cannot pass for a good one. (torch's zeroes all finite gradients
       when one is inf.) With max_norm = inf nothing is asked for and nothing is written, whatever the gradients hold.
 
-    parameters:         a Tensor or an iterable of Tensors whose ``.grad`` is strided: any shapes, dtypes and devices
+    parameters:         a Tensor or an iterable of Tensors whose ``.grad`` is strided: any shapes, dtypes and devices;
+                        shards too (DTensors, as FSDP2 makes them), where every rank makes the call
     max_norm:           the bound, at least 0; inf only measures
     norm_type:          the p of the p-norm, at least 1, or inf. What is below is refused: it is no norm; p = 0 counts
                         elements, which no scaling can change
@@ -173,7 +174,7 @@ def _norm(groups: list[Group], p: float) -> Norm:
     if largest == 0.0 or not math.isfinite(largest):
         return Norm(1.0, largest)
     relative = [_real(grad).to(wide) / largest for group in groups for grad in group.grads]
-    return Norm(largest, _of_parts([torch.linalg.vector_norm(r, p).item() for r in relative], p))
+    return Norm(largest, _of_parts([_norm_of(r, p, wide).item() for r in relative], p))
 
 
 def _norms(groups: list[Group], p: float, wide: torch.dtype) -> list[float]:
@@ -181,9 +182,26 @@ def _norms(groups: list[Group], p: float, wide: torch.dtype) -> list[float]:
     by_device: dict[torch.device, list[Tensor]] = {}
     for grads, foreach in groups:
         real = [_real(grad) for grad in grads]
-        each = torch._foreach_norm(real, p, wide) if foreach else [torch.linalg.vector_norm(g, p, dtype=wide) for g in real]
+        each = torch._foreach_norm(real, p, wide) if foreach else [_norm_of(g, p, wide) for g in real]
         by_device.setdefault(grads[0].device, []).extend(each)
     return [value for norms in by_device.values() for value in torch.stack(norms).tolist()]
+
+
+def _norm_of(grad: Any, p: float, wide: torch.dtype) -> Tensor:
+    """The norm of one gradient; of a DTensor all ranks', each of which may hold a copy, a shard, or nothing of it."""
+    if not hasattr(grad, "full_tensor"):
+        return torch.linalg.vector_norm(grad, p, dtype=wide)
+    from torch.distributed.tensor import DTensor, Partial
+
+    if any(placement.is_partial() for placement in grad.placements):
+        return torch.linalg.vector_norm(grad.full_tensor(), p, dtype=wide)
+    local = grad.to_local()
+    norm = torch.linalg.vector_norm(local, p, dtype=wide) if local.numel() else local.new_zeros((), dtype=wide)
+    shards = Partial("max" if p == math.inf else "sum")
+    parts = [placement if placement.is_replicate() else shards for placement in grad.placements]
+    power = norm if p == math.inf else norm**p
+    whole = DTensor.from_local(power, grad.device_mesh, parts, run_check=False).full_tensor()
+    return whole if p == math.inf else whole ** (1.0 / p)
 
 
 def _of_parts(norms: list[float], p: float) -> float:
@@ -214,7 +232,8 @@ def _powers_fit(dtype: torch.dtype, p: float, wide: torch.dtype) -> bool:
 
 
 def _first_nonfinite(grads: list[Tensor]) -> str:
-    for index, grad in enumerate(grads):
+    for index, given in enumerate(grads):
+        grad = given.full_tensor() if hasattr(given, "full_tensor") else given
         if not grad.isfinite().all():
             holds = "nan" if grad.isnan().any() else "inf"
             return f"gradient {index} of {len(grads)}, of shape {tuple(grad.shape)}, holds {holds}"

@@ -7,4 +7,4 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class UsageError(ValueError):
-    """What was asked for cannot be: the message is one line with what was expected, what came, what to do."""
+    """Raised for wrong usage; the message is one line: what was expected, what came, what to write instead."""

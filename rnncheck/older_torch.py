@@ -1,5 +1,7 @@
 """What torch before 2.9 spells differently or lacks; everything else in rnncheck reads the same on every supported torch."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -8,10 +10,25 @@ try:
 except ImportError:  # the same question, by its older name
     from torch.fx._symbolic_trace import is_fx_tracing as is_fx_symbolic_tracing
 
-__all__ = ["FP32_PRECISION", "debug_unwrap", "default_device", "is_fx_symbolic_tracing", "why_not_compile"]
+__all__ = [
+    "FP32_PRECISION",
+    "clips_nothing_in_silence",
+    "debug_unwrap",
+    "default_device",
+    "is_fx_symbolic_tracing",
+    "why_not_compile",
+]
 
 FP32_PRECISION = hasattr(torch.backends.mkldnn, "rnn")
 """Whether torch.backends has fp32_precision, for each backend and operation; without it, the allow_tf32 flags say all."""
+
+
+def clips_nothing_in_silence() -> bool:
+    """Return whether clip_grad_norm_ takes an exhausted generator without a warning, as torch 2.6 does."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        torch.nn.utils.clip_grad_norm_((p for p in list[Tensor]()), 1.0)  # a generator: of other iterators no torch warns
+    return not said
 
 
 def debug_unwrap(values: Tensor) -> Tensor:

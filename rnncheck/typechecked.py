@@ -54,30 +54,31 @@ class checking:
 
 
 def checked(fn: Callable[P, R]) -> Callable[P, R]:
-    """The same function, with its annotations enforced by jaxtyping and beartype at each call.
+    """Return the same function, with its annotations enforced by jaxtyping and beartype at each call.
 
     Axis names are bound across all arguments and the result, and across the fields of a returned NamedTuple. Put it
     on a function or a method, below ``staticmethod`` or ``classmethod``; on whole layers and cells rather than on the
     step inside a loop, for a call costs some 30 microseconds more (next to nothing while the checks are off).
 
-    It steps aside under torch.compile, torch.export, torch.jit.trace and torch.fx, where a jaxtyping check is evaluated
-    on something that is no tensor and lies. Under vmap it sees the shape of one example.
+    It does nothing under torch.compile, torch.export, torch.jit.trace and torch.fx, where a jaxtyping check would see something
+    other than a tensor and give a wrong answer. Under vmap it sees the shape of one example.
 
     Raises jaxtyping.TypeCheckError (a TypeError) at the call; TypeError at once if nothing is annotated, or if it is a
     coroutine, a generator or a class, and at the first call if an annotation is a string that does not resolve: none of
     these could ever fail.
 
-    >>> from jaxtyping import Float
-    >>> from torch import Tensor
-    >>> @checked
-    ... def readout(h: Float[Tensor, "batch hidden"], w: Float[Tensor, " hidden"]) -> Float[Tensor, " batch"]:
-    ...     return h @ w
-    >>> readout(torch.ones(2, 3), torch.ones(3))
-    tensor([3., 3.])
-    >>> readout(torch.ones(2, 3), torch.ones(4))
-    Traceback (most recent call last):
-        ...
-    jaxtyping.TypeCheckError: Type-check error whilst checking the parameters of ...readout...
+    Examples:
+        >>> from jaxtyping import Float
+        >>> from torch import Tensor
+        >>> @checked
+        ... def readout(h: Float[Tensor, "batch hidden"], w: Float[Tensor, " hidden"]) -> Float[Tensor, " batch"]:
+        ...     return h @ w
+        >>> readout(torch.ones(2, 3), torch.ones(3))
+        tensor([3., 3.])
+        >>> readout(torch.ones(2, 3), torch.ones(4))
+        Traceback (most recent call last):
+            ...
+        jaxtyping.TypeCheckError: Type-check error whilst checking the parameters of ...readout...
     """
     return on_functions("checked", _checked)(fn)
 

@@ -1,7 +1,9 @@
 """Plain English where users read it: in the statements of the properties, in the help of the command line, in short messages."""
 
+import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +14,7 @@ from rnncheck.faces.cli import cli
 from rnncheck.judging.judge import OUR_MISTAKE, UNDECIDED
 from rnncheck.report.text import HEADLINES
 
+ROOT = Path(__file__).parents[1]
 RIDDLES = re.compile(
     r"^of |\b(is told|are told|so many|what comes of|for want of|but for|let go|be said|is looked at)\b", re.IGNORECASE
 )
@@ -58,6 +61,39 @@ def test_a_help_text_can_be_read_once(text):
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_message_can_be_read_once(name):
     assert riddle_in(MESSAGES[name]) is None
+
+
+PAGES = sorted(
+    {*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md"), ROOT / "README.md"} - {ROOT / "docs" / "kills.md"}
+)
+STIFF = re.compile(r"\b(is told|are told|so many|what comes of|for want of|but for|let go|mend|mended|mends)\b", re.IGNORECASE)
+"""Phrases that CONTRIBUTING asks for others in place of."""
+
+
+def stiff_in(text: str) -> list[str]:
+    """Return these phrases where they stand in sentences, not in code."""
+    return STIFF.findall(re.sub(r"\bmended:|```.*?```|``[^`]*``|`[^`]*`", "", " ".join(text.split())))
+
+
+def docstrings(file: Path) -> Iterator[str]:
+    """Every docstring of a file, of constants too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_in_plain_english(page):
+    assert stiff_in(page.read_text(encoding="utf-8")) == []
+
+
+def test_docstrings_are_in_plain_english():
+    found = ((file, text) for file in sorted((ROOT / "rnncheck").rglob("*.py")) for text in docstrings(file))
+    assert [f"{file.relative_to(ROOT)}: {text[:80]}" for file, text in found if stiff_in(text)] == []
+
+
+def test_a_stiff_phrase_is_found():
+    assert stiff_in("It is mended, but for `mended` and ``but for``.") == ["mended", "but for"]
 
 
 @pytest.mark.parametrize(

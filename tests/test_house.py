@@ -90,7 +90,7 @@ def test_the_public_names_are_exactly_these():
     assert sorted(rnncheck.__all__) == rnncheck.__all__
     assert set(rnncheck.__all__) == {
         "Config", "Conformance", "ContractViolation", "Deviation", "Failed", "Lengths", "Mask", "Offsets", "Options", "Report",
-        "State", "Subject", "UsageError", "Values",
+        "Reset", "State", "Subject", "UsageError", "Values",
         "agrees_with", "bounded", "check_case", "checked", "near", "norm_at_most", "parametrize", "property", "scan", "settle",
         "unit_interval", "verify", "watch", "within",
     }  # fmt: skip

@@ -65,6 +65,18 @@ def test_every_issue_on_a_page_is_a_link(pages):
     assert re.search(r"(?<!\[)\bpytorch/rl#1406", text) is None
 
 
+def test_every_property_has_a_failing_example_or_says_what_shows_one(pages):
+    assert {id for id in CATALOG if not pages.examples().get(id)} == set(pages.ELSEWHERE)
+    for id, device in pages.ELSEWHERE.items():
+        assert f"Only {device} shows one." in pages.page(CATALOG[id], None)
+
+
+@pytest.mark.parametrize("id", ["time.in_pieces", "agree.against"])
+def test_a_bug_that_needs_a_claim_or_a_reference_has_an_example(pages, id):
+    example = pages.examples()[id]
+    assert pages.example_of(CATALOG[id], example["bug"]) == example
+
+
 def test_an_example_is_what_its_planted_bug_shows(pages):
     example = pages.examples()["shape.output"]
     assert pages.example_of(CATALOG["shape.output"], example["bug"]) == example

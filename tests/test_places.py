@@ -1,6 +1,7 @@
 """Where people meet it beside the terminal: a notebook, GitHub's action, pre-commit, issue forms, the release."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -65,6 +66,25 @@ def test_every_input_of_the_action_is_used():
 def test_the_hook_runs_the_gate():
     (hook,) = read(".pre-commit-hooks.yaml")
     assert hook["entry"] == "rnncheck gate" and hook["pass_filenames"] is False and PROJECT["scripts"]["rnncheck"]
+    (shown,) = shown_in_ci(lambda told: "repos" in told)["repos"][0]["hooks"]
+    assert {name: hook[name] for name in shown if name != "id"} == {name: value for name, value in shown.items() if name != "id"}
+
+
+def shown_in_ci(wanted):
+    """Return the first YAML of docs/ci.md that is wanted."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(encoding="utf-8"), flags=re.S)
+    return next(told for told in map(yaml.safe_load, blocks) if wanted(told))
+
+
+def test_the_action_is_used_as_it_is_shown():
+    steps = shown_in_ci(lambda told: "jobs" in told)["jobs"]["gate"]["steps"]
+    (step,) = [step for step in steps if step["uses"].startswith("./")]
+    assert set(step["with"]) <= set(read("action.yml")["inputs"])
+
+
+def test_no_placeholder_stands_where_an_address_belongs():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "action.yml", *(ROOT / "docs").glob("*.md")]
+    assert [page.name for page in pages if re.search(r"\bOWNER\b", page.read_text(encoding="utf-8"))] == []
 
 
 def test_ci_runs_what_has_to_be_green_and_the_release_is_tried_before_it_is_published():

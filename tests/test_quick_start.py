@@ -16,7 +16,7 @@ from tests.test_wheel import wheel  # noqa: F401, a fixture
 pytest.importorskip("pip", reason="the wheel is installed with pip")
 SECTION = (Path(__file__).parents[1] / "docs" / "quickstart.md").read_text(encoding="utf-8")
 FILES = re.findall(r"`([\w.]+)`[^`]*\n\n```\w+\n(.*?)```", SECTION, flags=re.S)
-INSTALL, COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, flags=re.S)
+INSTALL, VERIFY, COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, flags=re.S)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,20 @@ def test_the_page_has_what_is_run_here():
     assert INSTALL.startswith("pip install ") and "rnncheck[pytest]" in INSTALL
     assert [name for name, _ in FILES] == ["mine.py", "test_mine.py", "pyproject.toml"]
     assert [line.split()[0] for line in COMMANDS.splitlines()] == ["pytest", "rnncheck"]
+    assert VERIFY == "rnncheck verify mine.py:MyGRU\n" and "`if hx is None else hx[0]`" in SECTION
 
 
 def test_it_is_the_wheel_that_is_imported(project, python):
     where = project("python -c 'import rnncheck, rnncheck_pytest; print(rnncheck.__file__, rnncheck_pytest.__file__)'")
     assert all(Path(file).is_relative_to(python.parents[1]) for file in where.stdout.split()), where
+
+
+def test_the_mistake_is_found_in_a_first_look(project, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(mine.read_text().replace(" if hx is None else hx[0]", ""))
+    done = project(f"{VERIFY.strip()} --properties state.*,time.split,agree.forward --max-examples 6")
+    (shown,) = re.findall(r"```text\n(.*?)```", SECTION, flags=re.S)
+    assert done.returncode == 1 and shown in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS.splitlines())

@@ -24,7 +24,9 @@ from tests.mutants.registry import Mutant
 from tests.mutants.search import first_kill, smallest, subject_of
 
 EVERY = 1 if os.environ.get("RNNCHECK_ALL_MUTANTS") else 11
-SOME = [bug for place, bug in enumerate(MUTANTS) if place % EVERY == 0]
+ALWAYS = ("own-clip-copies-count-twice", "own-clip-each-list")
+"""Their scripts start processes, or pass lists of lists."""
+SOME = [bug for place, bug in enumerate(MUTANTS) if place % EVERY == 0 or bug in ALWAYS]
 
 
 def script_of(bug: str) -> str | None:
@@ -35,7 +37,9 @@ def script_of(bug: str) -> str | None:
         kill = first_kill(subject, among=mutant.property_hint)
         assert kill is not None
         case = smallest(subject, kill)
-        return script(subject, kill.prop, case, judge(kill.prop, trial_of(subject, case)))
+        with preserved():  # as a campaign judges
+            outcome = judge(kill.prop, trial_of(subject, case))
+        return script(subject, kill.prop, case, outcome)
 
 
 def ends(text: str, mutant: Mutant, target: Any) -> Exception | None:

@@ -1,9 +1,9 @@
 """The example's Triton kernel, in Triton's interpreter: where triton is installed."""
 
-import importlib.util
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,16 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "triton_scan.py"
 PROPERTIES = "time.split,state.used,gradient.numerical,gradient.second,batch.alone"
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def why_not() -> str:
+    """Return why no kernel can be interpreted here; empty where one can."""
+    try:
+        found = version("triton")
+    except PackageNotFoundError:
+        return "triton is not installed"
+    return f"the interpreter of triton {found} fails by itself with numpy 2" if found.startswith("3.2.") else ""
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "a kernel can be interpreted here")
 @pytest.mark.parametrize(("call", "code"), [("Scan.apply", 0), ("scan", 1)])
 def test_a_kernel_is_judged_without_a_gpu(tmp_path, call, code):
     """The kernel that is right passes; called past autograd in its backward, its second derivatives are wrong."""

@@ -66,6 +66,86 @@ def test_a_bound_that_is_scaled_is_right(fused):
     assert run(scaled_bound, scale=1024.0, fused=fused) == set()
 
 
+def in_a_hook(model, optimizer, scaler, backward):
+    """Clips in a hook of the optimizer's own, right before the step."""
+    if not optimizer._optimizer_step_pre_hooks:
+        optimizer.register_step_pre_hook(lambda *args: clip(model.parameters(), MAX_NORM) and None)
+    never(model, optimizer, scaler, backward)
+
+
+def in_a_closure(model, optimizer, scaler, backward):
+    def closure():
+        optimizer.zero_grad()
+        backward()
+        clip(model.parameters(), MAX_NORM)
+
+    optimizer.step(closure)
+
+
+class Clips(torch.optim.AdamW):
+    """An optimizer that clips by itself."""
+
+    def step(self, closure=None):
+        clip([p for group in self.param_groups for p in group["params"]], MAX_NORM)
+        return super().step(closure)
+
+
+def scaled_bound_in_a_hook(model, optimizer, scaler, backward):
+    """A fused optimizer takes the scale out after the hook."""
+    if not optimizer._optimizer_step_pre_hooks:
+        optimizer.register_step_pre_hook(lambda *args: clip(model.parameters(), MAX_NORM * scaler.get_scale()) and None)
+    optimizer.zero_grad()
+    backward()
+    scaler.step(optimizer)
+    scaler.update()
+
+
+@pytest.mark.parametrize(("body", "options"), [
+    (scaled_bound_in_a_hook, {"fused": True, "scale": 1024.0}), (in_a_hook, {}), (in_a_hook, {"fused": True}),
+    (in_a_closure, {}), (lambda *given: never(*given), {"kind": Clips}),
+    (lambda *given: never(*given), {"kind": Clips, "groups": 2}),
+])  # fmt: skip
+def test_a_step_that_clips_by_itself_is_right(body, options):
+    assert run(body, **options) == set()
+
+
+class DoesNotClip(torch.optim.AdamW):
+    """An optimizer with a step of its own, that does not clip."""
+
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+def in_a_hook_of_one(model, optimizer, scaler, backward):
+    """A hook of the optimizer's own that clips the weight alone."""
+    if not optimizer._optimizer_step_pre_hooks:
+        optimizer.register_step_pre_hook(lambda *args: clip([model.weight], MAX_NORM) and None)
+    never(model, optimizer, scaler, backward)
+
+
+def in_a_closure_never(model, optimizer, scaler, backward):
+    def closure():
+        optimizer.zero_grad()
+        backward()
+
+    optimizer.step(closure)
+
+
+def in_a_closure_late(model, optimizer, scaler, backward):
+    in_a_closure_never(model, optimizer, scaler, backward)
+    clip(model.parameters(), MAX_NORM)
+
+
+@pytest.mark.parametrize(("body", "options", "kinds"), [
+    (in_a_hook_of_one, {}, {"gradient norm"}), (in_a_closure_never, {}, {"gradient norm"}),
+    (in_a_closure_late, {}, {"gradient norm", "clipped after the step"}),
+    (lambda *given: never(*given), {"kind": DoesNotClip}, {"gradient norm"}),
+    (lambda *given: late(*given), {"kind": DoesNotClip}, {"gradient norm", "clipped after the step"}),
+])  # fmt: skip
+def test_a_step_that_could_clip_and_does_not_is_found(body, options, kinds):
+    assert run(body, **options) == kinds
+
+
 def late(model, optimizer, scaler, backward):
     optimizer.zero_grad()
     backward()

@@ -25,6 +25,7 @@ def clip_function(
 ) -> Subject:
     """A function (parameters, max_norm, ...) as a subject that claims what its signature offers, except ``without``."""
     declared = {feature: Claim(feature not in without, "declared") for feature in CLIP_FEATURES}
+    declared["nested"] = Claim(False, "declared", "not probed")
     claims = declared | {feature: _from_signature(function, feature) for feature in OPTIONS if feature not in without}
     return Subject(name, "clip", function, claims=claims, source=source, reference=reference)
 
@@ -46,8 +47,11 @@ def torch_clip() -> Subject:
 
 
 def probed(subject: Subject) -> Subject:
-    """The subject with the claims that only a call can tell: generators, a single tensor, the norm returned."""
-    calls = {"generator": lambda p: (q for q in [p]), "single_tensor": lambda p: p, "returned_norm": lambda p: [p]}
+    """The subject with the claims that only a call can tell: generators, a single tensor, lists of lists, the norm returned."""
+    calls = {
+        "generator": lambda p: (q for q in [p]), "single_tensor": lambda p: p, "returned_norm": lambda p: [p],
+        "nested": lambda p: [[p]],
+    }  # fmt: skip
     found = {feature: _probe(subject, feature, passed) for feature, passed in calls.items()}
     return replace(subject, claims={**subject.claims, **found})
 
@@ -62,4 +66,6 @@ def _probe(subject: Subject, feature: str, passed: Callable[[torch.nn.Parameter]
         return Claim(False, "probed", said(error.cause))
     if feature == "returned_norm" and not isinstance(returned, torch.Tensor | float):
         return Claim(False, "probed", f"returns {type(returned).__name__}")
+    if feature == "nested" and parameter.grad.max() == 4.0:
+        return Claim(False, "probed", "clips nothing in it")
     return Claim(True, "probed")

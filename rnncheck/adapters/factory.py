@@ -124,11 +124,13 @@ class Constructor:
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
 
     def _source_as_read(self) -> str | None:
-        """The same with the adapter pasted; None where what it is told differs from configuration to configuration."""
+        """Return the same with the adapter pasted; None where its arguments differ from configuration to configuration."""
         reading, target = self.reading, self.target
         if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
             return None
         arguments = reading.arguments
+        if arguments is not None and "num_layers" in arguments.options:
+            return None
         if arguments is not None and (arguments.bundle is not None or any(map(callable, arguments.others.values()))):
             return None
         adapter = inspect.getsource(adapted).partition("\n\n")[2]
@@ -146,7 +148,7 @@ class Constructor:
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""
         made = self.target.object
-        return isinstance(made, type) and hx_argument(getattr(made, "forward", made.__call__)).keyword is not None
+        return isinstance(made, type) and hx_argument(forward_of(made)).keyword is not None
 
     def _is_torch_like(self) -> bool:
         """Whether torch's own call says the same to this constructor."""

@@ -43,7 +43,8 @@ class ModuleLayer:
         return own if self.names is None else {name: own[mine] for name, mine in self.names.items() if mine in own}
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
-        own = own_parameters(self.module) if parameters else {}
+        raw = dict(self.module.named_parameters()) if parameters and isinstance(self.module, nn.Module) else {}
+        own = {**raw, **own_parameters(self.module)} if parameters else {}
         for name, value in parameters.items():
             mine = name if self.names is None else self.names[name]
             if mine not in own:

@@ -63,12 +63,13 @@ class TypedBuild:
         """Whether calls of a function that a script can import say all: it has no parameters, and tensors alone as states."""
         states = all(isinstance(one.tree, Leaf) for one in self.roles.states)
         function = not isinstance(self.target.object, type | nn.Module) and self.target.expression is not None
-        return function and states and not self.roles.parameters and self.roles.ragged is None
+        others = self.roles.parameters or self.roles.ragged or self.roles.cache
+        return function and states and not others
 
     def source(self) -> str | None:
         """Python lines that bind ``build``; None where a script cannot import the target."""
         target = self.target
-        if target.lines is None:
+        if target.lines is None or self.roles.cache is not None:  # what makes a cache may be any object
             return None
         made, first = str(target.expression), ""
         if isinstance(target.object, type):

@@ -33,7 +33,17 @@ class LengthsLayer(ModuleLayer):
 
     def with_lengths(self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
         """(padded output, state) for padded input and the length of each of its sequences."""
-        return split_result(self.call(self.module, input, hx if hx is None or self.has_cell else hx[0], lengths))
+        output, state = split_result(self.call(self.module, input, hx if hx is None or self.has_cell else hx[0], lengths))
+        return self._as_long(output, input, lengths), state
+
+    def _as_long(self, output: Any, input: Tensor, lengths: Tensor) -> Any:
+        """An output that ends with the longest sequence, as pad_packed_sequence leaves it, padded as the shortest sequence is."""
+        time, longest = int(self.batch_first), int(lengths.max())
+        if not isinstance(output, Tensor) or output.dim() != 3 or output.shape[time] != longest or longest == input.shape[time]:
+            return output
+        padded = output.select(1 - time, int(lengths.argmin()))[-1] if int(lengths.min()) < longest else output.new_zeros(())
+        behind = padded.expand(*[input.shape[axis] - output.shape[axis] * (axis == time) for axis in (0, 1)], output.shape[-1])
+        return torch.cat([output, behind], time)
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
         if not isinstance(input, PackedSequence):

@@ -65,7 +65,8 @@ class Held:
         """Return whether nothing is replaced: asked after each call, so by as few steps as can be."""
         now = _vars(self.holder)
         try:
-            return _all(_map(_is, self.get(now), self.own)) and self.inherited.isdisjoint(now)
+            same = _all(_map(_is, self.get(now), self.own))
+            return same and (not self.inherited or self.inherited.isdisjoint(now))  # which goes through all that there is now
         except KeyError:
             return False
 

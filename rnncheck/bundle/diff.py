@@ -13,6 +13,8 @@ from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import offered
 from rnncheck.bundle import sides
 from rnncheck.bundle.content import Bundle, Recorded
+from rnncheck.campaign.options import shard_of
+from rnncheck.campaign.settings import Shard
 from rnncheck.core.bounds import whole
 from rnncheck.core.case import Switch
 from rnncheck.core.observation import Observation
@@ -52,6 +54,7 @@ def diff(
     device: str = "cpu",
     switches: Sequence[Switch] | None = None,
     only: int | None = None,
+    shard: str | None = None,
     engine: str = "processes",
     jobs: int | None = None,
     again: str = "rnncheck diff",
@@ -60,14 +63,15 @@ def diff(
 
     switches: run every case with these backend switches; None: with the case's own, as far as the device has them
     only:     the place of the one case to look at
+    shard:    "2/5" for the second of five parts of the cases
     again:    the command that ``--case N`` is added to in messages
 
     Raises UsageError where there is nothing to compare.
     """
-    places = _places(bundle, only)
+    places = _places(bundle, only, shard)
     truths = [_truth(bundle, places, again)]
     if isinstance(other, Bundle):
-        truths.append(_truth(other, range(len(other.recorded)) if only is None else (), again))
+        truths.append(_truth(other, _places(other, None, shard) if only is None else (), again))
         compared = _bundles(bundle, other, places, again)
     else:
         compared = _subject(bundle, other, places, (device, switches, engine, jobs, again))
@@ -75,11 +79,16 @@ def diff(
     return Report(known, bundle.seed, "diff", tuple(part for part in (*truths, compared) if part.cases))
 
 
-def _places(bundle: Bundle, only: int | None) -> Sequence[int]:
+def _places(bundle: Bundle, only: int | None, shard: str | None = None) -> Sequence[int]:
     last = len(bundle.recorded) - 1
     if only is not None and (type(only) is not int or not 0 <= only <= last):
         raise UsageError(f"case = {quoted(only)}, but should be one of 0 to {last}")
-    return range(last + 1) if only is None else (only,)
+    if only is not None:
+        return (only,)
+    part = shard_of(shard) if shard is not None else Shard(1, 1)
+    if part.of > last + 1:
+        raise UsageError(f"shard = {shard}, but there are {last + 1} cases: at most as many parts")
+    return range(part.index - 1, last + 1, part.of)
 
 
 # what was recorded ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import platform
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from math import prod
 from typing import Any
@@ -16,7 +17,9 @@ from rnncheck.backend.switches import switched
 from rnncheck.backend.torch_state import flags, preserved
 from rnncheck.bundle.content import Bundle, Recorded, cotangents
 from rnncheck.campaign import importing
+from rnncheck.campaign.options import shard_of
 from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.settings import Shard
 from rnncheck.core.bounds import whole
 from rnncheck.core.case import DTYPES, Case, Switch
 from rnncheck.core.plain_text import LONGEST, one_line, quoted
@@ -41,19 +44,26 @@ def record(
     max_examples: int = CASES,
     seed: int = 0,
     switches: Sequence[Switch] | None = None,
+    shard: str | None = None,
 ) -> Bundle:
-    """What ``target`` does on ``device``, on the first ``max_examples`` cases of its plan, without dropout in training.
+    """Run ``target`` on ``device``, on the first ``max_examples`` cases of its plan, without dropout in training.
 
     switches: the backend switches that every case is run with, instead of its own
+    shard:    "2/5" for the second of five parts of the cases; ``rnncheck merge`` joins the bundles of all parts
 
     Raises UsageError where the target or an option cannot be used. What the subject raises is recorded.
     """
     whole("seed", seed)
     whole("max_examples", max_examples)
+    part = shard_of(shard) if shard is not None else Shard(1, 1)
     subject, where = one_layer(target, kind), one_device(device)
     planned = (without_chance(subject, case) for case in plan(subject, tuple(dtypes or DTYPES), STRENGTH, seed, where))
     chosen = islice((case for case in planned if subject.fixed is not None or numbers(case) <= MOST), max_examples)
-    return recording(subject, where, seed, with_switches(chosen, switches))
+    own = (case for place, case in enumerate(chosen) if part.takes(place))
+    bundle = recording(subject, where, seed, with_switches(own, switches))
+    if not bundle.recorded:
+        raise UsageError(f"shard = {shard}, but there are fewer cases: at most one part for each of {max_examples}")
+    return bundle if shard is None else replace(bundle, environment={**bundle.environment, "shard": f"{part.index}/{part.of}"})
 
 
 @own_functions.kept()

@@ -33,7 +33,7 @@ LEAST_SHRINKING, MOST_SHRINKING = 1.0, 60.0
 MOST_IN_ALL = 60.0
 """Seconds for all failing properties together, however much time is left; but each has its least."""
 CLOSING, MOST_CLOSING = 0.06, 1.5
-"""The share of the time, and at most so many seconds, in which nothing more is begun: a check that runs ends, files are written."""
+"""The share of the time, and the most seconds, in which nothing more is begun: a running check ends, files are written."""
 NO_TIME = "there was no time to make the case smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
@@ -88,7 +88,7 @@ class Campaign:
             return self.report()
 
     def _results(self, engine: Engine, jobs: Iterable[Job]) -> Iterator[Done]:
-        """What comes of the jobs; that something was lost on the way is told at the end."""
+        """Yield the finished jobs; remember for the report why any was lost."""
         for done in engine.run(self._until_stopped(jobs)):
             self.stopped = self.stopped or done.lost
             yield done
@@ -121,13 +121,13 @@ class Campaign:
             return []
         stored, complaints = store.load_all(self.settings.folder / "failing")
         self.mended += complaints
-        names = {subject_run.subject.name for subject_run in self.subject_runs}
+        names = {name for subject_run in self.subject_runs for name in subject_run.names}
         too_large = {item.path: why for item in stored if item.target in names and (why := lacks_memory(item.case))}
         self.mended += [f"{path}: not replayed: {why}" for path, why in too_large.items()]
         return [
             (Job(next(self.numbers), "judge", subject_run.index, (item.case,), ((item.property,),)), item)
             for subject_run in self.subject_runs for item in stored
-            if item.target == subject_run.subject.name and item.property in subject_run.tallies
+            if item.target in subject_run.names and item.property in subject_run.tallies
             and subject_run.subject.kind == item.kind and item.path not in too_large
         ]  # fmt: skip
 
@@ -214,10 +214,7 @@ class Campaign:
                 case, outcome = tally.failed
                 if is_our_mistake(outcome):
                     continue
-                item = store.Stored(
-                    tally.prop.id, subject_run.subject.name, subject_run.subject.kind, case, subject_run.subject.against
-                )
-                tally.stored = self._write(item)
+                tally.stored = self._write(subject_run.stored(tally.prop.id, case))
 
     def _write(self, item: store.Stored) -> Path | None:
         assert self.settings.folder is not None
@@ -238,9 +235,7 @@ class Campaign:
                 tally.unshrunk = None if done.shrunk is not None or done.lost else NO_TIME
                 ours = tally.failed is not None and is_our_mistake(tally.failed[1])
                 if done.shrunk is not None and self.settings.folder is not None and not ours:
-                    subject = subject_run.subject
-                    item = store.Stored(tally.prop.id, subject.name, subject.kind, done.shrunk.case, subject.against)
-                    tally.stored = self._write(item) or tally.stored
+                    tally.stored = self._write(subject_run.stored(tally.prop.id, done.shrunk.case)) or tally.stored
                 if self.settings.repro is not None and _leads(subject_run, tally):
                     self._write_test(subject_run, tally)
                     if self._write_script(subject_run, tally) and tally.script is not None:
@@ -376,6 +371,6 @@ def _case_of(deviation: Deviation, subject_run: SubjectRun) -> Any:
 
 
 def _stem(subject_run: SubjectRun, tally: PropertyTally) -> str:
-    """How the files of this failure are called, but for the suffix."""
+    """Return the name of the files of this failure, without the suffix."""
     name = store.file_name(tally.prop.id, subject_run.subject.name, "")
     return name if tally.stored is None else tally.stored.stem

@@ -12,7 +12,7 @@ from rnncheck.campaign import store
 from rnncheck.campaign.campaign import Campaign
 from rnncheck.campaign.options import known
 from rnncheck.campaign.settings import Settings
-from rnncheck.campaign.shard import Part, Smallest, SubjectPart, infinite
+from rnncheck.campaign.shard import Part, Smallest, SubjectPart, all_there, infinite
 from rnncheck.catalog import CATALOG
 from rnncheck.core.plain_text import one_line
 from rnncheck.core.schema import SCHEMA
@@ -87,13 +87,7 @@ def _parts_of_one_run(reports: Sequence[ShardReport], files: Sequence[Path]) -> 
         if _run(report) != _run(reports[0]):
             differing = next(name for name, value in _run(report).items() if value != _run(reports[0])[name])
             raise UsageError(f"{one_line(file)} and {one_line(files[0])} are not of one run: they differ in {differing}")
-    there = sorted(part.index for part in parts)
-    wanted = list(range(1, parts[0].of + 1))
-    if there != wanted:
-        lacking = [f"{i}/{parts[0].of}" for i in wanted if i not in there]
-        twice = [f"{i}/{parts[0].of}" for i in wanted if there.count(i) > 1]
-        said = f"missing: {', '.join(lacking)}" if lacking else f"given twice: {', '.join(twice)}"
-        raise UsageError(f"{len(files)} files, but should be one for each of {parts[0].of} shards; {said}")
+    all_there([part.index for part in parts], parts[0].of)
     unknown = [id for id in parts[0].properties if id not in CATALOG]
     if unknown:
         raise UsageError(f"no property {one_line(unknown[0])}: another rnncheck has made these shards")

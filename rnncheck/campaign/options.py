@@ -1,4 +1,4 @@
-"""What people say to ``rnncheck.verify``, as what a campaign is told; each raises UsageError where it cannot be meant."""
+"""The arguments of ``rnncheck.verify`` as the settings of a campaign; each function raises UsageError on a wrong one."""
 
 import os
 import re

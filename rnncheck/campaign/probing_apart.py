@@ -25,7 +25,7 @@ LATER = 1 / 4
 
 @dataclass(frozen=True)
 class Probes:
-    """How probes are made: by which engine, with so many workers, in so many seconds each, all by a time (monotonic)."""
+    """How probes are made: the engine, the number of workers, the seconds for each, and the end of them all (monotonic)."""
 
     engine: str
     jobs: int | None
@@ -69,7 +69,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
 
 
 def _simplest(known: Subject, subject: Subject, hoped: Claim, probes: Probes) -> Mapping[str, Claim] | None:
-    """Return the claims but for the features that need a call of their own; None where no call at all comes back."""
+    """Return the claims except for the features that need a call of their own; None where no call at all comes back."""
     plain = _asked_only(subject, "")
     (called,) = probes.of([plain], probe_calls)
     if not called.claims:

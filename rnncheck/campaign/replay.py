@@ -1,5 +1,6 @@
 """One stored case on one subject, in detail."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
 from rnncheck.report.model import Failed
 from rnncheck.report.text import failure_text
+
+DEVICE = re.compile(r"[a-z]+(:\d+)?")
+"""What a device is called behind a target: cuda, cuda:1."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def replay(
         return Replay(stored, target or stored.target, _not_reached(stored.property, stored.case, lacking))
     if named:
         tell(f"importing {' and '.join(map(one_line, named))}, as {one_line(file)} says")
-    (subject,) = importing.subjects(target or stored.target, beside, None)
+    (subject,) = _subjects(target or stored.target, beside, file if named else None)
     _check_known(file, stored)
     _check_kind(file, stored, subject.kind)
     verdict = _judged(subject, stored.property, stored.case, engine)
@@ -74,6 +78,16 @@ def replay(
         hint = f"the file names {one_line(stored.against)} as the reference: add --against to import one"
         verdict = verdict.but(reason="; ".join(filter(None, (verdict.reason, hint))))
     return Replay(stored, subject.name, verdict)
+
+
+def _subjects(target: str, against: str | None, file: str | Path | None) -> list[Subject]:
+    """Return what a target is, without the device that a stored one may end with; ``file`` is the one that names it."""
+    name, _, device = target.rpartition(" on ")
+    try:
+        return importing.subjects(name if name and DEVICE.fullmatch(device) else target, against, None)
+    except UsageError as error:
+        hint = "" if file is None else f"; {one_line(file)} names it: name a target of your own with --target mine.py:MyLSTM"
+        raise UsageError(f"{error}{hint}") from None
 
 
 def _check_known(file: str | Path, stored: Stored) -> None:
@@ -117,19 +131,22 @@ def _not_reached(property: str, case: Any, reason: str) -> Verdict:
 def check_case(target: Any, property: str, case: Any, against: Any = None, *, engine: str = "processes") -> None:
     """Check one property on one case: the body of a regression test.
 
-    target, against: as in rnncheck.verify, one target
-    property: its id, e.g. ``time.split``
-    case:     a case as a dict, as the JSON report and ``.rnncheck`` write it; or the path of a stored case, of which
-              the case alone is used: nothing that the file names is imported
-    engine:   "processes" survives a subject that crashes or hangs, "inline" runs in this process
+    Args:
+        target: as in rnncheck.verify, but one alone
+        property: its id, e.g. ``time.split``
+        case: a case as a dict, as the JSON report and ``.rnncheck`` write it; or the path of a stored case, of which
+            only the case is used: nothing that the file names is imported
+        against: as in rnncheck.verify
+        engine: "processes" survives a subject that crashes or hangs, "inline" runs in this process
 
     Raises Failed, an AssertionError, where the property does not hold on that case or cannot be checked on it;
     UsageError where target, property or case cannot be used.
 
-    >>> import rnncheck
-    >>> from rnncheck.core.case import Case
-    >>> case = Case(rnncheck.Config("GRU", 2, 3), time=4, batch=2).to_json()
-    >>> rnncheck.check_case("torch.nn.GRU", "time.split", case, engine="inline")
+    Examples:
+        >>> import rnncheck
+        >>> from rnncheck.core.case import Case
+        >>> case = Case(rnncheck.Config("GRU", 2, 3), time=4, batch=2).to_json()
+        >>> rnncheck.check_case("torch.nn.GRU", "time.split", case, engine="inline")
     """
     __tracebackhide__ = True
     if property.partition(".")[0] in FAMILIES:

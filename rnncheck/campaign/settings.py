@@ -1,4 +1,4 @@
-"""What a campaign is told: how far to go, with what, and where to keep what it finds."""
+"""The settings of a campaign: how far to go, with what, and where to keep its findings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -52,7 +52,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a campaign is told; ``budget`` is seconds of wall time for all of it, None for the profile's.
+    """The settings of a campaign; ``budget`` is seconds of wall time for all of it, None for the profile's.
 
     shard: which part of the cases is checked; None for all of them
     strict: whether conventions are contracts, whatever the subject
@@ -72,7 +72,7 @@ class Settings:
     strict: bool = False
 
     def seconds(self, subjects: int) -> float:
-        """Wall time for so many subjects: the budget, or else what the profile has for each."""
+        """Return the wall time for this number of subjects: the budget, or else the profile's for each."""
         if self.budget is not None:
             return self.budget
         return self.profile.total or self.profile.seconds * max(1, subjects)

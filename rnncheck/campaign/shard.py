@@ -17,6 +17,7 @@ from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import LARGEST, Outcome
 from rnncheck.engine.jobs import Done
+from rnncheck.errors import UsageError
 from rnncheck.judging.explain import Explanation
 
 
@@ -67,10 +68,10 @@ class SubjectPart:
 
     def subject(self) -> Subject:
         """Return the subject without what builds it: nothing is imported."""
-        reference = None if self.against is None else Subject(self.against, self.kind, None, self.modes)
+        reference = None if self.against is None else Subject(self.against, self.kind, None, self.modes, place=self.against)
         return Subject(
             self.name, self.kind, None, self.modes, self.claims, self.fixed, reference=reference, nature=self.nature,
-            drop_in=self.drop_in,
+            drop_in=self.drop_in, place=self.name,
         )  # fmt: skip
 
 
@@ -109,6 +110,17 @@ def part_of(settings: Settings, subjects: Sequence[SubjectPart]) -> Part:
         tuple(subjects),
         settings.strict,
     )
+
+
+def all_there(indices: Sequence[int], of: int) -> None:
+    """Raise UsageError unless each of ``of`` parts is there once."""
+    wanted = range(1, of + 1)
+    if sorted(indices) == list(wanted):
+        return
+    lacking = [f"{i}/{of}" for i in wanted if i not in indices]
+    twice = [f"{i}/{of}" for i in wanted if indices.count(i) > 1]
+    said = f"missing: {', '.join(lacking)}" if lacking else f"given twice: {', '.join(twice)}"
+    raise UsageError(f"{len(indices)} files, but should be one for each of {of} shards; {said}")
 
 
 def smallest_of(done: Done) -> Smallest:

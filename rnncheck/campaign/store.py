@@ -25,7 +25,7 @@ LONGEST_FILE = 4 * MIB
 MOST_FILES = 1_000
 """Case files of a folder that are read at the start of a run: the newest."""
 MOST_NUMBERED = 100
-"""Targets of one last name that are told apart by a number; those after them by a name that is drawn."""
+"""The number of targets with one last name that get a number each; later ones get a random name."""
 KINDS: dict[str, Any] = {"layer": Case, "clip": ClipCase, "step": StepCase, "pair": PairCase}
 
 

@@ -1,5 +1,6 @@
 """One subject's part of a campaign: what is known of each property so far, and what is concluded."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from rnncheck.backend.devices import is_here
 from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
 from rnncheck.campaign.shard import Check, SubjectPart, smallest_of
+from rnncheck.campaign.store import Stored
 from rnncheck.campaign.tally import PropertyTally, kind_of
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
@@ -70,6 +72,26 @@ class SubjectRun:
     def has(self, device: str) -> bool:
         """Whether this is about that device, or another of the same kind."""
         return device.partition(":")[0] == self.device.partition(":")[0]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What stored cases may name the subject."""
+        return self.subject.name, self.subject.stored_as
+
+    def stored(self, property: str, case: Any) -> Stored:
+        """A failing case as it is kept."""
+        reference = self.subject.reference
+        against = None if reference is None else reference.stored_as
+        return Stored(property, self.subject.stored_as, self.subject.kind, case, against)
+
+    def command(self) -> str | None:
+        """What the command line takes to check this subject as it was checked here; None where it cannot."""
+        subject, reference = self.subject, self.subject.reference
+        if subject.place is None or (reference is not None and reference.place is None):
+            return None
+        place = subject.place.removesuffix(f" on {self.device}")
+        against = "" if reference is None else f" --against {shlex.quote(str(reference.place))}"
+        return f"{shlex.quote(place)}{against}{'' if self.device == 'cpu' else f' --device {self.device}'}"
 
     def cases(self) -> Iterator[Any]:
         """The planned cases, in order; where nothing is known but that the probe ended badly, those that some property can be
@@ -176,7 +198,7 @@ class SubjectRun:
         )  # fmt: skip
 
     def _first_to_blame(self, names: tuple[str, ...], outcome: Outcome) -> Outcome:
-        """What died in the run that all of these share is told by the first that has not failed, however far the work ran ahead."""
+        """Report a death in the run that all of these share at the first that has not failed, however far the work ran ahead."""
         blamed = next((name for name in names if self.tallies[name].failed is None), outcome.property)
         return replace(outcome, property=blamed)
 
@@ -199,11 +221,11 @@ class SubjectRun:
         left = 0 if self.all_taken or self.given_up else self.planned_here - self.done
         return SubjectReport(
             self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left,
-            read_as(self.subject),
+            read_as(self.subject), self.command(),
         )  # fmt: skip
 
     def not_compared(self) -> str | None:
-        """Return why the agreement with a reference was not looked at, though it was asked for; None where nothing is amiss."""
+        """Return why the agreement with a reference was not checked though it was asked for; None where it was."""
         tally = self.tallies.get("agree.against")
         if tally is None or self.subject.reference is None:
             return None

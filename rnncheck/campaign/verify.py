@@ -77,28 +77,37 @@ def verify(
 ) -> Report:
     """Check which properties of a recurrent layer hold of ``target``; never raises on what it finds.
 
-    target:     a class, factory, instance, cell, clip function or training step; a name like ``mine.py:MyLSTM``;
-                several of them in a list; None for rnncheck's own layers and torch's
-    against:    the implementation that it is to agree with, in the same forms
-    kind:       "layer", "cell", "clip", "step" or "pair", where it cannot be told from the target
-    typed:      a stub that gives types to a target that has none: a function with its parameter names, annotated; one with a
-                body is the reference as well (docs/recurrences.md)
-    time:       what the axis of time is called in the annotations, where it is not called time
-    properties: comma-separated globs over the ids of the catalog, and of properties of your own (rnncheck.property)
-    properties_from: files or modules that declare such, beside those of the target's own file
-    profile:    "smoke", "quick", "ci" or "nightly"; ``budget`` ("30s", seconds), ``max_examples`` and ``strength`` override its
-                own. Without it "ci", and without a target "quick": all of them together in a minute and a half
-    engine:     "processes" (isolated workers), "inline", or "ray"
-    address:    of the Ray cluster, e.g. "auto"
-    case_seconds: wall time of one check until it counts as hung; default 20, and more for costly properties
-    memory_limit: what a worker may take beyond what it starts with, e.g. "2GiB"; default: its share of what is free
-    device:     "cpu", "cuda", "cuda:1", "mps", "xpu", several with commas, or "all" that are found
-    require:    devices without which the report is incomplete (exit code 3)
-    folder:     where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
-    shard:      "2/5" for the second of five parts of the cases; the JSON reports of all parts merge into the report of one run
-    read:       how the target is called, by the words that ``rnncheck read`` prints, e.g. {"batch_first": True}
-    strict:     whether a convention that is not kept fails, as a contract does, and not only where the target replaces torch's
-    repro:      where to write, for each failure, a standalone script and a pytest test; None writes none
+    Args:
+        target: a class, factory, instance, cell, clip function or training step; a name like ``mine.py:MyLSTM``;
+            several of them in a list; None for rnncheck's own layers and torch's
+        against: the implementation that it must agree with, in the same forms
+        kind: "layer", "cell", "clip", "step" or "pair", where the target does not show it
+        typed: a stub that gives types to a target without any: a function with its parameter names, annotated; one with a body is
+            the reference as well (docs/recurrences.md)
+        time: the name of the time axis in the annotations, where it is not "time"
+        properties: comma-separated globs over the ids of the catalog, and of properties of your own (rnncheck.property)
+        properties_from: files or modules that declare such, beside those of the target's own file
+        profile: "smoke", "quick", "ci" or "nightly"; ``budget``, ``max_examples`` and ``strength`` override its own. The default is
+            "ci", and without a target "quick": all of them together in a minute and a half
+        budget: wall time for everything, as "30s" or in seconds
+        max_examples: the number of cases for each subject, at most
+        strength: cases cover every combination of any that many structural options
+        seed: the same seed gives the same cases
+        jobs: the number of worker processes; default: one for each core
+        engine: "processes" (isolated workers), "inline", or "ray"
+        address: the address of the Ray cluster, e.g. "auto"
+        case_seconds: wall time of one check until it counts as hung; default 20, and more for costly properties
+        memory_limit: memory of a worker beyond what it starts with, e.g. "2GiB"; default: its share of what is free
+        device: "cpu", "cuda", "cuda:1", "mps", "xpu", several with commas, or "all" that are found
+        require: devices without which the report is incomplete (exit code 3)
+        dtypes: those to draw cases in, such as ("float32", "bfloat16"); default: all four
+        deviations: property -> reason, or Deviations: what is known not to hold
+        folder: where failing cases are kept and replayed from, e.g. ".rnncheck"; None keeps none
+        repro: where to write, for each failure, a standalone script and a pytest test; None writes none
+        strict: whether a broken convention fails also where the target does not replace torch's
+        read: how the target is called, by the words that ``rnncheck read`` prints, e.g. {"batch_first": True}
+        progress: called as ``progress(doing, cases_done, cases_planned)``
+        shard: "2/5" for the second of five parts of the cases; the JSON reports of all parts merge into the report of one run
 
     Raises UsageError where the target or an option cannot be used.
     """
@@ -142,7 +151,7 @@ def as_said(subjects: Sequence[Subject], read: Mapping[str, Any] | None) -> list
 
 
 def _for_a_probe(seconds: float) -> float:
-    """Return the seconds for a probe, of so many in all: what hangs whatever is asked of it takes a case to show it, too."""
+    """Return the seconds for a probe out of all ``seconds``: a subject that always hangs takes a case to show it, too."""
     return min(max(LEAST_FOR_A_PROBE, seconds / 4), seconds / 3)
 
 
@@ -151,9 +160,14 @@ def _told(importing: float) -> dict[str, str]:
     return {} if importing < LONG_IMPORT else {"import": f"{importing:.1f} s for the import of the target, outside the budget"}
 
 
+def _on(subject: Subject, device: str) -> Subject:
+    place = None if subject.place is None else f"{subject.place} on {device}"
+    return replace(subject, name=f"{subject.name} on {device}", place=place)
+
+
 def _by_device(subjects: Sequence[Subject], devices: Sequence[str]) -> list[tuple[Subject, str]]:
     """Each subject on each device, which is part of its name, unless cpu."""
     return [
-        (subject if device == "cpu" else replace(subject, name=f"{subject.name} on {device}"), device)
+        (subject if device == "cpu" else _on(subject, device), device)
         for device in devices for subject in subjects
     ]  # fmt: skip

@@ -11,6 +11,7 @@ FAMILIES = (
     "state",
     "gate",
     "time",
+    "cache",
     "direction",
     "layer",
     "batch",
@@ -29,7 +30,10 @@ FAMILIES = (
 )
 
 
-MORE_OF = ("agree_beside", "gradient_of_states", "weights_changed")
+MORE_OF = (
+    "agree_beside", "agree_transformed", "clip_shards", "gradient_differences", "gradient_of_states", "reject_dtypes",
+    "weights_built", "weights_changed",
+)  # fmt: skip
 """Further files of families whose own file is full."""
 
 

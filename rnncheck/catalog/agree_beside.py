@@ -15,6 +15,7 @@ from rnncheck.core.observation import Observation, both, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.running.beside import Pair, beside
+from rnncheck.running.tolerance import returned
 from rnncheck.running.trial import Trial
 
 
@@ -59,9 +60,10 @@ def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
 def _both_right(trial: Trial, reference: Subject) -> Observation:
     """Both match the equations, and each other."""
     other, allowed = Trial(reference, trial.case, trial.tensors), trial.budget.allowed
-    right = both(other.run, trial.budget.truth, allowed, f"{reference.name} itself: ")
+    theirs = returned(trial, other.run)
+    right = both(theirs, trial.budget.truth, allowed, f"{reference.name} itself: ")
     sides = (f"from {trial.subject.name}", f"from {reference.name}")
-    return both(trial.run, other.run, allowed.map(lambda part: 2 * part), "", sides, trial.right) & right
+    return both(trial.run, theirs, allowed.map(lambda part: 2 * part), "", sides, trial.right) & right
 
 
 def agreement(pair: Pair, sides: tuple[str, str]) -> Observation:

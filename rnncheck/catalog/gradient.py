@@ -1,40 +1,35 @@
 """What must hold of gradients: right, whatever the loss looks at, whatever requires them, however often asked for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, one_direction, padded
-from rnncheck.catalog.tools.finite_differences import as_differences, everything, in_double, loss, slope_of_loss, steepness
 from rnncheck.catalog.tools.follow_ups import one_after_the_other, steps_inside
-from rnncheck.catalog.tools.gate_measurement import roundoff
 from rnncheck.catalog.tools.gradients import (
     agree,
-    calls,
     differentiable_run,
     gradients_through,
-    leaves_of,
-    loss_of,
     only,
     states_in,
     within_budget,
 )  # fmt: skip
-from rnncheck.catalog.tools.informative_data import enlivened, in_many_digits, lively, small_and_lively
-from rnncheck.core.observation import Observation, every, fact, identical, near
+from rnncheck.catalog.tools.informative_data import enlivened, has_effect, in_many_digits, lively
+from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.running.trial import SubjectError, Trial, Unimplemented, subject_boundary
+from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
+from rnncheck.running.trial import Trial, subject_boundary
 
 gradient = Family("gradient")
 TRAINING = ("training",)
 LOUD = 1024.0
 """The gradient of an output that gradient.reach starts from: what is left of it after ten steps is not 0."""
 few_steps = Condition("at most 10 steps", lambda case: case.time <= 10)
-wide = Condition("float32 or float64", lambda case: case.dtype in ("float32", "float64"))
 far_reaching = Condition("not float16, whose numbers end at 65504", lambda case: case.dtype != "float16")
 
 
@@ -48,96 +43,6 @@ def reference(trial: Trial) -> Observation:
 # against differences --------------------------------------------------------------------------------------------------
 
 
-@gradient("numerical", formula="<d f, v> = (f(x + e v) - f(x - e v)) / 2e",
-          source="torch.autograd.gradcheck, fast mode", kind="derivative", needs=("training", "float64"),
-          applies=deterministic & at_least(batch=1), cost=20)  # fmt: skip
-def numerical(trial: Trial) -> Observation:
-    """The gradients of all results with respect to input, states and parameters match finite differences in float64."""
-    return as_differences(in_double(trial), loss, "loss")
-
-
-@gradient("second", formula="<d d f, v> = (d f(x + e v) - d f(x - e v)) / 2e",
-          source="torch.autograd.gradgradcheck, fast mode", kind="derivative",
-          needs=("training", "float64", "second"), applies=deterministic & at_least(batch=1), cost=60)  # fmt: skip
-def second(trial: Trial) -> Observation:
-    """Second derivatives with respect to input, states and parameters match finite differences of the first."""
-    return as_differences(in_double(trial), slope_of_loss, "gradient")
-
-
-@gradient("second_refused", formula="d d f: raises", source="pytorch/pytorch#20449", kind="derivative",
-          needs=TRAINING, applies=deterministic & at_least(batch=1), cost=4)  # fmt: skip
-def second_refused(trial: Trial) -> Observation:
-    """Where second derivatives are not supported, asking for them raises an error instead of making up numbers."""
-    if trial.subject.offers("second"):
-        return Observation()
-    try:
-        _penalty(small_and_lively(trial))
-    except Unimplemented:
-        raise
-    except SubjectError as refusal:
-        return fact("second derivatives", bool(str(refusal.cause)), refusal, "an error that says why")
-    refusal_too_late = "an error that says why (once_differentiable raises only where the gradient that comes in requires one)"
-    return fact("second derivatives", False, "numbers, though they are not offered", refusal_too_late)
-
-
-@gradient("penalty", formula="d |d f / d x|^2 / d W in float32 = in float64 = differences",
-          source="Gulrajani et al. 2017, WGAN-GP", kind="derivative",
-          needs=("training", "float64", "second", "load"),
-          applies=deterministic & at_least(batch=1) & wide, cost=30)  # fmt: skip
-def penalty(trial: Trial) -> Observation:
-    """A penalty on the input's gradient can be trained with: it is right in float64 and agrees in the case's dtype."""
-    double = in_double(trial)
-    own, exact = _penalty(small_and_lively(trial)), _penalty(double)
-    half_the_digits = torch.finfo(trial.case.torch_dtype).eps ** 0.5  # lively data loses a few roundoffs
-    same = every(near(f"penalty's gradient of {n}", own[n], g, half_the_digits * g.abs().max()) for n, g in exact.items())
-    return same & as_differences(double, steepness, "penalty")
-
-
-def _penalty(trial: Trial) -> dict[str, Tensor]:
-    """The parameters' gradients of the sum of squares of the input's gradient."""
-    leaves = everything(trial)
-    parameters = {name: leaf for name, leaf in leaves.items() if name in trial.layer.parameters()}
-    with subject_boundary("running backward twice"):
-        found = torch.autograd.grad(steepness(trial, leaves), list(parameters.values()), allow_unused=True)
-    none = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    return {name: none[name] if g is None else g for name, g in zip(parameters, found, strict=True)}
-
-
-@gradient("forward_mode", formula="<jvp(v), w> = <v, vjp(w)>", source="torch.autograd.forward_ad",
-          kind="derivative", needs=("training", "jvp"), applies=deterministic & padded, cost=4)  # fmt: skip
-def forward_mode(trial: Trial) -> Observation:
-    """Forward-mode derivatives agree with backward: one is the transpose of the other.
-
-    Where the truth is unknown, half the digits must agree: backward's measured rounding says little about another algorithm's.
-    """
-    weights, leaves = trial.cotangents(), {name: leaf.detach() for name, leaf in leaves_of(trial).items()}
-    directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
-    found, budget = trial.gradients(weights), trial.gradient_budget()
-    forward, terms = _jvp(trial, weights, leaves, directions)
-    backward = sum(_dot(found[name], v) for name, v in directions.items())
-    unit = roundoff(trial) if trial.subject.offers("load") else roundoff(trial) ** 0.5
-    allowed = 4 * (unit * terms + sum(_dot(budget.allowed[name], v.abs()) for name, v in directions.items()))
-    return near("<jvp(v), w>", forward, torch.as_tensor(backward), allowed)
-
-
-def _jvp(trial: Trial, weights: Run, leaves: Mapping[str, Tensor], directions: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """<jvp(v), w>, and the sum of its terms' absolute values."""
-    t = trial.but(layout="contiguous")  # a tangent does not go through expanded memory
-    with forward_ad.dual_level():
-        dual = {name: forward_ad.make_dual(leaf, directions[name]) for name, leaf in leaves.items()}
-        run = differentiable_run(t, t.layer, dual["input"], states_in(dual))
-        tangents = [(forward_ad.unpack_dual(part).tangent, getattr(weights, name)) for name, part in run.parts()]
-    products = [(part.detach().double() * weight.double()).flatten() for part, weight in tangents if part is not None]
-    if not products and trial.subject.claims["jvp"].how == "probed":  # TorchScript drops them after some calls
-        raise NotClaimed("forward-mode derivatives: no result has a tangent, though the input has one")
-    terms = torch.cat([torch.zeros(1, dtype=torch.float64, device=trial.x.device), *products])
-    return terms.sum(), terms.abs().sum()
-
-
-def _dot(a: Tensor | None, b: Tensor) -> Tensor:
-    return (a.double() * b.double()).sum() if a is not None else torch.zeros((), dtype=torch.float64, device=b.device)
-
-
 # whatever the loss looks at, whatever requires gradients --------------------------------------------------------------
 
 
@@ -147,15 +52,24 @@ def _dot(a: Tensor | None, b: Tensor) -> Tensor:
 def every_output(trial: Trial) -> Observation:
     """A loss may use any of output, h_n and c_n and ignore the others."""
     names = [name for name, part in trial.run.parts() if name == "output" or len(part)]
+    names = names if trial.config.named is None else _flowing(trial, names)
     pairs = list(combinations(names, 2))
     weights = trial.cotangents()
 
     def using(chosen: tuple[str, ...]) -> Observation:
-        actual = gradients_through(trial, trial.layer, calls(trial, trial.layer), weights, chosen)
-        return agree(trial, actual, trial.gradients(only(weights, chosen)), why=f"loss of {' and '.join(chosen)} only: ")
+        found, others = trial.gradients(weights, names=chosen), trial.gradients(only(weights, chosen))
+        return agree(trial, found, others, why=f"loss of {' and '.join(chosen)} only: ")
 
     drawn = [pairs[trial.draw("pair of results", 0, len(pairs) - 1)]] if pairs else []
     return every(using(chosen) for chosen in {*combinations(names, 1), *drawn})
+
+
+def _flowing(trial: Trial, names: list[str]) -> list[str]:
+    """The output, and the states through which anything flows; a count of steps has no gradient, and differences say so."""
+    x, state = trial.x.clone().requires_grad_(), trial.state and tuple(part.clone().requires_grad_() for part in trial.state)
+    with torch.enable_grad():
+        found = named_results(trial.call_on(trial.layer, x, state))
+    return [name for name in names if name == "output" or found[name].requires_grad]
 
 
 @gradient("one_result", formula="d <y, w> / d (x, hx, W) = float64 truth, so for h_n, c_n",
@@ -191,34 +105,44 @@ def loss_scale(trial: Trial) -> Observation:
 def any_requires_grad(trial: Trial) -> Observation:
     """Any of input, states and parameters may require gradients: these get the right ones, and all others stay None."""
     weights, expected = trial.cotangents(), trial.gradients(trial.cotangents())
-    parameters = [name for name in expected if name not in ("input", "h_0", "c_0")]
+    given = {name for name in expected if name in ("input", "h_0", "c_0")}
+    parameters = [name for name in expected if name not in given and has_effect(trial, name)]
     alone = parameters[trial.draw("the one that is not frozen", 0, len(parameters) - 1) :][:1] if parameters else []
-    one_kind = [{name} for name in expected if name not in parameters] + [set(alone), set(parameters)]
-    all_but = [set(expected) - {"input"}, set(expected) - set(parameters), set(expected)]
+    one_kind = [{name} for name in expected if name in given] + [set(alone), set(parameters)]
+    all_but = [set(expected) - {"input"}, given, set(expected)]
 
     def only_for(wanted: set[str]) -> Observation:
-        found = _accumulated(trial, trial.build(), weights, 1, wanted)
-        others = [name for name, g in found.items() if name not in wanted and g is not None]
+        found, others = _accumulated(trial, weights, wanted)
         asked = {name: found[name] for name in sorted(wanted)}
         told = f"only {', '.join(sorted(wanted))} requires gradients: " if len(wanted) < 4 else ""
-        return agree(trial, asked, expected, why=told) & fact(f"{told}others with a gradient", not others, others, "none")
+        return agree(trial, asked, expected, why=told) & equal(f"{told}others with a gradient", others, [])
 
     return every(only_for(wanted) for wanted in one_kind + all_but if wanted)
 
 
-def _accumulated(trial: Trial, layer: Layer, weights: Run, calls: int, wanted: Iterable[str] | None = None,
-                 backwards: int = 1) -> dict[str, Tensor | None]:  # fmt: skip
-    """What .grad holds after so many calls, with so many backward passes each; None where nothing was written."""
-    trained = {name: parameter for name, parameter in layer.parameters().items() if parameter.requires_grad}
-    leaves = {name: leaf.detach() for name, leaf in leaves_of(trial).items()} | trained
-    for name, leaf in leaves.items():
-        leaf.requires_grad_(wanted is None or name in wanted)
-    for _ in range(calls):
-        loss = loss_of(differentiable_run(trial, layer, leaves["input"], states_in(leaves)), weights)
-        with subject_boundary("running backward"):
+def _accumulated(trial: Trial, weights: Run, wanted: set[str] | None = None, calls: int = 1, backwards: int = 1
+                 ) -> tuple[dict[str, Tensor | None], list[str]]:  # fmt: skip
+    """Return .grad of a new layer and its input after these calls, and the names of others that have one."""
+    given = (trial.as_returned(weights), None if wanted is None else sorted(wanted), calls, backwards)
+    seen = trial.do(accumulated, trial.build(), *trial.leaves, *given, doing="running backward")
+    return trial.gradients_of(seen["gradients"]), seen["others"]
+
+
+def accumulated(
+    layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], wanted: list[str] | None, calls: int, backwards: int
+) -> dict[str, Any]:
+    """Return what .grad holds after this number of calls and of backward passes each, where these alone require gradients."""
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        leaves = {**named_arguments(x, hx), **trained(layer)}
+        for name, leaf in leaves.items():
+            leaf.requires_grad_(wanted is None or name in wanted)
+        for _ in range(calls):
+            loss = weighted_sum(named_results(layer(x, hx)), weights)
             for left in reversed(range(backwards)):
                 loss.backward(retain_graph=left > 0)
-    return {name: leaf.grad for name, leaf in leaves.items()}
+    others = [name for name, leaf in leaves.items() if wanted is not None and name not in wanted and leaf.grad is not None]
+    return {"gradients": {name: leaf.grad for name, leaf in leaves.items()}, "others": others}
 
 
 @gradient("accumulates", formula="backward(); backward()  =>  .grad = 2 d loss",
@@ -228,8 +152,8 @@ def accumulates(trial: Trial) -> Observation:
     half = trial.cotangents().map(lambda weight: weight / 2)
     whole = half.map(lambda weight: weight * 2)
     expected = trial.gradients(whole)
-    retained = _accumulated(trial, trial.build(), half, 1, backwards=2)
-    called = _accumulated(trial, trial.build(), half, 2)
+    retained, _ = _accumulated(trial, half, backwards=2)
+    called, _ = _accumulated(trial, half, calls=2)
     return agree(trial, retained, expected, why="one graph: ") & agree(trial, called, expected, why="two calls: ")
 
 
@@ -241,6 +165,8 @@ def accumulates(trial: Trial) -> Observation:
           applies=deterministic & one_direction & padded & at_least(time=2))  # fmt: skip
 def split(trial: Trial) -> Observation:
     """Gradients flow through a carried state just as through the steps of one call."""
+    if trial.subject.nature.get("looks_back"):
+        raise NotClaimed("its output looks back over its call, beyond what the state carries")
     k, weights = trial.draw("split", 1, trial.time - 1), trial.cotangents()
 
     def in_two(leaves: Mapping[str, Tensor]) -> Run:

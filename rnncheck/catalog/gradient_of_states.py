@@ -1,13 +1,11 @@
 """What must hold of gradients through the final state and into the initial one, over all steps of a case; and of their bits."""
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from rnncheck.catalog.gradient import TRAINING, gradient
 from rnncheck.catalog.tools.conditions import at_least, deterministic, hx_given
 from rnncheck.catalog.tools.finite_differences import as_differences, loss, whole_in_double
-from rnncheck.catalog.tools.gradients import axes_of, differentiable_run, loss_of, states_in
+from rnncheck.catalog.tools.gradients import axes_of
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.running.trial import Trial
@@ -21,12 +19,7 @@ TWICE = ("in the second pass", "in the first")
           needs=DOUBLE, applies=deterministic & at_least(time=1, batch=1), cost=20)  # fmt: skip
 def through_final_state(trial: Trial) -> Observation:
     """A loss of the final states alone has the right gradients into input, initial states and parameters, over all steps."""
-    return as_differences(whole_in_double(trial), _loss_of_states, "loss of the final states")
-
-
-def _loss_of_states(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-    run = differentiable_run(trial, trial.layer, leaves["input"], states_in(leaves))
-    return loss_of(run, trial.cotangents(), ("h_n", "c_n"))
+    return as_differences(whole_in_double(trial), loss, "loss of the final states", names=("h_n", "c_n"))
 
 
 @gradient("into_initial_state", formula="<d f / d s_0, v> = (f(x, s_0 + e v) - f(x, s_0 - e v)) / 2e",

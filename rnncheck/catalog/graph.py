@@ -1,6 +1,5 @@
 """What must hold of the graph that a call leaves behind: backward goes by that call, whatever happened in between."""
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 import torch
@@ -8,12 +7,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic
-from rnncheck.catalog.tools.gradients import Gradients, agree, leaves_of, loss_of, states_in
+from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Layout
 from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.property import Family
-from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.running.backward import as_leaves, backward_of, named_arguments, named_results, trained, weighted_sum
 from rnncheck.running.layout import lay_out
 from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
@@ -22,70 +21,45 @@ TRAINING = ("training",)
 some = deterministic & at_least(time=1, batch=1)
 
 
-class PendingCall:
-    """A call that is still to be differentiated: what the layer was given, what it returned, and what may want gradients."""
-
-    def __init__(self, trial: Trial, layer: Layer) -> None:
-        self.trial, self.leaves = trial, leaves_of(trial)
-        self.wanted = {**self.leaves, **{name: p for name, p in layer.parameters().items() if p.requires_grad}}
-        with torch.enable_grad(), subject_boundary("calling"):
-            self.given = trial.lay_out(self.leaves["input"], states_in(self.leaves))
-            self.output, self.state = layer(*self.given)
-
-    @property
-    def results(self) -> list[Tensor]:
-        """The output (a packed one's data) and the final states, as the layer returned them."""
-        return [_data(self.output), *self.state]
-
-    def run(self, results: Sequence[Tensor]) -> Run:
-        """Such results as a Run."""
-        output, *state = results
-        packed = isinstance(self.output, PackedSequence)
-        return self.trial.read(PackedSequence(output, *self.output[1:]) if packed else output, tuple(state))
-
-    def incoming(self, weights: Run) -> list[Tensor]:
-        """The gradients of the loss by the results as they were returned."""
-        ends = [part.detach().requires_grad_() for part in self.results]
-        return list(torch.autograd.grad(loss_of(self.run(ends), weights), ends, materialize_grads=True))
-
-    def backward(self, incoming: Sequence[Tensor]) -> Gradients:
-        """The gradients by name."""
-        with subject_boundary("running backward"):
-            pairs = [(part, g) for part, g in zip(self.results, incoming, strict=True) if part.requires_grad]
-            ends, given = [part for part, _ in pairs], [g for _, g in pairs]
-            found = torch.autograd.grad(ends, list(self.wanted.values()), given, allow_unused=True)
-        return dict(zip(self.wanted, found, strict=True))
-
-
-def _data(given: Any) -> Tensor:
-    return given.data if isinstance(given, PackedSequence) else given
-
-
 @graph("memory", formula="backward(w) is that of contiguous w, and w ≡ before", source="Tensor.contiguous; a loss of y.T, y.sum()",
        kind="derivative", needs=TRAINING, applies=some, cost=20)  # fmt: skip
 def memory(trial: Trial) -> Observation:
     """Incoming gradients may be transposed, strided, expanded or offset in memory: backward is right and leaves them unchanged."""
-    weights, layer = trial.cotangents(), trial.layer
+    weights = trial.cotangents()
     right = trial.gradients(weights)
 
     def through(name: Layout) -> Observation:
-        call = PendingCall(trial, layer)
-        plain = call.incoming(weights)
-        given = [lay_out(g, name) for g in plain]
-        found = call.backward(given)
-        pairs = enumerate(zip(given, plain, strict=True))
-        kept = every(identical(f"incoming gradient {i}, {name}", g, was) for i, (g, was) in pairs)
-        return kept & agree(trial, found, right, why=f"incoming gradients {name}: ")
+        plain = trial.as_returned(weights)
+        seen = _incoming(trial, {part: lay_out(g, name) for part, g in plain.items()})
+        kept = every(identical(f"incoming gradient of {part}, {name}", seen["incoming"][part], was) for part, was in plain.items())
+        return kept & agree(trial, trial.gradients_of(seen["gradients"]), right, why=f"incoming gradients {name}: ")
 
     in_full = every(through(name) for name in get_args(Layout) if name != "expanded")
-    return in_full & (of_the_sum(trial, layer) if trial.lengths is None else Observation())
+    return in_full & (of_the_sum(trial) if trial.lengths is None else Observation())
 
 
-def of_the_sum(trial: Trial, layer: Layer) -> Observation:
+def _incoming(trial: Trial, incoming: dict[str, Tensor]) -> dict[str, Any]:
+    seen: dict[str, Any] = trial.do(backward_from, trial.layer, *trial.leaves, incoming, doing="running backward")
+    return seen
+
+
+def backward_from(layer: Layer, x: Any, hx: Any, incoming: dict[str, Tensor]) -> dict[str, dict[str, Any]]:
+    """Return the gradients where these arrive at the results, and what the arriving ones are before and after."""
+    before = {name: part.clone() for name, part in incoming.items()}
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        wanted = {**named_arguments(x, hx), **trained(layer)}
+        ends = {name: part for name, part in named_results(layer(x, hx)).items() if part.requires_grad and name in incoming}
+        given = [incoming[name] for name in ends]
+        found = torch.autograd.grad(list(ends.values()), list(wanted.values()), given, allow_unused=True)
+    return {"gradients": dict(zip(wanted, found, strict=True)), "incoming": incoming, "before": before}
+
+
+def of_the_sum(trial: Trial) -> Observation:
     """The loss is the sum of all results: each gradient arrives as one number, expanded."""
     ones = trial.run.map(torch.ones_like)
-    call = PendingCall(trial, layer)
-    found = call.backward([g.new_ones(()).expand(g.shape) for g in call.incoming(ones)])
+    seen = _incoming(trial, {part: g.new_ones(()).expand(g.shape) for part, g in trial.as_returned(ones).items()})
+    found = trial.gradients_of(seen["gradients"])
     return agree(trial, found, trial.gradients(ones), ones, why="incoming gradients expanded: ")
 
 
@@ -94,32 +68,37 @@ def of_the_sum(trial: Trial, layer: Layer) -> Observation:
 def several(trial: Trial) -> Observation:
     """Two calls may await backward at once: each gets the gradients it has alone, whichever backward runs first."""
     layer, other = trial.layer, trial.but(x=trial.like(trial.x, "another input"))
-    weights = {t: t.cotangents() for t in (trial, other)}
-    alone = {t: t.gradients(weights[t], trial.build()) for t in (trial, other)}
+    both = (trial, other)
+    weights = {t: t.cotangents() for t in both}
+    alone = {t: t.gradients(weights[t], trial.build()) for t in both}
+    calls = tuple((*t.leaves, t.as_returned(weights[t])) for t in both)
 
-    def first(order: tuple[Trial, Trial], what: str) -> Observation:
-        open_calls = {t: PendingCall(t, layer) for t in (trial, other)}
-        found = {t: open_calls[t].backward(open_calls[t].incoming(weights[t])) for t in order}
-        return every(agree(t, found[t], alone[t], why=f"{what} differentiated first: ") for t in order)
+    def first(order: tuple[int, int], what: str) -> Observation:
+        found = trial.do(open_at_once, layer, calls, order, doing="running backward")
+        pairs = zip(both, found, strict=True)
+        return every(agree(t, t.gradients_of(g), alone[t], why=f"{what} differentiated first: ") for t, g in pairs)
 
-    return first((trial, other), "the earlier call") & first((other, trial), "the later call")
-
-
-@torch.no_grad()
-def _add(*tensors: Tensor) -> None:
-    for tensor in tensors:
-        if tensor.is_floating_point():
-            tensor.add_(1.0)
+    return first((0, 1), "the earlier call") & first((1, 0), "the later call")
 
 
-Write = Callable[[Layer, PendingCall], None]
-CHANGED: Mapping[str, Write] = {
-    "the input": lambda layer, call: _add(_data(call.given[0])),
-    "the state": lambda layer, call: _add(*(call.given[1] or ())),
-    "the parameters": lambda layer, call: _add(*layer.parameters().values()),
-    "the output": lambda layer, call: _add(call.results[0]),
-    "the final state": lambda layer, call: _add(*call.state),
-}
+def open_at_once(
+    layer: Layer, calls: tuple[tuple[Any, Any, dict[str, Tensor]], ...], order: tuple[int, ...]
+) -> list[dict[str, Any]]:
+    """Return the gradients of each of several calls that await backward at once, which is run in this order."""
+    pending, found = [], {}
+    with torch.enable_grad():
+        for x, hx, weights in calls:
+            x, hx = as_leaves(x, hx)
+            wanted = {**named_arguments(x, hx), **trained(layer)}
+            pending.append((weighted_sum(named_results(layer(x, hx)), weights), wanted))
+        for place in order:
+            loss, wanted = pending[place]
+            gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
+            found[place] = dict(zip(wanted, gradients, strict=True))
+    return [found[place] for place in range(len(calls))]
+
+
+CHANGED = ("the input", "the state", "the parameters", "the output", "the final state")
 """What may be written into between a call and its backward."""
 
 
@@ -127,8 +106,8 @@ def computes_again(trial: Trial, layer: Layer) -> bool:
     """Whether backward runs a part of the call again, as torch.utils.checkpoint does, which does not see what has changed."""
     refusal = "saved tensors are kept as they are here"
     try:
-        with torch.autograd.graph.disable_saved_tensors_hooks(refusal):
-            PendingCall(trial, layer)
+        with torch.autograd.graph.disable_saved_tensors_hooks(refusal), torch.enable_grad(), subject_boundary("calling"):
+            layer(*trial.lay_out(*as_leaves(trial.x, trial.state)))
     except SubjectError as error:
         if refusal in str(error.cause):
             return True
@@ -146,18 +125,37 @@ def changed(trial: Trial) -> Observation:
         raise NotClaimed("parts of the call are run again for backward, which torch cannot tell to be changed")
 
     def after(what: str) -> Observation:
-        layer = trial.build()
-        call = PendingCall(trial, layer)
-        incoming = call.incoming(weights)
-        with subject_boundary(f"writing into {what}"):
-            CHANGED[what](layer, call)
-        try:
-            found = call.backward(incoming)
-        except SubjectError:  # it is refused, as autograd does it
-            return Observation()
-        return agree(trial, found, right, why=f"{what} changed between call and backward: ")
+        given = (*trial.leaves, trial.as_returned(weights), what)
+        found = trial.do(changed_between, trial.build(), *given, doing=f"writing into {what}")
+        return agree(trial, trial.gradients_of(found), right, why=f"{what} changed between call and backward: ")
 
     return every(after(what) for what in CHANGED)
+
+
+def changed_between(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], what: str) -> dict[str, Any]:
+    """Return the gradients of a call, something of which is written into before backward; where that refuses, as if not."""
+    untouched = backward_of(layer, x, hx, weights)
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        leaves = {**named_arguments(x, hx), **trained(layer)}
+        given = PackedSequence(x.data.clone(), *x[1:]) if isinstance(x, PackedSequence) else x.clone()
+        states = hx and tuple(part.clone() for part in hx)
+        output, final = layer(given, states)
+        results = named_results((output, final))
+        loss = weighted_sum(results, weights)
+        own = {
+            "the input": [named_arguments(given, None)["input"]], "the state": states or (),
+            "the parameters": layer.parameters().values(), "the output": [results["output"]], "the final state": final,
+        }  # fmt: skip
+        with torch.no_grad():
+            for tensor in own[what]:
+                if tensor.is_floating_point():
+                    tensor.add_(1.0)
+        try:
+            found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+        except Exception:  # it is refused, as autograd does it
+            return untouched
+    return dict(zip(leaves, found, strict=True))
 
 
 @graph("unfrozen", formula="f frozen, f(x), f unfrozen: d f(x) as ever", source="Tensor.requires_grad_: fine-tuning in stages",
@@ -165,10 +163,15 @@ def changed(trial: Trial) -> Observation:
 def unfrozen(trial: Trial) -> Observation:
     """A layer that was called while frozen has all its gradients again once unfrozen."""
     layer, weights = trial.build(), trial.cotangents()
-    free = [p for p in layer.parameters().values() if p.requires_grad]
+    trial.do(called_while_frozen, layer, *trial.arguments)
+    return agree(trial, trial.gradients(weights, layer), trial.gradients(weights))
+
+
+def called_while_frozen(layer: Layer, x: Any, hx: Any) -> None:
+    """Call a layer while none of its parameters requires gradients; then they do again."""
+    free = trained(layer).values()
     for parameter in free:
         parameter.requires_grad_(False)
-    trial.call_on(layer)
+    layer(x, hx)
     for parameter in free:
         parameter.requires_grad_(True)
-    return agree(trial, trial.gradients(weights, layer), trial.gradients(weights))

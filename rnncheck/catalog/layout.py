@@ -1,15 +1,13 @@
 """What must hold whatever the layout: other axes first, memory of another shape, and nobody else's memory touched."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import nullcontext
 from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, padded
-from rnncheck.catalog.tools.follow_ups import own_tensors
+from rnncheck.catalog.tools.deeds import call_inputs, copies
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.catalog.tools.handed import Handed
@@ -18,7 +16,8 @@ from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_boundary
+from rnncheck.running.backward import named_results
+from rnncheck.running.trial import Trial
 
 layout = Family("layout")
 EITHER_WAY = ("batch_first", "time_first")
@@ -121,51 +120,47 @@ def no_mutation(trial: Trial) -> Observation:
     Checked for ordinary numbers, for NaN, and in inference mode.
     """
     with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
-    usual = partial(torch.set_grad_enabled, trial.case.training)
     return (
-        _untouched(trial, usual)
-        & _untouched(trial.but(x=with_nan), usual, ", NaN in the input")
-        & _untouched(trial, torch.inference_mode, ", in inference mode")
+        _untouched(trial)
+        & _untouched(trial.but(x=with_nan), ", NaN in the input")
+        & _untouched(trial, ", in inference mode", inference=True)
     )
 
 
-def _untouched(trial: Trial, around: Callable[[], AbstractContextManager[object]], when: str = "") -> Observation:
-    layer, arguments = trial.layer, trial.lay_out(trial.x, trial.state)
+def _untouched(trial: Trial, when: str = "", inference: bool = False) -> Observation:
+    seen = trial.do(around_a_call, trial.layer, *trial.arguments, inference, trial.subject.keeps_state)
+    before, after, sides = seen["before"], seen["after"], Origins("after the call", "before it")
+    both = [name for name in before["values"] if name in after["values"]]
+    values = every(identical(f"{name}{when}", after["values"][name], before["values"][name], sides=sides) for name in both)
+    flags = every(equal(f"{flag}{when}", after["flags"].get(flag, was), was) for flag, was in before["flags"].items())
+    names = equal("parameters and buffers", after["names"], before["names"])
+    whole = equal(f"arguments that hold other tensors after the call{when}", seen["handed"], [])
+    return names & flags & values & whole & equal("train/eval of each module", after["modes"], before["modes"])
+
+
+def around_a_call(layer: Layer, x: Any, hx: Any, inference: bool, keeps_state: bool) -> dict[str, Any]:
+    """Return what a call reads, before a call and after it; each parameter has a .grad meanwhile."""
     for parameter in layer.parameters().values():
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
-    kept = trial.subject.keeps_state
-    before = {name: (_identity(tensor), tensor.detach().clone()) for name, tensor in _surroundings(layer, arguments, kept)}
-    modes = _modes(layer)
-    with subject_boundary("calling"), around(), Handed(layer.module) as handed:
-        layer(*arguments)
-    after = dict(_surroundings(layer, arguments, kept))
-    both = [name for name in before if name in after]
-    sides = Origins("after the call", "before it")
-    values = every(identical(f"{name}{when}", after[name].detach().clone(), before[name][1], sides=sides) for name in both)
-    flags = every(_same_flags(f"{name}{when}", _identity(after[name]), before[name][0]) for name in both)
-    names = equal("parameters and buffers", list(after), list(before))
-    whole = equal(f"arguments that hold other tensors after the call{when}", handed.changed(), [])
-    return names & flags & values & whole & equal("train/eval of each module", _modes(layer), modes)
+    before = as_it_is(layer, call_inputs(layer, x, hx, keeps_state))
+    with torch.inference_mode() if inference else nullcontext(), Handed(layer.module) as handed:
+        layer(x, hx)
+    return {"before": before, "after": as_it_is(layer, call_inputs(layer, x, hx, keeps_state)), "handed": handed.changed()}
 
 
-def _same_flags(name: str, after: dict[str, object], before: dict[str, object]) -> Observation:
-    return every(equal(f"{flag} of {name}", after[flag], was) for flag, was in before.items())
+def as_it_is(layer: Layer, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Return names, values and flags of these tensors, and which modules are in train()."""
+    modules = getattr(layer.module, "modules", None)
+    return {
+        "names": list(tensors),
+        "values": copies(tensors),
+        "flags": {f"{flag} of {name}": value for name, tensor in tensors.items() for flag, value in identity(tensor).items()},
+        "modes": [module.training for module in modules()] if modules else [],
+    }
 
 
-def _surroundings(
-    layer: Layer, arguments: tuple[Any, tuple[Tensor, ...] | None], keeps_state: bool = False
-) -> Iterator[tuple[str, Tensor]]:
-    """All that a call reads, by name; not the buffers of a layer that keeps its state, which are its own."""
-    x, state = arguments
-    yield "input", x if isinstance(x, Tensor) else x.data
-    yield from ((f"hx[{i}]", part) for i, part in enumerate(state or ()))
-    yield from layer.parameters().items()
-    buffers = None if keeps_state else getattr(layer.module, "named_buffers", None)
-    yield from buffers() if buffers else ()
-
-
-def _identity(tensor: Tensor) -> dict[str, object]:
-    """All of a tensor but its values, by name."""
+def identity(tensor: Tensor) -> dict[str, object]:
+    """Return all of a tensor but its values, by name."""
     return {
         "shape": tuple(tensor.shape), "stride": tensor.stride(), "dtype": tensor.dtype,
         "version": None if tensor.is_inference() else tensor._version, "being an inference tensor": tensor.is_inference(),
@@ -173,30 +168,28 @@ def _identity(tensor: Tensor) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _modes(layer: Layer) -> list[bool]:
-    modules = getattr(layer.module, "modules", None)
-    return [module.training for module in modules()] if modules else []
-
-
 @layout("no_alias", formula="y := NaN  =>  x, hx, h_n, c_n, parameters ≡ before", kind="invariant",
         convention="results share memory with each other or with what was given",
         cost=2, source="in-place operations on results", applies=deterministic)  # fmt: skip
 def no_alias(trial: Trial) -> Observation:
     """Writing into a result changes no other result, no input, state or parameter, and does not affect the next call."""
-    layer, arguments = trial.layer, trial.lay_out(*own_tensors(trial))
-    with subject_boundary("calling"), torch.no_grad():
-        output, state = layer(*arguments)
-    written = output if isinstance(output, Tensor) else output.data
-    results = {"output": written, **dict(zip(("h_n", "c_n"), state, strict=False))}
-    everything = {**dict(_surroundings(layer, arguments)), **results}
-    seen = every(_written(name, everything) for name in results)
-    return seen & trial.same(trial.run_on(layer), "the next call: ", ("now", "in a call of its own"))
+    changed = trial.do(written_into, trial.layer, *trial.arguments, doing="calling and writing into a result")
+    seen = every(
+        identical(f"{other} after writing into {name}", after, before)
+        for name, others in changed.items()
+        for other, (after, before) in others.items()
+    )
+    return seen & trial.same(trial.run_on(trial.layer), "the next call: ", ("now", "in a call of its own"))
 
 
-def _written(name: str, everything: dict[str, Tensor]) -> Observation:
-    """One tensor is written into; the others stay."""
-    before = {other: tensor.detach().clone() for other, tensor in everything.items() if other != name}
-    with subject_boundary(f"writing into {name}"), torch.no_grad():
-        everything[name].fill_(torch.nan)
-    after = {other: everything[other].detach().clone() for other in before}
-    return every(identical(f"{other} after writing into {name}", after[other], before[other]) for other in before)
+@torch.no_grad()
+def written_into(layer: Layer, x: Any, hx: Any) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
+    """Return, for each result that is written into, what all else is after that and what it was before."""
+    results = named_results(layer(x, hx))
+    everything = {**call_inputs(layer, x, hx), **results}
+    changed = {}
+    for name in results:
+        before = copies({other: tensor for other, tensor in everything.items() if other != name})
+        everything[name].fill_(float("nan"))
+        changed[name] = {other: (everything[other].detach().clone(), before[other]) for other in before}
+    return changed

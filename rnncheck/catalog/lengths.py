@@ -155,7 +155,18 @@ def module(trial: Trial) -> Observation:
         & identical("output behind the ends", behind, torch.zeros_like(behind), Run.AXES["output"])
         & identical("output behind the ends, after time", after, torch.zeros_like(after), Run.AXES["output"])
         & _masked_from_the_end(trial, inside[..., 0], poisoned, opposite)
+        & _padded_alone(trial)
     )
+
+
+def _padded_alone(trial: Trial) -> Observation:
+    """The shortest sequence as a batch of one with padding, for which there may be a path of its own."""
+    given = trial.lengths or ()
+    row = given.index(min(given))
+    one = rows(trial, [row])
+    padded = within_lengths(with_lengths(one, one.x, one.lengths or ()), steps_inside(one)[..., None])
+    allowed = pick(trial.budget.allowed.map(lambda part: 2 * part), [row])
+    return both(padded, pick(trial.run, [row]), allowed, "in a batch of one: ", ("padded", "packed"))
 
 
 def _wasted(trial: Trial, inside: Tensor, waste: float) -> Run:

@@ -2,21 +2,21 @@
 
 import copy
 import gc
-import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import anywhere, deterministic
-from rnncheck.catalog.tools.dropout_masks import AXES as MASK_AXES
-from rnncheck.catalog.tools.dropout_masks import kept, panes
+from rnncheck.catalog.tools.deeds import unpickled
+from rnncheck.catalog.tools.dropout_masks import panes
 from rnncheck.catalog.tools.lifecycle import Life, agree, importable
 from rnncheck.catalog.tools.lifecycle_operations import in_drawn_order, perform
-from rnncheck.core.observation import Observation, every, fact, identical
+from rnncheck.core.observation import Observation, equal, every
 from rnncheck.core.property import Family
-from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, seeded, subject_boundary
+from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.running.backward import named_results
+from rnncheck.running.trial import Trial
 
 life = Family("life")
 
@@ -37,6 +37,8 @@ def machine(trial: Trial) -> Observation:
     another dropout, time, batch, hx, packed input for padded. Ends at the first disagreement, which says what was done before.
     """
     one, seen = Life.begin(trial), Observation()
+    if isinstance(one.layer.module, torch.jit.ScriptModule):
+        raise NotClaimed("a module that TorchScript compiled is copied, changed and pickled in ways of its own")
     for name in in_drawn_order(one):
         seen &= perform(one, name)
         if not seen.holds:
@@ -62,21 +64,24 @@ def copied(trial: Trial) -> Observation:
     t = panes(trial) if trial.case.dropout_active else trial
     layer = t.build()
     t.call_on(layer)
-    with subject_boundary("being copied"):
-        copies = {"the deep copy": copy.deepcopy(layer)}
+    copied = {"the deep copy": trial.do(copy.deepcopy, layer, doing="being copied")}
     if importable(layer):
-        with subject_boundary("being pickled"):
-            copies["the unpickled copy"] = pickle.loads(pickle.dumps(layer))
+        copied["the unpickled copy"] = trial.do(unpickled, layer, doing="being pickled")
     if t is trial:
-        return every(agree(trial, trial.run_on(twin, what), f"{what}: ") for what, twin in copies.items())
-    mask = _mask(t, layer)
-    return every(identical(f"{what}: kept by dropout", _mask(t, twin, what), mask, MASK_AXES) for what, twin in copies.items())
+        return every(agree(trial, trial.run_on(twin, what), f"{what}: ") for what, twin in copied.items())
+    given = (*t.arguments, trial.case.seed)
+    return every(
+        equal(f"values that only one of {what} and the layer drops", t.do(dropped_by_one, layer, twin, *given), 0)
+        for what, twin in copied.items()
+    )
 
 
-def _mask(glass: Trial, layer: Layer, what: str = "") -> Tensor:
-    """Which values the layer's dropout keeps, from the case's seed on."""
-    with seeded(glass.case.seed, glass.case.device):
-        return kept(glass, glass.run_on(layer, what))
+def dropped_by_one(layer: Layer, twin: Layer, x: Any, hx: Any, seed: int) -> int:
+    """Return how many values of the output only one of two layers drops, the random state set to the same seed."""
+    torch.manual_seed(seed)
+    first = named_results(layer(x, hx))["output"] != 0
+    torch.manual_seed(seed)
+    return int((first != (named_results(twin(x, hx))["output"] != 0)).sum())
 
 
 @life(
@@ -89,41 +94,42 @@ def _mask(glass: Trial, layer: Layer, what: str = "") -> Tensor:
 )
 def leak(trial: Trial) -> Observation:
     """Calls do not leak: once results are released, further forward and backward calls leave no extra tensors alive."""
-    weights, layer = trial.cotangents(), trial.layer
-
-    def use(call: int) -> None:
-        t = trial.but(x=trial.like(trial.x, f"call {call}"))
-        if trial.case.training:
-            t.gradients(weights, layer)
-        else:
-            t.run_on(layer)
-
-    with only_new_objects():
-        for call in range(WARM):
-            use(call)
-        before = tensors_alive()
-        for call in range(WARM, WARM + MORE):
-            use(call)
-        after = tensors_alive()
-    return fact("calls", after - before < MORE, f"{after - before} more tensors alive after {MORE} more calls", "none")
+    calls = [trial.but(x=trial.like(trial.x, f"call {call}")).arguments for call in range(WARM + MORE)]
+    left = trial.do(tensors_left, trial.layer, tuple(calls), MORE, doing="calling and running backward")
+    return equal(f"tensors that each of {MORE} more calls leaves alive", left, 0)
 
 
 WARM, MORE = 2, 4
 """Calls that may fill what is kept for good, and calls after them that should add nothing."""
 
 
-@contextmanager
-def only_new_objects() -> Iterator[None]:
-    """Meanwhile Python's collector looks at nothing that was there before, which makes it quick."""
-    gc.freeze()
+def tensors_left(layer: Layer, calls: tuple[tuple[Any, Any], ...], more: int) -> int:
+    """Return how many tensors each of the last ``more`` calls leaves alive once its results are released."""
+    gc.freeze()  # the collector looks at nothing that was there before, which makes it quick
     try:
-        yield
+        for x, hx in calls[:-more]:
+            use(layer, x, hx)
+        before = tensors_alive()
+        for x, hx in calls[-more:]:
+            use(layer, x, hx)
+        return max(0, tensors_alive() - before) // more
     finally:
         gc.unfreeze()
 
 
+def use(layer: Layer, x: Any, hx: Any) -> None:
+    """Call a layer, and go backward through it where gradients are enabled."""
+    if torch.is_grad_enabled() and isinstance(x, Tensor):
+        x = x.detach().requires_grad_()
+    results = named_results(layer(x, hx))
+    wanted = [part for part in (x, *layer.parameters().values()) if isinstance(part, Tensor) and part.requires_grad]
+    ends = [part.sum() for part in results.values() if part.requires_grad]
+    if wanted and ends:
+        torch.autograd.grad(ends, wanted, allow_unused=True)
+
+
 def tensors_alive() -> int:
-    """How many tensors Python's collector knows of, once what is out of reach is gone."""
+    """Return how many tensors Python's collector knows of, once what is out of reach is gone."""
     gc.collect()
     return sum(issubclass(type(one), Tensor) for one in gc.get_objects())
 

@@ -1,8 +1,6 @@
 """What must hold of train and eval, of dropout, and of random numbers."""
 
 import random
-from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -11,13 +9,14 @@ from torch import Tensor
 from rnncheck.backend.torch_state import flags
 from rnncheck.catalog.tools import gradients
 from rnncheck.catalog.tools.conditions import anywhere, at_least, deterministic, has_dropout
+from rnncheck.catalog.tools.deeds import calls_that_differ
 from rnncheck.catalog.tools.dropout_masks import fresh, panes, placed, rates, whole, without_gradients
-from rnncheck.catalog.tools.finite_differences import as_differences, everything, in_double, loss
-from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
+from rnncheck.catalog.tools.finite_differences import as_differences, in_double, loss
+from rnncheck.core.observation import Observation, both, equal, every, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.core.subject import Malformed, NotClaimed
-from rnncheck.running.trial import SubjectError, Trial, seeded, subject_boundary
+from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.running.trial import SubjectError, Trial, seeded
 
 mode = Family("mode")
 
@@ -43,7 +42,17 @@ def repeatable(trial: Trial) -> Observation:
             run = trial.run_on(trial.layer)
         return trial.identical(run, trial.run, f"call {call}: ", ("here", "from a new layer"))
 
-    return every(again(call) for call in (1, 2, 3))
+    drawn = Observation()
+    if trial.case.dropout_active:
+        given = (*trial.arguments, trial.case.seed, CALLS)
+        drawn = equal(
+            "calls after the same manual_seed that are not the first", trial.do(calls_that_differ, trial.layer, *given), []
+        )
+    return drawn & every(again(call) for call in (1, 2, 3))
+
+
+CALLS = 8
+"""Calls within which a random number that no seed controls shows."""
 
 
 @mode(
@@ -78,11 +87,21 @@ def eval_ignores_dropout(trial: Trial) -> Observation:
 )
 def rng(trial: Trial) -> Observation:
     """Without active dropout, a call consumes no random numbers."""
-    layer = trial.layer
-    before = random_states(trial)
-    trial.call_on(layer)
-    after = random_states(trial)
-    return every(identical(f"state of {name}", after[name], before[name], ["word"]) for name in before)
+    seen = trial.do(random_states_around, trial.layer, *trial.arguments)
+    return every(identical(f"state of {name}", seen["after"][name], was, ["word"]) for name, was in seen["before"].items())
+
+
+def random_states_around(layer: Layer, x: Any, hx: Any) -> dict[str, dict[str, Tensor]]:
+    """Return the state of each random generator that a call might draw from, before a call and after it."""
+    before = random_states(x.data.device)
+    layer(x, hx)
+    return {"before": before, "after": random_states(x.data.device)}
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Return the state of torch's generators and of Python's."""
+    states = {"torch's generator": torch.get_rng_state(), "Python's random": torch.tensor(random.getstate()[1])}
+    return states | ({f"the generator of {device}": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 @mode(
@@ -95,34 +114,37 @@ def rng(trial: Trial) -> Observation:
 )
 def settings(trial: Trial) -> Observation:
     """A call, even one with an input or state of a wrong size, leaves torch's settings and Python's random numbers as they were."""
-    layer, before, python = trial.layer, flags(), random.getstate()
+    seen = trial.do(settings_around, trial.layer, *trial.arguments, of_another_size(trial), trial.case.seed)
+    return every(equal(name, now, seen["before"][name]) for name, now in seen["after"].items())
+
+
+def settings_around(layer: Layer, x: Any, hx: Any, refused: tuple[tuple[Any, Any], ...], seed: int) -> dict[str, dict[str, Any]]:
+    """Return torch's settings, and whether Python has drawn random numbers, before some calls, of which one is right, and after."""
+    before, python = flags(), random.getstate()
     try:
-        random.seed(trial.case.seed)  # or else what an earlier call has seeded would be no change
+        random.seed(seed)  # or else what an earlier call has seeded would be no change
         drawn = random.getstate()
-        trial.call_on(layer)
-        for given in of_another_size(trial):
-            with suppress(SubjectError, Malformed), subject_boundary("refusing"):  # whether it refuses is another property's
-                layer(*given)
-        same = random.getstate() == drawn
+        layer(x, hx)
+        for wider, state in refused:
+            try:
+                layer(wider, state)
+            except BaseException as error:  # whether it refuses is another property's
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+        told = "the same" if random.getstate() == drawn else "others"
     finally:
         random.setstate(python)
-    return every(equal(name, now, before[name]) for name, now in flags().items()) & fact(
-        "Python's random numbers", same, "others" if not same else "the same", "the same"
-    )
+    return {
+        "before": {**before, "Python's random numbers": "the same"},
+        "after": {**flags(), "Python's random numbers": told},
+    }
 
 
-def of_another_size(trial: Trial) -> list[tuple[Any, tuple[Tensor, ...] | None]]:
+def of_another_size(trial: Trial) -> tuple[tuple[Any, tuple[Tensor, ...] | None], ...]:
     """The call's arguments with an input of one feature more, and with a state of one feature more: both to be refused."""
     wider_x = torch.cat([trial.x, trial.x[..., :1]], dim=-1)
     wider_state = trial.state and tuple(torch.cat([part, part[..., :1]], dim=-1) for part in trial.state)
-    return [trial.lay_out(wider_x, trial.state), *([trial.lay_out(trial.x, wider_state)] if wider_state else [])]
-
-
-def random_states(trial: Trial) -> dict[str, Tensor]:
-    """The state of each random generator that a call might draw from."""
-    device = trial.x.device
-    states = {"torch's generator": torch.get_rng_state(), "Python's random": torch.tensor(random.getstate()[1])}
-    return states | ({f"the generator of {device}": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+    return (trial.lay_out(wider_x, trial.state), *([trial.lay_out(trial.x, wider_state)] if wider_state else []))
 
 
 @mode(
@@ -164,7 +186,7 @@ def first_layer_as_without(trial: Trial) -> Observation:
 
 
 ENOUGH = 8
-"""So many masks in turn are not the same by chance."""
+"""The number of masks in turn that are not the same by chance."""
 
 
 @mode(
@@ -179,16 +201,17 @@ ENOUGH = 8
 def dropout_gradient(trial: Trial) -> Observation:
     """Backward goes through exactly the values that dropout kept in the forward pass."""
 
-    def under_one_mask(t: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-        with seeded(t.case.seed + 1, t.case.device):  # not what a backward that draws again would begin with
-            return loss(t, leaves)
-
     loud = in_double(trial.but(training=True))
-    leaves = everything(loud)
-    first, *again = (under_one_mask(loud, leaves).detach() for _ in range(ENOUGH))
-    if not all(torch.equal(one, first) for one in again):
+    seed = trial.case.seed + 1  # not what a backward that draws again would begin with
+    if loud.do(calls_that_differ, loud.layer, *loud.arguments, seed, ENOUGH):
         raise NotClaimed("the same seed does not give the same mask again")
-    return as_differences(loud, under_one_mask, "loss under dropout")
+    return as_differences(loud, loss_under_one_mask, "loss under dropout", more=seed)
+
+
+def loss_under_one_mask(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], seed: int) -> Tensor:
+    """Return the weighted sum of a call's results, its dropout drawn from this seed."""
+    torch.manual_seed(seed)
+    return loss(layer, x, hx, weights, seed)
 
 
 @mode(

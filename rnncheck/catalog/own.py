@@ -44,17 +44,20 @@ def property(
     (time, batch, features), ``trial.run.h_n`` the final state, ``trial.but(x=...)`` the same case on another input. It returns True
     or False, or what ``trial.same``, ``rnncheck.near`` or ``rnncheck.within`` return. Its docstring is the statement.
 
-    formula, source: shown by ``rnncheck explain``
-    applies: whether it speaks of a case; of every one unless said
-    needs:   the features that a layer must offer for it, such as ``("hx",)``
-    cost:    how long one check takes, in calls of the layer
+    Args:
+        id: a family and a name, with a dot between
+        formula: shown by ``rnncheck explain``, as is ``source``
+        applies: whether it speaks of a case; by default of every one
+        needs: the features that a layer must offer for it, such as ``("hx",)``
+        cost: how long one check takes, in calls of the layer
 
     Raises UsageError where the id is taken or has no dot, and where the function cannot be one.
 
-    >>> @property("doctest.finite")
-    ... def finite(trial):
-    ...     "The output of moderate input is finite."
-    ...     return bool(trial.run.output.isfinite().all())
+    Examples:
+        >>> @property("doctest.finite")
+        ... def finite(trial):
+        ...     "The output of moderate input is finite."
+        ...     return bool(trial.run.output.isfinite().all())
     """
     _check_id(id)
     _check_needs(id, needs)

@@ -60,7 +60,7 @@ def inputs(trial: PairTrial) -> Observation:
 
 @pair("fresh", formula="memory(f'(x)) is new", source=KERNELBENCH, kind="invariant", cost=3)
 def fresh(trial: PairTrial) -> Observation:
-    """Results are new memory: a later call leaves them as they are, and they are no part of inputs or weights."""
+    """Results are new memory: later calls do not change them, and they share none with inputs or weights."""
     return as_the_reference(trial, "memory that results share", shared_memory)
 
 
@@ -75,7 +75,7 @@ def settled_at_once(trial: PairTrial) -> Observation:
 @pair("fresh_memory", formula="f'(x) does not depend on torch.empty", source="torch.utils.deterministic.fill_uninitialized_memory",
       kind="invariant", cost=10)  # fmt: skip
 def fresh_memory(trial: PairTrial) -> Observation:
-    """No result depends on memory that nobody has written to: filled with NaN, it changes nothing."""
+    """No result depends on memory that was never written: filling it with NaN changes nothing."""
     session = trial.session()
     with filled_memory():
         found = numbers(session.call(trial.inputs()))
@@ -84,13 +84,13 @@ def fresh_memory(trial: PairTrial) -> Observation:
 
 @pair("repeatable", formula="f'(x), f'(y), f'(x) = f(x), f(y), f(x)", source=KERNELBENCH, kind="metamorphic", cost=30)
 def repeatable(trial: PairTrial) -> Observation:
-    """Called with one input, another, and the first again, the model gives each time what the reference gives."""
+    """Called with one input, another, and the first again, the model matches the reference each time."""
     return agree(sharp(trial), calls=AGAIN)
 
 
 @pair("new_numbers", formula="x := y; f'(x) = f(y)", source="data_ptr() and sum() as fingerprints", kind="metamorphic", cost=40)
 def new_numbers(trial: PairTrial) -> Observation:
-    """Other numbers in the same tensors, with the same sum too, give other results: none is looked up by a fingerprint."""
+    """With other numbers in the same tensors, and the same sum, the results match the reference's: no fingerprint is looked up."""
     exact = sharp(trial)
     return agreeing(exact, overwritten(exact.session(), IN_PLACE), "the same tensors, ", IN_PLACE)
 
@@ -98,7 +98,7 @@ def new_numbers(trial: PairTrial) -> Observation:
 @pair("weights", formula="w := v; f'(x; w) = f(x; v)", source="torch.nn.Module.load_state_dict", kind="metamorphic",
       needs=("weights",), cost=20)  # fmt: skip
 def weights(trial: PairTrial) -> Observation:
-    """Weights that are loaded after the first call are used at the next: nothing of the old ones was kept."""
+    """Weights loaded after the first call are used in the next one: nothing of the old ones is kept."""
     exact = sharp(trial)
     other, session = exact.but(seed=exact.case.seed + 1), exact.session()
     session.call(exact.inputs())
@@ -109,7 +109,7 @@ def weights(trial: PairTrial) -> Observation:
 @pair("rows", formula="f'(x)[i] = f'(x[i])", source="independent sequences of a batch", kind="metamorphic",
       needs=("exchange", "rows"), cost=20)  # fmt: skip
 def rows(trial: PairTrial) -> Observation:
-    """A row of the batch gives the same alone as among others, and rows in another order give theirs in that order."""
+    """A row of the batch gives the same result alone as among others, and reordering the rows reorders the results."""
     exact = sharp(trial)
     reading, given = exact.reading, exact.inputs()
     place, axis = reading.rows[0]
@@ -127,7 +127,7 @@ def rows(trial: PairTrial) -> Observation:
 @pair("seeds", formula="f'(x; seed) = f(x; seed)", source="KernelBench level 3, problem 35", kind="metamorphic", needs=("draws",),
       cost=30)  # fmt: skip
 def seeds(trial: PairTrial) -> Observation:
-    """A state that forward draws is the one that the reference draws, at every seed."""
+    """At every seed, forward draws the same state as the reference."""
     exact = sharp(trial)
     return every(agree(exact.but(seed=exact.case.seed + more), f"{more} seeds on: ") for more in (1, 2))
 
@@ -151,7 +151,7 @@ def sizes(trial: PairTrial) -> Observation:
 
 @pair("given", formula="f'(x) = f(x) for get_init_inputs()", source=KERNELBENCH, kind="differential", needs=("given",), cost=100)
 def given(trial: PairTrial) -> Observation:
-    """With the constructor arguments of get_init_inputs the results are the reference's, on few rows and steps."""
+    """With the constructor arguments of get_init_inputs the results match the reference's, on few rows and steps."""
     least = {"rows": GIVEN_ROWS, "steps": GIVEN_STEPS}
     shorter = {name: size for name, size in least.items() if trial.subject.offers(name)}
     return agree(sharp(trial).but(small=False, **shorter), "as given: ")
@@ -160,7 +160,7 @@ def given(trial: PairTrial) -> Observation:
 @pair("long_memory", formula="f'(x) = f(x), forget gates near 1", source="Gers, Schmidhuber, Cummins 2000, Learning to forget",
       kind="differential", needs=("forgets_slowly", "steps"), cost=400)  # fmt: skip
 def long_memory(trial: PairTrial) -> Observation:
-    """With gates that forget slowly, the first steps of an input longer than the given one count as they do in the reference."""
+    """With gates that forget slowly, the first steps of an input longer than the given one count as much as in the reference."""
     steps = trial.reading.given_size("steps") + 1
     return agree(sharp(trial).but(weights="long", steps=steps, scale=1.0), f"{steps} steps: ")
 
@@ -168,5 +168,5 @@ def long_memory(trial: PairTrial) -> Observation:
 @pair("gradients", formula="df'/dx = df/dx, df'/dw = df/dw", source="torch.autograd", kind="derivative",
       needs=("pair_gradients",), cost=60)  # fmt: skip
 def gradients(trial: PairTrial) -> Observation:
-    """The gradients of inputs and weights are the reference's, wherever it has one."""
+    """The gradients of inputs and weights match the reference's, wherever it has one."""
     return in_both_precisions(trial, gradients_agree)

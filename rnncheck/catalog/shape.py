@@ -9,8 +9,10 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.catalog.tools.conditions import is_float32, padded
 from rnncheck.catalog.tools.designed_weights import settable_shapes
 from rnncheck.core.config import Config
-from rnncheck.core.observation import Observation, equal, every, fact, identical
+from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
+from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
 shape = Family("shape")
@@ -96,13 +98,20 @@ def _place_of_state(trial: Trial, part: Any) -> tuple[Any, ...]:
 )
 def autocast(trial: Trial) -> Observation:
     """Under autocast to bfloat16, output and h_n share one dtype, and each result has autocast's dtype or the parameters'."""
-    with torch.autocast(torch.device(trial.case.device).type, dtype=torch.bfloat16):
-        output, state = trial.call_on(trial.layer)
-    dtypes = [place(part)[0] for part in (output, *state)]
-    known = {torch.bfloat16, torch.float32}.issuperset(dtypes)
-    finer = trial.config.named  # a state of its own may be finer
-    alike = every(equal("dtype of h_n", dtype, dtypes[0]) for dtype in (() if finer else dtypes[1:2]))
-    return alike & fact("dtypes", known, dtypes, "bfloat16 or float32")
+    device, finer = torch.device(trial.case.device).type, trial.config.named is not None  # a state of its own may be finer
+    seen = trial.do(dtypes_under_autocast, trial.layer, *trial.arguments, device)
+    one, dtypes = seen["one"], seen["dtypes"]
+    strange = equal("results that are neither bfloat16 nor float32", seen["strange"], {})
+    return strange if finer else strange & equal(f"one dtype of {' and '.join(f'{n} ({t})' for n, t in dtypes.items())}", one, True)
+
+
+def dtypes_under_autocast(layer: Layer, x: Any, hx: Any, device: str) -> dict[str, Any]:
+    """Return the dtypes of output and h_n under autocast to bfloat16, whether they are one, and results of another dtype."""
+    with torch.autocast(device, dtype=torch.bfloat16):
+        dtypes = {name: part.dtype for name, part in named_results(layer(x, hx)).items()}
+    strange = {name: dtype for name, dtype in dtypes.items() if dtype not in (torch.bfloat16, torch.float32)}
+    compared = {name: dtype for name, dtype in dtypes.items() if name != "c_n"}
+    return {"dtypes": compared, "one": len(set(compared.values())) == 1, "strange": strange}
 
 
 @shape(
@@ -116,23 +125,37 @@ def parameters(trial: Trial) -> Observation:
     """Parameters have torch's names, shapes, count and dtype, and a torch layer's state_dict loads and comes back unchanged."""
     with subject_boundary("building"):
         built = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
-    own = dict(built.module.named_parameters())
+    seen, expected = trial.do(parameters_inside, built), trial.config.parameter_shapes()
     inside = (
-        equal("parameters", {name: tuple(p.shape) for name, p in own.items()}, trial.config.parameter_shapes())
-        & equal("names in the state_dict", sorted(built.module.state_dict()), sorted(trial.config.parameter_shapes()))
-        & equal("dtypes of the parameters", {p.dtype for p in own.values()}, {trial.case.torch_dtype})
+        equal("parameters", seen["parameters"], expected)
+        & equal("names in the state_dict", seen["names in the state_dict"], sorted(expected))
+        & equal("dtypes of the parameters", seen["dtypes of the parameters"], [str(trial.case.torch_dtype)])
     )
     return inside & loaded_both_ways(trial) if inside.holds else inside
+
+
+def parameters_inside(layer: Layer) -> dict[str, Any]:
+    """Return the names and shapes of a module's parameters, the names of its state_dict, and its dtypes."""
+    own = dict(layer.module.named_parameters())
+    return {
+        "parameters": {name: tuple(p.shape) for name, p in own.items()},
+        "names in the state_dict": sorted(layer.module.state_dict()),
+        "dtypes of the parameters": sorted({str(p.dtype) for p in own.values()}),
+    }
 
 
 def loaded_both_ways(trial: Trial) -> Observation:
     """After a call, the module takes the state_dict of a torch layer, and gives it back as it was."""
     trial.call_on(trial.layer)
-    module, torchs = trial.layer.module, {name: -value for name, value in trial.case.parameters().items()}
-    with subject_boundary("loading torch's state_dict"):
-        module.load_state_dict(torchs)
-    stored = module.state_dict()
+    torchs = {name: -value for name, value in trial.case.parameters().items()}
+    stored = trial.do(loaded_and_read, trial.layer, torchs, doing="loading torch's state_dict")
     return every(identical(f"{name} after loading", stored[name], value) for name, value in torchs.items())
+
+
+def loaded_and_read(layer: Layer, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Load a state_dict, and return the one that comes out then."""
+    layer.module.load_state_dict(given)
+    return {name: value.detach().clone() for name, value in layer.module.state_dict().items()}
 
 
 def production(trial: Trial) -> Trial:

@@ -1,16 +1,19 @@
 """What must hold of the initial and the final state: what it is by default, what it is for, and whose it is."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
+from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
-from rnncheck.catalog.tools.follow_ups import own_tensors
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")
@@ -151,24 +154,29 @@ def _moves_anything(trial: Trial) -> Observation:
 )
 def fresh(trial: Trial) -> Observation:
     """Results belong to the caller: later calls never change them, and editing them never changes a later call."""
-    layer, twin = trial.build(), trial.build()
-    returned = _returned(trial, layer)
-    first = [part.detach().clone() for part in returned]
-    _returned(trial.but(x=-trial.x), layer)
-    kept = [part.detach().clone() for part in returned]
-    for part in returned:
-        part.detach().fill_(float("nan"))
-    again, elsewhere = _returned(trial, layer), _returned(trial, twin)
+    given = [*trial.arguments, *trial.but(x=-trial.x).arguments, *trial.arguments, *trial.arguments]
+    seen = trial.do(called_and_written_over, trial.build(), trial.build(), *given)
+    first = seen.pop("in the first call")
     return every(
-        identical(f"{name} {when}", now[k], first[k], sides=Origins("now", "in the first call"))
-        for when, now in (("after the next call", kept), ("of the same call, once the caller has changed it", again),
-                          ("of another layer", elsewhere))
-        for k, name in enumerate(("output", "h_n", "c_n")[: len(first)])
-    )  # fmt: skip
+        identical(f"{name} {when}", part, first[name], sides=Origins("now", "in the first call"))
+        for when, now in seen.items()
+        for name, part in now.items()
+    )
 
 
-def _returned(trial: Trial, layer: Layer) -> list[Tensor]:
-    """The output (a packed one's data) and the final states, as the subject returns them."""
-    x, state = own_tensors(trial)
-    output, state = trial.but(x=x, state=state).call_on(layer)
-    return [output if isinstance(output, Tensor) else output.data, *state]
+def called_and_written_over(
+    layer: Layer, twin: Layer, x: Any, hx: Any, other: Any, other_hx: Any, again: Any, again_hx: Any, elsewhere: Any, its_hx: Any
+) -> dict[str, dict[str, Tensor]]:
+    """Return the results of a call; what they are after another; and those of two more, once all have been written over."""
+    returned = named_results(layer(x, hx))
+    first = copies(returned)
+    layer(other, other_hx)
+    kept = copies(returned)
+    for part in returned.values():
+        part.detach().fill_(float("nan"))
+    return {
+        "in the first call": first,
+        "after the next call": kept,
+        "of the same call, once the caller has changed it": copies(named_results(layer(again, again_hx))),
+        "of another layer": copies(named_results(twin(elsewhere, its_hx))),
+    }

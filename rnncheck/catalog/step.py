@@ -1,6 +1,7 @@
 """What must hold of a function that performs an optimizer's step: backward over micro-batches, unscaling, clipping, stepping."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import torch
 
@@ -35,13 +36,13 @@ def formula(trial: StepTrial) -> Observation:
 
 @step("bound", formula="|p' - p| <= lr max_norm", source=PASCANU, kind="invariant", applies=bounded_case)
 def bound(trial: StepTrial) -> Observation:
-    """What is applied to all parameters together has at most the norm max_norm."""
+    """The gradient applied to all parameters together has a norm of at most max_norm."""
     return within_bound(plain(trial).run)
 
 
 @step("direction", formula="p' - p = -c g, c > 0", source=PASCANU, kind="invariant")
 def direction(trial: StepTrial) -> Observation:
-    """Clipping keeps the direction: what is applied is a multiple of the gradient of the whole batch."""
+    """Clipping keeps the direction: the applied gradient is a multiple of the whole batch's gradient."""
     return same_direction(plain(trial).run)
 
 
@@ -141,7 +142,7 @@ def once(trial: StepTrial) -> Observation:
 @step("nonfinite", formula="g not finite: p' = p, state' = state, scale' < scale", source=AMP, kind="invariant", needs=("scaler",),
       cost=5)  # fmt: skip
 def nonfinite(trial: StepTrial) -> Observation:
-    """With a scaler, a gradient that is not finite skips the step and lowers the scale, and the next step is as if it had not been.
+    """With a scaler, a gradient that is not finite skips the step and lowers the scale, and has no effect on the next step.
 
     Parameters and the state of the optimizer stay bit for bit.
     """
@@ -172,7 +173,7 @@ def _scaled(trial: StepTrial) -> Iterable[Stepped]:
 
 @step("mode", formula="model.training: as before", source="torch.nn.Module.train", kind="invariant", cost=2)
 def mode(trial: StepTrial) -> Observation:
-    """The model is called in the mode, train() or eval(), in which the step finds it, and left in it."""
+    """The step calls the model in the mode it finds it in, train() or eval(), and leaves it in that mode."""
     seen = Observation()
     for training in (True, False):
         session = plain(trial).session()
@@ -186,13 +187,16 @@ def mode(trial: StepTrial) -> Observation:
 
 @step("autocast", formula="torch.is_autocast_enabled(): as before", source="torch.autocast", kind="invariant", cost=2)
 def autocast(trial: StepTrial) -> Observation:
-    """Under the caller's autocast the model is called under it too, and autocast and grad mode are afterwards as they were."""
+    """The model runs under the caller's autocast, and the step leaves autocast and grad mode as they were."""
     kind = trial.case.device.partition(":")[0]
-    session = plain(trial).session()
-    with torch.autocast(kind, torch.bfloat16):
-        session.step(truth=plain(trial).truth)
-        left = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), torch.is_grad_enabled())
-    called = sorted({on for _, on in session.model.seen})
-    return equal("autocast at the calls of the model", called, [True]) & equal(
-        "autocast, its dtype and grad mode afterwards", left, (True, torch.bfloat16, True)
-    )
+
+    def after(under: bool) -> Observation:
+        session = plain(trial).session()
+        with torch.autocast(kind, torch.bfloat16) if under else nullcontext():
+            session.step(truth=plain(trial).truth)
+        call, told = session.calls[-1], "under autocast" if under else "without autocast"
+        on = sorted({on for _, on in call.seen})
+        called = equal("autocast at the calls of the model", on, [True]) if under else Observation()
+        return called & equal(f"autocast, its dtype and grad mode after a step {told}", call.left, call.around)
+
+    return after(under=True) & after(under=False)

@@ -1,15 +1,26 @@
 """What must hold along the time axis: continuation, shared weights, reach and memory."""
 
+from collections.abc import Mapping
+from functools import reduce
+
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, packed, padded
+from rnncheck.catalog.tools.conditions import (
+    at_least,
+    batched,
+    deterministic,
+    one_direction,
+    packed,
+    padded,
+    with_reset_flags,
+)
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
-from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_inside
+from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, side_by_side, steps_inside
+from rnncheck.core.named import NamedTensor
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
 time = Family("time")
@@ -55,7 +66,7 @@ def split_packed(trial: Trial) -> Observation:
         whole.output[k:, going_on] = left.run.output
         for part, new in zip(whole.state, left.run.state, strict=True):
             part[:, going_on] = new
-        return whole
+        return _as_carried(trial, whole)
 
     return every(trial.same(in_two(k), f"split at {k}: ", IN_TWO) for k in range(1, max(lengths)))
 
@@ -94,7 +105,12 @@ def _in_calls(trial: Trial, *ends: int) -> Run:
     run, begin = trial.but(x=trial.x[: ends[0]]).run, ends[0]
     for end in (*ends[1:], trial.time):
         run, begin = one_after_the_other(run, trial.but(x=trial.x[begin:end], state=run.state).run), end
-    return run
+    return _as_carried(trial, run)
+
+
+def _as_carried(trial: Trial, run: Run) -> Run:
+    """A run in pieces as far as the state carries it: an output that looks back over its call is that of one call."""
+    return Run(trial.run.output, *run.state) if trial.subject.nature.get("looks_back") else run
 
 
 @time(
@@ -126,7 +142,7 @@ def same_weights(trial: Trial) -> Observation:
     before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
     together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
     after = (part[:, -trial.batch :] for part in together.state)
-    steps = Run(together.output.reshape(trial.run.output.shape), *after)
+    steps = _as_carried(trial, Run(together.output.reshape(trial.run.output.shape), *after))
     return trial.same(steps, sides=("from single steps", "in one call"))
 
 
@@ -182,9 +198,7 @@ def within_reach(trial: Trial) -> Tensor:
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """What comes later in a sequence changes no output before it; the step that changes moves its own output, or NaN in it does."""
-    if trial.subject.nature.get("summed"):
-        raise NotClaimed("its output is the sum of both directions")
+    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN."""
     sides = ("with another sequel", "with the case's own")
 
     def changed_from(k: int) -> Observation:
@@ -205,6 +219,71 @@ def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
         with_nan[k] = torch.nan
         moves = not torch.equal(trial.but(x=with_nan).run.output[k], own)
     return moves, "another" if moves else "the same", "another"
+
+
+@time(
+    "reset",
+    formula="f(x, reset at k) = f(x[:k]) ++ f(x[k:]), d f(x, reset at k)[k:] / d x[:k] ≡ 0",
+    kind="metamorphic",
+    source="recurrent policies, whose episodes end in the middle of a sequence: pytorch/rl#1406",
+    applies=deterministic & padded & with_reset_flags & at_least(time=2, batch=1),
+    cost=8,
+)
+def reset(trial: Trial) -> Observation:
+    """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it."""
+    first = int(any(one.resets == "after" for one in _flags(trial)))
+    steps = [trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
+    sides = ("in two sequences", "with a reset flag between them")
+    pieces = side_by_side(_begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
+    flagged = raised(trial, dict(enumerate(steps)))
+    seen = flagged.same(pieces, sides=sides) & _same_from_every_step(trial)
+    return seen & _nothing_flows_back(flagged, steps) if trial.case.training else seen
+
+
+def raised(trial: Trial, steps: Mapping[int, int | list[int]]) -> Trial:
+    """The case with flags that make these rows forget before these steps alone."""
+    x = trial.x.clone()
+    for flags in _flags(trial):
+        place = trial.config.named.place(flags)  # type: ignore[union-attr]
+        x[..., place] = 0.0
+        for row, at in steps.items():
+            x[torch.tensor(at) - int(flags.resets == "after"), row, place] = 2.0
+    return trial.but(x=x)
+
+
+def _flags(trial: Trial) -> list[NamedTensor]:
+    named = trial.config.named
+    return [one for one in named.given_sequences if one.resets] if named else []
+
+
+def _begun_anew(trial: Trial, k: int) -> Run:
+    """The first steps, and then the others without a state."""
+    later = trial.but(x=trial.x[k:], state=trial.state and trial.zero_state()).run
+    return one_after_the_other(trial.but(x=trial.x[:k]).run, later) if k else later
+
+
+def _same_from_every_step(trial: Trial) -> Observation:
+    """Where the state is forgotten before every step but the first, each of them is a sequence of its own."""
+    alone = raised(trial, {})
+    steps = (_alone(alone, t) for t in range(trial.time))
+    flagged = raised(trial, dict.fromkeys(range(trial.batch), list(range(1, trial.time))))
+    return flagged.same(reduce(one_after_the_other, steps), "at every step: ", ("each step alone", "with a flag at each"))
+
+
+def _alone(trial: Trial, t: int) -> Run:
+    """One step, the first with the state that is given, another without."""
+    return trial.but(x=trial.x[t : t + 1], state=trial.state and (trial.state if t == 0 else trial.zero_state())).run
+
+
+def _nothing_flows_back(trial: Trial, steps: list[int]) -> Observation:
+    """What is computed behind a flag has no gradient in what was before it."""
+    weights = trial.cotangents()
+    behind = torch.arange(trial.time, device=trial.x.device)[:, None] >= torch.tensor(steps, device=trial.x.device)
+    found = trial.gradients(Run(weights.output * behind[..., None], *weights.state))
+    before = found["input"].masked_fill(behind[..., None], 0.0) if found["input"] is not None else trial.x.new_zeros(0)
+    gradients = {"input": before, "h_0": found.get("h_0")}
+    seen = ((f"gradient of {name} from behind a flag", part) for name, part in gradients.items() if part is not None)
+    return every(identical(what, part, torch.zeros_like(part)) for what, part in seen)
 
 
 LONG = 40

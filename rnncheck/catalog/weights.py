@@ -1,9 +1,5 @@
 """What must hold of the parameters: every one is used, shared, trained, written and drawn as documented."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from inspect import signature
-from itertools import combinations
 from typing import Any
 
 import torch
@@ -12,16 +8,19 @@ from torch.nn.utils import parametrize
 
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
-from rnncheck.catalog.tools.informative_data import as_lively, in_many_digits, is_lively, lively, lively_parameters, positive
-from rnncheck.catalog.tools.significance import uniform
-from rnncheck.catalog.tools.weight_updates import WAYS
-from rnncheck.core.case import Case
-from rnncheck.core.config import Config
-from rnncheck.core.observation import Observation, every, fact, identical, within
+from rnncheck.catalog.tools.informative_data import (
+    has_effect,
+    in_many_digits,
+    is_lively,
+    lively,
+)
+from rnncheck.catalog.tools.weight_updates import WAYS, stepped
+from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
-from rnncheck.core.subject import Layer
+from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.running.backward import named_results, weighted_sum
 from rnncheck.running.layout import scattered_in_memory
-from rnncheck.running.trial import Trial, seeded, subject_boundary
+from rnncheck.running.trial import Trial, subject_boundary
 
 weights = Family("weights")
 
@@ -75,17 +74,17 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
-    if not is_lively(trial):
+    if not is_lively(trial) or (not trial.parameters and trial.config.hidden_size < 2):  # a norm or softmax of one number
         return Observation()
     t = lively(trial)
-    before, module = t.run, t.layer.module
+    before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
     with torch.enable_grad():
         run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))
-        loss = torch.stack([part.sum() for _, part in run.parts()]).sum()
+        loss = torch.stack([(part * cotangents[name]).sum() for name, part in run.parts()]).sum()
     with subject_boundary("running backward"):
         loss.backward()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    idle = [name for name, p in trained.items() if p.grad is None or not bool(p.grad.any())]
+    idle = [name for name, p in trained.items() if has_effect(trial, name) and (p.grad is None or not bool(p.grad.any()))]
     torch.optim.SGD(trained.values(), lr=0.1).step()
     moved = not torch.equal(t.run_on(t.layer).output, before.output)
     return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
@@ -118,14 +117,12 @@ def write_through(trial: Trial) -> Observation:
     def by(way: str, *alone: str) -> Observation:
         layer, told = trial.build(), ", ".join([way, *(f"{name} alone" for name in alone)])
         before, parameters = trial.run_on(layer), dict(layer.module.named_parameters())
-        steps = {name: trial.like(parameters[name], f"step of {name}", 0.5) for name in alone or parameters}
-        expected = {name: p.detach() + steps.get(name, 0) for name, p in parameters.items()}
-        with subject_boundary(f"changing the parameters, {told}"):
-            WAYS[way](layer.module, steps)
-        written = every(identical(f"{told}: {n}", p.detach().clone(), expected[n]) for n, p in layer.module.named_parameters())
-        seen = written & _as_if_new(trial, layer, f"{told}: ")
+        steps = {name: trial.like(parameters[name].detach(), f"step of {name}", 0.5) for name in alone or parameters}
+        seen = trial.do(stepped, layer, WAYS[way], steps, doing=f"changing the parameters, {told}")
+        written = every(identical(f"{told}: {n}", p, seen["expected"][n]) for n, p in seen["parameters"].items())
+        same = written & _as_if_new(trial, layer, f"{told}: ")
         layer.load(trial.parameters)
-        return seen & trial.identical(trial.run_on(layer), before, f"{told}, and back: ", ("now", "before"))
+        return same & trial.identical(trial.run_on(layer), before, f"{told}, and back: ", ("now", "before"))
 
     names = [name for name, _ in trial.layer.module.named_parameters()]
     return every([*map(by, WAYS), by("in place", names[trial.draw("the one that is changed alone", 0, len(names) - 1)])])
@@ -139,7 +136,9 @@ def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
     return new.same(trial.run_on(layer), prefix, ("here", "from a new layer"))
 
 
-class _Halved(nn.Module):
+class Halved(nn.Module):
+    """A parametrization: half of the parameter."""
+
     def forward(self, weight: Tensor) -> Tensor:
         return weight / 2
 
@@ -151,18 +150,45 @@ def parametrized(trial: Trial) -> Observation:
     """A parametrization of a weight takes effect in the next call and passes gradients on; once removed, the old results return."""
     layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
     before = trial.run_on(layer)
-    owner, attribute = _owner(layer, name)
-    parametrize.register_parametrization(owner, attribute, _Halved())
+    if isinstance(_owner(layer, name), torch.jit.ScriptModule):
+        raise NotClaimed("what TorchScript compiled takes no parametrization")
+    trial.do(parametrized_by_half, layer, name, doing=f"parametrizing {name}")
     during = trial.run_on(layer)
-    with torch.enable_grad():
-        loss = trial.read(*trial.call_on(layer, trial.x.clone(), trial.state)).output.sum()
-    with subject_boundary("running backward"):
-        loss.backward()
-    trained = getattr(owner.parametrizations, attribute).original.grad is not None
-    parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
+    given = (*trial.leaves, trial.as_returned(trial.run.map(torch.ones_like), ("output",)))
+    trained = trial.do(reaches_the_parametrized, layer, *given, doing="running backward")
+    trial.do(no_longer_parametrized, layer, doing=f"removing the parametrization of {name}")
     after = trial.identical(trial.run_on(layer), before, "parametrization removed: ", ("now", "before"))
     seen = halved.same(during, f"{name} halved: ", ("here", "from a new layer"))
-    return seen & fact("gradient of the parametrized", trained, None, "a tensor") & after
+    return seen & equal("a gradient of the parametrized", trained, True) & after
+
+
+def parametrized_by_half(layer: Layer, name: str) -> None:
+    """Halve a parameter, which goes by this name among the layer's, by a parametrization."""
+    live = layer.parameters()[name]
+    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
+    path, _, attribute = own.rpartition(".")
+    parametrize.register_parametrization(layer.module.get_submodule(path), attribute, Halved())
+
+
+def reaches_the_parametrized(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor]) -> bool:
+    """Return whether backward writes a gradient to what is parametrized."""
+    with torch.enable_grad():
+        weighted_sum(named_results(layer(x, hx)), weights).backward()
+    return any(p.grad is not None for name, p in layer.module.named_parameters() if name.endswith(".original"))
+
+
+def no_longer_parametrized(layer: Layer) -> None:
+    """Remove all parametrizations; the parameters are what they were before."""
+    for module in list(layer.module.modules()):
+        for name in list(getattr(module, "parametrizations", ())):
+            parametrize.remove_parametrizations(module, name, leave_parametrized=False)
+
+
+def _owner(layer: Layer, name: str) -> Any:
+    """The module whose own the parameter of this name is."""
+    live = layer.parameters()[name]
+    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
+    return layer.module.get_submodule(own.rpartition(".")[0])
 
 
 def _chosen(trial: Trial) -> str:
@@ -174,118 +200,4 @@ def _with_half(trial: Trial, name: str) -> dict[str, Tensor]:
     return {**trial.parameters, name: trial.parameters[name] / 2}
 
 
-def _owner(layer: Layer, name: str) -> tuple[Any, str]:
-    """The module that owns the parameter of this torch name, and what it calls it."""
-    live = layer.parameters()[name]
-    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
-    path, _, attribute = own.rpartition(".")
-    return layer.module.get_submodule(path), attribute
-
-
 # built ----------------------------------------------------------------------------------------------------------------
-
-FLAGS: Mapping[str, dict[str, Any]] = {
-    "bias": {"bias": (True, False)},
-    "batch_first": {"batch_first": (True, False)},
-    "bidirectional": {"bidirectional": (True, False)},
-    "num_layers": {"num_layers": (1, 2)},
-    "dropout": {"dropout": (0.0, 0.5), "num_layers": (2, 2)},
-    "proj_size": {"proj_size": (0, 1)},
-    "nonlinearity": {"mode": ("RNN_TANH", "RNN_RELU")},
-}
-
-
-@weights("flags", formula="f(flag on) != f(flag off)",
-         source="keras-team/keras#8484, NISCHALPI/xLSTM-and-mLSTM#2", cost=20, kind="metamorphic",
-         needs=("hx_none", "batched"))  # fmt: skip
-def flags(trial: Trial) -> Observation:
-    """Every constructor option that the layer accepts has an effect on the output."""
-    return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
-
-
-def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:
-    """Both values of a flag give different results, in training, for an input of time = batch; if both are claimed."""
-    config, training = replace(trial.config, hidden_size=3, proj_size=0, dropout=0.0), trial.subject.offers("training")
-    own = {name: getattr(trial.case, name) for name in ("dtype", "device", "seed")}
-    base = Case(config, 4, 4, training=training, **own)
-    try:
-        one, other = (base.but(**{name: pair[i] for name, pair in values.items()}) for i in (0, 1))
-    except ValueError:  # not a flag of this mode
-        return Observation()
-    if one.config.mode[:3] != trial.config.mode[:3] or trial.subject.refuses(one) or trial.subject.refuses(other):
-        return Observation()
-    first, second = _raw(trial, one), _raw(trial, other)
-    return fact(f"effect of {flag}", not (first.shape == second.shape and torch.equal(first, second)), "none", "some")
-
-
-def _raw(trial: Trial, case: Case) -> Tensor:
-    """The output for this configuration in its own layout, for the same input tensor whatever the layout."""
-    x = positive(trial, trial.x.new_empty(4, 4, case.config.input_size), "input of all flags")
-    layer = (base := Trial(trial.subject, case)).but(parameters=lively_parameters(base)).build()
-    if not trial.subject.offers("load"):
-        _enliven(trial, layer)
-    with seeded(case.seed, case.device), subject_boundary("calling", str(case.config)), torch.no_grad():
-        output, _ = layer(x, None)
-    return torch.as_tensor(output)
-
-
-def _enliven(trial: Trial, layer: Layer) -> None:
-    """Parameters whose meaning is not known are written over where they are: one that begins at 0 shows no effect."""
-    parameters = layer.parameters()
-    with torch.no_grad():
-        for name, value in as_lively(trial, parameters).items():
-            parameters[name].copy_(value)
-
-
-@weights("init", convention="initial parameters are drawn otherwise than torch's", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",
-         source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant",
-         needs=("torch_init", "torch_parameters"))  # fmt: skip
-def init(trial: Trial) -> Observation:
-    """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none copies another."""
-    config = replace(trial.config, input_size=24, hidden_size=96, proj_size=trial.config.proj_size and 48)
-    drawn = {name: parameter.detach().double().cpu() for name, parameter in _new(trial, config).parameters().items()}
-    bound, eps = config.hidden_size**-0.5, torch.finfo(trial.case.torch_dtype).eps
-    inside = every(within(f"initial {name}", p, -bound, bound, eps * bound) for name, p in drawn.items())
-    spread = every(uniform(f"initial {name}", p / bound, eps) for name, p in drawn.items())
-    pairs = combinations(drawn, 2)
-    same = [f"{a} = {b}" for a, b in pairs if drawn[a].shape == drawn[b].shape and torch.equal(drawn[a], drawn[b])]
-    return inside & spread & fact("initial parameters that are copies", not same, same, "none")
-
-
-UNLIKELY = 7.0
-"""What no initial parameter is."""
-
-
-@weights("reset", formula="W := 7, reset_parameters()  =>  W != 7", source="torch.nn.RNNBase.reset_parameters", cost=2,
-         kind="invariant", needs=("module", "torch_parameters"))  # fmt: skip
-def reset(trial: Trial) -> Observation:
-    """reset_parameters(), if the layer has one, draws every parameter anew, the second time too."""
-    layer = trial.build()
-    draw_anew = getattr(layer.module, "reset_parameters", None)
-    if draw_anew is None or _wants_arguments(draw_anew):
-        return Observation()
-
-    def drawn(time: str) -> Observation:
-        with torch.no_grad():
-            for parameter in layer.module.parameters():
-                parameter.fill_(UNLIKELY)
-        with seeded(trial.case.seed, trial.case.device), subject_boundary("resetting its parameters"):
-            draw_anew()
-        same = [name for name, p in layer.module.named_parameters() if bool((p == UNLIKELY).any())]
-        return fact(f"parameters as they were after reset_parameters(), {time}", not same, same, "none")
-
-    return drawn("once") & drawn("twice")
-
-
-def _wants_arguments(function: Callable[..., Any]) -> bool:
-    try:
-        signature(function).bind()
-    except TypeError:
-        return True
-    return False
-
-
-def _new(trial: Trial, config: Config) -> Layer:
-    with seeded(trial.case.seed, trial.case.device), subject_boundary("building", str(config)):
-        layer: Layer = trial.subject.build(config, trial.case.torch_dtype, torch.device(trial.case.device))
-    return layer

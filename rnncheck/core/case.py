@@ -121,7 +121,8 @@ class Case:
 
     def input_tensor(self) -> Tensor:
         """(time, rows, input_size), rounded to the dtype, on the device."""
-        return self._round(self.input.tensor((self.time, self.rows, self.config.input_size), self.seed, "input"))
+        drawn = self.input.tensor((self.time, self.rows, self.config.input_size), self.seed, "input")
+        return self._round(drawn if self.config.named is None else self.config.named.flagged(drawn))
 
     def initial_state(self) -> tuple[Tensor, ...] | None:
         """(h_0,) or (h_0, c_0), each (layers * directions, rows, its size); None where hx is not given."""

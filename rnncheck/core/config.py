@@ -21,15 +21,19 @@ class ConfigError(ValueError):
 class Config:
     """The constructor arguments of a recurrent layer; never corrects the user.
 
-    Sizes are counts of features; ``dropout`` is a probability. ``reset_after`` speaks of the GRU only: True applies
-    the reset gate after the recurrent product (torch, cuDNN; Cho et al., arXiv:1406.1078v1), False before it (v3, most
-    textbooks). ``parts`` speaks of recurrences with equations of their own: how many states of hidden_size features each layer
-    and direction has. ``named`` speaks of recurrences read from types: their tensors and axes, from which the two sizes follow.
+    Attributes:
+        input_size: features of the input, as ``hidden_size`` of a state and ``proj_size`` of a projection
+        dropout: a probability
+        reset_after: of a GRU: True applies the reset gate after the recurrent product (torch, cuDNN; Cho et al.,
+            arXiv:1406.1078v1), False before it (v3, most textbooks)
+        parts: of recurrences with equations of their own: how many states of hidden_size features each layer and direction has
+        named: of recurrences read from types: their tensors and axes, from which the two sizes follow
 
-    >>> Config("LSTM", 2, 3, bidirectional=True)
-    Config('LSTM', 2, 3, bidirectional=True)
-    >>> Config("LSTM", 2, 3, bidirectional=True).output_size
-    6
+    Examples:
+        >>> Config("LSTM", 2, 3, bidirectional=True)
+        Config('LSTM', 2, 3, bidirectional=True)
+        >>> Config("LSTM", 2, 3, bidirectional=True).output_size
+        6
     """
 
     mode: Mode

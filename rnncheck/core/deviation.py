@@ -25,11 +25,13 @@ class DeviationError(ValueError):
 class Deviation:
     """``property`` does not hold on cases that match ``where``, because of ``reason``.
 
-    where: field -> a value, a list of values, {"below": x, "above": y}, or {"without": x} for a field that is a list; fields
-           of Case or Config. The device "cuda" is any of them. Empty: every case
-    case:  the stored failing case as JSON, replayed first; a deviation that no longer occurs there is an error
-    expires: the day after which it is no longer accepted
-    sure:    whether it is an error if it does not occur; not where another version was looked at than the one that is here
+    Attributes:
+        where: field -> a value, a list of values, {"below": x, "above": y}, or {"without": x} for a field that is a list; fields
+            of Case or Config. The device "cuda" is any of them. Empty: every case
+        case: the stored failing case as JSON, replayed first; a deviation that no longer occurs there is an error
+        expires: the day after which it is no longer accepted
+        subject: the name of the subject that breaks it; None: any
+        sure: whether it is an error if it does not occur; False where it was seen with another version than the one that is here
     """
 
     property: str
@@ -57,17 +59,17 @@ class Deviation:
                 raise DeviationError(f"{said}: where: {name} = {quoted(dict(wanted))}, {words}")
 
     def concerns(self, device: str) -> bool:
-        """Whether it may speak of cases on this device: one of CUDA only is not stale for a run on the CPU."""
+        """Return whether it may cover cases on this device: one for CUDA alone is not stale after a run on the CPU."""
         wanted = (self.where or {}).get("device")
         return wanted is None or _matches(device, wanted)
 
     def covers(self, case: Any) -> bool:
-        """Whether this deviation speaks of the case."""
+        """Return whether this deviation covers the case."""
         data = {"dtype": getattr(case, "dtype", None), **_flat(case.to_json())}
         return all(name in data and _matches(data[name], wanted) for name, wanted in (self.where or {}).items())
 
     def expired(self, today: datetime.date) -> bool:
-        """Whether its day is past."""
+        """Return whether its last day is past."""
         return self.expires is not None and today > self.expires
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""How two numbers that should be the same are told: with the digits that tell them apart, and which of them is right."""
+"""How to show two numbers that should be equal: with the digits that tell them apart, and which of them is right."""
 
 from dataclasses import dataclass
 from math import isnan
@@ -21,7 +21,7 @@ def digits(one: float, other: float) -> int:
 
 
 def number(value: float | bool, shown: int = FEWEST) -> str:
-    """With so many significant digits; truth values and whole numbers as they are."""
+    """Return it with this many significant digits; truth values and whole numbers as they are."""
     return str(value) if isinstance(value, bool | int) else f"{value:.{shown}g}"
 
 

@@ -11,18 +11,23 @@ from torch import Tensor
 
 from rnncheck.core.axis_size import axis_size
 
+RAISED = 1.2
+"""Numbers of an input beyond it are raised flags, one in nine of those that are drawn from a normal distribution."""
+
 
 @dataclass(frozen=True)
 class NamedTensor:
     """A tensor of a typed recurrence: its name, and its axes in their order, such as ``batch time heads key``.
 
     low, high: the bounds of its values, None where there is none
+    resets: of flags of a sequence, whether the state is forgotten "before" or "after" a step; "" where it is none
     """
 
     name: str
     axes: str
     low: float | None = None
     high: float | None = None
+    resets: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,16 @@ class Named:
         return self._together(self.outputs)
 
     @property
+    def given_sequences(self) -> tuple[NamedTensor, ...]:
+        """The sequences that are given, as the options say."""
+        return tuple(one for one in self.sequences if dict(self.options).get(one.name) != "left out")
+
+    def place(self, sequence: NamedTensor) -> slice:
+        """Where a sequence lies among the features of the input."""
+        start = sum(map(self.features, self.sequences[: self.sequences.index(sequence)]))
+        return slice(start, start + self.features(sequence))
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The sizes and options, by name."""
         return {**dict(self.sizes), **dict(self.options)}
@@ -83,6 +98,12 @@ class Named:
         """A state (…, state_size) with the values of each of the states within its bounds, by reflection at them."""
         parts = state.split([self.features(one) for one in self.states] or [state.shape[-1]], -1)
         return torch.cat([_reflected(part, one) for part, one in zip(parts, self.states, strict=False)] or [state], -1)
+
+    def flagged(self, x: Tensor) -> Tensor:
+        """An input (…, input_size) whose flags are 0 or 2, far from where they are raised, so that no rounding raises one."""
+        parts = x.split([self.features(one) for one in self.sequences] or [x.shape[-1]], -1)
+        pairs = zip(parts, self.sequences, strict=False)
+        return torch.cat([2.0 * (part > RAISED).to(part.dtype) if one.resets else part for part, one in pairs] or [x], -1)
 
     def but_sizes(self, **sizes: int) -> "Named":
         """The same with other sizes."""

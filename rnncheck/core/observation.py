@@ -119,7 +119,7 @@ class Fact:
         return 0.0 if self.holds else inf
 
     def mismatch(self) -> str | None:
-        """``x = …, but should be …``, or None; ``x = 1: …`` where the value that is told of is in ``what``."""
+        """``x = …, but should be …``, or None; ``x = 1: …`` where the value is named in ``what``."""
         equals = ":" if " = " in self.what else " ="
         return None if self.holds else f"{self.what}{equals} {self.actual}, but should be {self.expected}"
 
@@ -172,7 +172,13 @@ def near(
     axes: Iterable[str] = (),
     sides: Origins | None = None,
 ) -> Observation:
-    """Equal within ``allowed``; ``sides`` says where both are from if ``expected`` is not what is right."""
+    """Compare ``actual`` with ``expected``, element by element, within ``allowed``.
+
+    Args:
+        what: the name of the numbers in a message, such as "output"
+        axes: the names of their axes
+        sides: where both are from, if ``expected`` is not known to be right
+    """
     return Observation((Comparison(what, actual, expected, allowed, tuple(axes), sides),))
 
 
@@ -189,7 +195,12 @@ def within(
     allowed: Tensor | float = 0.0,
     axes: Iterable[str] = (),
 ) -> Observation:
-    """Every element lies in [low, high], give or take ``allowed``, and is a number."""
+    """Check that every element lies in [low, high], up to ``allowed``, and is not NaN.
+
+    Args:
+        what: the name of the numbers in a message, such as "output"
+        axes: the names of their axes
+    """
     low, high = (torch.as_tensor(end, dtype=actual.dtype, device=actual.device) for end in (low, high))
     clamped = torch.minimum(torch.maximum(actual, low), high)
     nearest = torch.where(actual.isnan(), high, clamped)

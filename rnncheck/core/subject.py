@@ -81,6 +81,7 @@ CLIP_FEATURES: Mapping[str, str] = {
     "generator": "parameters as a generator",
     "single_tensor": "one parameter instead of several",
     "returned_norm": "the norm is returned",
+    "nested": "a list of lists of parameters, one for each rank",
 }
 """The features of a function like clip_grad_norm_."""
 STEP_FEATURES: Mapping[str, str] = {
@@ -126,7 +127,7 @@ BIT_FOR_BIT: Mapping[str, Claim] = {
     name: Claim(False, "declared", f'off unless claimed: rnncheck_claims = {{"{name}": True}}')
     for name in ("repeatable", "batch_invariant", "in_pieces")
 }
-"""What is looked at only where a subject says so itself: rounding alone may break it."""
+"""Features that are checked only where a subject claims them itself: rounding alone may break them."""
 
 
 class Layer(Protocol):
@@ -163,25 +164,27 @@ Build = Callable[[Config, torch.dtype, torch.device], Layer]
 class Subject:
     """An implementation and its claims.
 
-    name:   what the reports call it, e.g. ``torch.nn.LSTM`` or ``mine.py:MyLSTM``
-    kind:   "layer" (cells are judged as layers of one step a call), "clip" for a function like clip_grad_norm_, "step"
-            for one that performs an optimizer's step, or "pair" for a model that is to agree with a reference
-    build:  for a layer, (config, dtype, device) -> Layer; for a clip function or a step, the function itself; for a pair
+    Attributes:
+        name: its name in reports, e.g. ``torch.nn.LSTM`` or ``mine.py:MyLSTM``
+        kind: "layer" (cells are judged as layers of one step a call), "clip" for a function like clip_grad_norm_, "step"
+            for one that performs an optimizer's step, or "pair" for a model that must agree with a reference
+        build: for a layer, (config, dtype, device) -> Layer; for a clip function or a step, the function itself; for a pair
             a rnncheck.running.pair.Pair
-    modes:  which of torch's modes it implements
-    claims: a Claim for each feature; what is missing is not offered
-    fixed:  for an instance, the one configuration that it has
-    source: how a script imports it, as Python lines that bind the name ``build``; None where it cannot be imported
-    reference: the subject that it is to agree with (``--against``), and that agree.against runs
-    nature: what of a configuration it always has, whatever is asked for, such as two directions
-    read_as: how it was read, in one line; None for layers that are known
-    forms:  other forms of the same recurrence, by name: each is what ``build.in_form`` is given
-    named: the tensors and axes of a recurrence that was read from its types; None for what has torch's input and state
-    choices: the values of each of its options
-    keeps_state: whether the object keeps its state itself, for instance in a buffer, until a method resets it
-    said: what a user says of how it is read, by the words of rnncheck.reading.said
-    drop_in: whether it is to be as torch's is, so that conventions are contracts
-    unread: arguments and results that may be a state, or outputs, and were not read
+        modes: which of torch's modes it implements
+        claims: a Claim for each feature; what is missing is not offered
+        fixed: for an instance, the one configuration that it has
+        source: how a script imports it, as Python lines that bind the name ``build``; None where it cannot be imported
+        reference: the subject that it must agree with (``--against``), and that agree.against runs
+        nature: what of a configuration it always has, whatever is asked for, such as two directions
+        read_as: how it was read, in one line; None for layers that are known
+        forms: other forms of the same recurrence, by name: each is what ``build.in_form`` is given
+        named: the tensors and axes of a recurrence that was read from its types; None for what has torch's input and state
+        choices: the values of each of its options
+        keeps_state: whether the object keeps its state itself, for instance in a buffer, until a method resets it
+        said: what a user says of how it is read, by the words of rnncheck.reading.said
+        drop_in: whether it replaces torch's layer, so that conventions are contracts
+        unread: arguments and results that may be a state, or outputs, and were not read
+        place: what the command line takes for it; None where no name leads to it
     """
 
     name: str
@@ -201,6 +204,12 @@ class Subject:
     keeps_state: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    place: str | None = None
+
+    @property
+    def stored_as(self) -> str:
+        """What a stored case names it: what leads to it, or else what it is called."""
+        return self.place or self.name
 
     @property
     def against(self) -> str | None:

@@ -29,7 +29,7 @@ class Outcome:
     """One property on one case; ``budget_used`` is None where no difference was allowed in the first place.
 
     course: where it fails along time, what it is off and what is allowed at each step
-    cause:  what the subject raised and where, but for numbers and dtypes: outcomes of one cause show one defect
+    cause:  what the subject raised and where, without numbers and dtypes: outcomes of one cause show one defect
     elsewhere: whether what was not reached, or is not claimed, can be reached on another machine only
     undecided: whether it was not reached because rounding may change every number that was compared
     of_run: whether what died is the run that all properties of the case share

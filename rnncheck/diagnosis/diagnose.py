@@ -55,7 +55,7 @@ def _fits(answer: Answer, tried: Sequence[Hypothesis]) -> bool:
 
 
 def _pairs(asked: Asked, candidates: Sequence[Hypothesis]) -> Iterator[tuple[Hypothesis, Hypothesis]]:
-    """Of common hypotheses; both orders are the same but for a few, so one is tried."""
+    """Yield pairs of common hypotheses; both orders give the same except for a few, so one is tried."""
     work = asked.x.shape[0] * sum(value.numel() for value in asked.parameters.values())
     if work <= PAIR_WORK:
         yield from combinations([candidate for candidate in candidates if candidate.common], 2)

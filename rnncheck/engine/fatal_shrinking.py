@@ -15,11 +15,11 @@ from rnncheck.repro import deadly_script
 
 USUAL_COST, LONGEST = 20, 3
 """A property of this cost, in runs of the subject, is given twice the time of one that costs nothing; the costliest
-so many times as much."""
+LONGEST times as much."""
 BRIEF, LEAST = 1 / 40, 0.5
-"""An attempt at a case that hangs is given this part of the usual time, and at least so many seconds."""
+"""An attempt at a case that hangs is given this part of the usual time, and at least LEAST seconds."""
 CONFIRMED = 4
-"""The smallest case that hangs must still do so when it is given so many times what the attempts were given."""
+"""The smallest case that hangs must still do so when it is given this many times the attempts' time."""
 
 
 def time_limit(prop: Property | None, case_seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""A piece of work and what comes of it; the same in every engine."""
+"""Job and Done: one unit of work and its result, shared by all engines."""
 
 import math
 import time
@@ -28,7 +28,7 @@ CASE_SECONDS = 20.0
 SHRINKING = 0.6
 """The share of a job's time in which a case is made smaller; the rest is for explaining it."""
 GIVE_UP = 3
-"""After so many properties that crashed or hung, a subject is left alone."""
+"""The number of properties that may crash or hang before a subject is left alone."""
 
 
 class ProgressObserver:
@@ -50,7 +50,7 @@ class Job:
 
     probe: find out what the subject claims
     judge: on each case the properties that stand at its place
-    shrink: from the first case, which fails the one property, to the smallest in so many attempts; then explain it.
+    shrink: from the first case, which fails the one property, to the smallest in ``attempts`` attempts; then explain it.
             In no attempts at all, that is, judge and explain the case itself. A second case is small and fails another
             property: where it fails this one in the same way too, it is where to begin
 

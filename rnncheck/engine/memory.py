@@ -34,7 +34,7 @@ def available() -> int | None:
 
 
 def share(workers: int) -> int | None:
-    """Bytes that each of so many workers may take: four fifths of what is available, in equal parts."""
+    """Return the bytes that each worker may take: an equal part of four fifths of the available memory."""
     free = available()
     return None if free is None else max(LEAST, int(0.8 * free / workers))
 

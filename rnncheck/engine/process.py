@@ -176,7 +176,7 @@ class Worker:
 
 
 def _pipes(count: int) -> list[int]:
-    """Return the ends of so many pipes; raises OSError where there is no room for them all, and keeps none then."""
+    """Return the ends of this number of pipes; raises OSError where there is no room for them all, and keeps none then."""
     made: list[int] = []
     try:
         for _ in range(count):

@@ -26,9 +26,9 @@ from rnncheck.system.fork import HELD_BACK, WHERE, die_with
 
 HIGH, ABOVE = 200, 10
 """Our pipes lie at or above this number, out of the way of a subject that closes the low ones; where the system allows no file
-of so high a number, they have the last but so many."""
+of so high a number, they lie ABOVE numbers below the last."""
 _KEPT: list[Any] = []
-"""The parent's streams: to let go of them would close their files, and write what the parent had not yet written."""
+"""The parent's streams: to release them would close their files, and write what the parent had not yet written."""
 
 Do = Callable[[Job, ProgressObserver], Done]
 

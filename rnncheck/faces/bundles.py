@@ -31,6 +31,7 @@ INCOMPLETE = 3
 @click.option("--max-examples", default=CASES, type=whole_number("max_examples"), metavar="N", show_default=True, help="Cases.")
 @click.option("--seed", default=0, type=whole_number("seed"), metavar="N", help="Seed of the cases.")
 @click.option("--switches", metavar="NAME[,NAME]", help="Backend switches for every case, e.g. onednn_off or cudnn_off,tf32.")
+@click.option("--shard", metavar="2/5", help="Record only this part of the cases; rnncheck merge -o joins the bundles.")
 def record_command(target: str, output: str, device: str, switches: str | None, **options: Any) -> int:
     """Run TARGET on a set of cases and store the results in BUNDLE, to compare with rnncheck diff on any machine."""
     from rnncheck.backend.devices import is_here
@@ -55,6 +56,7 @@ def record_command(target: str, output: str, device: str, switches: str | None, 
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run TARGET.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if rnncheck cannot tell.")
 @click.option("--switches", metavar="NAME[,NAME]", help="Run TARGET with these backend switches instead of each case's own.")
+@click.option("--shard", metavar="2/5", help="Compare only this part of the cases; each part has its own exit code.")
 @click.option("--case", "only", type=whole_number("case"), metavar="N", help="Compare only the case with this number.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
 @click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Number of workers; default: one per core.")

@@ -17,7 +17,7 @@ from rnncheck.files.reading import read_toml
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What the gate is told; the names are the keys, and what they say is what rnncheck.verify's arguments say.
+    """The configuration of the gate; the names are the keys, and mean what rnncheck.verify's arguments mean.
 
     devices:  where to run; all that are found: ["all"]
     coverage: the share of the combinations of structural axes that must have been judged, 1.0 for all

@@ -173,7 +173,7 @@ def _baseline(file: Path | None) -> set[tuple[str, str]]:
 
 
 def _lost(held: set[tuple[str, str]], report: "Report") -> list[str]:
-    """What held and is neither green, nor red (which is told as a failure), nor declared to deviate."""
+    """Return what held and is neither green, nor red (which is reported as a failure), nor declared to deviate."""
     now = {(subject.name, verdict.property): verdict for subject, verdict in report.verdicts()}
     lost = []
     for subject, prop in sorted(held):

@@ -9,7 +9,7 @@ from rnncheck.core.plain_text import quoted
 
 
 class whole_number(click.ParamType):
-    """A whole number within the bounds of an option; anything else is told in one line."""
+    """A whole number within the bounds of an option; anything else is refused in one line."""
 
     name = "whole number"
 

@@ -132,7 +132,7 @@ def _key(first: int, ids: Sequence[str]) -> str:
 
 @contextmanager
 def _alone(file: Path, wait: bool) -> Iterator[bool]:
-    """Hold the lock of that file, and say whether it could be had; it is let go even if this process is killed."""
+    """Hold the lock of that file, and say whether it could be had; it is released even if this process is killed."""
     with file.open("w") as held:
         got = False
         with suppress(BlockingIOError):

@@ -22,9 +22,11 @@ from rnncheck.report.text import failure_text
 
 @dataclass(frozen=True)
 class Conformance:
-    """One property on one target, not yet checked. ``options`` are those of rnncheck.verify, with the budget of one property.
+    """One property on one target, not yet checked.
 
-    campaigns: where a pytest session keeps what its items share; None where this property is checked by itself
+    Attributes:
+        options: those of rnncheck.verify, with the budget of one property
+        campaigns: where a pytest session keeps what its items share; None where this property is checked by itself
     """
 
     target: Any
@@ -33,7 +35,7 @@ class Conformance:
     campaigns: Campaigns | None = field(default=None, compare=False)
 
     def check(self) -> Report:
-        """Check it: returns the report, raises Failed with the message template, or skips what is not claimed."""
+        """Return the report; raise Failed if the property does not hold; skip if it is not claimed."""
         __tracebackhide__ = True
         import pytest
 
@@ -43,10 +45,11 @@ class Conformance:
         report = (self.campaigns or Campaigns([])).report(self.question)
         report.raise_if_failed()
         for subject, verdict in report.verdicts():
-            _require_comparison(subject.name, verdict, self.options)
+            if report.shard is None or verdict.verdict == "not_claimed":  # another shard may have the cases
+                _require_comparison(subject.name, verdict, self.options)
             if verdict.verdict in ("not_claimed", "not_applicable"):
                 pytest.skip(f"{verdict.verdict.replace('_', ' ')}: {verdict.reason}")
-            if verdict.verdict == "not_reached" and verdict.elsewhere:
+            if verdict.verdict == "not_reached" and (verdict.elsewhere or report.shard is not None):
                 pytest.skip(f"not reached: {verdict.reason}")
             if verdict.verdict == "not_reached":
                 raise Failed(f"{verdict.property} was not reached on {subject.name}: {verdict.reason}")
@@ -58,7 +61,7 @@ class Conformance:
 
     @builtins.property
     def question(self) -> Question:
-        """What is asked of the campaign that it shares with other items."""
+        """The question to the campaign that it shares with other items."""
         return Question(self.target, self.property, self.options)
 
     def __repr__(self) -> str:
@@ -102,10 +105,13 @@ def parametrize(
     kind: str | None = None,
     **options: Any,
 ) -> Any:
-    """A pytest mark: the decorated test gets ``conformance``, once for each property; call ``conformance.check()``.
+    """Return a pytest mark: the decorated test gets ``conformance``, once for each property; call ``conformance.check()``.
 
-    deviations: property -> reason; such an item is expected to fail, and fails if it no longer does
-    options: those of rnncheck.verify, with the budget of one property; by default 40 cases an item, in isolated workers, and
+    Args:
+        target: as in rnncheck.verify, but one alone
+        against: as in rnncheck.verify, as are ``properties`` and ``kind``
+        deviations: property -> reason; such an item is expected to fail, and fails if it no longer does
+        options: those of rnncheck.verify, with the budget of one property; by default 40 cases an item, in isolated workers, and
             failing cases are kept under ``.rnncheck`` in pytest's root folder (folder=None keeps none)
 
     The items of one target that are selected share one campaign, which runs when the first of them is checked.

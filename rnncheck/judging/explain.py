@@ -43,7 +43,7 @@ class Explanation:
 
 
 def explain(prop: Property, trial: AnyTrial, outcome: Outcome) -> Explanation:
-    """All that can be said about a minimal failing case. A mistake of ours in it is told, and costs no verdict."""
+    """Explain a minimal failing case as far as possible. A mistake of ours is reported, and changes no verdict."""
     told = Explanation()
     try:
         with as_the_case_says(trial.case):

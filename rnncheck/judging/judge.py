@@ -11,6 +11,7 @@ import torch
 
 from rnncheck.backend.switches import switched
 from rnncheck.backend.unimplemented import in_words, is_unimplemented, lacks_forward_mode
+from rnncheck.catalog.tools.conditions import one_direction
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation
@@ -116,6 +117,8 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
         return Outcome(prop.id, "not_claimed", reason=lacking)
     if not prop.applies(case):
         return Outcome(prop.id, "not_applicable", reason=f"applies to: {prop.applies.words}")
+    if subject.nature.get("summed") and one_direction.words in prop.applies.words.split(", "):
+        return Outcome(prop.id, "not_claimed", reason="both directions are in the same features")
     return None
 
 

@@ -25,6 +25,9 @@ class Step(Protocol):
     def h(self) -> Tensor: ...
 
 
+STATE = "h", "c"
+"""The fields of a step that make its state. They are read one by one: torch 2.6 compiles no property of a named tuple."""
+
 S = TypeVar("S", bound=Step)
 Kept = TypeVar("Kept")
 
@@ -44,7 +47,7 @@ def scan_forward(
             ended.append(tuple(s[alive:] for s in state))
             state = tuple(s[:alive] for s in state)
         taken = step(x, *state)
-        state = taken.state
+        state = tuple(getattr(taken, name) for name in STATE[: len(state)])
         kept.append(keep(taken))
     if ended:
         state = tuple(torch.cat(parts) for parts in zip(state, *reversed(ended), strict=True))
@@ -66,6 +69,6 @@ def scan_reverse(
         if alive > before:
             state = tuple(torch.cat([s, s_0[before:alive]]) for s, s_0 in zip(state, initial, strict=True))
         taken = step(x, *state)
-        state = taken.state
+        state = tuple(getattr(taken, name) for name in STATE[: len(state)])
         kept.append(keep(taken))
     return kept[::-1], state

@@ -1,6 +1,6 @@
 """Twins: units that a matrix treats alike. They make the same rounding errors, which then add up instead of averaging out.
 
-Rows of W or U that are equal, or equal but for the sign, give sums that are rounded alike in every unit: with constant
+Rows of W or U that are equal, or equal except for the sign, give sums that are rounded alike in every unit: with constant
 weights, H units have one error between them, and a sum over them is off by H errors instead of sqrt(H). Or they are not rounded
 alike, where a kernel adds up the last few rows in another order. So a case with twins is computed with twice as many
 copies: in the first half every unit has errors of its own, in the second half twins share theirs, as the steps of a steady
@@ -43,9 +43,9 @@ def twins(rows: Tensor) -> Twins | None:
     if not rows.shape[1]:
         return None
     alike = _suspects(rows)
-    some, same, signs = rows[alike], _numbers(rows), torch.ones_like(rows[:, 0])
-    if not len(some):
+    if alike is None:
         return None
+    some, same, signs = rows[alike], _numbers(rows), torch.ones_like(rows[:, 0])
     lead = some.gather(1, (some != 0).int().argmax(dim=1, keepdim=True))
     sign = torch.where(lead < 0, -torch.ones_like(lead), 1.0)
     kinds, kind = torch.unique(some * sign + 0.0, dim=0, return_inverse=True)  # + 0.0: no -0.0
@@ -57,12 +57,17 @@ def twins(rows: Tensor) -> Twins | None:
     return Twins(same, signs * signs[same])
 
 
-def _suspects(rows: Tensor) -> Tensor:
-    """(units,): the rows that have three columns in common, but for the sign, with another: few of many, and quickly found."""
+def _suspects(rows: Tensor) -> Tensor | None:
+    """(units,): the rows that have three columns in common, except for the sign, with another; None if there are none.
+
+    They are few of many, and quickly found: most often no two numbers of the first column are alike.
+    """
     key = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     for column in (0, rows.shape[1] // 2, -1):
         number = torch.unique(rows[:, column].abs(), return_inverse=True)[1]
-        key = torch.unique(key * len(rows) + number, return_inverse=True)[1]
+        kinds, key = torch.unique(key * len(rows) + number, return_inverse=True)
+        if len(kinds) == len(rows):
+            return None
     return key.bincount()[key] > 1
 
 

@@ -30,10 +30,10 @@ from torch import Tensor
 from rnncheck.oracle.rounding import Rounding
 
 CLOSE = 32
-"""A gate so many roundoffs from 1 is rounded to few different numbers, whatever its pre-activation does."""
+"""A gate within this many roundoffs of 1 is rounded to few different numbers, whatever its pre-activation does."""
 
 FEW = 16
-"""Of so many terms the errors, all of one sign, stay within what is allowed anyway: a quarter of their number times u A."""
+"""The errors of this many terms, all of one sign, stay within the allowed error anyway: a quarter of their number times u A."""
 
 
 def times(x: Tensor, w: Tensor) -> Tensor:

@@ -264,7 +264,8 @@ def _of_parameters(problem: Problem, scenes: list[LayerTrace], exact: Pass, nois
     for i, (_, _, suffix) in enumerate(config.suffixes()):
         terms = factors(problem, i, scenes[i].trace, exact.inputs[i], exact.grads[i])
         copied = parameter_gradients(config, factors(problem, i, noisy.traces[i], noisy.inputs[i], noisy.grads[i]))
-        own = parameter_variances(config, terms, sizes)
-        for name, true in parameter_gradients(config, terms).items():
+        exactly = parameter_gradients(config, terms)
+        own = parameter_variances(config, terms, exactly, sizes)
+        for name, true in exactly.items():
             found[name + suffix] = true[0], parameter_sigma(config, true[0], copied[name], count, own[name])
     return found

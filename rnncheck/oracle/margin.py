@@ -15,7 +15,7 @@ freedom, however many features are pooled. margin is its quantile at FALSE_ALARM
 stretch. The above is first-order: errors that add up are normal. But an error e in a pre-activation changes the slope
 of its gate by up to the factor exp(e), the slopes of all steps multiply, and the spread becomes that of a normal law's
 exponential. Where e has, over all steps so far, the standard deviation tau, margin tau becomes exp(margin tau) - 1. This is
-1 but for half precision with large weights and for chaotic networks, of which nothing is known from some step on.
+1 except for half precision with large weights and for chaotic networks, of which nothing is known from some step on.
 
 The granularity covers what no noise shows: a value that is stored has an ulp, and below the underflow threshold nothing
 but zero may be left of it.
@@ -51,7 +51,7 @@ def exceeds(value: float, freedom: int) -> float:
 
 @cache
 def margin(copies: int) -> float:
-    """How many sigma are allowed if it was measured by so many copies, an even number.
+    """Return how many sigma are allowed if it was measured by ``copies`` copies, an even number.
 
     >>> round(margin(8), 1), round(margin(16), 1)
     (7.5, 3.8)

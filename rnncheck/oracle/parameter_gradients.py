@@ -51,8 +51,8 @@ def parameter_gradients(config: Config, terms: Factors) -> dict[str, Tensor]:
     return {name: _sum(config, d, multiplied) for name, (d, multiplied) in terms.items()}
 
 
-def parameter_variances(config: Config, terms: Factors, sizes: Sizes) -> dict[str, Tensor]:
-    """Of adding up over time and batch, in torch's layout.
+def parameter_variances(config: Config, terms: Factors, true: Mapping[str, Tensor], sizes: Sizes) -> dict[str, Tensor]:
+    """Of adding up over time and batch, in torch's layout; true: the parameter_gradients of these terms.
 
     An implementation that adds a step's share to the gradient at each step rounds it to the stored type each time.
     """
@@ -61,7 +61,7 @@ def parameter_variances(config: Config, terms: Factors, sizes: Sizes) -> dict[st
     for name, (d, multiplied) in terms.items():
         count = d.shape[1] * d.shape[3]
         size = _sum(config, d.abs(), None if multiplied is None else multiplied.abs())[0]
-        value = _sum(config, d, multiplied)[0]
+        value = true[name][0]
         squares = _sum(config, d.square(), None if multiplied is None else multiplied.square())[0]
         variance = u**2 * summation(max(count, 1), size, value.abs(), value, squares)
         variance = variance + operand**2 * (squares + value.square()) + count * sizes.rounding.underflow**2

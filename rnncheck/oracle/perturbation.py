@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,6 +22,13 @@ NOTHING = 1e-290
 _SPAN = 1 << 13
 
 
+@lru_cache(maxsize=4)
+def _normal(seed: int, count: int) -> Tensor:
+    """Return ``count`` normal numbers; those of a case's seed are asked for by every budget of the case, and only read."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(count, generator=generator, dtype=torch.float64, device="cpu")
+
+
 class RandomTape:
     """Normal numbers, drawn once: an error is its size times a window of them at a place of its own.
 
@@ -29,8 +37,7 @@ class RandomTape:
     """
 
     def __init__(self, seed: int, longest: int) -> None:
-        generator = torch.Generator("cpu").manual_seed(seed)
-        self._numbers = torch.randn(_SPAN + longest, generator=generator, dtype=torch.float64, device="cpu")
+        self._numbers = _normal(seed, _SPAN + longest)
         places = random.Random(seed)
         self._place, self._step = places.randrange(_SPAN), 2 * places.randrange(_SPAN // 2) + 1  # odd: all places in turn
 
@@ -82,7 +89,7 @@ class Numbers:
         """Of this step, for errors (…, 1, batch, size) of every copy; away: how far from the truth each copy is by now.
 
         A part of each error is not random from step to step: it pushes further away, or on the way back, where nothing is known
-        of that, is the same at every step but for a part that alternates. It is 1 / margin of the error, so that what is allowed,
+        of that, is the same at every step apart from an alternating part. It is 1 / margin of the error, so that what is allowed,
         margin times sigma, is as much as roundings that all have the same sign add up to.
         """
         shape = (*error.shape[:-3], self._copies.runs, *error.shape[-2:])

@@ -9,6 +9,7 @@ HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", or "step": a cell
     "batch_first": False,  # (batch, time, features)
     "needed": False,  # the state must be given
+    "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
     "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size features, "complex" two parts
     "order": None,  # the places of h, then those of c, among the parts of hidden_size features; None: all are h
@@ -21,7 +22,9 @@ HOW: dict[str, Any] = {
     "features": None,  # how many features the output has, where they are others than hidden_size
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
     "others": {},  # further arguments of each call
+    "beside": [],  # further arguments that must be given: (keyword, shape, dtype, what it is filled with)
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
+    "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it
     "eval": False,  # the layer draws random numbers of its own in training, so it stays in eval()
     "ids": False,  # the layer looks vectors up for token ids: it is given vectors
 }
@@ -38,6 +41,7 @@ class Adapted(torch.nn.Module):
     def __init__(self, layer: Any, hidden_size: int, **how: Any) -> None:
         super().__init__()
         self.layer, self.hidden_size, self.how = layer, hidden_size, {**HOW, **how}
+        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] and layer is not None else ()
         if self.how["ids"]:
             for name, module in list(layer.named_modules()):
                 if isinstance(module, torch.nn.Embedding):
@@ -65,7 +69,7 @@ class Adapted(torch.nn.Module):
                 until = (input.narrow(time, 0, t + 1), hx, None) if lengths is None else (input, hx, lengths.clamp(max=t + 1))
                 results.append(self.result(*until))
             outputs = [at(result, how["output"]) for result in results]
-            if lengths is not None:  # only the last output of a sequence is told, so nothing comes behind it
+            if lengths is not None:  # only the last output of a sequence comes back, so nothing follows it
                 outputs = [output * (t < lengths).to(output)[:, None] for t, output in enumerate(outputs)]
             return self.filled(torch.stack(outputs, time)), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
@@ -80,6 +84,8 @@ class Adapted(torch.nn.Module):
         if self.how["reset"]:
             name, sized = self.how["reset"]
             getattr(self.wrapped(), name)(*[input.shape[0 if self.how["batch_first"] else -2]][:sized])
+        for value in self.first:
+            setattr(self.wrapped(), self.how["kept"], value.to(input) if isinstance(value, torch.Tensor) else value)
 
     def wrapped(self) -> Any:
         """The layer itself."""
@@ -105,6 +111,10 @@ class Adapted(torch.nn.Module):
         """What the layer itself returns."""
         how, rows = self.how, input.shape[0 if self.how["batch_first"] else -2]
         given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else input], dict(how["others"])
+        named |= {
+            keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]
+        }
+        named |= {how["input_name"]: given.pop()} if how["input_name"] else {}
         if hx is not None:
             tensors = self.own_state(hx if isinstance(hx, tuple) else (hx,))
             for keyword, structure in how["given"]:
@@ -171,6 +181,7 @@ class Arranged(Adapted):
     def __init__(self, layer: Any, hidden_size: int, pieces: Any, suffixes: Any, **how: Any) -> None:
         super().__init__(None, hidden_size, **how)
         self.inner = (layer,)  # in a tuple, so that its parameters are no parameters of this module
+        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] else ()
         self.own = [name for name, _ in layer.named_parameters()]
         self.pieces, self.suffixes = pieces, suffixes
         values = [p.detach() for _, p in layer.named_parameters()]
@@ -181,6 +192,11 @@ class Arranged(Adapted):
 
     def wrapped(self) -> Any:
         return self.inner[0]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        for layer in self.inner:
+            layer._apply(fn)
+        return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> "Arranged":
         super().train(mode)
@@ -252,6 +268,17 @@ def at(result: Any, path: list[Any]) -> Any:
     return result
 
 
+def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, hidden: int) -> Any:
+    """A further argument of one value throughout: a number, or a tensor whose shape follows the input's."""
+    if shape == "number":
+        return {"float": float, "bool": bool, "long": int}[kind](value)
+    front = input.shape[:-1]
+    sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden)}
+    sizes |= {"rows": (rows,), "rows 1": (rows, 1)}
+    dtype = {"float": input.dtype, "bool": torch.bool, "long": torch.long}[kind]
+    return torch.full(sizes[shape], value, dtype=dtype, device=input.device)
+
+
 def rebuilt(structure: Any, tensors: list[torch.Tensor], layer: Any) -> Any:
     """A state of this structure: a number is a tensor, a list says its kind first, a named kind is the layer's module's."""
     if isinstance(structure, int):
@@ -260,7 +287,10 @@ def rebuilt(structure: Any, tensors: list[torch.Tensor], layer: Any) -> Any:
     if kind in ("tuple", "list"):
         return {"tuple": tuple, "list": list}[kind](rebuilt(one, tensors, layer) for one in inner)
     values = {name: rebuilt(one, tensors, layer) for name, one in inner}
-    return values if kind == "dict" else getattr(sys.modules[type(layer).__module__], kind)(**values)
+    if kind == "dict":
+        return values
+    modules = [sys.modules[one.__module__] for one in type(layer).__mro__]  # a parametrized layer's class is one of torch's
+    return next(getattr(module, kind) for module in modules if hasattr(module, kind))(**values)
 
 
 def said(lengths: torch.Tensor, steps: int, how: dict[str, Any], input: torch.Tensor) -> Any:

@@ -11,42 +11,22 @@ import torch
 
 from rnncheck.core.config import Config
 from rnncheck.reading.signature import HIDDEN, INPUT
-
-MORE_INPUT = (
-    "n_in", "nin", "in_size", "d_in", "dim_in", "in_channels", "input_channels", "embedding_dim", "embed_dim",
-    "emb_dim", "embedding_size", "embed_size", "emb_size", "emb", "obs_dim", "obs_size", "feat_dim", "feature_dim",
-    "features_in", "num_features", "n_features", "inputs", "inp", "idim", "isize", "ninp", "vector_size", "num_channels",
+from rnncheck.reading.size_words import (
+    BOTH,
+    KIND_VALUES,
+    LISTS,
+    MORE_HIDDEN,
+    MORE_INPUT,
+    OPTIONS,
+    RESULT,
+    RETURNS,
+    TOKENS,
+    UNSAID,
+    VOCABULARY,
+    says_kind,
+    says_layers,
+    size_of,
 )  # fmt: skip
-MORE_HIDDEN = (
-    "hidden", "n_units", "num_units", "nhid", "n_hid", "hid", "d_hidden", "dim_hidden", "lstm_dim", "gru_dim",
-    "rnn_dim", "rnn_size", "cell_size", "cell_dim", "state_size", "d_state", "state_dim", "out_channels",
-    "hidden_channels", "hdim", "n_neurons", "reservoir_size", "num_hidden", "width", "hsize", "dim_out", "d_out",
-    "n_out", "units",
-)  # fmt: skip
-BOTH = (
-    "d_model", "dim", "model_dim", "size", "features", "channels", "n", "d", "width", "units", "hidden_size", "n_units",
-    "dim_model",
-)  # fmt: skip
-RESULT = (
-    "output_size", "out_size", "output_dim", "out_dim", "out_features", "n_classes", "num_classes", "num_outputs",
-    "n_out", "proj", "proj_dim", "proj_size", "projection_size", "n_outputs", "n_actions", "num_actions", "action_dim",
-    "nout", "target_size",
-)  # fmt: skip
-VOCABULARY = (
-    "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
-)  # fmt: skip
-OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),
-    "bidirectional": ("bidir", "bi"),
-    "dropout": ("drop", "dropout_rate", "dropout_p", "p_drop"),
-    "bias": ("use_bias",),
-}
-"""What torch's options are called elsewhere."""
-RETURNS = ("return_sequences", "return_state", "return_states", "return_hidden", "return_all", "return_all_outputs")
-"""Options by which more comes back, which are asked for."""
-LISTS = ("dims", "sizes", "layer_sizes", "layer_dims", "shape", "units_per_layer", "dimensions")
-TOKENS = 11
-"""Entries of a table of embeddings."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +36,7 @@ class Arguments:
     input, hidden: where the two sizes go: keywords or positions (numbers); several, where one size is asked for twice
     options: torch's word -> the constructor's own; others: what else must be given
     bundle: the type of the one argument, a configuration object that has all of this as attributes
-    listed: the argument that lists both sizes
+    listed: the argument that lists the input size and the hidden size of each layer
     """
 
     input: tuple[str | int, ...] = (0,)
@@ -67,6 +47,13 @@ class Arguments:
     listed: str | None = None
 
     @property
+    def head(self) -> str | None:
+        """The argument for the output's size, where the state's is another one."""
+        named = [place for place in self.hidden if isinstance(place, str)]
+        found = [name for name in named if name in RESULT or size_of(name) == "result"]
+        return found[0] if found and len(found) < len(self.hidden) else None
+
+    @property
     def square(self) -> bool:
         """Whether one size is both."""
         return not self.input and self.listed is None
@@ -74,7 +61,7 @@ class Arguments:
     def of(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments for this configuration."""
         if self.listed is not None:
-            return (), {self.listed: [config.input_size, config.hidden_size]}
+            return (), {self.listed: [config.input_size, *[config.hidden_size] * config.num_layers]}
         placed: dict[Any, Any] = dict(self.others)
         placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
         placed |= {own: getattr(config, word) for word, own in self.options.items()}
@@ -103,6 +90,8 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
+    layers = [p.name for p in parameters if says_layers(p)] if "num_layers" not in options else []
+    options |= {"num_layers": layers[0]} if len(layers) == 1 else {}
     needed = [p.name for p in parameters if p.default is p.empty]
     own_dropout = "num_layers" not in options and options.get("dropout") in needed
     drops = {options["dropout"]: 0.5} if own_dropout else {}
@@ -122,6 +111,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
 def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     yield from _listed(required)
     yield from _by_name(parameters, required, options)
+    yield from _by_parts(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _in_a_bundle(required, options)
 
@@ -130,7 +120,7 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     names = [p.name for p in parameters]
     inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
     hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
-    sizes = [p.name for p in required if p.annotation in (p.empty, int, "int") and p.name not in (*RESULT, *VOCABULARY)]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT, *VOCABULARY)]
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from _filled(required, (one,), (other,), options)
@@ -141,15 +131,25 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
             yield from _filled(required, (), (name,), options)
 
 
+def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """Sizes whose names have a part that speaks of the input or the state; all that speak of the state are one size."""
+    numbers = [p for p in parameters if p.name not in options.values() and (type(p.default) is int or p.default is p.empty)]
+    sizes = {p.name: size_of(p.name) for p in numbers if p.annotation in UNSAID}
+    inputs, hidden = ([name for name, what in sizes.items() if what == kind] for kind in ("input", "hidden"))
+    if hidden:
+        for one in inputs:
+            yield from _filled(required, (one,), tuple(hidden), options)
+
+
 def _listed(required: list[Any]) -> Iterator[Arguments]:
     """One argument that lists both sizes."""
     for p in required:
         if p.name in LISTS and len(required) == 1:
-            yield Arguments((), (), {}, {}, None, p.name)
+            yield Arguments((), (), {"num_layers": p.name}, {}, None, p.name)
 
 
 def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    sizes = [p.name for p in required if p.annotation in (p.empty, int, "int") and p.name not in (*RESULT[:5], *VOCABULARY)]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT[:5], *VOCABULARY)]
     if len(sizes) >= 2:
         yield from _filled(required, (sizes[0],), (sizes[1],), options)
         yield from _filled(required, (sizes[1],), (sizes[0],), options)
@@ -165,8 +165,11 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
     """The arguments with a value for everything else that must be given."""
     missing = [p for p in required if p.name not in (*input, *hidden)]
     also = tuple(p.name for p in missing if p.name in RESULT)
-    others = {p.name: _value_for(p) for p in missing if p.name not in RESULT}
+    others = {p.name: value_for(p) for p in missing if p.name not in RESULT}
     yield Arguments(input, (*hidden, *also), options, others)
+    kinds = [name for name in others if says_kind(name)]
+    for value in KIND_VALUES[1:] if kinds else ():
+        yield Arguments(input, (*hidden, *also), options, {**others, **dict.fromkeys(kinds, value)})
     functions = {name: "tanh" for name, value in others.items() if value is torch.tanh}
     if functions:
         yield Arguments(input, (*hidden, *also), options, {**others, **functions})
@@ -175,13 +178,15 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
         yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
 
 
-def _value_for(parameter: Any) -> Any:
+def value_for(parameter: Any) -> Any:
     """A value for an argument that must be given, by its annotation or its name."""
     name, annotation = parameter.name.lower(), parameter.annotation
     if parameter.name in VOCABULARY:
         return TOKENS
     if annotation is bool:
         return False
+    if says_kind(parameter.name) and annotation in (parameter.empty, str, "str"):
+        return KIND_VALUES[0]
     if annotation is float or any(word in name for word in ("drop", "rate", "prob", "zoneout", "noise", "alpha", "eps", "leak")):
         return 0.0
     if annotation is str or "nonlinearity" in name:
@@ -200,14 +205,15 @@ def _in_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Ar
         for inner in candidates(kind):
             yield dataclasses.replace(inner, bundle=kind)
     elif len(required) == 1 and kind in (inspect.Parameter.empty, SimpleNamespace):
-        yield Arguments(("input",), ("hidden",), {}, {}, Asked)
+        for value in KIND_VALUES:
+            yield Arguments(("input",), ("hidden",), {}, {"kind": value}, Asked)
 
 
 class Asked:
     """A configuration object of no known type: it answers each attribute by what its name asks for."""
 
-    def __init__(self, input: int, hidden: int) -> None:
-        self._sizes = input, hidden
+    def __init__(self, input: int, hidden: int, kind: str) -> None:
+        self._sizes, self._kind = (input, hidden), kind
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -216,5 +222,18 @@ class Asked:
             return self._sizes[0]
         if name in (*HIDDEN, *MORE_HIDDEN, *RESULT, *BOTH):
             return self._sizes[1]
+        if says_kind(name):
+            return self._kind
+        if name in VOCABULARY or name.lower().endswith("layers"):
+            return TOKENS if name in VOCABULARY else 1
+        if size_of(name) is not None:
+            return self._sizes[size_of(name) != "input"]
         options = {"bias": True, "bidirectional": False, "batch_first": False}
-        return options[name] if name in options else _value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+        return options[name] if name in options else value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict has it."""
+        return getattr(self, name)

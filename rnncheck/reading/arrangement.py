@@ -66,13 +66,11 @@ def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) 
         known = [form for form in forms if form is not None]
         if len(known) < len(forms) or not _complete(known, len(gates)):
             continue
-        biases = _biases(list(own), known, len(gates))
-        if biases is None:
-            continue
-        for order in permutations(gates):
+        for biases, order in product(_biases(list(own), known, len(gates)), permutations(gates)):
             for reset_after, flipped, shift in _variants(mode, biases):
                 pieces = _pieces(known, order, gates, biases, flipped, shift)
-                yield pieces, "".join(order), reset_after, _words(list(own), known)
+                exchanged = ", z exchanged with 1 - z" if flipped else ""
+                yield pieces, "".join(order), reset_after, _words(list(own), known) + exchanged
 
 
 def _form(tensor: Tensor, sizes: tuple[int, int], transposed: bool, x_first: bool) -> _Form | None:
@@ -92,11 +90,11 @@ def _complete(forms: list[_Form], gates: int) -> bool:
     return all(sum(form.gates for form in forms if side in form.sides) == gates for side in ("ih", "hh"))
 
 
-def _biases(names: list[str], forms: list[_Form], gates: int) -> list[str] | None:
-    """What each bias is: of the input's side, of the state's, or both in one; None where that makes no layer."""
+def _biases(names: list[str], forms: list[_Form], gates: int) -> Iterator[list[str]]:
+    """What each bias may be: of the input's side, of the state's, or both in one; nothing where that makes no layer."""
     count = sum(form.gates for form in forms if form.sides == ("bias",))
     if count not in (0, gates, 2 * gates):
-        return None
+        return
     weights = [(name.rpartition(".")[0], form.sides) for name, form in zip(names, forms, strict=True) if form.sides != ("bias",)]
     sides = {prefix: form for prefix, form in weights if prefix and [other for other, _ in weights].count(prefix) == 1}
     kinds, seen = [], 0
@@ -112,8 +110,11 @@ def _biases(names: list[str], forms: list[_Form], gates: int) -> list[str] | Non
         else:
             kinds.append("bi" if seen < gates else "bh")
         seen += form.gates
-    halves = [sum(f.gates for f, k in zip(forms, kinds, strict=True) if k == kind) for kind in ("bi", "bh", "b")]
-    return kinds if halves in ([0, 0, 0], [gates, gates, 0], [0, 0, gates]) else None
+    turns = iter(("bi", "bh") * len(kinds))
+    for found in (kinds, [next(turns) if kind else "" for kind in kinds] if count == 2 * gates else []):
+        halves = [sum(f.gates for f, k in zip(forms, found, strict=False) if k == kind) for kind in ("bi", "bh", "b")]
+        if found and halves in ([0, 0, 0], [gates, gates, 0], [0, 0, gates]):
+            yield found
 
 
 def _variants(mode: Mode, biases: list[str]) -> Iterator[tuple[bool, bool, float]]:

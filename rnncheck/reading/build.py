@@ -14,7 +14,7 @@ from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 
 OBSERVED = ("tensors", "order", "states", "given", "output")
-"""What of a call is looked at anew where there are other layers or directions than those that were read."""
+"""The parts of a call that are read again for other numbers of layers or directions."""
 
 
 Maker = Callable[[Config, torch.dtype, torch.device], Any]

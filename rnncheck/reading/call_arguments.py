@@ -1,11 +1,14 @@
 """Which arguments of a call are a state, lengths or a mask, and which method resets what the object keeps."""
 
+import copy
 import inspect
+from collections.abc import Callable, Collection
 from typing import Any
 
+import torch
 from torch import nn
 
-from rnncheck.reading.signature import HX, LENGTHS
+from rnncheck.reading.signature import HX, LENGTHS, forward_of
 
 STATE_WORDS = (
     *HX,
@@ -25,11 +28,27 @@ RESETS = (
 
 def parameters(module: Any) -> list[inspect.Parameter]:
     """The parameters of a call, behind the input."""
+    return [p for p in _known(module) if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)][1:]
+
+
+def input_name(module: Any) -> str | None:
+    """The keyword of an input that takes no place."""
+    known = [p for p in _known(module) if p.kind is not p.VAR_KEYWORD]
+    return known[0].name if known and known[0].kind is known[0].KEYWORD_ONLY else None
+
+
+def takes_more(module: Any) -> bool:
+    """Whether a call takes any number of arguments behind the input."""
+    return any(p.kind is p.VAR_POSITIONAL for p in _known(module))
+
+
+def _known(module: Any) -> list[inspect.Parameter]:
+    compiled = isinstance(module, torch.jit.ScriptModule)
+    function = forward_of(module) if compiled else module.forward if isinstance(module, nn.Module) else module
     try:
-        known = list(inspect.signature(module.forward if isinstance(module, nn.Module) else module).parameters.values())
+        return list(inspect.signature(function).parameters.values())[int(compiled) :]
     except (TypeError, ValueError):
         return []
-    return [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)][1:]
 
 
 def lengths(module: Any) -> tuple[str, str, bool] | None:
@@ -57,9 +76,29 @@ def reset(module: Any) -> tuple[str, bool] | None:
     return None
 
 
-def state_parameters(module: Any) -> list[inspect.Parameter]:
-    """Which arguments may take a state: those that are called so, or else must be given."""
-    rest = [p for p in parameters(module) if p.name not in LENGTHS and p.name not in MASK_WORDS and "len" not in p.name.lower()]
+def kept(module: Any, called: Callable[[Any], Any]) -> str | None:
+    """Return the one attribute that a call moves in a layer that takes no state or way to forget it; ``called`` calls a copy."""
+    if state_parameters(module) or reset(module) or takes_more(module) or not isinstance(module, nn.Module):
+        return None
+    called(other := copy.deepcopy(module))
+    before, after = ({**vars(one), **one._buffers} for one in (module, other))
+    moved = [name for name, value in after.items() if name in before and _is_another(before[name], value)]
+    return moved[0] if len(moved) == 1 else None
+
+
+def _is_another(before: Any, after: Any) -> bool:
+    """Whether an attribute that was nothing, or a tensor, is another tensor now, or a tuple of them."""
+    if isinstance(after, tuple | list):
+        return before is None or (isinstance(before, tuple | list) and any(map(_is_another, before, after)))
+    if not isinstance(after, torch.Tensor) or after.dim() < 2:
+        return False
+    return before is None or (isinstance(before, torch.Tensor) and (before.shape != after.shape or not torch.equal(before, after)))
+
+
+def state_parameters(module: Any, taken: Collection[str] = ()) -> list[inspect.Parameter]:
+    """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already."""
+    beside = [p for p in parameters(module) if p.name not in taken]
+    rest = [p for p in beside if p.name not in LENGTHS and p.name not in MASK_WORDS and "len" not in p.name.lower()]
     named = [p for p in rest if is_state_word(p.name)]
     unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]
     optional = [p for p in rest if p.default is None] if not named else []

@@ -1,4 +1,4 @@
-"""Which outputs depend on which inputs: how a sequence, its rows and its direction are told apart without any name."""
+"""Which outputs depend on which inputs: how to distinguish a sequence, its rows and its direction without any name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

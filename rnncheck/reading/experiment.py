@@ -1,5 +1,6 @@
 """What experiments on a layer are made with: sizes that all differ, calls without gradients, and a first state."""
 
+import copy
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -63,16 +64,21 @@ class quiet:
 
 
 def call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
-    bare = Adapted(module, sizes.hidden, **{**how, "given": [], "states": None, "output": []})
+    bare = Adapted(_own(module, how), sizes.hidden, **{**how, "given": [], "states": None, "output": []})
     bare.how["others"] = dict(zip(start.names, start.values, strict=True))
     with quiet():
         bare.begin(given)
         return bare.result(given, None, None)
 
 
+def _own(module: Any, how: Mapping[str, Any]) -> Any:
+    """The module, or a copy where calls leave something in it."""
+    return copy.deepcopy(module) if how.get("kept") else module
+
+
 def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
     """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state."""
-    called = Adapted(module, sizes.hidden, **how)
+    called = Adapted(_own(module, how), sizes.hidden, **how)
     first = dict(zip(start.names, start.values, strict=True))
     whole = how.get("input") == "step" or not how["batch_first"]
 

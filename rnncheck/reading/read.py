@@ -1,5 +1,6 @@
 """Read a target by experiments on small shapes whose sizes all differ; names are hints where two readings fit."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.reading.call_arguments import is_state_word, lengths, parameters, reset, state_parameters
+from rnncheck.reading.beside import beside
+from rnncheck.reading.call_arguments import input_name, is_state_word, kept, lengths, parameters, reset, state_parameters
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.results import Path, leaves, value_at
@@ -16,6 +18,7 @@ from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, S
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, ways
 
+NO_EFFECT = "which changes no later call"
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
 OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
@@ -36,6 +39,7 @@ class Seen:
     needed: bool = False
     unread: tuple[str, ...] = ()
     idle: bool = False
+    looks_back: bool = False
 
     @property
     def score(self) -> float:
@@ -66,7 +70,11 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
     """Return how this module of other layers or directions is called, in a form that is known."""
-    form = {name: how[name] for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors")}
+    form = {
+        name: how[name]
+        for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "input_name", "beside")
+        if name in how
+    }
     for start in starts(module, form, sizes):
         try:
             return _look(module, form, start, sizes).how
@@ -77,8 +85,8 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
 
 def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]]:
     """The ways in which the input may be given."""
-    beside = lengths(module)
-    base: dict[str, Any] = {"lengths": beside, "reset": reset(module)}
+    said_lengths = lengths(module)
+    base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module), "input_name": input_name(module)}
     if isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding) for part in module.modules()):
         base["ids"] = True
     major = getattr(module, "batch_first", None) is True
@@ -89,9 +97,12 @@ def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]
         if not agrees({"input": "sequence", "batch_first": False, **form}, said, ("input", "batch_first")):
             continue
         yield {**base, **form, **asked(said, OF_A_CALL)}
-        if beside is not None and beside[2] and beside[1] in OTHER_FORMS:
-            for other in OTHER_FORMS[beside[1]]:
-                yield {**base, **form, "lengths": (beside[0], other, True), **asked(said, OF_A_CALL)}
+        if said_lengths is not None and said_lengths[2] and said_lengths[1] in OTHER_FORMS:
+            for other in OTHER_FORMS[said_lengths[1]]:
+                yield {**base, **form, "lengths": (said_lengths[0], other, True), **asked(said, OF_A_CALL)}
+        for lengthy in (said_lengths, None) if said_lengths is not None and said_lengths[2] else (said_lengths,):
+            for more in beside(module, () if lengthy is None else lengthy[:1]):
+                yield {**base, **form, "lengths": lengthy, "beside": more, **asked(said, OF_A_CALL)}
 
 
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
@@ -99,6 +110,9 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     step = how.get("input") == "step"
     given = x[0] if step else x.transpose(0, 1) if how["batch_first"] else x
+    moved = kept(module, lambda other: call(other, how, start, given, sizes))
+    told = None if moved is None else _not_kept(copy.deepcopy(module), how, start, given, sizes)
+    how = {**how, "kept": moved if moved and told != NO_EFFECT else None}
     first = call(module, how, start, given, sizes)
     output, found = _output(first, how, said)
     called = {**how, **found, "output": list(output)}
@@ -123,7 +137,30 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if not judged:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
-    return replace(best, unread=_unread(module, first, best.how), idle=_idle(runner(module, best.how, start, sizes), x, best))
+    unread = (*([f"attribute {moved}, {told}"] if told else []), *_unread(module, first, best.how))
+    return replace(
+        best,
+        unread=unread,
+        idle=_idle(runner(module, best.how, start, sizes), x, best),
+        looks_back=said.get("looks_back", best.carries < 1 and any(_of_pairs_of_steps(t) for _, t in _others(first, best.how))),
+    )
+
+
+def _not_kept(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> str | None:
+    """What is wrong with a state that the object keeps; None where a sequence in two calls gives what one call gives."""
+    whole = [call(copy.deepcopy(module), how, start, given, sizes)]
+    twin, time = copy.deepcopy(module), int(how.get("batch_first", False))
+    again = [call(twin, how, start, given, sizes) for _ in range(2)][1:]
+    if all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(whole), leaves(again), strict=True)):
+        return NO_EFFECT
+    if how.get("input") == "step":
+        return None
+    pieces = [call(module, how, start, piece, sizes) for piece in given.split((CUT, TIME - CUT), time)]
+    path, tensor = next(((path, t) for path, t in leaves(whole[0]) if t.shape[:2] == given.shape[:2]), ((), None))
+    if tensor is None:
+        return None
+    joined = torch.cat([value_at(piece, path) for piece in pieces], time)
+    return None if torch.allclose(joined, tensor, atol=1e-9) else "which a sequence in two calls does not go on from"
 
 
 def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:
@@ -217,12 +254,21 @@ def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, si
 
 def _unread(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]:
     """What may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
-    taken = [keyword for keyword, _ in how["given"]]
+    taken = [*(keyword for keyword, _ in how["given"]), *(one[0] for one in how.get("beside", ()))]
     arguments = [f"argument {p.name}" for p in state_parameters(module) if is_state_word(p.name) and p.name not in taken]
-    known = [how["output"], *(how["states"] or [])]
-    others = [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
-    unknown = [(path, t) for path, t in others if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
+    unknown = [(path, t) for path, t in _others(result, how) if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
     return (*arguments, *(f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(t.shape)}" for path, t in unknown))
+
+
+def _others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:
+    """What is returned beside the output and the state."""
+    known = [how["output"], *(how["states"] or [])]
+    return [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
+
+
+def _of_pairs_of_steps(tensor: Tensor) -> bool:
+    """Whether it has a number for each two steps of a sequence, as the weights of an attention over the steps do."""
+    return BATCH in tensor.shape and list(tensor.shape).count(TIME) == 2
 
 
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
@@ -234,6 +280,6 @@ def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse"))
+    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse", "beside", "input_name", "kept"))
     otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

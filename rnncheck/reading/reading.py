@@ -72,6 +72,7 @@ class Reading:
         told: dict[str, Any] = {"kind": self.kind, **_sizes(self.arguments)}
         told |= {word: plain(how[word]) for word in WORDS if word in how and how[word] is not None and how[word] != HOW[word]}
         told |= {"batch_first": how["batch_first"]} if self.kind == "layer" else {}
+        told |= {"looks_back": True} if self.nature.get("looks_back") else {}
         return "\n".join(f"{word} = {_toml(value)}" for word, value in told.items())
 
     def words(self) -> str:
@@ -82,16 +83,20 @@ class Reading:
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
         if self.parts > 1 and not self.pair:
             state = f"state of {self.parts} tensors or parts"
+        start = self.nature.get("start")
         told = [
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
-            *(["two directions, added"] if self.nature.get("summed") else []),
+            *(["two directions in the same features"] if self.nature.get("summed") else []),
+            *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
+            *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
+            *([f"begins from {', '.join(start)} unless a state is given: judged with one"] if start else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),

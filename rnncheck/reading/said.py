@@ -39,13 +39,16 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "tensors": (LIST, "the axes of each tensor of the state: batch, a size, or -k for k * hidden_size features"),
     "order": (LIST, "the places of h, then those of c, among the parts of the state"),
     "reverse": (FLAG, "whether it reads a sequence from its end"),
+    "looks_back": (FLAG, "whether the output looks at earlier steps of its call beyond what the state carries"),
+    "input_name": (NAME, "the keyword of the input, where a call takes it by keyword alone"),
+    "beside": (LIST, "further arguments that must be given: each a name, a shape, a dtype, and the number that fills it"),
     "lengths": (LIST, "the argument for lengths or a mask, its form, and whether it must be given"),
     "reset": (LIST, "the method that makes it forget, and whether that takes the batch size"),
     "ids": (FLAG, "whether it looks up vectors for token ids, and is given vectors"),
     "eval": (FLAG, "whether it is judged in eval() alone, since it is random in training"),
 }
 """Each word with its values and its meaning; docs/layers.md has the same table."""
-OF_A_CALL = ("lengths", "reset", "ids")
+OF_A_CALL = ("lengths", "reset", "ids", "input_name", "beside")
 OF_A_RESULT = ("reverse",)
 OF_A_STATE = ("states", "given", "tensors", "order")
 

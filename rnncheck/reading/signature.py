@@ -114,6 +114,29 @@ def _any_positional(forward: Callable[..., Any]) -> bool:
 
 
 def forward_of(module: object) -> Callable[..., Any]:
-    """The unbound function that a call of ``module`` ends in."""
-    forward: Callable[..., Any] = getattr(type(module), "forward", None) or type(module).__call__
+    """Return the unbound function that a call of ``module``, or of an object of this class, ends in.
+
+    What TorchScript compiled has the signature of what was compiled.
+    """
+    kind = module if isinstance(module, type) else type(module)
+    written: Any = getattr(kind, "_methods", {}).get("forward")
+    if hasattr(written, "original_method"):  # of a class of torch.jit.ScriptModule
+        original: Callable[..., Any] = written.original_method
+        return original
+    compiled = None if isinstance(module, type) else getattr(getattr(module, "forward", None), "schema", None)
+    if compiled is not None:
+        return _of_schema(compiled)
+    forward: Callable[..., Any] = getattr(kind, "forward", None) or kind.__call__
+    return forward
+
+
+def _of_schema(schema: Any) -> Callable[..., Any]:
+    """A function with the parameters of a compiled method."""
+
+    def forward(*arguments: Any) -> None:
+        raise NotImplementedError
+
+    given = [(one.name, one.default_value if one.has_default_value() else inspect.Parameter.empty) for one in schema.arguments]
+    named = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default) for name, default in given]
+    forward.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
     return forward

@@ -17,7 +17,7 @@ MAKERS = (
 
 def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]:
     """What may be given for the state; nothing, where it may be left out."""
-    parameters = state_parameters(module)
+    parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
     needed = [p for p in parameters if p.default is p.empty]
     if not needed:
         yield Start()
@@ -30,7 +30,7 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]
             yield Start(tuple(made), names)
     states = sizes.layers * sizes.directions
     shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
-    for shape in shapes if how.get("input") != "step" else [(BATCH, sizes.hidden), (1, BATCH, sizes.hidden)]:
+    for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
         zero = [torch.zeros(shape, dtype=torch.float64) for _ in range(4)]
         if len(names) > 1:
             yield Start(tuple(zero[: len(names)]), names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.reading.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.call_arguments import is_state_word, state_parameters, takes_more
 from rnncheck.reading.experiment import BATCH, TIME, Sizes
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
 
@@ -16,6 +16,8 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
     """The tensors of the result that may be the state: all that can be, or those of one part of the result."""
     step = how.get("input") == "step"
     fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes)]
+    if sum(parts_of(t, sizes) for path, t in fitting if path != output) % (sizes.layers * sizes.directions):
+        fitting = [(path, t) for path, t in fitting if parts_of(t, sizes) % (sizes.layers * sizes.directions) == 0]
     other = [] if how["listed"] else [(path, t) for path, t in fitting if path != output]
     if step:
         yield fitting  # a cell may return its state alone
@@ -35,8 +37,14 @@ def is_state(tensor: Tensor, sizes: Sizes) -> bool:
     if BATCH not in rest or TIME in rest or not (tensor.is_floating_point() or tensor.is_complex()):
         return False
     rest.remove(BATCH)
-    features = math.prod(rest)
-    return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - {sizes.hidden}
+    features, states = math.prod(rest), sizes.layers * sizes.directions
+    known = {sizes.hidden, states, 2 * states}
+    return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - known
+
+
+def parts_of(tensor: Tensor, sizes: Sizes) -> int:
+    """Return how many parts of hidden_size features, each for one layer and direction, are in a state's tensor."""
+    return tensor.numel() * (1 + tensor.is_complex()) // (BATCH * sizes.hidden)
 
 
 def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -54,7 +62,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
     if not states:
         nothing = {**how, "given": [], "states": None, "tensors": [], "order": None}
         yield nothing
-        yield from ({**nothing, **way} for way in _only_taken(module, sizes))
+        yield from ({**nothing, **way} for way in _only_taken(module, how, sizes))
         return
     paths, tensors = [path for path, _ in states], [tensor for _, tensor in states]
     known = (*map(tuple, how.get("tensors", ())), *[()] * len(tensors))
@@ -63,23 +71,26 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
         "states": [list(path) for path in paths],
         "tensors": [_axes(t, sizes, was) for t, was in zip(tensors, known, strict=False)],
     }
-    parameters = state_parameters(module)
-    parts = sum(t.numel() * (1 + t.is_complex()) // (BATCH * sizes.hidden) for t in tensors)
+    parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
+    parts = sum(parts_of(t, sizes) for t in tensors)
     given: list[list[tuple[str | None, Any]]] = []
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
     if len(parameters) >= len(tensors) > 1:
         given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
+    if not parameters and takes_more(module):
+        given += [[(None, structure)] for structure in _structures(result, paths, tensors)]
+        given += [[(None, number) for number in range(len(tensors))]] if len(tensors) > 1 else []
     for arguments in given or [[]]:
         wide = len(tensors) == 1 and any(a == "complex" or (type(a) is int and a < -1) for a in found["tensors"][0])
         for order in [None] if wide else _orders(parts, sizes):
             yield {**found, "given": arguments, "order": order}
 
 
-def _only_taken(module: Any, sizes: Sizes) -> Iterator[dict[str, Any]]:
+def _only_taken(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[dict[str, Any]]:
     """The ways in which a state may be given that does not come back."""
     states = sizes.layers * sizes.directions
-    for p in state_parameters(module)[:1]:
+    for p in state_parameters(module, [one[0] for one in how.get("beside", ())])[:1]:
         if is_state_word(p.name):
             for axes in (("batch", -1), (states, "batch", -1), ("batch", states, -1)) if states == 1 else ((states, "batch", -1),):
                 yield {"given": [(p.name, 0)], "tensors": [axes]}

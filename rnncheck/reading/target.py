@@ -13,6 +13,7 @@ from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -22,7 +23,7 @@ from rnncheck.reading.signature import Signature
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
-"""Arguments that are looked at elsewhere."""
+"""Arguments that other parts read."""
 ENOUGH = 5.0
 """The score of a reading beyond which no other way to build the layer is tried."""
 
@@ -97,6 +98,14 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["square"] = True
     if _is_summed(module, seen):
         nature["summed"] = True
+    if seen.looks_back:
+        nature["looks_back"] = True
+    start = learned_start(module, seen, config, zeros(seen, config))
+    idle = start + not_looked_at(module, seen, config, zeros(seen, config))
+    if idle:
+        nature["idle"] = idle
+    if start:
+        nature["start"] = start
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
     arrangement = _arrangement(module, seen, config, reference, arguments)
@@ -120,7 +129,11 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         directions=seen.directions,
         unread=seen.unread,
         idle=seen.idle,
-        notes=(*_other_arguments(module, seen), *(() if arguments is None else _other_options(value, arguments))),
+        notes=(
+            *(f"parameter {name}" for name in idle if name not in start),
+            *_other_arguments(module, seen),
+            *(() if arguments is None else _other_options(value, arguments)),
+        ),
     )
 
 
@@ -128,17 +141,18 @@ def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
     """Arguments of a call that are left out."""
     lengths = seen.how["lengths"]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ())]
-    unread = [f"argument {p.name}" for p in parameters(module) if p.name not in taken]
+    filled = {name: f"argument {name}, given as {value:g}" for name, *_, value in seen.how.get("beside", ())}
+    unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module) if p.name not in taken]
     return tuple(told for told in unread if told not in seen.unread)
 
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
-    """Options that are left as they are, so that their other values are not looked at."""
+    """Return the options that keep their defaults, so that their other values are not checked."""
     parameters = inspect.signature(value).parameters.values()
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
     if arguments.listed is not None:
-        return (f"more than two sizes in {arguments.listed}",)
+        return (f"hidden sizes that differ in {arguments.listed}",)
     return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
 
 

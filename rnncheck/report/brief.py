@@ -6,7 +6,7 @@ from rnncheck.catalog.notes import note_on
 from rnncheck.core.verdict import CHECKED
 from rnncheck.report.causes import Cause
 from rnncheck.report.model import Results, SubjectReport
-from rnncheck.report.screen import lacking
+from rnncheck.report.summary import lacking
 from rnncheck.report.text import clean
 
 SCHEMA = 1
@@ -36,11 +36,11 @@ def _subject(subject: SubjectReport) -> dict[str, Any]:
         "holds": counted["holds"],
         "fails": sum(verdict.red for verdict in subject.verdicts),
         "not_checked": sum(verdict.verdict not in CHECKED for verdict in subject.verdicts),
-        "causes": [_cause(cause) for cause in subject.causes],
+        "causes": [_cause(cause, subject.command is not None) for cause in subject.causes],
     }
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
+def _cause(cause: Cause, named: bool) -> dict[str, Any]:
     lead = cause.lead
     seen = (lead.mismatch or lead.reason or "").splitlines()[:MOST_LINES]
     return {
@@ -54,7 +54,7 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "seen": [clean(line) for line in seen],
         "first_wrong": lead.location,
         "case": None if lead.case is None else str(lead.case),
-        "replay": None if lead.stored is None else f"rnncheck replay {lead.stored}",
+        "replay": f"rnncheck replay {lead.stored}" if lead.stored and named else None,
         "script": lead.repro,
         "fix": _fix(cause),
     }

@@ -1,4 +1,4 @@
-"""Which failures have one cause: it is told once, led by the most basic property that shows it.
+"""Which failures have one cause: it is reported once, led by the most basic property that shows it.
 
 Verdicts have one cause where they share a diagnosis, or what was raised. Any other failure follows from a more basic one
 unless something speaks against it: it needs something else of a case to fail, its own run is wrong in a way that the
@@ -15,8 +15,8 @@ from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
 from rnncheck.core.verdict import Verdict
 
 BASIC_FIRST = (
-    "shape", "state", "time", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights", "graph",
-    "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
+    "shape", "state", "time", "cache", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights",
+    "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
 BY_THEMSELVES = (
@@ -25,6 +25,11 @@ BY_THEMSELVES = (
     "agree.onnx", "mode.rng", "mode.settings", "step.mode", "step.autocast", "step.nonfinite", "step.returns_norm", "pair.inputs",
 )  # fmt: skip
 """Properties that do not fail because numbers are wrong: each shows a cause of its own, unless shapes are wrong."""
+AT_EXTREMES = (
+    "gate.latch", "batch.cliffs", "batch.many", "numeric.finite", "numeric.finite_gradient", "numeric.many_steps",
+    "numeric.extreme", "numeric.extreme_gradient",
+)  # fmt: skip
+"""Properties that set sizes, steps or numbers to extremes: whatever fails at ordinary ones as well leads."""
 UNREADABLE = "the result cannot be read"
 DISCONNECTED = "does not require grad"
 """What autograd raises where a result does not depend on what it should depend on."""
@@ -120,9 +125,10 @@ def _basic(verdict: Verdict) -> tuple[bool, int]:
 
 
 def place_of(property: str) -> int:
-    """Return how basic a property is: 0 for the first family."""
+    """Return how basic a property is: 0 for the first family, and all families once more for what is at extremes."""
     family = property.partition(".")[0]
-    return BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
+    place = BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
+    return place + (1 + len(BASIC_FIRST)) * (property in AT_EXTREMES)
 
 
 def _raised(verdict: Verdict) -> bool:

@@ -20,7 +20,7 @@ Choice = tuple[str, Any]
 
 
 class Failed(AssertionError):
-    """Something that is claimed does not hold; the message is the report's text on it."""
+    """Raised where a claim does not hold; the message is the report's text on it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class SubjectReport:
     shown: some of the cases, whose gates are drawn on the HTML page
     left:  planned cases that there was no time for
     reading: how the subject was understood, in words; None where nothing is said of it
+    command: what follows ``rnncheck verify`` to check it as it was checked here; None where no name leads to it
     """
 
     name: str
@@ -58,6 +59,7 @@ class SubjectReport:
     shown: tuple[Case, ...] = ()
     left: int = 0
     reading: str | None = None
+    command: str | None = None
 
     @property
     def extent(self) -> str:
@@ -100,9 +102,9 @@ def _mostly_late(subject: SubjectReport) -> bool:
 
 @dataclass(frozen=True)
 class Results:
-    """All that a run found; ``rnncheck.verify`` returns it as a Report, which can be printed.
+    """The results of a run; ``rnncheck.verify`` returns them as a Report, which can be printed.
 
-    required: devices that had to be there; missing: those of them that were not
+    missing:  required devices that were not there
     stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
     stale:    declared deviations that no longer occur, are past their date, or match nothing
     mended:   stored failing cases that pass now
@@ -122,28 +124,28 @@ class Results:
     shard: Mapping[str, Any] | None = None
 
     def verdicts(self) -> Iterator[tuple[SubjectReport, Verdict]]:
-        """Every verdict with the subject it is on."""
+        """Yield every verdict with its subject."""
         for subject in self.subjects:
             for verdict in subject.verdicts:
                 yield subject, verdict
 
     @property
     def failures(self) -> list[tuple[SubjectReport, Verdict]]:
-        """Everything red."""
+        """Every red verdict with its subject."""
         return [(subject, verdict) for subject, verdict in self.verdicts() if verdict.red]
 
     @property
     def checked(self) -> bool:
-        """Whether anything was: not where no property applies, or is claimed, or could be reached."""
+        """Whether any property was checked: none is where none applies, is claimed, or could be reached."""
         return any(verdict.verdict in CHECKED for _, verdict in self.verdicts())
 
     @property
     def exit_code(self) -> int:
         """0 all that is claimed holds, 1 something fails, crashed or hung, 3 incomplete.
 
-        What only another machine could reach (an accelerator, an optional package) is told, and leaves nothing incomplete
-        unless it was asked for, or nothing else was; nor does what a first look (quick, smoke) had no time for, as long as it saw
-        a quarter of each subject.
+        A property that only another machine could reach (with an accelerator or an optional package) makes no run incomplete
+        unless it was asked for, or nothing else was. Neither does one that a first look (quick, smoke) had no time for, as long
+        as a quarter of each subject was checked.
         """
         if self.failures or self.stale:
             return 1
@@ -168,7 +170,7 @@ class Results:
         return f"<Report on {names}: exit code {self.exit_code}, {count(len(self.failures), 'failure')}>"
 
     def raise_if_failed(self) -> None:
-        """Raises Failed, with a text for each cause, unless everything that is claimed holds."""
+        """Raise Failed, with a text for each cause, unless everything that is claimed holds."""
         if self.failures or self.stale:
             from rnncheck.report.text import failure_text
 
@@ -176,7 +178,7 @@ class Results:
             raise Failed("\n\n".join([*told, *self.stale]))
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON report; without clock times (seconds) it is the same for the same seed."""
+        """Return the JSON report; except for times (seconds), it is the same for the same seed."""
         return {
             "schema": SCHEMA,
             "environment": self.environment,

@@ -9,7 +9,7 @@ from rnncheck.report.terminal import plain
 
 @dataclass(frozen=True, repr=False)
 class Report(Results):
-    """What ``rnncheck.verify`` returns: the results of a run; ``print(report)`` shows what the command line shows."""
+    """The results of a run, as ``rnncheck.verify`` returns them; ``print(report)`` shows what the command line shows."""
 
     def __str__(self) -> str:
         """Return what ``rnncheck verify`` prints."""

@@ -1,6 +1,5 @@
 """The report on one screen: how the target was read, what fails and why, or that it passed, and what was not checked."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -8,21 +7,19 @@ from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.report.causes import Cause
 from rnncheck.report.conventions import headline, warned
 from rnncheck.report.model import Results, SubjectReport
+from rnncheck.report.summary import BOLD, DIM, GREEN, NAMES, RED, YELLOW, lacking, mended_lines, summary_line
 from rnncheck.report.text import MOST_LINES, clean
 from rnncheck.report.unchecked import unchecked
 from rnncheck.report.words import count, named, seconds_text, verb, wrapped
 
-RED, YELLOW, GREEN, DIM, BOLD = "bold red", "bold yellow", "bold green", "dim", "bold"
 SHOWN_CAUSES = 4
-"""Causes of one subject that are told in full; of more only the headline."""
+"""The number of causes of one subject that are shown in full; further ones have only a headline."""
 MOST_NOTES = 3
-"""Lines of a verdict's reason that are told beside what differs."""
+"""The number of lines of a verdict's reason that are shown beside the difference."""
 LABEL = 16
 """Characters of a label and its indentation."""
 FEW = 3
 """Properties that are named by themselves; of more only the families."""
-NAMES = 200
-"""Characters of a list of names."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Line:
 
 
 def screen(report: Results, width: int) -> Iterator[Line]:
-    """Yield the lines of a report, none longer than ``width`` but for code and words that are longer themselves."""
+    """Yield the lines of a report, none longer than ``width`` except for code and words that are longer themselves."""
     blank = False
     for line in _lines(report, width):
         if line.text or not blank:
@@ -80,7 +77,7 @@ def _head(subject: SubjectReport, width: int) -> Iterator[Line]:
 def _failures(subject: SubjectReport, causes: tuple[Cause, ...], width: int) -> Iterator[Line]:
     for cause in causes[:SHOWN_CAUSES]:
         yield Line()
-        yield from cause_lines(subject.name, cause, width)
+        yield from cause_lines(subject, cause, width)
     for cause in causes[SHOWN_CAUSES:]:
         yield Line()
         yield from _marked("FAIL   ", _headline(cause), RED, width)
@@ -108,7 +105,7 @@ def _headline(cause: Cause) -> str:
     return clean(" ".join(cause.headline.split()))
 
 
-def cause_lines(name: str, cause: Cause, width: int) -> Iterator[Line]:
+def cause_lines(subject: SubjectReport, cause: Cause, width: int) -> Iterator[Line]:
     """Yield the block of one cause: the headline, the calls, what shows it, and how to see it again."""
     yield from _marked("FAIL   ", _headline(cause), RED, width)
     if cause.explained:
@@ -123,7 +120,7 @@ def cause_lines(name: str, cause: Cause, width: int) -> Iterator[Line]:
     if cause.also:
         listed = named([verdict.property for verdict in cause.also], NAMES)
         yield from _labelled("also failing", f"{count(len(cause.also), 'property')}: {listed}", width)
-    yield from _again(name, cause.lead, width)
+    yield from _again(subject, cause.lead, width)
 
 
 def _seen(verdict: Verdict) -> list[str]:
@@ -136,14 +133,18 @@ def _seen(verdict: Verdict) -> list[str]:
     return [clean(line) for line in told]
 
 
-def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
-    """How to run it again, and what is to be said of the script."""
+def _again(subject: SubjectReport, lead: Verdict, width: int) -> Iterator[Line]:
+    """How to run it again, and what is to be said of the script: in Python, where no name leads to the target."""
+    named = subject.command
     if lead.stored:
-        yield from _labelled("again", f"rnncheck replay {lead.stored}", width)
+        in_python = f'rnncheck.check_case(target, "{lead.property}", "{lead.stored}")'
+        yield from _labelled("again", f"rnncheck replay {lead.stored}" if named else in_python, width)
     if lead.repro:
         yield from _labelled("as a script", f"python {lead.repro}", width)
     elif lead.stored and lead.case is not None and not lead.regression_test:
-        yield from _labelled("as a script", f"rnncheck verify {name} --repro DIR", width)
+        yield from _labelled(
+            "as a script", f"rnncheck verify {named} --repro DIR" if named else 'rnncheck.verify(target, repro="DIR")', width
+        )
     if lead.regression_test:
         yield from _labelled("as a test", f"pytest {lead.regression_test}", width)
     for line in (lead.reason or "").splitlines()[:MOST_NOTES] if lead.mismatch else ():
@@ -154,7 +155,7 @@ def _again(name: str, lead: Verdict, width: int) -> Iterator[Line]:
 def _labelled(label: str, text: str, width: int) -> Iterator[Line]:
     """A label and what it stands for; a command stays on one line, so that it can be copied."""
     first = f"  {label:{LABEL - 2}}"
-    command = text.partition(" ")[0] in ("rnncheck", "python", "pytest")
+    command = text.startswith(("rnncheck ", "rnncheck.", "python ", "pytest "))
     lines = [first + clean(text)] if command else wrapped(clean(text), width, first, " " * LABEL)
     yield from (Line(line, DIM, LABEL if place == 0 else 0) for place, line in enumerate(lines))
 
@@ -242,17 +243,6 @@ def _open(subject: SubjectReport) -> str:
 # the end --------------------------------------------------------------------------------------------------------------
 
 
-def lacking(report: Results) -> str:
-    """Return why a report is incomplete."""
-    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
-    if report.stopped or report.missing:
-        return clean(report.stopped or f"no such device: {', '.join(report.missing)}")
-    if report.checked or counted["not_reached"]:
-        many = counted["not_reached"]
-        return f"{count(many, 'property')} {'was' if many == 1 else 'were'} not reached"
-    return "nothing was checked: none of the chosen properties is claimed and applies here"
-
-
 def _end(report: Results, width: int) -> Iterator[Line]:
     """What is said of the report as a whole, where its subjects do not say it: the last line is the one to read."""
     for line in mended_lines(report):
@@ -266,37 +256,3 @@ def _end(report: Results, width: int) -> Iterator[Line]:
         text, style = summary_line(report)
         yield Line()
         yield from (Line(line, style) for line in wrapped(text, width))
-
-
-def mended_lines(report: Results) -> list[str]:
-    """Return what is said of stored cases; of many that hold now one line."""
-    holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
-    others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]
-    if len(holding) < 2:
-        others, holding = list(map(clean, report.mended)), []
-    more = len(others) - MOST_LINES
-    if more > 0:  # the last one sums up
-        others = [*others[: MOST_LINES - 1], f"({count(more, 'more line')} like these: --json has them all)", others[-1]]
-    return [*others, *([f"{count(len(holding), 'stored failing case')} hold now: {named(holding, NAMES)}"] if holding else [])]
-
-
-def summary_line(report: Results) -> tuple[str, str]:
-    """Return the last line, which says what the report means, and its style."""
-    counted = Counter(verdict.verdict for _, verdict in report.verdicts())
-    on = f"on {count(sum(subject.cases for subject in report.subjects), 'case')}"
-    on += f", {seconds_text(report.seconds)}" if report.seconds else ""
-    known = f"; {count(counted['deviates'], 'known deviation')}" if counted["deviates"] else ""
-    holds = f"{count(counted['holds'], 'property')} {'holds' if counted['holds'] == 1 else 'hold'}"
-    if report.exit_code == 1:
-        causes = sum(len(subject.causes) for subject in report.subjects)
-        names = ", ".join(sorted({clean(subject.name) for subject, _ in report.failures}))
-        red = count(len(report.failures), "property")
-        told = f"{red} {'fails' if len(report.failures) == 1 else 'fail'}, by {count(causes, 'cause')} ({names})" if causes else (
-            f"{count(len(report.stale), 'stale deviation')}")  # fmt: skip
-        early = f"Incomplete: {clean(report.stopped)}. " if report.stopped else ""
-        return f"{early}FAIL   {told}{known}. {holds}, {on}.", RED
-    if report.exit_code == 3:
-        return f"INCOMPLETE   {lacking(report)}. {holds} so far, {on}{known}.", YELLOW
-    left = sum(subject.left for subject in report.subjects)
-    planned = f" ({left} more were planned)" if left else ""
-    return f"PASS   {holds} {on}{planned}{known}.", GREEN

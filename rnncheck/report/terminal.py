@@ -12,7 +12,8 @@ from rich.text import Text
 
 from rnncheck.core.verdict import Verdict
 from rnncheck.report.model import Results, SubjectReport
-from rnncheck.report.screen import Line, cause_lines, mended_lines, screen, summary_line
+from rnncheck.report.screen import Line, cause_lines, screen
+from rnncheck.report.summary import mended_lines, summary_line
 from rnncheck.report.text import clean, failure_text
 from rnncheck.report.words import count, wrapped
 
@@ -52,7 +53,7 @@ def _in_full(report: Results, width: int) -> Iterator[Line]:
     """Yield each cause, all that is known of the other verdicts with it, and the last line."""
     for subject in report.subjects:
         for cause in subject.causes:
-            yield from cause_lines(subject.name, cause, width)
+            yield from cause_lines(subject, cause, width)
             for verdict in cause.verdicts:
                 yield Line()
                 told = failure_text(subject.name, verdict).splitlines()

@@ -18,7 +18,7 @@ SHORT = {
     "reset_before": "the reset gate before the product", "reset_after": "the reset gate after the product",
     "time_first": "batch_first=False",
 }  # fmt: skip
-"""Features that are options, as a user would write them; others are told in the words of FEATURES."""
+"""Features that are options, as a user would write them; others are named in the words of FEATURES."""
 REFUSAL = re.compile(r"an input of (\d+) features instead of (\d+) is (.*)", re.DOTALL)
 UNMATCHED = re.compile(r"its parameters \((.*)\) cannot be matched one to one with torch's \((.*)\)")
 RAISED = re.compile(r"the subject raised on every case tried: see (.*)", re.DOTALL)

@@ -33,7 +33,7 @@ def some(names: Sequence[str], most: int = 3) -> str:
 
 
 def named(names: Sequence[str], most: int) -> str:
-    """Return as many names as fit into so many characters, and how many more there are."""
+    """Return as many names as fit into ``most`` characters, and how many more there are."""
     kept: list[str] = []
     for name in names:
         if kept and sum(map(len, kept)) + 2 * len(kept) + len(name) > most:

@@ -25,18 +25,26 @@ def last_lines(
     if raised is not None:
         return [] if events and events[-1].error is raised else None  # the last call itself ends the script
     wrong = sorted((part for part in seen.parts if part.worst() > 1), key=lambda part: -part.worst())
-    refusal = next((part for part in wrong if isinstance(part, Fact) and str(part.expected).startswith("refused")), None)
-    if refusal is not None:
+    refusal = next(filter(asks_for_refusal, wrong), None)
+    if isinstance(refusal, Fact):
         return _not_refused(refusal)
     values, good = values_of(events), None if right is None else values_of(right)
     if wrong_call is not None:  # what should not have come out at all is compared with nothing else
         values, good = dict(events[wrong_call].values), None
     for part in wrong:
-        found = _numbers_apart(part, values, good) if isinstance(part, Comparison) else _fact(part, values, good)
+        if isinstance(part, Comparison):
+            found = _nothing(part, events, good) or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+        else:
+            found = _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
     return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
+
+
+def asks_for_refusal(part: Comparison | Fact) -> bool:
+    """Whether the last call had to raise."""
+    return isinstance(part, Fact) and str(part.expected).startswith("refused")
 
 
 def values_of(events: list[Event]) -> Values:
@@ -59,6 +67,37 @@ def _not_refused(part: Fact) -> list[str]:
     return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
 
 
+def _nothing(part: Comparison, events: list[Event], right: Values | None) -> list[str] | None:
+    """None came out where a tensor should: it was compared as zeros."""
+    facts = [name for event in events for name, value in event.facts.items() if value is None and _last_key(name) in part.what]
+    name = next((name for name in facts if right is None or name in right), None)
+    if name is None or (bool(part.actual.any()) and bool(part.expected.any())):
+        return None
+    return [f"print({part.what!r}, {name})", f"assert {name} is not None, 'None, but should be a tensor'"]
+
+
+def _tensors_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
+    """Both tensors as they came out, all of whose numbers should agree."""
+    if isinstance(part.allowed, Tensor) or part.actual.shape != part.expected.shape:
+        return None
+    whole = [[name for name, value in values.items() if _identical(value, one)] for one in (part.actual, part.expected)]
+    pairs = [(left, other) for left in whole[0] for other in whole[1] if left != other]
+    for left, other in sorted(pairs, key=lambda pair: _last_key(pair[0]) != _last_key(pair[1])):
+        if right is None or (left in right and other in right and _close(right[left], right[other], part.allowed)):
+            close = f"torch.allclose(actual.double(), expected.double(), rtol=0, atol={part.allowed:.3g}, equal_nan=True)"
+            return [f"actual, expected = {left}, {other}", _print(part), f"assert {close}, 'allowed {part.allowed:.3g}'"]
+    return None
+
+
+def _identical(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and _close(one, other, 0.0)
+
+
+def _close(one: Tensor, other: Tensor, allowed: float) -> bool:
+    same = one.shape == other.shape
+    return same and torch.allclose(one.detach().double(), other.detach().double(), rtol=0, atol=allowed, equal_nan=True)
+
+
 def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
     pair = numbers_apart(part, values, right)
     if pair is None:
@@ -78,8 +117,8 @@ def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tup
     """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
     if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
         return None
-    at = worst_place(part)
-    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), values, right)
+    at, named = worst_place(part), sorted(values.items(), key=lambda value: _last_key(value[0]) not in part.what)
+    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), dict(named), right)
 
 
 def worst_place(part: Comparison) -> tuple[Tensor, ...]:
@@ -104,8 +143,11 @@ def _pair(
     actual: Tensor, expected: Tensor, allowed: float, values: Values, right: Values | None
 ) -> tuple[Place, Place | None] | None:
     """Where these two numbers are among the results; the second None where it is none of them but a constant."""
+    first = _last_key(next(iter(values), ""))
+    last_first = list(reversed(values.items()))
+    others = sorted(last_first, key=lambda value: _last_key(value[0]) != first)
     for left in _places(actual, values.items()):
-        for other in (*_places(expected, reversed(values.items())), None):
+        for other in (*_places(expected, others), None):
             if left != other and (right is None or _agree(left, other, float(expected), allowed, right)):
                 return left, other
     return None
@@ -137,6 +179,25 @@ def _places(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> Iterator[Pl
 def _text(place: Place) -> str:
     expression, index = place
     return f"{expression}[{', '.join(map(str, index))}]" if index else expression
+
+
+def _of_a_deed(part: Fact, events: list[Event], right: list[Event] | None) -> list[str] | None:
+    """A plain value that a deed returned, which is not what it should be; of several such the one of the part's name."""
+    good = None if right is None else {name: value for event in right for name, value in event.facts.items()}
+    facts = [(name, value) for event in reversed(events) for name, value in event.facts.items()]
+    for name, value in sorted(facts, key=lambda one: _last_key(one[0]) not in part.what):
+        same = type(value) is type(part.actual) and value == part.actual
+        if same and (good is None or (name in good and good[name] == part.expected)):
+            return [
+                f"actual, expected = {name}, {literal(part.expected)}",
+                f"print({part.what!r}, actual, 'but should be', expected)",
+                "assert actual == expected, actual",
+            ]
+    return None
+
+
+def _last_key(expression: str) -> str:
+    return expression.rpartition("[")[2].strip("]'\"")
 
 
 def _fact(part: Fact, values: Values, right: Values | None) -> list[str] | None:

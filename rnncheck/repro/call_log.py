@@ -1,6 +1,6 @@
 """What a property did with the subject: every build, load, train() and call, in order, with literal arguments."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,16 +11,23 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
-from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, Subject
 from rnncheck.running.random_rounding import rounds_at_random
 from rnncheck.running.trial import Trial
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A layer among the arguments of a deed, by its number."""
+
+    number: int
 
 
 @dataclass
 class Event:
     """One thing done to one layer (``layer`` counts from 1). ``values`` are the tensors that came out, by expression.
 
+    facts: what else came out of it; made: the layer that came out of it
     grad: whether gradients were enabled; around: what else it was done in, as Python
     """
 
@@ -28,12 +35,24 @@ class Event:
     layer: int
     arguments: tuple[Any, ...] = ()
     values: dict[str, Tensor] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
     error: BaseException | None = None
     grad: bool = False
     around: tuple[str, ...] = ()
+    made: int = 0
+
+    @property
+    def is_deed(self) -> bool:
+        """Whether it is a deed of a property, which has a function of its own."""
+        return self.kind == "deed"
+
+    @property
+    def layers(self) -> set[int]:
+        """The layers that it was done to."""
+        return {self.layer, *(part.number for part in self.arguments[1:] if isinstance(part, Shown))}
 
     def do(self, it: Callable[[], Any]) -> Any:
-        """What comes of it; what it raises is noted."""
+        """Return its result; note what it raises."""
         try:
             return it()
         except BaseException as error:
@@ -48,6 +67,8 @@ def frozen(value: Any) -> Any:
     if isinstance(value, Tensor):
         plain = value.detach()
         return plain.clone() if plain.is_contiguous() and not plain.storage_offset() else plain
+    if isinstance(value, dict):
+        return {name: frozen(part) for name, part in value.items()}
     if not isinstance(value, tuple):
         return value
     copies = {id(part): frozen(part) for part in value}  # of one tensor that is given twice there is one copy
@@ -57,9 +78,10 @@ def frozen(value: Any) -> Any:
 class RecordedLayer:
     """A layer that writes down what is done with it; one that takes lengths is called with them, as it is by itself."""
 
-    def __init__(self, inner: Any, number: int, events: list[Event]) -> None:
-        self.inner, self.number, self.events = inner, number, events
-        self.module = inner.module
+    def __init__(self, inner: Any, layers: list[Layer], events: list[Event]) -> None:
+        layers.append(inner)
+        self.inner, self.layers, self.events = inner, layers, events
+        self.number, self.module = len(layers), inner.module
 
     def __call__(self, input: Any, hx: tuple[Tensor, ...] | None) -> Any:
         if isinstance(input, PackedSequence) and hasattr(self.inner, "with_lengths"):
@@ -107,6 +129,15 @@ def surroundings() -> tuple[str, ...]:
     )
 
 
+def named_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in dicts, lists and tuples, and these themselves where no tensors are in them, by expression."""
+    inside: dict[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list | tuple) else {}
+    parts = [part for key, one in inside.items() for part in named_parts(f"{name}[{key!r}]", one)]
+    if not any(isinstance(part, Tensor) for _, part in parts):
+        yield name, value
+    yield from parts
+
+
 def _named(name: str, output: Any) -> dict[str, Tensor]:
     if isinstance(output, PackedSequence):
         return {f"{name}.data": output.data}
@@ -122,40 +153,30 @@ def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
     def built(config: Config, dtype: torch.dtype, device: torch.device) -> Layer:
         event = Event("build", len(layers) + 1, (config, dtype, device))
         events.append(event)
-        inner = event.do(lambda: build(config, dtype, device))
-        layers.append(inner)
-        return RecordedLayer(inner, len(layers), events)
+        return RecordedLayer(event.do(lambda: build(config, dtype, device)), layers, events)
 
     built.in_form = getattr(build, "in_form", None)  # type: ignore[attr-defined]  # another form is not written down
     return replace(subject, build=built), events, layers
 
 
 class RecordedTrial(Trial):
-    """A trial whose gradients are written down too, as gradients of what the subject was given and returned."""
+    """A trial whose deeds are written down too."""
 
-    @property
-    def form(self) -> str:
-        """How the layer is given its input."""
-        if self.lengths is not None:
-            return "sorted" if self.case.sorted_lengths else "packed"
-        if self.case.batch is None:
-            return "unbatched"
-        return "batch_first" if self.config.batch_first else "plain"
-
-    def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
-        """As Trial.gradients; the event gets the cotangents of the call and the gradients that came out."""
-        found = super().gradients(cotangents, layer)
-        owner = layer or self.layer
-        if not rounds_at_random() and isinstance(owner, RecordedLayer):
-            given = (self.x, self.state, self.lengths, tuple(part for _, part in cotangents.parts()), self.form)
-            number = len(owner.events) + 1
-            owner.events.append(
-                Event(
-                    "gradients",
-                    owner.number,
-                    given,
-                    {f"gradients_{number}[{name!r}]": value for name, value in found.items() if value is not None},
-                    around=surroundings(),
-                )
-            )
-        return found
+    def do(self, deed: Callable[..., Any], *arguments: Any, doing: str = "calling", what: str = "") -> Any:
+        """As Trial.do; the event gets the deed, its arguments, and all that came out, layers too."""
+        layers = [part for part in arguments if isinstance(part, RecordedLayer)]
+        inner = [part.inner if isinstance(part, RecordedLayer) else part for part in arguments]
+        if not layers or rounds_at_random():
+            return super().do(deed, *inner, doing=doing, what=what)
+        events, around = layers[0].events, () if self.case.training else ("torch.no_grad()",)
+        given = [Shown(part.number) if isinstance(part, RecordedLayer) else frozen(part) for part in arguments]
+        event = Event("deed", layers[0].number, (deed, *given), around=(*around, *surroundings()))
+        events.append(event)
+        result = super().do(lambda *inside: event.do(lambda: deed(*inside)), *inner, doing=doing, what=what)
+        if isinstance(result, type(inner[0])):
+            event.made = len(layers[0].layers) + 1
+            return RecordedLayer(result, layers[0].layers, events)
+        parts = dict(named_parts(f"result_{len(events)}", result))
+        event.values = {name: frozen(part) for name, part in parts.items() if isinstance(part, Tensor)}
+        event.facts = {name: part for name, part in parts.items() if not isinstance(part, Tensor)}
+        return result

@@ -8,16 +8,20 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.torch_layers import torch_arguments
+from rnncheck.backend.torch_state import preserved
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
-from rnncheck.repro.assertion import last_lines, not_refused
-from rnncheck.repro.call_log import Event, RecordedTrial, recording
+from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused
+from rnncheck.repro.call_log import Event, RecordedTrial, Shown, recording
 from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import literal
 from rnncheck.running.trial import SubjectError, seeded
+
+BUILDING = ("build", "load", "train")
+"""What comes before a layer is used; the random numbers that it draws are not those of the check."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,17 @@ class Recorded:
     seen: Observation
     raised: BaseException | None
     names: Mapping[str, str]
+    beside: bool = False
 
     def text(self, case: Case, wrong_call: int | None = None, only: set[int] | None = None) -> str:
         """All that was done as Python, up to the call that should have been refused; with ``only``, by these layers alone."""
         names = dict(self.names)
-        lines = [helpers(case, names, [word for event in self.events for word in (event.kind, *event.around)])]
-        used = {event.layer for event in self.events if event.kind not in ("build", "load", "train") or event.error}
+        lines = [helpers(case, names, self.events, self.beside)]
+        seen = (event for event in self.events if event.kind not in BUILDING or event.error)
+        used = {number for event in seen for number in event.layers}
+        first = next((event for event in self.events if event.kind not in BUILDING), None)
         for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
+            lines += [f"torch.manual_seed({case.seed})"] if event is first else []
             if event.layer not in (used if only is None else only):  # it was built to measure rounding
                 continue
             done = event_lines(place + 1, event, case)
@@ -49,6 +57,9 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
         return None
     made, right = recorded(subject, prop, case), right_events(subject, prop, case)
     wrong_call = None if made.raised else not_refused(made.events, right)
+    should_raise = any(part.worst() > 1 and asks_for_refusal(part) for part in made.seen.parts)
+    if wrong_call is None and should_raise and made.events[-1].is_deed:
+        wrong_call = len(made.events) - 1
     last = last_lines(made.seen, made.raised, made.events, right, wrong_call)
     if last is None or not made.events:
         return None
@@ -61,16 +72,17 @@ LOADED = ("agree.against",)
 
 def _told_of(last: list[str], events: list[Event]) -> set[int]:
     """The layers whose results the last lines speak of."""
-    numbers = re.findall(r"\b(?:output|state|gradients)_(\d+)", "\n".join(last))
+    numbers = re.findall(r"\b(?:output|state|result)_(\d+)", "\n".join(last))
     return {events[int(number) - 1].layer for number in numbers}
 
 
 def recorded(subject: Subject, prop: Property, case: Case) -> Recorded:
     """Let the property check the case, and write down what it does."""
     listening, events, layers = recording(subject)
-    with seeded(case.seed, case.device):
+    with seeded(case.seed, case.device), preserved():
         seen, raised = watch(prop, RecordedTrial(listening, case))
-    return Recorded(events, seen, raised, {key: name for layer in layers for key, name in renamed(layer).items()})
+    names = {key: name for layer in layers for key, name in renamed(layer).items()}
+    return Recorded(events, seen, raised, names, any(hasattr(layer, "with_lengths") for layer in layers))
 
 
 def right_events(subject: Subject, prop: Property, case: Case) -> list[Event] | None:
@@ -116,10 +128,20 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
         return [f"load({layer}, {{{values}}})"]
     if event.kind == "train":
         return [f"{layer}.{'train' if event.arguments[0] else 'eval'}()"]
-    if event.kind == "gradients":
-        given = ", ".join(literal(part) for part in event.arguments)
-        return _in(event.around, [f"gradients_{number} = gradients({layer}, {given})"])
+    if event.kind == "seed":
+        return [f"torch.manual_seed({event.arguments[0]})"]
+    if event.is_deed:
+        called = f"{event.arguments[0].__name__}({', '.join(map(_argument, event.arguments[1:]))})"
+        named = f"layer_{event.made} = {called}.module" if event.made else f"result_{number} = {called}"
+        return _in(event.around, [named])
     return _in(event.around, _call(number, layer, event, case))
+
+
+def _argument(part: Any) -> str:
+    """What a deed is given: a layer by its number, a function by its name."""
+    if isinstance(part, Shown):
+        return f"Layer(layer_{part.number})"
+    return str(part.__name__) if callable(part) else literal(part)
 
 
 def _call(number: int, layer: str, event: Event, case: Case) -> list[str]:

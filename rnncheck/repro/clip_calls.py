@@ -37,7 +37,7 @@ def near(actual, expected, allowed):
 
 
 def same(seen, was):
-    """The same shape and, but for another machine's rounding, the same numbers."""
+    """Check that the shape is the same and, up to another machine's rounding, the numbers."""
     return seen.shape == was.shape and torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=0, equal_nan=True)
 
 

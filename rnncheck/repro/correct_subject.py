@@ -1,4 +1,4 @@
-"""What a right layer gives where the subject fails: so that a script fails for what is wrong, and passes once it is mended."""
+"""The results of a right layer where the subject fails: a script fails because of the mistake, and passes once it is fixed."""
 
 import functools
 from dataclasses import replace

@@ -1,10 +1,12 @@
 """The few functions at the head of a script of calls."""
 
-import inspect
+from collections.abc import Sequence
+from typing import Any
 
-from rnncheck.catalog.tools.fresh_memory import FRESH, FreshMemory, filled
+from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer
+from rnncheck.repro.sources import sources_of
 
 LOAD = '''def load(layer, parameters, names={names}):
     """Set the parameters, given under torch's names."""
@@ -30,58 +32,53 @@ def near(actual, expected, allowed):
 
 
 def same(seen, was):
-    """The same shape and, but for another machine's rounding, the same numbers."""
+    """Check that the shape is the same and, up to another machine's rounding, the numbers."""
     if seen.shape != was.shape or seen.dtype != was.dtype or not was.is_floating_point():
         return seen.shape == was.shape and seen.dtype == was.dtype and bool((seen == was).all())
     return torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=1e-30, equal_nan=True)
 '''
-_GRADIENTS = '''
+_LAYER = '''
 
-def gradients(layer, x, state, lengths, cotangents, form, names={names}):
-    """Of sum(result * cotangent), by "input", "h_0", "c_0" and parameter; x is (time, batch, input)."""
-    leaves = dict(zip(("input", "h_0", "c_0"), (x, *(state or ()))))
-    leaves = {{name: leaf.clone().requires_grad_() for name, leaf in leaves.items()}}
-    given, *state = leaves.values()
-    if lengths is not None:
-        given = torch.nn.utils.rnn.pack_padded_sequence(given, tensor(lengths), enforce_sorted=form == "sorted")
-    elif form == "unbatched":
-        given, state = given[:, 0], [part[:, 0] for part in state]
-    elif form == "batch_first":
-        given = given.transpose(0, 1)
-    output, state = call(layer, given, {hx}, True)
-    if lengths is not None:
-        output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length=len(x))
-    elif form == "unbatched":
-        output, state = output.unsqueeze(1), [part.unsqueeze(1) for part in state]
-    elif form == "batch_first":
-        output = output.transpose(0, 1)
-    loss = sum((part * cotangent).sum() for part, cotangent in zip((output, *state), cotangents))
-    torch_names = {{own: name for name, own in names.items()}}
-    leaves |= {{torch_names.get(name, name): p for name, p in layer.named_parameters()}}
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    return dict(zip(leaves, found))
+class Layer:
+    """A module, called with (input, hx): hx is None or a tuple of states, and so is what comes back."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __call__(self, x, hx):
+        more = () if hx is None else (hx if len(hx) > 1 else hx[0],)
+        output, state = {call}
+        return output, state if isinstance(state, tuple) else (state,)
+
+    def parameters(self, names={names}):
+        torch_names = {{own: name for name, own in names.items()}}
+        return {{torch_names.get(name, name): p for name, p in self.module.named_parameters()}}
+
+
 '''
+_WITH_LENGTHS = """self.padded(x, *(more or (None,))) if hasattr(x, "batch_sizes") else self.module(x, *more)
+
+    def padded(self, x, hx):
+        batch_first, utils = {batch_first}, torch.nn.utils.rnn
+        padded, lengths = utils.pad_packed_sequence(x, batch_first)
+        output, state = self.module(padded, hx, lengths)
+        output = utils.pack_padded_sequence(output, lengths, batch_first, x.sorted_indices is None)"""
 
 
-FRESH_MEMORY = f"""
+def helpers(case: Case, names: dict[str, str], events: Sequence[Any], beside: bool) -> str:
+    """``load``, ``call``, ``near``, ``same``; ``Layer``, ``FreshMemory`` and deeds where they are needed.
 
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-
-FRESH = {sorted(FRESH)}
-
-
-{inspect.getsource(FreshMemory)}
-
-{inspect.getsource(filled)}"""
-
-
-def helpers(case: Case, names: dict[str, str], kinds: list[str]) -> str:
-    """``load``, ``call``, ``near``, ``same``; ``gradients`` and ``FreshMemory`` where they are needed."""
-    hx = "(tuple(state) or None)" if case.config.has_cell else "(state[0] if state else None)"
-    asked = _GRADIENTS.format(names=names, hx=hx) if "gradients" in kinds else ""
-    asked += FRESH_MEMORY if any(kind.startswith("FreshMemory(") for kind in kinds) else ""
-    return f"\n{LOAD.format(names=names)}{_CALL}{asked}\n\ntorch.manual_seed({case.seed})\n"
+    beside: whether lengths are given beside padded input
+    """
+    asked = ""
+    shown = [part for event in events if event.is_deed for part in event.arguments if callable(part)]
+    if shown:
+        call = _WITH_LENGTHS.format(batch_first=case.config.batch_first) if beside else "self.module(x, *more)"
+        asked += _LAYER.format(call=call, names=names)
+    if any(around.startswith("FreshMemory(") for event in events for around in event.around):
+        shown.append(FreshMemory)
+        asked += "" if asked else "\n\n"
+    return f"\n{LOAD.format(names=names)}{_CALL}{asked}{sources_of(shown)}\n\n\ntorch.manual_seed({case.seed})\n"
 
 
 def renamed(layer: Layer) -> dict[str, str]:

@@ -29,7 +29,7 @@ def values(layer):
 
 
 def check(layer, told, expected=None):
-    """In eval the layer returns what a new one with its parameters returns, but for a few roundoffs."""
+    """In eval the layer returns what a new one with its parameters returns, up to a few roundoffs."""
     new, training, before = {build}, layer.training, values(layer)
     new.load_state_dict({{**new.state_dict(), **(expected or values(layer))}})
     layer.eval(), new.eval()
@@ -99,90 +99,15 @@ unchanged(layer, before, "what was given to load_state_dict was zeroed")"""
 _CALL = "before = values(layer)\nuse(layer, x, state)\nunchanged(layer, before, 'after a call')"
 
 
-_WRITTEN = """ways = {}
-
-
-@torch.no_grad()
-def in_place():
-    for p in layer.parameters():
-        p.add_(0.25)
-
-
-def data():
-    for p in layer.parameters():
-        p.data = p.data + 0.25
-
-
-def state_dict():
-    layer.load_state_dict({name: value + 0.25 for name, value in layer.state_dict().items()})
-
-
-def assigned():
-    layer.load_state_dict({name: value + 0.25 for name, value in layer.state_dict().items()}, assign=True)
-
-
-def optimizer():
-    for p in layer.parameters():
-        p.grad = torch.full_like(p, -0.25)
-    torch.optim.SGD(layer.parameters(), lr=1.0).step()
-    layer.zero_grad()
-
-
-def one_alone():
-    for name, p in layer.named_parameters():
-        expected = {**values(layer), name: values(layer)[name] + 0.25}
-        with torch.no_grad():
-            p.add_(0.25)
-        unchanged(layer, expected, f"it is not what was written, {name} alone")
-        check(layer, f"a change of {name} alone")
-
-
-one_alone()
-for way in (in_place, data, state_dict, assigned, optimizer):
-    check(layer, "nothing")
-    expected = {name: value + 0.25 for name, value in values(layer).items()}
-    way()
-    unchanged(layer, expected, f"it is not what was written, {way.__name__}")
-    check(layer, f"a change of the parameters, {way.__name__}")"""
-_PARAMETRIZED = """class Halved(torch.nn.Module):
-    def forward(self, parameter):
-        return parameter / 2
-
-
-for name in values(layer):
-    expected = values(layer)
-    expected[name] = expected[name] / 2
-    path, _, attribute = name.rpartition(".")
-    place = layer.get_submodule(path), attribute
-    torch.nn.utils.parametrize.register_parametrization(*place, Halved())
-    check(layer, f"parametrizing {name}", expected)
-    sum(part.sum() for part in run(layer, x, state).values()).backward()
-    gradient = getattr(place[0].parametrizations, attribute).original.grad
-    assert gradient is not None, f"{name}, which is parametrized, gets no gradient"
-    torch.nn.utils.parametrize.remove_parametrizations(*place, leave_parametrized=False)
-    check(layer, f"removing the parametrization of {name}")"""
-_RESET = """for told in ("once", "twice"):
-    with torch.no_grad():
-        for p in layer.parameters():
-            p.fill_(7.0)
-    layer.reset_parameters()
-    same = [name for name, p in layer.named_parameters() if (p == 7.0).any()]
-    assert not same, f"as they were after reset_parameters(), {told}: {same}\""""
-WRITTEN: Mapping[str, str] = {
-    "weights.write_through": _WRITTEN, "weights.parametrize": _PARAMETRIZED, "weights.reset": _RESET,
-}  # fmt: skip
-"""What else is done to parameters, as Python."""
-
-
 def life(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the property is not about what is done to a layer."""
-    if prop.id not in ("life.machine", *WRITTEN) or not isinstance(case, Case):
+    if prop.id != "life.machine" or not isinstance(case, Case):
         return None
     with seeded(case.seed, case.device):
         trial = Trial(subject, case)
         begun = Life.begin(trial)
-        done = [WRITTEN[prop.id]] if prop.id in WRITTEN else _lived(begun, _needed(subject, case, in_drawn_order(begun)))
-        staged = stage(trial if prop.id in WRITTEN else begun.trial, training=False, equations=False)
+        done = _lived(begun, _needed(subject, case, in_drawn_order(begun)))
+        staged = stage(begun.trial, training=False, equations=False)
         return "\n".join([*staged, _HEAD.format(build=building(case.config, case)), *done, ""])
 
 

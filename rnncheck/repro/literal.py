@@ -56,7 +56,8 @@ def _tensor(value: Tensor) -> str:
     if value.is_contiguous() and value.storage_offset() == 0:
         return text
     if 0 in value.stride():
-        return f"{literal(value[:, :1].contiguous())}.expand{tuple(value.shape)}"
+        once = tuple(slice(1) if stride == 0 else slice(None) for stride in value.stride())
+        return f"{literal(value[once].contiguous())}.expand{tuple(value.shape)}"
     if value.dim() > 1 and value.transpose(0, 1).is_contiguous():
         return f"{text}.transpose(0, 1).contiguous().transpose(0, 1)"
     if value.storage_offset():

@@ -1,4 +1,4 @@
-"""The smallest failing case as a pytest test that uses rnncheck: red now, green once the subject is mended."""
+"""The smallest failing case as a pytest test that uses rnncheck: red now, green once the subject is fixed."""
 
 import re
 from math import isfinite

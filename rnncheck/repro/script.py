@@ -7,37 +7,30 @@ from typing import Any
 
 from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import as_python, switched
+from rnncheck.backend.torch_state import preserved
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.against_equations import against_equations
-from rnncheck.repro.built import built
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.clip_calls import clip_calls
 from rnncheck.repro.clip_facts import clip_facts
-from rnncheck.repro.differences import differences
+from rnncheck.repro.clip_shards import clip_shards
 from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
-from rnncheck.repro.gradients import gradients_asked
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
-from rnncheck.repro.memory import memory
 from rnncheck.repro.named_calls import named_script
 from rnncheck.repro.pair_calls import pair_calls
 from rnncheck.repro.step_calls import step_calls
-from rnncheck.repro.transformed import transformed
 from rnncheck.running.trial import SubjectError
 
 WRITERS = (
     against_equations,
-    gradients_asked,
-    differences,
-    transformed,
     dropout,
-    built,
-    memory,
     life,
     calls_made,
+    clip_shards,
     clip_facts,
     clip_calls,
     step_calls,
@@ -56,7 +49,8 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
             return _head(replace(subject, source=subject.build.target.lines), prop, case, outcome) + shown
         for write in WRITERS:
             try:
-                body = write(subject, prop, case)
+                with preserved():
+                    body = write(subject, prop, case)
             except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
                 continue
             if body is not None:

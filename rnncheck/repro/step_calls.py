@@ -16,7 +16,7 @@ from rnncheck.repro.calls import watch
 from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.literal import literal
 from rnncheck.running.step_models import StepModel, make_optimizer
-from rnncheck.running.step_trial import GROWTH_INTERVAL, Call, Session, StepTrial
+from rnncheck.running.step_trial import GROWTH_INTERVAL, Call, Session, StepTrial, surroundings
 from rnncheck.running.trial import seeded
 
 _LOSS = '''def loss(model, batch):
@@ -70,7 +70,10 @@ def step_calls(subject: Subject, prop: Property, case: Any) -> str | None:
 def first_step(subject: Subject, case: StepCase) -> list[str]:
     """The lines of a case's first step, which is not made for them."""
     session = StepTrial(subject, case).session()
-    return [*_head(session), *_call(session, Call(session.given, training=True, autocast=False))]
+    return [
+        *_head(session),
+        *_call(session, Call(session.given, training=True, around=surroundings(case.device.partition(":")[0]))),
+    ]
 
 
 def _recorded(subject: Subject, prop: Property, case: StepCase) -> tuple[list[Session], BaseException | None]:
@@ -107,6 +110,9 @@ def _values(call: Call) -> dict[str, float]:
             found |= _numbers(f"optimizer.state[model.get_parameter({name!r})][{key!r}]", value)
     found["scaler.get_scale() if scaler else 1.0"] = stepped.scales[1]
     found |= {f"model.seen[{number}][{i}]": float(one) for number, seen in enumerate(call.seen) for i, one in enumerate(seen)}
+    if call.left is not None and not call.around[0]:  # a with statement would hide it
+        found[f"torch.is_autocast_enabled({call.batches[0].device.type!r})"] = float(call.left[0])
+        found["torch.is_grad_enabled()"] = float(call.left[2])
     found["model.training"] = float(call.training_after)
     try:
         found["last_number(returned)"] = float(stepped.norm)
@@ -157,7 +163,7 @@ def _call(session: Session, call: Call) -> list[str]:
     }
     said = ", ".join(f"{name}={texts[role]}" for name, role in roles.items())
     lines = [f"returned = build({said})"]
-    if call.autocast:
+    if call.around[0]:
         lines = [
             f"with torch.autocast({session.case.device.partition(':')[0]!r}, torch.bfloat16):",
             *(f"    {line}" for line in lines),

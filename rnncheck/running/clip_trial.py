@@ -98,12 +98,20 @@ class ClipTrial:
             "tensor": lambda: listed[0],
             "used_up": lambda: _used_up(p for p in listed),
         }
+        return self.call_with(passed[self.case.passed_as]())
+
+    def call_with(self, passed: Any) -> Any:
+        """What the function returns where this is passed as the parameters."""
+        with seeded(self.case.seed, self.case.device), subject_boundary("clipping"):
+            return self.subject.build(passed, self.case.max_norm, **self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is passed by name: what differs from the usual."""
         case = self.case
-        options = {"norm_type": case.norm_type} if case.norm_type != 2.0 else {}
+        options: dict[str, Any] = {"norm_type": case.norm_type} if case.norm_type != 2.0 else {}
         options |= {"error_if_nonfinite": True} if case.error_if_nonfinite else {}
-        options |= {} if case.foreach is None else {"foreach": case.foreach}
-        with seeded(case.seed, case.device), subject_boundary("clipping"):
-            return self.subject.build(passed[case.passed_as](), case.max_norm, **options)
+        return options | ({} if case.foreach is None else {"foreach": case.foreach})
 
     @cached_property
     def run(self) -> Clipped:

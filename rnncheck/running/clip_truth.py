@@ -66,15 +66,18 @@ def clip_truth(
     *,
     epsilon: float = EPSILON,
     working: torch.dtype | None = None,
+    shards: bool = False,
 ) -> ClipTruth:
     """The truth for these finite gradients, for a function that computes norm and factor in the dtype ``working``.
 
     working: by default the least precise dtype among the gradients (what a function that never converts them uses)
+    shards:  whether the norm of a gradient is made of those of its shards: a power, a sum and a root more
     """
     norm = total_norm(gradients, norm_type)
     high, low = _factor(max_norm, norm), _factor(max_norm, norm + epsilon)
     coarse = working or max((g.dtype for g in gradients), key=unit_roundoff, default=torch.float64)
     relative = relative_error(coarse, sum(g.numel() for g in gradients), norm, low, norm_type)
+    relative += 3 * unit_roundoff(coarse) if shards else 0.0
     return ClipTruth(norm, low, high, relative, norm * (1 + relative) + epsilon <= max_norm)
 
 

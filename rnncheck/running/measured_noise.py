@@ -50,7 +50,7 @@ class Repeatable(Protocol):
 
 
 def noise_budget(trial: Repeatable) -> Budget:
-    """Truth (the subject's own run, for want of a better one) and allowed error, as rnncheck.oracle.budget gives them."""
+    """Return truth (the subject's own run, as there is no better one) and allowed error, in the form of rnncheck.oracle.budget."""
     own = trial.run.map(Tensor.double)
     squares = own.map(torch.zeros_like)
     for copy in range(COPIES):

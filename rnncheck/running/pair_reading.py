@@ -194,5 +194,5 @@ def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    """Whether two float64 results of one computation are equal but for the order of sums: an experiment, no judgement."""
+    """Whether two float64 results of one computation are equal except for the order of sums: an experiment, no judgement."""
     return one.shape == other.shape and bool(((one - other).abs() <= 1e-9 * (1 + one.abs().max())).all())

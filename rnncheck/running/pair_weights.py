@@ -19,7 +19,7 @@ def can_forget_slowly(model: nn.Module) -> bool:
 
 
 def changed(model: nn.Module, weights: str, steps: int) -> dict[str, Tensor]:
-    """The model's state_dict, float64, with its numbers changed; ``long`` remembers over so many steps."""
+    """Return the model's state_dict, float64, with its numbers changed; it remembers over ``long`` steps."""
     found = {name: value.detach().clone() for name, value in model.state_dict().items()}
     if weights == "large":
         trained = {name for name, _ in model.named_parameters()}

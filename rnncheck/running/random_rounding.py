@@ -13,16 +13,20 @@ from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatc
 from torch.utils._pytree import tree_map
 
 EXACT = frozenset({
-    "alias", "arange", "cat", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "eye", "fill", "fill_", "flip",
-    "full", "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty", "new_full",
-    "new_ones", "new_zeros", "ones", "ones_like", "relu", "select_backward", "slice_backward", "stack", "tril", "tril_",
-    "triu", "triu_", "where", "zero_", "zeros", "zeros_like",
+    "alias", "arange", "cat", "ceil", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "eye", "fill", "fill_",
+    "flip", "floor", "full", "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty",
+    "new_full", "new_ones", "new_zeros", "ones", "ones_like", "relu", "round", "round_", "select_backward", "sgn", "sign",
+    "slice_backward", "stack", "tril", "tril_", "triu", "triu_", "trunc", "where", "zero_", "zeros", "zeros_like",
 })  # fmt: skip
-"""Operations that only move numbers, or make them; a few more of that kind do no harm."""
+"""Operations that only move numbers, make them, or make whole numbers of them; a few more of that kind do no harm."""
+COUNTS = 256.0
+"""Up to here every dtype has all whole numbers."""
 
 
 class RandomRounding(TorchDispatchMode):
-    """Inside, finite results but 0 are multiplied by 1 + e, e uniform within so many units of roundoff of their dtype.
+    """Multiply finite results other than 0 by 1 + e inside, e uniform within ``roundoffs`` units of roundoff of their dtype.
+
+    Whole numbers up to COUNTS that are made of such numbers alone, as a count of steps is, are exact and stay.
 
     only: the dtype whose results are moved; None for all of them
 
@@ -40,7 +44,7 @@ class RandomRounding(TorchDispatchMode):
         """The operation, its new results moved; those that are views of something share its numbers as they are."""
         result = func(*args, **(kwargs or {}))
         written = _written(func)
-        if written is None:
+        if written is None or (_whole(result) and all(map(_whole, [*args, *(kwargs or {}).values()]))):
             return result
         if isinstance(result, Tensor):
             return self._moved(result, written) if self._rounds(result) else result
@@ -56,6 +60,15 @@ class RandomRounding(TorchDispatchMode):
 
     def _rounds(self, value: object) -> bool:
         return _is_floating(value) and (self.only is None or value.dtype == self.only)  # type: ignore[attr-defined]
+
+
+def _whole(value: object) -> bool:
+    """Whether a value, or each part of it, holds counts alone, or no real numbers."""
+    if isinstance(value, tuple | list):
+        return all(map(_whole, value))
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= COUNTS
+    return not _is_floating(value) or bool(((value == value.round()) & (value.abs() <= COUNTS)).all())  # type: ignore[attr-defined]
 
 
 def rounds_at_random() -> bool:

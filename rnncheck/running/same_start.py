@@ -53,12 +53,13 @@ def numbers_of(layer: Layer) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def take_over(layer: Layer, numbers: Mapping[str, Tensor]) -> None:
-    """Give the layer's own parameters and buffers these numbers, by its own names."""
-    parameters = {name: numbers[name] for name in layer.parameters() if name in numbers}
+    """Give the layer's own parameters and buffers these numbers, by its own names, where they have the same shape."""
+    own = layer.parameters()
+    parameters = {name: numbers[name] for name, value in own.items() if name in numbers and numbers[name].shape == value.shape}
     if parameters:
         layer.load(parameters)
     for name, buffer in _buffers(layer).items():
-        if name in numbers:
+        if name in numbers and numbers[name].shape == buffer.shape:
             buffer.copy_(numbers[name])
 
 

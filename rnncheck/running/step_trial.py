@@ -84,18 +84,25 @@ def numbers_in(returned: Any) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a step in a session: what it was given, under which mode and autocast, and what came of it.
+    """One call of a step in a session: what it was given, under which mode and surroundings, and what came of it.
 
+    left:    the surroundings as the call leaves them; they are put back then
     stepped: None where it raised ``error``
     """
 
     batches: Sequence[Tensor]
     training: bool
-    autocast: bool
+    around: tuple[bool, torch.dtype, bool]
+    left: tuple[bool, torch.dtype, bool] | None = None
     stepped: Stepped | None = None
     seen: Sequence[tuple[bool, bool]] = ()
     training_after: bool = True
     error: BaseException | None = None
+
+
+def surroundings(kind: str) -> tuple[bool, torch.dtype, bool]:
+    """Whether autocast is on for this kind of device, to which dtype, and whether gradients are recorded."""
+    return torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), torch.is_grad_enabled()
 
 
 class Session:
@@ -127,7 +134,8 @@ class Session:
         before, state_before, scale = self.parameters(), self.state(), self._scale()
         stale = self.gradients()
         self.model.seen.clear()
-        call = Call(given, self.model.training, torch.is_autocast_enabled(self.case.device.partition(":")[0]))
+        kind = self.case.device.partition(":")[0]
+        call = Call(given, self.model.training, surroundings(kind))
         try:
             with seeded(self.case.seed, self.case.device), subject_boundary("making a step"):
                 returned = self.trial.subject.build(
@@ -137,6 +145,9 @@ class Session:
         except SubjectError as error:
             self.calls.append(replace(call, error=error.cause))
             raise
+        finally:
+            call = replace(call, left=surroundings(kind))
+            _put_back(kind, call.around)
         made = Stepped(before, self.parameters(), state_before, self.state(), self.gradients(), (scale, self._scale()), returned,
                        self.rates, truth, stale)  # fmt: skip
         self.calls.append(replace(call, stepped=made, seen=tuple(self.model.seen), training_after=self.model.training))
@@ -160,6 +171,12 @@ class Session:
 
     def _scale(self) -> float:
         return 1.0 if self.scaler is None else float(self.scaler.get_scale())
+
+
+def _put_back(kind: str, was: tuple[bool, torch.dtype, bool]) -> None:
+    torch.set_autocast_enabled(kind, was[0])
+    torch.set_autocast_dtype(kind, was[1])
+    torch.set_grad_enabled(was[2])
 
 
 def loss(model: torch.nn.Module, batch: Tensor) -> Tensor:

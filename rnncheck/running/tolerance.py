@@ -33,14 +33,14 @@ def budget_of(trial: Judged) -> oracle.Budget:
     budget = remembered(lambda: oracle.budget(*question, rounding=rounding, seed=seed), "budget", question, rounding, seed)
     if not trial.subject.stateless:
         return budget
-    return Budget(_returned(trial, budget.truth), _returned(trial, budget.allowed), budget.rounding)
+    return Budget(returned(trial, budget.truth), returned(trial, budget.allowed), budget.rounding)
 
 
 def truth_of(trial: Judged) -> Run:
     """The truth of the trial's run alone, in float64."""
     _require_one_truth(trial)
     question = trial.question
-    return _returned(trial, remembered(lambda: oracle.truth(*question), "truth", question))
+    return returned(trial, remembered(lambda: oracle.truth(*question), "truth", question))
 
 
 def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
@@ -56,8 +56,8 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
     )  # fmt: skip
 
 
-def _returned(trial: Judged, run: Run) -> Run:
-    """The run without states, where none come back."""
+def returned(trial: Judged, run: Run) -> Run:
+    """Return the run without states, where none come back."""
     return Run(run.output, *(state[:0] for state in run.state)) if trial.subject.stateless else run
 
 

@@ -1,19 +1,21 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck import oracle
 from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed, Subject
-from rnncheck.core.values import Values, generator
+from rnncheck.running.backward import RESULTS, as_leaves, backward_of, named_arguments, named_results
+from rnncheck.running.given import Given, Tensors
 from rnncheck.running.layout import as_arguments, as_run, lay_out
 from rnncheck.running.same_start import FirstNumbers, begin_alike, take_over
 from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_boundary
@@ -27,17 +29,7 @@ HERE = ("here", "in the case's own run")
 """Where the numbers of a follow-up and those that it is compared with are from, in words."""
 
 
-@dataclass(frozen=True)
-class Tensors:
-    """What goes into a run: input (time, batch, input_size), state as a Run's, parameters by name, lengths."""
-
-    x: Tensor
-    state: tuple[Tensor, ...] | None
-    parameters: Mapping[str, Tensor]
-    lengths: tuple[int, ...] | None
-
-
-class Trial:
+class Trial(Given):
     """The subject on one case. ``run`` is made once; follow-ups are explicit: ``trial.but(x=...).run``.
 
     ``run`` comes from a layer of its own, so that every property may share it. ``layer`` is this trial's (that is, one
@@ -57,67 +49,6 @@ class Trial:
         self._first = case.config  # what the case is, whatever a follow-up makes of it
         self._shared: Trial = self  # whose run and budget we use
         self._first_numbers: FirstNumbers = {}  # of the layers of this case, whichever property builds them
-
-    # what goes in ----------------------------------------------------------------------------------------------------
-
-    @property
-    def x(self) -> Tensor:
-        """The input, (time, batch, input_size), batch 1 if unbatched."""
-        return self.tensors.x
-
-    @property
-    def state(self) -> tuple[Tensor, ...] | None:
-        """(h_0,) or (h_0, c_0), or None where hx is not given."""
-        return self.tensors.state
-
-    @property
-    def given_state(self) -> tuple[Tensor, ...]:
-        """The initial state, as zeros where hx is not given."""
-        return self.state if self.state is not None else self.zero_state()
-
-    @property
-    def parameters(self) -> Mapping[str, Tensor]:
-        """The parameters by torch's names; of a layer that has none of these names, those that a follow-up gives it, by its own."""
-        return self.tensors.parameters
-
-    @property
-    def lengths(self) -> tuple[int, ...] | None:
-        """The length of each sequence, None if the input is not packed."""
-        return self.tensors.lengths
-
-    @property
-    def question(self) -> oracle.Question:
-        """What the oracle is asked: configuration, parameters, input, h_0, c_0 and lengths."""
-        h_0, c_0 = (*self.given_state, None)[:2]
-        return oracle.Question(self.config.but(dropout=0.0), self.parameters, self.x, h_0, c_0, self.lengths)
-
-    @property
-    def time(self) -> int:
-        """Steps."""
-        return self.x.shape[0]
-
-    @property
-    def batch(self) -> int:
-        """Sequences."""
-        return self.x.shape[1]
-
-    def zero_state(self) -> tuple[Tensor, ...]:
-        """Zeros in the shape of the initial state."""
-        states = self.config.states
-        sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
-        return tuple(self.x.new_zeros(states, self.batch, size) for size in sizes)
-
-    def generator(self, name: str) -> torch.Generator:
-        """A random stream of this case, for draws of a property."""
-        return generator(self.case.seed, name)
-
-    def draw(self, name: str, low: int, high: int) -> int:
-        """A whole number in [low, high], the same at every replay of the case."""
-        return int(torch.randint(low, high + 1, (), generator=self.generator(name)))
-
-    def like(self, tensor: Tensor, name: str, scale: float = 1.0) -> Tensor:
-        """Generic values in the shape, dtype and device of ``tensor``."""
-        return Values("normal", scale).tensor(tuple(tensor.shape), self.case.seed, name).to(tensor)
 
     # follow-ups ------------------------------------------------------------------------------------------------------
 
@@ -229,25 +160,56 @@ class Trial:
         stateless = self.subject.stateless
         return as_run(self.case, self.time, self.batch, output, state, packed=packed, flat_states=flat, stateless=stateless)
 
-    def gradients(self, cotangents: Run, layer: Layer | None = None) -> dict[str, Tensor | None]:
+    def do(self, deed: Callable[..., Any], *arguments: Any, doing: str = "calling", what: str = "") -> Any:
+        """Return what a deed returns: a function of torch and Python alone, at the top of a module, so that a script can show it.
+
+        arguments: layers, what the case gives them in their own layout, and plain values; what comes back are tensors, plain
+                   values, layers, and dicts and lists of these. Gradients are enabled as in the case's own run.
+        """
+        self._stay_within_claims()
+        usual = self.case.training and not torch.is_inference_mode_enabled()
+        with subject_boundary(doing, what or self._otherwise), torch.set_grad_enabled(usual):
+            return deed(*arguments)
+
+    @property
+    def arguments(self) -> tuple[Any, tuple[Tensor, ...] | None]:
+        """Input and hx in the subject's own layout, made anew each time: they share memory with nothing."""
+        return self.lay_out(self.x.clone(), self.state and tuple(part.clone() for part in self.state))
+
+    @property
+    def leaves(self) -> tuple[Any, tuple[Tensor, ...] | None]:
+        """Input and hx as ``arguments``, for a call that is differentiated: no two elements share memory."""
+        return self.lay_out(*as_leaves(self.x.clone(), self.state))
+
+    def gradients(self, cotangents: Run, layer: Layer | None = None, names: tuple[str, ...] = RESULTS) -> dict[str, Tensor | None]:
         """d(sum of output * cotangent, over all parts) by "input", "h_0", "c_0" and each parameter's name.
 
         None where nothing flows. Runs in the case's train/eval mode, with gradients enabled either way.
+
+        names: the parts that the loss is of; it does not look at the others
         """
-        layer = layer or self.layer
-        leaves = {"input": self.x.clone().requires_grad_()}
-        for name, part in zip(("h_0", "c_0"), self.state or (), strict=False):
-            leaves[name] = part.clone().requires_grad_()
-        state = tuple(leaves[name] for name in ("h_0", "c_0") if name in leaves) or None
+        given = (layer or self.layer, *self.leaves, self.as_returned(cotangents, names))
+        return self.gradients_of(self.do(backward_of, *given, doing="running backward"))
+
+    def as_returned(self, run: Run, names: tuple[str, ...] = RESULTS) -> dict[str, Tensor]:
+        """These parts of a run by name, as the subject itself returns them, a packed output's data."""
+        states = {name: part for name, part in run.parts() if name != "output" and not self.subject.stateless}
+        output, state = self.lay_out(run.output, tuple(states.values()) or None)
+        return {name: part for name, part in named_results((output, state or ())).items() if name in names}
+
+    def read_results(self, results: Mapping[str, Tensor]) -> Run:
+        """The inverse of as_returned."""
+        x, _ = self.arguments
+        output, *state = results.values()
+        return self.read(PackedSequence(output, *x[1:]) if self.lengths is not None else output, tuple(state))
+
+    def gradients_of(self, found: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
+        """Gradients of ``leaves``, in the subject's own layout, as (time, batch, features); the parameters' as they are."""
         with torch.enable_grad():
-            seen = self.read(*self.call_on(layer, leaves["input"], state))
-            parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad}
-            loss = sum(
-                (part * getattr(cotangents, name)).sum() for name, part in seen.parts() if getattr(cotangents, name) is not None
-            )
-            with subject_boundary("running backward"):
-                wanted = {**leaves, **parameters}
-                return dict(zip(wanted, torch.autograd.grad(loss, list(wanted.values()), allow_unused=True), strict=True))
+            x, state = as_leaves(self.x, self.state)
+            leaves, own = named_arguments(x, state), named_arguments(*self.lay_out(x, state))
+        flowing = {name: g for name, g in found.items() if name in own and g is not None}
+        return {**found, **{name: torch.autograd.grad(own[name], leaves[name], g)[0] for name, g in flowing.items()}}
 
     def cotangents(self) -> Run:
         """Generic, fixed weights for each element of the result; none on what lies after a sequence's end."""

@@ -16,11 +16,14 @@ from torch import nn
 from rnncheck import typechecked
 from rnncheck.campaign import store
 from rnncheck.core.plain_text import said
+from rnncheck.reading.typed import is_typed
 from rnncheck.running.trial import subject_boundary
 from rnncheck.runtime.background import Background, Look
-from rnncheck.runtime.compare import Call, call_of, compare_call, compare_results, copied
+from rnncheck.runtime.compare import Call, call_of, compare_call, compare_results
 from rnncheck.runtime.contracts import Coin, ContractViolation, ContractWarning, Policy, active, known, log, violate, violations
 from rnncheck.runtime.keep import kept, target_of
+from rnncheck.runtime.tensors_inside import copied
+from rnncheck.runtime.typed_calls import ModuleCall, compare_module_call, random_state
 from rnncheck.typechecked import name_of, on_functions
 
 
@@ -29,31 +32,36 @@ def agrees_with(
 ) -> Callable[[Any], Any]:
     """Replay a fraction ``sample`` of the calls of a layer or of a function against ``reference``.
 
-    A layer (a torch.nn.Module class with torch's call, or one such module) is compared with the reference under the same
+    A layer (a torch.nn.Module class, or one such module, read as ``verify`` reads it) is compared with the reference under the same
     parameters, input and state, within what rounding may do to this very call; calls with active dropout, under vmap or
     under torch.compile are left out, and so is a subclass's own forward. A function is compared with the reference function
-    on the same arguments in float64.
+    on the same arguments in float64; so is a module that is annotated as a recurrence of any kind, with a reference module (or
+    class) that is given its parameters, or a reference function. Calls of such a module that draw random numbers are left out.
 
-    The first call is compared at once, and so is every call with sample=1. Of the others copies are kept, and compared in a
-    thread of their own, where at most eight wait and what comes meanwhile is skipped. What does not agree is told (raised,
-    if that is the policy) at the next call of the same layer or function, or by ``rnncheck.settle()``, which waits for
-    what is still compared: call it where training ends. What is found after both is too late to be raised: it is written
+    The first call is compared at once, and so is every call with sample=1. The others are copied and compared in a thread of
+    their own, where at most eight wait; calls that come meanwhile are skipped. A call that does not agree is reported (raised,
+    if that is the policy) at the next call of the same layer or function, or by ``rnncheck.settle()``, which waits for all
+    pending comparisons: call it where training ends. A result that comes after both is too late to be raised: it is written
     to stderr when the program ends, and the exit code stays what it is.
 
     The first failing call of a layer is kept as a case file under ``folder``, for ``rnncheck replay``; None keeps none.
 
-    Raises ContractViolation (or what the policy says) on a call that does not agree; TypeError at once for what is neither
-    a layer nor a plain function.
+    Raises ContractViolation (or what the policy says) on a call that does not agree; TypeError at once for anything but
+    a layer or a plain function.
     """
     known(policy)
 
     def decorate(target: Any) -> Any:
         desk = _Desk(name_of(target), reference, Coin(sample, name_of(target)), policy, None if folder is None else Path(folder))
-        kind = target if inspect.isclass(target) else type(target)
+        kind: Any = target if inspect.isclass(target) else type(target)
         if issubclass(kind, nn.RNNCellBase):
             raise TypeError(f"agrees_with: {desk.name} is a cell, but should be a layer or a function")
+        typed = issubclass(kind, nn.Module) and is_typed(target)
         if inspect.isclass(target) and issubclass(target, nn.Module):
-            target.forward = desk.over_forward(target.forward)
+            target.forward = (desk.over_typed if typed else desk.over_forward)(target.forward)
+            return target
+        if typed:
+            target.forward = functools.partial(desk.over_typed(kind.forward), target)
             return target
         if isinstance(target, nn.Module):
             target.register_forward_hook(desk.after_forward, with_kwargs=True)
@@ -64,15 +72,16 @@ def agrees_with(
 
 
 def settle() -> int:
-    """Wait for every comparison of ``agrees_with`` that is pending; returns how many did not agree, as nobody was told yet.
+    """Wait for every pending comparison of ``agrees_with``; return how many did not agree and were not reported yet.
 
-    Raises ContractViolation with what is found where the policy is "raise"; the rest is warned of, logged or counted.
+    Raises ContractViolation with these where the policy is "raise"; others are warned of, logged or counted.
 
-    >>> double = agrees_with(lambda a: 2 * a, sample=0.5)(lambda a: a + a)
-    >>> for _ in range(9):
-    ...     _ = double(torch.ones(3))
-    >>> settle()
-    0
+    Examples:
+        >>> double = agrees_with(lambda a: 2 * a, sample=0.5)(lambda a: a + a)
+        >>> for _ in range(9):
+        ...     _ = double(torch.ones(3))
+        >>> settle()
+        0
     """
     number, raised = 0, []
     for desk in _at_work:
@@ -89,7 +98,7 @@ def settle() -> int:
 
 @dataclass(eq=False)
 class _Desk:
-    """Where the calls of one target are looked at."""
+    """The checks on the calls of one target."""
 
     name: str
     reference: Any
@@ -115,12 +124,27 @@ class _Desk:
         """A layer's forward, looked at."""
 
         @functools.wraps(forward)
-        def wrapper(layer: nn.Module, input: Any, hx: Any = None, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self._wants():
-                return forward(layer, input, hx, *args, **kwargs)
-            given = copied((input, hx))  # as they were before the call
-            result = forward(layer, input, hx, *args, **kwargs)
+                return forward(layer, *args, **kwargs)
+            given = copied((args, kwargs))  # as they were before the call
+            result = forward(layer, *args, **kwargs)
             self._judge_layer(layer, given, result)
+            return result
+
+        return wrapper
+
+    def over_typed(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """The forward of a module that is a recurrence of any kind, looked at."""
+
+        @functools.wraps(forward)
+        def wrapper(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if not self._wants():
+                return forward(layer, *args, **kwargs)
+            given, before = (copied(args), copied(kwargs)), random_state()
+            result = forward(layer, *args, **kwargs)
+            if random_state() == before:
+                self._judge(functools.partial(self._module, ModuleCall.of(layer, *given, result)))
             return result
 
         return wrapper
@@ -128,8 +152,7 @@ class _Desk:
     def after_forward(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """The hook on a module that exists already."""
         if self._wants():
-            input, hx = (*args, kwargs.get("hx"), None)[:2] if args else (kwargs["input"], kwargs.get("hx"))
-            self._judge_layer(layer, copied((input, hx)), result)
+            self._judge_layer(layer, copied((args, kwargs)), result)
 
     def over_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """A function, looked at."""
@@ -163,7 +186,7 @@ class _Desk:
     def _judge_layer(self, layer: nn.Module, given: tuple[Any, Any], result: Any) -> None:
         try:
             with torch.no_grad():
-                call = call_of(layer, *given, result)
+                call = call_of(layer, self.reference, *given, result)
         except Exception as error:
             _not_compared(self.name, error)
             return
@@ -181,6 +204,14 @@ class _Desk:
         where = "" if self.folder is None else kept(call, cls, target, self.reference, self.folder)
         self.folder = None  # one is enough
         return f"{self.name} does not agree with {name_of(self.reference)}: {seen.mismatches()[0]}; {call.case}{where}"
+
+    def _module(self, call: ModuleCall) -> str | None:
+        try:
+            seen = compare_module_call(call, self.reference)
+        except Exception as error:
+            _not_compared(self.name, error)
+            return None
+        return None if seen.holds else f"{self.name} does not agree with {name_of(self.reference)}: {seen.mismatches()[0]}"
 
     def _function(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         try:

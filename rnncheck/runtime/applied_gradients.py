@@ -20,13 +20,14 @@ Finding = tuple[str, str]
 class Applied:
     """The gradients of an optimizer's parameters as it takes a step, of those in ``held`` only where that is given.
 
-    scale: what the optimizer itself divides them by, as fused ones do for a scaler
+    ended: whether the step has ended: a fused optimizer has then divided them by the loss scale itself
     """
 
     optimizer: torch.optim.Optimizer
     max_norm: float | None
     scaler: Any = None
     held: frozenset[int] | None = None
+    ended: bool = False
 
     @cached_property
     def groups(self) -> list[list[Tensor]]:
@@ -38,7 +39,7 @@ class Applied:
     def norms(self) -> list[list[float]]:
         """The norm of each, without the loss scale."""
         scale = getattr(self.optimizer, "grad_scale", None)
-        by = 1.0 if scale is None else float(scale)
+        by = 1.0 if scale is None or self.ended else float(scale)
         return [[_norm(g) / by for g in group] for group in self.groups]
 
     @property
@@ -77,7 +78,7 @@ class Applied:
         if self.max_norm is None or scale == 1.0 or not abs(norm * scale - self.max_norm) <= CLOSE * self.max_norm:
             return None
         told = f"the gradients' total norm = {norm:.6g} at the optimizer's step is max_norm over the loss scale {scale:g}"
-        return "clipped before unscaling", f"{told}: they are clipped before the loss scale is taken out"
+        return "clipped before unscaling", f"{told}: they are clipped before the loss scale is taken out, or it is taken out twice"
 
     def _why(self, model: Iterable[Tensor]) -> str:
         """The known mistake, where the numbers tell."""

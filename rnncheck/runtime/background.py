@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 Look = Callable[[], str | None]
 """Looks at something and returns what is wrong with it, or None."""
 WAITING = 8
-"""Pieces that may wait; while so many do, what comes is skipped, and counted."""
+"""The number of pieces that may wait; while they do, further ones are skipped and counted."""
 
 
 class Background:

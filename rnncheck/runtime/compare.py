@@ -15,7 +15,9 @@ from rnncheck.core.case import Case
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
 from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
 from rnncheck.running.trial import Tensors, Trial
+from rnncheck.runtime.as_read import call_as_read, reading_of
 from rnncheck.runtime.contracts import values_in
+from rnncheck.runtime.tensors_inside import copied, widened
 
 COPIES = 8
 SPREADS = 6.0
@@ -33,9 +35,21 @@ class Call:
     autocast: torch.dtype | None = None
 
 
-def call_of(layer: nn.Module, input: Any, hx: Any, result: Any) -> Call | None:
+def call_of(layer: nn.Module, reference: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> Call | None:
     """All that is needed to compare the call later; None while dropout is active, where there is nothing to compare."""
-    subject = believed(layer)
+    reading = reading_of(type(layer), reference)
+    if reading is None:
+        return _call(believed(layer), layer, *_given(*args, **kwargs), result)
+    read = call_as_read(layer, reading, reference, args, kwargs, result)
+    return None if read is None else _call(read.subject, layer, read.input, read.hx, read.result)
+
+
+def _given(input: Any, hx: Any = None, *more: Any, **others: Any) -> tuple[Any, Any]:
+    """The input and the state of a call like torch's."""
+    return input, hx
+
+
+def _call(subject: Subject, layer: nn.Module, input: Any, hx: Any, result: Any) -> Call | None:
     config = subject.fixed
     assert config is not None
     if layer.training and config.dropout > 0 and config.num_layers > 1:
@@ -99,12 +113,12 @@ def compare_results(result: Any, reference: Callable[..., Any], args: tuple[Any,
 
     The two have the same shape, part by part, and there is something to compare.
     """
-    actual, expected = dict(values_in(result)), dict(values_in(reference(*_wide(args), **_wide(kwargs))))
+    actual, expected = dict(values_in(result)), dict(values_in(reference(*widened(args), **widened(kwargs))))
     if not actual or list(actual) != list(expected):
         return equal("parts of the result", ", ".join(actual) or "none", ", ".join(expected) or "a tensor")
     eps = max((torch.finfo(tensor.dtype).eps for tensor in actual.values() if tensor.is_floating_point()), default=0.0)
     g = torch.Generator().manual_seed(0)
-    moved = [dict(values_in(reference(*_wide(args, g, 2 * eps), **_wide(kwargs, g, 2 * eps)))) for _ in range(COPIES)]
+    moved = [dict(values_in(reference(*widened(args, g, 2 * eps), **widened(kwargs, g, 2 * eps)))) for _ in range(COPIES)]
     return every(
         near(where, tensor, expected[where], _allowed(expected[where], [copy[where] for copy in moved], eps))
         if tensor.is_floating_point() and tensor.shape == expected[where].shape
@@ -117,28 +131,3 @@ def _allowed(expected: Tensor, moved: list[Tensor], eps: float) -> Tensor:
     spread = torch.stack([(copy - expected) ** 2 for copy in moved]).mean(0)
     pooled = spread.mean(-1, keepdim=True).sqrt() if spread.dim() else spread.sqrt()
     return SPREADS * pooled + 8 * eps * expected.abs().clamp(min=1.0)
-
-
-def copied(value: Any) -> Any:
-    """Tensors copied without their graph, in nested tuples (named ones too), lists and dicts; anything else as it is."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: copied(part) for key, part in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(copied, value))
-    return type(value)(map(copied, value)) if isinstance(value, tuple | list) else value
-
-
-def _wide(value: Any, g: torch.Generator | None = None, step: float = 0.0) -> Any:
-    """Floating-point tensors in float64, each element changed by up to ``step`` of itself."""
-    if isinstance(value, Tensor):
-        wide = value.detach().double() if value.is_floating_point() else value.detach().clone()
-        if g is None or not value.is_floating_point():
-            return wide
-        return wide * (1 + step * (2 * torch.rand(wide.shape, generator=g, dtype=wide.dtype) - 1).to(wide.device))
-    if isinstance(value, Mapping):
-        return {key: _wide(part, g, step) for key, part in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_wide(part, g, step) for part in value))
-    return type(value)(_wide(part, g, step) for part in value) if isinstance(value, tuple | list) else value

@@ -64,7 +64,7 @@ def users_level() -> int:
 
 
 def active() -> bool:
-    """Whether contracts are looked at here: not while compiling, tracing, or switched off."""
+    """Return whether contracts are checked here: not while compiling, tracing, or switched off."""
     return typechecked.enabled() and not typechecked.being_traced()
 
 
@@ -87,19 +87,20 @@ def values_in(result: Any, path: str = "result") -> Iterator[tuple[str, Tensor]]
 
 
 def bounded(low: float, high: float, *, policy: Policy = "raise") -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Every floating-point tensor returned lies in [low, high] and is a number; and there is one.
+    """Check that the function returns a floating-point tensor, and that each lies in [low, high] and has no NaN.
 
-    Looked into are tuples, lists, dicts, named tuples and dataclasses. Integers (lengths, indices) are looked at only
-    where there is nothing else. Raises ValueError if no number could lie in [low, high], and TypeError for what is no
+    Tensors are found inside tuples, lists, dicts, named tuples and dataclasses. Integers (lengths, indices) are checked only
+    where there is nothing else. Raises ValueError if no number could lie in [low, high], and TypeError for anything but a
     plain function or method.
 
-    >>> @bounded(-1, 1)
-    ... def candidate(a: Tensor) -> Tensor:
-    ...     return 2 * a.tanh()
-    >>> candidate(torch.tensor([0.0, 9.0]))
-    Traceback (most recent call last):
-        ...
-    rnncheck.runtime.contracts.ContractViolation: candidate: result[1] = 2, but should lie in [-1, 1] (shape (2,), float32)
+    Examples:
+        >>> @bounded(-1, 1)
+        ... def candidate(a: Tensor) -> Tensor:
+        ...     return 2 * a.tanh()
+        >>> candidate(torch.tensor([0.0, 9.0]))
+        Traceback (most recent call last):
+            ...
+        rnncheck.runtime.contracts.ContractViolation: candidate: result[1] = 2, but should lie in [-1, 1] (shape (2,), float32)
     """
     known(policy)
     if not low <= high:
@@ -144,7 +145,7 @@ def out_of_bounds(tensor: Tensor, low: float, high: float) -> str | None:
 
 
 def unit_interval(fn: Callable[P, R]) -> Callable[P, R]:
-    """Every floating-point tensor returned lies in [0, 1] and is a number: a gate. As ``bounded(0, 1)``."""
+    """Check that every floating-point tensor returned lies in [0, 1], as a gate does: ``bounded(0, 1)``."""
     return bounded(0.0, 1.0)(fn)
 
 
@@ -155,10 +156,13 @@ def norm_at_most(
     norm_type: float = 2.0,
     policy: Policy = "raise",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """After the call the gradients' total norm is at most the argument of this name, give or take the dtype's rounding.
+    """Check that after the call the gradients' total norm is at most the argument of this name, up to the dtype's rounding.
 
-    of: the argument with the parameters (an iterable, a dict, a module or an optimizer); the first one if not said, after
-        a self that is none of these
+    Args:
+        argument: the name of the argument that says how large the norm may be
+        of: the argument with the parameters (an iterable, a dict, a module or an optimizer); by default the first one, after
+            a self that is none of these
+
     Raises TypeError at decoration where the function has no such argument.
     """
     known(policy)

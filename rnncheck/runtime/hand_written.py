@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from rnncheck.adapters.instance import config_of
 from rnncheck.adapters.targets.locate import Located
+from rnncheck.core.config import Config
+from rnncheck.errors import UsageError
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
 from rnncheck.reading.adapted import at
@@ -14,6 +16,8 @@ from rnncheck.reading.results import leaves
 from rnncheck.reading.target import read_target
 from rnncheck.running.subject_errors import subject_boundary
 
+MOST_SIZES = 16
+"""Pairs of sizes with which a module is tried."""
 KNOWN = (nn.RNNBase, nn.RNNCellBase, Recurrent)
 """Layers that need no reading, and what is inside them."""
 
@@ -35,11 +39,31 @@ def _reading_of(name: str, module: nn.Module) -> Reading | None:
     """How a module is called, where its configuration can be told and it is a recurrence."""
     if not any(True for _ in module.parameters()):
         return None
+    for config, told in _configs(name, module):
+        try:
+            with subject_boundary("reading"):
+                reading = read_target(module, config)
+        except Exception:  # it is another kind of module, or of other sizes
+            continue
+        if told or (reading is not None and reading.called["states"] is not None):
+            return reading
+    return None
+
+
+def _configs(name: str, module: nn.Module) -> Iterator[tuple[Config, bool]]:
+    """The configuration that the module tells, or else those that its shapes leave open: then a state must show what it is."""
     try:
-        with subject_boundary("reading"):
-            return read_target(module, config_of(Located(module, name or type(module).__name__), module))
-    except Exception:  # it is another kind of module
-        return None
+        yield config_of(Located(module, name or type(module).__name__), module), True
+    except UsageError:
+        shapes = [tuple(p.shape) for _, p in module.named_parameters() if p.dim() == 2]
+        sizes = [pair for shape in shapes for turned in (shape, shape[::-1]) for pair in _sizes(*turned)]
+        yield from ((Config("RNN_TANH", *pair), False) for pair in list(dict.fromkeys(sizes))[:MOST_SIZES])
+
+
+def _sizes(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """Input and hidden sizes of a matrix with the rows of some gates, for the input alone or for input and state."""
+    for hidden in (rows // gates for gates in (1, 3, 4, 2) if rows % gates == 0):
+        yield from ((size, hidden) for size in (columns - hidden, columns) if size > 0)
 
 
 def findings(reading: Reading, input: Any, result: Any) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.targets.locate import described
 from rnncheck.campaign import store
@@ -16,6 +17,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.values import Values
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.runtime.as_read import reading_of
 from rnncheck.runtime.compare import Call, believed
 
 PROPERTY = "agree.against"
@@ -28,7 +30,7 @@ def kept(call: Call, cls: type, target: str, reference: Any, folder: Path) -> st
         subject = resolve.subjects(cls, reference)[0]
     except UsageError as error:
         return f"; not kept: {error}"
-    subject = believed(subject)
+    subject = believed(as_read(subject, reading_of(cls, reference)))
     failing = next((case for case in _like(call) if judge(CATALOG[PROPERTY], trial_of(subject, case)).red), None)
     if failing is None:
         return "; not kept: with generated values of this size it agrees, so it takes these very values"

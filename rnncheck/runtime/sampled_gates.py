@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 import rnncheck.nn as typed
 
 FEW = 4
-"""Sequences of a batch that are looked at, evenly spread."""
+"""The number of sequences of a batch that are checked, evenly spread."""
 
 STATES = ("c", "h")
 

@@ -17,44 +17,49 @@ from rnncheck.nn.base import Recurrent
 from rnncheck.runtime.contracts import Coin, ContractWarning, Policy, active, known, out_of_bounds, users_level, violate
 from rnncheck.runtime.hand_written import findings, hand_written
 from rnncheck.runtime.sampled_gates import some_gates
+from rnncheck.runtime.typed_calls import typed_findings, typed_modules
 from rnncheck.runtime.watched_steps import WatchedSteps
 from rnncheck.typechecked import enabled, transformed
 
 SATURATED = 1e-3
 """A gate this near to 0 or 1 hardly learns: its slope is below a thousandth."""
 MOSTLY = 0.9
-"""The share of a gate's values from which saturation is told."""
+"""The share of a gate's values from which saturation is reported."""
 
 
 class watch:
-    """In a ``with`` statement: a sampled fraction of the calls of each recurrent layer of ``model`` is looked at.
+    """Check, in a ``with`` statement, a sampled fraction of the calls of each recurrent layer of ``model``.
 
-    A layer that is written by hand is found by experiment, as ``rnncheck.verify`` reads it; of its calls, the numbers of steps and
-    rows and non-finite values are looked at.
+    It checks the shapes of output and states, non-finite values, the bounds of h (|h| <= 1 for LSTM without
+    projection and RNN with tanh, and for a GRU that starts within them), gates that are nearly always shut or open (in
+    four sequences of the batch), and, with ``max_norm``, the gradients' total norm as an optimizer takes a step.
 
-    Looked at are the shapes of output and states, non-finite values, the bounds of h (|h| <= 1 for LSTM without
-    projection and RNN with tanh, and for a GRU that starts within them), gates that are nearly always shut or open (those
-    of four sequences of the batch), and, with ``max_norm``, the gradients' total norm as an optimizer takes a step.
+    A layer written by hand is found by experiment, as ``rnncheck.verify`` reads it; in its calls, the numbers of steps and
+    rows and non-finite values are checked. In the calls of one that is annotated as a recurrence of any kind, axes whose sizes
+    do not fit and non-finite values are.
 
-    sample:   the fraction of calls, and of an optimizer's steps; the first of each is always looked at, and of every
-              1/sample that follow one, at a random place: what stays (a NaN, an unclipped gradient at each step) is met
-              after 2/sample calls at most
-    policy:   "warn" (once a kind of finding and layer), "raise", "log" or "count"
-    max_norm: the clip bound that gradients are to keep when an optimizer of these parameters takes a step
-    optimizer: the optimizer whose steps are looked at, over all of its parameters, also those outside of the model; they are
-              to be finite, too. The model then need not have a recurrent layer
-    scaler:   the torch.amp.GradScaler of that optimizer, so that a loss scale that is taken out too late is known for one
+    Args:
+        model: a module, whose recurrent layers are watched
+        sample: the fraction of calls, and of an optimizer's steps; the first of each is always checked, and one at a random
+            place in every 1/sample after it: an error that stays (a NaN, an unclipped gradient at each step) is found
+            after 2/sample calls at most
+        policy: "warn" (once for each kind of finding and layer), "raise", "log" or "count"
+        max_norm: the largest norm that gradients may have when an optimizer of these parameters takes a step
+        optimizer: the optimizer whose steps are checked, over all of its parameters, also those outside of the model; they
+            must be finite, too. The model then need not have a recurrent layer
+        scaler: the torch.amp.GradScaler of that optimizer, so that a loss scale that is removed too late is recognised
 
-    It draws nothing from torch's random state. A call that it cannot read is told as a warning, and stops nothing.
-    Under torch.compile, torch.export, tracing and vmap it steps aside. After it, ``findings`` counts what was found, by
-    layer and kind, and ``calls`` the calls that were looked at; it warns if there was none. Where the numbers tell, a finding
-    says which mistake it is (docs/training_steps.md). Raises ValueError where there is nothing to look at.
+    It draws nothing from torch's random state. A call that it cannot read is reported as a warning, and stops nothing.
+    Under torch.compile, torch.export, tracing and vmap it does nothing. After it, ``findings`` counts what was found, by
+    layer and kind, and ``calls`` the calls that were checked; it warns if there was none. Where the numbers tell, a finding
+    says which mistake it is (docs/training_steps.md). Raises ValueError where there is nothing to check.
 
-    >>> model = nn.LSTM(2, 3)
-    >>> with watch(model, sample=1.0) as seen:
-    ...     _ = model(torch.zeros(4, 1, 2))
-    >>> seen.calls, dict(seen.findings)
-    (1, {})
+    Examples:
+        >>> model = nn.LSTM(2, 3)
+        >>> with watch(model, sample=1.0) as seen:
+        ...     _ = model(torch.zeros(4, 1, 2))
+        >>> seen.calls, dict(seen.findings)
+        (1, {})
     """
 
     def __init__(
@@ -67,8 +72,10 @@ class watch:
         optimizer: torch.optim.Optimizer | None = None,
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
-        self.readings = hand_written(model)
-        wanted = {name for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)} | set(self.readings)
+        self.typed = typed_modules(model)
+        self.readings = {name: reading for name, reading in hand_written(model).items() if name not in self.typed}
+        wanted = {name for name, m in model.named_modules() if isinstance(m, nn.RNNBase | Recurrent)}
+        wanted |= {*self.readings, *self.typed}
         self.layers = {key: m for name, m in model.named_modules() if {name, key := name or type(m).__name__} & wanted}
         if not self.layers and optimizer is None:
             raise ValueError(f"watch({type(model).__name__}): there is no recurrent layer inside; nothing would be checked")
@@ -108,7 +115,9 @@ class watch:
         try:
             with torch.no_grad():
                 reading = self.readings.get(name)
-                if reading is None:
+                if name in self.typed:
+                    found = list(typed_findings(layer, args, kwargs, result))
+                elif reading is None:
                     found = look(layer, *_given(*args, **kwargs), result)
                 else:
                     found = list(findings(reading, _first(*args, **kwargs), result))

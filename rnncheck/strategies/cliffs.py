@@ -13,7 +13,7 @@ from rnncheck.strategies.chunks import chunk_of
 SIZES = (129, 1025, 33, 257, 513, 64, 128, 32, 127, 31, 65)
 """The telling ones first: a little beyond a power of two, one of them beyond all that is common."""
 FIRST = 2
-"""So many of them come before several sizes are large at once."""
+"""The number of them that come before several sizes are large at once."""
 PAIRED = 129
 """On two axes at once: where a kernel goes by the product of two sizes."""
 EVERYWHERE = 40
@@ -24,7 +24,7 @@ SMALL_CHUNK = 16
 """Steps of a chunk of which two and a bit are no long sequence."""
 AXES = ("hidden_size", "batch", "time", "input_size")
 LARGE, HUGE = 30, 600
-"""A size beyond this makes a case a large one; so many hidden units a huge one."""
+"""A size beyond LARGE makes a case a large one; HUGE hidden units a huge one."""
 
 
 def is_large(case: Case, *, fixed: bool = False) -> bool:
@@ -36,7 +36,7 @@ def is_large(case: Case, *, fixed: bool = False) -> bool:
 
 
 def is_huge(case: Case, *, fixed: bool = False) -> bool:
-    """Whether the recurrent weights are so many that a gradient takes seconds."""
+    """Return whether there are enough recurrent weights that a gradient takes seconds."""
     return case.config.hidden_size > HUGE and not fixed
 
 

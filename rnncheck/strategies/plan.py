@@ -20,7 +20,7 @@ DEPTH = 5
 CHUNK = 12
 """of how many rows: Hypothesis' set-up is paid once for all of them."""
 FIRST_CLIFF = 20
-"""The first so many cases are small, then every third is one on a cliff: what only large sizes show is not left to the end."""
+"""The number of small cases at the start; then every third is one on a cliff, so that large sizes are not left to the end."""
 
 
 def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, device: str = "cpu") -> Iterator[Any]:
@@ -94,11 +94,12 @@ def _clip_cases(seed: int, device: str) -> Iterator[Any]:
 
 
 def _step_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:
-    from rnncheck.strategies.step import step_cases
+    from rnncheck.strategies.step import as_offered, step_cases
 
     reduction: Reduction = "sum" if subject.offers("sum_losses") else "mean"
     for step in range(10**6):
-        yield from draw(step_cases(reduction=reduction, device=device), 50, _mix(seed, step))[bool(step) :]
+        drawn = draw(step_cases(reduction=reduction, device=device), 50, _mix(seed, step))[bool(step) :]
+        yield from (as_offered(case, subject) for case in drawn)
 
 
 def _pair_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:

@@ -17,7 +17,7 @@ class Stop:
     wanted = False
 
     def now(self, number: int, frame: FrameType | None) -> None:
-        """The signals' handler. Only the first interrupts: after it, what is known is told, and nothing may cut that short."""
+        """Handle a signal. Only the first interrupts: after it the results so far are reported, and nothing may cut that short."""
         if not self.wanted:
             self.wanted = True
             raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """torch's known deviations: each still occurs on its stored case, and they are nobody else's."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from rnncheck.campaign.verify import verify
 from rnncheck.catalog import CATALOG
 from rnncheck.core.deviation import Deviation
 from rnncheck.engine import Job, WorkerContext, make_engine
+from rnncheck.older_torch import clips_nothing_in_silence
 
 HERE = [known for known in KNOWN if is_here(known.deviation.case["device"])]
 SAYS = {"agree.vmap": "Batching rule not implemented", "gradient.forward_mode": "forward AD with mkldnn_rnn_layer"}
@@ -59,6 +61,16 @@ def test_they_are_given_under_the_name_of_their_subject():
     found = known_deviations(subjects(["torch.nn:LSTM", "torch.nn.utils.clip_grad_norm_"]))
     assert {deviation.subject for deviation in found} == {"torch.nn:LSTM", "torch.nn.utils.clip_grad_norm_"}
     assert "agree.vmap" in {deviation.property for deviation in found}
+
+
+@pytest.mark.parametrize("warned", [True, False])
+def test_whether_this_torch_warns_of_an_exhausted_generator_is_tried(monkeypatch, warned):
+    def clip(parameters, max_norm):
+        if warned:
+            warnings.warn("none left", stacklevel=2)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+    assert clips_nothing_in_silence() is not warned
 
 
 def properties(target):

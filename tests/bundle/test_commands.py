@@ -121,3 +121,14 @@ def test_switches_are_read():
     assert _switches(None) is None
     assert _switches("") == ()
     assert _switches("cudnn_off, tf32") == ("cudnn_off", "tf32")
+
+
+def test_shards_are_recorded_joined_and_compared(run):
+    for i in (1, 2):
+        assert run(*RECORD[:3], f"{i}.safetensors", "--max-examples", "5", "--shard", f"{i}/2")[0] == 0
+    code, out, _ = run("merge", "1.safetensors", "2.safetensors", "-o", "gru.safetensors")
+    assert code == 0 and out.startswith("5 cases of torch.nn.GRU recorded on cpu (")
+    code, out, _ = run("diff", "gru.safetensors", "mine.py:Wrong", "--shard", "2/2")
+    assert code == 1 and "so in 2 of 2 cases" in out
+    code, _, err = run("merge", "1.safetensors", "2.safetensors")
+    assert code == 2 and "bundles are joined into a file: rnncheck merge BUNDLE... -o BUNDLE" in err

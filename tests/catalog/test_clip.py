@@ -16,6 +16,7 @@ from rnncheck.core.subject import Malformed
 from rnncheck.core.values import Values
 from rnncheck.judging.judge import judge
 from rnncheck.judging.shrink import shrink
+from rnncheck.older_torch import clips_nothing_in_silence
 from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.clip_truth import clip_truth, total_norm
 from rnncheck.strategies.clip import clip_cases
@@ -46,12 +47,16 @@ KILLS = {
     "clip.many": "own-clip-tail-left-out",
     "clip.layout": "own-clip-makes-contiguous",
     "clip.agree": "own-clip-each-tensor",
+    "clip.shards": "own-clip-copies-count-twice",
 }
 CRASH = ("own-clip-no-gradient-crashes", "empty-tensor-inf-norm")
 """The bugs that raise."""
 TORCH_BREAKS = ("clip.arguments", "clip.empty", "clip.formula", "clip.huge_and_tiny", "clip.listed_twice", "clip.low_precision",
-                "clip.nonfinite", "clip.threshold", "clip.zero_norm_type")  # fmt: skip
+                "clip.nonfinite", "clip.threshold", *(["clip.used_up"] if clips_nothing_in_silence() else []),
+                "clip.zero_norm_type")  # fmt: skip
 CASES = draw(clip_cases(), 120, 0)
+FEW = 12
+"""Cases of a property that starts processes."""
 CLIP = [prop for prop in CATALOG.values() if prop.family == "clip"]
 OURS = clip_function(rnncheck.clip.clip_grad_norm_, "rnncheck.clip.clip_grad_norm_")
 CLEAN = clip_function(CORRECT["clip"].target, "a clean one in parts")
@@ -63,6 +68,7 @@ def mutant_subject(mutant):
 
 def judged(prop, subject, cases=CASES):
     """(case, outcome) of every case that the property applies to and the subject claims."""
+    cases = cases[:FEW] if prop.id == "clip.shards" else cases
     found = ((case, judge(prop, ClipTrial(subject, case))) for case in cases)
     return ((case, outcome) for case, outcome in found if outcome.status not in ("not_applicable", "not_claimed"))
 
@@ -82,7 +88,7 @@ def test_a_mutant_is_killed(prop, mutant):
 def test_a_correct_function_is_clean(prop, subject):
     outcomes = list(judged(prop, subject))
     assert [pair for pair in outcomes if pair[1].red] == []
-    assert sum(outcome.status == "holds" for _, outcome in outcomes) >= 30
+    assert sum(outcome.status == "holds" for _, outcome in outcomes) >= (FEW // 2 if prop.id == "clip.shards" else 30)
 
 
 @pytest.mark.parametrize("prop", CLIP, ids=lambda prop: prop.id)

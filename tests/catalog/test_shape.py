@@ -1,6 +1,7 @@
 """shape.*: what each property catches, and what it lets through."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,16 @@ from torch.nn.utils.rnn import pack_padded_sequence
 import rnncheck
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.shape import form
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Claim
+from rnncheck.judging.judge import judge
+from rnncheck.running.trial import Trial
 from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
 from tests.mutants.planted.long_sequences import EXTRA
+from tests.strangers import hunted
+from tests.strangers.outputs_only import LastStateOnly
 
 KILLS = {
     "shape.output": "bf-output-not-transposed",
@@ -43,6 +51,14 @@ def test_wrong_parameters_fail_with_their_shapes(mutant):
     _, outcome = killed(CATALOG["shape.parameters"], subject_of(MUTANTS[mutant]))
     assert outcome.status == "fails"
     assert "weight_ih_l0" in outcome.mismatches[0]
+
+
+def test_a_layer_of_unknown_equations_is_given_no_weights_of_torchs_shapes():
+    subject = hunted.subject_of(LastStateOnly)
+    subject = replace(subject, claims={**subject.claims, "meta": Claim(True, "declared")})
+    assert not subject.offers("load")
+    trial = Trial(subject, Case(Config("RNN_RELU", 5, 3), 4, 4, dtype="float64", training=True))
+    assert judge(CATALOG["shape.meta"], trial).status == "holds"
 
 
 def test_the_form_of_a_tensor_is_its_shape():

@@ -25,6 +25,8 @@ KILLS = {
     "time.memory": "own-window-of-four",
     "time.prefill": "state-not-carried",
 }
+KILLS_OF_TYPED = {"time.reset": "reset-one-step-late"}
+"""In tests/typed/test_mistaken.py."""
 KILLS_OF_CLAIMS = {"time.in_pieces": "own-rounds-by-time"}
 
 

@@ -39,7 +39,7 @@ FILES = {
         "left_for_later",
     ),
     "few conditions": ("sizes", "ways_of_calling"),
-    "other things than layers": ("cells", "clipping", "clipping_subtle", "steps", "pairs"),
+    "other things than layers": ("cells", "clipping", "clipping_subtle", "clipping_ranks", "steps", "pairs"),
 }
 for _file in chain(*FILES.values()):
     import_module(f"{__name__}.planted.{_file}")

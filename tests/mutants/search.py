@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.adapters.clip_functions import clip_function
+from rnncheck.adapters.clip_functions import clip_function, probed
 from rnncheck.adapters.step_functions import probed_step, step_function
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
@@ -29,6 +29,10 @@ DEAR = 100
 """Properties that cost more (compilers, gradcheck of second order) are hunted with only where no other is meant for it."""
 
 
+TO_CLAIM = {"time.in_pieces": "in_pieces", "batch.invariant": "batch_invariant", "gradient.repeatable": "repeatable"}
+"""Properties of what a layer has to claim, and the feature."""
+
+
 @dataclass(frozen=True)
 class Kill:
     """The first property that is red on a mutant, on which case, and what it took."""
@@ -45,7 +49,7 @@ def subject_of(mutant: Any) -> Subject:
     from tests.catalog.support import subject_of as layer_subject
 
     if mutant.kind == "clip":
-        return clip_function(mutant.target, mutant.target.__name__)
+        return probed(clip_function(mutant.target, mutant.target.__name__))
     if mutant.kind == "step":
         return probed_step(step_function(mutant.target, mutant.target.__name__))
     if mutant.kind == "pair":
@@ -54,6 +58,25 @@ def subject_of(mutant: Any) -> Subject:
         subject, clean = (probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
         return replace(subject, claims=clean.claims)  # what its clean twin offers it claims
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
+
+
+def planted(prop: Property, bug: str) -> Subject:
+    """A planted bug, also one outside of MUTANTS, as a subject that claims or is compared with what the property needs."""
+    from tests.adapters.test_probe import claimed
+    from tests.catalog.support import TORCH, claiming
+    from tests.mutants import MUTANTS
+    from tests.mutants.planted import accelerators, fresh_memory, scripted
+    from tests.recurrences.test_forms import FormWithoutState
+    from tests.typed import caches, mistaken_flags
+
+    typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES)}
+    if bug == "form-without-state" or bug.replace("-", "_") in typed:
+        return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))
+    mutant = {**fresh_memory.EXTRA, **accelerators.EXTRA, **scripted.EXTRA, **MUTANTS}[bug]
+    if prop.id in TO_CLAIM:
+        return claiming(TO_CLAIM[prop.id], mutant)
+    subject = subject_of(mutant)
+    return replace(subject, reference=TORCH[subject.modes[0]]) if prop.id == "agree.against" else subject
 
 
 def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple[str, ...] = ("*",),
@@ -72,14 +95,14 @@ def first_kill(subject: Subject, cases: int = PROFILES["ci"].cases, among: tuple
         for tally in tallies:
             if out_of_claim(tally.prop, subject, case) is not None or not tally.wants(case, **kind_of(case, subject)):
                 continue
-            outcome = _judged(tally.prop, trial)
+            outcome = judged(tally.prop, trial)
             assert not (outcome.reason or "").startswith(OUR_MISTAKE), outcome
             if outcome.red and (strict or tally.prop.warns_of(outcome.mismatches) is None):
                 return Kill(tally.prop, case, outcome, number, time.perf_counter() - started)
     return None
 
 
-def _judged(prop: Property, trial: Any) -> Outcome:
+def judged(prop: Property, trial: Any) -> Outcome:
     """As a campaign judges: whatever the subject does to torch's settings is undone."""
     with preserved():
         return judge(prop, trial)
@@ -89,12 +112,12 @@ def killers(subject: Subject, case: Any, dearest: int = DEAR) -> list[str]:
     """Every property (that costs at most ``dearest``) that is red on this case."""
     trial = trial_of(subject, case)
     fitting = (p for p in CATALOG.values() if p.about == subject.kind and p.cost <= dearest)
-    return [p.id for p in fitting if out_of_claim(p, subject, case) is None and _judged(p, trial).red]
+    return [p.id for p in fitting if out_of_claim(p, subject, case) is None and judged(p, trial).red]
 
 
 def smallest(subject: Subject, kill: Kill) -> Any:
     """The case of a kill, shrunk."""
-    return shrink(kill.case, lambda case: _judged(kill.prop, trial_of(subject, case)).status == kill.outcome.status).case
+    return shrink(kill.case, lambda case: judged(kill.prop, trial_of(subject, case)).status == kill.outcome.status).case
 
 
 torch.set_num_threads(1)

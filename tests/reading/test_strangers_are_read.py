@@ -3,13 +3,12 @@
 import pytest
 
 from rnncheck.reading.target import read_target
+from tests.reading import refused
 from tests.strangers.table import STRANGERS
 
 REFUSED = {
     "OneSequence": "a single sequence, without rows",
     "PackedInPackedOut": "packed features in, packed features out",
-    "EpisodeGRU": "flags that end an episode",
-    "OptRNN": "a configuration object of unknown names",
     "TutorialTagger": "one sequence at a time, whatever its rows",
     "WordLM": "steps and rows in one axis of the output",
     "OneHotRNN": "token ids that are made one-hot inside",
@@ -66,3 +65,8 @@ def test_with_a_reference_the_nearest_arrangement_is_taken_so_that_the_differenc
     found = read_target(wrong, reference=("LSTM",)).arrangement
     assert found is not None
     assert not found.exact
+
+
+@pytest.mark.parametrize("layer", refused.READ, ids=lambda layer: layer.__name__)
+def test_what_must_be_given_beside_the_input_is_filled_and_said(layer):
+    assert refused.READ[layer] in read_target(layer).words()

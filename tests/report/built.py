@@ -24,7 +24,7 @@ def failing(property: str = "time.split", **fields) -> Verdict:
 def report(*verdicts: Verdict, name: str = "mine.py:MyLSTM", **fields) -> Report:
     claims = {"packed": Claim(False, "probed", "raises TypeError")}
     coverage = Coverage(3, 312, 300, {(("bias", False), ("mode", "GRU")): (3, 4), (("bias", True), ("mode", "GRU")): (4, 4)})
-    subject = SubjectReport(name, claims, 1.25, 9, coverage, verdicts or (verdict(),), (CASE,))
+    subject = SubjectReport(name, claims, 1.25, 9, coverage, verdicts or (verdict(),), (CASE,), command=name)
     return Report({"rnncheck": "0.1.0", "torch": "2.13.0"}, 0, "ci", (subject,), **fields)
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rnncheck.catalog import CATALOG
 from rnncheck.core.verdict import Verdict
-from rnncheck.report.causes import causes
+from rnncheck.report.causes import AT_EXTREMES, causes
 from tests.report.built import CASE, failing, verdict
 
 IGNORED = "agrees with torch.nn.GRU if the initial state is ignored"
@@ -37,6 +38,12 @@ def test_the_most_basic_property_leads_and_the_diagnosis_is_the_headline():
 def test_without_a_diagnosis_the_headline_says_which_property_does_not_hold():
     (cause,) = causes([fails("time.split"), fails("shape.output")])
     assert cause.headline == "shape.output does not hold" and cause.explained is None
+
+
+@pytest.mark.parametrize("extreme", AT_EXTREMES)
+def test_what_fails_with_ordinary_numbers_leads_what_fails_at_extremes(extreme):
+    (cause,) = causes([fails(extreme), fails("gradient.reference"), fails("gate.one_step"), fails("agree.forward")])
+    assert [one.property for one in cause.verdicts] == ["gate.one_step", "agree.forward", "gradient.reference", extreme]
 
 
 def test_two_diagnoses_are_two_causes():
@@ -112,6 +119,10 @@ def test_what_is_not_about_numbers_does_not_follow_from_them():
 def test_the_shortest_calls_are_shown():
     (cause,) = causes([fails("state.used", calls="a\nb\nc"), fails("time.split", calls="a\nb"), fails("agree.forward")])
     assert cause.calls == "a\nb"
+
+
+def test_the_properties_at_extremes_are_in_the_catalog():
+    assert set(AT_EXTREMES) <= CATALOG.keys()
 
 
 def test_what_is_green_has_no_cause():

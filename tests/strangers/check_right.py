@@ -796,6 +796,47 @@ def _(p, x, h=None):
     return y, h[None]
 
 
+# ---- called_otherwise
+
+
+@right("ParameterGRU", lambda t: [(t("BTI"),), (t("BTI"), t("BH"))])
+def _(p, x, h=None):
+    wi, wh = (torch.cat([p[f"W_{side}{k}"].t() for k in "rzn"]) for side in "ih")
+    y, h = gru(bt(x), h, wi, wh, *(torch.cat([p[f"b_{side}{k}"] for k in "rzn"]) for side in "ih"))
+    return bt(y), h
+
+
+@right("LearnedStart", lambda t: [(t("BTI"),), (t("BTI"), t("1BH"))])
+def _(p, x, h=None):
+    y, h = gru(bt(x), p["h0"][0].expand(len(x), -1) if h is None else top(h), *named(p, "rnn."))
+    return bt(y), h[None]
+
+
+@right("ByKeyword", lambda t: [(t("TBI"),), (t("TBI"), (t("1BH"), t("1BH")))],
+       run=lambda m, x, s=None: m(inputs=x, initial_state=s))  # fmt: skip
+def _(p, x, s=None):
+    h, c = pair(s)
+    y, h, c = lstm(x, top(h), top(c), *named(p, "lstm."))
+    return {"outputs": y, "final_state": (h[None], c[None])}
+
+
+@right("PassThrough", lambda t: [(t("TBI"),), (t("TBI"), t("1BH"))])
+def _(p, x, h=None):
+    y, h = gru(x, top(h), *named(p, "inner."))
+    return y, h[None]
+
+
+@right("SpeechEncoder", lambda t: [(t("BTI"), lengths_to_the_end(t))])
+def _(p, x, n):
+    y, _ = alone(bt(x), n, lambda v, h: lstm(v, h, None, *named(p, "nbrnn.")))
+    z, _ = alone(bt(x), n, lambda v, h: [lstm(v.flip(0), h, None, *named(p, "nbrnn.", "_l0_reverse"))[0].flip(0)])
+    return bt(torch.tanh(torch.cat([y, z], -1) @ p["l_last.weight"].T + p["l_last.bias"]))
+
+
+def lengths_to_the_end(t):
+    return [max(1, t.sizes["T"] - b) for b in range(t.sizes["B"])]
+
+
 # ---- cells
 
 
@@ -860,6 +901,14 @@ def _(p, x, y):
     a, h, c = lstm(x, None, None, *w)
     b, h, c = lstm(y, h, c, *w)
     return a, b, lstm(x, h, c, *w)[0], a
+
+
+@right("KeptState", lambda t: [(t("TBI"), t("TBI"))], run=with_reset(lambda m: setattr(m, "hidden", None)))
+def _(p, x, y):
+    w = named(p, "gru.")
+    a, h = gru(x, None, *w)
+    b, h = gru(y, h.detach(), *w)
+    return a, b, gru(x, h.detach(), *w)[0], a
 
 
 def tagger_reset(m):

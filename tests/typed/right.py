@@ -153,7 +153,60 @@ def stub_with_body(q: Key, k: Key, v: Value, u: Float[Tensor, " key"], initial_s
     return untyped(q, k, v, u, initial_state)
 
 
+def resettable(x: X, first: Bool[Tensor, "batch time"] | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A leaky sum that begins anew where a flag says so."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = h if first is None else torch.where(first[:, t, None], 0, h)
+        h = 0.5 * h + x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def of_episodes(
+    x: X, done: Annotated[Float[Tensor, "batch time 1"], rnncheck.Reset(after=True)], h0: H | None = None
+) -> tuple[X, H]:
+    """The same, where a flag says that an episode ends with its step."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        outputs.append(0.5 * h + x[:, t])
+        h = outputs[-1] * (1 - done[:, t])
+    return torch.stack(outputs, 1), h
+
+
+def counting(x: X, h0: H | None = None, count: Int[Tensor, " batch"] | None = None) -> tuple[X, H, Int[Tensor, " batch"]]:
+    """A leaky sum that takes every other step twice, and counts in whole numbers."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    count = torch.zeros(len(x), dtype=torch.int64, device=x.device) if count is None else count
+    for t in range(x.shape[1]):
+        h = 0.5 * h + x[:, t] * (1 + count % 2)[:, None]
+        outputs.append(h)
+        count = count + 1
+    return torch.stack(outputs, 1), h, count
+
+
+def by_the_clock(x: X, clock: Float[Tensor, " batch"] | None = None) -> tuple[X, Float[Tensor, " batch"]]:
+    """A step that depends on a count of steps, which is a real number in the state."""
+    n = x.new_zeros(len(x)) if clock is None else clock
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(torch.where((torch.remainder(n.detach().round(), 3) == 0)[:, None], x[:, t], x[:, t].tanh()))
+        n = n + 1
+    return torch.stack(outputs, 1), n
+
+
+def rotation(x: X, angle: Units, h0: Float[Tensor, "batch units 2"] | None = None) -> tuple[X, Float[Tensor, "batch units 2"]]:
+    """A complex state, in and out as pairs of real numbers."""
+    h = x.new_zeros(len(x), x.shape[2], 2) if h0 is None else h0
+    h, outputs = torch.view_as_complex(h.contiguous()), []
+    for t in range(x.shape[1]):
+        h = h * torch.polar(torch.full_like(angle, 0.9), angle) + x[:, t]
+        outputs.append(h.real)
+    return torch.stack(outputs, 1), torch.view_as_real(h)
+
+
 RIGHT: dict[str, dict[str, Any]] = {
+    "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip

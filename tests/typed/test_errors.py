@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pytest
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
@@ -52,6 +52,40 @@ def refusing(x: X, size: Annotated[int, rnncheck.Options(1, 2)] = 1) -> X:
 
 def other_axes(x: X) -> X:
     return x.transpose(1, 2)
+
+
+def of_tensors(q: Tensor, v: Tensor, state: Tensor | None = None, attention_mask: Tensor | None = None, scale=None): ...
+def with_decay(x, decay, lengths=None, h0=None): ...
+def one_step(state, x): ...
+
+
+class OfTensors(nn.Module):
+    def forward(self, query, key, value, cache=None): ...
+
+
+UNTYPED = {
+    of_tensors: ('def of_tensors(q: Float[Tensor, "batch time key"], v: Float[Tensor, "batch time value"]', "Bool[", "scale=None)"),
+    with_decay: ('decay: Float[Tensor, "batch time units"]', 'Int[Tensor, "batch"]', 'Float[Tensor, "batch units"] | None'),
+    one_step: ("looks like one step", "rnncheck.scan(one_step)"),
+    OfTensors: ("module whose forward is without types", "def forward(self, query: Float"),
+}
+
+
+@pytest.mark.parametrize("target", UNTYPED, ids=lambda target: target.__name__)
+def test_what_has_no_types_is_shown_with_types(target):
+    with pytest.raises(rnncheck.UsageError) as told:
+        subjects(target)
+    assert all(words in str(told.value) for words in UNTYPED[target]) and "\n" not in str(told.value), str(told.value)
+
+
+@pytest.mark.parametrize("target", [of_tensors, with_decay, OfTensors])
+def test_what_is_shown_is_understood(target):
+    with pytest.raises(rnncheck.UsageError) as told:
+        subjects(target)
+    space = {"Tensor": Tensor}
+    exec("from jaxtyping" + str(told.value).partition("from jaxtyping")[2].replace("; def", "\ndef"), space)
+    made = space.get("forward") or space[target.__name__]
+    assert subjects(target if target is not OfTensors else OfTensors(), typed=made)[0].named is not None
 
 
 def test_what_the_function_refuses_is_said():

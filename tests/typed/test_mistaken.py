@@ -12,6 +12,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.strategies.plan import plan
+from tests.typed import mistaken_flags
 from tests.typed.mistaken import MISTAKES, second_derivative_missing
 
 CASES = 24
@@ -41,3 +42,9 @@ def test_a_mistake_is_seen(mistake, claims):
     (subject,) = subjects(mistake)
     subject = replace(subject, claims=claims)
     assert red(subject, CATALOG[MISTAKES[mistake]]).status == "fails"
+
+
+@pytest.mark.parametrize("mistake", mistaken_flags.MISTAKES, ids=lambda function: function.__name__)
+def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
+    (subject,) = probe_all(subjects(mistake), "inline")
+    assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"

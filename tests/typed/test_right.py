@@ -16,7 +16,8 @@ from tests.typed.right import RIGHT, scan_of, stub, stub_with_body, untyped
 
 TELLING = ("shape.output", "shape.state", "time.split", "time.split_packed", "batch.alone", "state.fresh", "layout.no_mutation",
            "lengths.each_alone", "lengths.module", "lengths.zero",
-           "gradient.numerical", "gradient.second", "gradient.split", "life.copied")  # fmt: skip
+           "time.reset", "gradient.every_output", "gradient.numerical", "gradient.second", "gradient.split", "graph.memory",
+           "layout.strides", "life.copied")  # fmt: skip
 CASES = 6
 
 
@@ -35,6 +36,12 @@ def test_nothing_is_red(settled):
     outcomes = [judge(CATALOG[name], trial) for case in planned(settled) for trial in [trial_of(settled, case)] for name in TELLING]
     assert [outcome for outcome in outcomes if outcome.red or "mistake" in (outcome.reason or "")] == []
     assert sum(outcome.status == "holds" for outcome in outcomes) > 4 * CASES
+
+
+def test_counts_are_exact():
+    """Whole numbers that are rounded would let nothing be said of what depends on them."""
+    (subject,) = probe_all(subjects("tests/typed/right.py:by_the_clock"), "inline")
+    assert all(bool(trial_of(subject, case).budget.allowed.output.isfinite().all()) for case in planned(subject))
 
 
 def test_a_case_comes_back_from_json(settled):

@@ -100,6 +100,8 @@ def _asked_as_read(start: Baseline, feature: str, argument: str, changes: Mappin
         return Claim(bool(start.subject.nature[argument]) != (feature == "bias_off"), "probed", f"it always has {argument}")
     if reading.arguments is None or argument not in reading.arguments.options:
         return Claim(False, "signature", f"the constructor takes no {argument}")
+    if feature == "bidirectional" and reading.arguments.head is not None:
+        return Claim(False, "signature", f"its output's size is {reading.arguments.head}, whatever {argument} is")
     why = refusal(start, start.case.config.but(**changes))
     return Claim(why is None, "signature", why or "")
 

@@ -87,7 +87,7 @@ def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         with warnings.catch_warnings(), subject_boundary("probing"):
             warnings.simplefilter("ignore")
             return action(), None
-    except (SubjectError, NotClaimed) as error:
+    except (SubjectError, NotClaimed, Malformed) as error:
         return None, root(error)
 
 
@@ -140,7 +140,11 @@ def unbatched(g: Baseline) -> None:
 
 
 def _replaces_torchs(g: Baseline) -> bool:
-    return g.subject.drop_in or isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase)
+    """Whether it is called just as torch's layers are, and is to be as they are; a layer called its own way is no replacement."""
+    reading = getattr(g.subject.build, "reading", None)
+    return (g.subject.drop_in and not (reading is not None and reading.adapts)) or isinstance(
+        g.layer.module, nn.RNNBase | nn.RNNCellBase
+    )
 
 
 def packed(g: Baseline) -> None:
@@ -239,7 +243,7 @@ def script(g: Baseline) -> None:
 
 
 def inside_another(module: nn.Module, arguments: tuple[Any, ...]) -> nn.Module:
-    """A module that calls this one with so many arguments, in the same mode."""
+    """Return a module that calls this one with as many arguments, in the same mode."""
     whole = _WithState(module) if len(arguments) > 1 else _Alone(module)
     return whole.train(module.training)
 

@@ -6,6 +6,7 @@ succeeds with wrong numbers shows that it is.
 """
 
 import importlib.util
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -34,6 +35,7 @@ from rnncheck.reading import Reading
 from rnncheck.reading.parameter_names import own_parameters
 from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.reading.target import read_target
+from rnncheck.reading.wrappers import skeleton, wrapper
 from rnncheck.running.pair import PairReading
 from rnncheck.running.trial import SubjectError, subject_boundary
 
@@ -43,6 +45,7 @@ SIZES = ((4, 7), (4, 6), (8, 8))
 
 MOST_STEPS = 256
 """Of a chunk that a probe makes whole."""
+TORCHS_NAME = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?")
 HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 
@@ -82,8 +85,9 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         reading = _read(subject)
         subject = as_read(subject, reading)
         start = _find_ground(subject)
+        _require_steps_and_rows(start)
     except NotRecurrent as reason:
-        return dict.fromkeys(FEATURES, Claim(False, "probed", str(reason)))
+        return dict.fromkeys(FEATURES, Claim(False, "probed", f"{reason}{_with_wrapper(subject, str(reason))}"))
     refused = _refused_option(start)
     if refused is not None:
         return dict.fromkeys(FEATURES, Claim(False, "probed", refused))
@@ -92,7 +96,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     if reading is not None and not claims["load"].offered and subject.reference is None and not _says_what_it_is(start):
-        claims |= dict.fromkeys(("equations", "torch_init", "last_output"), UNKNOWN)
+        claims |= dict.fromkeys(("equations", "torch_init", "torch_parameters", "last_output"), UNKNOWN)
     if reading is not None and subject.reference is None and not _says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
@@ -122,9 +126,14 @@ def _refused(start: Baseline, name: str, value: Any, time: int) -> str | None:
 
 
 def _says_what_it_is(start: Baseline) -> bool:
-    """Whether the class or its parameters say that it is torch's RNN, GRU or LSTM; a name alone does not."""
-    module = _inner(start)
-    return bool(declared_modes(module)) or own_parameters(module).keys() >= TORCHS
+    """Whether the class or its parameters say that it is torch's RNN, GRU or LSTM; a name alone does not, nor does a class that
+    adds parameters to torch's.
+    """
+    module, said = _inner(start), getattr(_inner(start), "rnncheck_mode", None)
+    names = own_parameters(module).keys()
+    torchs = [name for name in names if TORCHS_NAME.fullmatch(name)]
+    more = 0 < len(torchs) < len(names)
+    return said is not None or (bool(declared_modes(module) or names >= TORCHS) and not more)
 
 
 def _read(subject: Subject) -> Reading | None:
@@ -250,7 +259,9 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode="LSTM")
         return
-    nature = {name: value for name, value in subject.nature.items() if name not in ("square", "summed")}
+    nature = {
+        name: value for name, value in subject.nature.items() if name not in ("square", "summed", "looks_back", "idle", "start")
+    }
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):
@@ -281,10 +292,13 @@ def is_cell(subject: Subject) -> bool:
     return isinstance(subject.build, Constructor | Instance) and subject.build.is_cell
 
 
+NO_LAYER = "no recurrent layer as torch's are"
+
+
 def _why(reasons: list[BaseException], call: str) -> str:
     malformed = next((root(reason) for reason in reasons if isinstance(root(reason), Malformed)), None)
     if malformed is not None:
-        return f"no recurrent layer as torch's are: {said(malformed)}; wrap it in a module that returns just that"
+        return f"{NO_LAYER}: {said(malformed)}; wrap it in a module that returns just that"
     first = reasons[0]
     if isinstance(first, SubjectError) and first.doing == "building":
         why = said(root(first))
@@ -293,6 +307,30 @@ def _why(reasons: list[BaseException], call: str) -> str:
     return (
         f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one (docs/layers.md shows some)"
     )
+
+
+def _require_steps_and_rows(start: Baseline) -> None:
+    """Raise NotRecurrent where the output has other axes than the input, and a wrapper would give it the right ones."""
+    output, build = start.output, start.subject.build
+    if reading_of(start.subject) is not None or not isinstance(build, Constructor) or not isinstance(output, Tensor):
+        return
+    if start.case.batch is not None and output.dim() != 3 and wrapper(build.target.object, None, None):
+        raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features)")
+
+
+def _with_wrapper(subject: Subject, reason: str) -> str:
+    """The code of a wrapper, where a class or a factory is refused: one that is read, or one to fill in where it may be a layer."""
+    build = subject.build
+    if not isinstance(build, Constructor) or build.is_cell or subject.said:
+        return ""
+    of = build.target.object, build.target.lines, build.target.expression
+    with subject_boundary("probing"):
+        found = wrapper(*of)
+    if found is None and reason.startswith(NO_LAYER):
+        return ""
+    told = "this wrapper is read" if found else "fill in the dots of this wrapper"
+    code = found or skeleton(*of)
+    return f"; {told}: wrapped.py, then rnncheck verify wrapped.py:Wrapped\n\n{code}"
 
 
 def _of_its_mode(found: Baseline) -> Baseline:

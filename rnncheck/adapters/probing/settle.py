@@ -27,6 +27,8 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
         claims["state"] = Claim(False, "probed", "no final state comes back")
     if not called["given"]:
         claims["hx"] = Claim(False, "signature", "no initial state can be given")
+    if "start" in reading.nature:
+        claims["hx_none"] = Claim(False, "probed", f"without a state it begins from {', '.join(reading.nature['start'])}")
     if reading.adapts:
         claims["refusals"] = Claim(False, "signature", "it is called in its own way, so torch's input checks do not apply")
     if reading.nature.get("square"):
@@ -34,7 +36,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     build = replace(subject.build, reading=reading, is_cell=reading.kind == "cell" and not reading.adapts)
     return replace(
         subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
-        keeps_state=called["reset"] is not None, unread=reading.unread,
+        keeps_state=called["reset"] is not None or called["kept"] is not None, unread=reading.unread,
     )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """What torch itself is known to break: declared deviations, each with its reason and the smallest case that shows it.
 
-Each was seen with plain torch 2.13; tests/adapters/test_known.py looks at all of them again. Those of cuDNN are looked at
-where there is CUDA; they were not seen yet, but read in torch's source and libraries.
+Each was seen with plain torch 2.13, except what only an older torch breaks; tests/adapters/test_known.py looks at all of them
+again. Those of cuDNN are looked at where there is CUDA; they were not seen yet, but read in torch's source and libraries.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from rnncheck.core.config import Config, Mode
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Subject
 from rnncheck.core.values import Values
+from rnncheck.older_torch import clips_nothing_in_silence
 
 SEEN_WITH = "2.13."
 """The torch that the stored cases fail on. On another one they are not replayed: there, a rule may be kept again."""
@@ -108,9 +110,13 @@ KNOWN: tuple[Known, ...] = (
           "pytorch/pytorch#194033", Gradient((2,), Values("ones"), "float16")),
     _clip("clip.zero_norm_type", "norm_type=0 counts the tensors that are not zero, not their elements", None,
           Gradient((2,), Values("ones"))),
+    _clip("clip.shards", "norm_type=inf raises on a rank that holds nothing of a gradient, and the other ranks wait for it", None,
+          Gradient((1,)), where={"norm_type": "inf"}, norm_type=inf),
     *(_clip(property, "in float16, max_norm = 0 makes NaN of gradients that are 0: 1 / (0 + 1e-6) is infinite", None,
             Gradient((2,), Values("ones"), "float16"), where={"dtype": ["float16", "mixed"]})
       for property in ("clip.formula", "clip.threshold")),
+    *(_clip(property, "an exhausted generator is taken for a model without parameters")
+      for property in ("clip.used_up",) if clips_nothing_in_silence()),
 )  # fmt: skip
 
 

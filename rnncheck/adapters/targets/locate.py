@@ -33,6 +33,11 @@ class Located:
     expression: str | None = None
     reference: str | None = None
 
+    @property
+    def place(self) -> str | None:
+        """What the command line takes for it; None where no name leads to it."""
+        return self.name if self.reference is not None or self.lines is not None else None
+
     def __reduce__(self) -> Any:
         """What was found by a reference is found again by it: another process has not loaded the file yet."""
         if self.reference is not None:

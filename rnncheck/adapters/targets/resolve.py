@@ -79,7 +79,7 @@ def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: 
 
 
 def ours_and_torchs() -> list[Subject]:
-    """What is looked at if no target is named: each of ours is to agree with torch's, where torch has one."""
+    """Return what is checked if no target is named: each layer of ours must agree with torch's, where torch has one."""
     torchs = [_subject(one, None) for one in TORCHS]
     rnn, gru, lstm = (_with_reference(_subject(one, None), torch) for one, torch in zip(OURS, torchs, strict=True))
     one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
@@ -105,12 +105,17 @@ def _subject(target: Any, kind: str | None, typed: Any = None, time: str | None 
     if isinstance(target, str):
         named = TypedName.of(target)
         target, typed, time = named.target, typed or named.typed, time or named.time
-    located = _located(target)
+    located, stub = _located(target), None if typed is None else _located(typed)
     if isinstance(located.object, Subject):
-        return located.object
+        return replace(located.object, place=located.place)
     if typed is not None or (kind is None and is_typed(located.object)):
-        return read_typed(located, declared_claims(located.object, located.name), None if typed is None else _located(typed), time)
-    untyped = without_types(located.object, located.name) if kind is None and _is_function(located.object) else None
+        found = read_typed(located, declared_claims(located.object, located.name), stub, time)
+        return replace(found, place=located.place and (stub is None or stub.place) and found.name)
+    return replace(_untyped(located, kind, time), place=located.place)
+
+
+def _untyped(located: Located, kind: str | None, time: str | None) -> Subject:
+    untyped = without_types(located.object, located.name) if kind is None and _may_be_called(located.object) else None
     if untyped is not None:
         raise UsageError(untyped)
     if time is not None:
@@ -140,6 +145,11 @@ def _kind(target: Located) -> str:
 def _is_function(value: Any) -> bool:
     """A function or a method; functools.partial has no name and counts as a factory."""
     return hasattr(value, "__name__") and not isinstance(value, type)
+
+
+def _may_be_called(value: Any) -> bool:
+    """A function, or a module."""
+    return _is_function(value) or isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
 
 
 def _a(value: Any) -> str:

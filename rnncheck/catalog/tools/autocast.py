@@ -1,12 +1,7 @@
 """Which of autocast's two dtypes a case is run in, and on what input."""
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
-from rnncheck.catalog.tools.gradients import states_in
-from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
 
@@ -21,10 +16,3 @@ def drawn_autocast(trial: Trial) -> torch.autocast:
 def in_its_dtype(trial: Trial, casting: torch.autocast) -> Trial:
     """The trial on input that this autocast need not round."""
     return trial.but(x=trial.x.to(casting.fast_dtype).to(trial.x.dtype))
-
-
-def run_under(casting: torch.autocast, trial: Trial, leaves: Mapping[str, Tensor]) -> Run:
-    """The trial's layer on these leaves under autocast, what it returns in float32."""
-    with casting:
-        run = trial.read(*trial.call_on(trial.layer, leaves["input"], states_in(leaves)))
-    return run.map(Tensor.float)

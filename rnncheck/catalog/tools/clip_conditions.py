@@ -34,6 +34,9 @@ not_empty_maximum = Condition(
 )
 ordinary = finite & once & not_empty_maximum & Condition("a norm whose square is an ordinary number", _norm_is_ordinary)
 some = Condition("some element", lambda case: any(g is not None and g.numel() for g in case.tensors()))
+on_cpu = Condition(
+    "gradients on the CPU", lambda case: all((g.device or case.device) == "cpu" for g in case.gradients if not g.missing)
+)
 clipping = Condition("max_norm > 0", lambda case: case.max_norm > 0)
 half_precision = Condition(
     "some bfloat16 or float16 gradient", lambda case: any(g.dtype in ("bfloat16", "float16") for g in case.gradients)
@@ -62,7 +65,7 @@ def stays_zero(trial: ClipTrial, gradients: Sequence[Tensor]) -> Observation:
 
 
 def bounded(run: Clipped, truth: ClipTruth, case: ClipCase, prefix: str = "") -> Observation:
-    """The norm of what is left is at most max_norm, but for the rounding of each element when it was stored."""
+    """Check that the remaining norm is at most max_norm, except for the rounding of each stored element."""
     after = [after for _, _, after in run.pairs()]
     rounding = [unit_roundoff(g.dtype) * g.double().abs() + underflow(g.dtype) for g in after]
     allowed = total_norm(rounding, case.norm_type) + truth.relative * min(case.max_norm, truth.norm)

@@ -27,6 +27,8 @@ __all__ = [
     "stacked",
     "unbatched",
     "unsorted",
+    "with_named_axes",
+    "with_reset_flags",
     "without_projection",
 ]
 
@@ -55,6 +57,13 @@ differentiable = Condition("train()", lambda case: case.training)
 
 
 all_mixed = Condition("every unit sees every feature of the input", lambda case: case.config.named is None)
+
+
+with_named_axes = Condition("read from its types", lambda case: case.config.named is not None)
+with_reset_flags = Condition(
+    "reset flags are given",
+    lambda case: case.config.named is not None and any(one.resets for one in case.config.named.given_sequences),
+)
 
 
 def at_least(*, time: int = 0, batch: int = 0, hidden: int = 0) -> Condition:

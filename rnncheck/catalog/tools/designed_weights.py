@@ -39,7 +39,7 @@ def transparent_parameters(trial: Trial) -> dict[str, Tensor]:
 
 
 SEEN = 8
-"""A result moves visibly if it moves by so many times what rounding may do: a correct layer's by more than twice that then."""
+"""A result moves visibly if it moves by this many times the rounding error: a correct layer's moves by more than twice that."""
 
 
 def visibly_moved(changed: Trial, quiet: Trial) -> Run:

@@ -136,7 +136,7 @@ ALONG: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def share(what: str, mask: Tensor, probability: float) -> Observation:
-    """So many values of a mask are True as chance allows; where not, of which direction."""
+    """Check that as many values of a mask are True as chance allows; where not, name the direction."""
 
     def count(what: str, part: Tensor) -> Observation:
         return by_chance(what, int(part.sum()), part.numel(), probability)

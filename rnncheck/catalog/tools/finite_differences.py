@@ -1,17 +1,18 @@
 """Derivatives against differences: (f(v + e d) - f(v - e d)) / 2e in float64, on data where differences are exact enough."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.gradients import differentiable_run, leaves_of, loss_of, states_in
 from rnncheck.catalog.tools.informative_data import enlivened, small_and_lively
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, blame, every, near
-from rnncheck.running.trial import Trial, subject_boundary
+from rnncheck.core.subject import Layer
+from rnncheck.running.backward import RESULTS, as_leaves, named_arguments, named_results, trained, weighted_sum
+from rnncheck.running.trial import Trial
 
 STEP = 1e-5
 """How far the data is moved, all of it together: differences err by the square of it, and by the roundoff of the value over it."""
@@ -33,83 +34,102 @@ def _doubled(t: Trial) -> Trial:
     return t.but(dtype="float64", x=t.x.double(), state=state, parameters=parameters)
 
 
-def everything(trial: Trial) -> dict[str, Tensor]:
-    """The leaves of the trial: new ones for input and states, and the live parameters of its layer."""
-    parameters = {name: p for name, p in trial.layer.parameters().items() if p.requires_grad}
-    return {**leaves_of(trial), **parameters}
+def loss(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], more: Any) -> Tensor:
+    """Return the weighted sum of a call's results."""
+    return weighted_sum(named_results(layer(x, hx)), weights)
 
 
-def loss(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-    """A generic weighted sum of all results."""
-    return loss_of(differentiable_run(trial, trial.layer, leaves["input"], states_in(leaves)), trial.cotangents())
+def slope_of_loss(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], along: Any) -> Tensor:
+    """Return the derivative of the loss along these directions of all leaves; it can be differentiated again."""
+    leaves = {**named_arguments(x, hx), **trained(layer)}
+    found = torch.autograd.grad(loss(layer, x, hx, weights, None), list(leaves.values()), create_graph=True, allow_unused=True)
+    products = [(g * along[name]).sum() for name, g in zip(leaves, found, strict=True) if g is not None]
+    return torch.stack(products).sum() if products else torch.zeros(())
 
 
-def slope_of_loss(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-    """The derivative of the loss along a generic direction of all leaves; can be differentiated again."""
-    with torch.enable_grad(), subject_boundary("running backward"):
-        found = torch.autograd.grad(loss(trial, leaves), list(leaves.values()), create_graph=True, allow_unused=True)
-        pairs = zip(leaves.items(), found, strict=True)
-        return sum((_dot(g, trial.like(leaf, f"along {name}")) for (name, leaf), g in pairs if g is not None), torch.zeros(()))
+def steepness(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], more: Any) -> Tensor:
+    """Return the sum of squares of the input's gradient: a penalty on it."""
+    data = named_arguments(x, hx)["input"]
+    (found,) = torch.autograd.grad(loss(layer, x, hx, weights, None), data, create_graph=True)
+    return found.square().sum()
 
 
-def steepness(trial: Trial, leaves: Mapping[str, Tensor]) -> Tensor:
-    """The sum of squares of the input's gradient: a penalty on it."""
-    with torch.enable_grad(), subject_boundary("running backward"):
-        (found,) = torch.autograd.grad(loss(trial, leaves), leaves["input"], create_graph=True)
-        return found.square().sum()
+Value = Callable[[Layer, Any, Any, dict[str, Tensor], Any], Tensor]
+"""A number that a call makes: of the layer, its input, hx, the weights of its results, and what else it takes."""
 
 
 def as_differences(
-    trial: Trial, value: Callable[[Trial, Mapping[str, Tensor]], Tensor], what: str, wanted: tuple[str, ...] = ()
+    trial: Trial, value: Value, what: str, wanted: tuple[str, ...] = (), names: tuple[str, ...] = RESULTS, more: Any = None
 ) -> Observation:
     """The gradients of ``value``, along generic directions of the input, each state, and all parameters, are differences.
 
     Where that of all parameters is not, each is looked at alone, to name those that are wrong. How far the differences to the two
     sides are apart is allowed, as a kink there may account for it.
 
-    wanted: the names of those that are looked at; all unless said
+    wanted: the names of those that are looked at; all unless said; names: the results that the loss is of; more: what value takes
     """
-    leaves = everything(trial)
-    directions = {name: trial.like(leaf, f"direction of {name}") for name, leaf in leaves.items()}
-    at = value(trial, leaves)
-    with subject_boundary("running backward"):
-        flat = trial.subject.of_its_own and not at.requires_grad  # what is linear has one gradient: differences must be 0 then
-        found = (None,) * len(leaves) if flat else torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
-    gradients = dict(zip(leaves, found, strict=True))
-    groups = {name: [name] for name in leaves if name in ("input", "h_0", "c_0")}
-    groups["parameters"] = [name for name in leaves if name not in groups]
-    groups = {group: names for group, names in groups.items() if not wanted or group in wanted}
+    directions = directions_of(trial, "direction of")
+    groups = {name: [name] for name in directions if name in ("input", "h_0", "c_0")}
+    groups["parameters"] = [name for name in directions if name not in groups]
+    groups = {group: each for group, each in groups.items() if each and (not wanted or group in wanted)}
+    given = (*trial.leaves, trial.as_returned(trial.cotangents(), names), more, directions)
+    told, sides = f"slope of the {what} along a random direction of", Origins("by backward", "by differences")
 
-    def along(group: str, names: list[str]) -> Observation:
-        slope = sum((_dot(g, directions[name]) for name in names if (g := gradients[name]) is not None), at.new_zeros(()))
+    def along(groups: dict[str, list[str]]) -> dict[str, Observation]:
+        found = trial.do(slopes, trial.layer, value, *given, groups, trial.subject.of_its_own, doing="running backward")
+        return {
+            group: near(f"{told} {group}", one["by backward"], one["by differences"], one["allowed"], sides=sides)
+            for group, one in found.items()
+        }
+
+    seen = along(groups)
+    return every(
+        whole if whole.holds else blame(whole, along({name: [name] for name in groups[group]}).values())
+        for group, whole in seen.items()
+    )
+
+
+def directions_of(trial: Trial, what: str) -> dict[str, Tensor]:
+    """A generic direction of each leaf, in the layer's own layout."""
+    given = zip(("h_0", "c_0"), trial.state or (), strict=False)
+    state = tuple(trial.like(part, f"{what} {name}") for name, part in given) or None
+    own = named_arguments(*trial.lay_out(trial.like(trial.x, f"{what} input"), state))
+    return {**own, **{name: trial.like(p.detach(), f"{what} {name}") for name, p in trained(trial.layer).items()}}
+
+
+def slopes(
+    layer: Layer, value: Value, x: Any, hx: Any, weights: dict[str, Tensor], more: Any, directions: dict[str, Tensor],
+    groups: dict[str, list[str]], may_be_flat: bool,
+) -> dict[str, dict[str, Tensor]]:  # fmt: skip
+    """Return the slope of a value along the directions of each group of leaves: by backward, by differences, and what is allowed.
+
+    may_be_flat: whether the value may depend on no leaf: what is linear has one gradient, and differences must be 0 then
+    """
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        leaves = {**named_arguments(x, hx), **trained(layer)}
+        at = value(layer, x, hx, weights, more)
+        flat = may_be_flat and not at.requires_grad
+        found = (None,) * len(leaves) if flat else torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
+    gradients, seen = dict(zip(leaves, found, strict=True)), {}
+    for group, names in groups.items():
+        products = [(g * directions[name]).sum() for name in names if (g := gradients[name]) is not None]
+        slope = sum(products, at.new_zeros(())).detach()
         step = STEP / max(1.0, math.hypot(*(float(directions[name].norm()) for name in names)))
-        with _moved(leaves, directions, names, step):
-            above = value(trial, leaves).detach()
-        with _moved(leaves, directions, names, -step):
-            below = value(trial, leaves).detach()
+        values = []
+        for sign in (1, -1):
+            before = {name: leaves[name].detach().clone() for name in names}
+            with torch.no_grad():
+                for name in names:
+                    leaves[name].add_(directions[name], alpha=sign * step)
+            with torch.enable_grad():
+                values.append(value(layer, x, hx, weights, more).detach())
+            with torch.no_grad():
+                for name in names:
+                    leaves[name].copy_(before[name])
+        above, below = values
         size = slope.abs() + at.detach().abs() + 1e-9
         uneven = (above - 2 * at.detach() + below).abs() / step
         allowed = STEP * size + uneven.clamp(max=size)
-        told, sides = f"slope of the {what} along a random direction of {group}", Origins("by backward", "by differences")
-        return near(told, slope.detach(), (above - below) / (2 * step), allowed, sides=sides)
-
-    return every(blame(along(group, names), (along(n, [n]) for n in names)) for group, names in groups.items() if names)
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum()
-
-
-@contextmanager
-def _moved(leaves: Mapping[str, Tensor], directions: Mapping[str, Tensor], names: list[str], step: float) -> Iterator[None]:
-    """Inside, these leaves lie one step further in their directions."""
-    before = {name: leaves[name].detach().clone() for name in names}
-    with torch.no_grad():
-        for name in names:
-            leaves[name].add_(directions[name], alpha=step)
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, old in before.items():
-                leaves[name].copy_(old)
+        seen[group] = {"by backward": slope, "by differences": (above - below) / (2 * step), "allowed": allowed}
+    return seen

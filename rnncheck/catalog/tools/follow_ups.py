@@ -74,8 +74,3 @@ def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
     state = trial.state and tuple(part[own] for part in trial.state)
     size = trial.config.layer_input_size(layer)
     return trial.but(x=x, state=state, parameters=parameters, num_layers=1, dropout=0.0, input_size=size)
-
-
-def own_tensors(trial: Trial) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-    """Copies of input and state, for a property that writes into results: these may share memory with what was given."""
-    return trial.x.clone(), trial.state and tuple(part.clone() for part in trial.state)

@@ -84,35 +84,17 @@ def differentiable_run(trial: Trial, layer: Layer, x: Tensor, state: tuple[Tenso
         return trial.read(*trial.call_on(layer, x, state))
 
 
-def calls(trial: Trial, layer: Layer) -> Callable[[Mapping[str, Tensor]], Run]:
-    """The call of a layer as a function of the leaves."""
-    return lambda leaves: trial.read(*trial.call_on(layer, leaves["input"], states_in(leaves)))
-
-
 def gradients_through(
     trial: Trial,
     layer: Layer,
     forward: Callable[[Mapping[str, Tensor]], Run],
     cotangents: Run,
-    names: tuple[str, ...] = ("output", "h_n", "c_n"),
-    wanted: Mapping[str, Tensor] | None = None,
 ) -> Gradients:
-    """The gradients of the loss of ``forward(leaves)``, by "input", "h_0", "c_0" and each parameter's name.
-
-    wanted: which parameters; the layer's own unless said
-    """
+    """The gradients of the loss of ``forward(leaves)``, by "input", "h_0", "c_0" and each parameter's name."""
     leaves = leaves_of(trial)
     with torch.enable_grad():
         run = forward(leaves)
-    return _backward(loss_of(run, cotangents, names), leaves, wanted or layer.parameters())
-
-
-def run_and_gradients(trial: Trial, layer: Layer, cotangents: Run) -> tuple[Run, Gradients]:
-    """What one call returns, and its gradients."""
-    leaves = leaves_of(trial)
-    with torch.enable_grad():
-        run = calls(trial, layer)(leaves)
-    return run.map(Tensor.detach), _backward(loss_of(run, cotangents), leaves, layer.parameters())
+    return _backward(loss_of(run, cotangents), leaves, layer.parameters())
 
 
 def _backward(loss: Tensor, leaves: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> Gradients:

@@ -1,4 +1,4 @@
-"""A layer whose hidden units have other numbers: the same function, but for the order of features."""
+"""A layer whose hidden units have other numbers: the same function, except for the order of features."""
 
 import torch
 from torch import Tensor

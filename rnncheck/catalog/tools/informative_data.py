@@ -43,6 +43,11 @@ def is_lively(trial: Trial) -> bool:
     return bool(trial.parameters) or trial.config.mode != "RNN_RELU"
 
 
+def has_effect(trial: Trial, name: str) -> bool:
+    """Whether a parameter may move what is looked at: not so a first state that is learned where one is given."""
+    return not any(name == idle or name.endswith(f".{idle}") for idle in trial.subject.nature.get("idle", ()))
+
+
 def positive(trial: Trial, tensor: Tensor, name: str) -> Tensor:
     """Between 1/2 and 1."""
     return trial.like(tensor, f"lively {name}").abs().clamp(max=2) / 4 + 0.5

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import dataclass, field
 from types import FunctionType
 
+import torch
 from torch import Tensor, nn
 
 from rnncheck.core.observation import Observation, both, equal, every, identical
@@ -99,6 +100,8 @@ def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observ
 
 def importable(layer: Layer) -> bool:
     """Whether pickle finds the class, and functions that it holds, by name: not so for one defined inside a function."""
+    if isinstance(layer.module, nn.Module) and any(isinstance(part, torch.jit.ScriptModule) for part in layer.module.modules()):
+        return False  # torch.jit.save is for these
     functions = [value for value in vars(layer.module).values() if isinstance(value, FunctionType)]
     try:
         pickle.dumps((type(layer.module), functions))

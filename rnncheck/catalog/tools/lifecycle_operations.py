@@ -193,7 +193,13 @@ class Halved(nn.Module):
         return parameter / 2
 
 
-@operation("parametrize", lambda life: owner(life, life.layer.parameters()[drawn_parameter(life)]) is not None)
+def takes_parametrizations(life: Life) -> bool:
+    """Whether the drawn parameter is a module's that is not compiled by TorchScript."""
+    place = owner(life, life.layer.parameters()[drawn_parameter(life)])
+    return place is not None and not isinstance(place[0], torch.jit.ScriptModule)
+
+
+@operation("parametrize", takes_parametrizations)
 def parametrized(life: Life) -> Observation:
     """One parameter is halved by a parametrization; after a look it becomes a parameter again."""
     name = drawn_parameter(life)
@@ -216,7 +222,7 @@ def another_dropout(life: Life) -> Observation:
 
 
 def of_lengths(time: int, batch: int) -> tuple[int, ...]:
-    """Lengths for so many sequences of at most so many steps, none of them 0."""
+    """Return lengths for ``batch`` sequences of at most ``time`` steps, none of them 0."""
     return tuple(1 + (5 * row + 2) % time for row in range(batch))
 
 

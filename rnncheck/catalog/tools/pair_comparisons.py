@@ -40,7 +40,7 @@ def agree(trial: PairTrial, prefix: str = "", calls: Calls = OWN) -> Observation
 
 
 def agreeing(trial: PairTrial, found: Sequence[Mapping[str, Tensor]], prefix: str, calls: Calls = OWN) -> Observation:
-    """These results are right; where they are not, the candidate's own way of rounding is looked at too."""
+    """Check that these results are right; where they are not, weigh the candidate's own way of rounding too."""
     budgets = trial.budgets(calls)
     seen = _all(found, budgets, prefix)
     if seen.holds or not trial.subject.offers("pair_float64"):

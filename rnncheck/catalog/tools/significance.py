@@ -35,14 +35,18 @@ def by_chance(what: str, count: int, trials: int, probability: float) -> Observa
     return fact(what, plausible, f"{count} of {trials}", f"about {probability * trials:.0f}, by chance")
 
 
-def uniform(what: str, values: Tensor, eps: float) -> Observation:
-    """Kolmogorov's distance of these values from U(-1, 1) is what chance allows; they are rounded to a relative ``eps``.
-
-    By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, P(D > d) <= 2 exp(-2 n d^2).
-    """
+def distance_from_uniform(values: Tensor) -> Tensor:
+    """Return Kolmogorov's distance of these values from U(-1, 1)."""
     ordered, n = values.reshape(-1).sort().values, values.numel()
     rank = torch.arange(n, dtype=torch.float64)
     expected = (ordered.clamp(-1, 1) + 1) / 2
-    distance = torch.maximum((expected - rank / n).abs(), (expected - (rank + 1) / n).abs()).max()
+    return torch.maximum((expected - rank / n).abs(), (expected - (rank + 1) / n).abs()).max()
+
+
+def uniform(what: str, distance: Tensor, n: int, eps: float) -> Observation:
+    """Kolmogorov's distance of n values, rounded to a relative ``eps``, from a uniform distribution is what chance allows.
+
+    By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, P(D > d) <= 2 exp(-2 n d^2).
+    """
     allowed = sqrt(log(2 / LEVEL) / (2 * n)) + eps
     return near(f"distance of {what} from uniform", distance, torch.zeros_like(distance), allowed)

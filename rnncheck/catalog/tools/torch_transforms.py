@@ -1,5 +1,6 @@
 """A layer behind one of torch's transformations, called as the layer is."""
 
+import copy
 import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.subject import Layer
+from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
 from rnncheck.running.trial import NotReached, Trial, subject_boundary
 
 State = tuple[Tensor, ...] | None
@@ -66,66 +68,64 @@ class Through:
         self.layer.train(mode)
 
 
-def functional(layer: Layer, parameters: Mapping[str, Tensor]) -> Through:
-    """The layer, called by torch.func.functional_call with these parameters, given under the module's own names."""
-    module = Called(layer)
-    given = {f"of_layer.{name}": parameter for name, parameter in parameters.items()}
-    return Through(layer, "functional_call", lambda input, state: torch.func.functional_call(module, given, (input, state)))
+def called_functionally(
+    layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], parameters: dict[str, Tensor], own_names: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Return results and gradients of torch.func.functional_call with these parameters in place of the layer's own."""
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        new = {name: parameter.detach().requires_grad_() for name, parameter in parameters.items()}
+        given = {f"of_layer.{own_names[name]}": parameter for name, parameter in new.items()}
+        results = named_results(torch.func.functional_call(Called(layer), given, (x, hx)))
+        wanted = {**named_arguments(x, hx), **new}
+        found = torch.autograd.grad(weighted_sum(results, weights), list(wanted.values()), allow_unused=True)
+    return {
+        "results": {name: part.detach() for name, part in results.items()},
+        "gradients": dict(zip(wanted, found, strict=True)),
+    }
 
 
-@contextmanager
-def compiled(layer: Layer) -> Iterator[Through]:
-    """The layer through torch.compile: traced forward and backward for each shape, and run without generated code."""
+def compiled_calls(
+    layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], others: tuple[tuple[Any, Any], ...]
+) -> dict[str, Any]:
+    """Return results and gradients through torch.compile, run without generated code, and the results of other calls."""
     torch._dynamo.reset()  # or shapes of earlier cases count towards the limit beyond which nothing is compiled
     try:
-        yield Through(layer, "the compiled layer", torch.compile(Called(layer), backend="aot_eager", dynamic=False))
+        compiled = torch.compile(Called(layer), backend="aot_eager", dynamic=False)
+        with torch.enable_grad():
+            x, hx = as_leaves(x, hx)
+            wanted = {**named_arguments(x, hx), **trained(layer)}
+            results = named_results(compiled(x, hx))
+            found = torch.autograd.grad(weighted_sum(results, weights), list(wanted.values()), allow_unused=True)
+        more = [named_results(compiled(*other)) for other in others]
     finally:
         torch._dynamo.reset()
+    return {
+        "results": {name: part.detach() for name, part in results.items()},
+        "gradients": dict(zip(wanted, found, strict=True)),
+        "others": [{name: part.detach() for name, part in one.items()} for one in more],
+    }
 
 
-class _Scriptable(nn.Module):
-    """A module to be scripted: one that TorchScript can call, as it cannot call torch's overloaded forward."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-
-class _WithoutState(_Scriptable):
-    def forward(self, input: Tensor):
-        return self.module(input)
+def scripted_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...]) -> list[dict[str, Tensor]]:
+    """Return the results of these calls through torch.jit.script."""
+    twin = copy.copy(layer)
+    twin.module = torch.jit.script(layer.module)  # type: ignore[misc]
+    return [{name: part.detach() for name, part in named_results(twin(*given)).items()} for given in calls]
 
 
-class _WithState(_Scriptable):
-    def forward(self, input: Tensor, hx: Tensor):
-        return self.module(input, hx)
-
-
-class _WithTwoStates(_Scriptable):
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor]):
-        return self.module(input, hx)
-
-
-def scripted(trial: Trial, layer: Layer) -> Through:
-    """The layer through torch.jit.script, which wants to know whether a state is given; torch's calls, padded input."""
-    kind = (_WithoutState, _WithState, _WithTwoStates)[len(trial.state or ())]
-    with subject_boundary("running torch.jit.script"):
-        module = torch.jit.script(kind(layer.module).train(layer.module.training))
-
-    def call(input: Tensor, state: State) -> tuple[Any, tuple[Tensor, ...]]:
-        given = () if state is None else (state if len(state) == 2 else state[0],)
-        output, final = module(input, *given)
-        return output, final if isinstance(final, tuple) else (final,)
-
-    return Through(layer, "the scripted layer", call)
-
-
-def exported(trial: Trial, layer: Layer) -> Through:
-    """The layer through torch.export, at the sizes of the trial; other batches may be taken or refused."""
-    arguments = trial.lay_out(trial.x, trial.state)
-    with subject_boundary("running torch.export"):
-        program = torch.export.export(Called(layer), arguments, strict=False)
-    return Through(layer, "the exported program", program.module())
+def exported_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...], others: tuple[tuple[Any, Any], ...]) -> dict[str, Any]:
+    """Return the results of these calls through torch.export, and of others, which may be refused."""
+    program = torch.export.export(Called(layer), calls[0], strict=False).module()
+    seen: dict[str, Any] = {"results": [], "others": [], "refused": None}
+    for given in calls:
+        seen["results"].append({name: part.detach() for name, part in named_results(program(*given)).items()})
+    try:
+        for given in others:
+            seen["others"].append({name: part.detach() for name, part in named_results(program(*given)).items()})
+    except Exception as error:  # its sizes are those of the first call
+        seen["refused"] = str(error)
+    return seen
 
 
 def as_onnx(trial: Trial, layer: Layer) -> Through:

@@ -6,7 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnncheck.core.subject import Layer
+
 Write = Callable[[nn.Module, Mapping[str, Tensor]], Any]
+
+
+def stepped(layer: Layer, write: Write, steps: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Change a layer's parameters by these steps in this way; return what they are then, and what they should be."""
+    expected = {name: p.detach() + steps.get(name, 0) for name, p in layer.module.named_parameters()}
+    write(layer.module, steps)
+    return {"parameters": {name: p.detach().clone() for name, p in layer.module.named_parameters()}, "expected": expected}
 
 
 @torch.no_grad()

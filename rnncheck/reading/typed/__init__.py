@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from rnncheck.reading.typed.annotations import Unreadable, hints_of, leaves, tree_of
+from rnncheck.reading.signature import forward_of
+from rnncheck.reading.typed.annotations import Unreadable, hints_of, leaves, opaque_places, tree_of
 from rnncheck.reading.typed.find_roles import TIME
 
 
@@ -12,10 +13,8 @@ def is_typed(value: Any) -> bool:
     """Return whether a function is annotated with named axes, or a module whose forward is not like those of torch's layers."""
     module = isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
     if module:
-        kind: Any = value if isinstance(value, type) else type(value)
-        return _speaks_of_axes(kind.forward) and (
-            getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(kind.forward)
-        )
+        forward = forward_of(value)
+        return _speaks_of_axes(forward) and (getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(forward))
     return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value, anywhere=True)
 
 
@@ -29,8 +28,10 @@ def _speaks_of_axes(function: Any, anywhere: bool = False) -> bool:
 
 
 def _like_torchs(forward: Any) -> bool:
-    """Whether it takes one sequence, and one state or two with the same axes, the last of which is the output's too."""
+    """Whether it takes no cache, one sequence, and one state or two with the same axes, the last of which is the output's too."""
     hints = hints_of(forward)
+    if any(True for hint in hints.values() for _ in opaque_places(tree_of(hint))):
+        return False
     given = [leaf.axes for name, hint in hints.items() if name != "return" for _, leaf in leaves(tree_of(hint))]
     sequences = [axes for axes in given if any(axis.lower() in TIME for axis in axes)]
     states = [axes for axes in given if axes not in sequences]

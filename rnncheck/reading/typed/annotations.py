@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import jaxtyping
 
 from rnncheck.errors import UsageError
-from rnncheck.reading.typed.markers import Options
+from rnncheck.reading.typed.markers import Options, State
 
 Path = tuple[str | int, ...]
 
@@ -37,7 +37,19 @@ class Node:
     parts: tuple[tuple[str | int, "Tree"], ...]
 
 
-Tree = Leaf | Node
+@dataclass(frozen=True)
+class Opaque:
+    """A state that is carried and never read, such as a cache; kind: its type."""
+
+    kind: Any
+    markers: tuple[Any, ...] = ()
+
+    def said(self, kind: type) -> Any:
+        """The marker of this kind, None where there is none."""
+        return next((one for one in self.markers if isinstance(one, kind)), None)
+
+
+Tree = Leaf | Node | Opaque
 
 
 @dataclass(frozen=True)
@@ -55,17 +67,23 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def tree_of(hint: Any, markers: tuple[Any, ...] = ()) -> Tree | None:
-    """Return the tensors in an annotation, None where it has none; raises Unreadable."""
+def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = ()) -> Tree | None:
+    """Return the tensors in an annotation, None where it has none; raises Unreadable.
+
+    opaque: types that are not looked into
+    """
     hint, markers = _bare(hint, markers)
+    if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
+        return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         return Leaf(_axes(hint), tuple(hint.dtypes) if not isinstance(hint.dtypes, str) else (), markers)
-    found = [(name, tree_of(part, markers)) for name, part in _parts(hint)]
+    found = [(name, tree_of(part, markers, opaque)) for name, part in _parts(hint)]
     inside = tuple((name, part) for name, part in found if part is not None)
     if not inside:
         return None
     if len(inside) < len(found):
-        raise Unreadable('has parts that are no tensors; annotate each as Float[Tensor, "..."]')
+        raise Unreadable('has parts that are no tensors; annotate each as Float[Tensor, "..."], and what is carried from call to '
+                         "call as Annotated[Cache, rnncheck.State(new=Cache)], where it goes in")  # fmt: skip
     return Node(_kind(hint), inside)
 
 
@@ -73,9 +91,18 @@ def leaves(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
     """Return each tensor of a tree with the path to it, in order."""
     if isinstance(tree, Leaf):
         yield path, tree
-    elif tree is not None:
+    elif isinstance(tree, Node):
         for name, part in tree.parts:
             yield from leaves(part, (*path, name))
+
+
+def opaque_places(tree: Tree | None, path: Path = ()) -> Iterator[Path]:
+    """Return the path to each state that is not looked into."""
+    if isinstance(tree, Opaque):
+        yield path
+    elif isinstance(tree, Node):
+        for name, part in tree.parts:
+            yield from opaque_places(part, (*path, name))
 
 
 def optional(hint: Any) -> bool:

@@ -6,9 +6,24 @@ from dataclasses import replace
 from typing import Any
 
 from rnncheck.errors import UsageError
-from rnncheck.reading.typed.annotations import Leaf, Node, Path, Unreadable, choices_of, hints_of, leaves, said, tree_of
-from rnncheck.reading.typed.markers import State
+from rnncheck.reading.typed.annotations import (
+    Leaf,
+    Node,
+    Opaque,
+    Path,
+    Tree,
+    Unreadable,
+    choices_of,
+    hints_of,
+    leaves,
+    opaque_places,
+    said,
+    tree_of,
+)
+from rnncheck.reading.typed.caches import Cache, cache_of
+from rnncheck.reading.typed.markers import Reset, State
 from rnncheck.reading.typed.ragged import ragged_of
+from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, in_words
 from rnncheck.reading.typed.sizes import axis_for
 
@@ -26,13 +41,17 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     taken = [_argument(one, hints, name) for one in _taken(function)]
     telling = [(one, found) for one in taken if (found := ragged_of(one.name, one.tensors, name))]
     ragged = replace(telling[0][1], needed=telling[0][0].needed) if telling else None
-    arguments = [one for one in taken if one not in [one for one, _ in telling]]
+    carried = [one for one in taken if isinstance(one.tree, Opaque)]
+    arguments = [one for one in taken if one not in [*carried, *(one for one, _ in telling)]]
     axes = list(dict.fromkeys(axis for one in arguments for leaf in one.tensors for axis in leaf.axes))
     t = _time_axis(name, axes, time)
     b = _batch_axis([one for one in arguments if one.has(t)], axes)
+    arguments = [as_flags(one, t, b, name) for one in arguments]
     if len(telling) > 1 and telling[1][0].needed:
         raise UsageError(f"{name}: {telling[0][0].name} and {telling[1][0].name} both say the lengths; give one of them a default")
-    outputs, candidates = _results_of(hints, name, t)
+    result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
+    outputs, candidates = _results_of(result, name, t)
+    cache = _cache(name, carried, result, axes)
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
     others = [one for one in arguments if one.tree is not None and one not in sequences]
@@ -44,7 +63,19 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     choices, given = _options(name, [one for one in arguments if one.tree is None], axes)
     choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
     return Roles(name, t, b, tuple(sequences), tuple(states), tuple(one for one in parameters if one.needed), tuple(outputs),
-                 finals, choices, given, ragged)  # fmt: skip
+                 finals, choices, given, ragged, cache)  # fmt: skip
+
+
+def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
+    """The argument that takes a cache, and where it comes back."""
+    if len(carried) > 1:
+        raise UsageError(
+            f"{name}: {' and '.join(one.name for one in carried)} are states without tensors, but one may be; put them into one"
+        )
+    for one in carried:
+        assert isinstance(one.tree, Opaque)
+        return cache_of(one.name, one.tree, one.needed, next(opaque_places(result), None), axes, name)
+    return None
 
 
 def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -84,12 +115,16 @@ def _batch_axis(sequences: Sequence[Argument], axes: Sequence[str]) -> str | Non
     return next((axis for word in words for axis in axes if axis.lower() == word), None)
 
 
-def _results_of(hints: Mapping[str, Any], name: str, time: str) -> tuple[list[tuple[Path, Leaf]], list[tuple[Path, Leaf]]]:
-    """The outputs, and what may be final states."""
+def _result(hints: Mapping[str, Any], name: str, opaque: tuple[Any, ...]) -> Tree | None:
     try:
-        found = list(leaves(tree_of(hints.get("return"))))
+        return tree_of(hints.get("return"), (), opaque)
     except Unreadable as error:
         raise said(f"{name}: the result", error) from None
+
+
+def _results_of(result: Tree | None, name: str, time: str) -> tuple[list[tuple[Path, Leaf]], list[tuple[Path, Leaf]]]:
+    """The outputs, and what may be final states."""
+    found = list(leaves(result))
     outputs = [(path, leaf) for path, leaf in found if time in leaf.axes]
     if not outputs:
         came = "is not annotated" if not found else "has no tensor with the axis " + time
@@ -104,7 +139,7 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
                 f"{name}: {one.name} holds sequences in a container, but should be one tensor; take it apart in a function"
             )
         (leaf,) = one.tensors
-        if not leaf.floating:
+        if not leaf.floating and one.said(Reset) is None:
             raise UsageError(
                 f"{name}: {one.name} has a time axis and no real numbers; say what it is: Annotated[…, rnncheck.Mask()], "
                 "rnncheck.Reset(), or give vectors instead of ids"
@@ -203,6 +238,12 @@ def _options(name: str, arguments: Sequence[Argument], axes: Sequence[str]) -> t
 def _how_to_say(name: str, argument: Argument) -> str:
     if argument.hint is None:
         return f'{name}: {argument.name} is not annotated; write {argument.name}: Float[Tensor, "batch time …"], or its type'
+    if isinstance(argument.hint, type) and argument.hint.__module__ != "builtins":
+        kind = argument.hint.__name__
+        return (
+            f"{name}: {argument.name} has no default and is no tensor with named axes; if it is carried from call to call, "
+            f"write {argument.name}: Annotated[{kind}, rnncheck.State(new={kind})]"
+        )
     return (
         f"{name}: {argument.name} has no default and is no tensor with named axes; "
         f"write {argument.name}: Annotated[int, rnncheck.Options(16, 64)], or a Literal, or give it a default"

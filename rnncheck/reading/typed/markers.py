@@ -1,34 +1,41 @@
-"""What may be said of an argument beside its type: ``Annotated[Float[Tensor, "batch time key"], rnncheck.Values(high=0.0)]``."""
+"""Markers of what an argument's type cannot say: ``Annotated[Float[Tensor, "batch time key"], rnncheck.Values(high=0.0)]``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class State:
-    """Annotated, an argument is a state: it goes in and comes out again.
+    """Mark an argument as a state: it goes in and comes out again.
 
-    name: which result it comes back as, where that has ``State`` of the same name; None: the one of the same type, in order
+    Attributes:
+        name: it comes back as the result with ``State`` of the same name; None: as the one of the same type, in order
+        new: what makes a new state that is no tensor, such as a cache that calls change in place; it may take ``batch``,
+            ``dtype``, ``device``, ``module`` and the sizes of axes, by name
     """
 
     name: str | None = None
+    new: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Annotated, an argument says how many steps each sequence has: integers (batch)."""
+    """Mark an argument as the number of steps of each sequence: integers (batch)."""
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """Annotated, an argument says where each sequence begins and ends, laid end to end along time: integers (sequences+1)."""
+    """Mark an argument as the bounds of sequences that are laid end to end along time: integers (sequences+1)."""
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Annotated, an argument says which steps are there: (batch, time), True where there is something.
+    """Mark an argument as a mask of steps, (batch, time): True where there is something.
 
-    padding: which side of a sequence is padded, "right" or "left"; inverted: True where there is nothing
+    Attributes:
+        padding: the side of a sequence that is padded, "right" or "left"
+        inverted: True where there is nothing
     """
 
     padding: str = "right"
@@ -36,8 +43,21 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Reset:
+    """Mark an argument that says at which steps the state is forgotten: (batch, time), True where it is.
+
+    Attributes:
+        after: whether it is forgotten after such a step, as where ``done`` says that an episode ends with it, and not before it
+
+    A case raises one flag in nine.
+    """
+
+    after: bool = False
+
+
+@dataclass(frozen=True)
 class Values:
-    """Annotated, an argument has values from ``low`` to ``high``; most of them near ``high``, or near ``low`` if that is alone.
+    """Give an argument values from ``low`` to ``high``, most of them near ``high``, or near ``low`` where that is given alone.
 
     Cases draw x from a normal distribution; the argument is ``high - softplus(x - 3)``, or ``low + softplus(x - 3)``, or
     between both ``low + (high - low) * sigmoid(x + 3)``. A logarithm of a decay (high=0) is then near no forgetting.
@@ -49,7 +69,7 @@ class Values:
 
 @dataclass(frozen=True, init=False)
 class Options:
-    """Annotated, an option is tried with each of these values, such as chunk sizes: ``Annotated[int, Options(16, 64)]``."""
+    """Try an option with each of these values, such as chunk sizes: ``Annotated[int, Options(16, 64)]``."""
 
     values: tuple[Any, ...]
 

@@ -1,4 +1,4 @@
-"""How a typed recurrence is told of sequences of different lengths: lengths, a mask, or offsets of sequences laid end to end."""
+"""How a typed recurrence gets the lengths of its sequences: as lengths, a mask, or offsets of sequences laid end to end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,7 +13,8 @@ from rnncheck.reading.typed.annotations import (
     Tree,
     leaves,
 )
-from rnncheck.reading.typed.markers import Values
+from rnncheck.reading.typed.caches import Cache
+from rnncheck.reading.typed.markers import Reset, Values
 from rnncheck.reading.typed.ragged import Ragged
 
 
@@ -70,6 +71,7 @@ class Roles:
     choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     ragged: Ragged | None = None
+    cache: Cache | None = None
 
     @property
     def rows(self) -> str | None:
@@ -96,13 +98,15 @@ class Roles:
             "time": self.time,
             "batch": self.batch,
             "sequences": [_bounded(one) for one in self.sequences],
+            "flags": {one.name: _type_of(one.tensors[0]) for one in self.sequences if one.said(Reset)},
             "parameters": [_bounded(one) for one in self.parameters],
             "state": [(one.name, _structure(one.tree, count)) for one in self.states],
-            "tensors": [_bounds(_tensor("", leaf)) for one in self.states for leaf in one.tensors],
+            "tensors": [(*_bounds(_tensor("", leaf)), _type_of(leaf)) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
             "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
             "rows": self.rows,
             "ragged": self.ragged and self.ragged.for_wrapper(),
+            "cache": self.cache and self.cache.for_wrapper(),
             "options": list({**given, **self.given}.items()),
         }
 
@@ -124,7 +128,9 @@ class Roles:
 
     def words(self) -> str:
         """What was understood, in one line."""
-        told = [f"{', '.join(one.name for one in self.sequences)}: sequences"]
+        flags = [one for one in self.sequences if one.said(Reset)]
+        told = [f"{', '.join(one.name for one in self.sequences if one not in flags)}: sequences"]
+        told += [f"{one.name}: the state is forgotten {_tensor('', one.tensors[0]).resets} such a step" for one in flags]
         if self.states:
             names = ", ".join(one.name for one in self.states)
             axes = "; ".join(
@@ -135,6 +141,7 @@ class Roles:
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
+        told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
 
@@ -142,8 +149,15 @@ _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "o
 
 
 def _tensor(name: str, leaf: Leaf) -> NamedTensor:
-    bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), Values())
-    return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high)
+    resets = next(("after" if marker.after else "before" for marker in leaf.markers if isinstance(marker, Reset)), "")
+    usual = Values() if leaf.floating or resets else Values(low=0.0)  # whole numbers are counts
+    bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), usual)
+    return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high, resets)
+
+
+def _type_of(leaf: Leaf) -> str:
+    """The type that a tensor has in a call: "bool", "int", or "float", which is that of the input."""
+    return "float" if leaf.floating else "bool" if any("bool" in dtype for dtype in leaf.dtypes) else "int"
 
 
 def _bounds(tensor: NamedTensor) -> tuple[str, float | None, float | None]:

@@ -18,19 +18,21 @@ from rnncheck.reading.typed.find_roles import BATCH
 def scan(step: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function of a whole sequence that takes this step again and again.
 
-    step: ``step(state, *inputs, *parameters) -> (state, output)``, annotated without a time axis; inputs have a batch axis
+    Args:
+        step: ``step(state, *inputs, *parameters) -> (state, output)``, annotated without a time axis; inputs have a batch axis
 
     The function takes the inputs with an axis time after the batch, the parameters, and the state as ``initial_state``, which may
     be None for zeros; it returns the outputs and the final state.
 
-    >>> from jaxtyping import Float
-    >>> def step(h: Float[Tensor, "batch units"], x: Float[Tensor, "batch units"]) -> tuple[
-    ...     Float[Tensor, "batch units"], Float[Tensor, "batch units"]]:
-    ...     h = (h + x) / 2
-    ...     return h, h
-    >>> output, state = scan(step)(torch.ones(1, 3, 2))
-    >>> output[0, :, 0]
-    tensor([0.5000, 0.7500, 0.8750])
+    Examples:
+        >>> from jaxtyping import Float
+        >>> def step(h: Float[Tensor, "batch units"], x: Float[Tensor, "batch units"]) -> tuple[
+        ...     Float[Tensor, "batch units"], Float[Tensor, "batch units"]]:
+        ...     h = (h + x) / 2
+        ...     return h, h
+        >>> output, state = scan(step)(torch.ones(1, 3, 2))
+        >>> output[0, :, 0]
+        tensor([0.5000, 0.7500, 0.8750])
     """
     hints, names = hints_of(step), list(inspect.signature(step).parameters)
     result = get_args(hints.get("return"))

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.errors import UsageError
+from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Leaf, Node, Tree
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Argument, Roles
@@ -25,8 +26,7 @@ def typed_by(target: Any, stub: Callable[..., Any], name: str, time: str | None 
 
 def called(target: Any) -> Callable[..., Any]:
     """Return the function that a call of the target ends in: of a class of modules or a module, forward."""
-    kind = target if isinstance(target, type) else type(target)
-    return getattr(kind, "forward", target) if isinstance(target, type | nn.Module) else target
+    return forward_of(target) if isinstance(target, type | nn.Module) else target
 
 
 def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
@@ -35,6 +35,7 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
     names = {p.name for p in known}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known)
     own = {one.name for one in (*roles.sequences, *roles.states, *roles.parameters)} | roles.choices.keys() | roles.given.keys()
+    own |= {one.name for one in (roles.ragged, roles.cache) if one}
     strange = sorted(own - names) if not takes_any else []
     plain = [p.name for p in known if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     missing = [one for one in plain if one not in own]
@@ -103,7 +104,7 @@ def _sized(roles: Roles, sizes: dict[str, int]) -> Roles:
 def _sized_tree(tree: Tree | None, sizes: dict[str, int]) -> Tree | None:
     if isinstance(tree, Node):
         return Node(tree.kind, tuple((name, _sized_tree(part, sizes) or part) for name, part in tree.parts))
-    return None if tree is None else _sized_leaf(tree, sizes)
+    return _sized_leaf(tree, sizes) if isinstance(tree, Leaf) else tree
 
 
 def _sized_leaf(leaf: Leaf, sizes: dict[str, int]) -> Leaf:

@@ -16,10 +16,11 @@ class Typed(torch.nn.Module):
     hx:    (1, batch, features), the states side by side; (1, features) without batch
     sizes: the size of each axis, and the value of each option
 
-    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "state" (argument, structure of tensor
-    numbers), "tensors" (axes, low, high of each tensor of the state), "outputs" (path, axes), "finals" (path of each tensor of the
-    final state, None where none comes back), "options" (argument, name in sizes), "ragged" (how lengths are told), "time", "batch"
-    and "rows", the names of the axes of steps, of sequences, and of sequences in a state
+    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (the type of sequences that are
+    reset flags, raised beyond 1.5), "state" (argument, structure of tensor numbers), "tensors" (axes, low, high, type of each in
+    the state), "outputs" (path, axes), "finals" (path of each tensor of the final state, None where none comes back), "options"
+    (argument, name in sizes), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps, of
+    sequences, and of sequences in a state
     """
 
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
@@ -44,10 +45,31 @@ class Typed(torch.nn.Module):
 
         rows: how many sequences there are, where they are laid end to end; lengths: the argument that says their lengths
         """
-        taken = Arguments(self.roles, self.sizes, input)
-        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths)
+        taken, cache = Arguments(self.roles, self.sizes, input), self.roles["cache"]
+        fresh = {cache["name"]: self.new_cache(input)} if cache is not None and cache["needed"] else {}
+        result = self.layer(
+            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths, **fresh
+        )
         taken.write_back()
         return taken.output(result, input), taken.final(result, input.shape[1] if rows is None else rows)
+
+    def with_cache(self, input: torch.Tensor, hx: Any, cache: Any = None) -> tuple[torch.Tensor, Any, Any]:
+        """(output, state, cache) for input with a batch axis, after what the cache knows; a new one where none is given."""
+        how = self.roles["cache"]
+        cache = self.new_cache(input) if cache is None else cache
+        taken = Arguments(self.roles, self.sizes, input)
+        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx),
+                            **{how["name"]: cache})  # fmt: skip
+        back = None if how["path"] is None else at(result, how["path"])
+        return taken.output(result, input), taken.final(result, input.shape[1]), cache if back is None else back
+
+    def new_cache(self, input: torch.Tensor) -> Any:
+        """A cache that knows nothing."""
+        how = self.roles["cache"]
+        known = {"rows": input.shape[1], "dtype": input.dtype, "device": input.device, "module": self.layer}
+        return how["new"](
+            **{name: known[what] if what in known else axis_size(what, self.sizes) for name, what in how["arguments"]}
+        )
 
     def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
         """(output, state) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
@@ -85,7 +107,7 @@ class Arguments:
     """The arguments of one call, made of views of input and state, and its results read back."""
 
     def __init__(self, roles: dict[str, Any], sizes: dict[str, Any], input: torch.Tensor) -> None:
-        self.roles, self.sizes = roles, sizes
+        self.roles, self.sizes, self.dtype = roles, sizes, input.dtype
         self.plain = input.is_contiguous() and not input.storage_offset()  # then each argument lies in memory of its own, too
         self.copies: list[Any] = []
 
@@ -95,7 +117,9 @@ class Arguments:
         for name, axes, low, high in self.roles["sequences"]:
             end = start + torch.Size(self.rest(axes)).numel()
             if self.sizes.get(name) != "left out":
-                found[name] = self.unflattened(input[..., start:end], axes, (self.roles["time"], self.roles["batch"]), low, high)
+                front, kind = (self.roles["time"], self.roles["batch"]), self.roles["flags"].get(name)
+                part = self.unflattened(input[..., start:end], axes, front, low, high)
+                found[name] = part if kind is None else in_type((part > 1.5).to(part.dtype), kind)
             start = end
         return found
 
@@ -104,10 +128,10 @@ class Arguments:
         if hx is None:
             return {}
         tensors, start = [], 0
-        for axes, low, high in self.roles["tensors"]:
+        for axes, low, high, kind in self.roles["tensors"]:
             end = start + torch.Size(self.rest(axes)).numel()
             tensor = self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],))
-            tensors.append(tensor if low is None and high is None else tensor.clamp(low, high))
+            tensors.append(in_type(tensor if low is None and high is None else tensor.clamp(low, high), kind))
             start = end
         return {name: rebuilt(structure, tensors) for name, structure in self.roles["state"]}
 
@@ -124,7 +148,7 @@ class Arguments:
             flat = flat.select(-2, 0)
         place = flat.reshape(*flat.shape[:-1], *self.rest(axes)).permute(order(axes, front))
         value = ranged(place, low, high)
-        value = value.contiguous() if self.plain else value
+        value = pairs_apart(value.contiguous() if self.plain else value, axes)
         if value is not place:
             self.copies.append((place, value, version(value)))
         return value
@@ -138,15 +162,15 @@ class Arguments:
     def output(self, result: Any, input: torch.Tensor) -> torch.Tensor:
         """The outputs side by side."""
         front = {self.roles["time"]: input.shape[0], self.roles["batch"]: input.shape[1]}
-        return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]])
+        return beside([self.flat(result, path, axes, front) for path, axes in self.roles["outputs"]], self.dtype)
 
     def final(self, result: Any, rows: int) -> Any:
-        """The final states of so many sequences side by side, with a first axis of one layer; () where none comes back."""
+        """Return the final states of these sequences side by side, with a first axis of one layer; () where none comes back."""
         if self.roles["finals"] is None:
             return ()
         front = {self.roles["rows"]: rows}
         pairs = zip(self.roles["finals"], self.roles["tensors"], strict=True)
-        return (beside([self.flat(result, path, axes, front) for path, (axes, _, _) in pairs]).unsqueeze(0),)
+        return (beside([self.flat(result, path, axes, front) for path, (axes, *_) in pairs], self.dtype).unsqueeze(0),)
 
     def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
         """What lies at this path of the result, its own axes together."""
@@ -156,6 +180,8 @@ class Arguments:
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != wanted:
             came = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else tensor
             raise ValueError(f"result{''.join(f'[{step!r}]' for step in path)} is {came}, but should be ({axes}) = {wanted}")
+        tensor = tensor if tensor.is_floating_point() else tensor.to(self.dtype)
+        tensor = pairs_apart(tensor, axes)
         places = order(axes, [axis for axis in front if axis is not None])
         tensor = tensor.permute([places.index(i) for i in range(len(places))])
         kept = len([axis for axis in front if axis is not None])
@@ -164,7 +190,7 @@ class Arguments:
 
 
 def turned(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-    """Each sequence of (time, batch, features) turned by so many steps towards its end, what falls out coming in again."""
+    """Return each sequence of (time, batch, features) rotated by its number of steps towards its end."""
     places = (torch.arange(len(x), device=x.device)[:, None] - steps) % max(len(x), 1)
     return x.gather(0, places[..., None].expand(*places.shape, x.shape[2]))
 
@@ -179,9 +205,15 @@ def order(axes: str, front: Any) -> list[int]:
     return places
 
 
-def beside(parts: list[torch.Tensor]) -> torch.Tensor:
-    """Tensors side by side along their last axis; one alone as it is."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+def beside(parts: list[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+    """Tensors side by side along their last axis; one alone as it is.
+
+    Where one is not of this dtype, all of them are of its own, since torch would make them one that hides it.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    strange = next((part.dtype for part in parts if part.dtype != dtype), dtype)
+    return torch.cat([part.to(strange) for part in parts], -1)
 
 
 def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
@@ -191,6 +223,18 @@ def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
     if low is None:
         return high - torch.nn.functional.softplus(x - 3)
     return low + (torch.nn.functional.softplus(x - 3) if high is None else (high - low) * torch.sigmoid(x + 3))
+
+
+def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
+    """Numbers in the type that a call takes: "float" as they are, whole for "int", whether they are beyond 1/2 for "bool"."""
+    if kind == "float":
+        return x
+    return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-6e4, 6e4).round().to(torch.int64)
+
+
+def pairs_apart(x: torch.Tensor, axes: str) -> torch.Tensor:
+    """A copy where the last axis is 2: torch reads no complex numbers from just any place in something larger or its gradient."""
+    return x.flip(-1).flip(-1) if axes.split()[-1:] == ["2"] else x
 
 
 def version(tensor: torch.Tensor) -> Any:

@@ -3,8 +3,10 @@
 import torch
 
 from tests.mutants.clean.base import GRU, LSTM
-from tests.mutants.planted.long_sequences import extra
+from tests.mutants.planted.long_sequences import EXTRA, extra
 from tests.mutants.planted.memory import as_contiguous
+
+__all__ = ["EXTRA"]
 
 
 @extra("own-projection-kept-for-the-same-tensor", "agree.captured", "captured, then other numbers in the same tensor")

@@ -16,6 +16,11 @@ def gradients(parameters):
     return [p.grad for p in {id(p): p for p in parameters}.values() if p.grad is not None]
 
 
+def whole(tensor):
+    """The tensor, of a DTensor all ranks' shards."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
 def check(max_norm, norm_type):
     if not max_norm >= 0:
         raise ValueError(f"max_norm should be a number >= 0, got {max_norm}")
@@ -25,7 +30,7 @@ def check(max_norm, norm_type):
 
 def one_norm(grad, p):
     """The p-norm of one gradient in float64, with no square that overflows."""
-    values = grad.detach().double().abs().flatten()
+    values = whole(grad.detach()).double().abs().flatten()
     largest = float(values.max()) if len(values) else 0.0
     if largest == 0 or not math.isfinite(largest) or p == math.inf:
         return largest
@@ -50,7 +55,7 @@ def scale(grads, factor):
 
 def result(norm, grads):
     """The norm as torch returns it: a tensor of the first gradient's dtype and device."""
-    return torch.tensor(norm, dtype=torch.float64).to(grads[0]) if grads else torch.tensor(0.0)
+    return torch.tensor(norm, dtype=torch.float64).to(grads[0].dtype).to(grads[0].device) if grads else torch.tensor(0.0)
 
 
 def clip_with(parameters, max_norm, norm_type, error_if_nonfinite, norm_of=total_norm):
@@ -80,8 +85,9 @@ def listed(parameters):
     return parameters
 
 
-def plant_clip(bug, kills, needs="", takes=listed):
-    """Declare the decorated function as a clip_grad_norm_ with this bug, which ``takes`` the parameters rightly."""
+def plant_clip(bug, kills, needs="", takes=listed, clean=clip_grad_norm_):
+    """Declare the decorated function as a clip_grad_norm_ with this bug, which ``takes`` the parameters rightly; ``clean`` has
+    no bug."""
 
     def declare(target):
         @wraps(target)
@@ -89,7 +95,7 @@ def plant_clip(bug, kills, needs="", takes=listed):
             return target(takes(parameters), *args, **options)
 
         like = torch.nn.utils.clip_grad_norm_
-        add(Mutant(bug, clip, "clip", like, clip_grad_norm_, tuple(kills.split()), needs))
+        add(Mutant(bug, clip, "clip", like, clean, tuple(kills.split()), needs))
         return target
 
     return declare

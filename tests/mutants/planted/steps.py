@@ -283,6 +283,23 @@ def leaves_autocast(model, batches, optimizer, max_norm, scaler=None):
         return step(model, batches, optimizer, max_norm, scaler)
 
 
+@plant_step("own-step-autocast-stays", "step.autocast", "no autocast around the step")
+def autocast_stays(model, batches, optimizer, max_norm, scaler=None):
+    """Autocast is switched on, and never off."""
+    norm = step(model, batches, optimizer, max_norm, scaler)
+    torch.autocast("cpu", torch.bfloat16).__enter__()
+    return norm
+
+
+@plant_step("own-step-grad-stays-off", "step.autocast", "any step")
+def grad_stays_off(model, batches, optimizer, max_norm, scaler=None):
+    """Gradients are switched on for the step, and off afterwards."""
+    with torch.enable_grad():
+        norm = step(model, batches, optimizer, max_norm, scaler)
+    torch.set_grad_enabled(False)
+    return norm
+
+
 @plant_step("own-step-thaws", "step.frozen", "a frozen parameter")
 def thaws(model, batches, optimizer, max_norm, scaler=None):
     """Every parameter is made to require gradients, and is moved along."""

@@ -73,6 +73,7 @@ def test_intermediate_results_are_moved_by_a_few_roundoffs():
     x = torch.full((1,), 3.0, dtype=torch.float64)
     one = scattered(lambda x: x * 1.5, x)
     assert 0.3 < one / 2**-53 < 1.2
+    assert scattered(lambda x: x + 1, x) == 0  # a count
     assert scattered(lambda x: (x * 2**20 + 1) - x * 2**20, x) > 2**18 * one  # cancellation
 
 

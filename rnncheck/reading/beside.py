@@ -1,0 +1,43 @@
+"""Arguments of a call that must be given and are neither input nor state, nor lengths: what they may be filled with."""
+
+import inspect
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from rnncheck.reading.call_arguments import is_state_word, parameters
+
+Beside = list[list[Any]]
+"""For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapted has them."""
+SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
+NUMBERS = {float: "float", int: "long", bool: "bool", "float": "float", "int": "long", "bool": "bool"}
+ONES = ("mask", "valid", "keep", "dt", "delta", "time", "times", "timestamps", "scale", "weight", "weights", "steps")
+"""Words in names of arguments that leave the recurrence as it is where they are 1."""
+MANY = 2
+"""Up to as many such arguments, each is tried in a shape of its own."""
+
+
+def beside(module: Any, taken: tuple[str, ...]) -> Iterator[Beside]:
+    """Return what the arguments may be filled with that must be given and are not among those taken."""
+    known = [p for p in parameters(module) if p.default is p.empty and p.name not in taken]
+    needed = [p for p in known if not is_state_word(p.name)]
+    yield from _fillings(needed)
+    if len(needed) == len(known):  # one of them may be the state, under another name
+        for state in needed[: MANY * (len(needed) > 1)]:
+            yield from _fillings([p for p in needed if p is not state])
+
+
+def _fillings(needed: list[inspect.Parameter]) -> Iterator[Beside]:
+    """What these arguments may be filled with."""
+    if not needed:
+        return
+    shapes = [[NUMBERS[p.annotation]] if p.annotation in NUMBERS else SHAPES for p in needed]
+    chosen = product(*shapes) if len(needed) <= MANY else (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES)))
+    for shape in chosen:
+        for kind in ("float", "bool", "long"):
+            yield [_filled(p, one, kind) for p, one in zip(needed, shape, strict=True)]
+
+
+def _filled(parameter: inspect.Parameter, shape: str, kind: str) -> list[Any]:
+    value = float(any(word in ONES for word in parameter.name.lower().split("_")))
+    return [parameter.name, *(("number", shape) if shape in NUMBERS.values() else (shape, kind)), value]

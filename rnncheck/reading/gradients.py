@@ -1,0 +1,58 @@
+"""Which parameters a call depends on: what is learned for the first state, and what lies in what is not looked at."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.core.config import Config
+from rnncheck.reading.adapted import Adapted
+from rnncheck.reading.experiment import quiet
+from rnncheck.reading.read import Seen
+from rnncheck.reading.results import leaves
+
+
+def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:
+    """Return the parameters that matter only where no state is given: a first state that is learned."""
+    if seen.needed or zero is None:
+        return ()
+    (without, _), (given, _) = (_used(module, seen, config, state) for state in (None, zero))
+    return tuple(sorted(without - given)) if without and given else ()
+
+
+def not_looked_at(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:
+    """Return the parameters that move only results that are not read, or none with what further arguments are filled with."""
+    if not (seen.how.get("beside") or seen.unread):
+        return ()
+    read, unread = _used(module, seen, config, zero)
+    names = {name for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else set()
+    return tuple(sorted((names if seen.how.get("beside") else unread) - read)) if read else ()
+
+
+def _used(module: Any, seen: Seen, config: Config, state: Any) -> tuple[set[str], set[str]]:
+    """The parameters that move what is read of a call's result, and those that move the rest; none where that cannot be called."""
+    module = copy.deepcopy(module)  # a call may leave something in it
+    own = {name: p for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else {}
+    how, x = seen.how, torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    called = Adapted(module, config.hidden_size, **how)
+    x = x[0] if how.get("input") == "step" else x.transpose(0, 1) if how["batch_first"] else x
+    try:
+        with quiet(grad=True):
+            called.begin(x)
+            tensors = list(leaves(called.result(x, state, None)))
+            known = [tuple(path) for path in (how["output"], *(how["states"] or []))]
+            read = [any(path[: len(one)] == one for one in known) for path, _ in tensors]
+            parts = [[t for (_, t), mine in zip(tensors, read, strict=True) if mine == which] for which in (True, False)]
+            return _moving(own, parts[0]), _moving(own, parts[1])
+    except Exception:  # it is called, or differentiated, in no such way
+        return set(), set()
+
+
+def _moving(own: dict[str, nn.Parameter], parts: list[Tensor]) -> set[str]:
+    """The parameters with a gradient of some sum of these tensors."""
+    losses = [(part * torch.randn(part.shape, dtype=torch.float64)).sum() for part in parts if part.requires_grad]
+    if not losses or not own:
+        return set()
+    found = torch.autograd.grad(torch.stack(losses).sum(), list(own.values()), retain_graph=True, allow_unused=True)
+    return {name for name, g in zip(own, found, strict=True) if g is not None and bool(g.any())}

@@ -1,0 +1,228 @@
+"""The code of a wrapper for a layer that is not read: tried here, and shown only where the layer is read behind it."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from rnncheck.core.config import Config
+from rnncheck.reading.arguments import MORE_HIDDEN, MORE_INPUT, Arguments, Asked, candidates, value_for
+from rnncheck.reading.call_arguments import is_state_word
+from rnncheck.reading.experiment import Sizes, Unreadable, quiet
+from rnncheck.reading.read import GOOD, read_module
+from rnncheck.reading.signature import HIDDEN, INPUT
+
+SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
+"""Sizes that stand for themselves in the text of code."""
+SMALL = Sizes(5, 7)
+MOST_BUILT = 2
+"""Ways to build the layer that are tried."""
+KINDS = ("GRU", "LSTM", "RNN", "gru", "lstm", "rnn")
+"""What an attribute that names a kind of cell may be."""
+HEAD = "import torch\nfrom torch import nn"
+PACKING = "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence"
+SEEN = {
+    "torch": torch, "nn": nn, "SimpleNamespace": SimpleNamespace, "pack_padded_sequence": pack_padded_sequence,
+    "pad_packed_sequence": pad_packed_sequence,
+}  # fmt: skip
+SPACES = "from types import SimpleNamespace"
+CLASS = '''
+class Wrapped(nn.Module):
+    """{name} behind torch's call: input (time, batch, input_size), a state (1, batch, hidden_size) or a pair of such."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+{more}        self.layer = {built}
+
+    def forward(self, input{hx}):
+{forward}
+'''
+FORWARDS = (
+    "return self.layer(input, hx)",
+    "return self.layer(input)",
+    """
+    packed = pack_padded_sequence(input, torch.full((input.shape[1],), len(input)))
+    output, state = self.layer(packed) if hx is None else self.layer(packed, hx)
+    return pad_packed_sequence(output)[0], state
+    """,
+    """
+    packed = pack_padded_sequence(input, torch.full((input.shape[1],), len(input)))
+    return pad_packed_sequence(self.layer(packed))[0]
+    """,
+    """
+    output, state = self.layer(input, hx)
+    return output.view(len(input), input.shape[1], -1), state
+    """,
+    """
+    return self.layer(input).view(len(input), input.shape[1], -1)
+    """,
+    """
+    results = [self.layer(row) for row in input.unbind(1)]
+    return torch.stack(results, 1)
+    """,
+    """
+    states = [None] * input.shape[1] if hx is None else hx.split(1, 1)
+    results = [self.layer(row, h) for row, h in zip(input.split(1, 1), states, strict=True)]
+    return torch.cat([y for y, _ in results], 1), torch.cat([h for _, h in results], 1)
+    """,
+    """
+    results = [self.layer(row) for row in input.split(1, 1)]
+    return torch.cat(results, 1)
+    """,
+    """
+    results = []
+    for row in input.split(1, 1):
+        self.layer.hidden = self.layer.init_hidden()
+        results.append(self.layer(row))
+    return torch.cat(results, 1)
+    """,
+)  # fmt: skip
+"""What a call may have to do, each until the layer is read behind it."""
+
+
+def wrapper(target: Any, lines: str | None, expression: str | None) -> str | None:
+    """Return Python code of a module in which this class or factory is read; None where none is found.
+
+    lines, expression: how a script gets at the target; None where it cannot
+    """
+    name = _name(target, expression)
+    for built in _built(target, name):
+        for forward in _forwards(target):
+            code = _code(name, built, forward)
+            if _is_read(code, name, target):
+                return _whole(code, name, lines, expression)
+    return None
+
+
+def _code(name: str, built: str, forward: str) -> str:
+    """The wrapper's class; without an initial state where the body takes none."""
+    more = "        self.hidden_size = hidden_size\n" if "self.hidden_size" in forward else ""
+    hx = ", hx=None" if "hx" in forward else ""
+    body = textwrap.indent(textwrap.dedent(forward).strip(), " " * 8)
+    return CLASS.format(name=name, built=built, more=more, hx=hx, forward=body)
+
+
+def _name(target: Any, expression: str | None) -> str:
+    return str(expression or getattr(target, "__name__", "Layer")).rpartition(".")[2]
+
+
+def _whole(code: str, name: str, lines: str | None, expression: str | None) -> str:
+    """The code with its imports."""
+    imports = [*([SPACES, ""] if "SimpleNamespace(" in code else []), HEAD, *([PACKING] if "pack_padded" in code else [])]
+    named = f"# in the file of {name}, or with an import of it" if lines is None else lines
+    alias = [f"{name} = {expression}"] if expression and expression != name else []
+    return "\n".join([*imports, "", named, *alias, "", code]).strip()
+
+
+def _is_read(code: str, name: str, target: Any) -> bool:
+    names = {**SEEN, name: target, "__name__": "wrapped"}
+    exec(code, names)
+    with quiet(grad=True):
+        try:
+            return read_module(names["Wrapped"](SMALL.input, SMALL.hidden).double().eval(), SMALL).depends.score >= GOOD
+        except Unreadable:
+            return False
+
+
+def _built(target: Any, name: str) -> Iterator[str]:
+    """Calls of the constructor that work, as text with input_size and hidden_size in it."""
+    found: list[str] = []
+    for arguments in candidates(target):
+        texts = _with_attributes(target, name) if arguments.bundle is Asked else [_call(name, arguments)]
+        for text in texts:
+            if text is not None and text not in found and _builds(text, name, target):
+                found.append(text)
+                yield text
+        if len(found) >= MOST_BUILT:
+            return
+
+
+def _builds(text: str, name: str, target: Any) -> bool:
+    try:
+        with quiet():
+            eval(text, {**SEEN, name: target, "input_size": SMALL.input, "hidden_size": SMALL.hidden})
+    except Exception:  # it is not built like this
+        return False
+    return True
+
+
+def _call(name: str, arguments: Arguments) -> str | None:
+    """A call of the constructor; None where an argument cannot be written."""
+    if arguments.bundle is not None or any(callable(value) for value in arguments.others.values()):
+        return None
+    positions, named = arguments.of(SIZES)
+    given = [_text(value) for value in positions]
+    return f"{name}({', '.join([*given, *(f'{word}={_text(value)}' for word, value in named.items())])})"
+
+
+def _text(value: Any) -> str:
+    return WORDS[value] if type(value) is int and value in WORDS else repr(value)
+
+
+def _with_attributes(target: Any, name: str) -> Iterator[str]:
+    """Calls with one object that has the attributes which the constructor reads, by what their names ask for."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(target)))
+    except (OSError, TypeError, SyntaxError):
+        return
+    (taken,) = (p.name for p in inspect.signature(target).parameters.values() if p.default is p.empty)
+    read = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+    attributes = list(dict.fromkeys(node.attr for node in read if node.value.id == taken))  # type: ignore[attr-defined]
+    for kind in KINDS:
+        given = ", ".join(f"{attribute}={_attribute(attribute, kind)}" for attribute in attributes)
+        yield f"{name}(SimpleNamespace({given}))"
+
+
+def _attribute(name: str, kind: str) -> str:
+    if name in (*INPUT, *MORE_INPUT):
+        return "input_size"
+    if name in (*HIDDEN, *MORE_HIDDEN):
+        return "hidden_size"
+    if any(word in name.lower() for word in ("type", "cell", "kind", "mode", "name")):
+        return repr(kind)
+    return repr(value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)))
+
+
+def _forwards(target: Any) -> Iterator[str]:
+    """Bodies of forward, those with what this layer's own call asks for first."""
+    needed = [p for p in _of_a_call(target)[1:] if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    named = [p.name for p in needed if is_state_word(p.name)]
+    if len(needed) > len(named):
+        for state in named or ["", *(p.name for p in needed)]:
+            for rows in (1, 0):
+                yield from _with_extras([p.name for p in needed], state, rows)
+    yield from FORWARDS
+
+
+def _of_a_call(target: Any) -> list[inspect.Parameter]:
+    """The parameters of forward, the input first; none where they are not known before it is built."""
+    call = getattr(target, "forward", None) if isinstance(target, type) else None
+    return [] if call is None else list(inspect.signature(call).parameters.values())[1:]
+
+
+def _with_extras(needed: list[str], state: str, rows: int) -> Iterator[str]:
+    """Calls with zeros, or ones, for each step and row wherever something else than the state must be given."""
+    begin = f"h = input.new_zeros(input.shape[{rows}], self.hidden_size) if hx is None else hx[0]"
+    for filled in ("new_zeros", "new_ones"):
+        each = ["h" if name == state else f"input.{filled}(input.shape[:2])" for name in needed]
+        call = f"self.layer(input, {', '.join(each)})"
+        yield f"{begin}\noutput, h = {call}\nreturn output, h[None]" if state else f"return {call}"
+
+
+def skeleton(target: Any, lines: str | None, expression: str | None) -> str:
+    """Return the same code with what is not known left open, as ``...``."""
+    name = _name(target, expression)
+    called = ", ".join(str(p.replace(annotation=p.empty)) for p in _of_a_call(target)) or "..."
+    built = next(_built(target, name), f"{name}(...)")
+    forward = (
+        f"# it is called as forward({called}); hx is the initial state, or None\n"
+        "output, state = self.layer(...)\n"
+        "return output, state  # output (time, batch, features), state (1, batch, hidden_size) or a pair of such"
+    )
+    return _whole(_code(name, built, forward), name, lines, expression)

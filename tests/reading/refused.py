@@ -1,0 +1,98 @@
+"""Right layers that are not read as they are: what is refused says how to wrap them."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+
+class PackedLSTM(nn.Module):
+    def __init__(self, n_features, n_units):
+        super().__init__()
+        self.lstm = nn.LSTM(n_features, n_units)
+
+    def forward(self, batch: PackedSequence, state=None):
+        return self.lstm(PackedSequence(*batch), state)
+
+
+class PackedEncoder(nn.Module):
+    def __init__(self, n_features, n_units):
+        super().__init__()
+        self.rnn = nn.RNN(n_features, n_units)
+
+    def forward(self, batch):
+        padded, lengths = pad_packed_sequence(batch)
+        return pack_padded_sequence(self.rnn(padded)[0], lengths)
+
+
+class SpacedGRU(nn.Module):
+    """The hours since the step before decay the state."""
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        self.cell, self.decay = nn.GRUCell(input_dim, hidden_dim), nn.Parameter(torch.rand(hidden_dim))
+
+    def forward(self, values, hours):
+        h, outputs = values.new_zeros(values.shape[1], self.cell.hidden_size), []
+        for x, dt in zip(values, hours, strict=True):
+            h = self.cell(x, h * torch.exp(-self.decay * dt[:, None]))
+            outputs.append(h)
+        return torch.stack(outputs)
+
+
+class Policy(nn.Module):
+    """Batch first; the state and where episodes begin must be given."""
+
+    def __init__(self, obs_dim, hidden_dim):
+        super().__init__()
+        self.cell = nn.GRUCell(obs_dim, hidden_dim)
+
+    def forward(self, obs, rnn_states, firsts):
+        outputs = []
+        for t in range(obs.shape[1]):
+            rnn_states = self.cell(obs[:, t], torch.where(firsts[:, t, None] > 0, 0.0, rnn_states))
+            outputs.append(rnn_states)
+        return torch.stack(outputs, 1), rnn_states
+
+
+class SentenceRNN(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.rnn = nn.RNN(n_in, n_out)
+
+    def forward(self, sentence):
+        assert sentence.dim() == 2, "one sentence"
+        return self.rnn(sentence)[0]
+
+
+class BatchOfOne(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.rnn = nn.GRU(n_in, n_out)
+
+    def forward(self, x, h=None):
+        assert x.shape[1] == 1, "one sequence at a time"
+        return self.rnn(x, h)
+
+
+class FlatScores(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.rnn = nn.GRU(n_in, n_out)
+
+    def forward(self, x, hidden=None):
+        output, hidden = self.rnn(x, hidden)
+        return output.reshape(-1, output.shape[2]), hidden
+
+
+class Namespaced(nn.Module):
+    def __init__(self, args):
+        super().__init__()
+        self.rnn = getattr(nn, args.cell_type)(args.input_size, args.rnn_size, args.num_layers)
+
+    def forward(self, x, state=None):
+        return self.rnn(x, state)
+
+
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, FlatScores)
+READ = {SpacedGRU: "argument hours, given as 0", Policy: "argument firsts, given as 0", Namespaced: "state h"}
+"""Layers that are read without a wrapper, and what the reading says of them."""

@@ -1,0 +1,51 @@
+"""What is refused comes with the code of a wrapper, which works as it is pasted."""
+
+import inspect
+
+import pytest
+
+import rnncheck
+from tests.reading import refused
+from tests.strangers import embedding, lengths, stateful
+from tests.strangers.hunted import kill_of, subject_of
+
+STRANGERS = (lengths.PackedInPackedOut, stateful.TutorialTagger, embedding.WordLM)
+OPTIONS = {"properties": "time.split", "engine": "inline", "budget": 200, "max_examples": 2}
+
+
+def shown(target) -> str:
+    with pytest.raises(rnncheck.UsageError) as told:
+        rnncheck.verify(target, **OPTIONS)
+    line, _, code = str(told.value).partition("\n\n")
+    assert "this wrapper is read: wrapped.py, then rnncheck verify wrapped.py:Wrapped" in line
+    return code
+
+
+@pytest.mark.parametrize("layer", [*refused.REFUSED, *STRANGERS], ids=lambda layer: layer.__name__)
+def test_the_code_works_as_it_is_pasted(layer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrapped.py").write_text(shown(layer))
+    subject = subject_of("wrapped.py:Wrapped")
+    assert subject.offers("batched")
+    kill = kill_of(subject, cases=3)
+    assert kill is None, (kill.prop.id, kill.outcome)
+
+
+def test_the_target_may_be_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(inspect.getsource(refused))
+    (tmp_path / "wrapped.py").write_text(shown("mine.py:PackedLSTM"))
+    assert kill_of(subject_of("wrapped.py:Wrapped"), cases=2) is None
+
+
+def test_a_mistake_of_the_layer_is_red_behind_the_wrapper(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrapped.py").write_text(shown(lengths.PackedInPackedOut2))
+    assert kill_of(subject_of("wrapped.py:Wrapped"), cases=3) is not None
+
+
+def test_what_no_wrapper_is_known_for_is_shown_one_to_fill_in():
+    with pytest.raises(rnncheck.UsageError, match="fill in the dots of this wrapper") as told:
+        rnncheck.verify(embedding.OneHotRNN, **OPTIONS)
+    assert "self.layer = OneHotRNN(vocab_size=11, num_hiddens=hidden_size)" in str(told.value)
+    assert "# it is called as forward(X, H=None); hx" in str(told.value)

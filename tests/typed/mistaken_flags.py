@@ -1,0 +1,77 @@
+"""Leaky sums with reset flags or masks and one mistake each, and a property that sees it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+X, H, Steps = Float[Tensor, "batch time units"], Float[Tensor, "batch units"], Bool[Tensor, "batch time"]
+
+
+def leaky_sum(x: Tensor, h: Tensor | None, before: Callable[[int, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """A leaky sum; before: what becomes of the state before a step."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h is None else h, []
+    for t in range(x.shape[1]):
+        h = 0.5 * before(t, h) + x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def reset_one_step_late(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """The state is forgotten after the step of the flag."""
+    late = None if first is None else torch.cat([first[:, :1] & False, first[:, :-1]], 1)
+    return leaky_sum(x, h0, lambda t, h: h if late is None else torch.where(late[:, t, None], 0, h))
+
+
+def reset_of_the_first_row(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """All sequences are reset with the first."""
+    return leaky_sum(x, h0, lambda t, h: h if first is None else torch.where(first[:1, t, None], 0, h))
+
+
+def reset_not_of_the_initial_state(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A flag at the first step leaves the initial state."""
+    return leaky_sum(x, h0, lambda t, h: h if first is None or t == 0 else torch.where(first[:, t, None], 0, h))
+
+
+def reset_leaves_a_little(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A hundredth of the state outlives a reset."""
+    return leaky_sum(x, h0, lambda t, h: h if first is None else torch.where(first[:, t, None], 0.01 * h, h))
+
+
+def reset_not_backward(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """Backward does not know of the flags."""
+
+    def before(t: int, h: Tensor) -> Tensor:
+        return h if first is None else h + (torch.where(first[:, t, None], 0, h) - h).detach()
+
+    return leaky_sum(x, h0, before)
+
+
+def mask_ignored_in_a_batch_of_one(x: X, mask: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A single sequence is taken to have no padding."""
+    if mask is None or len(x) == 1:
+        return leaky_sum(x, h0, lambda t, h: h)
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = torch.where(mask[:, t, None], 0.5 * h + x[:, t], h)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def one_state_of_another_type(x: X, h0: H | None = None, last: H | None = None) -> tuple[X, H, H]:
+    """The second state comes back in single precision."""
+    output, h = leaky_sum(x, h0, lambda t, h: h)
+    return output, h, x[:, -1].to(torch.float32 if x.dtype == torch.float64 else torch.float64)
+
+
+MISTAKES: dict[Any, str] = {
+    reset_one_step_late: "time.reset",
+    reset_of_the_first_row: "time.reset",
+    reset_not_of_the_initial_state: "time.reset",
+    reset_leaves_a_little: "time.reset",
+    reset_not_backward: "time.reset",
+    mask_ignored_in_a_batch_of_one: "lengths.module",
+    one_state_of_another_type: "shape.dtype_device",
+}
