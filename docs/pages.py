@@ -48,7 +48,7 @@ def page(prop: Property, example: Mapping[str, Any] | None) -> str:
 
 def _example(prop: Property, example: Mapping[str, Any]) -> Iterator[str]:
     yield "## A failing example"
-    yield f"The smallest case of a planted bug, `{example['bug']}` in `tests/mutants`:"
+    yield f"The smallest case of a planted bug, `{example['bug']}` in `tests`:"
     if example["calls"]:
         yield f"```python\n{example['calls']}\n```"
     lines = (textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in (*example["message"], f"case: {example['case']}"))

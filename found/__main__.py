@@ -36,12 +36,13 @@ def main(names: list[str]) -> int:
 
 
 def _write(judged: list[dict[str, Any]], ends: dict[str, str | None], names: list[str]) -> int:
-    """Write data and page, with how the scripts of these modules end now, and those of others ended before."""
+    """Write data and page, with how the scripts of these modules end now, and those of others ended before, if they were run."""
     told = {one["module"] for one in judged}
     found = {name: one for name, one in findings().items() if one["module"] in told}
     for name, one in found.items():
         if one["defect"]:
-            one["ends"] = shown(name) if one["module"] in names else ends.get(name)
+            again = one["module"] in names or (ends.get(name) is None and here(one["module"]))
+            one["ends"] = shown(name) if again else ends.get(name)
     data = {"torch": torch.__version__, "python": platform.python_version(), "judged": judged, "findings": found}
     DATA.write_text(json.dumps(data, indent=1) + "\n")
     DATA.with_suffix(".md").write_text(page(data))

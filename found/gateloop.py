@@ -1,4 +1,4 @@
-"""The simple gate loop, by an associative scan over time, with its cache as (batch, features)."""
+"""The simple gate loop, by an associative scan over time; of its cache, the product of the gates is never read again."""
 
 from gateloop_transformer import SimpleGateLoopLayer
 from jaxtyping import Float
@@ -16,7 +16,7 @@ class Loop(nn.Module):
         super().__init__()
         self.layer = SimpleGateLoopLayer(dim)
 
-    def forward(self, x: X, gate: H | None = None, kv: H | None = None) -> tuple[X, H, H]:
-        cache = None if gate is None else (gate.reshape(-1, 1), kv.reshape(-1, 1))
-        y, (gate, kv) = self.layer(x, cache=cache, return_cache=True)
-        return y, gate.reshape(len(x), -1), kv.reshape(len(x), -1)
+    def forward(self, x: X, h: H | None = None) -> tuple[X, H]:
+        cache = None if h is None else (h.reshape(-1, 1), h.reshape(-1, 1))
+        y, (_, h) = self.layer(x, cache=cache, return_cache=True)
+        return y, h.reshape(len(x), -1)

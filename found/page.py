@@ -8,9 +8,9 @@ from found.findings import explains
 TOP = """# Found in real packages
 
 `python -m found` judges recurrent layers of other packages as a user would, with the stub or adapter that stands in
-[found/](../found), and writes this page; `tox -e found` does so under the versions in
-`found/requirements.txt`. A defect stands here after it was checked by hand: its script needs torch and the package alone, and
-fails. Clean layers are listed as well: there, rnncheck is to be silent.
+[found/](../found), and writes this page; `tox -e found` does so under the versions in `found/requirements.txt`, and
+`tox -e found-older` for a release that has a defect which a later one fixes. A defect stands here after it was checked by hand:
+its script needs torch and the package alone, and fails. Clean layers are listed as well: there, rnncheck must be silent.
 """
 
 WIDTH = 130

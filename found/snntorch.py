@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 PACKAGE = "snntorch"
-JUDGED = {"SLSTM": {"target": "found.snntorch:SLSTM", "dtypes": ["float32", "float64"]}}
+JUDGED = {"SLSTM": {"target": "found.snntorch:SLSTM", "dtypes": ["float32"]}}
 State = Float[Tensor, "batch hidden"]
 Results = tuple[Float[Tensor, "batch time hidden"], State, State]
 

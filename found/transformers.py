@@ -11,4 +11,4 @@ Jamba = mixer("jamba", "JambaMambaMixer", 8, "8 3", mamba_dt_rank=2, **SIZES)
 Mamba2 = mixer("mamba2", "Mamba2Mixer", 14, "2 4 3", **HEADS)
 Zamba2 = mixer("zamba2", "Zamba2MambaMixer", 14, "2 4 3", **ZAMBA2)
 LAYERS = ("Mamba", "Jamba", "Mamba2", "Zamba2")
-JUDGED = {name: {"target": f"found.transformers:{name}", "dtypes": ["float32"]} for name in LAYERS}
+JUDGED = {name: {"target": f"found.transformers:{name}", "dtypes": ["float32"], "budget": 240} for name in LAYERS}

@@ -4,4 +4,4 @@ from found.transformers import PACKAGE as PACKAGE
 
 VERSION = "5.8.1"
 LAYERS = ("Mamba2", "Zamba2")
-JUDGED = {name: {"target": f"found.transformers:{name}", "dtypes": ["float32"]} for name in LAYERS}
+JUDGED = {name: {"target": f"found.transformers:{name}", "dtypes": ["float32"], "budget": 150} for name in LAYERS}

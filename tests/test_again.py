@@ -37,7 +37,7 @@ instance = Deaf(3, 4)
 part = functools.partial(Deaf)
 named = torch_like(Deaf, ("GRU",), "a GRU of 2026")
 """
-OPTIONS = {"properties": "state.used", "engine": "inline", "budget": 20, "max_examples": 3, "folder": ".rnncheck"}
+OPTIONS = {"properties": "state.used", "engine": "inline", "budget": 200, "max_examples": 3, "folder": ".rnncheck"}
 
 
 class Deaf(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import Form
+from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
@@ -74,7 +75,7 @@ class Constructor:
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
-            made = made.to(dtype=dtype, device=device)
+            made = placed(made, dtype, device)
         return made
 
     def _in_its_form(self, target: Any) -> Any:
@@ -128,6 +129,8 @@ class Constructor:
         if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
             return None
         arguments = reading.arguments
+        if arguments is not None and "num_layers" in arguments.options:
+            return None
         if arguments is not None and (arguments.bundle is not None or any(map(callable, arguments.others.values()))):
             return None
         adapter = inspect.getsource(adapted).partition("\n\n")[2]

@@ -11,6 +11,7 @@ from torch import nn
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.factory import layer_of
 from rnncheck.adapters.forms import Form
+from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.probing.modes import config_by_parameters, declared_modes, modes_in
 from rnncheck.adapters.targets.locate import Located
@@ -39,7 +40,7 @@ class Instance:
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         module = copy.deepcopy(self.target.object)
         if isinstance(module, nn.Module):
-            module = module.to(dtype=dtype, device=device)
+            module = placed(module, dtype, device)
         module = module if self.form is None else self.form.put_on(module)
         if self.reading is not None and self.reading.adapts:
             return layer_of(behind_torchs_call(module, self.reading, config), config)

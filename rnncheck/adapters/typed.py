@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.adapters.placed import placed
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import ModuleLayer
@@ -47,8 +48,7 @@ class TypedBuild:
         assert config.named is not None
         sizes = {**{name: values[0] for name, values in self.roles.choices.items()}, **config.named.arguments}
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
-            module = Typed(self.made(sizes), sizes, self.roles.for_wrapper())
-        module = module.to(dtype=dtype, device=device)
+            module = placed(Typed(self.made(sizes), sizes, self.roles.for_wrapper()), dtype, device)
         return ModuleLayer(module, False, None) if self.roles.ragged is None else LengthsLayer(module, False, None)
 
     def made(self, sizes: Mapping[str, Any]) -> Any:

@@ -52,6 +52,7 @@ def reference(trial: Trial) -> Observation:
 def every_output(trial: Trial) -> Observation:
     """A loss may use any of output, h_n and c_n and ignore the others."""
     names = [name for name, part in trial.run.parts() if name == "output" or len(part)]
+    names = names if trial.config.named is None else _flowing(trial, names)
     pairs = list(combinations(names, 2))
     weights = trial.cotangents()
 
@@ -61,6 +62,14 @@ def every_output(trial: Trial) -> Observation:
 
     drawn = [pairs[trial.draw("pair of results", 0, len(pairs) - 1)]] if pairs else []
     return every(using(chosen) for chosen in {*combinations(names, 1), *drawn})
+
+
+def _flowing(trial: Trial, names: list[str]) -> list[str]:
+    """The output, and the states through which anything flows; a count of steps has no gradient, and differences say so."""
+    x, state = trial.x.clone().requires_grad_(), trial.state and tuple(part.clone().requires_grad_() for part in trial.state)
+    with torch.enable_grad():
+        found = named_results(trial.call_on(trial.layer, x, state))
+    return [name for name in names if name == "output" or found[name].requires_grad]
 
 
 @gradient("one_result", formula="d <y, w> / d (x, hx, W) = float64 truth, so for h_n, c_n",

@@ -36,7 +36,7 @@ class Arguments:
     input, hidden: where the two sizes go: keywords or positions (numbers); several, where one size is asked for twice
     options: torch's word -> the constructor's own; others: what else must be given
     bundle: the type of the one argument, a configuration object that has all of this as attributes
-    listed: the argument that lists both sizes
+    listed: the argument that lists the input size and the hidden size of each layer
     """
 
     input: tuple[str | int, ...] = (0,)
@@ -61,7 +61,7 @@ class Arguments:
     def of(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments for this configuration."""
         if self.listed is not None:
-            return (), {self.listed: [config.input_size, config.hidden_size]}
+            return (), {self.listed: [config.input_size, *[config.hidden_size] * config.num_layers]}
         placed: dict[Any, Any] = dict(self.others)
         placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
         placed |= {own: getattr(config, word) for word, own in self.options.items()}
@@ -145,7 +145,7 @@ def _listed(required: list[Any]) -> Iterator[Arguments]:
     """One argument that lists both sizes."""
     for p in required:
         if p.name in LISTS and len(required) == 1:
-            yield Arguments((), (), {}, {}, None, p.name)
+            yield Arguments((), (), {"num_layers": p.name}, {}, None, p.name)
 
 
 def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:

@@ -152,7 +152,7 @@ def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
     if arguments.listed is not None:
-        return (f"more than two sizes in {arguments.listed}",)
+        return (f"hidden sizes that differ in {arguments.listed}",)
     return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
 
 

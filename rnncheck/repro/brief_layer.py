@@ -101,12 +101,14 @@ def value_text(value: Any) -> str:
 
 
 def _tensor_text(value: Tensor) -> str:
-    dtype = "" if value.dtype in (torch.float32, torch.int64, torch.bool) else f", dtype={value.dtype}"
+    told = value.dtype in (torch.float32, torch.int64, torch.bool)  # by the numbers themselves
+    dtype = "" if told else f", dtype={value.dtype}"
+    filled = "" if value.dtype == torch.float32 else f", dtype={value.dtype}"
     shape = ", ".join(map(str, value.shape))
     if not value.numel() or bool((value == 0).all()):
-        return f"torch.zeros({shape}{dtype})"
+        return f"torch.zeros({shape}{filled})"
     if bool((value == 1).all()):
-        return f"torch.ones({shape}{dtype})"
+        return f"torch.ones({shape}{filled})"
     if value.numel() > 1 and bool((value == value.flatten()[0]).all()):
         return f"torch.full(({shape},), {_number_text(value.flatten()[0])}{dtype})"
     if value.numel() > FEW:

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 
 from rnncheck.catalog.tools.dropout_masks import kept_values, panes
-from rnncheck.catalog.tools.finite_differences import in_double
 from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
@@ -50,30 +49,6 @@ for told, output in zip(calls, (OUTPUTS)):
             by_chance(f"{told}, alike {lag} apart along {name}", int((one == other).sum()), one.numel(), alike)
 by_chance("alike in two calls", int((masks[0] == masks[1]).sum()), masks[0].numel(), alike)
 '''
-_GRADIENT = """
-x.requires_grad_()
-
-
-def loss():
-    torch.manual_seed(SEED)
-    return sum((part * torch.linspace(1, 2, part.numel()).reshape(part.shape)).sum() for part in run(layer, x, state).values())
-
-
-value = loss()
-value.backward()
-for name, leaf in {"input": x, **own}.items():
-    along = torch.linspace(-1, 2, leaf.numel(), dtype=leaf.dtype).reshape(leaf.shape)
-    slope, ends = 0.0 if leaf.grad is None else (leaf.grad * along).sum().item(), []
-    for step in (1e-5, -1e-5):
-        with torch.no_grad():
-            leaf.add_(along, alpha=step)
-        ends.append(loss().item())
-        with torch.no_grad():
-            leaf.sub_(along, alpha=step)
-    expected = (ends[0] - ends[1]) / 2e-5
-    print(f"slope along {name}: {slope:.6g}, by differences under the same mask {expected:.6g}")
-    assert abs(slope - expected) <= 1e-5 * (abs(slope) + abs(value.item()) + 1), f"the gradient of {name} is not the forward pass's"
-"""
 _FIRST_LAYER = """
 torch.manual_seed(0)
 h_n = run(layer, x, state)["h_n"][:DIRECTIONS].double()
@@ -88,10 +63,6 @@ def dropout(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the property is not about dropout."""
     if not isinstance(case, Case) or not subject.offers("load"):
         return None
-    if prop.id == "mode.dropout_gradient":
-        with seeded(case.seed, case.device):
-            last = _GRADIENT.replace("SEED", str(case.seed + 1))
-            return "\n".join([*stage(in_double(Trial(subject, case).but(training=True)), equations=False), last])
     if prop.id == "mode.dropout_between_layers":
         return _first_layer(subject, case) or _counted(subject, prop, case)
     return None

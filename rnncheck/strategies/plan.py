@@ -94,11 +94,12 @@ def _clip_cases(seed: int, device: str) -> Iterator[Any]:
 
 
 def _step_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:
-    from rnncheck.strategies.step import step_cases
+    from rnncheck.strategies.step import as_offered, step_cases
 
     reduction: Reduction = "sum" if subject.offers("sum_losses") else "mean"
     for step in range(10**6):
-        yield from draw(step_cases(reduction=reduction, device=device), 50, _mix(seed, step))[bool(step) :]
+        drawn = draw(step_cases(reduction=reduction, device=device), 50, _mix(seed, step))[bool(step) :]
+        yield from (as_offered(case, subject) for case in drawn)
 
 
 def _pair_cases(subject: Subject, seed: int, device: str) -> Iterator[Any]:

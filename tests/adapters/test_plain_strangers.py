@@ -253,6 +253,21 @@ def test_a_buffer_that_differs_only_later_is_left_as_it_is():
     assert (later.module.drawn, later.module.leaked) == (1.0, 5.0)
 
 
+def named(name, drawn):
+    module = nn.Module()
+    module.register_parameter(name, nn.Parameter(torch.tensor(drawn)))
+    return ModuleLayer(module, False, None)
+
+
+@pytest.mark.parametrize(("another", "begins"), [("gru_2", 1.0), ("gru_1", 2.0)])
+def test_layers_whose_names_change_with_each_that_is_built_begin_alike_too(another, begins):
+    first = {}
+    begin_alike(named("gru", 1.0), lambda: named("gru_0", 5.0), first)
+    later = named("gru_1", 2.0)
+    begin_alike(later, lambda: named(another, 3.0), first)
+    assert later.module.gru_1.item() == begins
+
+
 class Reentrant(ScalarLeak):
     """Runs its parts again by checkpoints of the older kind, which refuse torch.autograd.grad."""
 
@@ -319,3 +334,29 @@ def test_colours_do_not_reach_a_report():
     (failure,) = [verdict for _, verdict in report.failures]
     assert failure.reason.startswith("RuntimeError while calling: no")
     assert report.subjects[0].claims["float64"].why == "RuntimeError: no"
+
+
+class Complex(nn.Module):
+    """A linear recurrence with complex eigenvalues, of which the real part comes out."""
+
+    rnncheck_mode = "other"
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.w = nn.Linear(input_size, hidden_size)
+        self.eigenvalues = nn.Parameter(torch.polar(torch.rand(hidden_size), torch.rand(hidden_size)))
+
+    def forward(self, x):
+        h, outputs = x.new_zeros(x.shape[1], len(self.eigenvalues)).to(self.eigenvalues.dtype), []
+        for x_t in self.w(x):
+            h = self.eigenvalues * h + x_t
+            outputs.append(h.real)
+        assert self.eigenvalues.is_complex()
+        return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("target", [Complex, Complex(2, 3)])
+def test_complex_parameters_stay_complex(target):
+    report = rnncheck.verify(target, properties="shape.output,time.causal", max_examples=6, engine="inline")
+    assert report.exit_code == 0 and report.checked

@@ -3,7 +3,7 @@
 from rnncheck.catalog import CATALOG
 from tests.typed.caches import MISTAKES
 
-KILLS = {id: mistake.__name__ for mistake, id in MISTAKES.items()}
+KILLS = {id: mistake.__name__.replace("_", "-") for mistake, id in MISTAKES.items()}
 
 
 def test_each_property_has_a_mistake():

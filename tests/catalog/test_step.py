@@ -1,6 +1,7 @@
 """step.*: cases, truth, what each property catches, what it lets through, and what the mistakes are called."""
 
 import json
+from itertools import islice
 from math import inf
 
 import pytest
@@ -20,6 +21,7 @@ from rnncheck.running.step_models import make_optimizer
 from rnncheck.running.step_trial import StepTrial, build_model
 from rnncheck.running.step_truth import gradients, step_truth
 from rnncheck.strategies.draw import draw
+from rnncheck.strategies.plan import plan
 from rnncheck.strategies.step import step_cases
 from tests.mutants import MUTANTS
 from tests.mutants.planted.steps import RIGHT, clip_, step
@@ -216,3 +218,26 @@ def test_what_a_step_leaves_on_or_off_is_found_and_put_back(mutant):
     found = outcomes(CATALOG["step.autocast"], subject_of(MUTANTS[mutant]))
     assert {outcome.status for outcome in found} == {"fails"}
     assert (torch.is_autocast_enabled("cpu"), torch.is_grad_enabled()) == before
+
+
+def without_scaler(model, batches, optimizer, max_norm):
+    step(model, batches, optimizer, max_norm)
+
+
+def of_one_batch(model, batch, optimizer, max_norm, scaler=None):
+    step(model, [batch], optimizer, max_norm, scaler)
+
+
+def of_equal_ones(model, batches, optimizer, max_norm):
+    step(model, batches, optimizer, max_norm)
+
+
+of_equal_ones.rnncheck_claims = {"unequal": "all micro-batches have one size"}
+
+
+@pytest.mark.parametrize("function", [without_scaler, of_one_batch, of_equal_ones], ids=lambda function: function.__name__)
+def test_every_planned_case_is_one_that_the_step_takes(function):
+    target = subject(function)
+    planned = list(islice(plan(target, ("float32",), 2, 0), 60))
+    assert [case for case in planned if target.refuses(case) is not None] == []
+    assert len(set(planned)) > 40

@@ -10,7 +10,7 @@ from tests.strangers import embedding, lengths, stateful
 from tests.strangers.hunted import kill_of, subject_of
 
 STRANGERS = (lengths.PackedInPackedOut, stateful.TutorialTagger, embedding.WordLM)
-OPTIONS = {"properties": "time.split", "engine": "inline", "budget": 20, "max_examples": 2}
+OPTIONS = {"properties": "time.split", "engine": "inline", "budget": 200, "max_examples": 2}
 
 
 def shown(target) -> str:
