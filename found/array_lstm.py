@@ -1,10 +1,4 @@
-"""The LSTM and the array LSTM of array-lstm."""
-
-from arrayLSTM import ArrayLSTM
+"""The LSTM of array-lstm."""
 
 PACKAGE = "array-lstm"
-JUDGED = {"LSTM": {"target": "arrayLSTM:LSTM"}, "ArrayLSTM": {"target": "found.array_lstm:of_two"}}
-
-
-def of_two(input_size: int, hidden_size: int) -> ArrayLSTM:
-    return ArrayLSTM(input_size, hidden_size, 2)
+JUDGED = {"LSTM": {"target": "arrayLSTM:LSTM"}}
