@@ -43,8 +43,8 @@ def seen(data: dict[str, Any], one: dict[str, Any]) -> list[str]:
 
 
 def is_clean(data: dict[str, Any], judged: dict[str, Any]) -> bool:
-    """Return whether cases were run, and neither they nor a reader of the code found a defect."""
-    return bool(judged["cases"]) and not unexplained(data, judged) and not names_of(data, judged)
+    """Return whether properties hold, and neither they nor a reader of the code found a defect."""
+    return bool(judged["holds"]) and not unexplained(data, judged) and not names_of(data, judged)
 
 
 def _summary(data: dict[str, Any]) -> list[str]:
@@ -84,7 +84,7 @@ def _told(data: dict[str, Any], judged: dict[str, Any]) -> str:
     found = [*links, *others, *([f"{unchecked} red, not checked by hand"] if unchecked else [])]
     if is_clean(data, judged):
         found = ["clean", *others]
-    return ", ".join(found or ["no time for a case"])
+    return ", ".join(found or ["nothing was reached in the time"])
 
 
 def _defects(data: dict[str, Any]) -> list[str]:
