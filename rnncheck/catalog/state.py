@@ -13,6 +13,7 @@ from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
+from rnncheck.reading.typed.wrapper import Typed
 from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
@@ -157,11 +158,28 @@ def fresh(trial: Trial) -> Observation:
     given = [*trial.arguments, *trial.but(x=-trial.x).arguments, *trial.arguments, *trial.arguments]
     seen = trial.do(called_and_written_over, trial.build(), trial.build(), *given)
     first = seen.pop("in the first call")
-    return every(
+    together = every(
         identical(f"{name} {when}", part, first[name], sides=Origins("now", "in the first call"))
         for when, now in seen.items()
         for name, part in now.items()
     )
+    return together & _parts_stay(trial)
+
+
+def _parts_stay(trial: Trial) -> Observation:
+    """The same of several tensors that a typed recurrence returns, and that lie side by side in copies above."""
+    layer = trial.build()
+    if not isinstance(layer.module, Typed):
+        return Observation()
+    returned: list[Tensor] = []
+    layer.module.own = returned
+    trial.call_on(layer)
+    layer.module.own = None
+    first = [part.detach().clone() for part in returned]
+    trial.but(x=-trial.x).call_on(layer)
+    sides = Origins("now", "in the first call")
+    pairs = enumerate(zip(returned, first, strict=True))
+    return every(identical(f"result {i} after the next call", part.detach(), was, sides=sides) for i, (part, was) in pairs)
 
 
 def called_and_written_over(

@@ -1,9 +1,11 @@
 """Layers that people write by hand are read as they are: which axis is time, what the state is, how parameters are arranged."""
 
 import pytest
+import torch
 
 from rnncheck.reading.target import read_target
 from tests.reading import refused
+from tests.strangers.hunted import kill_of, subject_of
 from tests.strangers.table import STRANGERS
 
 REFUSED = {
@@ -70,3 +72,25 @@ def test_with_a_reference_the_nearest_arrangement_is_taken_so_that_the_differenc
 @pytest.mark.parametrize("layer", refused.READ, ids=lambda layer: layer.__name__)
 def test_what_must_be_given_beside_the_input_is_filled_and_said(layer):
     assert refused.READ[layer] in read_target(layer).words()
+
+
+class Scripted(torch.jit.ScriptModule):
+    def __init__(self, input_size: int, hidden_size: int):
+        super().__init__()
+        self.weight_ih = torch.nn.Parameter(torch.randn(hidden_size, input_size))
+        self.weight_hh = torch.nn.Parameter(torch.randn(hidden_size, hidden_size))
+
+    @torch.jit.script_method
+    def forward(self, input: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        outputs = torch.jit.annotate(list[torch.Tensor], [])
+        for x in input.unbind(0):
+            state = torch.tanh(x @ self.weight_ih.t() + state @ self.weight_hh.t())
+            outputs += [state]
+        return torch.stack(outputs), state
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_torchscript_compiled_is_read_and_judged():
+    subject = subject_of(Scripted)
+    assert "(time, batch, features), state h" in subject.read_as
+    assert kill_of(subject, cases=2) is None

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 X, H, Steps = Float[Tensor, "batch time units"], Float[Tensor, "batch units"], Bool[Tensor, "batch time"]
 
@@ -66,7 +66,23 @@ def one_state_of_another_type(x: X, h0: H | None = None, last: H | None = None) 
     return output, h, x[:, -1].to(torch.float32 if x.dtype == torch.float64 else torch.float64)
 
 
+class SecondStateOverwritten(nn.Module):
+    """In inference the second state is a buffer that the next call writes over."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.weight, self.kept = nn.Parameter(torch.ones(units)), {}
+
+    def forward(self, x: X, h0: H | None = None, total: H | None = None) -> tuple[X, H, H]:
+        output, h = leaky_sum(x * self.weight, h0, lambda t, h: h)
+        total = x.sum(1) + (0 if total is None else total)
+        if not torch.is_grad_enabled():
+            total = self.kept.setdefault((total.shape, total.dtype), torch.empty_like(total)).copy_(total)
+        return output, h, total
+
+
 MISTAKES: dict[Any, str] = {
+    SecondStateOverwritten: "state.fresh",
     reset_one_step_late: "time.reset",
     reset_of_the_first_row: "time.reset",
     reset_not_of_the_initial_state: "time.reset",

@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.reading.signature import forward_of
-from rnncheck.reading.typed.annotations import Unreadable, hints_of, leaves, opaque_places, tree_of
+from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of
 from rnncheck.reading.typed.find_roles import TIME
 
 
@@ -28,13 +28,21 @@ def _speaks_of_axes(function: Any, anywhere: bool = False) -> bool:
 
 
 def _like_torchs(forward: Any) -> bool:
-    """Whether it takes no cache, one sequence, and one state or two with the same axes, the last of which is the output's too."""
+    """Whether it takes no cache, one sequence and one argument of one state or two with the same axes, and returns (output, state).
+
+    The last axis of a state is the output's too.
+    """
     hints = hints_of(forward)
-    if any(True for hint in hints.values() for _ in opaque_places(tree_of(hint))):
+    trees = {name: tree_of(hint) for name, hint in hints.items()}
+    if any(True for tree in trees.values() for _ in opaque_places(tree)):
         return False
-    given = [leaf.axes for name, hint in hints.items() if name != "return" for _, leaf in leaves(tree_of(hint))]
-    sequences = [axes for axes in given if any(axis.lower() in TIME for axis in axes)]
-    states = [axes for axes in given if axes not in sequences]
-    back = [leaf.axes[-1] for _, leaf in leaves(tree_of(hints["return"])) if leaf.axes]
+    given = {name: [leaf.axes for _, leaf in leaves(tree)] for name, tree in trees.items() if name != "return" and tree is not None}
+    sequences = [axes for each in given.values() for axes in each if any(axis.lower() in TIME for axis in axes)]
+    states = [axes for each in given.values() for axes in each if axes not in sequences]
+    real = [name for name, tree in trees.items() if name in given and any(leaf.floating for _, leaf in leaves(tree))]
+    result = trees["return"]
+    pair = not isinstance(result, Node) or len(result.parts) == 2
+    back = [leaf.axes[-1] for _, leaf in leaves(result) if leaf.axes]
     alike = len({*states}) <= 1 and len(states) <= 2 and all(axes[-1:] == (back[0],) for axes in states)
-    return len(sequences) <= 1 and alike and all(len(axes) <= 3 for axes in given)
+    few = len(sequences) <= 1 and len(real) <= 2 and all(len(axes) <= 3 for each in given.values() for axes in each)
+    return alike and few and pair

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from rnncheck.reading.signature import HIDDEN, HX, INPUT, LENGTHS
+from rnncheck.reading.signature import HIDDEN, HX, INPUT, LENGTHS, forward_of
 from rnncheck.reading.size_words import MORE_HIDDEN, MORE_INPUT
 
 BESIDE = {
@@ -28,7 +28,7 @@ def without_types(target: Any, name: str) -> str | None:
     """Return how to annotate what is called with sequences, as its names say; None for what may be a factory, or can be read."""
     module = isinstance(target, nn.Module) or (isinstance(target, type) and issubclass(target, nn.Module))
     kind: Any = target if isinstance(target, type) else type(target)
-    function = kind.forward if module else target
+    function = forward_of(kind) if module else target
     try:
         parameters = [one for one in inspect.signature(function).parameters.values() if one.name != "self"]
     except (TypeError, ValueError):

@@ -26,6 +26,7 @@ class Typed(torch.nn.Module):
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
         super().__init__()
         self.layer, self.sizes, self.roles = layer, sizes, roles
+        self.own: Any = None  # a list: what the layer itself returns is put there
         for name, axes, _, _ in roles["parameters"]:
             shape = [axis_size(axis, sizes) for axis in axes.split()]
             self.register_parameter(name, torch.nn.Parameter(torch.randn(shape) / max(shape[-1:] or [1]) ** 0.5))
@@ -51,6 +52,8 @@ class Typed(torch.nn.Module):
             **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths, **fresh
         )
         taken.write_back()
+        if self.own is not None:
+            self.own += [at(result, path) for path in [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])]
         return taken.output(result, input), taken.final(result, input.shape[1] if rows is None else rows)
 
     def with_cache(self, input: torch.Tensor, hx: Any, cache: Any = None) -> tuple[torch.Tensor, Any, Any]:
