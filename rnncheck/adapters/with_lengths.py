@@ -26,10 +26,13 @@ class LengthsLayer(ModuleLayer):
     """Such a module behind the door of rnncheck.subject.Layer.
 
     Packed input is unpacked for it and its output packed again, so that everything said of packed input is asked of it.
+
+    left_out: steps of the padded input beyond the longest sequence that the last call's output did not have
     """
 
     batch_first: bool = False
     call: Call = by_position
+    left_out: int = 0
 
     def with_lengths(self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
         """(padded output, state) for padded input and the length of each of its sequences."""
@@ -38,9 +41,11 @@ class LengthsLayer(ModuleLayer):
 
     def _as_long(self, output: Any, input: Tensor, lengths: Tensor) -> Any:
         """An output that ends with the longest sequence, as pad_packed_sequence leaves it, padded as the shortest sequence is."""
-        time, longest = int(self.batch_first), int(lengths.max())
+        time, longest = int(self.batch_first), int(lengths.max()) if len(lengths) else 0
+        self.left_out = 0
         if not isinstance(output, Tensor) or output.dim() != 3 or output.shape[time] != longest or longest == input.shape[time]:
             return output
+        self.left_out = input.shape[time] - longest
         padded = output.select(1 - time, int(lengths.argmin()))[-1] if int(lengths.min()) < longest else output.new_zeros(())
         behind = padded.expand(*[input.shape[axis] - output.shape[axis] * (axis == time) for axis in (0, 1)], output.shape[-1])
         return torch.cat([output, behind], time)

@@ -147,12 +147,14 @@ def module(trial: Trial) -> Observation:
     waste = torch.nan if trial.subject.read_as is None else WASTE  # a mask that is multiplied with stops no NaN
     plain = with_lengths(trial, trial.x, trial.lengths or ())
     poisoned, opposite = (_wasted(trial, inside, value) for value in (waste, -waste))
+    left_out = getattr(trial.layer, "left_out", 0)
     cut = within_lengths(Run(poisoned.output[: trial.time], *poisoned.state), inside)
     after, behind = poisoned.output[trial.time :], plain.output.masked_fill(inside, 0.0)
     return (
         trial.same(within_lengths(plain, inside), sides=("padded", "packed"))
         & trial.same(cut, f"{waste:g} in the padding: ".replace("nan", "NaN"), ("padded", "packed"))
         & identical("output behind the ends", behind, torch.zeros_like(behind), Run.AXES["output"])
+        & equal("output behind the ends, steps left out", left_out, 0)
         & identical("output behind the ends, after time", after, torch.zeros_like(after), Run.AXES["output"])
         & _masked_from_the_end(trial, inside[..., 0], poisoned, opposite)
         & _padded_alone(trial)

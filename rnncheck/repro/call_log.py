@@ -105,6 +105,11 @@ class RecordedLayer:
         event.values = {name: frozen(part) for name, part in named.items()}
         return output, state
 
+    @property
+    def left_out(self) -> int:
+        """Steps behind the longest sequence that the last output did not have."""
+        return getattr(self.inner, "left_out", 0)
+
     def parameters(self) -> dict[str, Tensor]:
         found: dict[str, Tensor] = self.inner.parameters()
         return found
