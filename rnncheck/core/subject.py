@@ -1,7 +1,7 @@
 """The thing under test: how to build it, and what it claims to offer."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import torch
@@ -160,6 +160,11 @@ class TakesLengths(Layer, Protocol):
 Build = Callable[[Config, torch.dtype, torch.device], Layer]
 
 
+RESIDUAL: Mapping[str, Claim] = dict.fromkeys(
+    ("equations", "load", "last_output"), Claim(False, "probed", "residual connections join its layers, and torch's stack has none")
+)
+
+
 @dataclass(frozen=True)
 class Subject:
     """An implementation and its claims.
@@ -249,6 +254,11 @@ class Subject:
         if self.fixed is not None and case.config != self.fixed:
             return "another configuration than the instance has"
         return self.lacks(tuple(name for name in features_used(case) if name != "sizes" or name in self.claims))
+
+    def claiming(self, case: Case | ClipCase | StepCase | PairCase) -> "Subject":
+        """Return the subject with what it claims of this case: several layers with residual connections are not torch's stack."""
+        several = isinstance(case, Case) and case.config.num_layers > 1
+        return replace(self, claims={**self.claims, **RESIDUAL}) if several and self.nature.get("residual") else self
 
     def lacks(self, features: tuple[str, ...]) -> str | None:
         """The first of these features that is not claimed, with the reason; None where all are."""

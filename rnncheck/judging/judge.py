@@ -36,7 +36,7 @@ def trial_of(subject: Subject, case: AnyCase) -> AnyTrial:
         return StepTrial(subject, case)
     if isinstance(case, PairCase):
         return PairTrial(subject, case)
-    return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject, case)
+    return ClipTrial(subject, case) if isinstance(case, ClipCase) else Trial(subject.claiming(case), case)
 
 
 @contextmanager
@@ -112,6 +112,7 @@ def _outcome(prop: Property, seen: Observation) -> Outcome:
 
 def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
+    subject = subject.claiming(case)
     lacking = subject.refuses(case) or subject.lacks(prop.needs)
     if lacking is not None:
         return Outcome(prop.id, "not_claimed", reason=lacking)

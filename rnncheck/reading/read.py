@@ -72,7 +72,7 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     """Return how this module of other layers or directions is called, in a form that is known."""
     form = {
         name: how[name]
-        for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "input_name", "beside")
+        for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "states", "order", "input_name", "beside")
         if name in how
     }
     for start in starts(module, form, sizes):

@@ -88,6 +88,7 @@ class Reading:
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
+            *(["residual connections: torch's equations hold for one layer"] if self.nature.get("residual") else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),

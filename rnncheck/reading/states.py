@@ -73,6 +73,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
     }
     parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
     parts = sum(parts_of(t, sizes) for t in tensors)
+    orders = _as_before(how, paths, tensors, sizes) or _orders(parts, sizes)
     given: list[list[tuple[str | None, Any]]] = []
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
@@ -83,7 +84,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
         given += [[(None, number) for number in range(len(tensors))]] if len(tensors) > 1 else []
     for arguments in given or [[]]:
         wide = len(tensors) == 1 and any(a == "complex" or (type(a) is int and a < -1) for a in found["tensors"][0])
-        for order in [None] if wide else _orders(parts, sizes):
+        for order in [None] if wide else orders:
             yield {**found, "given": arguments, "order": order}
 
 
@@ -107,6 +108,17 @@ def _structures(result: Any, paths: list[Path], tensors: list[Tensor]) -> list[A
 
 def _needs_several(parameters: list[inspect.Parameter]) -> bool:
     return sum(p.default is p.empty for p in parameters) > 1
+
+
+def _as_before(how: Mapping[str, Any], paths: list[Path], tensors: list[Tensor], sizes: Sizes) -> list[list[int] | None]:
+    """Where h and c are, if a reading of one layer tells by which step of their paths they differ; nothing otherwise."""
+    before, order = how.get("states") or [], how.get("order")
+    if len(before) != 2 or order is None or len(order) != 2 or len(before[0]) != len(before[1]):
+        return []
+    step = next(i for i, (one, other) in enumerate(zip(*before, strict=True)) if one != other)
+    kinds = [path[step : step + 1] for path, t in zip(paths, tensors, strict=True) for _ in range(parts_of(t, sizes))]
+    h, c = ([i for i, kind in enumerate(kinds) if list(kind) == [before[place][step]]] for place in order)
+    return [[*h, *c]] if len(h) == len(c) == sizes.layers * sizes.directions else []
 
 
 def _orders(parts: int, sizes: Sizes) -> list[list[int] | None]:

@@ -24,6 +24,7 @@ OWN_SURROUNDINGS = ("layout.fresh_memory",)
 
 def against_equations(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None if the run of this case is within its budget (then this is not what is wrong)."""
+    subject = subject.claiming(case)
     if not isinstance(case, Case) or not subject.offers("load") or case.dropout_active or prop.id in OWN_SURROUNDINGS:
         return None
     with torch.random.fork_rng(devices=[]):

@@ -40,6 +40,7 @@ def brief_calls(subject: Subject, prop: Property, case: Any) -> str | None:
     """Return the lines that show the failure, or None where it cannot be shown in a few."""
     if not isinstance(case, Case) or getattr(subject.build, "is_cell", False):
         return None
+    subject = subject.claiming(case)
     for write in (named_brief,) if subject.named is not None else (_own_run, _calls_of_the_property):
         try:
             lines = write(subject, prop, case)

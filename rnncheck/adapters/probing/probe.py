@@ -26,6 +26,7 @@ from rnncheck.adapters.probing.feature_calls import BATCH, CALLS, TIME, Baseline
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.probing.parameter_claims import TORCHS, load_claims
 from rnncheck.adapters.probing.settle import as_read
+from rnncheck.adapters.probing.stacked import has_residuals
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
@@ -99,6 +100,8 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         claims |= dict.fromkeys(("equations", "torch_init", "torch_parameters", "last_output"), UNKNOWN)
     if reading is not None and subject.reference is None and not _says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
+        if claims["load"].offered and claims["layers"].offered and subject.fixed is None and has_residuals(start):
+            reading = replace(reading, nature={**reading.nature, "residual": True})
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
     found.reading = reading
     return found
@@ -260,7 +263,9 @@ def _configs(subject: Subject) -> Iterator[Config]:
             yield subject.fixed.but(mode="LSTM")
         return
     nature = {
-        name: value for name, value in subject.nature.items() if name not in ("square", "summed", "looks_back", "idle", "start")
+        name: value
+        for name, value in subject.nature.items()
+        if name not in ("square", "summed", "residual", "looks_back", "idle", "start")
     }
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):

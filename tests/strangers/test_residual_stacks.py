@@ -1,0 +1,104 @@
+"""Residual connections between layers: torch's equations hold for one layer, and nothing is claimed of several."""
+
+import pytest
+from torch import nn
+
+from rnncheck.core.config import Config
+from rnncheck.reading import behind_torchs_call
+from rnncheck.reading.target import read_target
+from tests.strangers.hunted import kill_of, subject_of
+
+
+class Residual(nn.Module):
+    """From the second layer on, each adds its input to its output."""
+
+    end = True
+
+    def __init__(self, input_size, hidden_size, num_layers=3):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
+
+    def forward(self, x, hidden=None):
+        states = []
+        for k, (layer, h) in enumerate(zip(self.layers, hidden or [None] * len(self.layers), strict=True)):
+            y, h = self.run(layer, x, h, k)
+            x = y + x if k and (self.end or k + 1 < len(self.layers)) else y
+            states.append(h)
+        return x, states
+
+    def run(self, layer, x, h, k):
+        return layer(x, h)
+
+
+class Between(Residual):
+    end = False
+
+
+class Plain(Residual):
+    def forward(self, x, hidden=None):
+        states = []
+        for layer, h in zip(self.layers, hidden or [None] * len(self.layers), strict=True):
+            x, h = layer(x, h)
+            states.append(h)
+        return x, states
+
+
+class BottomAgain(Plain):
+    """Each layer reads what the first one reads, if it fits."""
+
+    def forward(self, x, hidden=None):
+        bottom, states = None, []
+        for layer, h in zip(self.layers, hidden or [None] * len(self.layers), strict=True):
+            x, h = layer(x if bottom is None else bottom, h)
+            bottom = x if bottom is None else bottom
+            states.append(h)
+        return x, states
+
+
+class Swapped(Residual):
+    """The first layer begins from the state of the last."""
+
+    def forward(self, x, hidden=None):
+        return super().forward(x, hidden and hidden[::-1])
+
+
+class Forgets(Residual):
+    """From the second layer on, the state that is given changes nothing."""
+
+    def run(self, layer, x, h, k):
+        return layer(x, h if k == 0 else None)
+
+
+def made(config, dtype, device):
+    return Residual(config.input_size, config.hidden_size, config.num_layers).to(dtype)
+
+
+@pytest.mark.parametrize("layer", [Residual, Between])
+def test_residual_connections_are_seen_and_the_layer_holds(layer):
+    subject = subject_of(layer)
+    assert "residual connections" in subject.read_as
+    assert subject.offers("load")
+    kill = kill_of(subject)
+    assert kill is None, (kill.prop.id, kill.outcome)
+
+
+@pytest.mark.parametrize("layer", [Swapped, Forgets])
+def test_a_mistake_between_its_layers_is_red(layer):
+    assert kill_of(subject_of(layer)) is not None
+
+
+def test_a_plain_stack_is_judged_by_torchs_equations():
+    assert "residual" not in subject_of(Plain).nature
+    assert kill_of(subject_of(Plain), cases=4) is None
+    assert kill_of(subject_of(BottomAgain)) is not None
+
+
+def test_who_names_a_reference_is_held_to_it():
+    assert kill_of(subject_of(Residual, "torch.nn.LSTM")) is not None
+
+
+def test_h_and_c_of_several_layers_are_told_apart_as_in_one():
+    config = Config("LSTM", 4, 6, num_layers=3)
+    layer = behind_torchs_call(made(config, None, None), read_target(Residual), config, made)
+    assert layer.how["order"] == [0, 2, 4, 1, 3, 5]
