@@ -96,19 +96,28 @@ def test_a_mutant_differs_from_its_clean_twin(bug):
     assert any(differs(MUTANTS[bug], situation) for situation in QUICK_FIRST)
 
 
+LEAVES_AUTOCAST = "own-step-autocast-stays"
+"""It would keep torch's cache of cast weights alive for all tests behind it; tests/catalog/test_step.py judges it."""
+
+
+def on_one_rank(mutant):
+    """Whether it is seen without other ranks; tests/catalog/test_clip_shards.py judges the others."""
+    return mutant.property_hint != ("clip.shards",)
+
+
 @pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "cell"])
 def test_a_cell_differs_from_its_clean_twin(bug):
     mutant = MUTANTS[bug]
     assert not same(record(cell_situations(mutant.target, mutant.like)), record(cell_situations(mutant.clean, mutant.like)))
 
 
-@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "clip"])
+@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "clip" and on_one_rank(mutant)])
 def test_a_clip_function_differs_from_the_clean_one(bug):
     mutant = MUTANTS[bug]
     assert not same(record(clip_situations(mutant.target)), record(clip_situations(mutant.clean)))
 
 
-@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "step"])
+@pytest.mark.parametrize("bug", [bug for bug, m in MUTANTS.items() if m.kind == "step" and bug != LEAVES_AUTOCAST])
 def test_a_step_differs_from_the_clean_one(bug):
     mutant = MUTANTS[bug]
     assert not same(record(step_situations(mutant.target)), record(step_situations(mutant.clean)))

@@ -18,7 +18,6 @@ from torch import Tensor
 from rnncheck.core.plain_text import one_line, said
 from rnncheck.running.clip_trial import Clipped, ClipTrial
 from rnncheck.running.subject_errors import SubjectError
-from rnncheck.system.side_by_side import side_by_side
 
 RANKS = 2
 WAIT_SECONDS, SECONDS = 15.0, 45.0
@@ -48,6 +47,8 @@ def on_ranks(trial: ClipTrial, ways: Sequence[Axes]) -> list[Call]:
     Raises NoRanks where torch.distributed cannot run.
     """
     interface = _loopback()
+    from rnncheck.system.side_by_side import side_by_side  # which imports os.fork
+
     with TemporaryDirectory(prefix="rnncheck-ranks-") as folder:
         work = partial(_work, trial, ways, Path(folder), interface)
         try:

@@ -1,5 +1,6 @@
 """Tiny calls that show whether a subject offers what no signature tells."""
 
+import inspect
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,6 +22,8 @@ from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
 TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
+TORCHS_OPTIONS = {"num_layers", "bias", "batch_first", "bidirectional"}
+"""What a constructor takes that is meant to stand where torch's does."""
 
 
 REENTRANT = "When use_reentrant=True, torch.utils.checkpoint is incompatible with"
@@ -140,11 +143,12 @@ def unbatched(g: Baseline) -> None:
 
 
 def _replaces_torchs(g: Baseline) -> bool:
-    """Whether it is called just as torch's layers are, and is to be as they are; a layer called its own way is no replacement."""
+    """Whether it is one of torch's layers, or is to be as they are and has their options; a layer of its own is no replacement."""
+    if isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase):
+        return True
     reading = getattr(g.subject.build, "reading", None)
-    return (g.subject.drop_in and not (reading is not None and reading.adapts)) or isinstance(
-        g.layer.module, nn.RNNBase | nn.RNNCellBase
-    )
+    words = inspect.signature(type(g.layer.module)).parameters if isinstance(g.layer.module, nn.Module) else {}
+    return g.subject.drop_in and not (reading is not None and reading.adapts) and TORCHS_OPTIONS <= {*words}
 
 
 def packed(g: Baseline) -> None:
