@@ -63,6 +63,11 @@ FORWARDS = (
     return self.layer(input).view(len(input), input.shape[1], -1)
     """,
     """
+    output, state = self.layer(input.permute(2, 1, 0), hx)
+    return output.permute(2, 1, 0), state
+    """,
+    "return self.layer(input.permute(2, 1, 0)).permute(2, 1, 0)",
+    """
     results = [self.layer(row) for row in input.unbind(1)]
     return torch.stack(results, 1)
     """,

@@ -84,6 +84,30 @@ class FlatScores(nn.Module):
         return output.reshape(-1, output.shape[2]), hidden
 
 
+class TimeLast(nn.Module):
+    """(features, batch, time)"""
+
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.rnn = nn.LSTM(n_in, n_out)
+
+    def forward(self, x):
+        return self.rnn(x.permute(2, 1, 0))[0].permute(2, 1, 0)
+
+
+class TimeLastWithState(TimeLast):
+    def forward(self, x, state=None):
+        output, state = self.rnn(x.permute(2, 1, 0), state)
+        return output.permute(2, 1, 0), state
+
+
+class CutOff(TimeLast):
+    """No gradient reaches the input."""
+
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
 class Namespaced(nn.Module):
     def __init__(self, args):
         super().__init__()
@@ -93,6 +117,6 @@ class Namespaced(nn.Module):
         return self.rnn(x, state)
 
 
-REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, FlatScores)
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, FlatScores, TimeLast, TimeLastWithState)
 READ = {SpacedGRU: "argument hours, given as 0", Policy: "argument firsts, given as 0", Namespaced: "state h"}
 """Layers that are read without a wrapper, and what the reading says of them."""

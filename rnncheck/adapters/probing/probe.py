@@ -33,6 +33,7 @@ from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.subject import BIT_FOR_BIT, FEATURES, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
 from rnncheck.reading import Reading
+from rnncheck.reading.fewer_steps import STEPS, steps_back
 from rnncheck.reading.parameter_names import own_parameters
 from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, lengths_argument
 from rnncheck.reading.target import read_target
@@ -88,6 +89,9 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         start = _find_ground(subject)
         _require_steps_and_rows(start)
     except NotRecurrent as reason:
+        shortened = _shortened(subject)
+        if shortened is not None:
+            return dict.fromkeys(FEATURES, Claim(False, "probed", shortened))
         return dict.fromkeys(FEATURES, Claim(False, "probed", f"{reason}{_with_wrapper(subject, str(reason))}"))
     refused = _refused_option(start)
     if refused is not None:
@@ -321,6 +325,19 @@ def _require_steps_and_rows(start: Baseline) -> None:
         return
     if start.case.batch is not None and output.dim() != 3 and wrapper(build.target.object, None, None):
         raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features)")
+
+
+def _shortened(subject: Subject) -> str | None:
+    """Why a layer is refused that returns another number of steps than it is given; None where it does not."""
+    build = subject.build
+    with subject_boundary("probing"):
+        back = steps_back(build.target.object) if isinstance(build, Constructor) and not build.is_cell else None
+    if back is None:
+        return None
+    return (
+        f"it returns {back} steps for {STEPS[0]}, but a recurrent layer should return an output for each step; "
+        "name the recurrent layer inside it, or a module of what comes behind the change of steps"
+    )
 
 
 def _with_wrapper(subject: Subject, reason: str) -> str:

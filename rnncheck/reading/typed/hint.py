@@ -7,6 +7,7 @@ from torch import nn
 
 from rnncheck.reading.signature import HIDDEN, HX, INPUT, LENGTHS, forward_of
 from rnncheck.reading.size_words import MORE_HIDDEN, MORE_INPUT
+from rnncheck.reading.typed import source
 
 BESIDE = {
     "k", "v", "key", "value", "keys", "values", "g", "beta", "gate", "gates", "forget", "decay", "decays", "log_decay", "dt",
@@ -21,6 +22,8 @@ SEQUENCES = BESIDE | {
 SIZES = {*INPUT, *HIDDEN, *MORE_INPUT, *MORE_HIDDEN} - SEQUENCES
 """Names that sizes have, which a factory takes."""
 VALUES = {"v", "value", "values"}
+CX = ("cx", "c0", "c_prev", "cell_state")
+"""What an LSTM's second state is called."""
 MASKS = {"mask", "attention_mask", "padding_mask"}
 
 
@@ -46,8 +49,18 @@ def without_types(target: Any, name: str) -> str | None:
         return None
     axes = ("key", "value") if {one.name for one in parameters} & VALUES else ("units", "units")
     carried = " ".join(dict.fromkeys(axes))
-    shown = [_shown(one, axes, carried) for one in parameters]
-    back = [f'Float[Tensor, "batch time {axes[1]}"]', *(f'Float[Tensor, "batch {carried}"]' for _ in states)]
+    tree = source.tree_of(function)
+    front = "time batch" if source.goes_through(tree, needed[0]) else "batch time"
+    others = [name for name in needed[1:] if name not in {one.name for one in states}]
+    told = {name: source.weight_axes(tree, name) for name in (source.weights_among(others) if states else [])}
+    told |= {needed[0]: f"{front} features"} if told else {}
+    shown = [
+        f'{one.name}: Float[Tensor, "{told[one.name]}"]' if one.name in told else _shown(one, axes, carried, front)
+        for one in parameters
+    ]
+    finals = [f'Float[Tensor, "batch {carried}"]' for _ in states]
+    finals = [f"tuple[{', '.join(finals)}]"] if source.states_together(tree, len(states)) else finals
+    back = [f'Float[Tensor, "{front} {axes[1]}"]', *finals]
     result = back[0] if len(back) == 1 else f"tuple[{', '.join(back)}]"
     call = f"def {function.__name__}({', '.join([*(['self'] if module else []), *shown])}) -> {result}: ..."
     what = "module whose forward is" if module else "function"
@@ -56,8 +69,8 @@ def without_types(target: Any, name: str) -> str | None:
 
 
 def _is_state(one: inspect.Parameter) -> bool:
-    named = one.name in HX or "initial" in one.name or one.name.split("_")[-1] in ("state", "cache") or one.name.endswith("_0")
-    return named and one.name not in SEQUENCES
+    named = one.name in (*HX, *CX) or "initial" in one.name or one.name.endswith("_0")
+    return (named or one.name.split("_")[-1] in ("state", "cache")) and one.name not in SEQUENCES
 
 
 def _step(function: Any, parameters: list[inspect.Parameter]) -> str:
@@ -70,16 +83,16 @@ def _step(function: Any, parameters: list[inspect.Parameter]) -> str:
     )
 
 
-def _shown(one: inspect.Parameter, axes: tuple[str, str], carried: str) -> str:
+def _shown(one: inspect.Parameter, axes: tuple[str, str], carried: str, front: str) -> str:
     """The parameter with the type that its name speaks of; one with another default stays at it."""
     if _is_state(one):
         return f'{one.name}: Float[Tensor, "batch {carried}"]' + ("" if one.default is one.empty else " | None = None")
     default = "" if one.default is one.empty else f" = {one.default!r}"
     if one.name in MASKS:
-        return f'{one.name}: Bool[Tensor, "batch time"]' + (" | None = None" if default else "")
+        return f'{one.name}: Bool[Tensor, "{front}"]' + (" | None = None" if default else "")
     if one.name in LENGTHS:
         return f'{one.name}: Int[Tensor, "batch"]' + (" | None = None" if default else "")
     if not default:
-        return f'{one.name}: Float[Tensor, "batch time {axes[1] if one.name in VALUES else axes[0]}"]'
+        return f'{one.name}: Float[Tensor, "{front} {axes[1] if one.name in VALUES else axes[0]}"]'
     kind = type(one.default).__name__
     return f"{one.name}: {kind}{default}" if isinstance(one.default, bool | int | float | str) else f"{one.name}={one.default!r}"

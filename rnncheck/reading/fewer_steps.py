@@ -1,0 +1,45 @@
+"""Whether a layer returns another number of steps than it is given, as a pyramid or a strided convolution does."""
+
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import nn
+
+from rnncheck.core.config import Config
+from rnncheck.reading.arguments import candidates
+from rnncheck.reading.experiment import BATCH, HIDDEN, INPUT, quiet
+from rnncheck.reading.results import leaves
+
+STEPS = (12, 24)
+"""Numbers of steps that are given; what comes back for the second is twice what comes back for the first."""
+MOST_BUILT = 4
+"""Ways to build the layer that are tried."""
+
+
+def steps_back(value: Any) -> int | None:
+    """Return how many steps come back for STEPS[0], where that is another number in proportion; None otherwise."""
+    for arguments in islice(candidates(value), MOST_BUILT):
+        try:
+            positions, named = arguments.of(Config("RNN_TANH", INPUT, HIDDEN))
+            with quiet():
+                module = value(*positions, **named)
+                module = module.eval() if isinstance(module, nn.Module) else module
+        except Exception:  # it is not built like this
+            continue
+        for time in (0, 1):
+            some, more = (_steps(module, steps, time) for steps in STEPS)
+            if some and more and some != STEPS[0] and more * STEPS[0] == some * STEPS[1]:
+                return some
+    return None
+
+
+def _steps(module: Any, steps: int, time: int) -> int | None:
+    """The size of the axis of time in what the module returns; None where no tensor has the batch in its place."""
+    x = torch.zeros((steps, BATCH, INPUT) if time == 0 else (BATCH, steps, INPUT))
+    try:
+        with quiet():
+            found = list(leaves(module(x)))
+    except Exception:  # it is not called like this
+        return None
+    return next((t.shape[time] for _, t in found if t.dim() == 3 and t.shape[1 - time] == BATCH), None)
