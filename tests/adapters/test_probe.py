@@ -320,8 +320,20 @@ class TakesNoBatch(nn.Module):
         return torch.stack(outputs), h[None]
 
 
-@pytest.mark.parametrize(("against", "offered"), [("torch.nn.GRU", True), (None, False)])
-def test_a_wrong_answer_of_what_is_to_replace_torchs_un_claims_nothing(against, offered):
-    report = rnncheck.verify(TakesNoBatch, against=against, properties="shape.output", engine="inline", max_examples=12)
+class TakesTorchsOptions(TakesNoBatch):
+    """The same with a constructor that takes what torch's takes, and offers little of it."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, bidirectional=False):
+        if (num_layers, bias, batch_first, bidirectional) != (1, True, False, False):
+            raise NotImplementedError("one layer with biases, time first, one direction")
+        super().__init__(input_size, hidden_size)
+
+
+@pytest.mark.parametrize(
+    ("target", "against", "offered"),
+    [(TakesTorchsOptions, "torch.nn.GRU", True), (TakesTorchsOptions, None, False), (TakesNoBatch, "torch.nn.GRU", False)],
+)
+def test_a_wrong_answer_of_what_is_to_replace_torchs_un_claims_nothing(target, against, offered):
+    report = rnncheck.verify(target, against=against, properties="shape.output", engine="inline", max_examples=12)
     assert report.subjects[0].claims["unbatched"].offered is offered
     assert report.exit_code == int(offered)
