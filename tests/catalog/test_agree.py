@@ -70,6 +70,11 @@ def test_torch_is_clean_on_a_device(mode):
     assert complaints(CATALOG["agree.device"], TORCH[mode], 8) == []
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_torch_scripted_is_clean(mode):
+    assert complaints(CATALOG["agree.scripted"], TORCH[mode], 4) == []
+
+
 @only_nightly  # properties/ looks at them by day
 @pytest.mark.parametrize("mode", ["LSTM", "RNN_RELU"])
 @pytest.mark.parametrize("prop", TRANSFORMED)

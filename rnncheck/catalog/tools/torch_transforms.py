@@ -107,10 +107,43 @@ def compiled_calls(
     }
 
 
+class Scriptable(nn.Module):
+    """A module around one whose forward is overloaded, as that of torch's layers is: TorchScript calls such a one from inside."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.train(module.training)
+
+
+class WithoutState(Scriptable):
+    """It is called without a state."""
+
+    def forward(self, input: Tensor):
+        return self.module(input)
+
+
+class WithState(Scriptable):
+    """It is called with h."""
+
+    def forward(self, input: Tensor, hx: Tensor):
+        return self.module(input, hx)
+
+
+class WithTwoStates(Scriptable):
+    """It is called with h and c."""
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor]):
+        return self.module(input, hx)
+
+
 def scripted_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...]) -> list[dict[str, Tensor]]:
     """Return the results of these calls through torch.jit.script."""
-    twin = copy.copy(layer)
-    twin.module = torch.jit.script(layer.module)  # type: ignore[misc]
+    twin, module = copy.copy(layer), torch.jit.script(layer.module)
+    if not hasattr(module, "forward"):
+        around = (WithoutState, WithState, WithTwoStates)[len(calls[0][1] or ())]
+        module = torch.jit.script(around(layer.module))
+    twin.module = module  # type: ignore[misc]
     return [{name: part.detach() for name, part in named_results(twin(*given)).items()} for given in calls]
 
 
