@@ -30,10 +30,11 @@ class RandomRounding(TorchDispatchMode):
 
     only: the dtype whose results are moved; None for all of them
 
+    >>> third, exact = torch.full((3,), 1 / 3), torch.full((3,), 1 / 3) * 2
     >>> with RandomRounding(torch.Generator().manual_seed(0), 4.0):
-    ...     moved = torch.ones(3) * 3
-    >>> bool((moved != 3).any()), bool(((moved - 3).abs() <= 3 * 4 * 2**-24 + 2**-22).all())
-    (True, True)
+    ...     moved, count = third * 2, torch.ones(3) + 2
+    >>> bool((moved != exact).any()), bool(((moved - exact).abs() <= 4 * 2**-24).all()), count
+    (True, True, tensor([3., 3., 3.]))
     """
 
     def __init__(self, generator: torch.Generator, roundoffs: float, only: torch.dtype | None = None) -> None:
