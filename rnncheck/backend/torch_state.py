@@ -54,6 +54,21 @@ def _backend(where: str) -> Any:
     return attrgetter(where)(torch.backends) if where else torch.backends
 
 
+def _autocasts() -> int:
+    """Contexts of autocast that are open: as long as there is one, torch keeps the weights that it has cast."""
+    torch.autocast_increment_nesting()
+    return torch.autocast_decrement_nesting()
+
+
+def _set_autocasts(count: int) -> None:
+    for _ in range(_autocasts() - count):
+        torch.autocast_decrement_nesting()
+    for _ in range(count - _autocasts()):
+        torch.autocast_increment_nesting()
+    if count == 0:
+        torch.clear_autocast_cache()
+
+
 FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "default device": (default_device, _set_device),
     "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
@@ -67,6 +82,7 @@ FLAGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "flush denormals": (_flushes_denormals, torch.set_flush_denormal),
     "autocast, cpu": (lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)),
     "autocast, cuda": (lambda: torch.is_autocast_enabled("cuda"), lambda on: torch.set_autocast_enabled("cuda", on)),
+    "open contexts of autocast": (_autocasts, _set_autocasts),
     "float32 matmul precision": (_matmul_precision, _set_matmul_precision),
     **{f"{where or 'backends'} {name}": _attribute(_backend(where), name) for where, names in _BACKENDS for name in names},
 }
