@@ -93,7 +93,8 @@ def _defects(data: dict[str, Any]) -> list[str]:
         if one["defect"]:
             lines += _defect(data, name, one)
         else:
-            text = f"- **{name}** ({', '.join(f'`{id}`' for id in seen(data, one))}): {one['what']}"
+            shown = ", ".join(f"`{id}`" for id in seen(data, one)) or "a warning, or not in these cases"
+            text = f"- **{name}** ({shown}): {one['what']}"
             others.append(fill(text, WIDTH, subsequent_indent="  "))
     return [*lines, *others, ""]
 
