@@ -24,6 +24,13 @@ class Forgetful(nn.GRU):
         return super().forward(x)
 
 
+class BatchMajor(Forgetful):
+    """Takes sequences of a batch first, and no argument that says so."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size, batch_first=True)
+
+
 class Backwards(nn.LSTM):
     """Gives its outputs back in reverse order of time."""
 
@@ -78,6 +85,7 @@ def told(text: str, layer: type[nn.Module]) -> tuple[float, float]:
     (Forgetful, "agree.forward", SMALL.but(batch_first=True, batch=2)), (Forgetful, "agree.forward", SMALL.but(batch=None)),
     (Forgetful, "agree.forward", SMALL.but(lengths=(2, 1), batch=2)), (Forgetful, "agree.forward", SMALL.but(dtype="float64")),
     (Forgetful, "agree.forward", SMALL.but(weights=Values())),
+    (BatchMajor, "agree.forward", SMALL.but(batch_first=True, batch=2)),
     (Backwards, "agree.forward", SMALL.but(mode="LSTM", biases=Values("ones"))),
 ])  # fmt: skip
 def test_the_lines_show_the_number_that_they_say(layer, prop, case):

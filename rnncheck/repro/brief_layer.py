@@ -61,7 +61,9 @@ def _building(brief: Brief, config: Config) -> str:
     if brief.subject.fixed is not None:
         return f"{name}{CASTS[brief.case.dtype]}{device}"
     name = name if name.startswith(("torch.", "rnncheck.")) else name.rpartition(".")[2]
-    options = "".join(f", {key}={value!r}" for key, value in torch_arguments(config).items())
+    signature = getattr(brief.subject.build, "signature", None)  # what a class has by nature its constructor does not take
+    known = {key: value for key, value in torch_arguments(config).items() if signature is None or signature.takes(key) != "no"}
+    options = "".join(f", {key}={value!r}" for key, value in known.items())
     return f"{name}({config.input_size}, {config.hidden_size}{options}){CASTS[brief.case.dtype]}{device}"
 
 
