@@ -41,7 +41,7 @@ CASES = 4
 
 
 def main(wanted: int, seed: int) -> int:
-    """Judge so many times; return how many were red."""
+    """Judge this number of times; return how many verdicts were red."""
     torch.set_num_threads(1)
     targets = [(f"tests/typed/right.py:{name}", options) for name, options in RIGHT.items()]
     targets += [(target, {}) for target in (chunked, parallel, loop, *CACHED)] + [

@@ -1,4 +1,4 @@
-"""Spiking LSTM of snntorch, a step a call: its membrane potential is looked at, which spikes would hide."""
+"""Spiking LSTM of snntorch, a step a call: the output is its membrane potential, since spikes hide small errors."""
 
 import snntorch
 import torch

@@ -1,5 +1,7 @@
 """agrees_with and watch see layers that are written by hand, as verify reads them."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ import rnncheck
 from rnncheck.campaign.replay import replay
 from rnncheck.runtime.contracts import ContractWarning
 from tests.strangers import gate_by_gate, one_matrix, separate_states, transposed
-from tests.strangers.containers import LSTMState, NamedStateLSTM
+from tests.strangers.containers import LSTMState, NamedStateLSTM, NamedStateLSTM2
 
 X = torch.linspace(-2, 2, 45).reshape(5, 3, 3)
 H, C = torch.linspace(-1, 1, 12).reshape(3, 4), torch.linspace(1, -2, 12).reshape(3, 4)
@@ -42,9 +44,12 @@ def test_a_wrong_layer_does_not(layer, reference, call, says):
         call(called(layer, reference, *((4, 3) if layer is transposed.KerasLSTM1 else (3, 4))))
 
 
-def test_a_class_is_decorated_as_well_and_called_by_name():
-    mine = rnncheck.agrees_with(nn.LSTM, sample=1.0, folder=None)(type("Mine", (NamedStateLSTM,), {}))
-    mine(3, 4)(input=X, state=LSTMState(H, C))
+@pytest.mark.parametrize("kind", [NamedStateLSTM, NamedStateLSTM2])
+def test_a_class_is_decorated_as_well_and_called_by_name(kind, recwarn):
+    mine = rnncheck.agrees_with(nn.LSTM, sample=1.0, folder=None)(type("Mine", (kind,), {}))
+    with nullcontext() if kind is NamedStateLSTM else pytest.raises(rnncheck.ContractViolation, match="output"):
+        mine(3, 4)(input=X, state=LSTMState(H, C))
+    assert [str(told.message) for told in recwarn if issubclass(told.category, ContractWarning)] == []
 
 
 def test_what_fails_is_kept_and_fails_again(tmp_path):

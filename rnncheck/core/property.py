@@ -23,6 +23,16 @@ class Condition:
 
     words: str
     test: Callable[[Any], bool]
+    parts: tuple["Condition", ...] = ()
+
+    def includes(self, other: "Condition") -> bool:
+        """Return whether this is the other condition, or that and more.
+
+        >>> one, two = Condition("one", bool), Condition("two", bool)
+        >>> (one & two).includes(two), one.includes(two)
+        (True, False)
+        """
+        return any(part is other for part in (self, *self.parts))
 
     def __call__(self, case: Case | ClipCase | StepCase | PairCase) -> bool:
         return self.test(case)
@@ -30,7 +40,8 @@ class Condition:
     def __and__(self, other: "Condition") -> "Condition":
         if self is anywhere or other is anywhere:
             return other if self is anywhere else self
-        return Condition(f"{self.words}, {other.words}", lambda case: self.test(case) and other.test(case))
+        parts = (*(self.parts or (self,)), *(other.parts or (other,)))
+        return Condition(f"{self.words}, {other.words}", lambda case: self.test(case) and other.test(case), parts)
 
     def __invert__(self) -> "Condition":
         return Condition(f"not {self.words}", lambda case: not self.test(case))

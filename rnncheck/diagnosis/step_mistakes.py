@@ -23,7 +23,7 @@ UNLIKE = 1e-2
 """How far from what is right it must be for the mistake to show."""
 SHAPES = (StepCase(), StepCase(groups=2), StepCase(sizes=(2, 2)), StepCase(scale=8.0), StepCase(sizes=(3, 1)))
 BOUNDS = (0.1, 3.0)
-"""Of the norm: one with which gradients are clipped, and one with which they are not."""
+"""Values of max_norm: the gradients exceed the first, so that they are clipped, and stay below the second."""
 SITUATIONS = tuple(shape.but(bound=bound) for shape in SHAPES for bound in BOUNDS)
 """Situations from the simplest on: the first in which a step is wrong is diagnosed."""
 DRAWS = range(4)

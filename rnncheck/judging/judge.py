@@ -118,7 +118,7 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
         return Outcome(prop.id, "not_claimed", reason=lacking)
     if not prop.applies(case):
         return Outcome(prop.id, "not_applicable", reason=f"applies to: {prop.applies.words}")
-    if subject.nature.get("summed") and one_direction.words in prop.applies.words.split(", "):
+    if subject.nature.get("summed") and prop.applies.includes(one_direction):
         return Outcome(prop.id, "not_claimed", reason="both directions are in the same features")
     return None
 

@@ -52,7 +52,9 @@ def parameter_gradients(config: Config, terms: Factors) -> dict[str, Tensor]:
 
 
 def parameter_variances(config: Config, terms: Factors, true: Mapping[str, Tensor], sizes: Sizes) -> dict[str, Tensor]:
-    """Of adding up over time and batch, in torch's layout; true: the parameter_gradients of these terms.
+    """Return the variances of adding up over time and batch, in torch's layout.
+
+    true: the parameter_gradients of these terms
 
     An implementation that adds a step's share to the gradient at each step rounds it to the stored type each time.
     """

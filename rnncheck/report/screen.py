@@ -7,7 +7,7 @@ from rnncheck.core.verdict import CHECKED, Verdict
 from rnncheck.report.causes import Cause
 from rnncheck.report.conventions import headline, warned
 from rnncheck.report.model import Results, SubjectReport
-from rnncheck.report.summary import BOLD, DIM, GREEN, NAMES, RED, YELLOW, lacking, mended_lines, summary_line
+from rnncheck.report.summary import BOLD, DIM, GREEN, NAMES, RED, YELLOW, fixed_lines, lacking, summary_line
 from rnncheck.report.text import MOST_LINES, clean
 from rnncheck.report.unchecked import unchecked
 from rnncheck.report.words import count, named, seconds_text, verb, wrapped
@@ -245,7 +245,7 @@ def _open(subject: SubjectReport) -> str:
 
 def _end(report: Results, width: int) -> Iterator[Line]:
     """What is said of the report as a whole, where its subjects do not say it: the last line is the one to read."""
-    for line in mended_lines(report):
+    for line in fixed_lines(report):
         yield from map(Line, wrapped(line, width))
     if "replaced" in report.environment:
         yield from _marked("NOTE   ", clean(f"replaced on import: {report.environment['replaced']}"), YELLOW, width)

@@ -22,7 +22,7 @@ def lacking(report: Results) -> str:
     return "nothing was checked: none of the chosen properties is claimed and applies here"
 
 
-def mended_lines(report: Results) -> list[str]:
+def fixed_lines(report: Results) -> list[str]:
     """Return what is said of stored cases; of many that hold now one line."""
     holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
     others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]

@@ -13,7 +13,7 @@ from rich.text import Text
 from rnncheck.core.verdict import Verdict
 from rnncheck.report.model import Results, SubjectReport
 from rnncheck.report.screen import Line, cause_lines, screen
-from rnncheck.report.summary import mended_lines, summary_line
+from rnncheck.report.summary import fixed_lines, summary_line
 from rnncheck.report.text import clean, failure_text
 from rnncheck.report.words import count, wrapped
 
@@ -59,7 +59,7 @@ def _in_full(report: Results, width: int) -> Iterator[Line]:
                 told = failure_text(subject.name, verdict).splitlines()
                 yield from (Line(line) for text in told for line in _broken(text, width))
             yield Line()
-    yield from (Line(line) for text in [*mended_lines(report), *map(clean, report.stale)] for line in _broken(text, width))
+    yield from (Line(line) for text in [*fixed_lines(report), *map(clean, report.stale)] for line in _broken(text, width))
     text, style = summary_line(report)
     yield from (Line(line, style) for line in _broken(text, width))
 
@@ -133,4 +133,4 @@ def used_text(verdict: Verdict) -> str:
 def summary(report: Results) -> Text:
     """Return the last line with its style, and before it what is said of stored cases and stale deviations."""
     text, style = summary_line(report)
-    return Text("\n".join([*mended_lines(report), *map(clean, report.stale), text]), style=style)
+    return Text("\n".join([*fixed_lines(report), *map(clean, report.stale), text]), style=style)

@@ -17,7 +17,7 @@ class WatchedSteps:
     """Looks at a fraction of the steps of one optimizer, or of every one of the model's parameters where none is given.
 
     After a step with gradients that are too large it looks once more, at the next zero_grad() or call of the model: if they
-    are within the bound then, they are clipped after the step. A step that may clip by itself is looked at when it has ended.
+    are within the bound then, they are clipped after the step. A step that may clip by itself is checked after it has ended.
 
     found: takes a kind and a message; ``looked`` counts the steps that were looked at
     """

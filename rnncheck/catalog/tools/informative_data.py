@@ -44,7 +44,7 @@ def is_lively(trial: Trial) -> bool:
 
 
 def has_effect(trial: Trial, name: str) -> bool:
-    """Whether a parameter may move what is looked at: not so a first state that is learned where one is given."""
+    """Return whether a parameter can change the results that are read; a learned first state cannot where a state is given."""
     return not any(name == idle or name.endswith(f".{idle}") for idle in trial.subject.nature.get("idle", ()))
 
 
