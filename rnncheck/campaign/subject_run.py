@@ -326,9 +326,10 @@ class SubjectRun:
             return "not_applicable", tally.silent
         if tally.cut:
             return "not_reached", tally.cut
-        applying = [case for case in self._anything if prop.applies(case)]
-        if any(prop.applies(case) and self.subject.refuses(case) is None for case in (*self._own, *applying)):
+        cases = (case for case in (*self._own, *self._anything) if prop.applies(case))
+        outside = [out_of_claim(prop, self.subject, case) for case in cases]
+        if None in outside:
             return "not_reached", f"{self._lost()}{NO_TIME}"
-        if applying:
-            return "not_claimed", self.subject.refuses(applying[0]) or ""
+        for unclaimed in filter(None, outside):
+            return unclaimed.status, unclaimed.reason or ""
         return "not_applicable", f"applies to: {prop.applies.words}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.gradients import learned_start, not_looked_at
@@ -96,7 +97,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["bidirectional"] = True
     if arguments is not None and arguments.square:
         nature["square"] = True
-    if _is_summed(module, seen):
+    if is_summed(module, seen, config, zeros(seen, config)):
         nature["summed"] = True
     if seen.looks_back:
         nature["looks_back"] = True
@@ -154,13 +155,6 @@ def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
     return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
-
-
-def _is_summed(module: Any, seen: Seen) -> bool:
-    """Whether both directions are in the same features: each output depends on each input, and two directions are inside."""
-    parts = module.modules() if isinstance(module, nn.Module) else ()
-    inside = any(getattr(part, "bidirectional", False) is True for part in parts)
-    return inside and seen.directions == 1 and not seen.how["last"] and max(seen.depends.forward, seen.depends.reverse) < 1.0
 
 
 def _usual(value: Any, arguments: Arguments) -> bool:

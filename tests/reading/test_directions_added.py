@@ -1,0 +1,79 @@
+"""Two directions whose outputs are added: they are read as such, and not held to what holds of one direction alone."""
+
+import pytest
+import torch
+from torch import nn
+
+import rnncheck
+
+WORDS = "both directions are in the same features"
+
+
+class Added(nn.Module):
+    """A GRU forward and a GRU backward; the outputs are added."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.forth, self.back = nn.GRU(input_size, hidden_size), nn.GRU(input_size, hidden_size)
+
+    def forward(self, x):
+        return self.forth(x)[0] + self.back(x.flip(0))[0].flip(0)
+
+
+class AddedStepByStep(nn.Module):
+    """The same with cells."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.forth, self.back = nn.GRUCell(input_size, hidden_size), nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, x):
+        return self.along(self.forth, x) + self.along(self.back, x.flip(0)).flip(0)
+
+    def along(self, cell, x):
+        h, outputs = x.new_zeros(x.shape[1], cell.hidden_size), []
+        for step in x:
+            h = cell(step, h)
+            outputs.append(h)
+        return torch.stack(outputs)
+
+
+class RowsMixed(Added):
+    """A row sees the one before it."""
+
+    def forward(self, x):
+        return super().forward(x) + torch.roll(x, 1, 1).mean()
+
+
+class LooksAhead(nn.Module):
+    """One direction alone, with the mean over all steps taken off: each output depends on each input."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.gru = nn.GRU(input_size, hidden_size)
+
+    def forward(self, x):
+        output = self.gru(x)[0]
+        return output - output.mean(0)
+
+
+def judged(layer, properties):
+    (subject,) = rnncheck.verify(layer, properties=properties, engine="inline", max_examples=6).subjects
+    return subject.reading, {verdict.property: verdict for verdict in subject.verdicts}
+
+
+@pytest.mark.parametrize("layer", [Added, AddedStepByStep])
+def test_what_holds_of_one_direction_is_not_claimed(layer):
+    reading, verdicts = judged(layer, "time.causal,batch.alone,batch.permute")
+    assert "two directions in the same features" in reading
+    assert verdicts["batch.alone"].verdict == verdicts["batch.permute"].verdict == "holds"
+    assert (verdicts["time.causal"].verdict, verdicts["time.causal"].reason) == ("not_claimed", WORDS)
+
+
+def test_what_holds_of_any_layer_is_still_asked():
+    assert judged(RowsMixed, "batch.alone")[1]["batch.alone"].verdict == "fails"
+
+
+def test_a_layer_that_looks_ahead_is_not_taken_for_two_directions():
+    reading, verdicts = judged(LooksAhead, "time.causal")
+    assert "two directions" not in reading and verdicts["time.causal"].verdict == "fails"
