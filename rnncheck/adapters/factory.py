@@ -164,9 +164,9 @@ def layer_of(module: Any, config: Config) -> ModuleLayer:
     forward, names = forward_of(module), match(own_parameters(module), config)
     hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
     if lengths is None:
-        return ModuleLayer(module, config.has_cell, names, hx)
+        return ModuleLayer(module, config.takes_tuple, names, hx)
     call = ByKeyword(lengths, hx)
-    return LengthsLayer(module, config.has_cell, names, hx, batch_first=config.batch_first, call=call)
+    return LengthsLayer(module, config.takes_tuple, names, hx, batch_first=config.batch_first, call=call)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ OFFERED = ("equations", "load", "layers", "bidirectional", "bias_off", "hx", "hx
 def session(config: Config, given: bool, packed: bool) -> Any:
     """A session that runs this configuration, with initial states or without, with lengths or without."""
     nodes, values = [], {"x": TensorProto.FLOAT, **({"lengths": TensorProto.INT32} if packed else {})}
-    x, states = "x", ["h", "c"][: 1 + config.has_cell]
+    x, states = "x", config.kind.letters
     for k in range(config.num_layers):
         fed = [f"w{k}", f"r{k}", *([f"b{k}"] if config.bias else []), *(f"{s}{k}" for s in states if given)]
         values |= dict.fromkeys(fed, TensorProto.FLOAT)

@@ -22,19 +22,20 @@ from rnncheck.reading.parameter_names import own_parameters, set_parameter
 class ModuleLayer:
     """A module (or any callable object) that is called like torch's, behind the door of rnncheck.subject.Layer.
 
-    names:   torch's parameter names -> the module's own; None if they could not be matched
-    hx_name: the keyword under which the state is given, None where it is the second argument
+    takes_tuple: whether the state is a tuple, and not one tensor
+    names:       torch's parameter names -> the module's own; None if they could not be matched
+    hx_name:     the keyword under which the state is given, None where it is the second argument
     """
 
     module: Any
-    has_cell: bool
+    takes_tuple: bool
     names: Mapping[str, str] | None
     hx_name: str | None = None
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
         if hx is None:
             return split_result(self.module(input))
-        state = hx if self.has_cell else hx[0]
+        state = hx if self.takes_tuple else hx[0]
         return split_result(self.module(input, **{self.hx_name: state}) if self.hx_name else self.module(input, state))
 
     def parameters(self) -> dict[str, Tensor]:
@@ -90,7 +91,7 @@ class TorchLike:
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         arguments = torch_arguments(config)
         module = self.constructor(config.input_size, config.hidden_size, **arguments, dtype=dtype, device=device)
-        return ModuleLayer(module, config.has_cell, {name: name for name in config.parameter_shapes()})
+        return ModuleLayer(module, config.takes_tuple, {name: name for name in config.parameter_shapes()})
 
 
 def torch_like(

@@ -252,5 +252,5 @@ def _cell_state(step: Trial, index: int) -> tuple[Tensor, ...]:
     cell.load_state_dict(own)
     state = tuple(part[index] for part in step.given_state)
     with torch.no_grad():
-        new = cell(step.x[0], state if config.has_cell else state[0])
-    return new if config.has_cell else (new,)
+        new = cell(step.x[0], config.as_hx(state))
+    return new if config.takes_tuple else (new,)

@@ -202,7 +202,7 @@ def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothes
             yield from _padding("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
         yield Hypothesis("h_n is the output at the last step of the batch", alterations.last_padded_step)
         yield Hypothesis("initial states are not sorted with the sequences", sequences.states_not_sorted, True)
-        if config.has_cell:
+        if "c" in config.state_sizes:
             yield Hypothesis("the initial c is not sorted with the sequences", sequences.cells_not_sorted)
         yield Hypothesis("final states are left in the order of the sorted sequences", sequences.finals_not_restored, True)
         yield Hypothesis("results are left in the order of the sorted sequences", sequences.outputs_not_restored, True)

@@ -178,7 +178,7 @@ def gradient_budget(
     noisy = differentiate(problem, traces, weights, made.runs, added)
     compared = _at_the_start(problem, exact, noisy, backwards, copies)
     compared |= _of_parameters(problem, scenes, exact, noisy, sizes, copies)
-    names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
+    names = ["input", *(f"{letter}_0" for letter in config.state_sizes), *config.parameter_shapes()]
     factor = _stretch(problem, exact, noisy, sizes, copies).masked_fill(lost[:, None], torch.inf)
     worst = factor.max() if factor.numel() else torch.ones((), dtype=torch.float64, device="cpu")
     stretched = {name: factor if name in exact.start else worst for name in names}
@@ -190,9 +190,8 @@ def _weights(problem: Problem, cotangents: Run) -> Run:
     """The cotangents in float64, with an axis of copies."""
     time, batch = problem.x.shape[0], problem.x.shape[2]
     state = problem.h_0.shape[0], batch
-    shapes = {"output": (time, batch, problem.config.output_size), "h_n": (*state, problem.config.state_size)}
-    if problem.config.has_cell:
-        shapes["c_n"] = (*state, problem.config.hidden_size)
+    finals = {f"{letter}_n": (*state, size) for letter, size in problem.config.state_sizes.items()}
+    shapes = {"output": (time, batch, problem.config.output_size), **finals}
     found = {name: checked(f"cotangents.{name}", getattr(cotangents, name), shape) for name, shape in shapes.items()}
     return Run(**{name: value.unsqueeze(-3) for name, value in found.items()})
 

@@ -111,13 +111,13 @@ class Problem:
         shapes = config.parameter_shapes()
         if set(parameters) != set(shapes):
             raise OracleError(f"parameters = {sorted(parameters)}, but should be {sorted(shapes)}")
-        if c_0 is not None and not config.has_cell:
+        if c_0 is not None and "c" not in config.state_sizes:
             raise OracleError(f"c_0 was given, but should be None: a {config.mode} has no cell state")
         double = {name: checked(name, parameters[name], shape) for name, shape in shapes.items()}
         x = checked("input", input, (time, batch, config.input_size))
         strands = config.num_layers * config.directions
         h_0 = checked("h_0", h_0, (strands, batch, config.state_size)).unsqueeze(1)
-        if config.has_cell:
+        if "c" in config.state_sizes:
             c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)).unsqueeze(1)
         layers = tuple(Layer.split(config, double, suffix) for _, _, suffix in config.suffixes())
         return cls(config, layers, x.unsqueeze(1), h_0, c_0, _validity(lengths, time, batch))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck import oracle
-from rnncheck.core.config import GATES, Config, Mode
+from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import kind_of
 from rnncheck.reading.adapted import taken_apart
 
 CLOSE = 1e-6
@@ -60,7 +61,7 @@ Way = tuple[tuple[Piece, ...], str, bool, str]
 
 def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[Way]:
     """Return the ways in which these parameters of one layer and direction may hold torch's."""
-    gates = GATES[mode]
+    gates = kind_of(mode).gates
     for transposed, x_first in product((False, True), (True, False)):
         forms = [_form(tensor, sizes, transposed, x_first) for tensor in own.values()]
         known = [form for form in forms if form is not None]

@@ -47,7 +47,7 @@ def gates_of(case: Case) -> list[tuple[str, Tensor]]:
     x = case.input_tensor().double().cpu()
     given = case.initial_state()
     state = None if given is None else tuple(part.double().cpu() for part in given)
-    hx = state if config.has_cell or state is None else state[0]
+    hx = None if state is None else config.as_hx(state)
     if 0 in x.shape or (case.lengths is not None and 0 in case.lengths):
         return []
     input = x if case.lengths is None else pack_padded_sequence(x, torch.tensor(case.lengths), enforce_sorted=False)

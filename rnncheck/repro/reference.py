@@ -43,7 +43,7 @@ _TEMPLATE = '''def expected_run(p, x, state, lengths):
 
 def reference_text(config: Config) -> str:
     """A function ``expected_run(parameters, x, state, lengths)`` for this mode, layers and directions."""
-    cell = config.has_cell
+    cell = config.takes_tuple
     return _TEMPLATE.format(
         layers=config.num_layers,
         directions=config.directions,

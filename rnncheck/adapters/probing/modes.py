@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from rnncheck.adapters.probing.declared_claims import OTHER
-from rnncheck.core.config import GATES, MODES, Config, Mode
+from rnncheck.core.config import MODES, Config, Mode
+from rnncheck.core.kinds import kind_of
 from rnncheck.errors import UsageError
 from rnncheck.reading.parameter_names import match, misfit
 
@@ -67,7 +68,7 @@ def modes_by_parameters(own: Mapping[str, Tensor], input_size: int, hidden_size:
     """
     count = sum(parameter.numel() for parameter in own.values())
     for modes in (("LSTM",), ("GRU",), ELMAN):
-        gates = len(GATES[modes[0]])
+        gates = len(kind_of(modes[0]).gates)
         if any(count == gates * hidden_size * (input_size + hidden_size + biases) for biases in range(3)):
             return modes
     return ()

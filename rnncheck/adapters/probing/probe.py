@@ -230,7 +230,7 @@ def _misread_state(found: Baseline) -> str | None:
         return f"the state that came back has a {nested[0]} inside, but should be {shapes}"
     if found.subject.stateless and not found.state:
         return None
-    if len(found.state) != 1 + found.case.config.has_cell:
+    if len(found.state) != len(found.case.config.state_sizes):
         return f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"
     return None
 

@@ -43,7 +43,7 @@ unsorted = Condition("packed input, not longest first", lambda case: case.length
 batched = Condition("input with a batch axis", lambda case: case.batch is not None)
 unbatched = Condition("input without a batch axis", lambda case: case.batch is None)
 has_bias = Condition("bias=True", lambda case: case.config.bias)
-has_cell = Condition("LSTM", lambda case: case.config.has_cell)
+has_cell = Condition("LSTM", lambda case: "c" in case.config.state_sizes)
 is_gru = Condition("GRU", lambda case: case.config.mode == "GRU")
 gated = Condition("LSTM or GRU", lambda case: case.config.mode in ("LSTM", "GRU"))
 reset_after = Condition("no reset gate before the product", lambda case: case.config.reset_after)
