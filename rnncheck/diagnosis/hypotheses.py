@@ -16,7 +16,6 @@ from rnncheck.diagnosis import sequence_alterations as sequences
 from rnncheck.diagnosis.alterations import Change
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.cell_variants import SIGMOIDS, TANHS, Function, gate, one_sigmoid
-from rnncheck.oracle.equations import ORDER
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _both_tanhs(function: Function) -> Change:
 
 
 def _functions(config: Config) -> Iterator[Hypothesis]:
-    sigmoids = ORDER[config.mode][:-1]
+    sigmoids = config.kind.order[:-1]
     for name, function in SIGMOIDS.items() if sigmoids else ():
         yield Hypothesis(f"the sigmoid is {name}", _evaluating("sigmoid", function))
         for index, letter in enumerate(sigmoids):

@@ -16,7 +16,6 @@ from rnncheck.diagnosis.alterations import Change, rows
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.cell_variants import Function, gate
 from rnncheck.diagnosis.evidence import Answer, flat
-from rnncheck.oracle.equations import ORDER
 
 STEP = 1e-6
 """Of the difference quotient."""
@@ -68,7 +67,7 @@ class Scaled(Maker):
 
 def _places(config: Config) -> Iterator[tuple[str, str, int | None]]:
     """(gate, place, index) of every gate."""
-    order = ORDER[config.mode]
+    order = config.kind.order
     if len(order) > 1:
         for index, letter in enumerate(order[:-1]):
             yield letter, "s", index
@@ -81,7 +80,7 @@ def families(config: Config) -> Iterator[Family]:
         what = "h" if config.mode.startswith("RNN") else f"gate {letter}"
         yield Family(f"{what} is multiplied by {{}}", True, Maker(place, index, True), letter)
         yield Family(f"{{}} is added to {what}", False, Maker(place, index, False), letter)
-    for index, letter in enumerate(ORDER[config.mode]):
+    for index, letter in enumerate(config.kind.order):
         place, at = ("an", None) if config.mode == "GRU" and letter == "n" else ("a", index)
         what = f"the pre-activation of {letter}"
         yield Family(f"{what} is multiplied by {{}}", True, Maker(place, at, True), letter)
