@@ -106,6 +106,7 @@ class Kind:
     beside_state:    gates of which bias_hh is not added to bias_ih, but to U h, which is then multiplied
     after_gates:     whether the pre-activation of the candidate needs the gates
     squashes:        whether h is made of the tanh of another state
+    blends:          whether the new h is a mean of the candidate and the old h
     passes_on:       saturated gates (see Latch) with which the new state is the candidate alone
     gain:            how strongly a unit feeds itself to keep its sign, where all gates are one half: h = tanh(2 h), and
                      h = tanh(4 h / 2), c = tanh(8 tanh(c) / 2) are stable on either side of 0; h = relu(h) keeps any h > 0
@@ -132,6 +133,7 @@ class Kind:
     beside_state: str = ""
     after_gates: bool = False
     squashes: bool = False
+    blends: bool = False
     passes_on: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     latches: tuple[Latch, ...] = ()
     often_exchanged: str = ""
@@ -176,12 +178,12 @@ RNN_RELU = Kind(
 GRU = Kind(
     "GRU", "GRU", "torch.nn.GRU", ("gru",), "rzn", "rz", "n", (State("h", _one_or_start, roundoffs=8, adds_up=True),), gain=4.0,
     options=(RESET_AFTER,), settings={"reset_after": True}, layer=nn.GRU, cell=nn.GRUCell, beside_state="n", after_gates=True,
-    passes_on={"z": -1}, latches=_gru_latches("n"), often_exchanged="z",
+    blends=True, passes_on={"z": -1}, latches=_gru_latches("n"), often_exchanged="z",
 )  # fmt: skip
 GRU_RESET_BEFORE = Kind(
     "GRU", "GRU", "the GRU that resets before the product", ("gru",), "rzn", "rz", "n", GRU.states, gain=4.0,
     options=(RESET_AFTER,), settings={"reset_after": False}, after_gates=True,
-    passes_on={"z": -1}, latches=GRU.latches, often_exchanged="z",
+    blends=True, passes_on={"z": -1}, latches=GRU.latches, often_exchanged="z",
 )  # fmt: skip
 LSTM = Kind(
     "LSTM", "LSTM", "torch.nn.LSTM", ("lstm",), "ifgo", "ifo", "g",
@@ -243,3 +245,13 @@ def by_name() -> dict[str, tuple[Mode, ...]]:
     """
     names = dict.fromkeys(kind.name for kind in KINDS)
     return {name: tuple(dict.fromkeys(kind.mode for kind in KINDS if kind.name == name)) for name in names}
+
+
+def names_where(holds: Callable[[Kind], bool]) -> str:
+    """Return the names of the kinds of which this holds, the one with the most gates first.
+
+    >>> names_where(lambda kind: bool(kind.sigmoids))
+    'LSTM or GRU'
+    """
+    kinds = sorted(filter(holds, KINDS), key=lambda kind: len(kind.gates), reverse=True)
+    return " or ".join(dict.fromkeys(kind.name for kind in kinds))
