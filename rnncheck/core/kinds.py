@@ -3,34 +3,35 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from math import inf
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Mode = Literal["RNN_TANH", "RNN_RELU", "GRU", "LSTM"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-Bound = Callable[[Tensor, int], Tensor]
+Bound = Callable[["Tensor", int], "Tensor"]
 """From the absolute values of the first state and the number of steps to the largest absolute values afterwards."""
 
 
-def _one(start: Tensor, steps: int) -> Tensor:
-    return torch.ones_like(start)
+def _one(start: "Tensor", steps: int) -> "Tensor":
+    return start.new_ones(start.shape)
 
 
-def _one_or_start(start: Tensor, steps: int) -> Tensor:
+def _one_or_start(start: "Tensor", steps: int) -> "Tensor":
     return start.clamp(min=1)
 
 
-def _start_and_steps(start: Tensor, steps: int) -> Tensor:
+def _start_and_steps(start: "Tensor", steps: int) -> "Tensor":
     return start + steps
 
 
-def _unbounded(start: Tensor, steps: int) -> Tensor:
-    return torch.full_like(start, torch.inf)
+def _unbounded(start: "Tensor", steps: int) -> "Tensor":
+    return start.new_full(start.shape, inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ class Kind:
     options:         arguments of the constructor that it has and others have not
     settings:        fields of a Config by which it differs from other kinds of its mode
     arguments:       what torch's constructor is given besides the fields of a Config
-    layer, cell:     torch's classes, None where there are none
+    in_torch:        whether torch.nn has a layer and a cell of this name
     beside_state:    gates of which bias_hh is not added to bias_ih, but to U h, which is then multiplied
     after_gates:     whether the pre-activation of the candidate needs the gates
     squashes:        whether h is made of the tanh of another state
@@ -128,8 +129,7 @@ class Kind:
     options: tuple[Option, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     arguments: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    layer: type[nn.RNNBase] | None = None
-    cell: type[nn.RNNCellBase] | None = None
+    in_torch: bool = False
     beside_state: str = ""
     after_gates: bool = False
     squashes: bool = False
@@ -138,6 +138,16 @@ class Kind:
     latches: tuple[Latch, ...] = ()
     often_exchanged: str = ""
     often_shifted: str = ""
+
+    @property
+    def layer(self) -> "type[nn.RNNBase]":
+        """torch's layer; AttributeError where torch has none."""
+        return _in_torch(self.name)
+
+    @property
+    def cell(self) -> "type[nn.RNNCellBase]":
+        """torch's cell; AttributeError where torch has none."""
+        return _in_torch(f"{self.name}Cell")
 
     @property
     def order(self) -> str:
@@ -169,15 +179,15 @@ def _gru_latches(new: str) -> tuple[Latch, ...]:
 
 RNN_TANH = Kind(
     "RNN_TANH", "RNN", "torch.nn.RNN", ("rnn", "elman"), "h", "", "h", (State("h", _one, roundoffs=2),), gain=2.0,
-    layer=nn.RNN, cell=nn.RNNCell,
+    in_torch=True,
 )  # fmt: skip
 RNN_RELU = Kind(
     "RNN_RELU", "RNN", "torch.nn.RNN", ("rnn", "elman"), "h", "", "h", (State("h", _unbounded, positive=True),), gain=1.0,
-    activation="relu", arguments={"nonlinearity": "relu"}, layer=nn.RNN, cell=nn.RNNCell,
+    activation="relu", arguments={"nonlinearity": "relu"}, in_torch=True,
 )  # fmt: skip
 GRU = Kind(
     "GRU", "GRU", "torch.nn.GRU", ("gru",), "rzn", "rz", "n", (State("h", _one_or_start, roundoffs=8, adds_up=True),), gain=4.0,
-    options=(RESET_AFTER,), settings={"reset_after": True}, layer=nn.GRU, cell=nn.GRUCell, beside_state="n", after_gates=True,
+    options=(RESET_AFTER,), settings={"reset_after": True}, in_torch=True, beside_state="n", after_gates=True,
     blends=True, passes_on={"z": -1}, latches=_gru_latches("n"), often_exchanged="z",
 )  # fmt: skip
 GRU_RESET_BEFORE = Kind(
@@ -188,7 +198,7 @@ GRU_RESET_BEFORE = Kind(
 LSTM = Kind(
     "LSTM", "LSTM", "torch.nn.LSTM", ("lstm",), "ifgo", "ifo", "g",
     (State("h", _one, roundoffs=4, projected=True), State("c", _start_and_steps, roundoffs=4, adds_up=True)), gain=8.0,
-    options=(PROJECTION,), layer=nn.LSTM, cell=nn.LSTMCell, squashes=True, passes_on={"i": 1, "f": -1, "o": 1},
+    options=(PROJECTION,), in_torch=True, squashes=True, passes_on={"i": 1, "f": -1, "o": 1},
     latches=(
         Latch("f = 1, i = 0 keeps c", {"f": 1, "i": -1}, "c_n", "kept"),
         Latch("f = 1, i = 1 counts", {"f": 1, "i": 1, "g": 1}, "c_n", "counted"),
@@ -210,8 +220,18 @@ def kind_of(mode: Mode, **settings: Any) -> Kind:
     >>> kind_of("GRU", reset_after=False).title
     'the GRU that resets before the product'
     """
-    kinds = (kind for kind in KINDS if kind.mode == mode)
-    return next(kind for kind in kinds if all(settings.get(name, value) == value for name, value in kind.settings.items()))
+    return next(kind for kind in kinds_of(mode) if all(settings.get(name, value) == value for name, value in kind.settings.items()))
+
+
+def _in_torch(name: str) -> Any:
+    from torch import nn
+
+    return getattr(nn, name)
+
+
+def kinds_of(mode: Mode) -> tuple[Kind, ...]:
+    """Return the kinds of a mode, torch's first."""
+    return tuple(kind for kind in KINDS if kind.mode == mode)
 
 
 def modes_with(option: Option) -> tuple[Mode, ...]:
@@ -255,3 +275,19 @@ def names_where(holds: Callable[[Kind], bool]) -> str:
     """
     kinds = sorted(filter(holds, KINDS), key=lambda kind: len(kind.gates), reverse=True)
     return " or ".join(dict.fromkeys(kind.name for kind in kinds))
+
+
+def modes_by_states(count: int | None) -> tuple[Mode, ...]:
+    """Return the modes with so many states (None: any number), those with the most gates first.
+
+    >>> modes_by_states(2), modes_by_states(1)
+    (('LSTM',), ('GRU', 'RNN_TANH', 'RNN_RELU'))
+    """
+    kinds = [kind for kind in KINDS if count in (None, len(kind.states))]
+    return tuple(dict.fromkeys(kind.mode for kind in sorted(kinds, key=lambda kind: len(kind.gates), reverse=True)))
+
+
+SIMPLEST: Mapping[int, Mode] = {1: RNN_TANH.mode, 2: LSTM.mode}
+"""The mode in which a layer of unknown equations is called, by the number of its states."""
+OF_ITS_OWN: Mapping[int, Mode] = {1: RNN_RELU.mode, 2: LSTM.mode}
+"""The mode whose shapes a recurrence of its own has, by the number of its states: one without a bound where there is one."""

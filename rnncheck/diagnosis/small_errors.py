@@ -77,15 +77,15 @@ def _places(config: Config) -> Iterator[tuple[str, str, int | None]]:
 def families(config: Config) -> Iterator[Family]:
     """All that apply to this mode."""
     for letter, place, index in _places(config):
-        what = "h" if config.mode.startswith("RNN") else f"gate {letter}"
+        what = f"gate {letter}" if config.kind.sigmoids else letter
         yield Family(f"{what} is multiplied by {{}}", True, Maker(place, index, True), letter)
         yield Family(f"{{}} is added to {what}", False, Maker(place, index, False), letter)
     for index, letter in enumerate(config.kind.order):
-        place, at = ("an", None) if config.mode == "GRU" and letter == "n" else ("a", index)
+        place, at = ("an", None) if config.kind.after_gates and letter == config.kind.candidate else ("a", index)
         what = f"the pre-activation of {letter}"
         yield Family(f"{what} is multiplied by {{}}", True, Maker(place, at, True), letter)
         yield Family(f"{{}} is added to {what}", False, Maker(place, at, False), letter)
-    for state in ("c", "h") if config.mode == "LSTM" else ("h",):
+    for state in reversed(config.kind.letters):
         yield Family(f"the new {state} is multiplied by {{}}", True, Maker(state, None, True))
         yield Family(f"{{}} is added to the new {state}", False, Maker(state, None, False))
     for kind in ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if config.bias else ())):

@@ -8,7 +8,7 @@ import torch
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import GRU, GRU_RESET_BEFORE, KINDS, LSTM, MODES, OPTIONS, RNN_RELU, kind_of, with_article
 
-TORCHS = [kind for kind in KINDS if kind.layer is not None]
+TORCHS = [kind for kind in KINDS if kind.in_torch]
 
 
 def test_every_mode_has_a_row_and_torch_knows_it():
