@@ -38,8 +38,7 @@ SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size
 
 def options_of(config: Config) -> dict[str, Any]:
     """Every option of torch's constructor, as this configuration has it."""
-    nonlinearity = "relu" if config.mode == "RNN_RELU" else "tanh"
-    return {name: nonlinearity if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
+    return {name: config.kind.activation if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
 
 
 @dataclass(frozen=True)
