@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rnncheck import oracle
 from rnncheck.core.config import Config, Mode
-from rnncheck.core.kinds import kind_of
+from rnncheck.core.kinds import kind_of, kinds_of
 from rnncheck.reading.adapted import taken_apart
 
 CLOSE = 1e-6
@@ -69,7 +69,7 @@ def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) 
             continue
         for biases, order in product(_biases(list(own), known, len(gates)), permutations(gates)):
             for reset_after, flipped, shift in _variants(mode, biases):
-                pieces = _pieces(known, order, gates, biases, flipped, shift)
+                pieces = _pieces(known, order, mode, biases, flipped, shift)
                 exchanged = ", z exchanged with 1 - z" if flipped else ""
                 yield pieces, "".join(order), reset_after, _words(list(own), known) + exchanged
 
@@ -120,17 +120,17 @@ def _biases(names: list[str], forms: list[_Form], gates: int) -> Iterator[list[s
 
 def _variants(mode: Mode, biases: list[str]) -> Iterator[tuple[bool, bool, float]]:
     """(reset_after, whether z is 1 - z, what is added to the forget gate's bias)"""
-    if mode == "GRU":
-        yield from (pair for pair in product((True, False), (False, True), (0.0,)) if not (pair[0] and "b" in biases))
-    elif mode == "LSTM" and any(biases):
-        yield from ((True, False, shift) for shift in (0.0, -1.0))
-    else:
-        yield True, False, 0.0
+    for kind in kinds_of(mode):
+        if not (kind.beside_state and "b" in biases):
+            shifts = (0.0, -1.0) if kind.often_shifted and any(biases) else (0.0,)
+            exchanged = (False, True) if kind.often_exchanged else (False,)
+            yield from product((bool(kind.settings.get("reset_after", True)),), exchanged, shifts)
 
 
-def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list[str], flipped: bool,
+def _pieces(forms: list[_Form], order: tuple[str, ...], mode: Mode, biases: list[str], flipped: bool,
             shift: float) -> tuple[Piece, ...]:  # fmt: skip
     """Blocks in the order in which the layer holds them; each side, and each kind of bias, counts its gates by itself."""
+    held = kind_of(mode)
     counts: dict[str, int] = {}
     pieces: list[Piece] = []
     shifted = "bi" if "bi" in biases else "b"
@@ -142,8 +142,8 @@ def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list
                 kind = bias if side == "bias" else side
                 letter = order[counts.get(kind, 0)]
                 counts[kind] = counts.get(kind, 0) + 1
-                added = shift if letter == "f" and kind == shifted else 0.0
-                row.append((kind, gates.index(letter), -1 if flipped and letter == "z" else 1, added))
+                added = shift if letter == held.often_shifted and kind == shifted else 0.0
+                row.append((kind, held.gates.index(letter), -1 if flipped and letter == held.often_exchanged else 1, added))
             rows.append(tuple(row))
         pieces.append((form.transposed, tuple(rows)))
     return tuple(pieces)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.both_ways import is_summed
@@ -220,7 +221,7 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
     torchs = {"weight_ih_l0", "weight_hh_l0"} <= own.keys()
     in_order = (
         best.exact
-        and "".join(best.gates) in ("ifgo", "rzn", "h")
+        and "".join(best.gates) == kind_of(best.mode).gates
         and all(block[2] == 1 and block[3] == 0.0 for _, rows in best.pieces for row in rows for block in row)
     )
     whole = all(not transposed and all(len(row) == 1 for row in rows) for transposed, rows in best.pieces)
@@ -228,6 +229,4 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
 
 
 def _possible(seen: Seen) -> tuple[Mode, ...]:
-    if seen.pair:
-        return ("LSTM",)
-    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.parts else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+    return modes_by_states(1 + seen.pair if seen.parts or seen.pair else None)
