@@ -82,11 +82,18 @@ def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: 
 
 def ours_and_torchs() -> list[Subject]:
     """Return what is checked if no target is named: each layer of ours must agree with torch's, where torch has one."""
-    torchs = [_subject(one, None) for one in TORCHS]
-    rnn, gru, lstm = (_with_reference(_subject(one, None), torch) for one, torch in zip(OURS, torchs, strict=True))
-    one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
-    grus = [replace(gru, claims=one_of_two), textbook_gru()]
-    return [rnn, *grus, lstm, _subject(clip_grad_norm_, None), *torchs, torch_clip()]
+    torchs = {modes: _subject(one, None) for one, modes in TORCHS.items()}
+    ours = [subject for one, modes in OURS.items() for subject in _forms(_subject(one, None), torchs.get(modes))]
+    return [*ours, _subject(clip_grad_norm_, None), *torchs.values(), torch_clip()]
+
+
+def _forms(ours: Subject, torchs: Subject | None) -> list[Subject]:
+    """One of our layers; with a reset gate, a subject for each side of the product, as torch has one of them only."""
+    beside = ours if torchs is None else _with_reference(ours, torchs)
+    if not ours.offers("reset_before"):
+        return [beside]
+    one_of_two = {**beside.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
+    return [replace(beside, claims=one_of_two), textbook_gru()]
 
 
 def textbook_gru() -> Subject:
