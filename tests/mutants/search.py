@@ -62,7 +62,7 @@ def subject_of(mutant: Any) -> Subject:
 
 def planted(prop: Property, bug: str) -> Subject:
     """A planted bug, also one outside of MUTANTS, as a subject that claims or is compared with what the property needs."""
-    from tests.adapters.test_probe import claimed
+    from tests.adapters.support import claimed
     from tests.catalog.support import TORCH, claiming
     from tests.mutants import MUTANTS
     from tests.mutants.planted import accelerators, fresh_memory, scripted

@@ -10,7 +10,7 @@ import torch
 from rnncheck.backend.devices import is_here
 from tests.effort import only_nightly
 
-FILE = Path(__file__).parents[1] / "bench" / "gpu.py"
+FILE = Path(__file__).parents[2] / "bench" / "gpu.py"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from rnncheck.campaign.replay import check_case, replay
 from rnncheck.errors import UsageError
 from rnncheck.report import Failed
-from tests.faults.test_files import CASE, WHOLE
+from tests.files.test_files import CASE, WHOLE
 
 RUNS = "from pathlib import Path\nPath({mark!r}).touch()\nfrom torch.nn import GRU as A\n"
 

@@ -76,7 +76,7 @@ def test_they_are_judged_shrunk_and_stored_beside_the_others(mine, engine, tmp_p
 
 
 def test_the_example_of_the_guide_holds_and_can_fail(tmp_path):
-    guide = (Path(__file__).parents[1] / "docs" / "properties_of_your_own.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "properties_of_your_own.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", guide, re.DOTALL)[1]
     told = {"max_examples": 20, "engine": "inline"}
     for number, (text, verdict) in enumerate(

@@ -19,8 +19,8 @@ from rnncheck.running.subject_errors import subject_boundary
 from rnncheck.system import fork, supervised
 from rnncheck.system.descendants import children, descendants
 from rnncheck.system.signals import children_reported, interruptible
+from tests.command import QUICK, Command, verify
 from tests.engine.support import ended
-from tests.faults.support import QUICK, Command, verify
 
 CLIP = "torch.nn.utils.clip_grad_norm_"
 
@@ -129,7 +129,7 @@ CRASHES = """
 import os, subprocess, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.faults.test_systems import strays
+from tests.system.test_systems import strays
 
 helper = subprocess.Popen(["sleep", "100"], start_new_session=True)
 Path("helper").write_text(str(helper.pid))

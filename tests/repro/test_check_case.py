@@ -9,7 +9,7 @@ from rnncheck.adapters.targets import resolve
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.repro import snippet
-from tests.faults.support import Command
+from tests.command import Command
 
 BROKEN = """
 from torch import nn

@@ -20,7 +20,7 @@ from rnncheck.report.causes import causes
 from rnncheck.report.terminal import subject_table
 from rnncheck.report.text import clean, failure_text
 from rnncheck.running.trial import SubjectError, Trial
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS
 from tests.report.built import failing, report, verdict

@@ -9,7 +9,7 @@ from found.findings import FOLDER, explains, findings
 from found.judging import modules
 from found.page import page, seen, unexplained
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 DATA = json.loads((HERE / "docs" / "found.json").read_text())
 DEFECTS = {name: one for name, one in DATA["findings"].items() if one["defect"]}
 

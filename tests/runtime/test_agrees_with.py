@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 import rnncheck
 import rnncheck.nn as typed
 from rnncheck.runtime.contracts import ContractWarning, violations
-from tests.faults import support
+from tests import command
 
 
 @pytest.fixture(autouse=True)
@@ -268,7 +268,7 @@ def test_the_case_that_is_kept_fails_again_when_it_is_replayed(tmp_path):
     done = run("loud.py", "1.0")
     assert done.returncode == 1 and "Louder does not agree with GRU: output" in done.stderr
     assert "kept: rnncheck replay .rnncheck/failing/agree.against-Louder.json" in done.stderr.replace(os.sep, "/")
-    again = support.rnncheck(tmp_path, "replay", ".rnncheck/failing/agree.against-Louder.json")
+    again = command.rnncheck(tmp_path, "replay", ".rnncheck/failing/agree.against-Louder.json")
     assert again.code == 1 and again.out.startswith("agree.against does not hold for loud.py:Louder")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import support
+from tests import command
 
 RIGHT = ["verify", "torch.nn.GRU", "--properties", "shape.output", "--max-examples", "2", "--engine", "inline", "--verbose"]
 
@@ -64,14 +64,14 @@ def test_a_stdout_that_takes_nothing_does_not_change_the_verdict(redirect, says)
     [(closed, "stdout", 1), (closed, "stderr", 2), (full, "stderr", 2), (without_a_reader, "stdout", 1)],
 )
 def test_neither_does_one_stream_alone(tmp_path, how: Callable[[str, int], None], name, number):
-    ended = support.rnncheck(tmp_path, *RIGHT, first=lambda: how(name, number))
+    ended = command.rnncheck(tmp_path, *RIGHT, first=lambda: how(name, number))
     assert ended.code == 0 and "Traceback" not in ended.err, ended
     assert name == "stdout" or "shape.output" in ended.out
 
 
 @pytest.mark.parametrize(("how", "code"), [(full, 3), (without_a_reader, 0)])
 def test_a_report_that_was_asked_for_on_a_full_disk_is_not_green(tmp_path, how, code):
-    assert support.rnncheck(tmp_path, *RIGHT, "--json", "-", first=lambda: how("stdout", 1)).code == code
+    assert command.rnncheck(tmp_path, *RIGHT, "--json", "-", first=lambda: how("stdout", 1)).code == code
 
 
 def test_a_whole_process_without_our_marks_says_plain_ones():
@@ -81,12 +81,12 @@ def test_a_whole_process_without_our_marks_says_plain_ones():
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16"])
 def test_a_terminal_without_our_marks_gets_plain_ones(tmp_path, encoding):
-    ended = support.rnncheck(tmp_path, *RIGHT, first=lambda: opened("stdout", 1, encoding))
+    ended = command.rnncheck(tmp_path, *RIGHT, first=lambda: opened("stdout", 1, encoding))
     told = (tmp_path / "stdout").read_bytes().decode(encoding)
     assert ended.code == 0 and ("✓  shape.output" in told) == (encoding == "utf-16")
     assert encoding == "utf-16" or "+  shape.output" in told
 
 
 def test_the_report_is_there_when_the_table_cannot_be_printed(tmp_path):
-    ended = support.rnncheck(tmp_path, *RIGHT, "--json", f"{tmp_path}/a.json", first=lambda: full("stdout", 1))
+    ended = command.rnncheck(tmp_path, *RIGHT, "--json", f"{tmp_path}/a.json", first=lambda: full("stdout", 1))
     assert ended.code == 0 and "stdout cannot be written" in ended.err and (tmp_path / "a.json").stat().st_size > 100

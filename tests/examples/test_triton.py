@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "triton_scan.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "triton_scan.py"
 PROPERTIES = "time.split,state.used,gradient.numerical,gradient.second,batch.alone"
 
 

@@ -1,4 +1,4 @@
-"""A sample of tests/test_kills.py that runs every time: each twelfth planted bug is found."""
+"""A sample of tests/catalog/test_kills.py that runs every time: each twelfth planted bug is found."""
 
 import pytest
 

@@ -32,7 +32,7 @@ from rnncheck.repro.script import script
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
-from tests.as_cudnn import as_cudnn
+from tests.backend.as_cudnn import as_cudnn
 from tests.catalog.support import TORCH, killed, planned, subject_of
 from tests.mutants import MUTANTS
 

@@ -12,7 +12,7 @@ from rnncheck.campaign.store import FOLDER
 from rnncheck.core.case import DTYPES
 from rnncheck.faces import bundles, gate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WITHOUT = """
 import sys
 from rnncheck.faces.cli import main

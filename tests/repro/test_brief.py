@@ -11,7 +11,7 @@ from rnncheck.core.values import Values
 from rnncheck.repro.brief import COLUMNS, MOST_LINES, brief_calls
 from rnncheck.repro.brief_layer import value_text
 from rnncheck.repro.helpers import renamed
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 
 ZEROS = {name: Values("zeros") for name in ("weights", "biases", "input")}
 SMALL = Case(Config("GRU", 1, 1), 2, 1, hx="random", **ZEROS, state=Values("ones"))

@@ -14,7 +14,7 @@ from rnncheck.core.case import Case
 from rnncheck.errors import UsageError
 from rnncheck.files.reading import read_bytes
 from rnncheck.files.writing import write_whole
-from tests.faults.test_files import CASE
+from tests.files.test_files import CASE
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):

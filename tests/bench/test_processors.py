@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).parents[1] / "bench" / "processors.py"
+FILE = Path(__file__).parents[2] / "bench" / "processors.py"
 LIKE_AVX2 = "import os, sys; print('seen', os.environ['ONEDNN_MAX_CPU_ISA']); sys.exit(os.environ['ONEDNN_MAX_CPU_ISA'] == 'AVX2')"
 KERNELS = """
 import sys, torch

@@ -9,7 +9,7 @@ import pytest
 from rnncheck import UsageError
 from rnncheck import verify as verify_here
 from rnncheck.system.supervised import IMPORT_SECONDS, supervised
-from tests.faults.support import Command, Ended, rnncheck, verify
+from tests.command import Command, Ended, rnncheck, verify
 
 CLIP = "\nfrom torch.nn.utils import clip_grad_norm_ as clip\n"
 

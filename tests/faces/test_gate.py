@@ -21,7 +21,7 @@ from rnncheck.faces.gate import GateResult
 from tests.report.built import failing, report, verdict
 
 SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
-DOCS = Path(__file__).parent.parent / "docs" / "ci.md"
+DOCS = Path(__file__).parents[2] / "docs" / "ci.md"
 ABSENT = next(kind for kind in KINDS if not is_here(kind))
 MINE = '''
 import torch

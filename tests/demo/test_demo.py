@@ -12,7 +12,7 @@ from rnncheck.demo import MISTAKES, written
 from rnncheck.faces.cli import cli
 from rnncheck.faces.demo import PROPERTIES
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def readme_says():
