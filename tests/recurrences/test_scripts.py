@@ -11,8 +11,7 @@ from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
 from tests.adapters.support import claimed
 from tests.catalog.support import claiming, killed, subject_of
-from tests.mutants import MUTANTS
-from tests.mutants.planted.fresh_memory import EXTRA
+from tests.mutants import EXTRA, MUTANTS
 from tests.recurrences.planted import PLANTED
 
 NEW = {

@@ -1,9 +1,12 @@
-"""What export, compilation, transforms and weight conversion go wrong in."""
+"""Layers that are wrong where they are exported, compiled, scripted, captured, transformed or converted."""
+
+from typing import Optional
 
 import torch
+from torch import Tensor, nn
 
 from tests.mutants.clean.base import GRU, LSTM, RNN
-from tests.mutants.registry import plant
+from tests.mutants.registry import extra, plant
 
 
 @plant("cudnn-weight-order", "gate.one_step gate.closed_form agree.*", "GRU, non-zero bias")
@@ -166,44 +169,69 @@ class BiasReadFromTheRegister(LSTM):
         return self.biases.get(self.key(name, layer, direction), super().weight(name, layer, direction))
 
 
-@plant("own-float64-in-float32", "agree.forward agree.dtype gradient.numerical agree.*", "float64")
-class Float64RunsInFloat32(RNN):
-    """Double precision is accepted and computed in single."""
+@plant("own-compiled-upper-layers-forget", "agree.compiled", "torch.compile, num_layers >= 2, hx given")
+class CompiledUpperLayersForget(GRU):
+    """The path that is taken under torch.compile starts every layer but the first at 0."""
 
-    def cell(self, x, state, w):
-        single = [None if p is None else p.float() for p in w]
-        if x.dtype != torch.float64:
-            return super().cell(x, state, w)
-        return tuple(s.double() for s in super().cell(x.float(), tuple(s.float() for s in state), type(w)(*single)))
-
-
-@plant("own-float16-overflows", "agree.dtype numeric.*", "float16, sums of more than 11")
-class ExponentialsOverflowInHalf(LSTM):
-    """The gates are made of exponentials, which overflow in float16 where a sum exceeds 11."""
-
-    def gates(self, x, h, w):
-        i, f, g, o = self.split(self.from_input(x, w) + self.from_hidden(h, w))
-        if i.dtype != torch.float16:
-            return super().gates(x, h, w)
-        return i.exp() / (1 + i.exp()), f.exp() / (1 + f.exp()), torch.tanh(g), torch.sigmoid(o)
+    def one_direction(self, x, state, layer, direction, lengths):
+        if layer and torch.compiler.is_dynamo_compiling():
+            state = tuple(torch.zeros_like(s) for s in state)
+        return super().one_direction(x, state, layer, direction, lengths)
 
 
-@plant("own-autocast-state-in-float8", "agree.autocast", "autocast, time >= 2")
-class CellStateInFloat8(LSTM):
-    """Under autocast the cell state is kept with 8 bits."""
+@plant("own-compiled-third-step", "agree.compiled", "torch.compile, time >= 3")
+class CompiledThirdStep(RNN):
+    """Under torch.compile the loop is unrolled twice, and the rest begins with the state before."""
 
-    def new_c(self, i, f, g, c):
-        c = super().new_c(i, f, g, c)
-        if not torch.is_autocast_enabled(c.device.type):
-            return c
-        return c + (c.detach().to(torch.float8_e4m3fn).to(c) - c.detach())
+    def loop(self, x, state, w, lengths):
+        if not torch.compiler.is_dynamo_compiling() or len(x) < 3:
+            return super().loop(x, state, w, lengths)
+        first, _ = super().loop(x[:2], state, w, None if lengths is None else lengths.clamp(max=2))
+        rest, final = super().loop(x[2:], state, w, None if lengths is None else (lengths - 2).clamp(min=0))
+        return torch.cat([first, rest]), final
 
 
-@plant("own-autocast-states-differ", "shape.autocast agree.autocast", "autocast")
-class AutocastOutputAloneIsCast(GRU):
-    """Under autocast the output is cast down, and the final state, the same numbers, is not."""
+@extra("own-projection-kept-for-the-same-tensor", "agree.captured", "captured, then other numbers in the same tensor")
+class ProjectionKeptForTheSameTensor(GRU):
+    """What the input gives is kept as long as the input is the same tensor, unwritten: Python does not see a replay."""
 
-    def user_layout(self, y):
-        y = super().user_layout(y)
-        low = torch.is_autocast_enabled(y.device.type)
-        return y.to(torch.get_autocast_dtype(y.device.type)) if low else y
+    kept = None
+
+    def forward(self, input, hx=None):
+        if self.kept is None or self.kept[0] is not input or self.kept[1] != input._version or self.kept[2] is not hx:
+            self.kept = input, input._version, hx, super().forward(input, hx)
+        output, state = self.kept[3]
+        return output.clone(), state.clone()
+
+
+@extra("own-synchronizes", "agree.captured", "captured")
+class SkipsZeroInput(LSTM):
+    """Input of nothing but zeros has a short way: to know that, the device is waited for."""
+
+    def run(self, x, state, lengths):
+        if x.numel() and float(x.detach().abs().max()) == 0.0:
+            x = torch.zeros_like(x)
+        return super().run(x, state, lengths)
+
+
+@extra("own-scripted-states-flipped", "agree.scripted", "torch.jit.script, several states", "packed")
+class ScriptedStateFlipped(nn.GRU):
+    """The path that TorchScript takes returns the final states of the layers in reverse order.
+
+    The clean layers cannot be scripted, so this one is made of torch.nn's own.
+    """
+
+    def forward(self, input: Tensor, hx: Optional[Tensor] = None) -> tuple[Tensor, Tensor]:  # noqa: UP045 (TorchScript)
+        batched = input.dim() == 3
+        x = input if batched else input.unsqueeze(1)
+        if hx is None:
+            states = self.num_layers * (2 if self.bidirectional else 1)
+            rows = x.size(0 if self.batch_first and batched else 1)
+            state = torch.zeros(states, rows, self.hidden_size, dtype=x.dtype, device=x.device)
+        else:
+            state = hx if batched else hx.unsqueeze(1)
+        y, h = torch._VF.gru(x, state, self._flat_weights, self.bias, self.num_layers, self.dropout, self.training,
+                             self.bidirectional, self.batch_first and batched)  # fmt: skip
+        if torch.jit.is_scripting():
+            h = h.flip(0)
+        return (y, h) if batched else (y.squeeze(1), h.squeeze(1))

@@ -1,4 +1,4 @@
-"""Construction: shapes, flags, and the initial parameters."""
+"""Construction: shapes, flags, and the initial parameters, drawn once or anew."""
 
 import math
 
@@ -122,3 +122,17 @@ class StepCounterInStateDict(LSTM):
     def make_parameters(self, device, dtype):
         super().make_parameters(device, dtype)
         self.register_buffer("calls", self.weight_ih_l0.new_zeros(()))
+
+
+@plant("own-reset-misses-reverse", "weights.reset", "bidirectional, reset_parameters() called again")
+class ResetParametersMissesReverse(GRU):
+    """reset_parameters() goes over the forward direction only, unless it is the first time."""
+
+    drawn = False
+
+    def reset_parameters(self):
+        bound = 1 / math.sqrt(self.hidden_size)
+        for name, parameter in self.named_parameters():
+            if not (self.drawn and name.endswith("_reverse")):
+                nn.init.uniform_(parameter, -bound, bound)
+        self.drawn = True

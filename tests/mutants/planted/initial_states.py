@@ -1,7 +1,6 @@
-"""Default states, sizes at the edge, and what should have been refused."""
+"""Initial states: the default, the ones that are given, and their axes."""
 
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from tests.mutants.clean.base import GRU, LSTM, RNN
@@ -14,84 +13,6 @@ class DefaultStateWithoutDirections(LSTM):
 
     def default_state(self, x):
         return tuple(s[: self.num_layers] for s in super().default_state(x))
-
-
-@plant("only-h-given", "reject.hx_arity", "hx = h alone")
-class MissingCellStateIsCopiedFromH(LSTM):
-    """h_0 without c_0 is accepted, and c_0 := h_0 (onnx/onnx-tensorflow#408)."""
-
-    def state_tuple(self, hx):
-        if isinstance(hx, Tensor):
-            hx = (hx, hx)
-        if hx is not None and (len(hx) == 1 or hx[1] is None):
-            hx = (hx[0], hx[0])
-        return super().state_tuple(hx)
-
-
-@plant("long-sequence-limit", "shape.output batch.cliffs", "time >= 256")
-class LongSequencesRefused(GRU):
-    """Long sequences fail, with a misleading message; here from 2**8 steps on (pytorch/pytorch#133751)."""
-
-    def run(self, x, state, lengths):
-        if len(x) >= 2**8:
-            raise RuntimeError("status not supported: this error may appear if you passed in a non-contiguous input.")
-        return super().run(x, state, lengths)
-
-
-@plant("extra-layers-accepted", "reject.hx_shape", "hx with too many layers")
-class ExtraLayersAccepted(LSTM):
-    """A state of any number of layers is accepted; only what is needed is read (pytorch/pytorch#3259)."""
-
-    def check_state(self, x, state):
-        super().check_state(x, tuple(s[: self.num_layers * self.directions] for s in state))
-
-
-@plant("hx-rank-unchecked", "reject.hx_rank reject.hx_shape", "hx of another rank with as many elements")
-class StateRankUnchecked(GRU):
-    """hx of any rank goes through if the number of elements fits (pytorch/pytorch#106769)."""
-
-    def batched_state(self, hx, input):
-        return self.state_tuple(hx)
-
-    def check_state(self, x, state):
-        super().check_state(x, self.reshaped(x, state))
-
-    def initial_state(self, x, state):
-        return super().initial_state(x, None if state is None else self.reshaped(x, state))
-
-    def reshaped(self, x, state):
-        return tuple(s.reshape(-1, x.shape[1], size) for s, size in zip(state, self.state_sizes(), strict=True))
-
-
-@plant("state-on-other-device", "reject.hx_dtype reject.dtype reject.device", "hx of another dtype")
-class StateOfOtherDtypeAccepted(LSTM):
-    """hx is not checked against the input's device (pytorch/pytorch#9534); on a CPU, not against its dtype."""
-
-    def initial_state(self, x, state):
-        return super().initial_state(x, None if state is None else tuple(s.to(x.dtype) for s in state))
-
-
-@plant("zero-length", "reject.empty_time", "time 0, hx random")
-class EmptyTimeGivesZeroStates(LSTM):
-    """time = 0 is not guarded (pytorch/pytorch#50192): it is run, and the state that was given is lost."""
-
-    def check_input(self, input):
-        if input.dim() == 3 and input.numel() == 0:
-            return self.check_features(input)
-        return super().check_input(input)
-
-    def run(self, x, state, lengths):
-        if len(x):
-            return super().run(x, state, lengths)
-        return x.new_zeros(0, x.shape[1], self.directions * self.state_size), tuple(s * 0 for s in state)
-
-
-@plant("stateful-mixed-precision", "shape.dtype_device agree.dtype time.split", "float64, float16 or bfloat16")
-class StatesInFloat32(GRU):
-    """The carried state has the dtype of the variables, not of the computation (keras-team/keras#15140)."""
-
-    def final_state(self, finals):
-        return tuple(s.float() for s in super().final_state(finals))
 
 
 @plant("own-default-state-in-float32", "shape.dtype_device state.default_is_zero", "hx none, dtype not float32")
@@ -185,20 +106,10 @@ class UnbatchedTimeTakenForBatch(RNN):
         return y.squeeze(1), h.squeeze(1)
 
 
-@plant("own-empty-batch-forgets-directions", "batch.empty batch.empty_backward shape.output", "batch 0, bidirectional")
-class EmptyBatchOfOneDirection(GRU):
-    """An early return for an empty batch has the output of one direction, and no graph."""
+@plant("own-one-tensor-for-both-states", "state.one_tensor", "LSTM, h_0 and c_0 are one tensor")
+class OneTensorForBothStates(LSTM):
+    """One tensor given for both is taken for the mark that means no state at all."""
 
-    def run(self, x, state, lengths):
-        if x.shape[1]:
-            return super().run(x, state, lengths)
-        return x.new_zeros(len(x), 0, self.hidden_size), tuple(s.detach() for s in state)
-
-
-@plant("own-empty-batch-crashes", "batch.empty", "batch 0")
-class EmptyBatchCrashes(LSTM):
-    """The largest input is kept as a statistic; an empty batch has none."""
-
-    def run(self, x, state, lengths):
-        self.largest = x.detach().abs().max()
-        return super().run(x, state, lengths)
+    def batched_state(self, hx, input):
+        one = hx is not None and len(hx) == 2 and hx[0] is hx[1]
+        return super().batched_state(None if one else hx, input)

@@ -1,24 +1,13 @@
-"""Bugs that show only in fresh memory; and right layers that break what is claimed bit for bit, for how they round depends."""
+"""Right layers that break what is claimed bit for bit, since how they round depends on what it should not."""
 
 import torch
 from torch import nn
 
-from tests.mutants.clean.base import GRU, LSTM, RNN
-from tests.mutants.registry import Mutant
+from tests.mutants.clean.base import GRU, RNN
+from tests.mutants.registry import Mutant, extra
 
-
-class StateZeroedByProduct(GRU):
-    """The default state is fresh memory times zero, which is zero unless there is a NaN in it."""
-
-    def default_state(self, x):
-        return tuple(x.new_empty(h.shape) * 0 for h in super().default_state(x))
-
-
-class OutputMaskedByProduct(LSTM):
-    """Every output is its own number plus fresh memory times zero."""
-
-    def collect(self, outputs):
-        return super().collect(outputs) + 0 * torch.empty_like(outputs[0])
+BIT_FOR_BIT = "script jvp vmap"
+"""What layers with these claims do not offer."""
 
 
 class _RoundsUp(RNN):
@@ -47,6 +36,7 @@ class TermByTerm(RNN):
         return whole
 
 
+@extra("own-rounds-by-batch", "batch.invariant", "batch >= 2", BIT_FOR_BIT)
 class RoundsByBatch(_RoundsUp):
     """How a sequence's numbers are rounded depends on how many sequences there are."""
 
@@ -55,6 +45,7 @@ class RoundsByBatch(_RoundsUp):
         return super().run(x, state, lengths)
 
 
+@extra("own-rounds-by-time", "time.in_pieces", "time >= 3", BIT_FOR_BIT)
 class RoundsByTime(_RoundsUp):
     """How a step's numbers are rounded depends on how many steps there are."""
 
@@ -78,6 +69,7 @@ class _EverySecondTime(torch.autograd.Function):
         return d if _EverySecondTime.times % 2 else d * (1 + 2 * torch.finfo(d.dtype).eps)
 
 
+@extra("own-sums-in-any-order", "gradient.repeatable", "backward twice", BIT_FOR_BIT)
 class SumsInAnyOrder(GRU):
     """The gradient's last bits depend on how often backward has run."""
 
@@ -85,16 +77,9 @@ class SumsInAnyOrder(GRU):
         return _EverySecondTime.apply(super().collect(outputs))
 
 
-def _extra(target, like, clean, kills, needs):
-    return Mutant(target.__name__, target, "layer", like, clean, (kills,), needs, ("script", "jvp", "vmap"))
-
-
-EXTRA = {
-    "own-zeroed-by-product": _extra(StateZeroedByProduct, nn.GRU, GRU, "layout.fresh_memory", "hx none"),
-    "own-added-to-fresh-memory": _extra(OutputMaskedByProduct, nn.LSTM, LSTM, "layout.fresh_memory", "any"),
-    "own-rounds-by-batch": _extra(RoundsByBatch, nn.RNN, RNN, "batch.invariant", "batch >= 2"),
-    "own-rounds-by-time": _extra(RoundsByTime, nn.RNN, RNN, "time.in_pieces", "time >= 3"),
-    "own-sums-in-any-order": _extra(SumsInAnyOrder, nn.GRU, GRU, "gradient.repeatable", "backward twice"),
-}
-CORRECT = {"term-by-term": _extra(TermByTerm, nn.RNN, RNN, "batch.invariant", "none")}
+CORRECT = {
+    "term-by-term": Mutant(
+        "term-by-term", TermByTerm, "layer", nn.RNN, RNN, ("batch.invariant",), "none", tuple(BIT_FOR_BIT.split())
+    ),
+}  # fmt: skip
 """What holds all of it."""
