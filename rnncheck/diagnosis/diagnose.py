@@ -6,7 +6,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from rnncheck.core.config import Config
+from rnncheck.core.config import Mode
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.coarse_rounding import imitated, sized
 from rnncheck.diagnosis.evidence import Answer, flat
@@ -19,8 +19,9 @@ PAIR_WORK = 200_000
 """Pairs are tried for cases up to this many steps times parameters."""
 
 
-def _reference(config: Config) -> str:
-    return _NAMES[config.mode] if config.reset_after else "the GRU that resets before the product"
+def reference(mode: Mode, reset_after: bool = True) -> str:
+    """Return what the correct layer of these equations is called."""
+    return _NAMES[mode] if reset_after else "the GRU that resets before the product"
 
 
 def _changed(asked: Asked, tried: Sequence[Hypothesis]) -> Asked:
@@ -75,22 +76,22 @@ def diagnose(answer: Answer, *more: Answer, moved: Answer | None = None) -> str 
     if answer.agrees:
         return None
     asked = answer.asked
-    reference = f"agrees with {_reference(asked.config)}"
+    agrees = f"agrees with {reference(asked.config.mode, asked.config.reset_after)}"
     candidates = hypotheses(asked.config, asked.lengths is not None, asked.x.shape[0] == asked.x.shape[1])
     for candidate in candidates:
         if all(_fits(one, [candidate]) for one in (answer, *more)):
-            return f"{reference} if {candidate.name}"
+            return f"{agrees} if {candidate.name}"
     finite = all(bool(one.values.isfinite().all()) for one in (answer, *more))
     where = imitated(answer, more) if finite else None
     if where:
-        return f"{reference} {where}"
+        return f"{agrees} {where}"
     fitted = fitting(answer, more)
     if fitted:
-        return f"{reference} if " + ", or if ".join(family.name(number) for family, number in fitted[:2])
+        return f"{agrees} if " + ", or if ".join(family.name(number) for family, number in fitted[:2])
     size = sized(answer, more, moved) if finite else None
     if size:
-        return f"{reference} {size}"
+        return f"{agrees} {size}"
     for pair in _pairs(asked, candidates):
         if all(_fits(one, pair) for one in (answer, *more)):
-            return f"{reference} if {pair[0].name} and {pair[1].name}"
+            return f"{agrees} if {pair[0].name} and {pair[1].name}"
     return None
