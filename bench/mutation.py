@@ -44,7 +44,10 @@ JUDGED_AS = {
     "rnncheck/nn/validation.py": LAYERS, "rnncheck/nn/layers.py": LAYERS, "rnncheck/nn/layout.py": LAYERS,
 }  # fmt: skip
 """The files whose mutants are made, and as which subjects they are judged."""
-UNIT_TESTS = ("test_cells.py", "test_nn.py", "test_nn_refusals.py", "test_nn_transforms.py", "test_checked.py", "test_clip.py")
+UNIT_TESTS = (
+    "cells/test_cells.py", "nn/test_nn.py", "nn/test_nn_refusals.py", "nn/test_nn_transforms.py",
+    "test_typechecked.py", "test_clip.py",
+)  # fmt: skip
 PACKAGES = ("rnncheck.cells.", "rnncheck.nn.")
 MUTATED = ("rnncheck.cells", "rnncheck.nn", "rnncheck.scan", "rnncheck.clip")
 SECONDS = 120

@@ -36,7 +36,7 @@ MAIN_JOB = (
 )  # fmt: skip
 """The properties that compare what kernels compute: with the equations, in every dtype, with gradients and without."""
 TESTS = (
-    "tests/test_unimplemented.py", "tests/adapters/test_probe.py", "tests/oracle/test_lanes.py", "properties/test_agree.py",
+    "tests/backend/test_unimplemented.py", "tests/adapters/test_probe.py", "tests/oracle/test_lanes.py", "properties/test_agree.py",
 )  # fmt: skip
 """The tests that call torch's kernels in several dtypes, and"""
 CHOSEN = "unimplemented or lanes or autocast or (torch.nn and (forward or dtype))"

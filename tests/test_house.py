@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, what is public, and no property without a mutant that it kills."""
+"""The rules of the house: who imports whom, what is public, where tests lie, and no property without a mutant that it kills."""
 
 import ast
 import importlib.util
@@ -22,6 +22,11 @@ LAYERS = (
 )  # fmt: skip
 """The parts of the package, lowest first: each imports only what stands before it, in an earlier layer or earlier in its own."""
 ORDER = [part for layer in LAYERS for part in layer.split()]
+
+ABOUT_ALL = {"documents", "english", "house", "pages", "places", "quick_start", "site", "wheel"}
+"""What the tests at the top of tests/ are about, beside the modules at the top of the package."""
+BESIDE = {"bench", "examples", "found", "mutants", "recurrences", "strangers", "trainers", "typed"}
+"""Folders of tests/ alone: tests of the other code of this repository, and layers on which several parts are tried."""
 
 
 def imports_of(path: Path) -> set[str]:
@@ -62,6 +67,22 @@ def test_the_rule_on_imports_can_be_broken(tmp_path):
     file = tmp_path / "wrong.py"
     file.write_text("def f():\n    from rnncheck.faces import cli\n")
     assert imported_too_early(file, "core") == {"faces"}
+
+
+def out_of_place(tests: Path) -> list[str]:
+    """The tests that do not lie where what they test lies in the package."""
+    files = (path.relative_to(tests).with_suffix("") for path in sorted(tests.rglob("test_*.py")))
+    at_the_top = {f"test_{name}" for name in ABOUT_ALL | {path.stem for path in PACKAGE.glob("*.py")}}
+    folders = BESIDE | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    return [str(file) for file in files if file.parts[0] not in (folders if file.parts[1:] else at_the_top)]
+
+
+def test_tests_mirror_the_source(tmp_path):
+    assert out_of_place(Path(__file__).parent) == []
+    for name in ("test_clip", "test_gate", "faces/test_gate", "gates/test_gate"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").touch()
+    assert out_of_place(tmp_path) == ["gates/test_gate", "test_gate"]
 
 
 def test_no_files_import_each_other_in_a_circle():

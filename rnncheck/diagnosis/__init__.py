@@ -3,7 +3,10 @@
 from rnncheck.diagnosis.altered_case import asked_of
 from rnncheck.diagnosis.diagnose import diagnose
 from rnncheck.diagnosis.evidence import Answer
+from rnncheck.diagnosis.hypotheses import in_the_cell
 from rnncheck.diagnosis.localise import Location, error_curve, localise
 from rnncheck.diagnosis.step_mistakes import NOT_OF_NUMBERS, known_mistake
 
-__all__ = ["NOT_OF_NUMBERS", "Answer", "Location", "asked_of", "diagnose", "error_curve", "known_mistake", "localise"]
+__all__ = [
+    "NOT_OF_NUMBERS", "Answer", "Location", "asked_of", "diagnose", "error_curve", "in_the_cell", "known_mistake", "localise",
+]  # fmt: skip

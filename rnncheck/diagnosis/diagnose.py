@@ -69,22 +69,22 @@ def diagnose(answer: Answer, *more: Answer, moved: Answer | None = None) -> str 
     if answer.agrees:
         return None
     asked = answer.asked
-    reference = f"agrees with {asked.config.kind.title}"
+    agrees = f"agrees with {asked.config.kind.title}"
     candidates = hypotheses(asked.config, asked.lengths is not None, asked.x.shape[0] == asked.x.shape[1])
     for candidate in candidates:
         if all(_fits(one, [candidate]) for one in (answer, *more)):
-            return f"{reference} if {candidate.name}"
+            return f"{agrees} if {candidate.name}"
     finite = all(bool(one.values.isfinite().all()) for one in (answer, *more))
     where = imitated(answer, more) if finite else None
     if where:
-        return f"{reference} {where}"
+        return f"{agrees} {where}"
     fitted = fitting(answer, more)
     if fitted:
-        return f"{reference} if " + ", or if ".join(family.name(number) for family, number in fitted[:2])
+        return f"{agrees} if " + ", or if ".join(family.name(number) for family, number in fitted[:2])
     size = sized(answer, more, moved) if finite else None
     if size:
-        return f"{reference} {size}"
+        return f"{agrees} {size}"
     for pair in _pairs(asked, candidates):
         if all(_fits(one, pair) for one in (answer, *more)):
-            return f"{reference} if {pair[0].name} and {pair[1].name}"
+            return f"{agrees} if {pair[0].name} and {pair[1].name}"
     return None

@@ -1,6 +1,6 @@
 """What a subject returned for one case, beside what it should have returned: what explanations are held against."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -17,6 +17,16 @@ def flat(run: Run) -> Tensor:
     return torch.cat([part.double().cpu().flatten() for _, part in run.parts()])
 
 
+def of_what_comes_back(budget: Budget, actual: Run) -> tuple[Budget, Run]:
+    """Return both with the truth for each state that the subject does not return, of which anything is allowed."""
+    lacking = {name for name, part in actual.parts() if not part.numel() and getattr(budget.truth, name).numel()}
+    if not lacking:
+        return budget, actual
+    free = {name: torch.full_like(getattr(budget.allowed, name), torch.inf) for name in lacking}
+    found = {name: getattr(budget.truth, name) for name in lacking}
+    return replace(budget, allowed=replace(budget.allowed, **free)), replace(actual, **found)
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
     """A case, the subject's result, and the budget under its declared rounding."""
@@ -31,7 +41,8 @@ class Answer:
     def of(cls, asked: Asked, actual: Run, rounding: Rounding, seed: int) -> "Answer":
         """actual: the subject's result for what was asked (asked_of)."""
         with torch.inference_mode(False), torch.no_grad():
-            return cls(asked, actual, budget_of(asked.problem(), rounding, seed), rounding, seed)
+            budget, actual = of_what_comes_back(budget_of(asked.problem(), rounding, seed), actual)
+            return cls(asked, actual, budget, rounding, seed)
 
     @property
     def agrees(self) -> bool:

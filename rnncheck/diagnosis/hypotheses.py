@@ -234,3 +234,8 @@ def hypotheses(config: Config, lengths: bool = False, square: bool = False) -> l
     families = (_cell, _gates, _parameters, _strands, _states, _functions)
     found = [hypothesis for family in families for hypothesis in family(config)]
     return found + list(_sequences(config, lengths, square))
+
+
+def in_the_cell(config: Config) -> list[Hypothesis]:
+    """Those about the equations of one step and about parameters, the order of the gates excepted."""
+    return [hypothesis for family in (_cell, _functions, _parameters) for hypothesis in family(config)]

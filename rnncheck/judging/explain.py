@@ -79,12 +79,12 @@ def _where_and_why(trial: AnyTrial, outcome: Outcome) -> Explanation:
     location = _location(trial, answer)
     if location is None:
         return Explanation()
-    return Explanation(str(location), _diagnosis(trial), around=_around(trial.run, answer.budget))
+    return Explanation(str(location), _diagnosis(trial), around=_around(trial.run, trial.budget))
 
 
 def _location(trial: Trial, answer: diagnosis.Answer) -> diagnosis.Location | None:
     """Where it is first off; in a lower layer too, where the subject can be run on the first steps alone."""
-    config, actual, lengths = trial.config.but(dropout=0.0), trial.run, trial.lengths
+    config, actual, lengths = trial.config.but(dropout=0.0), answer.actual, trial.lengths
 
     def prefix(steps: int) -> tuple[oracle.Budget, Run]:
         first = trial.but(x=trial.x[:steps])

@@ -8,13 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck import oracle
+from rnncheck import diagnosis
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, kinds_of
 from rnncheck.reading.adapted import taken_apart
 
 CLOSE = 1e-6
 """Float64 runs of one formula are closer than this, those of different formulas are not."""
+
+FIRST_STEPS = 1
+"""Enough to rule out most changes."""
 
 Block = tuple[str, int, int, float]
 Piece = tuple[bool, tuple[tuple[Block, ...], ...]]
@@ -26,6 +29,7 @@ class Arrangement:
 
     gates: the gates in the order in which the layer holds them, by torch's letters
     error: how far the layer is from the equations under this arrangement, for one run with its own parameters
+    change: the one change under which they would agree, as the end of "they agree if …"
     """
 
     mode: Mode
@@ -35,6 +39,7 @@ class Arrangement:
     bias: bool
     error: float
     first: str
+    change: str | None = None
 
     @property
     def exact(self) -> bool:
@@ -163,22 +168,60 @@ def best_arrangement(module: Any, run: Any, config: Config, x: Tensor, modes: tu
     """
     if not isinstance(module, nn.Module):
         return None
-    own = {name: p.detach() for name, p in module.named_parameters()}
-    best: Arrangement | None = None
-    output = run(x)
+    ways = list(_ways({name: p.detach() for name, p in module.named_parameters()}, config, modes))
+    output, best = run(x), None
+    for way in ways:
+        error = _distance(way.asked(x), output)
+        if best is None or error < best[0]:
+            best = error, way
+        if error < CLOSE:
+            return way.at(error)
+    if best is None:
+        return None
+    return _with_one_change(ways, x, output) or best[1].at(best[0])
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One way to arrange a layer's own parameters, and torch's parameters as they are then."""
+
+    config: Config
+    way: Way
+    parameters: Mapping[str, Tensor]
+
+    def asked(self, x: Tensor) -> Any:
+        """What torch's layer is asked."""
+        return diagnosis.asked_of(self.config, self.parameters, x, None, None, None)
+
+    def at(self, error: float, change: str | None = None) -> Arrangement:
+        """The arrangement that it is."""
+        pieces, gates, reset_after, words = self.way
+        return Arrangement(self.config.mode, reset_after, pieces, gates, self.config.bias, error, words, change)
+
+
+def _ways(own: Mapping[str, Tensor], config: Config, modes: tuple[Mode, ...]) -> Iterator[_Trial]:
     for mode in modes:
-        start = config.but(mode=mode, batch_first=False)
-        for pieces, gates, reset_after, words in arrangements(own, mode, (config.input_size, config.hidden_size)):
-            torchs = taken_apart(list(own.values()), pieces, config.hidden_size)
-            bias = "bias_ih" in torchs
-            asked = start.but(reset_after=reset_after, bias=bias)
-            truth = oracle.truth(asked, {f"{kind}_l0": value for kind, value in torchs.items()}, x)
-            error = float((output - truth.output).abs().max()) if output.shape == truth.output.shape else float("inf")
-            if best is None or error < best.error:
-                best = Arrangement(mode, reset_after, pieces, gates, bias, error, words)
-            if best.exact:
-                return best
-    return best
+        for way in arrangements(own, mode, (config.input_size, config.hidden_size)):
+            torchs = taken_apart(list(own.values()), way[0], config.hidden_size)
+            asked = config.but(mode=mode, batch_first=False, reset_after=way[2], bias="bias_ih" in torchs)
+            yield _Trial(asked, way, {f"{kind}_l0": value for kind, value in torchs.items()})
+
+
+def _distance(asked: Any, output: Tensor) -> float:
+    truth = asked.solve().output
+    return float((output - truth).abs().max()) if output.shape == truth.shape else float("inf")
+
+
+def _with_one_change(ways: list[_Trial], x: Tensor, output: Tensor) -> Arrangement | None:
+    """Return the arrangement under which one known mistake explains all of the output, gates in torch's order first."""
+    for trial in sorted(ways, key=lambda trial: trial.way[1] != trial.config.gates):
+        first, whole = trial.asked(x[:FIRST_STEPS]), trial.asked(x)
+        for mistake in diagnosis.in_the_cell(trial.config):
+            if _distance(mistake.change(first), output[:FIRST_STEPS]) < CLOSE:
+                error = _distance(mistake.change(whole), output)
+                if error < CLOSE:
+                    return trial.at(_distance(whole, output), mistake.name)
+    return None
 
 
 def randomised(module: nn.Module) -> nn.Module:

@@ -30,6 +30,7 @@ class Reading:
     unread:    what may be a state, or outputs, and is not read
     idle:      whether a part of the state comes back as it went in, so that it is none
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
+    nearly: which layer it is with one change: "torch.nn.LSTM, except that …"; None where none is known
     layers, directions: of the configuration that was read
     seen: what other configurations showed
     """
@@ -47,6 +48,7 @@ class Reading:
     unread: tuple[str, ...] = ()
     idle: bool = False
     arrangement: Arrangement | None = None
+    nearly: str | None = None
     layers: int = 1
     directions: int = 1
     seen: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -99,6 +101,7 @@ class Reading:
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
             *([f"begins from {', '.join(start)} unless a state is given: judged with one"] if start else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),
+            *([f"nearly {self.nearly}"] if self.nearly else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
         ]  # fmt: skip

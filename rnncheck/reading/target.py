@@ -110,7 +110,10 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["start"] = start
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
-    arrangement = _arrangement(module, seen, config, reference, arguments)
+    nearest = _arrangement(module, seen, config, arguments)
+    arrangement = nearest if nearest is not None and (nearest.exact or nearest.mode in reference) else None
+    if arrangement is not None and _names_say(module, arrangement, config):
+        arrangement = None
     plain = seen.plain and not how["eval"]
     if arrangement is not None and not arrangement.bias:
         nature["bias"] = False
@@ -127,6 +130,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         pair=seen.pair,
         known={**dict.fromkeys(("call", "axes", "state"), "experiment"), **dict.fromkeys(said, "said by the user")},
         arrangement=arrangement,
+        nearly=_nearly(nearest) if arrangement is None and nearest is not None else None,
         layers=layers,
         directions=seen.directions,
         unread=seen.unread,
@@ -193,14 +197,11 @@ def zeros(seen: Seen, config: Config) -> Any:
     return (part, part.clone()) if seen.pair else part
 
 
-def _arrangement(module: Any, seen: Seen, config: Config, reference: tuple[Mode, ...],
-                 arguments: Arguments | None) -> Arrangement | None:  # fmt: skip
-    """How its parameters hold torch's, where the names do not say so already."""
+def _arrangement(module: Any, seen: Seen, config: Config, arguments: Arguments | None) -> Arrangement | None:
+    """How its parameters hold torch's, as nearly as they do."""
     many = arguments is not None and {"num_layers", "bidirectional"} & arguments.options.keys()
     if not isinstance(module, nn.Module) or many or config.num_layers > 1 or seen.directions > 1 or seen.how.get("ids"):
         return None
-    modes = _possible(seen)
-    own = own_parameters(module)
     other = randomised(copy.deepcopy(module))
     sizes = Sizes(config.input_size, config.hidden_size)
     run = runner(other, seen.how, Start(), sizes)
@@ -209,11 +210,20 @@ def _arrangement(module: Any, seen: Seen, config: Config, reference: tuple[Mode,
     def output(x: Tensor) -> Tensor:
         return run(x, zeros(seen, config))[0]
 
-    best = best_arrangement(other, output, config, x, modes)
-    if best is None or not (best.exact or best.mode in reference):
-        return None
+    return best_arrangement(other, output, config, x, _possible(seen))
+
+
+def _names_say(module: nn.Module, best: Arrangement, config: Config) -> bool:
+    own = own_parameters(module)
     by_name = match(own, config.but(mode=best.mode, bias=best.bias, reset_after=True))
-    return None if by_name is not None and _said_by_names(own, best) else best
+    return by_name is not None and _said_by_names(own, best)
+
+
+def _nearly(nearest: Arrangement) -> str | None:
+    """Which correct layer it is with one change, and which change."""
+    if nearest.change is None:
+        return None
+    return f"{kind_of(nearest.mode, reset_after=nearest.reset_after).title}, except that {nearest.change}"
 
 
 def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:

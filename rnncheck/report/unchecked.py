@@ -86,7 +86,9 @@ def _words(key: str, members: Sequence[Verdict]) -> str:
 def _unmapped(why: str) -> str:
     found = UNMATCHED.fullmatch(why)
     said = f"cannot map {found[1]} to {found[2]}" if found else why
-    return f"{said}. Name the parameters as torch does to have them checked" if said else "its parameters cannot be set"
+    if not said or "if that is a mistake" in said:  # it says what to do
+        return said or "its parameters cannot be set"
+    return f"{said}. Name the parameters as torch does to have them checked"
 
 
 def _unvalidated(why: str) -> str:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.effort import at_night
 
 

@@ -19,13 +19,8 @@ from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
 from rnncheck.errors import UsageError
-
-from . import targets
-
-
-def claimed(target, **options):
-    (found,) = probe_all(subjects(target, **options), "inline")
-    return found
+from tests.adapters import targets
+from tests.adapters.support import claimed
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from tests.bundle.support import cases_of, mutant, recorded, torchs, verdicts
 from tests.catalog.support import subject_of
 from tests.mutants.controls.correct import CORRECT
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parent / "data"
 LSTM = recorded(torchs())
 MODES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "RNN_TANH"}
 IDS = ["bundle.truth", "bundle.results", "bundle.gradients"]
@@ -34,7 +34,7 @@ def inline(bundle, other, **options):
 
 @pytest.mark.parametrize("name", MODES)
 def test_the_recorded_bundle_of_torchs_layers(name):
-    """tests/data was recorded once with torch 2.13 on an x86 CPU; torch here, and our own layers, agree with it."""
+    """tests/bundle/data was recorded once with torch 2.13 on an x86 CPU; torch here, and our own layers, agree with it."""
     bundle = read(DATA / f"{name}.safetensors")
     for other in (f"torch.nn.{name}", f"rnncheck.nn.{name}"):
         report = inline(bundle, one_layer(other))

@@ -15,9 +15,8 @@ from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
 from tests.effort import only_nightly
-from tests.mutants import MUTANTS
+from tests.mutants import EXTRA, MUTANTS
 from tests.mutants.controls.correct import CORRECT
-from tests.mutants.planted.scripted import EXTRA
 
 KILLS = {
     "agree.forward": "gates-i-f-swapped",

@@ -14,8 +14,8 @@ from rnncheck.strategies.cases import plain_case
 from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
 from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
 from tests.effort import at_night
-from tests.mutants import MUTANTS
-from tests.mutants.planted.fresh_memory import CORRECT, EXTRA
+from tests.mutants import EXTRA, MUTANTS
+from tests.mutants.planted.rounding import CORRECT
 
 KILLS = {
     "batch.alone": "batch-gt-1",

@@ -12,9 +12,9 @@ from rnncheck.core.config import MODES
 from rnncheck.core.property import Condition
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, complaints, killed, planned, subject_of
+from tests.mutants import EXTRA
 from tests.mutants.controls.correct import CORRECT
-from tests.mutants.planted.accelerators import StepsLimited
-from tests.mutants.planted.long_sequences import EXTRA
+from tests.mutants.planted.sizes import StepsLimited
 
 KILLS = {
     "agree.captured": "own-projection-kept-for-the-same-tensor",

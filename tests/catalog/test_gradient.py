@@ -9,9 +9,8 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, claiming, complaints, killed, outcomes, subject_of
-from tests.mutants import MUTANTS
+from tests.mutants import EXTRA, MUTANTS
 from tests.mutants.controls.correct import CORRECT
-from tests.mutants.planted.fresh_memory import EXTRA
 
 KILLS = {
     "gradient.reference": "di-uses-i",

@@ -4,8 +4,7 @@ import pytest
 
 from rnncheck.catalog import CATALOG
 from tests.catalog.support import killed, subject_of
-from tests.mutants import MUTANTS
-from tests.mutants.planted.fresh_memory import EXTRA
+from tests.mutants import EXTRA, MUTANTS
 
 KILLS = {
     "layout.batch_first": "hidden-scattered-on-dim0",

@@ -10,8 +10,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, killed, subject_of
-from tests.mutants import MUTANTS
-from tests.mutants.planted.long_sequences import EXTRA
+from tests.mutants import EXTRA, MUTANTS
 
 KILLS = {
     "numeric.finite": "own-scale-grows-with-time",

@@ -30,7 +30,7 @@ from tests.mutants import MUTANTS
 from tests.mutants.clean.references import drawn_states, given_states, kept_state
 from tests.mutants.controls.correct import CORRECT, Correct
 from tests.mutants.search import subject_of
-from tests.test_scripts import ends
+from tests.repro.test_scripts import ends
 
 KILLS = {
     "pair.agrees": "own-pair-half-inside",

@@ -7,8 +7,7 @@ from rnncheck.catalog.tools.rejections import mentions, others, refusal
 from rnncheck.core.config import MODES
 from rnncheck.core.subject import Malformed
 from tests.catalog.support import TORCH, killed, subject_of
-from tests.mutants import MUTANTS
-from tests.mutants.planted.long_sequences import EXTRA
+from tests.mutants import EXTRA, MUTANTS
 
 KILLS = {
     "reject.input_size": "own-input-truncated",

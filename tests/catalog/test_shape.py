@@ -18,8 +18,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import killed, subject_of
-from tests.mutants import MUTANTS
-from tests.mutants.planted.long_sequences import EXTRA
+from tests.mutants import EXTRA, MUTANTS
 from tests.strangers import hunted
 from tests.strangers.outputs_only import LastStateOnly
 

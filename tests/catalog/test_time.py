@@ -11,9 +11,8 @@ from rnncheck.core.config import MODES, Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
-from tests.mutants import MUTANTS
+from tests.mutants import EXTRA, MUTANTS
 from tests.mutants.controls.correct import CORRECT
-from tests.mutants.planted.fresh_memory import EXTRA
 
 KILLS = {
     "time.split": "state-not-carried",

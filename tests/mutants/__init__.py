@@ -4,9 +4,9 @@ from importlib import import_module
 from itertools import chain
 from pathlib import Path
 
-from .registry import MUTANTS, Mutant
+from .registry import EXTRA, MUTANTS, Mutant
 
-__all__ = ["BUGS", "MUTANTS", "NOT_PLANTED", "Mutant"]
+__all__ = ["BUGS", "EXTRA", "MUTANTS", "NOT_PLANTED", "Mutant"]
 
 LINES = (Path(__file__).parent / "bugs.txt").read_text().splitlines()
 BUGS: dict[str, str] = dict(line.split() for line in LINES if not line.startswith("#"))
@@ -16,31 +16,17 @@ NOT_PLANTED: dict[str, str] = {}
 """Historic bugs that are not planted, with the reason."""
 
 FILES = {
-    "the forward pass": (
-        "forward",
-        "gates",
-        "direction",
-        "lengths",
-        "lengths_argument",
-        "dropout",
-        "numeric",
-        "wrapper_code",
+    "what a layer computes": (
+        "forward", "gates", "direction", "lengths", "lengths_argument", "initial_states", "sizes", "wrapper_code",
     ),
+    "in which numbers": ("numeric", "low_precision", "rounding"),
+    "dropout": ("dropout", "dropout_masks"),
     "the backward": ("gradient", "double_backward", "graph", "open_graphs"),
-    "around it": (
-        "initial",
-        "default_states",
-        "refusals",
-        "history",
-        "memory",
-        "export",
-        "one_corner",
-        "conditions_that_meet",
-        "left_for_later",
+    "around it": ("construction", "refusals", "history", "memory", "parameters", "copies", "settings", "transformed"),
+    "other things than layers": (
+        "cells", "clipping_norm", "clipping_scale", "clipping_refusals", "clipping_ranks", "steps", "pairs",
     ),
-    "few conditions": ("sizes", "ways_of_calling"),
-    "other things than layers": ("cells", "clipping", "clipping_subtle", "clipping_ranks", "steps", "pairs"),
-}
+}  # fmt: skip
 for _file in chain(*FILES.values()):
     import_module(f"{__name__}.planted.{_file}")
 import_module(f"{__name__}.controls.other_builds")

@@ -85,7 +85,7 @@ def _top(rows: list[Row]) -> list[str]:
         "# What kills what", "",
         f"{len(rows)} planted bugs ({len(NOT_PLANTED)} of the historic ones could not be planted), {len(CATALOG)} properties. "
         "The cases of the `ci` profile in their order, on each the cheap properties first, until one is red; then that case is shrunk.",
-        "Made by `python -m tests.mutants.kills_page`; `tests/test_kills.py` holds it to its word. Seconds are of one core.", "",
+        "Made by `python -m tests.mutants.kills_page`; `tests/catalog/test_kills.py` holds it to its word. Seconds are of one core.", "",
         *_earlier(rows),
         f"- survivors: {', '.join(survivors) or 'none'}",
         f"- CPU seconds until the first failing case: median {median(seconds):.2f}, worst {max(seconds):.1f}",

@@ -9,7 +9,7 @@ from torch import nn
 from tests.mutants.clean.base import GRU, LSTM, RNN
 from tests.mutants.clean.by_hand import HandGRU, HandLSTM
 
-LIKE = {HandGRU: nn.GRU, HandLSTM: nn.LSTM, RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+LIKE = {HandGRU: nn.GRU, HandLSTM: nn.LSTM, RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM, nn.GRU: nn.GRU}
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Mutant:
 
 
 MUTANTS: dict[str, Mutant] = {}
+EXTRA: dict[str, Mutant] = {}
+"""Bugs that no case of the default profile shows: they need a claim, fresh memory, a compiler, or sizes beyond it."""
 
 
 def plant(bug: str, kills: str, needs: str, claims: str = "") -> Callable[[Any], Any]:
@@ -54,6 +56,20 @@ def plant(bug: str, kills: str, needs: str, claims: str = "") -> Callable[[Any],
         absent = ("script", "second", "jvp", "vmap") if clean in (HandGRU, HandLSTM) else ("script",)
         without = tuple(feature for feature in absent if feature not in claims.split())
         add(Mutant(bug, target, "layer", LIKE[clean], clean, tuple(kills.split()), needs, without))
+        return target
+
+    return declare
+
+
+def extra(bug: str, kills: str, needs: str, without: str = "script") -> Callable[[Any], Any]:
+    """Declare the decorated class as a layer with this bug, which no case of the default profile shows.
+
+    without: features that its clean twin does not offer, with blanks between
+    """
+
+    def declare(target: Any) -> Any:
+        clean = next(base for base in target.__mro__ if base in LIKE)
+        EXTRA[bug] = Mutant(bug, target, "layer", LIKE[clean], clean, tuple(kills.split()), needs, tuple(without.split()))
         return target
 
     return declare

@@ -62,17 +62,16 @@ def subject_of(mutant: Any) -> Subject:
 
 def planted(prop: Property, bug: str) -> Subject:
     """A planted bug, also one outside of MUTANTS, as a subject that claims or is compared with what the property needs."""
-    from tests.adapters.test_probe import claimed
+    from tests.adapters.support import claimed
     from tests.catalog.support import TORCH, claiming
-    from tests.mutants import MUTANTS
-    from tests.mutants.planted import accelerators, fresh_memory, scripted
+    from tests.mutants import EXTRA, MUTANTS
     from tests.recurrences.test_forms import FormWithoutState
     from tests.typed import caches, mistaken_flags
 
     typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:
         return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))
-    mutant = {**fresh_memory.EXTRA, **accelerators.EXTRA, **scripted.EXTRA, **MUTANTS}[bug]
+    mutant = {**EXTRA, **MUTANTS}[bug]
     if prop.id in TO_CLAIM:
         return claiming(TO_CLAIM[prop.id], mutant)
     subject = subject_of(mutant)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import rnncheck.nn
-from tests.twins import (
+from tests.nn.twins import (
     BATCH,
     FLAGS,
     HIDDEN,

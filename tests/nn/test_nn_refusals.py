@@ -6,7 +6,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import rnncheck.nn
 from rnncheck.typechecked import checking
-from tests.twins import HIDDEN, INPUT, assert_alike, seeded
+from tests.nn.twins import HIDDEN, INPUT, assert_alike, seeded
 
 X, H = torch.ones(5, 4, INPUT), torch.ones(2, 4, HIDDEN)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import rnncheck.nn
-from tests.twins import BATCH, HIDDEN, INPUT, KINDS, assert_alike, flat, loss, seeded, twins
+from tests.nn.twins import BATCH, HIDDEN, INPUT, KINDS, assert_alike, flat, loss, seeded, twins
 
 
 @pytest.fixture(params=[*KINDS, "gru-before"])

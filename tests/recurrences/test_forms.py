@@ -8,7 +8,7 @@ from torch import nn
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.catalog import CATALOG
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import outcomes
 from tests.recurrences.base import AttentionInChunks, GatedLinearAttention, MinGRU, MinGRUInLogarithms
 from tests.recurrences.planted import ParallelFormWithoutState

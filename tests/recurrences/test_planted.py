@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from rnncheck.catalog import CATALOG
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import all_complaints, outcomes
 from tests.effort import at_night
 from tests.mutants.search import first_kill

@@ -9,10 +9,9 @@ from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import claiming, killed, subject_of
-from tests.mutants import MUTANTS
-from tests.mutants.planted.fresh_memory import EXTRA
+from tests.mutants import EXTRA, MUTANTS
 from tests.recurrences.planted import PLANTED
 
 NEW = {

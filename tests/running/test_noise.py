@@ -11,7 +11,7 @@ from rnncheck.core.observation import equal, near
 from rnncheck.running.measured_noise import noise_budget
 from rnncheck.running.random_rounding import RandomRounding
 from rnncheck.running.trial import Trial
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 
 
 class LogOfTheFirst(nn.Module):

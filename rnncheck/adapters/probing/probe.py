@@ -102,7 +102,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     claims = {**constructor_claims(start), **_seen_in_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | _promises(start, claims)
     if reading is not None and not claims["load"].offered and subject.reference is None and not _says_what_it_is(start):
-        claims |= dict.fromkeys(("equations", "torch_init", "torch_parameters", "last_output"), UNKNOWN)
+        claims |= dict.fromkeys(("equations", "torch_init", "torch_parameters", "last_output"), _unknown(reading))
     if reading is not None and subject.reference is None and not _says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
         if claims["load"].offered and claims["layers"].offered and subject.fixed is None and has_residuals(start):
@@ -365,7 +365,7 @@ def _of_its_mode(found: Baseline) -> Baseline:
         after = arrangement.reset_after
         found = replace(found, case=found.case.but(mode=arrangement.mode, reset_after=after))
     if not modes or ("parts" in found.subject.nature and not found.subject.of_its_own):
-        claims = {**dict.fromkeys(OWN_EQUATIONS, UNKNOWN), **_still_declared(found.subject.claims)}
+        claims = {**dict.fromkeys(OWN_EQUATIONS, _unknown(reading)), **_still_declared(found.subject.claims)}
         found = replace(found, subject=replace(found.subject, claims=claims))
         modes = (OF_ITS_OWN[max(1, len(found.state))],)
     config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
@@ -378,7 +378,16 @@ def _still_declared(claims: Mapping[str, Claim]) -> dict[str, Claim]:
 
 
 ONLY_REPLACEMENTS = Claim(False, "signature", "torch's apply to layers that replace torch's: name one with --against")
-UNKNOWN = Claim(False, "probed", "its equations match none of torch's, in any order of the gates")
+
+
+def _unknown(reading: Reading | None) -> Claim:
+    """Nothing is held against torch's equations; what would make them match is said, for a layer that was to have them."""
+    why = "its equations match none of torch's, in any order of the gates"
+    if reading is not None and reading.nearly is not None:
+        name = reading.nearly.partition(",")[0]
+        asked = f"name {name} with --against" if name.startswith("torch.") else "look at it"
+        why += f"; it is {reading.nearly}: {asked} if that is a mistake"
+    return Claim(False, "probed", why)
 
 
 def _elman_of(found: Baseline) -> tuple[Mode, ...]:

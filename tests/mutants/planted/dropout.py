@@ -1,4 +1,4 @@
-"""Dropout between the layers: where, when, how much, and with which random numbers."""
+"""Dropout between the layers: where, when and how much."""
 
 import torch
 import torch.nn.functional as F
@@ -41,19 +41,6 @@ class DropoutInEval(LSTM):
         return F.dropout(x, self.dropout, True)
 
 
-@plant("dropout-scheme-depends-on-flags", "mode.dropout_between_layers", IN_TRAINING + ", batch_first, time >= 2")
-class OneMaskForAllStepsIfBatchFirst(LSTM):
-    """Which values share a mask depends on another flag (keras-team/keras#20656).
-
-    Here one mask serves all steps if batch_first is set.
-    """
-
-    def between(self, x):
-        if not self.batch_first or not self.training:
-            return super().between(x)
-        return x * F.dropout(torch.ones_like(x[0]), self.dropout)
-
-
 @plant("option-read-from-kwargs", "mode.dropout_between_layers weights.flags", IN_TRAINING)
 class DropoutLookedUpInKwargs(GRU):
     """A named argument is looked up in **kwargs, where it never is (keras-team/keras#8484)."""
@@ -82,45 +69,6 @@ class EvalSticks(LSTM):
         if not self.training:
             self.dropout = 0.0
         return super().between(x)
-
-
-@plant("mask-not-resampled", "mode.dropout_between_layers", IN_TRAINING + ", second call")
-class MaskKept(GRU):
-    """Every training call uses the mask of the first (tensorflow/tensorflow#29391)."""
-
-    mask = None
-
-    def between(self, x):
-        if not self.training or not self.dropout:
-            return x
-        if self.mask is None or self.mask.shape != x.shape:
-            self.mask = F.dropout(torch.ones_like(x), self.dropout).detach()
-        return x * self.mask.to(x)
-
-
-@plant("miopen-second-step-all-drop", "mode.dropout_between_layers life.machine", IN_TRAINING + ", second call")
-class SecondStepDropsAll(LSTM):
-    """From the second training step on the mask is all zero (pytorch/pytorch#189285)."""
-
-    used = False
-
-    def between(self, x):
-        again, self.used = self.used, self.used or self.training
-        return x * 0 if again and self.training and self.dropout else super().between(x)
-
-
-GENERATOR = torch.Generator().manual_seed(0)
-
-
-@plant("dropout-state-ignores-seed", "mode.repeatable", IN_TRAINING + ", same seed twice")
-class SeedIgnored(GRU):
-    """The masks come from a state that the process made once: manual_seed changes nothing (pytorch/pytorch#74177)."""
-
-    def between(self, x):
-        if not self.training or not self.dropout:
-            return x
-        keep = torch.rand(x.shape, generator=GENERATOR).to(x.device) >= self.dropout
-        return torch.where(keep, x / (1 - self.dropout), 0) if self.dropout < 1 else x * 0
 
 
 @plant("weights-destroyed", "layout.no_mutation life.machine mode.repeatable", IN_TRAINING)
@@ -164,23 +112,6 @@ class EvalScales(LSTM):
 
     def between(self, x):
         return super().between(x) if self.training else x * (1 - self.dropout)
-
-
-@plant("own-random-state-consumed", "mode.rng", "num_layers >= 2, dropout 0 or eval")
-class RandomNumbersConsumed(GRU):
-    """A mask is drawn at each call, used or not."""
-
-    def between(self, x):
-        scale = F.dropout(torch.ones_like(x), self.dropout or 0.5)
-        return x * scale if self.training and self.dropout else x
-
-
-@plant("own-dropout-per-sequence", "mode.dropout_between_layers", IN_TRAINING + ", batch >= 2")
-class OneMaskForTheBatch(RNN):
-    """All sequences of a batch share one mask."""
-
-    def between(self, x):
-        return x * F.dropout(torch.ones_like(x[:, :1]), self.dropout) if self.training and self.dropout else x
 
 
 @plant("own-dropout-on-recurrence", "mode.dropout_between_layers", "dropout, train")
@@ -231,3 +162,46 @@ class DropoutOfOneIsNone(RNN):
 
     def between(self, x):
         return x if self.dropout == 1 else super().between(x)
+
+
+@plant("own-dropout-in-place-without-gradients", "mode.dropout_between_layers", "dropout, train, no_grad")
+class DropoutInPlaceWithoutGradients(LSTM):
+    """Without gradients dropout writes into the outputs, of which the final states are views."""
+
+    def one_direction(self, x, state, layer, direction, lengths):
+        y, final = super().one_direction(x, state, layer, direction, lengths)
+        shared = not torch.is_grad_enabled() and direction == 0 and lengths is None and len(y) > 0
+        return y, (y[-1], *final[1:]) if shared else final
+
+    def join(self, outputs):
+        return outputs[0] if len(outputs) == 1 else super().join(outputs)
+
+    def between(self, x):
+        if torch.is_grad_enabled() or not self.training or self.dropout == 0:
+            return super().between(x)
+        return F.dropout(x, self.dropout, inplace=True)
+
+
+@plant("own-dropout-off-after-eval", "mode.dropout_between_layers life.machine", "dropout, eval(), then train()")
+class DropoutOffAfterEval(GRU):
+    """After eval() dropout never comes back."""
+
+    evaluated = False
+
+    def train(self, mode=True):
+        self.evaluated = self.evaluated or not mode
+        return super().train(mode)
+
+    def between(self, x):
+        return x if self.evaluated else super().between(x)
+
+
+@plant("own-dropout-forward-half", "mode.dropout_between_layers", "bidirectional, layers, dropout, train")
+class DropoutOnForwardHalf(LSTM):
+    """Only the forward half of a layer's output is dropped."""
+
+    def between(self, x):
+        if not self.training or self.dropout == 0 or self.directions == 1:
+            return super().between(x)
+        forward, reverse = x.chunk(2, -1)
+        return torch.cat([F.dropout(forward, self.dropout), reverse], -1)

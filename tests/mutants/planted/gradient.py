@@ -264,3 +264,18 @@ class CellGradientNeedsFinalCell(HandLSTM):
     """The gradient of c_0 is there only if the loss uses c_n."""
 
     scan = _CellGradientWithFinalOnly()
+
+
+@plant("own-projection-skips-tanh-gradient", "gradient.reference gradient.numerical", "LSTM, proj_size, backward")
+class ProjectionSkipsTanhGradient(HandLSTM):
+    """Where there is a projection, the backward forgets the slope of tanh(c)."""
+
+    class WithoutSlope(LSTMScan):
+        def step_backward(self, d_new, before, after, gates, w):
+            if w.hr is None:
+                return super().step_backward(d_new, before, after, gates, w)
+            o, through = gates.chunk(4, -1)[3], d_new[0] @ w.hr
+            extra = through * o * torch.tanh(after[1]).square()
+            return super().step_backward((d_new[0], d_new[1] + extra), before, after, gates, w)
+
+    scan = WithoutSlope()

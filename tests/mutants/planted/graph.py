@@ -184,14 +184,12 @@ class TinyGradientsFlushed(GRU):
         return y
 
 
-@plant("own-cast-kept-under-autocast", "agree.autocast", "autocast, no_grad, the parameters changed in between")
-class CastKeptUnderAutocast(LSTM):
-    """Under autocast without gradients the weights are cast once, and never again."""
+@plant("own-frozen-weight-freezes-bias", "gradient.any_requires_grad", "weight_ih frozen, bias_ih not, x without gradient")
+class FrozenWeightFreezesBias(LSTM):
+    """Where neither the weight nor the input needs a gradient, the product is made without, and its bias with it."""
 
-    def weights(self, layer, direction):
-        w = super().weights(layer, direction)
-        if torch.is_grad_enabled() or not torch.is_autocast_enabled("cpu"):
-            return w
-        low = torch.get_autocast_dtype("cpu")
-        kept = self.__dict__.setdefault("cast", {})
-        return kept.setdefault((layer, direction), type(w)(*(None if p is None else p.detach().to(low) for p in w)))
+    def from_input(self, x, w):
+        if w.ih.requires_grad or x.requires_grad:
+            return super().from_input(x, w)
+        with torch.no_grad():
+            return super().from_input(x, w)

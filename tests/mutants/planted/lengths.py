@@ -182,3 +182,12 @@ class GradientDividedByLength(RNN):
         if y.requires_grad:
             y.register_hook(lambda d: d / lengths.unsqueeze(1))
         return super().pack(y, lengths, packed)
+
+
+@plant("own-finished-cell-runs-on", "lengths.each_alone agree.*", "LSTM, packed unequal, c_n")
+class FinishedCellRunsOn(LSTM):
+    """A sequence that is over keeps h, but its c takes one more step."""
+
+    def hold(self, new, old, t, lengths):
+        h, c = super().hold(new, old, t, lengths)
+        return (h, c) if lengths is None else (h, torch.where((t == lengths).unsqueeze(1), new[1], c))

@@ -1,9 +1,9 @@
-"""Memory: strides, shared storage, and what a call changes that is not its own."""
+"""Memory: strides, shared storage, what a call changes that is not its own, what it reads unwritten, what it never gives back."""
 
 import torch
 
 from tests.mutants.clean.base import GRU, LSTM, RNN
-from tests.mutants.registry import plant
+from tests.mutants.registry import extra, plant
 
 
 @plant("own-input-assumed-contiguous", "layout.strides agree.*", "input transposed or strided in memory")
@@ -125,3 +125,73 @@ class SquareInputNotTransposed(LSTM):
 
     def user_layout(self, y):
         return y if y.shape[0] == y.shape[1] else super().user_layout(y)
+
+
+@plant("own-inference-mode-reuses-state", "layout.no_mutation", "inference mode, hx given")
+class InferenceModeReusesState(GRU):
+    """In inference mode the new states are written where the caller's were, which saves an allocation."""
+
+    def final_state(self, finals):
+        (final,) = super().final_state(finals)
+        if torch.is_inference_mode_enabled() and self.given is not None and self.given.shape == final.shape:
+            return (self.given.copy_(final),)
+        return (final,)
+
+    def run(self, x, state, lengths):
+        self.given = state[0] if state[0].is_contiguous() else None
+        return super().run(x, state, lengths)
+
+    given = None
+
+
+@plant("own-states-kept-for-later", "life.leak", "any calls")
+class StatesKeptForLater(LSTM):
+    """Every call's final state goes to a list, to be looked at some day, and is never taken out."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.seen = []
+
+    def final_state(self, finals):
+        final = super().final_state(finals)
+        self.seen.append(final[0].detach().clone())
+        return final
+
+
+HANDLES = {}
+
+
+@plant("own-backward-keeps-its-tape", "life.leak", "backward")
+class BackwardKeepsItsTape(GRU):
+    """What backward needs is kept under a number that is new at every call, for the whole process."""
+
+    def cell(self, x, state, w):
+        new = super().cell(x, state, w)
+        if new[0].requires_grad:
+            HANDLES[len(HANDLES)] = new[0].detach()
+        return new
+
+
+@extra("own-weights-assumed-contiguous", "weights.scattered", "parameters strided or transposed in memory")
+class WeightsAssumedContiguous(GRU):
+    """The weights are read from memory as if they were contiguous."""
+
+    def weight(self, name, layer, direction):
+        parameter = super().weight(name, layer, direction)
+        return None if parameter is None else as_contiguous(parameter)
+
+
+@extra("own-zeroed-by-product", "layout.fresh_memory", "hx none", "script jvp vmap")
+class StateZeroedByProduct(GRU):
+    """The default state is fresh memory times zero, which is zero unless there is a NaN in it."""
+
+    def default_state(self, x):
+        return tuple(x.new_empty(h.shape) * 0 for h in super().default_state(x))
+
+
+@extra("own-added-to-fresh-memory", "layout.fresh_memory", "any", "script jvp vmap")
+class OutputMaskedByProduct(LSTM):
+    """Every output is its own number plus fresh memory times zero."""
+
+    def collect(self, outputs):
+        return super().collect(outputs) + 0 * torch.empty_like(outputs[0])

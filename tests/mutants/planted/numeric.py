@@ -3,7 +3,7 @@
 import torch
 
 from tests.mutants.clean.base import GRU, LSTM, RNN
-from tests.mutants.registry import plant
+from tests.mutants.registry import extra, plant
 
 
 @plant("own-nan-to-num", "numeric.nan_stays batch.poisoned", "NaN or inf in the input")
@@ -79,3 +79,38 @@ class StateCleanedOfNan(GRU):
 
     def initial_state(self, x, state):
         return tuple(torch.nan_to_num(s) for s in super().initial_state(x, state))
+
+
+@plant("own-nan-cell-restarts", "numeric.nan_in_state", "LSTM, NaN in c_0")
+class NanCellRestarts(LSTM):
+    """A NaN in the initial cell state is taken for a state that was never set, and becomes 0."""
+
+    def initial_state(self, x, state):
+        h, c = super().initial_state(x, state)
+        return h, torch.where(c.isnan(), 0, c)
+
+
+@plant("own-relu-cut-at-100", "numeric.extreme agree.forward", "relu, values above 100")
+class ReluCutAt100(RNN):
+    """relu is cut off at 100."""
+
+    def activation(self, a):
+        return super().activation(a).clamp(max=100)
+
+
+@extra("own-scale-grows-with-time", "numeric.finite numeric.finite_gradient", "LSTM, some hundred steps")
+class ScaleGrowsWithTime(LSTM):
+    """The cell state is kept times 2^t, for a numerator, and divided at each step: after some hundred steps inf / inf.
+
+    The normaliser of exponential gates without its running maximum does the same (muditbhargava66/PyxLSTM#15).
+    """
+
+    def loop(self, x, state, w, lengths):
+        h, c = state
+        outputs, scale = [], torch.ones((), dtype=x.dtype, device=x.device)
+        for t, x_t in enumerate(x.unbind(0)):
+            scale = scale * 2
+            (new_h, new_c) = self.cell(x_t, (h, c), w)
+            h, c = self.hold((new_h, new_c * scale / scale), (h, c), t, lengths)
+            outputs.append(h)
+        return self.collect(outputs), (h, c)

@@ -1,7 +1,11 @@
 """Wrong input that is not refused, or refused with damage."""
 
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
 from tests.mutants.clean.base import GRU, LSTM, RNN
-from tests.mutants.registry import plant
+from tests.mutants.registry import extra, plant
 
 
 @plant("own-input-size-broadcast", "reject.input_size", "input with one feature")
@@ -130,3 +134,75 @@ class PackedFeaturesCutOff(RNN):
 
     def forward_packed(self, packed, hx):
         return super().forward_packed(packed._replace(data=packed.data[:, : self.input_size]), hx)
+
+
+@plant("only-h-given", "reject.hx_arity", "hx = h alone")
+class MissingCellStateIsCopiedFromH(LSTM):
+    """h_0 without c_0 is accepted, and c_0 := h_0 (onnx/onnx-tensorflow#408)."""
+
+    def state_tuple(self, hx):
+        if isinstance(hx, Tensor):
+            hx = (hx, hx)
+        if hx is not None and (len(hx) == 1 or hx[1] is None):
+            hx = (hx[0], hx[0])
+        return super().state_tuple(hx)
+
+
+@plant("extra-layers-accepted", "reject.hx_shape", "hx with too many layers")
+class ExtraLayersAccepted(LSTM):
+    """A state of any number of layers is accepted; only what is needed is read (pytorch/pytorch#3259)."""
+
+    def check_state(self, x, state):
+        super().check_state(x, tuple(s[: self.num_layers * self.directions] for s in state))
+
+
+@plant("hx-rank-unchecked", "reject.hx_rank reject.hx_shape", "hx of another rank with as many elements")
+class StateRankUnchecked(GRU):
+    """hx of any rank goes through if the number of elements fits (pytorch/pytorch#106769)."""
+
+    def batched_state(self, hx, input):
+        return self.state_tuple(hx)
+
+    def check_state(self, x, state):
+        super().check_state(x, self.reshaped(x, state))
+
+    def initial_state(self, x, state):
+        return super().initial_state(x, None if state is None else self.reshaped(x, state))
+
+    def reshaped(self, x, state):
+        return tuple(s.reshape(-1, x.shape[1], size) for s, size in zip(state, self.state_sizes(), strict=True))
+
+
+@plant("state-on-other-device", "reject.hx_dtype reject.dtype reject.device", "hx of another dtype")
+class StateOfOtherDtypeAccepted(LSTM):
+    """hx is not checked against the input's device (pytorch/pytorch#9534); on a CPU, not against its dtype."""
+
+    def initial_state(self, x, state):
+        return super().initial_state(x, None if state is None else tuple(s.to(x.dtype) for s in state))
+
+
+@plant("zero-length", "reject.empty_time", "time 0, hx random")
+class EmptyTimeGivesZeroStates(LSTM):
+    """time = 0 is not guarded (pytorch/pytorch#50192): it is run, and the state that was given is lost."""
+
+    def check_input(self, input):
+        if input.dim() == 3 and input.numel() == 0:
+            return self.check_features(input)
+        return super().check_input(input)
+
+    def run(self, x, state, lengths):
+        if len(x):
+            return super().run(x, state, lengths)
+        return x.new_zeros(0, x.shape[1], self.directions * self.state_size), tuple(s * 0 for s in state)
+
+
+@extra("own-batch-sizes-repaired", "reject.lengths", "packed, batch sizes that do not fit")
+class BatchSizesRepaired(GRU):
+    """Batch sizes that grow are taken for shrinking ones, and data that is missing for zeros."""
+
+    def forward_packed(self, packed, hx):
+        sizes = packed.batch_sizes.sort(descending=True).values
+        missing = int(sizes.sum()) - len(packed.data)
+        data = torch.cat([packed.data, packed.data.new_zeros(max(missing, 0), packed.data.shape[1])])
+        hx = None if hx is None else hx[:, : int(sizes[0])]
+        return super().forward_packed(PackedSequence(data, sizes, *packed[2:]), hx)

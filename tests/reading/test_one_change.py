@@ -1,0 +1,77 @@
+"""A layer that is torch's but for one change is read so: the change is named, and gates are not reordered to hide it."""
+
+import pytest
+import torch
+from torch import nn
+
+from rnncheck.adapters.probing.probe import read_subject
+from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.judging.explain import explain
+from rnncheck.judging.judge import judge
+from rnncheck.running.trial import Trial
+from tests.strangers.hunted import subject_of
+
+
+class OneMatrixLSTM(nn.Module):
+    """Outputs alone, (batch, time, features), one matrix for all gates."""
+
+    order, candidate = "ifgo", staticmethod(torch.tanh)
+
+    def __init__(self, n_in, n_units):
+        super().__init__()
+        self.n_units = n_units
+        self.lin = nn.Linear(n_in + n_units, 4 * n_units)
+
+    def forward(self, x):
+        h = c = x.new_zeros(x.shape[0], self.n_units)
+        outputs = []
+        for t in range(x.shape[1]):
+            gate = dict(zip(self.order, self.lin(torch.cat([x[:, t], h], 1)).chunk(4, 1), strict=True))
+            c = torch.sigmoid(gate["f"]) * c + torch.sigmoid(gate["i"]) * self.candidate(gate["g"])
+            h = torch.sigmoid(gate["o"]) * torch.tanh(c)
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+class SigmoidCandidate(OneMatrixLSTM):
+    candidate = staticmethod(torch.sigmoid)
+
+
+class SigmoidCandidateOtherwise(SigmoidCandidate):
+    order = "fiog"
+
+
+class SquaredCandidate(OneMatrixLSTM):
+    candidate = staticmethod(torch.square)
+
+
+def nearly(layer):
+    return read_subject(subject_of(layer)).nearly
+
+
+def test_a_right_layer_needs_no_change():
+    assert nearly(OneMatrixLSTM) is None
+
+
+@pytest.mark.parametrize("layer", [SigmoidCandidate, SigmoidCandidateOtherwise])
+def test_one_change_is_named(layer):
+    assert nearly(layer) == "torch.nn.LSTM, except that the tanh of the candidate is a sigmoid"
+
+
+def test_a_change_that_nobody_knows_is_not_named():
+    assert nearly(SquaredCandidate) is None
+
+
+@pytest.mark.parametrize("layer", [SigmoidCandidate, SigmoidCandidateOtherwise])
+def test_beside_the_reference_the_gates_are_found_and_the_mistake_is_the_diagnosis(layer):
+    """No state comes back from these layers, so that only their outputs tell."""
+    subject = subject_of(layer, "torch.nn.LSTM")
+    assert subject.build.reading.arrangement.gates == layer.order
+    trial = Trial(subject, Case(Config("LSTM", 2, 3, batch_first=True), 3, 2, hx="none"))
+    outcome = judge(CATALOG["agree.forward"], trial)
+    told = explain(CATALOG["agree.forward"], trial, outcome)
+    assert (outcome.status, told.unexplained) == ("fails", None)
+    assert told.diagnosis == "agrees with torch.nn.LSTM if the tanh of the candidate is a sigmoid"
+    assert told.location is not None and told.location.startswith("time 0, layer 0")
