@@ -278,7 +278,7 @@ def names_where(holds: Callable[[Kind], bool]) -> str:
 
 
 def modes_by_states(count: int | None) -> tuple[Mode, ...]:
-    """Return the modes with so many states (None: any number), those with the most gates first.
+    """Return the modes with this number of states, or with any for None; those with the most gates first.
 
     >>> modes_by_states(2), modes_by_states(1)
     (('LSTM',), ('GRU', 'RNN_TANH', 'RNN_RELU'))
