@@ -38,8 +38,7 @@ SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size
 
 def options_of(config: Config) -> dict[str, Any]:
     """Every option of torch's constructor, as this configuration has it."""
-    nonlinearity = "relu" if config.mode == "RNN_RELU" else "tanh"
-    return {name: nonlinearity if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
+    return {name: config.kind.activation if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -164,9 +163,9 @@ def layer_of(module: Any, config: Config) -> ModuleLayer:
     forward, names = forward_of(module), match(own_parameters(module), config)
     hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
     if lengths is None:
-        return ModuleLayer(module, config.has_cell, names, hx)
+        return ModuleLayer(module, config.takes_tuple, names, hx)
     call = ByKeyword(lengths, hx)
-    return LengthsLayer(module, config.has_cell, names, hx, batch_first=config.batch_first, call=call)
+    return LengthsLayer(module, config.takes_tuple, names, hx, batch_first=config.batch_first, call=call)
 
 
 @dataclass(frozen=True)

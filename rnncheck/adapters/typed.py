@@ -18,6 +18,7 @@ from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core import axis_size
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed import wrapper
@@ -134,7 +135,7 @@ def _subject(target: Located, roles: Roles, sizes: Mapping[str, str], declared: 
     """Return the subject; what only calls can show is yet to be probed."""
     build = TypedBuild(target, roles, sizes)
     return Subject(
-        target.name, "layer", build, ("RNN_RELU",), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
+        target.name, "layer", build, (OF_ITS_OWN[1],), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
         named=roles.named(), choices=roles.choices,
     )  # fmt: skip
 

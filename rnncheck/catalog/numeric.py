@@ -97,8 +97,7 @@ def reached(trial: Trial, step: int, row: int) -> Run:
         x = torch.stack(outputs).any(0)
     output = torch.cat([seen[..., None].expand(-1, -1, config.state_size) for seen in outputs], dim=-1)
     h_n = torch.stack(states)[..., None]
-    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
-    return Run(output, *(h_n.expand(-1, -1, size) for size in sizes))
+    return Run(output, *(h_n.expand(-1, -1, size) for size in config.state_sizes.values()))
 
 
 STEPS = (65_535, 65_536)

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.named import Named
 from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
@@ -288,7 +289,7 @@ def features_used(case: Case) -> tuple[str, ...]:
         "bias_off": not config.bias,
         "dropout": config.dropout > 0,
         "proj": config.proj_size > 0,
-        "reset_after": config.mode == "GRU" and config.reset_after,
+        "reset_after": config.kind.has(RESET_AFTER) and config.reset_after,
         "reset_before": not config.reset_after,
         "sizes": config.input_size != config.hidden_size,
         "hx": case.hx != "none",

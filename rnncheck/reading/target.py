@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck import diagnosis
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.both_ways import is_summed
@@ -223,7 +223,7 @@ def _nearly(nearest: Arrangement) -> str | None:
     """Which correct layer it is with one change, and which change."""
     if nearest.change is None:
         return None
-    return f"{diagnosis.reference(nearest.mode, nearest.reset_after)}, except that {nearest.change}"
+    return f"{kind_of(nearest.mode, reset_after=nearest.reset_after).title}, except that {nearest.change}"
 
 
 def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
@@ -231,7 +231,7 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
     torchs = {"weight_ih_l0", "weight_hh_l0"} <= own.keys()
     in_order = (
         best.exact
-        and "".join(best.gates) in ("ifgo", "rzn", "h")
+        and "".join(best.gates) == kind_of(best.mode).gates
         and all(block[2] == 1 and block[3] == 0.0 for _, rows in best.pieces for row in rows for block in row)
     )
     whole = all(not transposed and all(len(row) == 1 for row in rows) for transposed, rows in best.pieces)
@@ -239,6 +239,4 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
 
 
 def _possible(seen: Seen) -> tuple[Mode, ...]:
-    if seen.pair:
-        return ("LSTM",)
-    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.parts else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+    return modes_by_states(1 + seen.pair if seen.parts or seen.pair else None)

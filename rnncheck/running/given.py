@@ -73,8 +73,7 @@ class Given:
     def zero_state(self) -> tuple[Tensor, ...]:
         """Zeros in the shape of the initial state."""
         states = self.config.states
-        sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
-        return tuple(self.x.new_zeros(states, self.batch, size) for size in sizes)
+        return tuple(self.x.new_zeros(states, self.batch, size) for size in self.config.state_sizes.values())
 
     def generator(self, name: str) -> torch.Generator:
         """A random stream of this case, for draws of a property."""

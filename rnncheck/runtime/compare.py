@@ -55,7 +55,7 @@ def _call(subject: Subject, layer: nn.Module, input: Any, hx: Any, result: Any) 
     if layer.training and config.dropout > 0 and config.num_layers > 1:
         return None
     x, lengths = _canonical(input, config.batch_first)
-    state = None if hx is None else tuple(hx) if config.has_cell else (hx,)
+    state = None if hx is None else tuple(hx) if config.takes_tuple else (hx,)
     unbatched = isinstance(input, Tensor) and input.dim() == 2
     if state is not None:
         state = tuple((part.unsqueeze(1) if unbatched else part).detach().clone() for part in state)

@@ -40,7 +40,7 @@ def in_many_digits(trial: Trial) -> Trial:
 
 def is_lively(trial: Trial) -> bool:
     """Whether no unit can be dead: its parameters can be set, or it is no rectifier."""
-    return bool(trial.parameters) or trial.config.mode != "RNN_RELU"
+    return bool(trial.parameters) or not trial.config.kind.rectifies
 
 
 def has_effect(trial: Trial, name: str) -> bool:
