@@ -16,6 +16,14 @@ class DefaultStateWithoutDirections(LSTM):
         return tuple(s[: self.num_layers] for s in super().default_state(x))
 
 
+@plant("own-given-state-returned", "state.moves time.* agree.*", "a state that is given")
+class GivenStateReturned(GRU):
+    """The state that was given comes back, and not the one that the last step has made."""
+
+    def run(self, x, state, lengths):
+        return super().run(x, state, lengths)[0], state
+
+
 @plant("only-h-given", "reject.hx_arity", "hx = h alone")
 class MissingCellStateIsCopiedFromH(LSTM):
     """h_0 without c_0 is accepted, and c_0 := h_0 (onnx/onnx-tensorflow#408)."""
