@@ -16,8 +16,8 @@ from rnncheck.core.verdict import Verdict
 from rnncheck.report.headlines import headline
 
 BASIC_FIRST = (
-    "shape", "state", "time", "cache", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights",
-    "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
+    "shape", "state", "time", "cache", "batch", "argument", "layer", "direction", "layout", "lengths", "gate", "agree", "mode",
+    "weights", "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
 DRAWN = "mode.rng"

@@ -28,6 +28,8 @@ HEADLINES = {
     "batch.gradient_alone": "gradients mix sequences of a batch",
     "batch.unbatched": "a sequence without a batch axis gives other results than a batch of one",
     "batch.poisoned": "NaN or inf in one sequence reaches others",
+    "argument.rows": "an argument of one sequence acts on others",
+    "argument.resets": "a flag that ends an episode does not make its own sequence, and all of it, begin anew",
     "layout.batch_first": "batch_first changes more than the order of the axes",
     "layout.square": "batch_first goes wrong where time and batch are equal",
     "layout.strides": "memory layout changes the results",

@@ -67,9 +67,10 @@ def planted(prop: Property, bug: str) -> Subject:
     from tests.mutants import MUTANTS
     from tests.mutants.planted import accelerators, fresh_memory, scripted
     from tests.recurrences.test_forms import FormWithoutState
+    from tests.strangers import mistaken_arguments
     from tests.typed import caches, mistaken_flags
 
-    typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES)}
+    typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, *mistaken_arguments.MISTAKES)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:
         return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))
     mutant = {**fresh_memory.EXTRA, **accelerators.EXTRA, **scripted.EXTRA, **MUTANTS}[bug]
