@@ -9,6 +9,7 @@ from tests.mutants import MUTANTS
 KILLS = {
     "state.default_is_zero": "own-hidden-bias-skipped-without-hx",
     "state.is_last_output": "final-state-at-padded-end",
+    "state.moves": "own-given-state-returned",
     "state.used": "own-upper-layers-share-state",
     "state.fresh": "own-states-in-reused-buffer",
     "state.one_tensor": "own-one-tensor-for-both-states",
