@@ -7,8 +7,10 @@ from dataclasses import replace
 from itertools import islice
 
 import pytest
+import torch
 
 import rnncheck
+from rnncheck.backend.compilers import ALL, PROBED
 from rnncheck.campaign.campaign import NO_TIME, Campaign
 from rnncheck.campaign.clock import counted_from
 from rnncheck.campaign.order import CHEAP, DEAR, Checks, breadth_first
@@ -207,13 +209,25 @@ def test_waiting_for_a_core_is_not_hanging(monkeypatch, queued, hung):
     assert (worker.quiet > 20) is hung
 
 
-@pytest.mark.parametrize(("properties", "count", "imported"), [("*", 3, True), ("*", 2, False), ("shape.*", 3, False)])
-def test_what_compilers_import_is_imported_once_for_several_subjects(monkeypatch, properties, count, imported):
+class OfOnesOwn(torch.nn.GRU):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("properties", "subjects", "imported"),
+    [
+        ("*", [gru()] * 3, [ALL]),
+        ("*", [gru()] * 2, []),  # which say all that they offer
+        ("shape.*", [gru()] * 3, []),
+        ("shape.*", [OfOnesOwn], [PROBED]),
+    ],
+)
+def test_what_several_processes_would_import_is_imported_once(monkeypatch, properties, subjects, imported):
     seen = []
-    monkeypatch.setattr("rnncheck.campaign.verify.import_compilers", lambda: seen.append("imported"))
+    monkeypatch.setattr("rnncheck.campaign.verify.import_compilers", lambda modules=ALL: seen.append(modules))
     monkeypatch.setattr("rnncheck.campaign.verify.Campaign.run", lambda self, engine: engine.close())
-    rnncheck.verify([gru()] * count, properties=properties)
-    assert seen == ["imported"] * imported
+    rnncheck.verify(subjects, properties=properties)
+    assert seen == imported
 
 
 def test_a_first_look_takes_up_to_three_times_its_time_rather_than_see_next_to_nothing():
