@@ -30,7 +30,8 @@ Failing = tuple[SubjectRun, PropertyTally]
 class Shrinking:
     """Shrinks each failing property of a campaign by itself.
 
-    work: does the jobs; tell: is told which property was shrunk; failing: by the number of their jobs
+    work: does jobs; tell: hears which property was shrunk
+    failing: what is shrunk, by the number of its job
     """
 
     settings: Settings
