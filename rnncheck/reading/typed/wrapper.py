@@ -17,7 +17,7 @@ class Typed(torch.nn.Module):
     sizes: the size of each axis, and the value of each option
 
     roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (the type of sequences that are
-    reset flags, raised beyond 1.5), "complex" (arguments that are complex numbers), "state" (argument, structure of tensor numbers),
+    reset flags, raised beyond 1.5), "complex" (arguments that are complex), "state" (argument, structure of tensor numbers),
     "tensors" (axes, low, high, type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
     axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
     (argument, name in sizes), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps, of
