@@ -96,7 +96,20 @@ class SecondStateOverwritten(nn.Module):
         return output, h, total
 
 
+class BiasWithoutAStateOnly(nn.Module):
+    """Its bias is zero at first, and left out where a state is given."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Linear(hidden_size, hidden_size, bias=False), nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x: X, h0: H | None = None) -> tuple[X, H]:
+        x = torch.sigmoid(self.weight(x) + (self.bias if h0 is None else 0))
+        return leaky_sum(x, h0, lambda t, h: h)
+
+
 MISTAKES: dict[Any, str] = {
+    BiasWithoutAStateOnly: "state.default_is_zero",
     speaker_of_the_first_row: "batch.alone",
     state_conjugated: "time.split",
     SecondStateOverwritten: "state.fresh",
