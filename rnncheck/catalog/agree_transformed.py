@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.agree import _in, agree
+from rnncheck.catalog.agree import agree
 from rnncheck.catalog.tools import cuda_graphs, gradients
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, on_cuda, padded
 from rnncheck.catalog.tools.follow_ups import rows
@@ -99,7 +99,7 @@ def scripted_layer(trial: Trial) -> Observation:
        needs=("onnx", "float32"), applies=deterministic & padded & at_least(batch=1), stratum="compiled")  # fmt: skip
 def onnx(trial: Trial) -> Observation:
     """Exported to ONNX and run by ONNX Runtime, the layer gives the same results, for other numbers too."""
-    t = _in(torch.float32, _briefly(trial))
+    t = _briefly(trial).to("float32")
     return _same_calls(as_onnx(t, t.build()), {"the case": t, **_other_input(t)})
 
 

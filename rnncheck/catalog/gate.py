@@ -208,7 +208,7 @@ def torch_cell(trial: Trial) -> Observation:
     """One step of the layer matches one call of torch's cell with the same parameters."""
     step = first_step(trial)
     each = [_cell_state(step, index) for index in range(trial.config.directions)]
-    return both(step.run, _joined(each), step.budget.allowed.map(lambda allowed: 2 * allowed))
+    return both(step.run, _joined(each), step.budget.twice)
 
 
 def first_step(trial: Trial) -> Trial:

@@ -123,7 +123,7 @@ def many_steps(trial: Trial) -> Observation:
 
     def ends_alike(steps: int) -> Observation:
         short = repeated(steps - (steps - SETTLED) // t.time * t.time)
-        allowed = _end(short.budget.allowed, t.time).map(lambda part: 2 * part)
+        allowed = _end(short.budget.twice, t.time)
         ends = _end(repeated(steps).run, t.time), _end(short.run, t.time)
         return both(*ends, allowed, f"{steps} steps: ", ("here", "after few steps"))
 

@@ -107,7 +107,7 @@ class Kind:
     beside_state:    gates of which bias_hh is not added to bias_ih, but to U h, which is then multiplied
     after_gates:     whether the pre-activation of the candidate needs the gates
     squashes:        whether h is made of the tanh of another state
-    blends:          whether the new h is a mean of the candidate and the old h
+    blends:          whether the new h is a mean of the old h and a candidate that does not depend on how much of each
     passes_on:       saturated gates (see Latch) with which the new state is the candidate alone
     gain:            how strongly a unit feeds itself to keep its sign, where all gates are one half: h = tanh(2 h), and
                      h = tanh(4 h / 2), c = tanh(8 tanh(c) / 2) are stable on either side of 0; h = relu(h) keeps any h > 0
@@ -278,7 +278,7 @@ def names_where(holds: Callable[[Kind], bool]) -> str:
 
 
 def modes_by_states(count: int | None) -> tuple[Mode, ...]:
-    """Return the modes with this number of states (None: any number), those with the most gates first.
+    """Return the modes with this number of states, or with any for None; those with the most gates first.
 
     >>> modes_by_states(2), modes_by_states(1)
     (('LSTM',), ('GRU', 'RNN_TANH', 'RNN_RELU'))

@@ -51,6 +51,11 @@ class Budget:
         return max((float(part.max()) for _, part in self.ratios(actual).parts() if part.numel()), default=0.0)
 
     @property
+    def twice(self) -> Run:
+        """What two runs of one subject may differ by."""
+        return self.allowed.map(lambda allowed: 2 * allowed)
+
+    @property
     def undecided(self) -> float:
         """The share of the numbers about which nothing can be said."""
         parts = [part.isinf() for _, part in self.allowed.parts()]

@@ -214,7 +214,7 @@ def _distance(asked: Any, output: Tensor) -> float:
 
 def _with_one_change(ways: list[_Trial], x: Tensor, output: Tensor) -> Arrangement | None:
     """Return the arrangement under which one known mistake explains all of the output, gates in torch's order first."""
-    for trial in sorted(ways, key=lambda trial: trial.way[1] != trial.config.kind.gates):
+    for trial in sorted(ways, key=lambda trial: trial.way[1] != trial.config.gates):
         first, whole = trial.asked(x[:FIRST_STEPS]), trial.asked(x)
         for mistake in diagnosis.in_the_cell(trial.config):
             if _distance(mistake.change(first), output[:FIRST_STEPS]) < CLOSE:

@@ -6,7 +6,7 @@ from rnncheck.core import kinds
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import Kind
 
-_STEP: Mapping[Kind, str] = {
+STEPS: Mapping[Kind, str] = {
     kinds.RNN_TANH: "h_new = torch.tanh(a + u)",
     kinds.RNN_RELU: "h_new = torch.relu(a + u)",
     kinds.LSTM: """i, f, g, o = (a + u).chunk(4, -1)
@@ -51,7 +51,7 @@ def reference_text(config: Config) -> str:
     return _TEMPLATE.format(
         layers=config.num_layers,
         directions=config.directions,
-        step=_STEP[config.kind],
+        step=STEPS[config.kind],
         project='\n                h_new = linear(h_new, p["weight_hr" + s])' if config.proj_size else "",
         c_start=", c" if cell else ",",
         c_keep=", c" if cell else "",

@@ -1,6 +1,6 @@
 """What goes into a trial: the case's tensors, and what a property draws beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +43,10 @@ class Given:
     def given_state(self) -> tuple[Tensor, ...]:
         """The initial state, as zeros where hx is not given."""
         return self.state if self.state is not None else self.zero_state()
+
+    def map_state(self, change: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...] | None:
+        """Return the initial state with each part changed, None where hx is not given."""
+        return self.state and tuple(map(change, self.state))
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:

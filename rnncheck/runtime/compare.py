@@ -87,7 +87,7 @@ def compare_call(call: Call, reference: Any) -> Observation:
         budget = oracle.budget(*trial.question, rounding=rounding, seed=0)
     with torch.autocast(device, call.autocast, enabled=call.autocast is not None):
         expected = Trial(believed(reference), call.case, call.tensors).run
-    twice = budget.allowed.map(lambda allowed: 2 * allowed)
+    twice = budget.twice
     return both(actual, expected, twice) & both(actual, budget.truth, budget.allowed)
 
 

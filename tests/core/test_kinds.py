@@ -5,8 +5,13 @@ import inspect
 import pytest
 import torch
 
+from rnncheck.catalog.tools import documented_equations
+from rnncheck.catalog.tools.gate_measurement import MEASURES
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import GRU, GRU_RESET_BEFORE, KINDS, LSTM, MODES, OPTIONS, RNN_RELU, kind_of, with_article
+from rnncheck.nn.layers import OURS, layer_of
+from rnncheck.oracle.kinds import EQUATIONS
+from rnncheck.repro import reference
 
 TORCHS = [kind for kind in KINDS if kind.in_torch]
 
@@ -73,3 +78,30 @@ def test_every_setting_is_a_field_of_a_config():
 
 def test_letters_have_the_article_with_which_they_are_spoken():
     assert [with_article(mode) for mode in MODES] == ["an RNN_TANH", "an RNN_RELU", "a GRU", "an LSTM"]
+
+
+TABLES = {
+    "equations and error sizes of the oracle": EQUATIONS,
+    "one step": documented_equations.STEPS,
+    "closed forms": documented_equations.AFTER,
+    "measurements of gates": MEASURES,
+    "text of a step": reference.STEPS,
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_kind_has_its_equations_in_every_table(table):
+    assert set(TABLES[table]) == set(KINDS)
+
+
+def test_every_kind_has_a_layer_of_ours():
+    assert set(OURS) == {kind.name for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+def test_our_layer_has_the_gates_and_states_of_its_row(kind):
+    layer = layer_of(Config(kind.mode, 2, 3, **kind.settings))
+    (gates,) = layer.gates(torch.zeros(4, 1, 2))
+    assert layer.mode == kind.mode
+    assert set(gates) == {*kind.gates, *kind.letters}
+    assert len(layer.state_shapes(1)) == len(kind.states)

@@ -79,7 +79,7 @@ def _gru_reset_before(x: Tensor, state: States, w: Weights) -> States:
     return ((1 - z) * n + z * h,)
 
 
-_STEPS: Mapping[Kind, Callable[[Tensor, States, Weights], States]] = {
+STEPS: Mapping[Kind, Callable[[Tensor, States, Weights], States]] = {
     kinds.RNN_TANH: lambda x, state, w: (_elman(x, state, w).tanh(),),
     kinds.RNN_RELU: lambda x, state, w: (_elman(x, state, w).relu(),),
     kinds.GRU: _gru,
@@ -92,7 +92,7 @@ def next_state(trial: Trial, index: int) -> States:
     """(h',) or (h', c') of one direction of a one-layer case after its first step, each (batch, features), float64."""
     state = tuple(exact(part[index]) for part in trial.given_state)
     suffix = trial.config.suffixes()[index][2]
-    return _STEPS[trial.config.kind](exact(trial.x[0]), state, weights(trial, suffix))
+    return STEPS[trial.config.kind](exact(trial.x[0]), state, weights(trial, suffix))
 
 
 # weights zero --------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def _n_reset_after(w: Weights) -> Tensor:
     return (w.b_ih.chunk(3)[2] + r * w.b_hh.chunk(3)[2]).tanh()
 
 
-_AFTER: Mapping[Kind, Callable[[Tensor, States, Weights], States]] = {
+AFTER: Mapping[Kind, Callable[[Tensor, States, Weights], States]] = {
     kinds.RNN_TANH: lambda steps, state, w: ((w.b_ih + w.b_hh).tanh().expand(state[0].shape),),
     kinds.RNN_RELU: lambda steps, state, w: ((w.b_ih + w.b_hh).relu().expand(state[0].shape),),
     kinds.GRU: lambda steps, state, w: _gru_after(steps, state, w, _n_reset_after(w)),
@@ -134,7 +134,7 @@ def closed_forms(trial: Trial) -> Run:
     """The whole run of a case whose weight_ih and weight_hh are zero, from each unit's closed form."""
     config, inside = trial.config, steps_inside(trial).cpu()
     lengths, time = inside.sum(0), torch.arange(trial.time)[:, None]
-    after, finals, top = _AFTER[config.kind], [], []
+    after, finals, top = AFTER[config.kind], [], []
     for index, (layer, direction, suffix) in enumerate(config.suffixes()):
         w, state = weights(trial, suffix), tuple(exact(part[index]) for part in trial.given_state)
         finals.append(after(lengths[:, None], state, w))

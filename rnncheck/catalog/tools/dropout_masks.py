@@ -32,7 +32,7 @@ def panes(trial: Trial) -> Trial:
     config, packed = trial.config.but(bias=True), trial.lengths is not None
     rows = ceil(VALUES / (STEPS * config.state_size)) + packed
     x = trial.x.new_ones(STEPS, rows, config.input_size)
-    state = trial.state and tuple(part.new_zeros(len(part), rows, part.shape[-1]) for part in trial.state)
+    state = trial.map_state(lambda part: part.new_zeros(len(part), rows, part.shape[-1]))
     parameters = {name: pane(config, name, x.new_zeros(shape)) for name, shape in config.parameter_shapes().items()}
     lengths = (*(STEPS,) * (rows - 1), STEPS - 1) if packed else None
     lengths = lengths[::-1] if lengths and not trial.case.sorted_lengths else lengths

@@ -82,7 +82,7 @@ def measured_gates(trial: Trial) -> dict[str, Measured]:
 
     Of an LSTM with a projection, o is measured for the first proj_size units. Needs a ``settable`` case.
     """
-    return _MEASURE[trial.config.kind](one_step(trial), roundoff(trial))
+    return MEASURES[trial.config.kind](one_step(trial), roundoff(trial))
 
 
 def roundoff(trial: Trial) -> float:
@@ -131,7 +131,7 @@ def _gru(step: Trial, u: float) -> dict[str, Measured]:
     }
 
 
-_MEASURE: Mapping[Kind, Callable[[Trial, float], dict[str, Measured]]] = {
+MEASURES: Mapping[Kind, Callable[[Trial, float], dict[str, Measured]]] = {
     kinds.RNN_TANH: _elman,
     kinds.RNN_RELU: _elman,
     kinds.GRU: _gru,
