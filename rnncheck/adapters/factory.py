@@ -125,7 +125,7 @@ class Constructor:
     def _source_as_read(self) -> str | None:
         """Return the same with the adapter pasted; None where its arguments differ from configuration to configuration."""
         reading, target = self.reading, self.target
-        if reading is None or reading.arrangement is not None or reading.plain or self.signature.takes("num_layers") != "no":
+        if reading is None or reading.arrangement is not None or self.signature.takes("num_layers") != "no":
             return None
         arguments = reading.arguments
         if arguments is not None and "num_layers" in arguments.options:
@@ -138,9 +138,13 @@ class Constructor:
             return None
         given = [WORDS.get(value, repr(value)) for value in positions]
         given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
+        called = f"{target.expression}({', '.join(given)})"
+        if reading.plain:
+            made = f"Stepwise({called})" if self.is_cell else called
+            return f"{target.lines}\n\n\ndef build(input_size, hidden_size, **options):\n    return {made}\n"
         kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"
         how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
-        made = f"{kind}({target.expression}({', '.join(given)}), hidden_size, **{how!r})"
+        made = f"{kind}({called}, hidden_size, **{how!r})"
         build = f"def build(input_size, hidden_size, **options):\n    return {made}\n"
         return "\n".join([target.lines or "", adapter, "", "", build])
 

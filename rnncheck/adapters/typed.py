@@ -64,7 +64,8 @@ class TypedBuild:
         """Whether calls of a function that a script can import say all: it has no parameters, and tensors alone as states."""
         states = all(isinstance(one.tree, Leaf) for one in self.roles.states)
         function = not isinstance(self.target.object, type | nn.Module) and self.target.expression is not None
-        others = self.roles.parameters or self.roles.ragged or self.roles.cache
+        pairs = any(leaf.complex for one in (*self.roles.sequences, *self.roles.states) for leaf in one.tensors)
+        others = self.roles.parameters or self.roles.ragged or self.roles.cache or pairs
         return function and states and not others
 
     def source(self) -> str | None:

@@ -18,7 +18,7 @@ from rnncheck.core.subject import CLIP_FEATURES, FEATURES, PAIR_FEATURES, Claim,
 from rnncheck.engine import Done, Job, WorkerContext, make_engine
 
 Probe = Callable[[Subject], Mapping[str, Claim]]
-LEAST = 0.5
+LEAST = 2.0
 """Seconds that a probe is given in any case."""
 LATER = 1 / 4
 """Once one probe did not come back, the next ones are given this part of its time: they are asked for one thing each."""

@@ -148,9 +148,8 @@ def mapped_call(layer: Layer, x: Tensor, hx: tuple[Tensor, ...] | None, batch_fi
         return output.squeeze(axis), *(part.squeeze(-2) for part in final)
 
     states = len(hx or ())
-    mapped = torch.vmap(alone, in_dims=(axis, *(-2,) * states), out_dims=1)(x, *(hx or ()))
-    output, *final = mapped
-    return named_results((output.transpose(0, 1) if batch_first else output, tuple(final)))
+    output, *final = torch.vmap(alone, in_dims=(axis, *(-2,) * states))(x, *(hx or ()))
+    return named_results((output.movedim(0, axis), tuple(part.movedim(0, -2) for part in final)))
 
 
 @agree("captured", formula="replay(capture(f))(x) = f(x), f(x'), f(x)", kind="differential", cost=100,

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.further import Further
 from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.named import Named
 from rnncheck.core.pair_case import PairCase
@@ -190,6 +191,7 @@ class Subject:
         said: what a user says of how it is read, by the words of rnncheck.reading.said
         drop_in: whether it replaces torch's layer, so that conventions are contracts
         unread: arguments and results that may be a state, or outputs, and were not read
+        further: arguments of a call, beside input and state, that properties of their own vary
         place: what the command line takes for it; None where no name leads to it
     """
 
@@ -210,6 +212,7 @@ class Subject:
     keeps_state: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    further: tuple[Further, ...] = ()
     place: str | None = None
 
     @property

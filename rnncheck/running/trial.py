@@ -17,7 +17,7 @@ from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.running.backward import RESULTS, as_leaves, backward_of, named_arguments, named_results
 from rnncheck.running.given import Given, Tensors
 from rnncheck.running.layout import as_arguments, as_run, lay_out
-from rnncheck.running.same_start import FirstNumbers, begin_alike, take_over
+from rnncheck.running.same_start import FirstNumbers, begin_alike, move_what_hides, take_over
 from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_boundary
 from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
 
@@ -103,6 +103,7 @@ class Trial(Given):
                 layer.load(self.parameters)
             else:
                 begin_alike(layer, self._built, self._case_of._first_numbers)
+                move_what_hides(layer, self.like)
                 take_over(layer, self.parameters)
             layer.train(self.case.training)
         return layer

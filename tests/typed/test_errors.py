@@ -20,6 +20,15 @@ def test_wrong_types_are_said(function):
     assert "\n" not in str(error.value)
 
 
+class Listing(nn.Module):
+    def forward(self, x: X, h0: list[X]) -> tuple[X, list[X]]: ...
+
+
+def test_wrong_types_of_a_module_are_said():
+    with pytest.raises(rnncheck.UsageError, match="list of any length"):
+        subjects(Listing)
+
+
 def test_the_axis_of_time_may_be_named():
     (subject,) = subjects(no_time, time="frames")
     assert subject.read_as.startswith("x: sequences")

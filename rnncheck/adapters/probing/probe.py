@@ -451,7 +451,7 @@ def _forward_claims(start: Baseline) -> dict[str, Claim]:
 def _as_read_claims(start: Baseline, reading: Reading) -> dict[str, Claim]:
     """hx and lengths of a layer behind an adapter."""
     called = reading.called
-    given, lengths = bool(called["given"]), called["lengths"] is not None
+    given, lengths = bool(called["given"]), bool(called["lengths"])
     return {
         "lengths": Claim(lengths, "signature", "" if lengths else "forward takes no lengths"),
         "hx": Claim(given, "signature", "" if given else "no initial state can be given"),
