@@ -57,7 +57,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     others = [one for one in arguments if one.tree is not None and one not in sequences]
     states, finals = _states(name, others, candidates)
     parameters = [one for one in others if one not in states]
-    kept = [one for one in parameters if _is_kept(one, (b, ragged and ragged.rows))]
+    kept = [one for one in parameters if _is_kept(one, (b, None if ragged is None else ragged.rows))]
     parameters = [one for one in parameters if one not in kept]
     _check_parameters(name, parameters, b)
     if ragged is not None and b is None and ragged.form != "offsets":
