@@ -31,6 +31,19 @@ def ignores_states() -> Report:
     return replace(of_one, subjects=(replace(of_one.subjects[0], reading="GRU layer, (time, batch, features), state h"),))
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_no_verdict_speaks_of_is_said_where_it_passes(number):
+    subject = replace(report().subjects[0], not_looked_at=("argument gain, given as 0", "go_backwards other than False"))
+    lines = shown(replace(report(), subjects=(subject,) * number), 100)
+    place = next(i for i, line in enumerate(lines) if line.startswith("PASS"))
+    told = (
+        "NOT LOOKED AT   argument gain, given as 0; go_backwards"
+        if number == 1
+        else "       not looked at: argument gain, given as 0, go"
+    )
+    assert any(line.startswith(told) for line in lines[place + 1 : place + 3])
+
+
 def test_one_cause_is_told_once_within_a_small_terminal():
     lines = shown(ignores_states(), 80)
     assert len(lines) <= 22 and all(len(line) <= 80 for line in lines)
