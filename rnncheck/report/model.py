@@ -49,6 +49,7 @@ class SubjectReport:
     reading: how the subject was understood, in words; None where nothing is said of it
     command: what follows ``rnncheck verify`` to check it as it was checked here; None where no name leads to it
     not_looked_at: what no verdict speaks of, in words
+    not_compared: why the agreement with a reference was not checked though it was asked for
     """
 
     name: str
@@ -62,6 +63,7 @@ class SubjectReport:
     reading: str | None = None
     command: str | None = None
     not_looked_at: tuple[str, ...] = ()
+    not_compared: str | None = None
 
     @property
     def extent(self) -> str:

@@ -171,7 +171,7 @@ def _marked(mark: str, text: str, style: str, width: int) -> Iterator[Line]:
 
 def _alone(report: Results, subject: SubjectReport) -> Results:
     """The report as if this were its only subject."""
-    return replace(report, subjects=(subject,), stopped=None, missing=(), stale=())
+    return replace(report, subjects=(subject,), stopped=subject.not_compared, missing=(), stale=())
 
 
 def _status(report: Results, subject: SubjectReport) -> tuple[str, str]:
@@ -262,7 +262,8 @@ def _end(report: Results, width: int) -> Iterator[Line]:
         yield from _marked("NOTE   ", clean(f"replaced on import: {report.environment['replaced']}"), YELLOW, width)
     for line in report.stale:
         yield from _marked("FAIL   ", clean(line), RED, width)
-    alone = len(report.subjects) == 1 and not (report.stale or report.stopped or report.missing)
+    said = len(report.subjects) == 1 and report.stopped == report.subjects[0].not_compared and not report.failures
+    alone = len(report.subjects) == 1 and not (report.stale or report.missing or (report.stopped and not said))
     if not alone:
         text, style = summary_line(report)
         yield Line()
