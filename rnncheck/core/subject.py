@@ -191,6 +191,7 @@ class Subject:
         said: what a user says of how it is read, by the words of rnncheck.reading.said
         drop_in: whether it replaces torch's layer, so that conventions are contracts
         unread: arguments and results that may be a state, or outputs, and were not read
+        not_looked_at: what no verdict speaks of, in words
         further: arguments of a call, beside input and state, that properties of their own vary
         place: what the command line takes for it; None where no name leads to it
     """
@@ -213,6 +214,7 @@ class Subject:
     said: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     further: tuple[Further, ...] = ()
+    not_looked_at: tuple[str, ...] = ()
     place: str | None = None
 
     @property

@@ -18,7 +18,6 @@ from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, S
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, ways
 
-NO_EFFECT = "which changes no later call"
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
 OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
@@ -111,8 +110,8 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     step = how.get("input") == "step"
     given = x[0] if step else x.transpose(0, 1) if how["batch_first"] else x
     moved = kept(module, lambda other: call(other, how, start, given, sizes))
-    told = None if moved is None else _not_kept(copy.deepcopy(module), how, start, given, sizes)
-    how = {**how, "kept": moved if moved and told != NO_EFFECT else None}
+    idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
+    how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, given, sizes)
     output, found = _output(first, how, said)
     called = {**how, **found, "output": list(output)}
@@ -137,7 +136,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if not judged:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
-    unread = (*([f"attribute {moved}, {told}"] if told else []), *_unread(module, first, best.how))
+    unread = (*([f"attribute {moved}, which changes no later call"] if idle else []), *_unread(module, first, best.how))
     return replace(
         best,
         unread=unread,
@@ -146,21 +145,11 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     )
 
 
-def _not_kept(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> str | None:
-    """What is wrong with a state that the object keeps; None where a sequence in two calls gives what one call gives."""
-    whole = [call(copy.deepcopy(module), how, start, given, sizes)]
-    twin, time = copy.deepcopy(module), int(how.get("batch_first", False))
-    again = [call(twin, how, start, given, sizes) for _ in range(2)][1:]
-    if all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(whole), leaves(again), strict=True)):
-        return NO_EFFECT
-    if how.get("input") == "step":
-        return None
-    pieces = [call(module, how, start, piece, sizes) for piece in given.split((CUT, TIME - CUT), time)]
-    path, tensor = next(((path, t) for path, t in leaves(whole[0]) if t.shape[:2] == given.shape[:2]), ((), None))
-    if tensor is None:
-        return None
-    joined = torch.cat([value_at(piece, path) for piece in pieces], time)
-    return None if torch.allclose(joined, tensor, atol=1e-9) else "which a sequence in two calls does not go on from"
+def _changes_no_later_call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> bool:
+    """Whether a call after another one returns the same as without it, so that what the object keeps is no state."""
+    alone = call(copy.deepcopy(module), how, start, given, sizes)
+    _, later = (call(module, how, start, given, sizes) for _ in range(2))
+    return all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(alone), leaves(later), strict=True))
 
 
 def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:

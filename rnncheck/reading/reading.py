@@ -71,6 +71,17 @@ class Reading:
         """How it is called, in full."""
         return {**HOW, **self.how}
 
+    @property
+    def not_looked_at(self) -> tuple[str, ...]:
+        """Return what no verdict speaks of, in words."""
+        how = self.called
+        return (
+            *(["what random numbers do in training"] if how["eval"] else []),
+            *(["whether the state that comes back as it went in should move"] if self.idle else []),
+            *(["whether the output should be (time, batch, features), as the input is not"] if how["turned"] else []),
+            *self.unread, *self.notes,
+        )  # fmt: skip
+
     def as_text(self) -> str:
         """The reading as TOML that can be edited and given back with ``--read``; what is as usual is left out."""
         how = {**self.called, "states": self.called["states"] or []}

@@ -231,8 +231,10 @@ def _misread_state(found: Baseline) -> str | None:
         return f"the state that came back has a {nested[0]} inside, but should be {shapes}"
     if found.subject.stateless and not found.state:
         return None
-    if len(found.state) != len(found.case.config.state_sizes):
-        return f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"
+    wanted = len(found.case.config.state_sizes)
+    if len(found.state) != wanted:
+        needed = f"{wanted} ({found.case.config.mode})" if found.subject.modes else "1 or 2 (LSTM)"
+        return f"{len(found.state)} tensors of a state returned, but should be {needed}"
     return None
 
 

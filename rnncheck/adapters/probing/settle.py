@@ -38,7 +38,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     return replace(
         subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
         keeps_state=called["reset"] is not None or called["kept"] is not None, unread=reading.unread,
-        further=reading.further,
+        further=reading.further, not_looked_at=reading.not_looked_at,
     )  # fmt: skip
 
 
