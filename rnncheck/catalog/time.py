@@ -138,12 +138,17 @@ def in_pieces(trial: Trial) -> Observation:
 )
 def same_weights(trial: Trial) -> Observation:
     """Every step computes the same function: stepping once from the state after x[:t] gives step t."""
-    prefixes = [trial.but(x=trial.x[:t]).run.state for t in range(1, trial.time)]
-    before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
-    together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
+    begin = int(trial.state is None and trial.config.named is not None)  # it may begin from another state than zero
+    prefixes = [trial.but(x=trial.x[:t]).run for t in range(1, trial.time)]
+    states = [*([] if begin else [trial.given_state]), *(run.state for run in prefixes)]
+    if not states:
+        return Observation()  # one step without a state is all there is
+    before = tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
+    together = trial.but(x=trial.x[begin:].reshape(1, -1, trial.x.shape[2]), state=before).run
     after = (part[:, -trial.batch :] for part in together.state)
-    steps = _as_carried(trial, Run(together.output.reshape(trial.run.output.shape), *after))
-    return trial.same(steps, sides=("from single steps", "in one call"))
+    output = together.output.reshape(trial.time - begin, *trial.run.output.shape[1:])
+    output = torch.cat([prefixes[0].output, output]) if begin else output
+    return trial.same(_as_carried(trial, Run(output, *after)), sides=("from single steps", "in one call"))
 
 
 @time(
@@ -258,7 +263,7 @@ def _flags(trial: Trial) -> list[NamedTensor]:
 
 def begun_anew(trial: Trial, k: int) -> Run:
     """The first steps, and then the others without a state."""
-    later = trial.but(x=trial.x[k:], state=trial.state and trial.zero_state()).run
+    later = trial.but(x=trial.x[k:], state=_anew(trial)).run
     return one_after_the_other(trial.but(x=trial.x[:k]).run, later) if k else later
 
 
@@ -272,7 +277,12 @@ def _same_from_every_step(trial: Trial) -> Observation:
 
 def _alone(trial: Trial, t: int) -> Run:
     """One step, the first with the state that is given, another without."""
-    return trial.but(x=trial.x[t : t + 1], state=trial.state and (trial.state if t == 0 else trial.zero_state())).run
+    return trial.but(x=trial.x[t : t + 1], state=trial.state if t == 0 else _anew(trial)).run
+
+
+def _anew(trial: Trial) -> tuple[Tensor, ...] | None:
+    """The state at the beginning: none is given, where it may be left out."""
+    return None if trial.subject.offers("hx_none") else trial.zero_state()
 
 
 def _nothing_flows_back(trial: Trial, steps: list[int]) -> Observation:
