@@ -1,13 +1,14 @@
 """The last lines of a script of calls: an assertion that fails, and that would not with a right layer."""
 
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from rnncheck.core.observation import Comparison, Fact, Observation
-from rnncheck.repro.call_log import Event
 from rnncheck.repro.correct_subject import Values, alike, near
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
 
 Place = tuple[str, tuple[int, ...]]
@@ -38,6 +39,8 @@ def last_lines(
             found = _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
+    if wrong and good is not None and (found := _otherwise(wrong[0], values, good)):
+        return found
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
     return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
 
@@ -250,6 +253,33 @@ def _attribute(value: Tensor | None, name: str) -> object:
     if value is None:
         return None
     return tuple(value.shape) if name == "shape" else value.dtype
+
+
+def _otherwise(part: Comparison | Fact, values: Values, right: Values) -> list[str] | None:
+    """The number that a right one has otherwise, where what is compared is computed from several results."""
+    worst, place = NOTICEABLE, None
+    for name, value in values.items():
+        good = right.get(name)
+        if good is None or good.shape != value.shape or not value.is_floating_point() or not value.numel():
+            continue
+        off = (value.double() - good.double()).abs().nan_to_num(nan=torch.inf) / good.double().abs().max().clamp(min=1e-30)
+        if float(off.max()) > worst:
+            worst, place = float(off.max()), (name, torch.unravel_index(off.argmax(), off.shape))
+    if place is None:
+        return None
+    name, at = place
+    expected, apart = right[name][at].item(), abs(values[name][at].item() - right[name][at].item())
+    allowed = apart / 3 if isfinite(apart) else 1e-3 * max(abs(expected), 1.0)
+    return [
+        f"# {part.mismatch()}",
+        f"actual, expected = {_text((name, tuple(int(i) for i in at)))}.item(), {literal(expected)}",
+        "print(actual, 'but should be', expected)",
+        f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
+    ]
+
+
+NOTICEABLE = 1e-3
+"""A relative difference that is no rounding."""
 
 
 def _all_that_came_back(part: Comparison | Fact, values: Values) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """A script that makes the calls that the property made, and compares the two numbers that should have agreed."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,12 +10,15 @@ import torch
 from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.backend.torch_state import preserved
 from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
-from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused
-from rnncheck.repro.call_log import Event, RecordedTrial, Shown, recording
+from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused, values_of
+from rnncheck.repro.call_log import RecordedTrial, recording
+from rnncheck.repro.clip_log import recorded_clip
 from rnncheck.repro.correct_subject import right_subject
+from rnncheck.repro.events import Event, as_results
 from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import literal
 from rnncheck.running.trial import SubjectError, seeded
@@ -34,26 +37,31 @@ class Recorded:
     names: Mapping[str, str]
     beside: bool = False
 
-    def text(self, case: Case, wrong_call: int | None = None, only: set[int] | None = None) -> str:
-        """All that was done as Python, up to the call that should have been refused; with ``only``, by these layers alone."""
-        names = dict(self.names)
-        lines = [helpers(case, names, self.events, self.beside)]
+    def lines(self, case: Any, right: list[Event] | None, wrong_call: int | None, only: set[int] | None) -> Iterator[str]:
+        """Yield all that was done as Python, up to the call that should have been refused; with ``only``, by these layers alone."""
         seen = (event for event in self.events if event.kind not in BUILDING or event.error)
-        used = {number for event in seen for number in event.layers}
+        shown = {number for event in seen for number in event.layers} if only is None else only  # others measure rounding
         first = next((event for event in self.events if event.kind not in BUILDING), None)
         for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
-            lines += [f"torch.manual_seed({case.seed})"] if event is first else []
-            if event.layer not in (used if only is None else only):  # it was built to measure rounding
+            yield from [f"torch.manual_seed({case.seed})"] if event is first else []
+            if event.layer not in shown:
                 continue
-            done = event_lines(place + 1, event, case)
+            done = event_lines(place + 1, self._referring(place, shown, right), case)
             ends_here = self.raised is not None and event.error is self.raised
-            lines += _probed(done) if place == wrong_call or (event.error and not ends_here) else done
-        return "\n".join(lines)
+            yield from _probed(done) if place == wrong_call or (event.error and not ends_here) else done
+
+    def _referring(self, place: int, shown: set[int], right: list[Event] | None) -> Event:
+        """Return the event at this place, which says of what it was given which are the results of earlier ones."""
+        event, known = self.events[place], values_of([one for one in self.events[:place] if one.layer in shown])
+        if event.kind not in ("call", "deed") or not known:
+            return event
+        good = None if right is None or place >= len(right) else (right[place].arguments, values_of(right[:place]))
+        return replace(event, arguments=as_results(event.arguments, known, good))
 
 
 def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the calls alone do not show it."""
-    if not isinstance(case, Case) or prop.id == "agree.forms":  # which of two forms is right no script of calls can say
+    if not isinstance(case, Case | ClipCase) or prop.id == "agree.forms":  # which of two forms is right no script of calls can say
         return None
     made, right = recorded(subject, prop, case), right_events(subject, prop, case)
     wrong_call = None if made.raised else not_refused(made.events, right)
@@ -63,7 +71,8 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     last = last_lines(made.seen, made.raised, made.events, right, wrong_call)
     if last is None or not made.events:
         return None
-    return "\n".join([made.text(case, wrong_call, _told_of(last, made.events) if prop.id in LOADED else None), *last, ""])
+    done = [*made.lines(case, right, wrong_call, _told_of(last, made.events) if prop.id in LOADED else None), *last]
+    return "\n".join([helpers(case, dict(made.names), made.events, made.beside, done), *done, ""])
 
 
 LOADED = ("agree.against",)
@@ -76,8 +85,12 @@ def _told_of(last: list[str], events: list[Event]) -> set[int]:
     return {events[int(number) - 1].layer for number in numbers}
 
 
-def recorded(subject: Subject, prop: Property, case: Case) -> Recorded:
+def recorded(subject: Subject, prop: Property, case: Any) -> Recorded:
     """Let the property check the case, and write down what it does."""
+    if isinstance(case, ClipCase):
+        trial, events = recorded_clip(subject, case)
+        with preserved():
+            return Recorded(events, *watch(prop, trial), {})
     listening, events, layers = recording(subject)
     with seeded(case.seed, case.device), preserved():
         seen, raised = watch(prop, RecordedTrial(listening, case))
@@ -85,7 +98,7 @@ def recorded(subject: Subject, prop: Property, case: Case) -> Recorded:
     return Recorded(events, seen, raised, names, any(hasattr(layer, "with_lengths") for layer in layers))
 
 
-def right_events(subject: Subject, prop: Property, case: Case) -> list[Event] | None:
+def right_events(subject: Subject, prop: Property, case: Any) -> list[Event] | None:
     """The same with a right layer; None where the property does not hold of that all the same."""
     try:
         right = recorded(right_subject(subject, case), prop, case)
@@ -138,9 +151,7 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
 
 
 def _argument(part: Any) -> str:
-    """What a deed is given: a layer by its number, a function by its name."""
-    if isinstance(part, Shown):
-        return f"Layer(layer_{part.number})"
+    """What a deed is given; another deed by its name."""
     return str(part.__name__) if callable(part) else literal(part)
 
 

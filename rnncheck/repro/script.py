@@ -13,10 +13,6 @@ from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.calls import calls_made
-from rnncheck.repro.clip_calls import clip_calls
-from rnncheck.repro.clip_facts import clip_facts
-from rnncheck.repro.clip_shards import clip_shards
-from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
 from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
@@ -25,14 +21,13 @@ from rnncheck.repro.pair_calls import pair_calls
 from rnncheck.repro.step_calls import step_calls
 from rnncheck.running.trial import SubjectError
 
+MOST_TOLD = 8
+"""Mismatches at the head of a script."""
+IMPORTS = ("import torch", "from torch import tensor")
 WRITERS = (
     against_equations,
-    dropout,
     life,
     calls_made,
-    clip_shards,
-    clip_facts,
-    clip_calls,
     step_calls,
     pair_calls,
 )
@@ -54,8 +49,17 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
             except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
                 continue
             if body is not None:
-                return _head(subject, prop, case, outcome) + body
+                return _with_imports_first(_head(subject, prop, case, outcome), body)
     return None
+
+
+def _with_imports_first(head: str, body: str) -> str:
+    """Return the whole script, what the body imports among the imports of its head."""
+    imports = dict.fromkeys(line for line in body.splitlines() if line.startswith(("import ", "from ")))
+    rest = "\n".join(line for line in body.splitlines() if line not in imports)
+    more = "\n".join(sorted(set(imports) - set(IMPORTS), key=lambda line: not line.startswith("import ")))
+    first = "\n".join(IMPORTS)
+    return head.replace(first, f"{more}\n\n{first}" if more else first, 1) + "\n" + rest.lstrip("\n") + "\n"
 
 
 def _named_calls(subject: Subject, prop: Property, case: Any) -> str | None:
@@ -76,7 +80,8 @@ def deadly_script(subject: Subject, prop: Property, case: Any, outcome: Outcome)
 
 def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     env = environment()
-    told = [f"{prop.id} does not hold for {subject.name}", "", prop.statement, *outcome.mismatches]
+    told = [f"{prop.id} does not hold for {subject.name}", "", prop.statement, *outcome.mismatches[:MOST_TOLD]]
+    told += [f"and {more} more" for more in [len(outcome.mismatches) - MOST_TOLD] if more > 0]
     told += [f"{outcome.status}: {line}" for line in (outcome.reason or "").splitlines()[:1] if outcome.status != "fails"]
     told += [f"Case: {case}"]
     told += [f"Seen with torch {env['torch']}, Python {env['python']}, {env['platform']}, {env['cpu_capability']}."]
@@ -85,5 +90,5 @@ def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     switches = "".join(f"{line}\n" for line in as_python(getattr(case, "switches", ()), case.device))
     raised = re.match(r"(\w+) while ", outcome.reason or "")
     says = f"# expected to raise {raised[1]}" if raised and outcome.status == "errored" else how_it_ends(outcome)
-    said = f"{says}\n" if says else ""
-    return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{said}{subject.source}\n{switches}\n'
+    said, imports = f"{says}\n" if says else "", "\n".join(IMPORTS)
+    return f'"""{quoted}\n"""\n\n{imports}\n\n{said}{subject.source}\n{switches}\n'

@@ -15,7 +15,7 @@ from rnncheck.core.observation import equal, identical
 from rnncheck.core.property import Property, anywhere
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro import script
-from rnncheck.repro.call_log import named_parts
+from rnncheck.repro.events import named_parts
 from rnncheck.repro.literal import literal
 from rnncheck.repro.sources import sources_of
 
