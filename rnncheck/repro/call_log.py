@@ -1,6 +1,6 @@
 """What a property did with the subject: every build, load, train() and call, in order, with literal arguments."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,7 +98,26 @@ def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
 
 
 class RecordedTrial(Trial):
-    """A trial whose deeds are written down too."""
+    """A trial whose deeds are written down too, and what is done in turn.
+
+    chosen: what is done of that; None where it is all
+    """
+
+    chosen: Sequence[str] | None = None
+    turns: Sequence[str] = ()
+
+    def in_turn(self, names: Sequence[str]) -> Sequence[str]:
+        """As Trial.in_turn; what is chosen, where it is."""
+        self.turns = names if self.chosen is None else self.chosen
+        return self.turns
+
+    def look(self, deed: Callable[..., Any], *arguments: Any) -> Any:
+        """As Trial.look; the event says so."""
+        result = self.do(deed, *arguments)
+        for layer in arguments[:1]:
+            if isinstance(layer, RecordedLayer) and not rounds_at_random():
+                layer.events[-1].only_looks = True
+        return result
 
     def do(self, deed: Callable[..., Any], *arguments: Any, doing: str = "calling", what: str = "") -> Any:
         """As Trial.do; the event gets the deed, its arguments, and all that came out, layers too."""

@@ -15,7 +15,7 @@ from rnncheck.repro.literal import Shown
 class Event:
     """One thing done to one layer (``layer`` counts from 1). ``values`` are the tensors that came out, by expression.
 
-    facts: what else came out of it; made: the layer that came out of it
+    facts: what else came out of it; made: the layer that came out of it; only_looks: whether it changes nothing
     grad: whether gradients were enabled; around: what else it was done in, as Python
     """
 
@@ -28,6 +28,7 @@ class Event:
     grad: bool = False
     around: tuple[str, ...] = ()
     made: int = 0
+    only_looks: bool = False
 
     @property
     def is_deed(self) -> bool:

@@ -65,9 +65,13 @@ def helpers(case: Any, names: dict[str, str], events: Sequence[Any], beside: boo
         "load": LOAD.format(names=names), "call": CALL, "near": NEAR, "same": SAME, "Layer": LAYER.format(call=inside, names=names),
     }  # fmt: skip
     deeds = {part.__name__: part for event in events if event.is_deed for part in event.arguments if callable(part)}
-    used = set(re.findall(r"\b(\w+)\(", "\n".join(lines)))
+    text = "\n".join(lines)
+    used = set(re.findall(r"\b(\w+)\(", text))
     texts = [text for name, text in plain.items() if name in used]
-    shown = [*deeds.values(), *([FreshMemory] if "FreshMemory" in used else [])]
+    shown = [
+        *(deed for name, deed in deeds.items() if re.search(rf"\b{name}\b", text)),
+        *([FreshMemory] if "FreshMemory" in used else []),
+    ]
     seed = f"torch.manual_seed({case.seed})\n" if any(event.kind == "build" for event in events) else ""
     return "\n" + "\n\n\n".join([*texts, *([sources_of(shown)] if shown else []), seed])
 

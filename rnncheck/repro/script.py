@@ -14,7 +14,6 @@ from rnncheck.core.verdict import Outcome
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.calls import calls_made
 from rnncheck.repro.fatal import deadly, how_it_ends
-from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_script
 from rnncheck.repro.pair_calls import pair_calls
@@ -26,7 +25,6 @@ MOST_TOLD = 8
 IMPORTS = ("import torch", "from torch import tensor")
 WRITERS = (
     against_equations,
-    life,
     calls_made,
     step_calls,
     pair_calls,

@@ -77,6 +77,6 @@ def as_it_should(glass: Trial, seen: Mapping[str, Any]) -> Observation:
 
 
 def as_chance_has_it(found: Mapping[str, str], should: Mapping[str, str]) -> Observation:
-    """Chance explains the first of these counts; where it does not, the others that it does not explain are told instead."""
+    """Chance explains the first of these counts; where it does not, the others say more."""
     first, *others = (equal(what, words, should[what]) for what, words in found.items())
     return blame(first, others)
