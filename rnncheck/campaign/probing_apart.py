@@ -10,7 +10,8 @@ from rnncheck.adapters.probing.built import probe_built
 from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed, not_in_signature
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
-from rnncheck.adapters.probing.probe import is_cell, probe, probe_calls
+from rnncheck.adapters.probing.probe import probe, probe_calls
+from rnncheck.adapters.probing.settle import is_cell
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.kinds import RESET_AFTER, SIMPLEST, modes_with
