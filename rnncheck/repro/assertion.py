@@ -33,10 +33,11 @@ def last_lines(
     if wrong_call is not None:  # what should not have come out at all is compared with nothing else
         values, good = dict(events[wrong_call].values), None
     for part in wrong:
+        found = _nothing(part, events, good)
         if isinstance(part, Comparison):
-            found = _nothing(part, events, good) or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+            found = found or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
         else:
-            found = _of_a_deed(part, events, right) or _fact(part, values, good)
+            found = found or _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
     if wrong and good is not None and (found := _otherwise(wrong[0], values, good)):
@@ -70,11 +71,12 @@ def _not_refused(part: Fact) -> list[str]:
     return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
 
 
-def _nothing(part: Comparison, events: list[Event], right: Values | None) -> list[str] | None:
-    """None came out where a tensor should: it was compared as zeros."""
+def _nothing(part: Comparison | Fact, events: list[Event], right: Values | None) -> list[str] | None:
+    """None came out where a tensor should: it was compared as zeros, or is called nothing."""
     facts = [name for event in events for name, value in event.facts.items() if value is None and _last_key(name) in part.what]
     name = next((name for name in facts if right is None or name in right), None)
-    if name is None or (bool(part.actual.any()) and bool(part.expected.any())):
+    as_zeros = isinstance(part, Comparison) and not (bool(part.actual.any()) and bool(part.expected.any()))
+    if name is None or not (as_zeros or isinstance(part, Fact) and part.actual == "nothing"):
         return None
     return [f"print({part.what!r}, {name})", f"assert {name} is not None, 'None, but should be a tensor'"]
 

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -55,9 +56,19 @@ def _with_imports_first(head: str, body: str) -> str:
     """Return the whole script, what the body imports among the imports of its head."""
     imports = dict.fromkeys(line for line in body.splitlines() if line.startswith(("import ", "from ")))
     rest = "\n".join(line for line in body.splitlines() if line not in imports)
-    more = "\n".join(sorted(set(imports) - set(IMPORTS), key=lambda line: not line.startswith("import ")))
+    more = "\n".join(_merged(line for line in imports if line not in IMPORTS))
     first = "\n".join(IMPORTS)
     return head.replace(first, f"{more}\n\n{first}" if more else first, 1) + "\n" + rest.lstrip("\n") + "\n"
+
+
+def _merged(imports: Iterable[str]) -> list[str]:
+    """Return these imports in order, one for each module."""
+    names: dict[str, list[str]] = {}
+    for line in imports:
+        module, _, name = line.partition(" import ")
+        names.setdefault(module, []).extend([name] if name else [])
+    lines = [f"{module} import {', '.join(sorted(found))}" if found else module for module, found in sorted(names.items())]
+    return sorted(lines, key=lambda line: not line.startswith("import "))
 
 
 def _named_calls(subject: Subject, prop: Property, case: Any) -> str | None:

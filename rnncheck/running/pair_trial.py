@@ -1,8 +1,8 @@
 """A candidate beside its reference on one case: it runs first, on copies, and what the reference leaves is overwritten."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import is_
@@ -19,8 +19,8 @@ from rnncheck.core.values import generator
 from rnncheck.running.measured_noise import COPIES
 from rnncheck.running.pair import Pair, built, cast, floating, kept, load, matched
 from rnncheck.running.pair_draws import DrawnAs, default_dtype
-from rnncheck.running.pair_events import Called, Loaded
-from rnncheck.running.pair_gradients import gradients_of, recording
+from rnncheck.running.pair_events import Called, Did, Loaded
+from rnncheck.running.pair_gradients import Gradients, gradients_by_name, gradients_of, recording
 from rnncheck.running.pair_noise import allowed, moved, rounding
 from rnncheck.running.pair_reading import read_pair
 from rnncheck.running.pair_results import Tensors, numbers, poison, scrub
@@ -50,7 +50,7 @@ class PairSession:
 
     def __init__(self, trial: "PairTrial") -> None:
         self.trial, self.case, self.count = trial, trial.case, 0
-        self.events: list[Loaded | Called] = []
+        self.events: list[Loaded | Called | Did] = []
         self._last: Sequence[Any] = ()
         if trial.sessions is not None:
             trial.sessions.append(self)
@@ -69,22 +69,36 @@ class PairSession:
 
     def call(self, inputs: Sequence[Any], grad: bool | None = None) -> Any:
         """What the candidate returns, as it is."""
-        grad = self.case.grad if grad is None else grad
-        seed, given = self.case.seed + self.count, _copies(inputs)
+        given, again = _copies(inputs), len(self._last) == len(inputs) and all(map(is_, self._last, inputs))
+        with self._called(grad, "calling") as (seed, recorded):
+            result = self.model(*inputs)
+        if self.trial.sessions is not None:
+            self.events.append(Called(given, seed, recorded, again, numbers(result)))
+            self._last = inputs
+        return result
+
+    def do(self, deed: Callable[..., Any], *arguments: Any, grad: bool | None = None, doing: str = "calling") -> Any:
+        """Return what a deed returns: a function of torch alone, of the model and what it is given, that a script shows."""
+        given = _copies(arguments)
+        with self._called(grad, doing) as (seed, recorded):
+            result = deed(self.model, *arguments)
+        if self.trial.sessions is not None:
+            self.events.append(Did(deed, given, seed, recorded, result))
+        return result
+
+    @contextmanager
+    def _called(self, grad: bool | None, doing: str) -> Iterator[tuple[int, bool]]:
+        """The random state, the dtype and the grad mode of the next call; yields the seed, and whether gradients are recorded."""
+        grad, seed = self.case.grad if grad is None else grad, self.case.seed + self.count
         scrub(_COUNTS, self.case.device)
         self.count += 1
         with (
             seeded(seed, self.case.device),
             default_dtype(self.trial.dtype),
             torch.set_grad_enabled(grad),
-            subject_boundary("calling"),
+            subject_boundary(doing),
         ):
-            result = self.model(*inputs)
-        if self.trial.sessions is not None:
-            again = len(self._last) == len(inputs) and all(map(is_, self._last, inputs))
-            self.events.append(Called(given, seed, grad, again, numbers(result)))
-            self._last = inputs
-        return result
+            yield seed, grad
 
     def become(self, trial: "PairTrial") -> None:
         """Take over the weights and states of another case of the same sizes, and its seed."""
@@ -258,15 +272,14 @@ class PairTrial:
             except Exception as error:  # then the case says nothing of the candidate
                 raise NotClaimed(f"the reference raises {said(error)}") from None
 
-    def gradients(self) -> dict[str, Tensor | None]:
+    def gradients(self) -> Gradients:
         """The candidate's gradients by the reference's names; None where there is none."""
         session = self.session()
-        live = session.model.state_dict(keep_vars=True)
-        named = {name: live[session.names[name]] for name in self._trained}
-        inputs = recording(self.inputs())
-        result = session.call(inputs, grad=True)
-        with subject_boundary("differentiating"):
-            return gradients_of(result, self.cotangents, self.dtype, named, inputs, self.case.device)
+        names = {name: session.names[name] for name in self._trained}
+        found: Gradients = session.do(
+            gradients_by_name, self.inputs(), self.cotangents, names, grad=True, doing="calling and differentiating"
+        )
+        return found
 
     @cached_property
     def _trained(self) -> tuple[str, ...]:
@@ -292,9 +305,14 @@ class PairTrial:
         named = {name: p for name, p in model.named_parameters() if name in self._trained}
         with torch.enable_grad():
             result = self._called(model, inputs)
-        found = gradients_of(result, self.cotangents, torch.float64, named, inputs, "cpu")
+        found = gradients_of(result, self.cotangents, named, inputs)
         return {name: g for name, g in found.items() if g is not None}
 
 
-def _copies(inputs: Sequence[Any]) -> list[Any]:
-    return [value.detach().clone() if isinstance(value, Tensor) else value for value in inputs]
+def _copies(given: Any) -> Any:
+    """The same with copies of its tensors."""
+    if isinstance(given, list | tuple):
+        return [_copies(part) for part in given]
+    if isinstance(given, Mapping):
+        return {name: _copies(part) for name, part in given.items()}
+    return given.detach().clone() if isinstance(given, Tensor) else given
