@@ -25,7 +25,8 @@ from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import has_residuals
 from rnncheck.adapters.probing.which_modes import matches_none, says_what_it_is
 from rnncheck.adapters.step_functions import probed_step
-from rnncheck.core.subject import BIT_FOR_BIT, FEATURES, Claim, Subject
+from rnncheck.core.features import FEATURES
+from rnncheck.core.subject import BIT_FOR_BIT, Claim, Subject
 from rnncheck.reading import Reading
 from rnncheck.reading.target import read_target
 from rnncheck.running.pair import PairReading

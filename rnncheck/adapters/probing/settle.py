@@ -7,8 +7,9 @@ from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
+from rnncheck.core.features import FEATURES, PAIR_FEATURES
 from rnncheck.core.kinds import RESET_AFTER
-from rnncheck.core.subject import FEATURES, PAIR_FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading
 from rnncheck.strategies.structure import FORMS
