@@ -21,7 +21,9 @@ from rnncheck.repro.literal import literal
 from rnncheck.repro.sources import sources_of
 from rnncheck.running.pair import Pair
 from rnncheck.running.pair_events import Called, Did, Loaded
-from rnncheck.running.pair_trial import PairSession, PairTrial
+from rnncheck.running.pair_reference import PairReference
+from rnncheck.running.pair_session import PairSession
+from rnncheck.running.pair_trial import PairTrial
 from rnncheck.running.trial import seeded
 
 NOTICEABLE = 1e-12
@@ -143,7 +145,7 @@ def _lines(session: PairSession, count: int) -> list[str]:
     return lines
 
 
-def _head(trial: PairTrial) -> list[str]:
+def _head(trial: PairReference) -> list[str]:
     case, (positional, named) = trial.case, trial.init
     init = ", ".join([*map(repr, positional), *(f"{name}={value!r}" for name, value in named.items())])
     return [
@@ -165,7 +167,7 @@ def _as_default(value: Any) -> str:
     return f"{text}.to(torch.get_default_dtype())" if isinstance(value, Tensor) and value.is_floating_point() else text
 
 
-def _called(event: Called | Did, trial: PairTrial) -> list[str]:
+def _called(event: Called | Did, trial: PairReference) -> list[str]:
     return [
         *(_inputs(event, trial.case.device) if isinstance(event, Called) else []),
         f"torch.manual_seed({event.seed})",

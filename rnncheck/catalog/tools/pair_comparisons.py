@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.observation import Observation, equal, every, near
+from rnncheck.running.pair_reference import OWN, Budget, Calls
 from rnncheck.running.pair_results import numbers
-from rnncheck.running.pair_trial import OWN, Budget, Calls, PairSession, PairTrial
+from rnncheck.running.pair_session import PairSession
+from rnncheck.running.pair_trial import PairTrial
 
 
 def sharp(trial: PairTrial) -> PairTrial:
