@@ -1,13 +1,14 @@
 """The last lines of a script of calls: an assertion that fails, and that would not with a right layer."""
 
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from rnncheck.core.observation import Comparison, Fact, Observation
-from rnncheck.repro.call_log import Event
 from rnncheck.repro.correct_subject import Values, alike, near
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
 
 Place = tuple[str, tuple[int, ...]]
@@ -32,12 +33,15 @@ def last_lines(
     if wrong_call is not None:  # what should not have come out at all is compared with nothing else
         values, good = dict(events[wrong_call].values), None
     for part in wrong:
+        found = _nothing(part, events, good)
         if isinstance(part, Comparison):
-            found = _nothing(part, events, good) or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+            found = found or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
         else:
-            found = _of_a_deed(part, events, right) or _fact(part, values, good)
+            found = found or _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
+    if wrong and good is not None and (found := _otherwise(wrong[0], values, good)):
+        return found
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
     return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
 
@@ -67,11 +71,12 @@ def _not_refused(part: Fact) -> list[str]:
     return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
 
 
-def _nothing(part: Comparison, events: list[Event], right: Values | None) -> list[str] | None:
-    """None came out where a tensor should: it was compared as zeros."""
+def _nothing(part: Comparison | Fact, events: list[Event], right: Values | None) -> list[str] | None:
+    """None came out where a tensor should: it was compared as zeros, or is called nothing."""
     facts = [name for event in events for name, value in event.facts.items() if value is None and _last_key(name) in part.what]
     name = next((name for name in facts if right is None or name in right), None)
-    if name is None or (bool(part.actual.any()) and bool(part.expected.any())):
+    as_zeros = isinstance(part, Comparison) and not (bool(part.actual.any()) and bool(part.expected.any()))
+    if name is None or not (as_zeros or isinstance(part, Fact) and part.actual == "nothing"):
         return None
     return [f"print({part.what!r}, {name})", f"assert {name} is not None, 'None, but should be a tensor'"]
 
@@ -250,6 +255,33 @@ def _attribute(value: Tensor | None, name: str) -> object:
     if value is None:
         return None
     return tuple(value.shape) if name == "shape" else value.dtype
+
+
+def _otherwise(part: Comparison | Fact, values: Values, right: Values) -> list[str] | None:
+    """The number that a right one has otherwise, where what is compared is computed from several results."""
+    worst, place = NOTICEABLE, None
+    for name, value in values.items():
+        good = right.get(name)
+        if good is None or good.shape != value.shape or not value.is_floating_point() or not value.numel():
+            continue
+        off = (value.double() - good.double()).abs().nan_to_num(nan=torch.inf) / good.double().abs().max().clamp(min=1e-30)
+        if float(off.max()) > worst:
+            worst, place = float(off.max()), (name, torch.unravel_index(off.argmax(), off.shape))
+    if place is None:
+        return None
+    name, at = place
+    expected, apart = right[name][at].item(), abs(values[name][at].item() - right[name][at].item())
+    allowed = apart / 3 if isfinite(apart) else 1e-3 * max(abs(expected), 1.0)
+    return [
+        f"# {part.mismatch()}",
+        f"actual, expected = {_text((name, tuple(int(i) for i in at)))}.item(), {literal(expected)}",
+        "print(actual, 'but should be', expected)",
+        f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
+    ]
+
+
+NOTICEABLE = 1e-3
+"""A relative difference that is no rounding."""
 
 
 def _all_that_came_back(part: Comparison | Fact, values: Values) -> Iterator[str]:

@@ -17,8 +17,8 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.repro.assertion import not_refused, numbers_apart, values_of
 from rnncheck.repro.brief_layer import Brief, layer_lines, value_text
-from rnncheck.repro.call_log import Event
 from rnncheck.repro.calls import Recorded, recorded, right_events
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_brief
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable

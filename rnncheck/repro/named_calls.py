@@ -18,8 +18,8 @@ from rnncheck.core.subject import Subject
 from rnncheck.reading.typed.wrapper import Arguments
 from rnncheck.repro.assertion import allowed_at, worst_place
 from rnncheck.repro.brief_layer import value_text
-from rnncheck.repro.call_log import Event
 from rnncheck.repro.calls import recorded
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
 
 WIDTH = 88

@@ -1,6 +1,6 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -185,6 +185,14 @@ class Trial(Given):
         usual = self.case.training and not torch.is_inference_mode_enabled()
         with subject_boundary(doing, what or self._otherwise), torch.set_grad_enabled(usual):
             return deed(*arguments)
+
+    def look(self, deed: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a deed returns that changes nothing: a script has it only where it shows what comes back."""
+        return self.do(deed, *arguments)
+
+    def in_turn(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what is done in turn; a script leaves out those without which the same goes wrong."""
+        return names
 
     @property
     def arguments(self) -> tuple[Any, tuple[Tensor, ...] | None]:

@@ -12,8 +12,9 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import RESET_AFTER, kind_of
-from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
 from rnncheck.reading.adapted import Adapted, at

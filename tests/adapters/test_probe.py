@@ -17,7 +17,8 @@ from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.campaign import probing_apart
 from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import MODES
-from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
+from rnncheck.core.features import CLIP_FEATURES, FEATURES
+from rnncheck.core.subject import Claim
 from rnncheck.errors import UsageError
 from tests.adapters import targets
 from tests.adapters.support import claimed

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rnncheck.core.subject import FEATURES
+from rnncheck.core.features import FEATURES
 from rnncheck.core.verdict import NO_TIME
 from rnncheck.report import Report
 from rnncheck.report.terminal import print_report

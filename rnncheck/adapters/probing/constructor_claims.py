@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
-from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Baseline, attempt, ground, reason_not
+from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, ground, reason_not
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
 from rnncheck.core.subject import Claim, NotClaimed, Subject

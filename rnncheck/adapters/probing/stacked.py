@@ -6,7 +6,7 @@ from functools import partial
 import torch
 
 from rnncheck import oracle
-from rnncheck.adapters.probing.feature_calls import Baseline, attempt
+from rnncheck.adapters.probing.ground import Baseline, attempt
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
