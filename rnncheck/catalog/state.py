@@ -8,6 +8,7 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.reset_flags import raised
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
@@ -105,7 +106,7 @@ def used(trial: Trial) -> Observation:
     some result, unless these are not finite anyway.
     """
     if not trial.subject.offers("load"):
-        return _moves_anything(trial)
+        return _moves_anything(raised(trial, {}))  # a flag at the first step would hide the state
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
     faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)
     plain = trial.but(x=torch.full_like(trial.x, FAINT), state=faint, parameters=transparent_parameters(trial))

@@ -1,6 +1,5 @@
 """What must hold along the time axis: continuation, shared weights, reach and memory."""
 
-from collections.abc import Mapping
 from functools import reduce
 
 import torch
@@ -17,7 +16,7 @@ from rnncheck.catalog.tools.conditions import (
 )
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, side_by_side, steps_inside
-from rnncheck.core.named import NamedTensor
+from rnncheck.catalog.tools.reset_flags import flags_of, raised
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -231,29 +230,13 @@ def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
 )
 def reset(trial: Trial) -> Observation:
     """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it."""
-    first = int(any(one.resets == "after" for one in _flags(trial)))
+    first = int(any(one.resets == "after" for one in flags_of(trial)))
     steps = [trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
     sides = ("in two sequences", "with a reset flag between them")
     pieces = side_by_side(_begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
     flagged = raised(trial, dict(enumerate(steps)))
     seen = flagged.same(pieces, sides=sides) & _same_from_every_step(trial)
     return seen & _nothing_flows_back(flagged, steps) if trial.case.training else seen
-
-
-def raised(trial: Trial, steps: Mapping[int, int | list[int]]) -> Trial:
-    """The case with flags that make these rows forget before these steps alone."""
-    x = trial.x.clone()
-    for flags in _flags(trial):
-        place = trial.config.named.place(flags)  # type: ignore[union-attr]
-        x[..., place] = 0.0
-        for row, at in steps.items():
-            x[torch.tensor(at) - int(flags.resets == "after"), row, place] = 2.0
-    return trial.but(x=x)
-
-
-def _flags(trial: Trial) -> list[NamedTensor]:
-    named = trial.config.named
-    return [one for one in named.given_sequences if one.resets] if named else []
 
 
 def _begun_anew(trial: Trial, k: int) -> Run:

@@ -37,6 +37,17 @@ def same(seen, was):
         return seen.shape == was.shape and seen.dtype == was.dtype and bool((seen == was).all())
     return torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=1e-30, equal_nan=True)
 '''
+_IN_FORM = '''
+
+def in_form(layer, form):
+    """The layer, computing in one of the forms that its class declares."""
+    own = layer{path}
+    said = own.rnncheck_forms[form]
+    function = getattr(type(own), said) if isinstance(said, str) else said
+    own.forward = lambda *given, **named: function(own, *given, **named)
+    return layer
+
+'''
 _LAYER = '''
 
 class Layer:
@@ -70,7 +81,8 @@ def helpers(case: Case, names: dict[str, str], events: Sequence[Any], beside: bo
 
     beside: whether lengths are given beside padded input
     """
-    asked = ""
+    paths = [event.form[1] for event in events if event.form is not None and event.form[0].forward is not None]
+    asked = _IN_FORM.format(path=paths[0]) if paths else ""
     shown = [part for event in events if event.is_deed for part in event.arguments if callable(part)]
     if shown:
         call = _WITH_LENGTHS.format(batch_first=case.config.batch_first) if beside else "self.module(x, *more)"

@@ -18,8 +18,9 @@ from tests.mutants.controls.correct import CORRECT
 IN_TESTS_OF_THEIR_OWN = {
     "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.forms", "agree.onnx",
     "agree.scripted", "batch.cliffs", "batch.invariant", "batch.many", "cache.copied", "cache.cropped", "cache.fresh",
-    "cache.pieces", "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused",
-    "lengths.module", "lengths.zero", "numeric.many_steps", "time.in_pieces", "time.reset", "weights.scattered",
+    "cache.gradient", "cache.pieces", "cache.prefill", "cache.reordered", "cache.reset", "cache.steps", "gradient.repeatable",
+    "gradient.second_refused", "lengths.module", "lengths.zero", "numeric.many_steps", "time.in_pieces", "time.reset",
+    "weights.scattered",
 }  # fmt: skip
 """They need a reference, a device, a compiler, large sizes, a claim, flags, a cache or a refusal: their families have tests."""
 LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.about == "layer"} - IN_TESTS_OF_THEIR_OWN)
