@@ -21,6 +21,7 @@ from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core import axis_size
 from rnncheck.core.config import Config
+from rnncheck.core.named import Named
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed import wrapper
@@ -187,10 +188,25 @@ def _listed(found: list[tuple[str, str]]) -> str:
 def _subject(build: TypedBuild, declared: Mapping[str, Claim]) -> Subject:
     """Return the subject; what only calls can show is yet to be probed."""
     target, roles = build.target, build.roles
+    _check_sizes(roles.named(), target.name)
     return Subject(
         target.name, "layer", build, ("RNN_RELU",), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
         named=roles.named(), choices=roles.choices, forms=declared_forms(target.object, target.name),
     )  # fmt: skip
+
+
+def _check_sizes(named: Named, name: str) -> None:
+    """Raise UsageError where an axis is not there at the smallest sizes, which cases have, too."""
+    ones = dict.fromkeys(dict(named.sizes), 1)
+    for tensor in named.tensors:
+        for axis in tensor.axes.split():
+            if (
+                axis not in (named.time, named.batch)
+                and axis_size.axis_size(axis, {**ones, named.time: 1, named.batch or "batch": 1}) < 1
+            ):
+                raise UsageError(
+                    f"{name}: the axis {axis} of {tensor.name} is less than 1 where its names are 1; name it otherwise"
+                )
 
 
 def _claims(roles: Roles) -> dict[str, Claim]:

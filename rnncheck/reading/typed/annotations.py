@@ -1,18 +1,25 @@
 """What the annotations of a function say: trees of tensors with named axes, and the values of options."""
 
+import ast
 import dataclasses
+import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jaxtyping
+from torch import Tensor
 
+from rnncheck.core.axis_size import ARITHMETIC
+from rnncheck.core.plain_text import said as said_of
 from rnncheck.errors import UsageError
-from rnncheck.reading.typed.markers import Options, State
+from rnncheck.reading.typed.markers import MARKERS, Options, State
 
 Path = tuple[str | int, ...]
+AXES = re.compile(r"\[\s*(torch\.)?Tensor\s*,\s*['\"]")
+"""How an annotation with axes is written."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,21 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
+def why_unreadable(function: Callable[..., Any]) -> str | None:
+    """Return why the annotations of a function cannot be read, in a few words; None where they can."""
+    try:
+        typing.get_type_hints(function, include_extras=True)
+    except Exception as error:  # an annotation is any expression of the user's
+        return f"its annotations cannot be read: {said_of(error)}"
+    return None
+
+
+def written_with_axes(function: Any) -> bool:
+    """Return whether annotations that cannot be read, as where a name is not imported, speak of axes as they stand."""
+    texts = [text for text in getattr(function, "__annotations__", {}).values() if isinstance(text, str)]
+    return any(AXES.search(text) for text in texts) and why_unreadable(function) is not None
+
+
 def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = ()) -> Tree | None:
     """Return the tensors in an annotation, None where it has none; raises Unreadable.
 
@@ -76,6 +98,7 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
     if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
+        _check_is_tensor(hint)
         return Leaf(_axes(hint), tuple(hint.dtypes) if not isinstance(hint.dtypes, str) else (), markers)
     found = [(name, tree_of(part, markers, opaque)) for name, part in _parts(hint)]
     inside = tuple((name, part) for name, part in found if part is not None)
@@ -127,6 +150,9 @@ def _bare(hint: Any, markers: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     while True:
         if get_origin(hint) is Annotated:
             hint, *more = get_args(hint)
+            for one in more:
+                if one in MARKERS:
+                    raise Unreadable(f"has rnncheck.{one.__name__} beside its type, but should have rnncheck.{one.__name__}(…)")
             markers = (*markers, *more)
             continue
         others = [one for one in get_args(hint) if one is not type(None)]
@@ -141,6 +167,10 @@ def _parts(hint: Any) -> list[tuple[str | int, Any]]:
         if Ellipsis in get_args(hint):
             raise Unreadable("is a tuple of any length; say how many tensors: tuple[A, B]")
         return list(enumerate(get_args(hint)))
+    if get_origin(hint) in (list, dict, Sequence, Mapping) and any(tree_of(part) is not None for part in get_args(hint)):
+        kind = get_origin(hint).__name__
+        told = "say its keys: a TypedDict" if kind in ("dict", "Mapping") else "say how many tensors: tuple[A, B]"
+        raise Unreadable(f"is a {kind} of any length; {told}")
     named = isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint))
     return list(hints_of(hint).items()) if named else []
 
@@ -162,7 +192,26 @@ def _axis(text: str) -> str:
         return "batch"
     if text.startswith("_"):
         raise Unreadable(f"has an axis {text} without a name; name it")
-    return text.replace("{self.", "").replace("{", "").replace("}", "")
+    text = text.replace("{self.", "").replace("{", "").replace("}", "")
+    _check_arithmetic(text)
+    return text
+
+
+def _check_arithmetic(axis: str) -> None:
+    """Raise Unreadable where an axis is no arithmetic of names and whole numbers."""
+    try:
+        nodes = list(ast.walk(ast.parse(axis, mode="eval").body))
+    except SyntaxError:
+        nodes = [ast.Pass()]
+    known = (ast.BinOp, ast.Name, ast.Constant, ast.Load, *ARITHMETIC)
+    if not all(isinstance(node, known) for node in nodes):
+        raise Unreadable(f"has an axis {axis}, but should have a name, a number, or sums and products of these, such as 2*hidden")
+
+
+def _check_is_tensor(hint: Any) -> None:
+    kind = hint.array_type
+    if isinstance(kind, type) and not issubclass(kind, Tensor):
+        raise Unreadable(f'is of {kind.__name__}, but should be of Tensor: Float[Tensor, "{hint.dim_str}"]')
 
 
 def said(place: str, found: Unreadable) -> UsageError:
