@@ -212,14 +212,18 @@ def _check_sizes(named: Named, name: str) -> None:
 def _claims(roles: Roles) -> dict[str, Claim]:
     """What the types say."""
     batched = roles.batch is not None or (roles.ragged is not None and roles.ragged.needed)
+    lengths, cached = roles.ragged is not None, roles.cache is not None
     offered = {
-        "hx": bool(roles.states), "hx_none": not roles.state_needed, "state": roles.finals is not None, "layer_axis": True,
-        "time_first": True, "sizes": True, "batched": batched, "unbatched": not batched,
-        "packed": roles.ragged is not None, "lengths": roles.ragged is not None,
+        "hx": bool(roles.states), "hx_none": not roles.state_needed, "state": roles.finals is not None and not cached,
+        "layer_axis": True, "time_first": True, "sizes": True, "batched": batched, "unbatched": not batched,
+        "packed": lengths, "lengths": lengths,
     }  # fmt: skip
-    why = {"hx": "no argument is a state", "hx_none": "the initial state must be given", "state": "no final state comes back",
-           "packed": "no argument says lengths", "lengths": "no argument says lengths",
-           "batched": "no axis is called batch", "unbatched": "every sequence has a batch axis"}  # fmt: skip
+    why = {
+        "hx": "no argument is a state", "hx_none": "the initial state must be given",
+        "state": "a cache remembers, too: the family cache carries both" if cached else "no final state comes back",
+        "packed": "no argument says lengths", "lengths": "no argument says lengths",
+        "batched": "no axis is called batch", "unbatched": "every sequence has a batch axis",
+    }  # fmt: skip
     others = {name: False for name in FEATURES if name not in (*PROBED, *offered)}
     return {
         name: Claim(value, "signature", "" if value else why.get(name, "its types say no such thing"))
