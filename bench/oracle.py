@@ -201,7 +201,7 @@ def generic(mode: str, dtype: torch.dtype, seed: int) -> Data:
     config = Config(mode, draw.random.randint(3, 7), draw.random.randint(3, 7))
     time, batch = draw.random.randint(8, 20), 3
     parameters = {name: (draw.normal(*shape) / 2).to(dtype) for name, shape in config.parameter_shapes().items()}
-    c_0 = draw.normal(1, batch, config.hidden_size).to(dtype) if config.has_cell else None
+    c_0 = draw.normal(1, batch, config.hidden_size).to(dtype) if config.takes_tuple else None
     x, h_0 = draw.normal(time, batch, config.input_size).to(dtype), draw.normal(1, batch, config.hidden_size).to(dtype)
     return Data(config, dtype, parameters, x, h_0, c_0, None)
 
@@ -275,7 +275,7 @@ def _costs(config: Config, batch: int) -> tuple[float, ...]:
     layer, x = module(config, torch.float32), torch.randn(50, batch, config.input_size)
     parameters = {name: p.detach() for name, p in layer.named_parameters()}
     h_0, c_0 = torch.zeros(1, batch, config.hidden_size), torch.zeros(1, batch, config.hidden_size)
-    data = Data(config, torch.float32, parameters, x, h_0, c_0 if config.has_cell else None, None)
+    data = Data(config, torch.float32, parameters, x, h_0, c_0 if config.takes_tuple else None, None)
 
     def quietly(f: Callable[[], object]) -> float:
         with torch.no_grad():

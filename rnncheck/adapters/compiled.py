@@ -84,7 +84,7 @@ class ExportedLayer(ModuleLayer):
     """A module that is exported with the very arguments of a call, and the program called with them."""
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
-        state = () if hx is None else (hx if self.has_cell else hx[0],)
+        state = () if hx is None else (hx if self.takes_tuple else hx[0],)
         arguments = (input, *state)
         program = torch.export.export(inside_another(self.module, arguments), arguments, strict=False)
         output, final = program.module()(input, *state)

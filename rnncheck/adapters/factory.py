@@ -38,8 +38,7 @@ SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size
 
 def options_of(config: Config) -> dict[str, Any]:
     """Every option of torch's constructor, as this configuration has it."""
-    nonlinearity = "relu" if config.mode == "RNN_RELU" else "tanh"
-    return {name: nonlinearity if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
+    return {name: config.kind.activation if name == "nonlinearity" else getattr(config, name) for name in OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -141,13 +140,16 @@ class Constructor:
             return None
         given = [WORDS.get(value, repr(value)) for value in positions]
         given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
+        form, taken = (["**form"], "form={}, **options") if has_options(target.object) else ([], "**options")
+        called = f"{target.expression}({', '.join([*given, *form])})"
+        if reading.plain:
+            made = f"Stepwise({called})" if self.is_cell else called
+            return f"{target.lines}\n\n\ndef build(input_size, hidden_size, {taken}):\n    return {made}\n"
         kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"
         how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
-        form, taken = (["**form"], "form={}, **options") if has_options(target.object) else ([], "**options")
-        made = f"{target.expression}({', '.join([*given, *form])})"
-        made = made if reading.plain else f"{kind}({made}, hidden_size, **{how!r})"
+        made = f"{kind}({called}, hidden_size, **{how!r})"
         build = f"def build(input_size, hidden_size, {taken}):\n    return {made}\n"
-        return "\n".join([target.lines or "", *([] if reading.plain else [adapter]), "", "", build])
+        return "\n".join([target.lines or "", adapter, "", "", build])
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""
@@ -168,9 +170,9 @@ def layer_of(module: Any, config: Config) -> ModuleLayer:
     forward, names = forward_of(module), match(own_parameters(module), config)
     hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
     if lengths is None:
-        return ModuleLayer(module, config.has_cell, names, hx)
+        return ModuleLayer(module, config.takes_tuple, names, hx)
     call = ByKeyword(lengths, hx)
-    return LengthsLayer(module, config.has_cell, names, hx, batch_first=config.batch_first, call=call)
+    return LengthsLayer(module, config.takes_tuple, names, hx, batch_first=config.batch_first, call=call)
 
 
 @dataclass(frozen=True)

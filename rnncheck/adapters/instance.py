@@ -13,10 +13,11 @@ from rnncheck.adapters.factory import layer_of
 from rnncheck.adapters.forms import Form
 from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
-from rnncheck.adapters.probing.modes import config_by_parameters, declared_modes, modes_in
+from rnncheck.adapters.probing.modes import ELMAN, config_by_parameters, declared_modes, modes_in, one_of
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.core.config import MODES, Config, ConfigError, Mode
+from rnncheck.core.kinds import OF_ITS_OWN, PROJECTION, RESET_AFTER
 from rnncheck.core.plain_text import one_line
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading, behind_torchs_call
@@ -60,7 +61,7 @@ def config_of(target: Located, module: Any) -> Config:
     Raises UsageError where it cannot be told.
     """
     other = getattr(module, "rnncheck_mode", None) == OTHER
-    modes = ("RNN_RELU",) if other else declared_modes(module) or modes_in(type(module).__name__)
+    modes = (OF_ITS_OWN[1],) if other else declared_modes(module) or modes_in(type(module).__name__)
     own = own_parameters(module)
     by_shapes = None if other else config_by_parameters(own, modes or MODES)
     told = _attributes(module)
@@ -74,9 +75,9 @@ def config_of(target: Located, module: Any) -> Config:
 
 def _mode(modes: tuple[Mode, ...], by_shapes: Config | None, told: Mapping[str, Any]) -> Mode | None:
     mode = by_shapes.mode if by_shapes else modes[0] if modes else None
-    if mode == "RNN_TANH" and (told.get("nonlinearity") == "relu" or modes == ("RNN_RELU",)):
-        return "RNN_RELU"
-    return mode
+    if mode != ELMAN[0]:
+        return mode
+    return ELMAN[1] if modes == ELMAN[1:] else one_of(ELMAN, told.get)
 
 
 def _attributes(module: Any) -> dict[str, Any]:
@@ -92,8 +93,8 @@ def _attributes(module: Any) -> dict[str, Any]:
 
 def _with_attributes(target: Located, start: Config, told: Mapping[str, Any], sized: bool) -> Config:
     """Shapes say sizes, layers, directions, bias and projection for certain; only the attributes say the rest."""
-    words = ["batch_first", "dropout", *(["reset_after"] if start.mode == "GRU" else [])]
-    words += [] if sized else ["num_layers", "bias", "bidirectional", *(["proj_size"] if start.mode == "LSTM" else [])]
+    words = ["batch_first", "dropout", *(["reset_after"] if start.kind.has(RESET_AFTER) else [])]
+    words += [] if sized else ["num_layers", "bias", "bidirectional", *(["proj_size"] if start.kind.has(PROJECTION) else [])]
     try:
         return start.but(**{word: told[word] for word in words if word in told})
     except ConfigError as error:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
 
@@ -33,7 +34,7 @@ OFFERED = ("equations", "load", "layers", "bidirectional", "bias_off", "hx", "hx
 def session(config: Config, given: bool, packed: bool) -> Any:
     """A session that runs this configuration, with initial states or without, with lengths or without."""
     nodes, values = [], {"x": TensorProto.FLOAT, **({"lengths": TensorProto.INT32} if packed else {})}
-    x, states = "x", ["h", "c"][: 1 + config.has_cell]
+    x, states = "x", config.kind.letters
     for k in range(config.num_layers):
         fed = [f"w{k}", f"r{k}", *([f"b{k}"] if config.bias else []), *(f"{s}{k}" for s in states if given)]
         values |= dict.fromkeys(fed, TensorProto.FLOAT)
@@ -56,9 +57,9 @@ def session(config: Config, given: bool, packed: bool) -> Any:
 
 def _attributes(config: Config) -> dict[str, Any]:
     said: dict[str, Any] = {"direction": "bidirectional" if config.bidirectional else "forward"}
-    if config.mode == "GRU":
+    if config.kind.has(RESET_AFTER):
         said["linear_before_reset"] = int(config.reset_after)
-    if config.mode == "RNN_RELU":
+    if config.kind.rectifies:
         said["activations"] = ["Relu"] * config.directions
     return said
 
@@ -93,7 +94,7 @@ class OnnxLayer:
         fed = {"x": x, **self.weights()}
         if lengths is not None:
             fed["lengths"] = lengths.to(torch.int32)
-        for name, state in zip(("h", "c"), hx or (), strict=False):
+        for name, state in zip(self.config.kind.letters, hx or (), strict=False):
             fed |= {f"{name}{k}": part for k, part in enumerate(state.chunk(self.config.num_layers))}
         running = session(self.config, hx is not None, lengths is not None)
         found = running.run(None, {name: value.detach().contiguous().numpy() for name, value in fed.items()})
@@ -126,7 +127,7 @@ def build(config: Config, dtype: torch.dtype, device: torch.device) -> OnnxLayer
 
 def subject(*modes: Mode) -> Subject:
     """ONNX Runtime's operator of these modes."""
-    offered = {*OFFERED, *(("reset_after", "reset_before") if "GRU" in modes else ())}
+    offered = {*OFFERED, *(RESET_AFTER.features if any(kind_of(mode).has(RESET_AFTER) for mode in modes) else ())}
     no = Claim(False, "declared", "no part of the operator")
     claims = {name: Claim(True, "declared") if name in offered else no for name in FEATURES}
     return Subject(f"onnxruntime {OPERATORS[modes[0]]}", "layer", build, modes, claims)

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.adapters.probing.kernel_calls import lacking_kernels
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import KINDS, OPTIONS, by_name, kind_of, modes_with
 from rnncheck.core.subject import BIT_FOR_BIT, FEATURES, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
 from rnncheck.reading.parameter_names import own_parameters, set_parameter
@@ -22,19 +23,20 @@ from rnncheck.reading.parameter_names import own_parameters, set_parameter
 class ModuleLayer:
     """A module (or any callable object) that is called like torch's, behind the door of rnncheck.subject.Layer.
 
-    names:   torch's parameter names -> the module's own; None if they could not be matched
-    hx_name: the keyword under which the state is given, None where it is the second argument
+    takes_tuple: whether the state is a tuple, and not one tensor
+    names:       torch's parameter names -> the module's own; None if they could not be matched
+    hx_name:     the keyword under which the state is given, None where it is the second argument
     """
 
     module: Any
-    has_cell: bool
+    takes_tuple: bool
     names: Mapping[str, str] | None
     hx_name: str | None = None
 
     def __call__(self, input: Tensor | PackedSequence, hx: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...]]:
         if hx is None:
             return split_result(self.module(input))
-        state = hx if self.has_cell else hx[0]
+        state = hx if self.takes_tuple else hx[0]
         return split_result(self.module(input, **{self.hx_name: state}) if self.hx_name else self.module(input, state))
 
     def parameters(self) -> dict[str, Tensor]:
@@ -71,14 +73,13 @@ def split_result(result: Any) -> tuple[Any, tuple[Tensor, ...]]:
 
 def torch_arguments(config: Config) -> dict[str, Any]:
     """The keyword arguments of torch's constructor that say this configuration; defaults are left out."""
-    arguments = config.arguments()
-    if config.mode == "RNN_RELU" and config.named is None:
-        arguments["nonlinearity"] = "relu"
-    return arguments
+    return config.arguments() | (dict(config.kind.arguments) if config.named is None else {})
 
 
-OF_ONE_MODE: Mapping[str, Mode] = {"proj": "LSTM", "reset_after": "GRU", "reset_before": "GRU"}
-"""Features that only one mode can have."""
+OF_SOME_MODES = {feature: modes_with(option) for option in OPTIONS for feature in option.features}
+"""Features that only some modes can have."""
+OF_TORCH: Mapping[Any, tuple[Mode, ...]] = {kind.layer: by_name()[kind.name] for kind in KINDS if kind.in_torch}
+"""torch's own layers, and the modes of each."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class TorchLike:
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         arguments = torch_arguments(config)
         module = self.constructor(config.input_size, config.hidden_size, **arguments, dtype=dtype, device=device)
-        return ModuleLayer(module, config.has_cell, {name: name for name in config.parameter_shapes()})
+        return ModuleLayer(module, config.takes_tuple, {name: name for name in config.parameter_shapes()})
 
 
 def torch_like(
@@ -102,11 +103,11 @@ def torch_like(
     source: str | None = None,
 ) -> Subject:
     """A subject that claims all that torch.nn's layer of these modes offers, except the features ``without``."""
-    absent = {"reset_before", "lengths", *without, *(name for name, mode in OF_ONE_MODE.items() if mode not in modes)}
+    absent = {"reset_before", "lengths", *without, *(name for name, having in OF_SOME_MODES.items() if not {*having} & {*modes})}
     claims = {**{feature: Claim(feature not in absent, "declared") for feature in FEATURES}, **BIT_FOR_BIT}
     if reason := why_not_compile():
         claims["compile"] = Claim(False, "probed", reason)
-    base = next((kind for kind in getattr(constructor, "__mro__", ()) if kind in (nn.RNN, nn.GRU, nn.LSTM)), None)
+    base = next((kind for kind in getattr(constructor, "__mro__", ()) if kind in OF_TORCH), None)
     if base is not None:
         claims |= _lacking(base)
     return Subject(name, "layer", TorchLike(constructor), modes, claims, source=source, drop_in=True)
@@ -115,7 +116,7 @@ def torch_like(
 @cache
 def _lacking(of: type[nn.RNNBase]) -> Mapping[str, Claim]:
     """Return the claims that torch's own kernels do not bear out on this processor, for a layer of torch's and its subclasses."""
-    mode: Mode = {nn.RNN: "RNN_TANH", nn.GRU: "GRU", nn.LSTM: "LSTM"}[of]  # type: ignore[assignment, index]
+    mode = OF_TORCH[of][0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return lacking_kernels(Subject(of.__name__, "layer", TorchLike(of), (mode,)), Case(Config(mode, 2, 3), 2, 2))
@@ -123,7 +124,6 @@ def _lacking(of: type[nn.RNNBase]) -> Mapping[str, Claim]:
 
 def torch_nn(mode: Mode, **options: Any) -> Subject:
     """torch.nn's own layer of this mode."""
-    name = "RNN" if mode.startswith("RNN") else mode
-    modes: tuple[Mode, ...] = ("RNN_TANH", "RNN_RELU") if name == "RNN" else (mode,)
+    name = kind_of(mode).name
     source = f"import torch\nbuild = torch.nn.{name}"
-    return torch_like(getattr(nn, name), modes, f"torch.nn.{name}", source=source, **options)
+    return torch_like(getattr(nn, name), by_name()[name], f"torch.nn.{name}", source=source, **options)

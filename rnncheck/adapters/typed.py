@@ -21,6 +21,7 @@ from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core import axis_size
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.named import Named
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
@@ -77,7 +78,8 @@ class TypedBuild:
         """Whether calls of a function that a script can import say all: it has no parameters, and tensors alone as states."""
         states = all(isinstance(one.tree, Leaf) for one in self.roles.states)
         function = not isinstance(self.target.object, type | nn.Module) and self.target.expression is not None
-        others = self.roles.parameters or self.roles.ragged or self.roles.cache
+        pairs = any(leaf.complex for one in (*self.roles.sequences, *self.roles.states) for leaf in one.tensors)
+        others = self.roles.parameters or self.roles.ragged or self.roles.cache or pairs
         return function and states and not others
 
     def source(self) -> str | None:
@@ -190,7 +192,7 @@ def _subject(build: TypedBuild, declared: Mapping[str, Claim]) -> Subject:
     target, roles = build.target, build.roles
     _check_sizes(roles.named(), target.name)
     return Subject(
-        target.name, "layer", build, ("RNN_RELU",), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
+        target.name, "layer", build, (OF_ITS_OWN[1],), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
         named=roles.named(), choices=roles.choices, forms=declared_forms(target.object, target.name),
     )  # fmt: skip
 

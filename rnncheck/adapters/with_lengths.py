@@ -36,7 +36,7 @@ class LengthsLayer(ModuleLayer):
 
     def with_lengths(self, input: Tensor, hx: tuple[Tensor, ...] | None, lengths: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
         """(padded output, state) for padded input and the length of each of its sequences."""
-        output, state = split_result(self.call(self.module, input, hx if hx is None or self.has_cell else hx[0], lengths))
+        output, state = split_result(self.call(self.module, input, hx if hx is None or self.takes_tuple else hx[0], lengths))
         return self._as_long(output, input, lengths), state
 
     def _as_long(self, output: Any, input: Tensor, lengths: Tensor) -> Any:

@@ -1,13 +1,16 @@
-"""What torch's compilers import when they are first used, which takes seconds: forked workers share what their parent has."""
+"""What torch's compilers import when they are first used, which takes seconds: forked processes share what their parent has."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
-MODULES = ("torch._dynamo", "torch.export", "torch.onnx", "torch.onnx._internal.exporter._core", "onnxscript")
+PROBED = ("torch._dynamo", "torch.export")
+"""What every probe of a layer imports, to find out whether it can be exported, and so does each worker later."""
+ALL = (*PROBED, "torch.onnx", "torch.onnx._internal.exporter._core", "onnxscript")
 
 
-def import_compilers() -> None:
-    """Import them here, so that each of several workers need not; what is not installed is left out."""
-    for name in MODULES:
+def import_compilers(modules: Sequence[str] = ALL) -> None:
+    """Import them here, so that none of several processes need; what is not installed is left out."""
+    for name in modules:
         with suppress(ImportError):
             import_module(name)

@@ -96,7 +96,7 @@ def without_chance(subject: Subject, case: Case) -> Case:
 def numbers(case: Case) -> int:
     """How many are recorded: output and states, in train() the gradients of input and parameters too."""
     config, rows = case.config, case.rows
-    states = config.num_layers * config.directions * (config.state_size + config.has_cell * config.hidden_size)
+    states = config.num_layers * config.directions * sum(config.state_sizes.values())
     results = rows * (case.time * config.output_size + states)
     weights = sum(map(prod, config.parameter_shapes().values()))
     return results + case.training * (case.time * rows * config.input_size + weights)

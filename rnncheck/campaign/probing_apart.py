@@ -13,11 +13,12 @@ from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.probe import is_cell, probe, probe_calls
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
+from rnncheck.core.kinds import RESET_AFTER, SIMPLEST, modes_with
 from rnncheck.core.subject import CLIP_FEATURES, FEATURES, PAIR_FEATURES, Claim, Subject
 from rnncheck.engine import Done, Job, WorkerContext, make_engine
 
 Probe = Callable[[Subject], Mapping[str, Claim]]
-LEAST = 0.5
+LEAST = 2.0
 """Seconds that a probe is given in any case."""
 LATER = 1 / 4
 """Once one probe did not come back, the next ones are given this part of its time: they are asked for one thing each."""
@@ -91,7 +92,11 @@ def hoped_for(subject: Subject, hoped: Claim) -> dict[str, Claim]:
 def _unlikely(subject: Subject) -> dict[str, Claim]:
     """Return what only a look at forward could tell, or what cannot be."""
     stepwise = {"packed": Claim(False, "signature", "a cell is called step by step")} if is_cell(subject) else {}
-    return {"lengths": Claim(False, "signature"), "reset_after": Claim("GRU" in subject.modes, "signature"), **stepwise}
+    return {
+        "lengths": Claim(False, "signature"),
+        "reset_after": Claim(bool({*modes_with(RESET_AFTER)} & {*subject.modes}), "signature"),
+        **stepwise,
+    }
 
 
 def _fixed(subject: Subject) -> dict[str, Claim]:
@@ -104,7 +109,7 @@ def _fixed(subject: Subject) -> dict[str, Claim]:
 
 def _modes(subject: Subject) -> tuple[Mode, ...]:
     """Return the modes that it may be of, as far as its name tells."""
-    return subject.modes or modes_in(subject.name) or ("LSTM",)
+    return subject.modes or modes_in(subject.name) or (SIMPLEST[2],)
 
 
 def _asked_only(subject: Subject, feature: str) -> Subject:

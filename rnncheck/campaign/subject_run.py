@@ -13,9 +13,10 @@ from rnncheck.campaign.settings import Settings
 from rnncheck.campaign.shard import Check, SubjectPart, smallest_of
 from rnncheck.campaign.store import Stored
 from rnncheck.campaign.tally import PropertyTally, kind_of
+from rnncheck.campaign.verdicts import verdict_of
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.core.verdict import NO_TIME, Outcome, Verdict
+from rnncheck.core.verdict import NO_TIME, Outcome, Status, Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
@@ -26,6 +27,8 @@ from rnncheck.strategies.structure import Ledger, rows
 
 SHOWN = 24
 """Cases of which a report may show what went on inside."""
+LOOK, LEAST_LOOK = 3, 1.0
+"""Jobs of each subject that are begun even where the time is up, and their seconds then, not counting those without a core."""
 LOOKED_THROUGH = 300
 """Planned cases of a subject whose probe ended badly that are looked through for some that a property applies to."""
 HUNG = "its probe did not end: hung"
@@ -124,10 +127,10 @@ class SubjectRun:
             if self.given_up is not None or self.settled():
                 break
             block = tuple(one.only(lambda name: not self.tallies[name].over) for one in block)
-            number = next(numbers)
+            number, least = next(numbers), LEAST_LOOK if len(self.places) < LOOK else 0.0
             self.places[number] = tuple(one.place for one in block)
             cases, names = tuple(one.case for one in block), tuple(one.properties for one in block)
-            yield Job(number, "judge", self.index, cases, names, doubtful=doubtful)
+            yield Job(number, "judge", self.index, cases, names, least=least, doubtful=doubtful)
         self.all_taken = True
 
     def _own_part(self, blocks: Iterator[tuple[Checks, ...]]) -> Iterator[tuple[Checks, ...]]:
@@ -242,57 +245,7 @@ class SubjectRun:
 
     def verdict(self, tally: PropertyTally) -> Verdict:
         """What is concluded of one property."""
-        prop = tally.prop
-        by_dtype = dict(tally.by_dtype) or None
-        blank = Verdict(
-            prop.id, "holds", prop.kind, tally.cases, tally.used, prop.statement, by_dtype=by_dtype, severity=prop.severity
-        )
-        if tally.failed is not None and tally.warning is not None:
-            case, outcome = tally.failed
-            told = "\n".join(filter(None, (tally.warning, outcome.reason)))
-            return blank.but(verdict="warns", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=told)
-        if tally.failed is not None:
-            return self._red(tally, blank)
-        if tally.deviated is not None:
-            case, outcome, why = tally.deviated
-            return blank.but(verdict="deviates", case=case, mismatch="\n".join(outcome.mismatches) or None, reason=str(why))
-        if tally.cases:
-            raised = f"{len(tally.barred)} more raised: see {', '.join(sorted(set(tally.barred)))}" if tally.barred else None
-            return blank.but(reason=tally.missed or tally.lacking or raised)
-        if tally.missed or tally.undecided:
-            lacking = tally.missed or tally.undecided
-            return blank.but(verdict="not_reached", reason=lacking, elsewhere=tally.elsewhere, budget_used=None)
-        status, reason = self._why_not(tally)
-        return blank.but(verdict=status, reason=reason, budget_used=None)
-
-    def _red(self, tally: PropertyTally, blank: Verdict) -> Verdict:
-        assert tally.failed is not None
-        case, outcome = tally.failed
-        told = blank.but(
-            verdict=outcome.status,
-            case=case,
-            budget_used=outcome.budget_used,
-            course=outcome.course,
-            stored=None if tally.stored is None else str(tally.stored),
-            repro=None if tally.script is None else str(tally.script),
-            regression_test=None if tally.test is None else str(tally.test),
-        )
-        if tally.shrunk is not None and tally.shrunk.shrunk is not None:
-            smallest, explanation = tally.shrunk.shrunk, tally.shrunk.explanation
-            outcome = next((o for _, o in tally.shrunk.outcomes if o.red), outcome)
-            told = told.but(
-                case=smallest.case,
-                irrelevant=smallest.irrelevant,
-                verdict=outcome.status,
-                budget_used=outcome.budget_used,
-                location=explanation and explanation.location,
-                diagnosis=explanation and explanation.diagnosis,
-                calls=explanation and explanation.calls,
-                needs=smallest.needs,
-            )
-        unexplained = tally.shrunk and tally.shrunk.explanation and tally.shrunk.explanation.unexplained
-        reasons = [line for line in (outcome.reason, tally.unshrunk, tally.alone, unexplained) if line]
-        return told.but(mismatch="\n".join(outcome.mismatches) or None, reason="\n".join(reasons) or None)
+        return verdict_of(tally, self._why_not)
 
     @cached_property
     def _anything(self) -> list[Any]:
@@ -310,7 +263,7 @@ class SubjectRun:
         called = self.subject.claims.get(CALLED[self.subject.kind])
         return f"{called.why}; " if called is not None and called.offered and called.why else ""
 
-    def _why_not(self, tally: PropertyTally) -> tuple[Any, str]:
+    def _why_not(self, tally: PropertyTally) -> tuple[Status, str]:
         """Why a property was checked on no case at all."""
         prop = tally.prop
         if tally.refused:

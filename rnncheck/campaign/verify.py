@@ -6,9 +6,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from rnncheck.adapters.probing.settle import declares_all
 from rnncheck.adapters.targets import resolve
 from rnncheck.backend import own_functions
-from rnncheck.backend.compilers import import_compilers
+from rnncheck.backend.compilers import PROBED, import_compilers
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign import importing
@@ -39,7 +40,7 @@ from rnncheck.report.report import Report
 LEAST_FOR_A_PROBE = 10.0
 """Seconds that a probe is given where a third of the budget is as much; it takes two or three where nothing hangs."""
 SEVERAL = 3
-"""Subjects from which on what compilers import is imported once for all of them."""
+"""Subjects from which on all that compilers import is imported once for all of them."""
 LONG_IMPORT = 1.0
 """Seconds from which on the import of a target is named."""
 
@@ -133,15 +134,23 @@ def verify(
     limits = {} if case_seconds is None else {"case_seconds": case_seconds_of(case_seconds)}
     jobs = None if jobs is None else whole("jobs", jobs)
     memory = None if memory_limit is None else bytes_of(memory_limit)
+    if engine == "processes":
+        _import_once(subjects, settings)
     started += took
     left = started + settings.seconds(len(subjects)) - monotonic()
     claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
     workshop = WorkerContext([subject for subject, _ in named], CATALOG, resolve.probe)
-    if engine == "processes" and len(named) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
-        import_compilers()
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
     return Campaign(named, settings, progress, started).run(running)
+
+
+def _import_once(subjects: Sequence[Subject], settings: Settings) -> None:
+    """Import here what the probe would import for itself, and each worker again."""
+    if len(subjects) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
+        import_compilers()
+    elif any(subject.kind == "layer" and not declares_all(subject) for subject in subjects):
+        import_compilers(PROBED)
 
 
 def as_said(subjects: Sequence[Subject], read: Mapping[str, Any] | None) -> list[Subject]:

@@ -15,6 +15,7 @@ FAMILIES = (
     "direction",
     "layer",
     "batch",
+    "argument",
     "layout",
     "lengths",
     "weights",

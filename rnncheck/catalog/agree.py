@@ -40,16 +40,8 @@ def forward(trial: Trial) -> Observation:
        applies=deterministic & below_double)  # fmt: skip
 def dtype(trial: Trial) -> Observation:
     """The same numbers in float64 give the same results, within the rounding of the case's dtype."""
-    double, sides = _in(torch.float64, trial).run, (f"in {trial.case.dtype}", "in float64")
+    double, sides = trial.to("float64").run, (f"in {trial.case.dtype}", "in float64")
     return both(trial.run, double, trial.budget.allowed, "", sides, trial.right)
-
-
-def _in(dtype: torch.dtype, trial: Trial) -> Trial:
-    """The same numbers in another dtype."""
-    parameters = {name: p.to(dtype) for name, p in trial.parameters.items()}
-    state = trial.state and tuple(part.to(dtype) for part in trial.state)
-    name = str(dtype).removeprefix("torch.")
-    return trial.but(dtype=name, x=trial.x.to(dtype), state=state, parameters=parameters)
 
 
 @agree("autocast", formula="f under autocast = f, rounded as autocast does",
@@ -104,15 +96,9 @@ def device(trial: Trial) -> Observation:
         raise NotReached("there is no accelerator in this machine")
     found = torch.accelerator.current_accelerator()
     other = "cpu" if not trial.case.device.startswith("cpu") or found is None else found.type
-    both_places = (trial, _moved(trial, other))
+    both_places = (trial, trial.to(device=other))
     tf32: tuple[tuple[Switch, ...], ...] = ((), ("tf32",))
     return every(_with(t, switches) for t in both_places for switches in tf32 if t.x.is_cuda or not switches)
-
-
-def _moved(trial: Trial, device: str) -> Trial:
-    parameters = {name: p.to(device) for name, p in trial.parameters.items()}
-    state = trial.state and tuple(part.to(device) for part in trial.state)
-    return trial.but(device=device, x=trial.x.to(device), state=state, parameters=parameters)
 
 
 def _with(trial: Trial, switches: tuple[Switch, ...]) -> Observation:

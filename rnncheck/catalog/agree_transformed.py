@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.agree import _in, agree
+from rnncheck.catalog.agree import agree
 from rnncheck.catalog.tools import cuda_graphs, gradients
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, on_cuda, padded
 from rnncheck.catalog.tools.follow_ups import rows
@@ -99,7 +99,7 @@ def scripted_layer(trial: Trial) -> Observation:
        needs=("onnx", "float32"), applies=deterministic & padded & at_least(batch=1), stratum="compiled")  # fmt: skip
 def onnx(trial: Trial) -> Observation:
     """Exported to ONNX and run by ONNX Runtime, the layer gives the same results, for other numbers too."""
-    t = _in(torch.float32, _briefly(trial))
+    t = _briefly(trial).to("float32")
     return _same_calls(as_onnx(t, t.build()), {"the case": t, **_other_input(t)})
 
 
@@ -148,9 +148,8 @@ def mapped_call(layer: Layer, x: Tensor, hx: tuple[Tensor, ...] | None, batch_fi
         return output.squeeze(axis), *(part.squeeze(-2) for part in final)
 
     states = len(hx or ())
-    mapped = torch.vmap(alone, in_dims=(axis, *(-2,) * states), out_dims=1)(x, *(hx or ()))
-    output, *final = mapped
-    return named_results((output.transpose(0, 1) if batch_first else output, tuple(final)))
+    output, *final = torch.vmap(alone, in_dims=(axis, *(-2,) * states))(x, *(hx or ()))
+    return named_results((output.movedim(0, axis), tuple(part.movedim(0, -2) for part in final)))
 
 
 @agree("captured", formula="replay(capture(f))(x) = f(x), f(x'), f(x)", kind="differential", cost=100,

@@ -29,7 +29,7 @@ def alone(trial: Trial) -> Observation:
     """A layer gives a sequence the same result in a batch as on its own."""
     together = trial.run_on(trial.layer)
     by_themselves = side_by_side(rows(trial, [row]).run for row in range(trial.batch))
-    allowed = trial.budget.allowed.map(lambda part: 2 * part)
+    allowed = trial.budget.twice
     return both(by_themselves, together, allowed, sides=("alone", "in the batch"), right=trial.right)
 
 
@@ -148,11 +148,11 @@ def poisoned(trial: Trial) -> Observation:
     """NaN or inf in one sequence and its state does not affect the other sequences."""
     victim = trial.draw("poisoned sequence", 0, trial.batch - 1)
     others = [row for row in range(trial.batch) if row != victim]
-    expected, allowed = pick(trial.run, others), pick(trial.budget.allowed.map(lambda part: 2 * part), others)
+    expected, allowed = pick(trial.run, others), pick(trial.budget.twice, others)
     right = trial.right and (pick(trial.right[0], others), pick(trial.right[1], others))
 
     def with_poison(value: float) -> Run:
-        state = trial.state and tuple(_poison(part, victim, value) for part in trial.state)
+        state = trial.map_state(lambda part: _poison(part, victim, value))
         return pick(trial.but(x=_poison(trial.x, victim, value), state=state).run, others)
 
     return every(
@@ -212,5 +212,5 @@ def many(trial: Trial) -> Observation:
     """Each of more than 65,535 sequences gives the same result as in a small batch."""
     t = trial.but(training=False, layout="contiguous")
     picked = torch.randint(0, t.batch, (MANY,), generator=trial.generator("sequences, many times")).tolist()
-    allowed = pick(t.budget.allowed.map(lambda part: 2 * part), picked)
+    allowed = pick(t.budget.twice, picked)
     return both(rows(t, picked).run, pick(t.run, picked), allowed, sides=("among many", "among a few"))

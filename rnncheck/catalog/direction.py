@@ -25,7 +25,7 @@ def two_nets(trial: Trial) -> Observation:
     """A bidirectional layer equals a forward layer and a backward layer, their outputs concatenated at every step."""
 
     def net(x: Tensor, which: int, suffix: str) -> Run:
-        state = trial.state and tuple(part[which : which + 1] for part in trial.state)
+        state = trial.map_state(lambda part: part[which : which + 1])
         parameters = parameters_of(trial.parameters, suffix, "_l0")
         return trial.but(x=x, state=state, parameters=parameters, bidirectional=False, dropout=0.0).run
 
@@ -47,7 +47,7 @@ def two_nets(trial: Trial) -> Observation:
 def reversal(trial: Trial) -> Observation:
     """Swapping the two directions' parameters and states and reversing time reverses the output and swaps its halves."""
     parameters = {_other(name): _inputs_exchanged(trial, name, p) for name, p in trial.parameters.items()}
-    state = trial.state and tuple(_directions_exchanged(part) for part in trial.state)
+    state = trial.map_state(_directions_exchanged)
     turned = trial.but(x=backwards(trial.x, trial.lengths), state=state, parameters=parameters).run
     output = backwards(_halves_exchanged(turned.output), trial.lengths)
     back = Run(output, *(_directions_exchanged(part) for part in turned.state))

@@ -1,24 +1,26 @@
 """What must hold of the gates and of what they do to the state; measured from outside, whatever the layer hides."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rnncheck.catalog.tools.conditions import (
     at_least,
+    blends,
     deterministic,
     gated,
     has_bias,
-    is_gru,
+    has_torch_cell,
     one_layer,
-    reset_after,
     saturating,
     without_projection,
 )
 from rnncheck.catalog.tools.documented_equations import closed_forms, next_state
 from rnncheck.catalog.tools.follow_ups import exact
 from rnncheck.catalog.tools.gate_measurement import SATURATED, measured_gates, one_step, pinned, roundoff, settable, with_ones
+from rnncheck.core.kinds import Latch, State
 from rnncheck.core.observation import Observation, both, every, near, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -40,7 +42,7 @@ UNIT = ("layers*directions", "batch", "hidden")
 )
 def gate_range(trial: Trial) -> Observation:
     """Update, reset, input, forget and output gates lie in [0, 1]."""
-    return _all_within(trial, "rzifo", "gate", 0.0)
+    return _all_within(trial, trial.config.kind.sigmoids, "gate", 0.0)
 
 
 @gate(
@@ -54,7 +56,7 @@ def gate_range(trial: Trial) -> Observation:
 )
 def candidate_range(trial: Trial) -> Observation:
     """Candidate states lie in [-1, 1]: g in an LSTM, n in a GRU, h itself in a tanh RNN."""
-    return _all_within(trial, "gnh", "candidate", -1.0)
+    return _all_within(trial, trial.config.kind.candidate, "candidate", -1.0)
 
 
 def _all_within(trial: Trial, letters: str, what: str, low: float) -> Observation:
@@ -62,23 +64,6 @@ def _all_within(trial: Trial, letters: str, what: str, low: float) -> Observatio
     return every(within(f"{what} {letter}", seen.value, low, 1.0, seen.allowed, UNIT) for letter, seen in gates.items())
 
 
-ON, OFF = SATURATED, -SATURATED
-Expected = Callable[[Trial, Tensor], Tensor]
-LATCHES: Mapping[str, tuple[tuple[str, Mapping[str, float], str, Expected], ...]] = {
-    "LSTM": (
-        ("f = 1, i = 0 keeps c: ", {"f": ON, "i": OFF}, "c_n", lambda trial, c_n: trial.given_state[1]),
-        ("f = 1, i = 1 counts: ", {"f": ON, "i": ON, "g": ON}, "c_n", lambda trial, c_n: exact(trial.given_state[1]) + HELD),
-        ("f = 0, i = 1 writes g = 1: ", {"f": OFF, "i": ON, "g": ON}, "c_n", lambda trial, c_n: torch.ones_like(c_n)),
-        ("f = 0, i = 0 blocks: ", {"f": OFF, "i": OFF}, "c_n", lambda trial, c_n: torch.zeros_like(c_n)),
-        ("o = 0 silences: ", {"o": OFF}, "output", lambda trial, output: torch.zeros_like(output)),
-    ),
-    "GRU": (
-        ("z = 1 keeps h: ", {"z": ON}, "h_n", lambda trial, h_n: trial.given_state[0]),
-        ("z = 0 writes n = 1: ", {"z": OFF, "n": ON}, "h_n", lambda trial, h_n: torch.ones_like(h_n)),
-        ("z = 0 writes n = -1: ", {"z": OFF, "n": OFF}, "h_n", lambda trial, h_n: -torch.ones_like(h_n)),
-    ),
-}
-"""What saturated gates do: in words, the pre-activations, the part of the result, and what it must be."""
 HELD = 20
 """Steps over which they do it."""
 
@@ -98,13 +83,25 @@ def latch(trial: Trial) -> Observation:
     state = tuple(trial.like(part, f"latched state {i}", scale=4.0) for i, part in enumerate(trial.given_state))
     ready = trial.but(x=with_ones(x), state=state, lengths=trial.lengths and (HELD,) * trial.batch)
 
-    def latched(what: str, gates: Mapping[str, float], part: str, expected: Expected) -> Observation:
-        actual = getattr(ready.but(parameters=pinned(ready, gates)).run, part)
-        wanted = expected(ready, actual)
+    def latched(what: Latch) -> Observation:
+        actual = getattr(ready.but(parameters=pinned(ready, _saturated(what.gates))).run, what.part)
+        wanted = _becomes(ready, what, actual)
         allowed = HELD * 2 * roundoff(trial) * (1 + exact(wanted).abs())  # each step, a product and a sum
-        return near(what + part, actual, wanted, allowed, Run.AXES[part])
+        return near(f"{what.words}: {what.part}", actual, wanted, allowed, Run.AXES[what.part])
 
-    return every(latched(*each) for each in LATCHES[trial.config.mode])
+    return every(latched(what) for what in trial.config.kind.latches)
+
+
+def _saturated(gates: Mapping[str, int]) -> dict[str, float]:
+    return {letter: sign * SATURATED for letter, sign in gates.items()}
+
+
+def _becomes(ready: Trial, what: Latch, actual: Tensor) -> Tensor:
+    """What a part of the result must be after HELD steps."""
+    if isinstance(what.becomes, float):
+        return torch.full_like(actual, what.becomes)
+    start = dict(zip(ready.config.state_sizes, ready.given_state, strict=True))[what.part.removesuffix("_n")]
+    return start if what.becomes == "kept" else exact(start) + HELD
 
 
 @gate(
@@ -140,43 +137,30 @@ def _biases_only(trial: Trial, name: str, parameter: Tensor) -> Tensor:
 )
 def state_bound(trial: Trial) -> Observation:
     """States stay within the bounds that the ranges of gates and candidates imply."""
-    return BOUNDS[trial.config.mode](trial, roundoff(trial))
+    # relu may overflow, and inf - inf is no number: that is numeric.*'s business
+    run = trial.run.map(lambda part: torch.where(part.isnan(), 0.0, part)) if trial.config.kind.rectifies else trial.run
+    starts = zip(trial.config.kind.states, trial.given_state, strict=True)
+    bounds = {state.letter: _bound(trial, state, start) for state, start in starts}
+    seen = [_at_most(trial, run.output, _of_output(trial, bounds["h"]), trial.config.kind.states[0], "output")]
+    seen += [_at_most(trial, run.states[s.letter], bounds[s.letter], s, f"{s.letter}_n") for s in trial.config.kind.states]
+    return every(seen)
 
 
-def _lstm_bound(trial: Trial, u: float) -> Observation:
-    assert trial.run.c_n is not None
-    h_bound = torch.inf if trial.config.proj_size else 1.0
-    c_bound = exact(trial.given_state[1]).abs() + trial.time
-    return _at_most(trial.run.output, h_bound, 4 * u, "output") & _at_most(
-        trial.run.c_n, c_bound, 4 * u * trial.time * c_bound, "c_n"
-    )
+def _bound(trial: Trial, state: State, start: Tensor) -> Tensor:
+    bound = state.bound(exact(start).abs(), trial.time)
+    return torch.full_like(bound, torch.inf) if state.projected and trial.config.proj_size else bound
 
 
-def _gru_bound(trial: Trial, u: float) -> Observation:
-    bound = exact(trial.given_state[0]).abs().clamp(min=1)
-    top = bound[-trial.config.directions :].transpose(0, 1).flatten(1).expand(trial.run.output.shape)
-    allowed = 8 * u * trial.time
-    seen = _at_most(trial.run.output, top, allowed * top, "output")
-    return seen & _at_most(trial.run.h_n, bound, allowed * bound, "h_n")
+def _of_output(trial: Trial, h_bound: Tensor) -> Tensor:
+    """The bound of the last layer's h at every step."""
+    return h_bound[-trial.config.directions :].transpose(0, 1).flatten(1).expand(trial.run.output.shape)
 
 
-def _tanh_bound(trial: Trial, u: float) -> Observation:
-    return _at_most(trial.run.output, 1.0, 2 * u, "output") & _at_most(trial.run.h_n, 1.0, 2 * u, "h_n")
-
-
-def _relu_bound(trial: Trial, u: float) -> Observation:
-    # it may overflow, and inf - inf is no number: that is numeric.*'s business
-    numbers = trial.run.map(lambda part: torch.where(part.isnan(), 0.0, part))
-    return every(within(name, part, 0.0, torch.inf, axes=Run.AXES[name]) for name, part in numbers.parts())
-
-
-def _at_most(part: Tensor, bound: Tensor | float, allowed: Tensor | float, name: str) -> Observation:
-    return within(name, exact(part), -torch.as_tensor(bound), bound, allowed, Run.AXES[name])
-
-
-BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
-    "RNN_TANH": _tanh_bound, "RNN_RELU": _relu_bound, "GRU": _gru_bound, "LSTM": _lstm_bound,
-}  # fmt: skip
+def _at_most(trial: Trial, part: Tensor, bound: Tensor, state: State, name: str) -> Observation:
+    roundoffs = state.roundoffs * roundoff(trial) * (trial.time if state.adds_up else 1)
+    low = torch.zeros_like(bound) if state.positive else -bound
+    allowed = torch.where(bound.isinf(), 0.0, roundoffs * bound)
+    return within(name, exact(part), low, bound, allowed, Run.AXES[name])
 
 
 @gate(
@@ -186,12 +170,12 @@ BOUNDS: Mapping[str, Callable[[Trial, float], Observation]] = {
     needs=can_set,
     cost=2,
     source="Cho et al. 2014: a linear interpolation; mquad/hgru4rec#11",
-    applies=is_gru & one_layer & deterministic,
+    applies=blends & one_layer & deterministic,
 )
 def blend(trial: Trial) -> Observation:
     """A GRU's new state lies between its candidate and its old state."""
     step = one_step(trial)
-    written = step.but(parameters=pinned(step, {"z": OFF}))
+    written = step.but(parameters=pinned(step, _saturated(step.config.kind.passes_on)))
     candidate, old = exact(written.run.h_n), exact(step.given_state[0])
     low, high = torch.minimum(candidate, old), torch.maximum(candidate, old)
     return within("h_n", exact(step.run.h_n), low, high, written.budget.allowed.h_n + step.budget.allowed.h_n, UNIT)
@@ -218,13 +202,13 @@ def single_step(trial: Trial) -> Observation:
     kind="differential",
     needs=("load",),
     source="torch.nn.RNNCell, GRUCell, LSTMCell",
-    applies=one_layer & without_projection & reset_after & deterministic,
+    applies=one_layer & without_projection & has_torch_cell & deterministic,
 )
 def torch_cell(trial: Trial) -> Observation:
     """One step of the layer matches one call of torch's cell with the same parameters."""
     step = first_step(trial)
     each = [_cell_state(step, index) for index in range(trial.config.directions)]
-    return both(step.run, _joined(each), step.budget.allowed.map(lambda allowed: 2 * allowed))
+    return both(step.run, _joined(each), step.budget.twice)
 
 
 def first_step(trial: Trial) -> Trial:
@@ -238,19 +222,14 @@ def _joined(directions: list[tuple[Tensor, ...]]) -> Run:
     return Run(output[None], *(torch.stack(parts) for parts in zip(*directions, strict=True)))
 
 
-CELLS: Mapping[str, Callable[..., nn.RNNCellBase]] = {
-    "RNN_TANH": nn.RNNCell, "RNN_RELU": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell,
-}  # fmt: skip
-
-
 def _cell_state(step: Trial, index: int) -> tuple[Tensor, ...]:
     config, suffix = step.config, step.config.suffixes()[index][2]
-    relu = {"nonlinearity": "relu"} if config.mode == "RNN_RELU" else {}
     sizes = config.input_size, config.hidden_size, config.bias
-    cell: nn.RNNCellBase = CELLS[config.mode](*sizes, **relu, device=step.x.device, dtype=step.x.dtype)
+    made: Any = config.kind.cell
+    cell: nn.RNNCellBase = made(*sizes, **config.kind.arguments, device=step.x.device, dtype=step.x.dtype)
     own = {name.removesuffix(suffix): p for name, p in step.parameters.items() if name.endswith(suffix)}
     cell.load_state_dict(own)
     state = tuple(part[index] for part in step.given_state)
     with torch.no_grad():
-        new = cell(step.x[0], state if config.has_cell else state[0])
-    return new if config.has_cell else (new,)
+        new = cell(step.x[0], config.as_hx(state))
+    return new if config.takes_tuple else (new,)

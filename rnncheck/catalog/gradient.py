@@ -66,7 +66,7 @@ def every_output(trial: Trial) -> Observation:
 
 def _flowing(trial: Trial, names: list[str]) -> list[str]:
     """The output, and the states through which anything flows; a count of steps has no gradient, and differences say so."""
-    x, state = trial.x.clone().requires_grad_(), trial.state and tuple(part.clone().requires_grad_() for part in trial.state)
+    x, state = trial.x.clone().requires_grad_(), trial.map_state(lambda part: part.clone().requires_grad_())
     with torch.enable_grad():
         found = named_results(trial.call_on(trial.layer, x, state))
     return [name for name in names if name == "output" or found[name].requires_grad]

@@ -40,7 +40,7 @@ has_square = padded & batched & at_least(batch=1)
 def _square(trial: Trial) -> Trial:
     """As many steps as sequences, so that no shape tells one axis from the other."""
     n = min(trial.time, trial.batch)
-    return trial.but(x=trial.x[:n, :n], state=trial.state and tuple(part[:, :n] for part in trial.state))
+    return trial.but(x=trial.x[:n, :n], state=trial.map_state(lambda part: part[:, :n]))
 
 
 @layout("batch_first", formula="f_bf(x.T) = f(x).T", source="pytorch/pytorch#80306", kind="metamorphic",
@@ -74,7 +74,7 @@ def gradient(trial: Trial) -> Observation:
         kind="metamorphic", cost=6, applies=deterministic)  # fmt: skip
 def strides(trial: Trial) -> Observation:
     """Transposed, strided, expanded or offset input and hx give the same results as contiguous ones."""
-    state = trial.state and tuple(map(_repeated, trial.state))
+    state = trial.map_state(_repeated)
     flat = trial.but(x=_repeated(trial.x), state=state, layout="contiguous")
 
     def same(t: Trial, name: Layout) -> Observation:

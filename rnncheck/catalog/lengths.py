@@ -81,7 +81,7 @@ def padding_ignored(trial: Trial) -> Observation:
     filled = torch.where(inside, trial.x, torch.nan)
     more = torch.cat([filled, trial.like(trial.x[:2], "later input")])
     companion = trial.like(more[:, :1], "companion")
-    state = trial.state and tuple(torch.cat([part, trial.like(part[:, :1], "state")], dim=1) for part in trial.state)
+    state = trial.map_state(lambda part: torch.cat([part, trial.like(part[:, :1], "state")], dim=1))
     lengths = (*(trial.lengths or ()), len(more))
     together = trial.but(x=torch.cat([more, companion], dim=1), state=state, lengths=lengths).run
     follow_up = pick(together, range(trial.batch))
@@ -167,7 +167,7 @@ def _padded_alone(trial: Trial) -> Observation:
     row = given.index(min(given))
     one = rows(trial, [row])
     padded = within_lengths(with_lengths(one, one.x, one.lengths or ()), steps_inside(one)[..., None])
-    allowed = pick(trial.budget.allowed.map(lambda part: 2 * part), [row])
+    allowed = pick(trial.budget.twice, [row])
     return both(padded, pick(trial.run, [row]), allowed, "in a batch of one: ", ("padded", "packed"))
 
 
@@ -224,6 +224,6 @@ def zero(trial: Trial) -> Observation:
     inside = steps_inside(trial)[..., None]
     start = Run(torch.zeros_like(trial.run.output), *trial.given_state)
     of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
-    allowed = pick(trial.budget.allowed.map(lambda part: 2 * part), others)
+    allowed = pick(trial.budget.twice, others)
     run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")
     return of_zero & both(pick(run, others), pick(trial.run, others), allowed, "others: ", sides)

@@ -143,7 +143,7 @@ def settings_around(layer: Layer, x: Any, hx: Any, refused: tuple[tuple[Any, Any
 def of_another_size(trial: Trial) -> tuple[tuple[Any, tuple[Tensor, ...] | None], ...]:
     """The call's arguments with an input of one feature more, and with a state of one feature more: both to be refused."""
     wider_x = torch.cat([trial.x, trial.x[..., :1]], dim=-1)
-    wider_state = trial.state and tuple(torch.cat([part, part[..., :1]], dim=-1) for part in trial.state)
+    wider_state = trial.map_state(lambda part: torch.cat([part, part[..., :1]], dim=-1))
     return (trial.lay_out(wider_x, trial.state), *([trial.lay_out(trial.x, wider_state)] if wider_state else []))
 
 

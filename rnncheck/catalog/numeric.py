@@ -97,8 +97,7 @@ def reached(trial: Trial, step: int, row: int) -> Run:
         x = torch.stack(outputs).any(0)
     output = torch.cat([seen[..., None].expand(-1, -1, config.state_size) for seen in outputs], dim=-1)
     h_n = torch.stack(states)[..., None]
-    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
-    return Run(output, *(h_n.expand(-1, -1, size) for size in sizes))
+    return Run(output, *(h_n.expand(-1, -1, size) for size in config.state_sizes.values()))
 
 
 STEPS = (65_535, 65_536)
@@ -124,7 +123,7 @@ def many_steps(trial: Trial) -> Observation:
 
     def ends_alike(steps: int) -> Observation:
         short = repeated(steps - (steps - SETTLED) // t.time * t.time)
-        allowed = _end(short.budget.allowed, t.time).map(lambda part: 2 * part)
+        allowed = _end(short.budget.twice, t.time)
         ends = _end(repeated(steps).run, t.time), _end(short.run, t.time)
         return both(*ends, allowed, f"{steps} steps: ", ("here", "after few steps"))
 

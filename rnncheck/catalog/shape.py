@@ -171,8 +171,7 @@ def production(trial: Trial) -> Trial:
         return torch.empty(sizes, dtype=trial.case.torch_dtype, device="meta")
 
     states = config.states
-    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
-    state = None if trial.state is None else tuple(empty(states, rows, size) for size in sizes)
+    state = None if trial.state is None else tuple(empty(states, rows, size) for size in config.state_sizes.values())
     weights = {name: empty(*sizes) for name, sizes in settable_shapes(trial, config).items()}
     return trial.but(
         x=empty(time, rows, config.input_size),

@@ -91,6 +91,27 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
 
 
 @state(
+    "moves",
+    formula="f(x) and f(x') end in other states",
+    kind="metamorphic",
+    needs=("state",),
+    cost=2,
+    source="a cell that returns the state it was given: recurrence is what carries an input on",
+    applies=deterministic & at_least(time=1, batch=1),
+)
+def moves(trial: Trial) -> Observation:
+    """The final state depends on the input: with another one, or at least with NaN, another state comes back."""
+    others = (trial.but(x=x) for x in (1 - trial.x, torch.full_like(trial.x, torch.nan)))
+    moves = any(not torch.equal(new, old) for other in others for new, old in zip(other.run.state, trial.run.state, strict=True))
+    finite = all(part.isfinite().all() for part in trial.run.state)
+    return (
+        fact("the final state with another input", moves, "another" if moves else "the same", "another")
+        if finite
+        else Observation()
+    )
+
+
+@state(
     "used",
     formula="h_0[l, d], c_0[l, d] move y, h_n, c_n of layer l, direction d, and of the layers above",
     kind="metamorphic",

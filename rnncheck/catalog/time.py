@@ -233,13 +233,13 @@ def reset(trial: Trial) -> Observation:
     first = int(any(one.resets == "after" for one in flags_of(trial)))
     steps = [trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
     sides = ("in two sequences", "with a reset flag between them")
-    pieces = side_by_side(_begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
+    pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
     flagged = raised(trial, dict(enumerate(steps)))
     seen = flagged.same(pieces, sides=sides) & _same_from_every_step(trial)
     return seen & _nothing_flows_back(flagged, steps) if trial.case.training else seen
 
 
-def _begun_anew(trial: Trial, k: int) -> Run:
+def begun_anew(trial: Trial, k: int) -> Run:
     """The first steps, and then the others without a state."""
     later = trial.but(x=trial.x[k:], state=trial.state and trial.zero_state()).run
     return one_after_the_other(trial.but(x=trial.x[:k]).run, later) if k else later

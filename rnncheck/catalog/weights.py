@@ -42,10 +42,10 @@ def bias_sum(trial: Trial) -> Observation:
 def _exchanged(trial: Trial) -> dict[str, Tensor]:
     """b_ih and b_hh exchanged in the rows where that changes no sum."""
     config, new = trial.config, dict(trial.parameters)
-    gates = "rz" if config.mode == "GRU" and config.reset_after else config.gates
+    summed = [gate not in config.kind.beside_state for gate in config.gates]
     for _, _, suffix in config.suffixes():
         ih, hh = trial.parameters["bias_ih" + suffix], trial.parameters["bias_hh" + suffix]
-        rows = torch.arange(len(ih), device=ih.device) < len(gates) * config.hidden_size
+        rows = torch.tensor(summed, device=ih.device).repeat_interleave(config.hidden_size)
         new["bias_ih" + suffix], new["bias_hh" + suffix] = torch.where(rows, hh, ih), torch.where(rows, ih, hh)
     return new
 

@@ -18,6 +18,7 @@ from rnncheck.catalog.tools.significance import distance_from_uniform, uniform
 from rnncheck.catalog.weights import weights
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import by_name
 from rnncheck.core.observation import Observation, equal, every, within
 from rnncheck.core.subject import Layer
 from rnncheck.running.trial import Trial, seeded, subject_boundary
@@ -29,7 +30,7 @@ FLAGS: Mapping[str, dict[str, Any]] = {
     "num_layers": {"num_layers": (1, 2)},
     "dropout": {"dropout": (0.0, 0.5), "num_layers": (2, 2)},
     "proj_size": {"proj_size": (0, 1)},
-    "nonlinearity": {"mode": ("RNN_TANH", "RNN_RELU")},
+    "nonlinearity": {"mode": by_name()["RNN"]},
 }
 
 

@@ -106,7 +106,7 @@ class Case:
     def numbers(self) -> int:
         """How many numbers it gives to a layer: parameters, input and states."""
         config = self.config
-        states = config.num_layers * config.directions * (config.state_size + config.has_cell * config.hidden_size)
+        states = config.num_layers * config.directions * sum(config.state_sizes.values())
         weights = sum(map(prod, config.parameter_shapes().values()))
         return weights + self.rows * (self.time * config.input_size + states)
 
@@ -130,9 +130,8 @@ class Case:
             return None
         values = self.state if self.hx == "random" else Values("zeros")
         states = self.config.states
-        sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
-        shapes = [(states, self.rows, size) for size in sizes]
-        drawn = (values.tensor(shape, self.seed, name) for name, shape in zip(("h_0", "c_0"), shapes, strict=False))
+        sizes = self.config.state_sizes
+        drawn = (values.tensor((states, self.rows, size), self.seed, f"{letter}_0") for letter, size in sizes.items())
         named = self.config.named if self.hx == "random" else None
         return tuple(self._round(part if named is None else named.within_bounds(part)) for part in drawn)
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
+from rnncheck.core.kinds import MODES, PROJECTION, RESET_AFTER, Kind, Mode, kind_of, only_with
 from rnncheck.core.named import Named
 from rnncheck.core.typed import NotTyped, typed
 
-Mode = Literal["RNN_TANH", "RNN_RELU", "GRU", "LSTM"]
-MODES: tuple[Mode, ...] = get_args(Mode)
-GATES: Mapping[str, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "rzn", "LSTM": "ifgo"}
-"""The gates of each mode, a letter a block of hidden_size rows, in torch's row order."""
+__all__ = ["MODES", "Config", "ConfigError", "Mode"]
 
 
 class ConfigError(ValueError):
@@ -61,12 +59,17 @@ class Config:
                 raise ConfigError(f"{name} = {value!r}, but should be a positive int")
         if not 0.0 <= self.dropout <= 1.0:
             raise ConfigError(f"dropout = {self.dropout!r}, but should be a probability in [0, 1]")
-        if self.proj_size and self.mode != "LSTM":
-            raise ConfigError(f"proj_size = {self.proj_size!r}, but only an LSTM has a projection")
+        if self.proj_size and not self.kind.has(PROJECTION):
+            raise ConfigError(f"proj_size = {self.proj_size!r}, but {only_with(PROJECTION)}")
         if not 0 <= self.proj_size < self.hidden_size:
             raise ConfigError(f"proj_size = {self.proj_size!r}, but should be in [0, hidden_size = {self.hidden_size})")
-        if not self.reset_after and self.mode != "GRU":
-            raise ConfigError("reset_after = False, but only a GRU has a reset gate")
+        if not self.reset_after and not self.kind.has(RESET_AFTER):
+            raise ConfigError(f"reset_after = False, but {only_with(RESET_AFTER)}")
+
+    @property
+    def kind(self) -> Kind:
+        """The equations, and all that is known of them."""
+        return kind_of(self.mode, reset_after=bool(self.reset_after))
 
     @property
     def directions(self) -> int:
@@ -81,12 +84,21 @@ class Config:
     @property
     def gates(self) -> str:
         """The gates' letters in torch's row order: ``ifgo``, ``rzn`` or ``h``."""
-        return GATES[self.mode]
+        return self.kind.gates
 
     @property
-    def has_cell(self) -> bool:
-        """Whether the state is a pair (h, c): true of the LSTM only."""
-        return self.mode == "LSTM"
+    def takes_tuple(self) -> bool:
+        """Whether hx is a tuple of states, and not the only state itself."""
+        return len(self.kind.states) > 1
+
+    def as_hx(self, state: tuple[Any, ...]) -> Any:
+        """Return a state as torch's layers take it: several as a tuple, the only one by itself."""
+        return state if self.takes_tuple else state[0]
+
+    @property
+    def state_sizes(self) -> dict[str, int]:
+        """Features of each state, by its letter: of h proj_size where there is a projection, else hidden_size."""
+        return {s.letter: (s.projected and self.proj_size) or self.hidden_size for s in self.kind.states}
 
     @property
     def state_size(self) -> int:
@@ -155,9 +167,8 @@ class Config:
     def __str__(self) -> str:
         if self.named is not None:
             return str(self.named)
-        name = {"RNN_TANH": "RNN", "RNN_RELU": "RNN"}.get(self.mode, self.mode)
-        relu = ", nonlinearity='relu'" if self.mode == "RNN_RELU" else ""
-        return f"{name}({self._call('')}{relu})"
+        beside = "".join(f", {name}={value!r}" for name, value in self.kind.arguments.items())
+        return f"{self.kind.name}({self._call('')}{beside})"
 
     def _call(self, first: str) -> str:
         rest = "".join(f", {name}={value!r}" for name, value in self.arguments().items())

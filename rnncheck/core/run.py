@@ -30,6 +30,11 @@ class Run:
         """(h_n,) or (h_n, c_n): what the next call takes as hx."""
         return (self.h_n,) if self.c_n is None else (self.h_n, self.c_n)
 
+    @property
+    def states(self) -> dict[str, Tensor]:
+        """The final states by their letters: h, and c where there is one."""
+        return dict(zip("hc", self.state, strict=False))
+
     def parts(self) -> Iterator[tuple[str, Tensor]]:
         """(name, tensor) of everything that is there."""
         yield "output", self.output

@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.further import Further
+from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.named import Named
 from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
@@ -189,6 +191,7 @@ class Subject:
         said: what a user says of how it is read, by the words of rnncheck.reading.said
         drop_in: whether it replaces torch's layer, so that conventions are contracts
         unread: arguments and results that may be a state, or outputs, and were not read
+        further: arguments of a call, beside input and state, that properties of their own vary
         place: what the command line takes for it; None where no name leads to it
     """
 
@@ -209,6 +212,7 @@ class Subject:
     keeps_state: bool = False
     said: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    further: tuple[Further, ...] = ()
     place: str | None = None
 
     @property
@@ -288,7 +292,7 @@ def features_used(case: Case) -> tuple[str, ...]:
         "bias_off": not config.bias,
         "dropout": config.dropout > 0,
         "proj": config.proj_size > 0,
-        "reset_after": config.mode == "GRU" and config.reset_after,
+        "reset_after": config.kind.has(RESET_AFTER) and config.reset_after,
         "reset_before": not config.reset_after,
         "sizes": config.input_size != config.hidden_size,
         "hx": case.hx != "none",

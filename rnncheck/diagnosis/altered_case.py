@@ -122,6 +122,6 @@ def asked_of(
     strands, batch = config.num_layers * config.directions, input.shape[1]
     double = {name: checked(name, parameters[name], shape) for name, shape in config.parameter_shapes().items()}
     h_0 = checked("h_0", h_0, (strands, batch, config.state_size))
-    c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)) if config.has_cell else None
+    c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)) if "c" in config.state_sizes else None
     ends = None if lengths is None else torch.as_tensor(lengths, dtype=torch.int64).cpu()
     return Asked(config, double, checked("input", input, tuple(input.shape)), h_0, c_0, ends)

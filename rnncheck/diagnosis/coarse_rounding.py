@@ -61,7 +61,7 @@ def _results(rounded: Function) -> Change:
     return lambda asked: asked.reading(lambda run: run.map(rounded))
 
 
-def imitable(rounding: Rounding, has_cell: bool) -> Iterator[Coarser]:
+def imitable(rounding: Rounding, keeps_c: bool) -> Iterator[Coarser]:
     """Roundoffs at a known place, coarser than the model's."""
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         unit, name, keep = unit_roundoff(dtype), str(dtype).removeprefix("torch."), kept_as(dtype)
@@ -70,10 +70,10 @@ def imitable(rounding: Rounding, has_cell: bool) -> Iterator[Coarser]:
         whole = ROUNDINGS["float32" if dtype == torch.float32 else f"autocast({name})"]
         yield Coarser(f"if its final states are rounded to {name}", whole, _finals(keep))
         yield Coarser(f"if its results are rounded to {name}", whole, _results(keep))
-        if has_cell:
+        if keeps_c:
             yield Coarser(f"if the cell state is kept in {name}", rounding.but(cell=unit), _kept(c=keep))
         yield Coarser(f"if the state h is kept in {name}", whole, _kept(h=keep))
-        if has_cell:
+        if keeps_c:
             yield Coarser(f"if both states are kept in {name}", whole, _kept(c=keep, h=keep))
         if dtype != torch.float16:  # TF32 has its roundoff
             yield Coarser(f"if the operands of products are rounded to {name}", rounding.but(operand=unit), _operands(keep))
@@ -114,7 +114,7 @@ def imitated(answer: Answer, more: Sequence[Answer] = ()) -> str | None:
     """The rounding at a known place that leaves the least of the error, as the end of a sentence; None if none explains it,
     and the errors of all further answers."""
     explained = []
-    for candidate in imitable(answer.rounding, answer.asked.config.has_cell):
+    for candidate in imitable(answer.rounding, "c" in answer.asked.config.state_sizes):
         left = _left(answer, candidate)
         if left * EXPLAINED**2 <= 1 and all(_left(other, candidate) * EXPLAINED**2 <= 1 for other in more):
             explained.append((left, candidate.name))

@@ -6,7 +6,6 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from rnncheck.core.config import Mode
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.coarse_rounding import imitated, sized
 from rnncheck.diagnosis.evidence import Answer, flat
@@ -14,14 +13,8 @@ from rnncheck.diagnosis.hypotheses import Hypothesis, hypotheses
 from rnncheck.diagnosis.small_errors import fitting
 from rnncheck.oracle.truth import OracleError
 
-_NAMES = {"RNN_TANH": "torch.nn.RNN", "RNN_RELU": "torch.nn.RNN", "GRU": "torch.nn.GRU", "LSTM": "torch.nn.LSTM"}
 PAIR_WORK = 200_000
 """Pairs are tried for cases up to this many steps times parameters."""
-
-
-def reference(mode: Mode, reset_after: bool = True) -> str:
-    """Return what the correct layer of these equations is called."""
-    return _NAMES[mode] if reset_after else "the GRU that resets before the product"
 
 
 def _changed(asked: Asked, tried: Sequence[Hypothesis]) -> Asked:
@@ -76,7 +69,7 @@ def diagnose(answer: Answer, *more: Answer, moved: Answer | None = None) -> str 
     if answer.agrees:
         return None
     asked = answer.asked
-    agrees = f"agrees with {reference(asked.config.mode, asked.config.reset_after)}"
+    agrees = f"agrees with {asked.config.kind.title}"
     candidates = hypotheses(asked.config, asked.lengths is not None, asked.x.shape[0] == asked.x.shape[1])
     for candidate in candidates:
         if all(_fits(one, [candidate]) for one in (answer, *more)):

@@ -4,19 +4,20 @@ Each has a name that completes the sentence "agrees with torch.nn.LSTM if …". 
 one that fits is named. Those that are `common` are tried in pairs as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
 import torch
 
+from rnncheck.core import kinds
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import Kind
 from rnncheck.diagnosis import alterations
 from rnncheck.diagnosis import sequence_alterations as sequences
 from rnncheck.diagnosis.alterations import Change
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.cell_variants import SIGMOIDS, TANHS, Function, gate, one_sigmoid
-from rnncheck.oracle.equations import ORDER
 
 
 @dataclass(frozen=True)
@@ -55,29 +56,49 @@ def _plus(offset: float) -> Function:
     return lambda value: value + offset
 
 
+def _gru(config: Config) -> Iterator[Hypothesis]:
+    before = "before" if config.reset_after else "after"
+    flipped = config.but(reset_after=not config.reset_after)
+    name = f"the reset gate is applied {before} the product"
+    yield Hypothesis(name, lambda asked: asked.but(config=flipped), True)
+    yield Hypothesis("z and 1 - z are exchanged", _gate(config, "z", lambda z: 1 - z), True)
+    yield Hypothesis("the reset gate is left out", _gate(config, "r", torch.ones_like))
+
+
+def _gru_reset_after(config: Config) -> Iterator[Hypothesis]:
+    yield from _gru(config)
+    if not config.bias:
+        return
+    outside, inside = alterations.bias_beside_input, alterations.bias_inside_reset
+    yield Hypothesis("bias_hh of the candidate is added outside the reset gate", outside, True)
+    yield Hypothesis("bias_ih of the candidate is added inside the reset gate", inside)
+    left_out = alterations.rows("bias_hh", "n", torch.zeros_like)
+    yield Hypothesis("bias_hh of the candidate is left out", left_out)
+
+
+def _lstm(config: Config) -> Iterator[Hypothesis]:
+    for offset in (1.0, -1.0):
+        name = f"{offset:g} is added to the forget gate's bias"
+        yield Hypothesis(name, _gate(config, "f", _plus(offset), "a"), True)
+    yield Hypothesis("the forget gate is 1 - i", _seeing("s", _coupled))
+    yield Hypothesis("the forget gate is left out", _gate(config, "f", torch.ones_like))
+
+
+OF_THE_CELL: Mapping[Kind, Callable[[Config], Iterator[Hypothesis]]] = {
+    kinds.GRU: _gru_reset_after,
+    kinds.GRU_RESET_BEFORE: _gru,
+    kinds.LSTM: _lstm,
+}
+"""What is done differently in the equations of one kind alone."""
+
+
 def _cell(config: Config) -> Iterator[Hypothesis]:
-    if config.mode == "GRU":
-        before = "before" if config.reset_after else "after"
-        flipped = config.but(reset_after=not config.reset_after)
-        name = f"the reset gate is applied {before} the product"
-        yield Hypothesis(name, lambda asked: asked.but(config=flipped), True)
-        swap = gate(1, lambda z: 1 - z)
-        yield Hypothesis("z and 1 - z are exchanged", _seeing("s", swap), True)
-        r_left_out = gate(0, torch.ones_like)
-        yield Hypothesis("the reset gate is left out", _seeing("s", r_left_out))
-    if config.mode == "GRU" and config.bias and config.reset_after:
-        outside, inside = alterations.bias_beside_input, alterations.bias_inside_reset
-        yield Hypothesis("bias_hh of the candidate is added outside the reset gate", outside, True)
-        yield Hypothesis("bias_ih of the candidate is added inside the reset gate", inside)
-        left_out = alterations.rows("bias_hh", "n", torch.zeros_like)
-        yield Hypothesis("bias_hh of the candidate is left out", left_out)
-    if config.mode == "LSTM":
-        for offset in (1.0, -1.0):
-            name = f"{offset:g} is added to the forget gate's bias"
-            yield Hypothesis(name, _seeing("a", gate(1, _plus(offset))), True)
-        yield Hypothesis("the forget gate is 1 - i", _seeing("s", _coupled))
-        ones = gate(1, torch.ones_like)
-        yield Hypothesis("the forget gate is left out", _seeing("s", ones))
+    yield from OF_THE_CELL.get(config.kind, lambda _: iter(()))(config)
+
+
+def _gate(config: Config, letter: str, change: Function, place: str = "s") -> Change:
+    """A gate, or its pre-activation, is another number."""
+    return _seeing(place, gate(config.kind.order.index(letter), change))
 
 
 def _coupled(s: torch.Tensor) -> torch.Tensor:
@@ -93,18 +114,18 @@ def _both_tanhs(function: Function) -> Change:
 
 
 def _functions(config: Config) -> Iterator[Hypothesis]:
-    sigmoids = ORDER[config.mode][:-1]
+    sigmoids = config.kind.sigmoids
     for name, function in SIGMOIDS.items() if sigmoids else ():
         yield Hypothesis(f"the sigmoid is {name}", _evaluating("sigmoid", function))
         for index, letter in enumerate(sigmoids):
             yield Hypothesis(f"the sigmoid of gate {letter} is {name}", _evaluating("sigmoid", one_sigmoid(index, function)))
-    activation = "relu" if config.mode == "RNN_RELU" else "tanh"
-    others = {"tanh": torch.tanh, "left out": lambda x: x} if activation == "relu" else TANHS
+    activation = config.kind.activation
+    others = {"tanh": torch.tanh, "left out": lambda x: x} if config.kind.rectifies else TANHS
     for name, function in others.items():
-        if config.mode == "LSTM":
+        if config.kind.squashes:
             yield Hypothesis(f"every tanh is {name}", _both_tanhs(function))
             yield Hypothesis(f"the tanh of the cell state is {name}", _evaluating("squash", function))
-        which = " of the candidate" if config.mode in ("GRU", "LSTM") else ""
+        which = " of the candidate" if sigmoids else ""
         yield Hypothesis(f"the {activation}{which} is {name}", _evaluating(activation, function))
 
 
@@ -162,7 +183,7 @@ def _strands(config: Config) -> Iterator[Hypothesis]:
 
 def _states(config: Config) -> Iterator[Hypothesis]:
     yield Hypothesis("the initial state is ignored", lambda asked: asked.states(torch.zeros_like), True)
-    if config.mode == "LSTM":
+    if "c" in config.state_sizes:
         no_h = "the initial h is ignored"
         yield Hypothesis(no_h, lambda asked: asked.but(h_0=torch.zeros_like(asked.h_0)))
         yield Hypothesis("the initial c is ignored", _without_c)
@@ -202,7 +223,7 @@ def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothes
             yield from _padding("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
         yield Hypothesis("h_n is the output at the last step of the batch", alterations.last_padded_step)
         yield Hypothesis("initial states are not sorted with the sequences", sequences.states_not_sorted, True)
-        if config.has_cell:
+        if "c" in config.state_sizes:
             yield Hypothesis("the initial c is not sorted with the sequences", sequences.cells_not_sorted)
         yield Hypothesis("final states are left in the order of the sorted sequences", sequences.finals_not_restored, True)
         yield Hypothesis("results are left in the order of the sorted sequences", sequences.outputs_not_restored, True)

@@ -16,7 +16,6 @@ from rnncheck.diagnosis.alterations import Change, rows
 from rnncheck.diagnosis.altered_case import Asked
 from rnncheck.diagnosis.cell_variants import Function, gate
 from rnncheck.diagnosis.evidence import Answer, flat
-from rnncheck.oracle.equations import ORDER
 
 STEP = 1e-6
 """Of the difference quotient."""
@@ -68,7 +67,7 @@ class Scaled(Maker):
 
 def _places(config: Config) -> Iterator[tuple[str, str, int | None]]:
     """(gate, place, index) of every gate."""
-    order = ORDER[config.mode]
+    order = config.kind.order
     if len(order) > 1:
         for index, letter in enumerate(order[:-1]):
             yield letter, "s", index
@@ -78,15 +77,15 @@ def _places(config: Config) -> Iterator[tuple[str, str, int | None]]:
 def families(config: Config) -> Iterator[Family]:
     """All that apply to this mode."""
     for letter, place, index in _places(config):
-        what = "h" if config.mode.startswith("RNN") else f"gate {letter}"
+        what = f"gate {letter}" if config.kind.sigmoids else letter
         yield Family(f"{what} is multiplied by {{}}", True, Maker(place, index, True), letter)
         yield Family(f"{{}} is added to {what}", False, Maker(place, index, False), letter)
-    for index, letter in enumerate(ORDER[config.mode]):
-        place, at = ("an", None) if config.mode == "GRU" and letter == "n" else ("a", index)
+    for index, letter in enumerate(config.kind.order):
+        place, at = ("an", None) if config.kind.after_gates and letter == config.kind.candidate else ("a", index)
         what = f"the pre-activation of {letter}"
         yield Family(f"{what} is multiplied by {{}}", True, Maker(place, at, True), letter)
         yield Family(f"{{}} is added to {what}", False, Maker(place, at, False), letter)
-    for state in ("c", "h") if config.mode == "LSTM" else ("h",):
+    for state in reversed(config.kind.letters):
         yield Family(f"the new {state} is multiplied by {{}}", True, Maker(state, None, True))
         yield Family(f"{{}} is added to the new {state}", False, Maker(state, None, False))
     for kind in ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if config.bias else ())):

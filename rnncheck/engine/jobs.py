@@ -1,6 +1,7 @@
 """Job and Done: one unit of work and its result, shared by all engines."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.recent import Recent
+from rnncheck.engine.waiting import waited
 from rnncheck.judging.explain import Explanation, explain
 from rnncheck.judging.judge import judge, out_of_claim, rehearse, trial_of
 from rnncheck.judging.shrink import Shrunk, needed, shrink
@@ -55,6 +57,7 @@ class Job:
             property: where it fails this one in the same way too, it is where to begin
 
     seconds:  wall time; a check or attempt that it does not suffice for is not begun, and a probe that takes longer hangs
+    least:    the seconds that it is given even so, in which waiting for a core does not count
     patience: wall time from where the job is taken until it has to be over, whatever it waits for
     doubtful: whether the subject's probe has hung: then a check that takes most of the seconds hangs, too
     """
@@ -66,6 +69,7 @@ class Job:
     properties: tuple[tuple[str, ...], ...] = ()
     attempts: int = 0
     seconds: float = math.inf
+    least: float = 0.0
     patience: float = math.inf
     doubtful: bool = False
 
@@ -125,17 +129,17 @@ class WorkerContext:
             return {"claims": self.probe(self.subjects[job.subject])}
 
     def _judge(self, job: Job, watch: ProgressObserver) -> dict[str, Any]:
-        deadline = time.perf_counter() + job.seconds
+        is_up = _ending(job)
         found: list[tuple[int, Outcome]] = []
         for place, (case, names) in enumerate(zip(job.cases, job.properties, strict=True)):
-            if not names or time.perf_counter() > deadline:
+            if not names or is_up():
                 continue
-            for outcome in self._case(job.subject, case, names, deadline, place, watch):
+            for outcome in self._case(job.subject, case, names, is_up, place, watch):
                 watch.after(place, outcome)
                 found.append((place, outcome))
         return {"outcomes": tuple(found)}
 
-    def _case(self, subject: int, case: Any, names: tuple[str, ...], deadline: float, place: int,
+    def _case(self, subject: int, case: Any, names: tuple[str, ...], is_up: Callable[[], bool], place: int,
               watch: ProgressObserver) -> Iterator[Outcome]:  # fmt: skip
         watch.before(place, RUN)
         try:
@@ -148,7 +152,7 @@ class WorkerContext:
         with preserved(before):
             rehearse(trial)
         for name in names:
-            if time.perf_counter() > deadline:
+            if is_up():
                 return
             yield self._check(name, trial, place, watch, before)
 
@@ -186,3 +190,14 @@ class WorkerContext:
         with preserved():
             explanation = explain(self.catalog[name], trial, outcome)
         return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explanation}
+
+
+def _ending(job: Job) -> Callable[[], bool]:
+    """Return what says whether the time of a job that begins now is up."""
+    begun, queued = time.perf_counter(), waited(os.getpid())
+
+    def is_up() -> bool:
+        passed = time.perf_counter() - begun
+        return passed > job.seconds and passed - (waited(os.getpid()) - queued) > job.least
+
+    return is_up

@@ -137,7 +137,7 @@ class Processes:
             task.finish()
         if task.job.kind != "judge":
             return
-        if time.monotonic() > task.end or not any(task.rest.properties):
+        if not (task.job.least or time.monotonic() <= task.end) or not any(task.rest.properties):
             task.finish()
             return
         known = [outcome for position, subject, outcome in self.blamed
@@ -152,9 +152,11 @@ class Processes:
         self.busy[worker] = task
         task.began = time.monotonic()
         seconds = task.end - task.began if task.job.kind == "judge" else min(task.rest.seconds, task.over - task.began)
-        task.latest = min(task.over, task.began + seconds + max(GRACE, seconds if task.apart else 0.0))
+        most = max(seconds, task.job.least)
+        task.latest = min(task.over, task.began + most + max(GRACE, seconds if task.apart else 0.0))
         try:
             worker.give(replace(task.rest, seconds=seconds))
+            task.queued = worker.queued
         except OSError:  # it died while it had nothing to do: another one will take the task
             self._part(worker, task)
             worker.close()
@@ -221,10 +223,15 @@ class Processes:
             self._bury(worker, task, "crashed", f"killed: more than {self.memory / GIB:.2g} GiB of memory")
         elif worker.quiet > limit:
             self._bury(worker, task, "hung", f"did not end within {limit:.3g} s")
-        elif task.job.kind != "probe" and time.monotonic() > task.latest:
+        elif task.job.kind != "probe" and time.monotonic() > task.latest + self._queued(worker, task):
             self._part(worker, task)
             worker.close()
             task.cut(what or "a worker", worker.quiet)
+
+    @staticmethod
+    def _queued(worker: Worker, task: Task) -> float:
+        """Seconds that a worker waited for a core, which do not count where it is given some in any case."""
+        return worker.queued - task.queued if task.job.least else 0.0
 
     def _limit(self, what: str | None, task: Task) -> float:
         """Seconds that this may take."""

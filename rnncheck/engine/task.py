@@ -19,6 +19,7 @@ class Task:
     end:    when nothing more of it is begun, and over: when it must not go on
     rest:   what is still to be done of it
     began:  when a worker got it, and latest: when that worker has to be done
+    queued: how long that worker had waited for a core by then
     apart:  whether each attempt at shrinking is to be made in a process of its own, since one of them has died
     """
 
@@ -31,6 +32,7 @@ class Task:
     seconds: float = 0.0
     began: float = 0.0
     latest: float = 0.0
+    queued: float = 0.0
     over: float = math.inf
     apart: bool = False
     false_starts: int = 0

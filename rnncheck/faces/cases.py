@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from rnncheck.core.kinds import MODES
 from rnncheck.core.plain_text import one_line
 from rnncheck.faces.numbers import whole_number
 
 
 @click.command("cases")
-@click.argument("mode", type=click.Choice(["RNN_TANH", "RNN_RELU", "GRU", "LSTM"]))
+@click.argument("mode", type=click.Choice(MODES))
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE", help="The file to write.")
 @click.option("--max-examples", default=40, type=whole_number("max_examples"), metavar="N", show_default=True, help="Cases.")
 @click.option("--seed", default=0, type=whole_number("seed"), metavar="N", help="Seed of the cases.")

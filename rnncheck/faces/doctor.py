@@ -80,11 +80,11 @@ def _devices() -> Iterator[str]:
 
 def _kernels() -> Iterator[str]:
     """Yield what torch's own layers cannot do on this processor; those claims are not checked here."""
-    from rnncheck.adapters.torch_layers import torch_nn
+    from rnncheck.adapters.torch_layers import OF_TORCH, torch_nn
 
     lacking = [
         f"{subject.name}: {claim.why}"
-        for subject in (torch_nn("RNN_TANH"), torch_nn("GRU"), torch_nn("LSTM"))
+        for subject in (torch_nn(modes[0]) for modes in OF_TORCH.values())
         for claim in subject.claims.values()
         if claim.how == "probed" and not claim.offered
     ]

@@ -1,6 +1,6 @@
 """RNN, GRU and LSTM: torch.nn's layers, each made of its cell's step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,11 @@ from rnncheck.cells import (
     lstm_projected_step,
     lstm_step,
 )
-from rnncheck.core.config import Mode
+from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import by_name, kind_of
 from rnncheck.nn.base import Recurrent, Weights
 
-_MODES: dict[str, Mode] = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}
+_MODES: dict[str, Mode] = {kind_of(mode).activation: mode for mode in by_name()["RNN"]}
 
 
 class RNN(Recurrent):
@@ -58,7 +59,7 @@ class RNN(Recurrent):
         self.nonlinearity = nonlinearity
 
     def step(self, weights: Weights) -> Callable[..., ElmanStep]:
-        step = elman_relu_step if self.mode == "RNN_RELU" else elman_tanh_step
+        step = elman_relu_step if self.nonlinearity == "relu" else elman_tanh_step
         return partial(step, weight_hh=weights.weight_hh, bias_hh=weights.bias_hh)
 
 
@@ -145,6 +146,17 @@ class LSTM(Recurrent):
         if weights.weight_hr is None:
             return partial(lstm_step, weight_hh=weights.weight_hh, bias_hh=weights.bias_hh)
         return partial(lstm_projected_step, weight_hh=weights.weight_hh, bias_hh=weights.bias_hh, weight_hr=weights.weight_hr)
+
+
+OURS: Mapping[str, type[Recurrent]] = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}
+"""Our layers by the name of their kind."""
+
+
+def layer_of(config: Config, device: Any = None) -> Recurrent:
+    """Return our layer of a configuration, as its constructor leaves it."""
+    made: Any = OURS[config.kind.name]
+    layer: Recurrent = made(config.input_size, config.hidden_size, **config.arguments(), **config.kind.arguments, device=device)
+    return layer
 
 
 def _refuse(unknown: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from rnncheck.core.run import Run
 from rnncheck.oracle.equal_rows import Twins, forward_twins
 from rnncheck.oracle.equations import LayerDirection, Observer
 from rnncheck.oracle.error_size import Sizes
-from rnncheck.oracle.forward_errors import errors_of, of_pre_activations, together
+from rnncheck.oracle.forward_errors import of_pre_activations, together
+from rnncheck.oracle.kinds import equations_of
 from rnncheck.oracle.margin import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.perturbation import Copies, Perturb, PerturbRectifiers, RandomTape
 from rnncheck.oracle.rounding import Rounding
@@ -48,6 +49,11 @@ class Budget:
     def used(self, actual: Run) -> float:
         """The largest share of the budget that is used; above 1 the subject does not agree."""
         return max((float(part.max()) for _, part in self.ratios(actual).parts() if part.numel()), default=0.0)
+
+    @property
+    def twice(self) -> Run:
+        """What two runs of one subject may differ by."""
+        return self.allowed.map(lambda allowed: 2 * allowed)
 
     @property
     def undecided(self) -> float:
@@ -106,7 +112,7 @@ def _exact(problem: Problem, equations: Observers) -> tuple[list[LayerDirection]
         traces = [Trace(equations(index)) for index in indices]
         pairs = list(zip(indices, traces, strict=True))
         strands += [problem.strand(index, x, trace) for index, trace in pairs]
-        scenes += [LayerTrace.of(problem, index, x, trace) for index, trace in pairs]
+        scenes += [problem.traced(index, x, trace) for index, trace in pairs]
         x = problem.join([strand.output for strand in strands[-len(pairs) :]])
     return strands, scenes
 
@@ -123,17 +129,17 @@ class _Noise:
 
     @classmethod
     def of(cls, problem: Problem, scenes: Sequence[LayerTrace], sizes: Sizes, seed: int, count: int) -> "_Noise":
-        twins = [forward_twins(layer) for layer in problem.layers]
+        twins = [forward_twins(layer, problem.config.kind) for layer in problem.layers]
         copies = Copies.of(count, any(twins))
         return cls(sizes, RandomTape(seed, longest(problem, copies)), copies, scenes, twins)
 
 
 def _strand(problem: Problem, index: int, exact: LayerDirection, flow: Flow, noise: _Noise, inner: Observer) -> Pair:
     sizes, scene, twins, count = noise.sizes, noise.scenes[index], noise.twins[index], noise.copies.count
-    apart = errors_of(problem.config)(scene, sizes)
+    apart = equations_of(problem.config).errors(scene, sizes)
     errors = together(apart)
     given = apart if twins else errors, scene.trace.values, noise.tape, noise.copies, twins, sizes.rounding.operand, inner
-    rectifies = problem.config.mode == "RNN_RELU"
+    rectifies = problem.config.kind.rectifies
     jitter = Perturb(*given)
     if rectifies:
         jitter = PerturbRectifiers(*given).of(scene.trace["a"][0], sizes.rounding.underflow, twins.get("a"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnncheck.core.kinds import Kind
 from rnncheck.oracle.equations import Layer
 
 
@@ -75,7 +76,7 @@ def _numbers(like: Tensor) -> Tensor:
     return torch.arange(len(like), device=like.device)
 
 
-def forward_twins(layer: Layer) -> Mapping[str, Twins]:
+def forward_twins(layer: Layer, kind: Kind) -> Mapping[str, Twins]:
     """By the place where their errors are injected; nothing for places without."""
     hidden = layer.u.shape[-1]
     into, back = layer.w.mT.flatten(0, 1), layer.u.mT.flatten(0, 1)
@@ -89,7 +90,7 @@ def forward_twins(layer: Layer) -> Mapping[str, Twins]:
     found = {
         "x": of_into,
         "rec": of_back,
-        "a": of_back if len(whole) != 3 else twins(layer.u[:2].mT.flatten(0, 1)),
+        "a": twins(layer.u[:-1].mT.flatten(0, 1)) if kind.after_gates else of_back,
         "an": twins(layer.u[-1].mT),
         "s": _upright(twins(gates.flatten(0, 1))),
         "c": units,

@@ -1,23 +1,25 @@
-"""The equations of the three layers in float64, and the loop over time that applies them.
+"""What the equations of all kinds have in common, in float64: parameters by gate, observers, and the loop over time.
 
-Nothing here is shared with what is judged. A layer's parameters are taken apart by gate and kept with the gates on an
-axis of their own; the product of a state with all gates' weights is one batched product over that axis.
+The equations are in elman.py, gru.py and lstm.py. Nothing is shared with what is judged. A layer's parameters are taken apart
+by gate and kept with the gates on an axis of their own; the product of a state with all gates' weights is one batched product
+over that axis.
 
 Every tensor has an axis of `copies` in front of its batch: 1 for the truth, K for the perturbed runs of the budget.
 
 An Observer sees every intermediate value under the name of its place and returns what the computation goes on with:
 the truth returns it as it is, the budget adds a rounding error, a hypothesis changes an equation.
 
-    place     value                                     shape
-    x         W x + its biases, of one time step        (gates, copies, batch, hidden)
-    operand   what U or W multiplies: h, r * h, the input     (copies, batch, states), (time, copies, batch, input)
-    rec       U h + b_hn, GRU with reset_after only     (gates, copies, batch, hidden)
-    a         the pre-activations                       (gates, copies, batch, hidden)
-    s         their sigmoids                            (sigmoid gates, copies, batch, hidden)
-    g         their tanh (relu): LSTM g, GRU n, RNN h   (copies, batch, hidden)
-    c         the LSTM's cell state                     (copies, batch, hidden)
-    m         o * tanh(c), if it is projected           (copies, batch, hidden)
-    h         the new state                             (copies, batch, states)
+    place     value                                        shape
+    x         W x + its biases, of one time step           (gates, copies, batch, hidden)
+    operand   what U or W multiplies: h, r * h, the input  (copies, batch, states), (time, copies, batch, input)
+    rec       U h + b_hh, where a gate multiplies it       (gates, copies, batch, hidden)
+    a         the pre-activations                          (gates, copies, batch, hidden)
+    an        that of a candidate that needs the gates     (copies, batch, hidden)
+    s         the gates, sigmoids of a                     (sigmoid gates, copies, batch, hidden)
+    g         the candidate, tanh (relu): LSTM g, GRU n    (copies, batch, hidden)
+    c         the LSTM's cell state                        (copies, batch, hidden)
+    m         o * tanh(c), if it is projected              (copies, batch, hidden)
+    h         the new state                                (copies, batch, states)
 """
 
 from collections.abc import Callable, Mapping
@@ -27,9 +29,6 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.config import Config
-
-ORDER: Mapping[str, str] = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "rzn", "LSTM": "ifog"}
-"""The gates' order on our gates axis; sigmoids first. Not torch's order, which is Config.gates."""
 
 
 class Observer:
@@ -78,7 +77,7 @@ class Through(Observer):
 
 
 class Layer(NamedTuple):
-    """The parameters of one layer and direction in float64, gates in ORDER.
+    """The parameters of one layer and direction in float64, gates in the order of its kind, sigmoids first.
 
     w: (gates, input, hidden)    u: (gates, states, hidden)    p: (hidden, states), None without projection
     b_ih, b_hh: (gates, 1, 1, hidden), zero if the layer has no bias
@@ -98,7 +97,7 @@ class Layer(NamedTuple):
             by_gate = dict(zip(config.gates, parameters[name + suffix].chunk(len(config.gates)), strict=True))
             return torch.stack([by_gate[gate].mT if by_gate[gate].dim() == 2 else by_gate[gate] for gate in order])
 
-        order = ORDER[config.mode]
+        order = config.kind.order
         zero = torch.zeros(len(order), config.hidden_size, dtype=torch.float64, device="cpu")
         biases = [gates("bias_ih"), gates("bias_hh")] if config.bias else [zero, zero]
         b_ih, b_hh = (bias[:, None, None, :] for bias in biases)
@@ -117,59 +116,13 @@ def add_product(x: Tensor, h: Tensor, u: Tensor) -> Tensor:
     return torch.baddbmm(x.expand(-1, len(h), -1, -1).flatten(1, 2), rows, u).view(gates, *h.shape[:2], hidden)
 
 
-def rnn_tanh(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
-    """Elman: h' = tanh(W x + b_ih + U h + b_hh)."""
-    a = see("a", t, add_product(x, see("operand", t, h), layer.u))
-    return see("h", t, see("g", t, see.tanh(a[0]))), None
-
-
-def rnn_relu(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
-    """Elman with a rectifier: h' = max(0, W x + b_ih + U h + b_hh)."""
-    a = see("a", t, add_product(x, see("operand", t, h), layer.u))
-    return see("h", t, see("g", t, see.relu(a[0]))), None
-
-
-def gru_reset_after(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
-    """torch, cuDNN: n = tanh(W x + b_in + r * (U h + b_hn)); h' = (1 - z) * n + z * h."""
-    rec = see("rec", t, add_product(layer.b_hh.expand(-1, *h.shape[:2], -1), see("operand", t, h), layer.u))
-    r, z = see("s", t, see.sigmoid(see("a", t, x[:2] + rec[:2])))
-    n = see("g", t, see.tanh(see("an", t, torch.addcmul(x[2], r, rec[2]))))
-    return see("h", t, torch.addcmul((1 - z) * n, z, h)), None
-
-
-def gru_reset_before(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
-    """Cho et al. 2014: n = tanh(W x + b_in + U (r * h) + b_hn); h' = (1 - z) * n + z * h."""
-    r, z = see("s", t, see.sigmoid(see("a", t, add_product(x[:2], see("operand", t, h), layer.u[:2]))))
-    n = see("g", t, see.tanh(see("an", t, add_product(x[2:], see("operand", t, r * h), layer.u[2:])[0])))
-    return see("h", t, torch.addcmul((1 - z) * n, z, h)), None
-
-
-def lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor | None, see: Observer) -> State:
-    """c' = f * c + i * g; h' = o * tanh(c'), projected by weight_hr where there is one."""
-    assert c is not None
-    a = see("a", t, add_product(x, see("operand", t, h), layer.u))
-    i, f, o = see("s", t, see.sigmoid(a[:3]))
-    g = see("g", t, see.tanh(a[3]))
-    c = see("c", t, torch.addcmul(f * c, i, g))
-    h = o * see.squash(c)
-    if layer.p is not None:
-        h = see("m", t, h) @ layer.p
-    return see("h", t, h), c
-
-
-def step_of(config: Config) -> Step:
-    """The equations of this mode; KeyError for one that is not implemented."""
-    gru = gru_reset_after if config.reset_after else gru_reset_before
-    return {"RNN_TANH": rnn_tanh, "RNN_RELU": rnn_relu, "GRU": gru, "LSTM": lstm}[config.mode]
-
-
 def input_part(config: Config, layer: Layer, x: Tensor) -> Tensor:
     """W x + biases of all steps, (gates, time, copies, batch, hidden), from x (time, copies, batch, input).
 
-    A GRU with reset_after adds b_hh beside U h instead.
+    Where a gate multiplies U h + b_hh, b_hh is added there instead.
     """
     products = torch.matmul(x.flatten(0, 2), layer.w).unflatten(1, x.shape[:3])
-    bias = layer.b_ih if config.mode == "GRU" and config.reset_after else layer.b_ih + layer.b_hh
+    bias = layer.b_ih if config.kind.beside_state else layer.b_ih + layer.b_hh
     return products + bias.unsqueeze(1)
 
 

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.backward_errors import backward_of, input_variance
+from rnncheck.oracle.backward_errors import input_variance
 from rnncheck.oracle.budget import longest
 from rnncheck.oracle.equal_rows import Twins, backward_twins, forward_twins
 from rnncheck.oracle.error_size import Sizes
-from rnncheck.oracle.forward_errors import errors_of, together
+from rnncheck.oracle.forward_errors import together
+from rnncheck.oracle.kinds import equations_of
 from rnncheck.oracle.margin import allowed, margin, pooled, ratio, stretch, variance
 from rnncheck.oracle.parameter_gradients import factors, parameter_gradients, parameter_sigma, parameter_variances
 from rnncheck.oracle.passes import Pass, Rounded, Sides, differentiate, forward
@@ -73,7 +74,7 @@ class Backwards:
     def __init__(self, problem: Problem, index: int, scene: LayerTrace, grads: Mapping[str, Tensor], sizes: Sizes) -> None:
         reverse, valid = problem.reverse(index), problem.valid
         self.twins = backward_twins(problem.layers[index])
-        variances, before = backward_of(problem.config)(scene, grads, sizes)
+        variances, before = equations_of(problem.config).backward(scene, grads, sizes)
         shifted = {place: _shifted(variance, reverse) for place, variance in before.items()}
         self.input = input_variance(scene, grads, sizes)
         every = {"input": self.input, **variances, "h": shifted["h"] + sizes.stored(grads["h"])}
@@ -124,7 +125,7 @@ def _rounded(
     twins: Sequence[Mapping[str, Twins]],
 ) -> tuple[list[Trace], int, Tensor]:
     """Observers that round, one a strand, how many rectifiers they may take the other way, and the rows lost to them."""
-    apart = [errors_of(problem.config)(scene, sizes) for scene in scenes]
+    apart = [equations_of(problem.config).errors(scene, sizes) for scene in scenes]
     errors = [error if same else together(error) for error, same in zip(apart, twins, strict=True)]
     tape = RandomTape(seed, longest(problem, copies))
 
@@ -133,7 +134,7 @@ def _rounded(
         return [Perturb(error, scene.trace.values, tape, copies, same, sizes.rounding.operand) for error, scene, same in strands]
 
     plain: list[Trace] = [Rounded(jitter) for jitter in jitters()]
-    if problem.config.mode != "RNN_RELU":
+    if not problem.config.kind.rectifies:
         return plain, 0, torch.zeros(problem.x.shape[2], dtype=torch.bool, device="cpu")
     forward(problem, plain, copies.runs)  # to see how far the pre-activations move
     generator = torch.Generator("cpu").manual_seed(seed)
@@ -167,9 +168,9 @@ def gradient_budget(
     problem, sizes = Problem.of(config, parameters, input, h_0, c_0, lengths), Sizes(rounding)
     weights, strands = _weights(problem, cotangents), range(len(problem.layers))
     exact = differentiate(problem, [Trace() for _ in strands], weights, 1, [{} for _ in strands])
-    scenes = [LayerTrace.of(problem, i, exact.inputs[i], exact.traces[i]) for i in strands]
+    scenes = [problem.traced(i, exact.inputs[i], exact.traces[i]) for i in strands]
     backwards = [Backwards(problem, i, scenes[i], exact.grads[i], sizes) for i in strands]
-    twins = [forward_twins(layer) for layer in problem.layers]
+    twins = [forward_twins(layer, problem.config.kind) for layer in problem.layers]
     alike = any(twins) or any(back.twins for back in backwards)
     made = Copies.of(copies, alike)
     traces, kinks, lost = _rounded(problem, scenes, sizes, seed, made, twins)
@@ -178,7 +179,7 @@ def gradient_budget(
     noisy = differentiate(problem, traces, weights, made.runs, added)
     compared = _at_the_start(problem, exact, noisy, backwards, copies)
     compared |= _of_parameters(problem, scenes, exact, noisy, sizes, copies)
-    names = ["input", "h_0", *(["c_0"] if config.has_cell else []), *config.parameter_shapes()]
+    names = ["input", *(f"{letter}_0" for letter in config.state_sizes), *config.parameter_shapes()]
     factor = _stretch(problem, exact, noisy, sizes, copies).masked_fill(lost[:, None], torch.inf)
     worst = factor.max() if factor.numel() else torch.ones((), dtype=torch.float64, device="cpu")
     stretched = {name: factor if name in exact.start else worst for name in names}
@@ -190,9 +191,8 @@ def _weights(problem: Problem, cotangents: Run) -> Run:
     """The cotangents in float64, with an axis of copies."""
     time, batch = problem.x.shape[0], problem.x.shape[2]
     state = problem.h_0.shape[0], batch
-    shapes = {"output": (time, batch, problem.config.output_size), "h_n": (*state, problem.config.state_size)}
-    if problem.config.has_cell:
-        shapes["c_n"] = (*state, problem.config.hidden_size)
+    finals = {f"{letter}_n": (*state, size) for letter, size in problem.config.state_sizes.items()}
+    shapes = {"output": (time, batch, problem.config.output_size), **finals}
     found = {name: checked(f"cotangents.{name}", getattr(cotangents, name), shape) for name, shape in shapes.items()}
     return Run(**{name: value.unsqueeze(-3) for name, value in found.items()})
 
@@ -207,7 +207,7 @@ def _stretch(problem: Problem, exact: Pass, noisy: Pass, sizes: Sizes, count: in
     tau = torch.zeros(problem.x.shape[2], dtype=torch.float64, device="cpu")
     lost = torch.zeros_like(tau, dtype=torch.bool)
     for i in range(len(problem.layers)):
-        slopes = _of_rectifiers if problem.config.mode == "RNN_RELU" else _of_gates
+        slopes = _of_rectifiers if problem.config.kind.rectifies else _of_gates
         tau += slopes(exact.traces[i], noisy.traces[i], sizes, count)
         for place, grad in exact.grads[i].items():
             lost |= _overflows(grad, noisy.grads[i][place], sizes, count)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.config import Config
-from rnncheck.oracle.equations import ORDER
 from rnncheck.oracle.error_size import Sizes, summation
+from rnncheck.oracle.kinds import equations_of
 from rnncheck.oracle.trace import Trace
 from rnncheck.oracle.truth import Problem
 
@@ -26,9 +26,7 @@ def factors(problem: Problem, index: int, trace: Trace, x: Tensor, grads: Mappin
     config, da = problem.config, grads["x"]
     dr, start = grads.get("rec", da), problem.start(index, x.shape[1])[0]
     h = trace.before("h", start, problem.reverse(index), problem.valid).detach()
-    multiplied = h.expand(len(da), -1, -1, -1, -1)
-    if config.mode == "GRU" and not config.reset_after:
-        multiplied = torch.stack([h, h, trace["s"][0].detach() * h])
+    multiplied = equations_of(config).multiplied(h, trace).expand(len(da), -1, -1, -1, -1)
     found = {"weight_ih": (da, x.expand(len(da), -1, -1, -1, -1)), "weight_hh": (dr, multiplied)}
     biases = {"bias_ih": (da, None), "bias_hh": (dr, None)} if config.bias else {}
     projection = {"weight_hr": (grads["h"][None], trace["m"].detach()[None])} if config.proj_size else {}
@@ -42,7 +40,7 @@ def _sum(config: Config, d: Tensor, multiplied: Tensor | None) -> Tensor:
     else:
         total = torch.einsum("gtkbh,gtkbi->kghi", d, multiplied)
     if total.shape[1] > 1:
-        total = total[:, [ORDER[config.mode].index(gate) for gate in config.gates]]
+        total = total[:, [config.kind.order.index(gate) for gate in config.gates]]
     return total.flatten(1, 2)
 
 

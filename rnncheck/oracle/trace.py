@@ -5,7 +5,6 @@ from torch import Tensor
 
 from rnncheck.oracle.equations import Layer, Observer, Through
 from rnncheck.oracle.error_size import Sizes, times
-from rnncheck.oracle.truth import Problem
 
 
 class Trace(Through):
@@ -51,14 +50,6 @@ class LayerTrace:
     def __init__(self, layer: Layer, trace: Trace, x: Tensor, h: Tensor, c: Tensor | None) -> None:
         self.layer, self.trace, self.x, self.h, self.c = layer, trace, x, h, c
         self.part = trace["x"]
-
-    @classmethod
-    def of(cls, problem: Problem, index: int, x: Tensor, trace: Trace) -> "LayerTrace":
-        """Of a strand that ran over x and was seen by trace."""
-        h, c = problem.start(index)
-        reverse, valid = problem.reverse(index), problem.validity(index)
-        cells = None if c is None else trace.before("c", c, reverse, valid)
-        return cls(problem.layers[index], trace, x, trace.before("h", h, reverse, valid), cells)
 
     def spread(self, x: Tensor, h: Tensor, own: Tensor, sizes: Sizes) -> Tensor:
         """The largest variance of a pre-activation, (time, batch), from those of x, of h and of its own error.

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.core.run import Run
-from rnncheck.oracle.equations import Layer, LayerDirection, Observer, State, Step, input_part, step_of, unroll
+from rnncheck.oracle.equations import Layer, LayerDirection, Observer, State, Step, input_part, unroll
+from rnncheck.oracle.kinds import equations_of
+from rnncheck.oracle.trace import LayerTrace, Trace
 
 
 class Question(NamedTuple):
@@ -111,13 +113,13 @@ class Problem:
         shapes = config.parameter_shapes()
         if set(parameters) != set(shapes):
             raise OracleError(f"parameters = {sorted(parameters)}, but should be {sorted(shapes)}")
-        if c_0 is not None and not config.has_cell:
+        if c_0 is not None and "c" not in config.state_sizes:
             raise OracleError(f"c_0 was given, but should be None: a {config.mode} has no cell state")
         double = {name: checked(name, parameters[name], shape) for name, shape in shapes.items()}
         x = checked("input", input, (time, batch, config.input_size))
         strands = config.num_layers * config.directions
         h_0 = checked("h_0", h_0, (strands, batch, config.state_size)).unsqueeze(1)
-        if config.has_cell:
+        if "c" in config.state_sizes:
             c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)).unsqueeze(1)
         layers = tuple(Layer.split(config, double, suffix) for _, _, suffix in config.suffixes())
         return cls(config, layers, x.unsqueeze(1), h_0, c_0, _validity(lengths, time, batch))
@@ -125,7 +127,7 @@ class Problem:
     @property
     def step(self) -> Step:
         """The equations of one time step."""
-        return step_of(self.config)
+        return equations_of(self.config).step
 
     def reverse(self, index: int) -> bool:
         """Whether this strand runs from the end to the beginning."""
@@ -145,6 +147,13 @@ class Problem:
         layer, reverse = self.layers[index], self.reverse(index)
         part = input_part(self.config, layer, see("operand", 0, x))
         return unroll(self.step, layer, part, self.start(index, copies), reverse, self.validity(index), see)
+
+    def traced(self, index: int, x: Tensor, trace: Trace) -> LayerTrace:
+        """A strand that ran over x and was seen by trace, for the sizes of its errors to be read from."""
+        h, c = self.start(index)
+        reverse, valid = self.reverse(index), self.validity(index)
+        cells = None if c is None else trace.before("c", c, reverse, valid)
+        return LayerTrace(self.layers[index], trace, x, trace.before("h", h, reverse, valid), cells)
 
 
 Observers = Callable[[int], Observer]

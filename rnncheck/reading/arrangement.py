@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck import diagnosis
-from rnncheck.core.config import GATES, Config, Mode
+from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import kind_of, kinds_of
 from rnncheck.reading.adapted import taken_apart
 
 CLOSE = 1e-6
@@ -65,7 +66,7 @@ Way = tuple[tuple[Piece, ...], str, bool, str]
 
 def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[Way]:
     """Return the ways in which these parameters of one layer and direction may hold torch's."""
-    gates = GATES[mode]
+    gates = kind_of(mode).gates
     for transposed, x_first in product((False, True), (True, False)):
         forms = [_form(tensor, sizes, transposed, x_first) for tensor in own.values()]
         known = [form for form in forms if form is not None]
@@ -73,7 +74,7 @@ def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) 
             continue
         for biases, order in product(_biases(list(own), known, len(gates)), permutations(gates)):
             for reset_after, flipped, shift in _variants(mode, biases):
-                pieces = _pieces(known, order, gates, biases, flipped, shift)
+                pieces = _pieces(known, order, mode, biases, flipped, shift)
                 exchanged = ", z exchanged with 1 - z" if flipped else ""
                 yield pieces, "".join(order), reset_after, _words(list(own), known) + exchanged
 
@@ -124,17 +125,17 @@ def _biases(names: list[str], forms: list[_Form], gates: int) -> Iterator[list[s
 
 def _variants(mode: Mode, biases: list[str]) -> Iterator[tuple[bool, bool, float]]:
     """(reset_after, whether z is 1 - z, what is added to the forget gate's bias)"""
-    if mode == "GRU":
-        yield from (pair for pair in product((True, False), (False, True), (0.0,)) if not (pair[0] and "b" in biases))
-    elif mode == "LSTM" and any(biases):
-        yield from ((True, False, shift) for shift in (0.0, -1.0))
-    else:
-        yield True, False, 0.0
+    for kind in kinds_of(mode):
+        if not (kind.beside_state and "b" in biases):
+            shifts = (0.0, -1.0) if kind.often_shifted and any(biases) else (0.0,)
+            exchanged = (False, True) if kind.often_exchanged else (False,)
+            yield from product((bool(kind.settings.get("reset_after", True)),), exchanged, shifts)
 
 
-def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list[str], flipped: bool,
+def _pieces(forms: list[_Form], order: tuple[str, ...], mode: Mode, biases: list[str], flipped: bool,
             shift: float) -> tuple[Piece, ...]:  # fmt: skip
     """Blocks in the order in which the layer holds them; each side, and each kind of bias, counts its gates by itself."""
+    held = kind_of(mode)
     counts: dict[str, int] = {}
     pieces: list[Piece] = []
     shifted = "bi" if "bi" in biases else "b"
@@ -146,8 +147,8 @@ def _pieces(forms: list[_Form], order: tuple[str, ...], gates: str, biases: list
                 kind = bias if side == "bias" else side
                 letter = order[counts.get(kind, 0)]
                 counts[kind] = counts.get(kind, 0) + 1
-                added = shift if letter == "f" and kind == shifted else 0.0
-                row.append((kind, gates.index(letter), -1 if flipped and letter == "z" else 1, added))
+                added = shift if letter == held.often_shifted and kind == shifted else 0.0
+                row.append((kind, held.gates.index(letter), -1 if flipped and letter == held.often_exchanged else 1, added))
             rows.append(tuple(row))
         pieces.append((form.transposed, tuple(rows)))
     return tuple(pieces)
@@ -213,7 +214,7 @@ def _distance(asked: Any, output: Tensor) -> float:
 
 def _with_one_change(ways: list[_Trial], x: Tensor, output: Tensor) -> Arrangement | None:
     """Return the arrangement under which one known mistake explains all of the output, gates in torch's order first."""
-    for trial in sorted(ways, key=lambda trial: trial.way[1] != "".join(GATES[trial.config.mode])):
+    for trial in sorted(ways, key=lambda trial: trial.way[1] != trial.config.gates):
         first, whole = trial.asked(x[:FIRST_STEPS]), trial.asked(x)
         for mistake in diagnosis.in_the_cell(trial.config):
             if _distance(mistake.change(first), output[:FIRST_STEPS]) < CLOSE:

@@ -11,7 +11,10 @@ Beside = list[list[Any]]
 """For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapted has them."""
 SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
 NUMBERS = {float: "float", int: "long", bool: "bool", "float": "float", "int": "long", "bool": "bool"}
-ONES = ("mask", "valid", "keep", "dt", "delta", "time", "times", "timestamps", "scale", "weight", "weights", "steps")
+ONES = (
+    "mask", "masks", "valid", "keep", "dt", "delta", "time", "times", "timestamps", "scale", "weight", "weights", "steps", "not",
+    "nonterminal", "nonterminals",
+)  # fmt: skip
 """Words in names of arguments that leave the recurrence as it is where they are 1."""
 MANY = 2
 """Up to as many such arguments, each is tried in a shape of its own."""

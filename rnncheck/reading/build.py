@@ -28,7 +28,7 @@ def behind_torchs_call(module: Any, reading: Reading, config: Config, make: Make
     if not reading.adapts:
         return module
     how = how_for(module, reading, config, make)
-    lengths = how.get("lengths") is not None
+    lengths = bool(how.get("lengths"))
     if reading.arrangement is None:
         return (AdaptedWithLengths if lengths else Adapted)(module, config.hidden_size, **how)
     kind = ArrangedWithLengths if lengths else Arranged

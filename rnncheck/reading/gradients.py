@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted
-from rnncheck.reading.experiment import quiet
+from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
 from rnncheck.reading.read import Seen
 from rnncheck.reading.results import leaves
 
@@ -18,7 +18,26 @@ def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[s
     if seen.needed or zero is None:
         return ()
     (without, _), (given, _) = (_used(module, seen, config, state) for state in (None, zero))
-    return tuple(sorted(without - given)) if without and given else ()
+    found = tuple(sorted(without - given)) if without and given else ()
+    return found if found and _matters_to_the_state_alone(module, seen, config, found) else ()
+
+
+def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: tuple[str, ...]) -> bool:
+    """Whether a call goes on from the state that one without a state returns, with other numbers in these parameters too."""
+    if seen.how["states"] is None:
+        return True
+    module = copy.deepcopy(module)
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            p.add_(0.5 if name in names else 0.0)
+    run = runner(module, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
+    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    try:
+        (whole, _), (_, middle) = run(x), run(x[:CUT])
+        rest, _ = run(x[CUT:], middle)
+    except Exception:  # it takes no state of its own back
+        return True
+    return torch.allclose(rest, whole[CUT:], atol=1e-9)
 
 
 def not_looked_at(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:

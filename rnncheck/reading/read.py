@@ -279,7 +279,7 @@ def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     as_given = second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)]
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
-    by_lengths = how["lengths"] is None or (not how["lengths"][2] and how["lengths"][1] == "tensor")
+    by_lengths = not how["lengths"] or (not how["lengths"][2] and how["lengths"][1] == "tensor")
     unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse", "beside", "input_name", "kept"))
     otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rnncheck.core.further import Further
 from rnncheck.reading.adapted import HOW
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement
@@ -29,6 +30,7 @@ class Reading:
     notes:     arguments that are left out, and options whose other values are not looked at
     unread:    what may be a state, or outputs, and is not read
     idle:      whether a part of the state comes back as it went in, so that it is none
+    further:   arguments of a call that properties of their own vary
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
     nearly: which layer it is with one change: "torch.nn.LSTM, except that …"; None where none is known
     layers, directions: of the configuration that was read
@@ -47,6 +49,7 @@ class Reading:
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     idle: bool = False
+    further: tuple[Further, ...] = ()
     arrangement: Arrangement | None = None
     nearly: str | None = None
     layers: int = 1
@@ -103,6 +106,7 @@ class Reading:
             *(["a part of the state comes back as it went in"] if self.idle else []),
             *([f"nearly {self.nearly}"] if self.nearly else []),
             *([f"parameters: {self.arrangement.words()}"] if self.arrangement else []),
+            *([f"beside it {'; '.join(one.words for one in self.further)}"] if self.further else []),
             *([f"not looked at: {', '.join((*self.unread, *self.notes))}"] if self.unread or self.notes else []),
         ]  # fmt: skip
         return ", ".join(told)

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck import diagnosis
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.further import Further
+from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments, candidates
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
@@ -47,6 +49,9 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     with quiet(grad=True):
         built = _existing(value, fixed, said) if fixed is not None else _best(value, cell_first, said)
         seen, arguments, module, config = built
+        if mask_makes_it_forget(module, seen, config, zeros(seen, config)):
+            sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
+            seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
         if not seen.depends.memory and not (seen.how["given"] and seen.how["states"] is not None):
             raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
@@ -114,6 +119,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     arrangement = nearest if nearest is not None and (nearest.exact or nearest.mode in reference) else None
     if arrangement is not None and _names_say(module, arrangement, config):
         arrangement = None
+    further = further_arguments(module, seen, config, zeros(seen, config))
     plain = seen.plain and not how["eval"]
     if arrangement is not None and not arrangement.bias:
         nature["bias"] = False
@@ -135,19 +141,21 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         directions=seen.directions,
         unread=seen.unread,
         idle=seen.idle,
+        further=tuple(one for one in further if one.looked_at),
         notes=(
             *(f"parameter {name}" for name in idle if name not in start),
-            *_other_arguments(module, seen),
+            *_other_arguments(module, seen, further),
             *(() if arguments is None else _other_options(value, arguments)),
         ),
     )
 
 
-def _other_arguments(module: Any, seen: Seen) -> tuple[str, ...]:
-    """Arguments of a call that are left out."""
-    lengths = seen.how["lengths"]
-    taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ())]
+def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tuple[str, ...]:
+    """Arguments of a call that are left out, or change nothing."""
+    lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
+    taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
     filled = {name: f"argument {name}, given as {value:g}" for name, *_, value in seen.how.get("beside", ())}
+    filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
     unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module) if p.name not in taken]
     return tuple(told for told in unread if told not in seen.unread)
 
@@ -223,7 +231,7 @@ def _nearly(nearest: Arrangement) -> str | None:
     """Which correct layer it is with one change, and which change."""
     if nearest.change is None:
         return None
-    return f"{diagnosis.reference(nearest.mode, nearest.reset_after)}, except that {nearest.change}"
+    return f"{kind_of(nearest.mode, reset_after=nearest.reset_after).title}, except that {nearest.change}"
 
 
 def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
@@ -231,7 +239,7 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
     torchs = {"weight_ih_l0", "weight_hh_l0"} <= own.keys()
     in_order = (
         best.exact
-        and "".join(best.gates) in ("ifgo", "rzn", "h")
+        and "".join(best.gates) == kind_of(best.mode).gates
         and all(block[2] == 1 and block[3] == 0.0 for _, rows in best.pieces for row in rows for block in row)
     )
     whole = all(not transposed and all(len(row) == 1 for row in rows) for transposed, rows in best.pieces)
@@ -239,6 +247,4 @@ def _said_by_names(own: Mapping[str, Tensor], best: Arrangement) -> bool:
 
 
 def _possible(seen: Seen) -> tuple[Mode, ...]:
-    if seen.pair:
-        return ("LSTM",)
-    return ("GRU", "RNN_TANH", "RNN_RELU") if seen.parts else ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+    return modes_by_states(1 + seen.pair if seen.parts or seen.pair else None)

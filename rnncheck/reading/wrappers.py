@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import by_name
 from rnncheck.reading.arguments import MORE_HIDDEN, MORE_INPUT, Arguments, Asked, candidates, value_for
 from rnncheck.reading.call_arguments import is_state_word
 from rnncheck.reading.experiment import Sizes, Unreadable, quiet
@@ -23,7 +24,7 @@ SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size
 SMALL = Sizes(5, 7)
 MOST_BUILT = 2
 """Ways to build the layer that are tried."""
-KINDS = ("GRU", "LSTM", "RNN", "gru", "lstm", "rnn")
+KINDS = (*sorted(by_name()), *map(str.lower, sorted(by_name())))
 """What an attribute that names a kind of cell may be."""
 HEAD = "import torch\nfrom torch import nn"
 PACKING = "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence"

@@ -13,12 +13,18 @@ from typing import Any
 
 from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
 from rnncheck.core.verdict import Verdict
+from rnncheck.report.headlines import headline
 
 BASIC_FIRST = (
-    "shape", "state", "time", "cache", "batch", "layer", "direction", "layout", "lengths", "gate", "agree", "mode", "weights",
-    "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
+    "shape", "state", "time", "cache", "batch", "argument", "layer", "direction", "layout", "lengths", "gate", "agree", "mode",
+    "weights", "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
+DRAWN = "mode.rng"
+AT_ONCE = ("mode.repeatable", DRAWN, "state.fresh", "batch.alone", "batch.permute")
+"""Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
+IN_ANOTHER_WAY = ("agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
+"""Properties that run the layer in another way: whatever fails in the usual way as well leads."""
 BY_THEMSELVES = (
     "shape.parameters", "shape.meta", "weights.init", "weights.reset", "weights.flags", "layout.no_alias", "layout.no_mutation",
     "gradient.second_refused", "batch.empty", "batch.empty_backward", "agree.compiled", "agree.exported", "agree.scripted",
@@ -65,9 +71,10 @@ class Cause:
 
     @property
     def headline(self) -> str:
-        """Return what is wrong in plain words: the diagnosis, what was raised, or which property does not hold."""
+        """Return what is wrong in plain words: the diagnosis, what was raised, or what does not hold."""
         found = SAID_AS.fullmatch(self.diagnosis or "")
-        said = found[2] if found else self.diagnosis or _said_of(self.lead)
+        drawn = (verdict for verdict in self.verdicts if verdict.property == DRAWN)
+        said = found[2] if found else self.diagnosis or _said_of(next(drawn, self.lead))
         return f"{said}, only with {' and '.join(self.only)}" if self.only else said
 
     @property
@@ -92,7 +99,7 @@ class Cause:
 def _said_of(verdict: Verdict) -> str:
     reason = (verdict.reason or "").splitlines() or [""]
     if verdict.verdict == "fails":
-        return f"{verdict.property} does not hold"
+        return headline(verdict.property)
     if verdict.verdict == "errored":
         return f"{verdict.property}: {reason[0]}" if reason[0] else f"{verdict.property} could not be judged (exception raised)"
     return f"{verdict.property} {verdict.verdict}{f': {reason[0]}' if reason[0] else ''}"
@@ -127,8 +134,11 @@ def _basic(verdict: Verdict) -> tuple[bool, int]:
 def place_of(property: str) -> int:
     """Return how basic a property is: 0 for the first family, and all families once more for what is at extremes."""
     family = property.partition(".")[0]
+    if property in AT_ONCE:
+        return 1 + AT_ONCE.index(property)
     place = BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
-    return place + (1 + len(BASIC_FIRST)) * (property in AT_EXTREMES)
+    last = property in AT_EXTREMES or property in IN_ANOTHER_WAY
+    return place + len(AT_ONCE) * (place > 0) + (1 + len(BASIC_FIRST) + len(AT_ONCE)) * last
 
 
 def _raised(verdict: Verdict) -> bool:
@@ -165,6 +175,8 @@ def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
         return _about_states(verdict) and _ignores_states(group)
     if lead.property.startswith("shape."):
         return lead.property not in BY_THEMSELVES
+    if (lead.property, verdict.property) == ("mode.repeatable", DRAWN):
+        return True
     if verdict.property in BY_THEMSELVES or lead.property in BY_THEMSELVES:
         return False
     explained = any(member.diagnosis for member in group)

@@ -1,8 +1,7 @@
 """How a subject was understood, in words: what it is, its axes, its states, and what is known of its parameters."""
 
+from rnncheck.core.kinds import kind_of
 from rnncheck.core.subject import Subject
-
-MODES = {"RNN_TANH": "RNN", "RNN_RELU": "RNN", "GRU": "GRU", "LSTM": "LSTM"}
 
 
 def read_as(subject: Subject) -> str:
@@ -25,7 +24,7 @@ def read_as(subject: Subject) -> str:
 
 
 def _what(subject: Subject) -> str:
-    names = list(dict.fromkeys(MODES[mode] for mode in subject.modes))
+    names = list(dict.fromkeys(kind_of(mode).name for mode in subject.modes))
     reading = getattr(subject.build, "reading", None)
     is_cell = getattr(subject.build, "is_cell", False) if reading is None else reading.kind == "cell"
     kind = "cell" if is_cell else "layer"
@@ -40,5 +39,6 @@ def _axes(subject: Subject) -> str:
 def _states(subject: Subject) -> str:
     if "state" in subject.claims and not subject.offers("state"):
         return "no final state"
-    names = "(h, c)" if "LSTM" in subject.modes else "h" if subject.modes else "as it returns it"
+    letters = max((kind_of(mode).letters for mode in subject.modes), key=len, default=())
+    names = f"({', '.join(letters)})" if len(letters) > 1 else "".join(letters) or "as it returns it"
     return f"state {names}" + (" without an axis of layers" if subject.flat_states else "")

@@ -48,7 +48,7 @@ def _build_and_call(trial: Trial) -> list[str]:
 
 
 def _given(trial: Trial, hx: Any) -> Any:
-    return hx if hx is None or trial.config.has_cell else hx[0]
+    return hx if hx is None else trial.config.as_hx(hx)
 
 
 def _compare(trial: Trial, part: str) -> list[str]:

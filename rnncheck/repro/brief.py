@@ -95,8 +95,8 @@ def _shown(expression: str, actual: float | bool, expected: float | bool) -> str
 def _call(brief: Brief, arguments: tuple[Any, Any], suffix: str, note: str = "") -> list[str]:
     """Return the call with literal arguments, its results named output, h_n and c_n, or with a number behind."""
     x, hx = arguments
-    given = [value_text(x), *([] if hx is None else [value_text(hx if brief.case.config.has_cell else hx[0])])]
-    names = f"output{suffix}, (h_n{suffix}, c_n{suffix})" if brief.case.config.has_cell else f"output{suffix}, h_n{suffix}"
+    given = [value_text(x), *([] if hx is None else [value_text(brief.case.config.as_hx(hx))])]
+    names = f"output{suffix}, (h_n{suffix}, c_n{suffix})" if brief.case.config.takes_tuple else f"output{suffix}, h_n{suffix}"
     before, call = [], f"layer({', '.join(given)})"
     if len(call) > LONGEST_CALL:
         before = [f"{name} = {value}" for name, value in zip(("x", "hx"), given, strict=False)]

@@ -50,7 +50,7 @@ def layer_lines(brief: Brief, config: Config, parameters: Mapping[str, Tensor]) 
     """Return the lines that build the layer and set its parameters."""
     built = f"layer = {_building(brief, config)}"
     if brief.own_start:
-        return [f"{built}  # with its own initial parameters"]
+        return [f"{built}  # with its own initial parameters{', zeros and ones moved' if parameters else ''}"]
     return [built, *_parameter_lines(brief, parameters)]
 
 

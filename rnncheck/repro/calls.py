@@ -156,7 +156,7 @@ def _argument(part: Any) -> str:
 
 def _call(number: int, layer: str, event: Event, case: Case) -> list[str]:
     x, hx, *lengths = event.arguments
-    given = ", ".join(map(literal, (x, hx if hx is None or case.config.has_cell else hx[0], event.grad, *lengths)))
+    given = ", ".join(map(literal, (x, hx if hx is None else case.config.as_hx(hx), event.grad, *lengths)))
     return [f"output_{number}, state_{number} = call({layer}, {given})"]
 
 

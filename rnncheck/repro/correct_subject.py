@@ -1,6 +1,5 @@
 """The results of a right layer where the subject fails: a script fails because of the mistake, and passes once it is fixed."""
 
-import functools
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function
 from rnncheck.adapters.step_functions import step_function
 from rnncheck.adapters.torch_layers import torch_like
@@ -17,10 +15,10 @@ from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.case import Case
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Subject
+from rnncheck.nn.layers import OURS
 
 Values = dict[str, Tensor]
 """Every tensor that came out of a property's calls, by the expression that a script has for it."""
-OURS = {"RNN_TANH": rnncheck.nn.RNN, "RNN_RELU": rnncheck.nn.RNN, "GRU": rnncheck.nn.GRU, "LSTM": rnncheck.nn.LSTM}
 
 
 def right_subject(subject: Subject, case: Any) -> Subject:
@@ -29,10 +27,7 @@ def right_subject(subject: Subject, case: Any) -> Subject:
         return replace(step_function(right_step, "right"), claims=subject.claims)
     if not isinstance(case, Case):
         return replace(clip_function(clip_grad_norm_, "right"), claims=subject.claims)
-    build: Any = OURS[case.config.mode]
-    if not case.config.reset_after:
-        build = functools.partial(build, reset_after=False)
-    layer = torch_like(build, (case.config.mode,), "right")
+    layer = torch_like(OURS[case.config.kind.name], (case.config.mode,), "right")
     layer = taking_lengths(layer, by_packing) if subject.offers("lengths") else layer
     return replace(layer, claims=subject.claims, fixed=subject.fixed)
 

@@ -49,7 +49,7 @@ def deadly(subject: Subject, case: Any) -> str:
 def _layer(subject: Subject, case: Case) -> list[str]:
     trial = Trial(subject, case)
     x, hx = trial.lay_out(trial.x, trial.state)
-    given = "" if hx is None else f", {literal(hx if case.config.has_cell else hx[0])}"
+    given = "" if hx is None else f", {literal(case.config.as_hx(hx))}"
     return [
         *layer_lines(case, trial.parameters),
         "with torch.no_grad():",

@@ -75,7 +75,7 @@ def run_lines(trial: Trial) -> list[str]:
     beside = packed and hasattr(trial.layer, "with_lengths")
     unbatched, turned = case.batch is None, case.config.batch_first and (beside or not packed)
     x, more = "packed" if packed and not beside else "given", ", lengths" if beside else ""
-    hx = "tuple(given_state)" if case.config.has_cell else "given_state[0]"
+    hx = "tuple(given_state)" if case.config.takes_tuple else "given_state[0]"
     flat = trial.subject.flat_states
     lay_out = [
         *([_PACK.format(sorted=case.sorted_lengths)] if x == "packed" else []),

@@ -1,21 +1,25 @@
 """The documented equations as text, for scripts that compute what is expected in a few plain lines."""
 
-from rnncheck.core.config import Config
+from collections.abc import Mapping
 
-_STEP = {
-    "RNN_TANH": "h_new = torch.tanh(a + u)",
-    "RNN_RELU": "h_new = torch.relu(a + u)",
-    "LSTM": """i, f, g, o = (a + u).chunk(4, -1)
+from rnncheck.core import kinds
+from rnncheck.core.config import Config
+from rnncheck.core.kinds import Kind
+
+STEPS: Mapping[Kind, str] = {
+    kinds.RNN_TANH: "h_new = torch.tanh(a + u)",
+    kinds.RNN_RELU: "h_new = torch.relu(a + u)",
+    kinds.LSTM: """i, f, g, o = (a + u).chunk(4, -1)
                 c_new = f.sigmoid() * c + i.sigmoid() * g.tanh()
                 h_new = o.sigmoid() * c_new.tanh()""",
-    "GRU": """(a_r, a_z, a_n), (u_r, u_z, u_n) = a.chunk(3, -1), u.chunk(3, -1)
+    kinds.GRU: """(a_r, a_z, a_n), (u_r, u_z, u_n) = a.chunk(3, -1), u.chunk(3, -1)
                 r, z = (a_r + u_r).sigmoid(), (a_z + u_z).sigmoid()
                 h_new = (1 - z) * (a_n + r * u_n).tanh() + z * h""",
-}
-_RESET_BEFORE = """(a_r, a_z, a_n), (u_r, u_z, _) = a.chunk(3, -1), u.chunk(3, -1)
+    kinds.GRU_RESET_BEFORE: """(a_r, a_z, a_n), (u_r, u_z, _) = a.chunk(3, -1), u.chunk(3, -1)
                 r, z = (a_r + u_r).sigmoid(), (a_z + u_z).sigmoid()
                 u_n = linear(r * h, p["weight_hh" + s].chunk(3)[2], b_hh if b_hh is None else b_hh.chunk(3)[2])
-                h_new = (1 - z) * (a_n + u_n).tanh() + z * h"""
+                h_new = (1 - z) * (a_n + u_n).tanh() + z * h""",
+}
 
 _TEMPLATE = '''def expected_run(p, x, state, lengths):
     """The documented equations in float64, step by step; x is (time, batch, input)."""
@@ -43,11 +47,11 @@ _TEMPLATE = '''def expected_run(p, x, state, lengths):
 
 def reference_text(config: Config) -> str:
     """A function ``expected_run(parameters, x, state, lengths)`` for this mode, layers and directions."""
-    cell = config.has_cell
+    cell = config.takes_tuple
     return _TEMPLATE.format(
         layers=config.num_layers,
         directions=config.directions,
-        step=_STEP[config.mode] if config.reset_after else _RESET_BEFORE,
+        step=STEPS[config.kind],
         project='\n                h_new = linear(h_new, p["weight_hr" + s])' if config.proj_size else "",
         c_start=", c" if cell else ",",
         c_keep=", c" if cell else "",

@@ -7,7 +7,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from rnncheck.core.case import DTYPES
 from rnncheck.core.run import Run
 from rnncheck.core.subject import NotClaimed, Subject
 from rnncheck.running.same_start import numbers_of
@@ -28,7 +27,7 @@ class Pair:
 
     def in_dtype(self, name: str) -> "Pair":
         """The same numbers in this dtype."""
-        return Pair(_cast(self.mine, name), _cast(self.theirs, name), self.names)
+        return Pair(self.mine.to(name), self.theirs.to(name), self.names)
 
     def gradients(self, cotangents: Run) -> tuple[Mapping[str, Tensor | None], Mapping[str, Tensor | None]]:
         """The gradients of both, under the subject's names."""
@@ -64,10 +63,3 @@ def _names(these: Mapping[str, Tensor], those: Mapping[str, Tensor]) -> dict[str
     pairs = list(zip(these.items(), those.items(), strict=False))
     alike = all(one.shape == other.shape and torch.equal(one, other) for (_, one), (_, other) in pairs)
     return {name: other for (name, _), (other, _) in pairs} if alike and len(these) == len(those) else None
-
-
-def _cast(trial: Trial, name: str) -> Trial:
-    dtype = DTYPES[name]
-    state = trial.state and tuple(part.to(dtype) for part in trial.state)
-    parameters = {key: p.to(dtype) if p.is_floating_point() else p for key, p in trial.parameters.items()}
-    return trial.but(dtype=name, x=trial.x.to(dtype), state=state, parameters=parameters)

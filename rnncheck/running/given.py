@@ -1,6 +1,6 @@
 """What goes into a trial: the case's tensors, and what a property draws beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +44,10 @@ class Given:
         """The initial state, as zeros where hx is not given."""
         return self.state if self.state is not None else self.zero_state()
 
+    def map_state(self, change: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...] | None:
+        """Return the initial state with each part changed, None where hx is not given."""
+        return self.state and tuple(map(change, self.state))
+
     @property
     def parameters(self) -> Mapping[str, Tensor]:
         """The parameters by torch's names; of a layer that has none of these names, those that a follow-up gives it, by its own."""
@@ -73,8 +77,7 @@ class Given:
     def zero_state(self) -> tuple[Tensor, ...]:
         """Zeros in the shape of the initial state."""
         states = self.config.states
-        sizes = (self.config.state_size, self.config.hidden_size)[: 1 + self.config.has_cell]
-        return tuple(self.x.new_zeros(states, self.batch, size) for size in sizes)
+        return tuple(self.x.new_zeros(states, self.batch, size) for size in self.config.state_sizes.values())
 
     def generator(self, name: str) -> torch.Generator:
         """A random stream of this case, for draws of a property."""

@@ -73,20 +73,18 @@ def _output(case: Case, time: int, batch: int, output: Any, packed: bool) -> Ten
 def _no_states(case: Case, batch: int, output: Any) -> list[Tensor]:
     """States of no layers, where none come back."""
     like = output.data if isinstance(output, PackedSequence) else output
-    sizes = (case.config.state_size, case.config.hidden_size)[: 1 + case.config.has_cell]
+    sizes = case.config.state_sizes.values()
     return [like.new_zeros(0, batch, size) for size in sizes] if isinstance(like, Tensor) else []
 
 
 def _states(case: Case, batch: int, state: State, flat: bool) -> list[Tensor]:
     """Each (layers * directions, batch, its size)."""
-    config = case.config
-    states = config.states
-    sizes = (config.state_size, config.hidden_size)[: 1 + config.has_cell]
+    states, sizes = case.config.states, case.config.state_sizes
     if len(state) != len(sizes):
         raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")
     axes = [*([] if flat else [states]), *([] if case.batch is None else [batch])]
-    named = zip(("h_n", "c_n"), state, sizes, strict=False)
-    return [_expect(name, part, (*axes, size)).reshape(states, batch, size) for name, part, size in named]
+    named = zip(state, sizes.items(), strict=True)
+    return [_expect(f"{name}_n", part, (*axes, size)).reshape(states, batch, size) for part, (name, size) in named]
 
 
 def _unpack(output: Any, time: int) -> Tensor:

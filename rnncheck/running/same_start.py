@@ -9,6 +9,8 @@ from torch.nn.parameter import is_lazy
 
 from rnncheck.core.subject import Layer
 
+AWAY = 0.25
+"""How far parameters are moved that are all zeros or ones."""
 FirstNumbers = dict[tuple[Any, ...], dict[str, Tensor]]
 """What the first layer built began with, by all its names, shapes, dtypes and devices."""
 
@@ -33,6 +35,21 @@ def begin_alike(layer: Layer, another: Callable[[], Layer], first: FirstNumbers)
         first[key] = {name: value.clone() for name, value in {**parameters, **drawn}.items()}
     for name, value in _differing(first[key], {**parameters, **buffers}).items():
         value.copy_(first[key][name])
+
+
+@torch.no_grad()
+def move_what_hides(layer: Layer, draw: Callable[[Tensor, str, float], Tensor]) -> None:
+    """Move parameters of zeros and ones, which hide what they are added to or multiply; draw: like Trial.like."""
+    parameters = enumerate(layer.parameters().items())  # by place, since another's may have other names
+    moved = {name: value + draw(value, f"moved {place}", AWAY) for place, (name, value) in parameters if _hides(value)}
+    if moved:
+        layer.load(moved)
+
+
+def _hides(value: Tensor) -> bool:
+    """Whether it is trained and has no other numbers than zeros and ones."""
+    trained = value.requires_grad and value.is_floating_point() and not is_lazy(value) and not value.is_meta
+    return trained and bool(((value == 0) | (value == 1)).all())
 
 
 def _of_the_same_shapes(key: tuple[Any, ...], first: FirstNumbers) -> tuple[Any, ...] | None:

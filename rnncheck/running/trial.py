@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck import oracle
-from rnncheck.core.case import Case
+from rnncheck.core.case import DTYPES, Case
 from rnncheck.core.observation import Observation, both
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.running.backward import RESULTS, as_leaves, backward_of, named_arguments, named_results
 from rnncheck.running.given import Given, Tensors
 from rnncheck.running.layout import as_arguments, as_run, lay_out
-from rnncheck.running.same_start import FirstNumbers, begin_alike, take_over
+from rnncheck.running.same_start import FirstNumbers, begin_alike, move_what_hides, take_over
 from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_boundary
 from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
 
@@ -72,6 +72,16 @@ class Trial(Given):
             other._owner = self._owner
         return other
 
+    def to(self, dtype: str | None = None, device: str | None = None) -> "Trial":
+        """The follow-up with the same numbers in another dtype, or on another device."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device=device, dtype=DTYPES[dtype] if dtype and tensor.is_floating_point() else None)
+
+        said = {name: value for name, value in (("dtype", dtype), ("device", device)) if value is not None}
+        parameters = {name: moved(parameter) for name, parameter in self.parameters.items()}
+        return self.but(x=moved(self.x), state=self.map_state(moved), parameters=parameters, **said)
+
     def fork(self) -> "Trial":
         """The same trial for another property: shares the run and the budget, not the layer."""
         other = type(self)(self.subject, self.case, self.tensors)
@@ -94,6 +104,7 @@ class Trial(Given):
                 layer.load(self.parameters)
             else:
                 begin_alike(layer, self._built, self._first_numbers)
+                move_what_hides(layer, self.like)
                 take_over(layer, self.parameters)
             layer.train(self.case.training)
         return layer
@@ -174,7 +185,7 @@ class Trial(Given):
     @property
     def arguments(self) -> tuple[Any, tuple[Tensor, ...] | None]:
         """Input and hx in the subject's own layout, made anew each time: they share memory with nothing."""
-        return self.lay_out(self.x.clone(), self.state and tuple(part.clone() for part in self.state))
+        return self.lay_out(self.x.clone(), self.map_state(Tensor.clone))
 
     @property
     def leaves(self) -> tuple[Any, tuple[Tensor, ...] | None]:
@@ -251,8 +262,7 @@ class Trial(Given):
 
         Both may round differently, so twice the budget of the case is allowed. ``sides`` says in words what the two are.
         """
-        allowed = self.budget.allowed.map(lambda allowed: 2 * allowed)
-        return both(follow_up, other or self.run, allowed, prefix, sides, self.right)
+        return both(follow_up, other or self.run, self.budget.twice, prefix, sides, self.right)
 
     def identical(self, run: Run, other: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
         """Two runs of the case are the same bit for bit; which of them is right is asked where they are not."""

@@ -12,6 +12,7 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.subject import FEATURES, Claim, Subject
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
@@ -85,7 +86,7 @@ def call_as_read(layer: nn.Module, reading: Reading, reference: Any, args: tuple
 def _config(layer: nn.Module, reading: Reading, reference: Any, x: Tensor, output: Tensor) -> Config:
     """The configuration of this very layer: its sizes are those of the call."""
     arrangement, asked = reading.arrangement, resolve.subjects(reference)[0].modes
-    modes = (arrangement.mode,) if arrangement else tuple(mode for mode in asked if (mode == "LSTM") == reading.pair)
+    modes = (arrangement.mode,) if arrangement else tuple(mode for mode in asked if len(kind_of(mode).states) == 1 + reading.pair)
     if not modes or (arrangement is not None and arrangement.mode not in asked):
         raise NotComparable("its equations are not those of the reference")
     both = bool(reading.nature.get("bidirectional") or getattr(layer, "bidirectional", False) is True)
@@ -97,7 +98,7 @@ def _config(layer: nn.Module, reading: Reading, reference: Any, x: Tensor, outpu
         bidirectional=both, batch_first=told if reading.batch_first is None else reading.batch_first,
         bias=arrangement.bias if arrangement else getattr(layer, "bias", True) is not False,
     )  # fmt: skip
-    if arrangement is not None and config.mode == "GRU":
+    if arrangement is not None and config.kind.has(RESET_AFTER):
         config = config.but(reset_after=arrangement.reset_after)
     if arrangement is None and match(own_parameters(layer), config) is None:
         raise NotComparable("its parameters are not found to hold torch's")

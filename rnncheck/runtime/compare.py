@@ -55,7 +55,7 @@ def _call(subject: Subject, layer: nn.Module, input: Any, hx: Any, result: Any) 
     if layer.training and config.dropout > 0 and config.num_layers > 1:
         return None
     x, lengths = _canonical(input, config.batch_first)
-    state = None if hx is None else tuple(hx) if config.has_cell else (hx,)
+    state = None if hx is None else tuple(hx) if config.takes_tuple else (hx,)
     unbatched = isinstance(input, Tensor) and input.dim() == 2
     if state is not None:
         state = tuple((part.unsqueeze(1) if unbatched else part).detach().clone() for part in state)
@@ -87,7 +87,7 @@ def compare_call(call: Call, reference: Any) -> Observation:
         budget = oracle.budget(*trial.question, rounding=rounding, seed=0)
     with torch.autocast(device, call.autocast, enabled=call.autocast is not None):
         expected = Trial(believed(reference), call.case, call.tensors).run
-    twice = budget.allowed.map(lambda allowed: 2 * allowed)
+    twice = budget.twice
     return both(actual, expected, twice) & both(actual, budget.truth, budget.allowed)
 
 

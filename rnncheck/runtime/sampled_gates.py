@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
-import rnncheck.nn as typed
+from rnncheck.core.config import Config
+from rnncheck.core.kinds import kind_of
+from rnncheck.nn.layers import layer_of
 
 FEW = 4
 """The number of sequences of a batch that are checked, evenly spread."""
-
-STATES = ("c", "h")
 
 
 def some_gates(layer: Any, input: Any, hx: Any, output: Any) -> list[dict[str, Tensor]]:
@@ -35,7 +35,7 @@ def some_gates(layer: Any, input: Any, hx: Any, output: Any) -> list[dict[str, T
     if layer.num_layers > 1:
         given = state if state is None or len(state) > 1 else state[0]
         gates = twin.gates(pack_sequence(xs, enforce_sorted=False), given)
-        return [{name: part.data for name, part in each.items() if name not in STATES} for each in gates]
+        return [{letter: each[letter].data for letter in kind_of(layer.mode).order} for each in gates]
     h_0 = outputs[0].new_zeros(twin.directions, len(rows), layer.proj_size or layer.hidden_size) if state is None else state[0]
     return [_one_layer(twin, direction, xs, outputs, h_0[direction]) for direction in range(twin.directions)]
 
@@ -48,7 +48,7 @@ def _one_layer(twin: Any, direction: int, xs: Sequence[Tensor], outputs: Sequenc
     Wx = F.linear(torch.cat(list(xs)), weights.weight_ih, weights.bias_ih)
     cell = (Wx.new_zeros(len(Wx), twin.hidden_size),) if len(twin.state_names) > 1 else ()
     step = twin.step(weights)(Wx, torch.cat(before), *cell)
-    return {name: part for name, part in step._asdict().items() if name not in STATES}
+    return {letter: getattr(step, letter) for letter in kind_of(twin.mode).order}
 
 
 def _sequences(layer: Any, value: Any) -> list[Tensor]:
@@ -65,11 +65,10 @@ def _of_rows(state: Tensor, rows: Sequence[int]) -> Tensor:
 
 def _twin(layer: Any) -> Any:
     """A typed layer of these parameters, without dropout: nothing is drawn from the random state of what is watched."""
-    kind = getattr(typed, layer.mode.partition("_")[0])
-    options = {"bias": layer.bias, "batch_first": layer.batch_first, "bidirectional": layer.bidirectional}
-    options |= {"proj_size": layer.proj_size} if layer.mode == "LSTM" else {}
-    options |= {"reset_after": getattr(layer, "reset_after", True)} if layer.mode == "GRU" else {}
-    with torch.device("meta"):
-        twin = kind(layer.input_size, layer.hidden_size, layer.num_layers, **options)
+    config = Config(
+        layer.mode, layer.input_size, layer.hidden_size, layer.num_layers, layer.bias, layer.batch_first,
+        bidirectional=layer.bidirectional, proj_size=layer.proj_size, reset_after=getattr(layer, "reset_after", True),
+    )  # fmt: skip
+    twin = layer_of(config, device="meta")
     twin.load_state_dict({name: getattr(layer, name).detach() for name, _ in twin.named_parameters()}, assign=True)
     return twin

@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from functools import partial
+from math import isinf
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.torch_layers import split_result
+from rnncheck.core.kinds import kind_of
 from rnncheck.core.plain_text import plain, said
 from rnncheck.core.subject import Malformed
 from rnncheck.nn.base import Recurrent
@@ -184,15 +186,15 @@ def look(layer: Any, input: Any, hx: Any, result: Any) -> list[tuple[str, str]]:
 
 def _state_limit(layer: Any, hx: Any) -> float | None:
     """What |h| may be at most, with a rounding's leeway; None where there is no bound."""
-    if layer.mode == "RNN_RELU" or layer.proj_size:
-        return None
-    start = float(hx.abs().max()) if layer.mode == "GRU" and isinstance(hx, Tensor) and hx.numel() else 0.0
-    return max(1.0, start) * (1 + 4 * torch.finfo(layer.weight_ih_l0.dtype).eps)
+    first = hx[0] if isinstance(hx, tuple | list) and hx else hx
+    start = first.abs().max() if isinstance(first, Tensor) and first.numel() else torch.zeros(())
+    limit = float(kind_of(layer.mode).states[0].bound(start, 1))
+    return None if layer.proj_size or isinf(limit) else limit * (1 + 4 * torch.finfo(layer.weight_ih_l0.dtype).eps)
 
 
 def _saturated(layer: Any, input: Any, hx: Any, output: Any) -> list[tuple[str, str]]:
     """Gates that are within SATURATED of 0 or of 1 nearly everywhere."""
-    letters = {"GRU": "rz", "LSTM": "ifo"}.get(layer.mode, "")
+    letters = kind_of(layer.mode).sigmoids
     if not letters or not (output.data if isinstance(output, PackedSequence) else output).numel():
         return []
     found = []

@@ -1,6 +1,7 @@
 """Cases of a recurrence that is read from its types: sizes of named axes, options, and times around the ends of chunks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from hypothesis import strategies as st
@@ -59,6 +60,18 @@ def times(named: Named) -> tuple[int, ...]:
     chunk = chunk_of(named)
     ends = (2 * chunk - 1, chunk + 1, chunk - 1, chunk, 2 * chunk + 3, 1, 2 * chunk)
     return tuple(dict.fromkeys(time for time in ends if time > 0)) if chunk else ()
+
+
+def spread_out(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with every third one that gives all sequences, as long as there are any, so that all sizes meet them early.
+
+    >>> spread_out([{"gate": "left out"}] * 2 + [{"gate": "given"}] * 2)
+    [{'gate': 'given'}, {'gate': 'left out'}, {'gate': 'left out'}, {'gate': 'given'}]
+    """
+    whole = [row for row in rows if "left out" not in row.values()]
+    rest = [row for row in rows if "left out" in row.values()]
+    thirds = zip_longest(whole, rest[::2], rest[1::2])
+    return [row for third in thirds for row in third if row is not None]
 
 
 def _of(subject: Subject, row: Row) -> Named:

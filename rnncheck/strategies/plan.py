@@ -12,7 +12,7 @@ from rnncheck.core.subject import Subject
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
 from rnncheck.strategies.cliffs import on_cliffs
 from rnncheck.strategies.draw import draw
-from rnncheck.strategies.named import named_cases, plain_named_case
+from rnncheck.strategies.named import named_cases, plain_named_case, spread_out
 from rnncheck.strategies.structure import rows
 
 DEPTH = 5
@@ -51,7 +51,8 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
 
 def _named_cases(structure: list[dict[str, Any]], subject: Subject, seed: int) -> Iterator[Case]:
     """The same of a recurrence that is read from its types: every row plain, and some long or wide, then drawn ones."""
-    plain = [plain_named_case(row, subject, turn, seed + turn) for turn, row in enumerate(structure)]
+    spread = spread_out(structure)
+    plain = [plain_named_case(row, subject, turn, seed + turn) for turn, row in enumerate(spread)]
     cliffs = on_cliffs(plain, fixed=True)
     for turn, case in enumerate(plain):
         yield case

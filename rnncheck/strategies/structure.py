@@ -14,6 +14,7 @@ from covertable import make
 
 from rnncheck.backend.switches import offered
 from rnncheck.core.case import Case
+from rnncheck.core.kinds import PROJECTION, RESET_AFTER, modes_with
 from rnncheck.core.subject import Subject
 
 Row = Mapping[str, Any]
@@ -77,8 +78,8 @@ def _is(axis: str, value: Any) -> dict[str, Any]:
 
 
 CONSTRAINTS = (
-    _either(_is("proj", False), _is("mode", "LSTM")),  # only an LSTM has a projection
-    _either(_is("reset_after", True), _is("mode", "GRU")),  # only a GRU has a reset gate
+    _either(_is("proj", False), *(_is("mode", mode) for mode in modes_with(PROJECTION))),
+    _either(_is("reset_after", True), *(_is("mode", mode) for mode in modes_with(RESET_AFTER))),
     _either(_is("dropout", False), {"operator": "ne", "left": "num_layers", "value": 1}),  # dropout acts between layers
 )
 

@@ -7,15 +7,18 @@ from itertools import count, islice
 import pytest
 
 from rnncheck.adapters.targets import resolve
-from rnncheck.campaign.campaign import LEAST_SHRINKING, MOST_IN_ALL, MOST_SHRINKING, Campaign
+from rnncheck.campaign.campaign import Campaign
 from rnncheck.campaign.probing import probe_all
 from rnncheck.campaign.settings import PROFILES, Settings
+from rnncheck.campaign.shrinking import LEAST_SHRINKING, MOST_IN_ALL, MOST_SHRINKING
 from rnncheck.campaign.subject_run import PropertyTally, SubjectRun, kind_of
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
 from rnncheck.core.verdict import Outcome
+from rnncheck.engine import Inline
+from tests.engine.support import workshop
 
 
 @pytest.mark.parametrize(("id", "vague", "wanted"), [
@@ -76,6 +79,7 @@ def test_however_much_time_is_left_shrinking_takes_little(subject_run, failing, 
     campaign = Campaign([(subject_run.subject, "cpu")], replace(subject_run.settings, budget=3000.0))
     (case,) = islice(subject_run.cases(), 1)
     tallies = [PropertyTally(CATALOG["shape.output"], failed=(case, Outcome("shape.output", "fails")))] * failing
-    end = min(campaign.deadline, time.monotonic() + MOST_IN_ALL)
-    (job,) = islice(campaign._shrink_jobs([(subject_run, tally) for tally in tallies], {}, end), 1)
+    end = min(campaign.pace.deadline, time.monotonic() + MOST_IN_ALL)
+    shrinking = campaign.shrinking(Inline(workshop(subject_run.subject)))
+    (job,) = islice(shrinking.jobs([(subject_run, tally) for tally in tallies], end), 1)
     assert job.seconds == pytest.approx(seconds, rel=0.01)

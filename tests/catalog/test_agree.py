@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from rnncheck.backend.switches import switched
 from rnncheck.catalog import CATALOG
@@ -13,6 +14,7 @@ from rnncheck.core.config import MODES, Config
 from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
+from tests.adapters.test_probe import claimed
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
 from tests.effort import only_nightly
 from tests.mutants import EXTRA, MUTANTS
@@ -87,6 +89,28 @@ def test_a_correct_variant_is_clean_compiled_exported_and_mapped():
     subject = subject_of(CORRECT["rnn"])
     for prop, count in (("agree.compiled", 1), ("agree.exported", 2), ("agree.vmap", 8)):
         assert [outcome.status for _, outcome in outcomes(CATALOG[prop], subject, count)] == ["holds"] * count
+
+
+def test_a_right_layer_with_flat_states_is_clean_mapped():
+    """States (batch, hidden) of as many rows as there are: the axis of the rows is their first."""
+    subject = claimed(ElmanLike)
+    assert subject.flat_states
+    assert [outcome.status for _, outcome in outcomes(CATALOG["agree.vmap"], subject, 4)] == ["holds"] * 4
+
+
+class ElmanLike(nn.Module):
+    """A leaky recurrence whose state is (batch, hidden)."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.inner, self.hidden_size = nn.Linear(input_size + hidden_size, hidden_size), hidden_size
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(x.shape[1], self.hidden_size) if h is None else h, []
+        for step in x:
+            h = 0.7 * h + 0.3 * torch.tanh(self.inner(torch.cat([step, h], -1)))
+            outputs.append(h)
+        return torch.stack(outputs), h
 
 
 @pytest.mark.parametrize("mode", MODES)

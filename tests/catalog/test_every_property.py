@@ -17,12 +17,13 @@ from tests.mutants.controls.correct import CORRECT
 
 IN_TESTS_OF_THEIR_OWN = {
     "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.forms", "agree.onnx",
-    "agree.scripted", "batch.cliffs", "batch.invariant", "batch.many", "cache.copied", "cache.cropped", "cache.fresh",
+    "agree.scripted", "argument.resets", "argument.rows", "argument.steps", "batch.cliffs", "batch.invariant", "batch.many",
+    "cache.copied", "cache.cropped", "cache.fresh",
     "cache.gradient", "cache.pieces", "cache.prefill", "cache.reordered", "cache.reset", "cache.steps", "gradient.repeatable",
     "gradient.second_refused", "lengths.module", "lengths.zero", "numeric.many_steps", "time.in_pieces", "time.reset",
     "weights.scattered",
 }  # fmt: skip
-"""They need a reference, a device, a compiler, large sizes, a claim, flags, a cache or a refusal: their families have tests."""
+"""They need a reference, a device, a compiler, large sizes, a claim, further arguments, a cache or a refusal."""
 LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.about == "layer"} - IN_TESTS_OF_THEIR_OWN)
 HARMFUL = {"reject.packed_input_size", "reject.packed_dtype"}
 """Not to be tried on torch.nn.LSTM: its kernel may read past the end of the input (pytorch/pytorch#195803, #173946)."""

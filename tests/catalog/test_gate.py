@@ -25,12 +25,6 @@ KILLS = {
 }
 
 
-@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
-def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
-    assert outcome.status == "fails", case
-
-
 @pytest.mark.parametrize("mutant", ["own-cell-clipped", "own-cell-state-dropped-between-chunks", "own-decay-with-time"])
 def test_a_latch_that_leaks_is_found(mutant):
     assert killed(CATALOG["gate.latch"], subject_of(MUTANTS[mutant])) is not None

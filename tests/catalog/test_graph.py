@@ -1,6 +1,5 @@
 """graph.*: what each property catches, and what it lets through."""
 
-import pytest
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -10,8 +9,6 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
-from tests.catalog.support import killed, subject_of
-from tests.mutants import MUTANTS
 
 KILLS = {
     "graph.memory": "own-backward-writes-incoming",
@@ -19,12 +16,7 @@ KILLS = {
     "graph.changed": "own-saved-as-attributes",
     "graph.unfrozen": "own-frozen-once-frozen-ever",
 }
-
-
-@pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), ("graph.memory", "own-backward-reads-from-pointer")])
-def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
-    assert outcome.status == "fails", case
+MORE = [("graph.memory", "own-backward-reads-from-pointer")]
 
 
 class Checkpointed(nn.GRU):

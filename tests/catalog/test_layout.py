@@ -1,10 +1,4 @@
-"""layout.*: what each property catches, and what it lets through."""
-
-import pytest
-
-from rnncheck.catalog import CATALOG
-from tests.catalog.support import killed, subject_of
-from tests.mutants import EXTRA, MUTANTS
+"""layout.*: what each property catches; tests/catalog/test_killed.py tries it."""
 
 KILLS = {
     "layout.batch_first": "hidden-scattered-on-dim0",
@@ -27,11 +21,5 @@ MORE = [
     ("layout.fresh_memory", "own-added-to-fresh-memory"),
     ("layout.no_alias", "own-one-step-output-is-state"),
 ]
-CRASH = ("layout.strides",)
+RAISES = ("layout.strides",)
 """Where the bug is a read past the end of the memory, torch itself raises."""
-
-
-@pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), *MORE])
-def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS.get(mutant) or EXTRA[mutant]))
-    assert outcome.status == ("errored" if prop in CRASH else "fails"), case

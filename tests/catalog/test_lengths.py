@@ -48,12 +48,6 @@ def module_subject(variant):
     return taking_lengths(subject_of(variant))
 
 
-@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
-def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
-    assert outcome.status == "fails", case
-
-
 @pytest.mark.parametrize(("prop", "mutant"), KILLS_WITH_LENGTHS.items())
 def test_a_module_that_takes_lengths_is_killed(prop, mutant):
     case, outcome = killed(CATALOG[prop], module_subject(MUTANTS[mutant]))

@@ -30,13 +30,6 @@ KILLS = {
 }
 
 
-@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
-def test_a_mutant_is_killed(prop, mutant):
-    with preserved():
-        case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
-    assert outcome.status == "fails", case
-
-
 @pytest.mark.parametrize(
     "mutant",
     [

@@ -4,13 +4,11 @@ import pytest
 import torch
 
 import rnncheck
-from rnncheck.catalog import CATALOG
 from rnncheck.catalog.numeric import largest, long, reached
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.running.trial import Trial
-from tests.catalog.support import TORCH, killed, subject_of
-from tests.mutants import EXTRA, MUTANTS
+from tests.catalog.support import TORCH
 
 KILLS = {
     "numeric.finite": "own-scale-grows-with-time",
@@ -20,27 +18,14 @@ KILLS = {
     "numeric.extreme": "stabiliser-or-normaliser-missing",
     "numeric.extreme_gradient": "own-nan-gradient-of-where",
 }
-
-
-@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
-def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of({**MUTANTS, **EXTRA}[mutant]))
-    assert outcome.status == "fails", case
-
-
-@pytest.mark.parametrize(
-    ("prop", "mutant"),
-    [
-        ("numeric.nan_stays", "own-nan-not-carried"),
-        ("numeric.nan_stays", "own-nan-spreads-over-batch"),
-        ("numeric.extreme", "own-tanh-from-exponentials"),
-        ("numeric.extreme", "own-input-clamped"),
-        ("numeric.extreme", "own-subnormal-states-flushed"),
-        ("numeric.extreme", "own-float16-overflows"),
-    ],
-)
-def test_more_mutants_are_killed(prop, mutant):
-    assert killed(CATALOG[prop], subject_of(MUTANTS[mutant])) is not None
+MORE = [
+    ("numeric.nan_stays", "own-nan-not-carried"),
+    ("numeric.nan_stays", "own-nan-spreads-over-batch"),
+    ("numeric.extreme", "own-tanh-from-exponentials"),
+    ("numeric.extreme", "own-input-clamped"),
+    ("numeric.extreme", "own-subnormal-states-flushed"),
+    ("numeric.extreme", "own-float16-overflows"),
+]
 
 
 def reach_of(**changes):

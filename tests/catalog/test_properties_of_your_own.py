@@ -13,6 +13,8 @@ import rnncheck
 from rnncheck.catalog import CATALOG
 from rnncheck.engine import WorkerContext
 from rnncheck.engine.serialise import pack
+from tests.command import rnncheck as rnncheck_command
+from tests.command import script
 
 MINE = '''
 import rnncheck
@@ -87,21 +89,17 @@ def test_the_example_of_the_guide_holds_and_can_fail(tmp_path):
         assert [found.verdict for found in report.subjects[0].verdicts] == [verdict]
 
 
-def run(*words, folder):
-    return subprocess.run([sys.executable, "-m", "rnncheck", *words], cwd=folder, capture_output=True, text=True, check=False)
-
-
 def test_the_command_line_knows_them(mine):
     told = ("--properties", "mine.*", "--max-examples", "30", "--engine", "inline", "--repro", "scripts")
-    done = run("verify", "mine.py:Leaky", *told, folder=mine.parent)
-    assert done.returncode == 1 and "mine.bounded" in done.stdout, done.stderr
-    again = run("replay", ".rnncheck/failing/mine.bounded-Leaky.json", folder=mine.parent)
-    assert again.returncode == 1 and again.stdout.startswith("mine.bounded does not hold"), again.stderr
-    script = subprocess.run([sys.executable, "scripts/mine.bounded-Leaky.py"], cwd=mine.parent, capture_output=True, text=True)
-    assert "AssertionError" in script.stderr
-    explained = run("explain", "mine.bounded", "--properties-from", "mine.py", folder=mine.parent)
-    assert "|y| <= 1" in explained.stdout and "rnncheck.within(" in explained.stdout
-    assert "mine.finite" in run("list", "--properties-from", "mine.py", folder=mine.parent).stdout
+    done = rnncheck_command(mine.parent, "verify", "mine.py:Leaky", *told)
+    assert done.code == 1 and "mine.bounded" in done.out, done.err
+    again = rnncheck_command(mine.parent, "replay", ".rnncheck/failing/mine.bounded-Leaky.json")
+    assert again.code == 1 and again.out.startswith("mine.bounded does not hold"), again.err
+    ended = script(mine.parent, "scripts/mine.bounded-Leaky.py")
+    assert ended.code == 1 and "AssertionError" in ended.err
+    explained = rnncheck_command(mine.parent, "explain", "mine.bounded", "--properties-from", "mine.py")
+    assert "|y| <= 1" in explained.out and "rnncheck.within(" in explained.out
+    assert "mine.finite" in rnncheck_command(mine.parent, "list", "--properties-from", "mine.py").out
 
 
 def test_a_layer_of_elsewhere_is_judged_by_them(mine):
@@ -168,9 +166,9 @@ def other(trial):
 
 def test_in_a_file_it_names_the_file(tmp_path):
     (tmp_path / "wrong.py").write_text(MINE + "\nrnncheck.property('dotless')(finite)\n")
-    done = run("verify", "wrong.py:Leaky", folder=tmp_path)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("rnncheck: wrong.py:Leaky: property id = 'dotless', but should be")
+    done = rnncheck_command(tmp_path, "verify", "wrong.py:Leaky")
+    assert done.code == 2 and done.err.count("\n") == 1
+    assert done.err.startswith("rnncheck: wrong.py:Leaky: property id = 'dotless', but should be")
 
 
 def raises(trial):

@@ -29,12 +29,6 @@ KILLS_OF_TYPED = {"time.reset": "reset-one-step-late"}
 KILLS_OF_CLAIMS = {"time.in_pieces": "own-rounds-by-time"}
 
 
-@pytest.mark.parametrize(("prop", "mutant"), KILLS.items())
-def test_a_mutant_is_killed(prop, mutant):
-    case, outcome = killed(CATALOG[prop], subject_of(MUTANTS[mutant]))
-    assert outcome.status == "fails", case
-
-
 @pytest.mark.parametrize("mutant", ["bwd-input-not-reversed", "rev-output-not-flipped-back", "dirs-reshape-order"])
 def test_reach_knows_the_reverse_direction(mutant):
     assert killed(CATALOG["time.reach"], subject_of(MUTANTS[mutant])) is not None

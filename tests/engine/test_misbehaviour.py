@@ -15,7 +15,7 @@ from rnncheck.engine.processes import Processes
 from tests.engine.support import CASES, IDS, at, gru, judging, misbehaving, results, told, workshop
 
 LIBC = ctypes.CDLL(None)
-LIMIT = 3.0
+LIMIT = 1.5
 OURS_FROM = 200  # rnncheck.engine.worker.HIGH
 
 

@@ -173,14 +173,14 @@ def module(config: Config, dtype: torch.dtype, library: ModuleType = torch.nn) -
 def call(layer: torch.nn.Module, data: Data) -> Run:
     """The layer with the case's parameters on its data, packed where there are lengths."""
     config = data.config
-    hx = data.states if config.has_cell else data.h_0
+    hx = data.states if config.takes_tuple else data.h_0
     if data.lengths is None:
         output, state = torch.func.functional_call(layer, data.parameters, (data.x, hx))
     else:
         packed = pack_padded_sequence(data.x, torch.tensor(data.lengths), enforce_sorted=False)
         output, state = torch.func.functional_call(layer, data.parameters, (packed, hx))
         output = pad_packed_sequence(output, total_length=len(data.x))[0]
-    return Run(output, *(state if config.has_cell else (state,)))
+    return Run(output, *(state if config.takes_tuple else (state,)))
 
 
 def torch_nn(data: Data) -> Run:
@@ -362,7 +362,7 @@ class Draw:
         parameters = {n: (weight * self.values(*shape)).to(dtype) for n, shape in config.parameter_shapes().items()}
         strands = config.num_layers * config.directions
         h_0 = (state * self.values(strands, batch, config.state_size)).to(dtype)
-        c_0 = (state * self.values(strands, batch, config.hidden_size)).to(dtype) if config.has_cell else None
+        c_0 = (state * self.values(strands, batch, config.hidden_size)).to(dtype) if config.takes_tuple else None
         lengths = [r.randint(1, time) for _ in range(batch)] if r.random() < 0.3 else None
         x = (inputs * self.values(time, batch, config.input_size)).to(dtype)
         return Data(config, dtype, parameters, x, h_0, c_0, lengths)
@@ -377,7 +377,7 @@ class Draw:
         config, (time, batch, _) = data.config, data.x.shape
         strands = config.num_layers * config.directions
         sizes = [(time, batch, config.output_size), (strands, batch, config.state_size)]
-        sizes += [(strands, batch, config.hidden_size)] if config.has_cell else []
+        sizes += [(strands, batch, config.hidden_size)] if config.takes_tuple else []
         return Run(*(self.normal(*size).to(data.dtype) for size in sizes))
 
 

@@ -20,7 +20,7 @@ def generic(config: Config, dtype: torch.dtype = torch.float32, time: int = 12, 
     """Weights of standard deviation 1/2, everything else of 1."""
     draw, strands = Draw(seed), config.num_layers * config.directions
     parameters = {name: (draw.normal(*shape) / 2).to(dtype) for name, shape in config.parameter_shapes().items()}
-    c_0 = draw.normal(strands, batch, config.hidden_size).to(dtype) if config.has_cell else None
+    c_0 = draw.normal(strands, batch, config.hidden_size).to(dtype) if config.takes_tuple else None
     x, h_0 = draw.normal(time, batch, config.input_size), draw.normal(strands, batch, config.state_size)
     return Data(config, dtype, parameters, x.to(dtype), h_0.to(dtype), c_0, None)
 

@@ -24,7 +24,7 @@ def case(config: Config, lengths: list[int] | None = None, seed: int = 0) -> Dat
     """A generic float64 case: time 6, batch 5, random states."""
     draw, strands = Draw(seed), config.num_layers * config.directions
     parameters = {name: draw.normal(*shape) for name, shape in config.parameter_shapes().items()}
-    c_0 = draw.normal(strands, 5, config.hidden_size) if config.has_cell else None
+    c_0 = draw.normal(strands, 5, config.hidden_size) if config.takes_tuple else None
     x, h_0 = draw.normal(6, 5, config.input_size), draw.normal(strands, 5, config.state_size)
     return Data(config, torch.float64, parameters, x, h_0, c_0, lengths)
 

@@ -83,9 +83,9 @@ def test_twins_are_rows_that_are_equal_but_for_the_sign():
 
 def test_generic_weights_have_none_and_constant_ones_only_twins():
     data = generic(Config("LSTM", 4, 3))
-    assert not forward_twins(Problem.of(*data.arguments).layers[0])
+    assert not forward_twins(Problem.of(*data.arguments).layers[0], data.config.kind)
     ones = {name: torch.ones_like(value) for name, value in data.parameters.items()}
-    found = forward_twins(Problem.of(*replace(data, parameters=ones).arguments).layers[0])
+    found = forward_twins(Problem.of(*replace(data, parameters=ones).arguments).layers[0], data.config.kind)
     assert set(found) >= {"x", "a", "s", "c", "h"}
     assert all(same.same.max() == 0 for same in found.values())
 

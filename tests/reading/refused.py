@@ -118,5 +118,5 @@ class Namespaced(nn.Module):
 
 
 REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, FlatScores, TimeLast, TimeLastWithState)
-READ = {SpacedGRU: "argument hours, given as 0", Policy: "argument firsts, given as 0", Namespaced: "state h"}
+READ = {SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h"}
 """Layers that are read without a wrapper, and what the reading says of them."""

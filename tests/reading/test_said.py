@@ -82,6 +82,7 @@ def test_the_command_prints_it():
 
 def test_torchs_layers_have_nothing_to_say():
     assert "nothing to say" in reading_text("torch.nn.LSTM")
+    assert "h0 -> second result: state (units)" in reading_text("tests/typed/right.py:resettable")
     with pytest.raises(rnncheck.UsageError, match="only layers are read"):
         reading_text("torch.nn.utils.clip_grad_norm_")
 

@@ -7,6 +7,7 @@ import pytest
 from rnncheck.catalog import CATALOG
 from rnncheck.core.verdict import Verdict
 from rnncheck.report.causes import AT_EXTREMES, causes
+from rnncheck.report.headlines import HEADLINES
 from tests.report.built import CASE, failing, verdict
 
 IGNORED = "agrees with torch.nn.GRU if the initial state is ignored"
@@ -35,9 +36,32 @@ def test_the_most_basic_property_leads_and_the_diagnosis_is_the_headline():
     assert cause.explained == "torch.nn.GRU with that change gives the same numbers"
 
 
-def test_without_a_diagnosis_the_headline_says_which_property_does_not_hold():
+def test_without_a_diagnosis_the_headline_says_what_is_wrong():
     (cause,) = causes([fails("time.split"), fails("shape.output")])
-    assert cause.headline == "shape.output does not hold" and cause.explained is None
+    assert cause.headline == "the output has another shape than it should have (shape.output)" and cause.explained is None
+    (own,) = causes([fails("mine.own")])
+    assert own.headline == "mine.own does not hold"
+
+
+def test_headlines_are_of_properties_in_the_catalog():
+    assert HEADLINES.keys() <= CATALOG.keys()
+
+
+@pytest.mark.parametrize("basic", ["batch.alone", "batch.permute", "state.fresh", "mode.repeatable"])
+def test_what_no_two_calls_or_batches_can_do_without_leads(basic):
+    (cause,) = causes([fails("state.used"), fails("time.split"), fails(basic), fails("gradient.numerical")])
+    assert cause.lead.property == basic
+
+
+def test_random_numbers_are_named_where_they_are_why_a_call_is_not_repeatable():
+    (cause,) = causes([fails("state.used"), fails("mode.rng"), fails("mode.repeatable"), fails("time.split")])
+    assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call draws, or seeds, random numbers")
+    assert grouped(fails("time.split"), fails("mode.rng")) == [["mode.rng"], ["time.split"]]
+
+
+def test_what_fails_when_it_is_called_as_usual_leads_what_transforms_the_layer():
+    (cause,) = causes([fails("agree.autocast"), fails("agree.vmap"), fails("gradient.split")])
+    assert cause.lead.property == "gradient.split"
 
 
 @pytest.mark.parametrize("extreme", AT_EXTREMES)
@@ -50,7 +74,7 @@ def test_two_diagnoses_are_two_causes():
     other = "agrees with torch.nn.GRU if weight_hh is transposed"
     others = [fails(id, diagnosis=other) for id in ("batch.alone", "agree.forward")]
     found = grouped(fails("time.split", diagnosis=IGNORED), *others)
-    assert found == [["time.split"], ["batch.alone", "agree.forward"]]
+    assert found == [["batch.alone", "agree.forward"], ["time.split"]]
 
 
 def test_a_run_that_is_wrong_and_not_explained_does_not_follow_from_a_diagnosis():
@@ -65,7 +89,7 @@ def test_what_fails_only_in_some_cases_stays_apart_and_is_said_to(need, changes)
     some = fails("time.split", case=PLAIN.but(**changes), needs=(need,))
     found = causes([fails("state.used", case=PLAIN), some, replace(some, property="agree.forward")])
     assert [[one.property for one in cause.verdicts] for cause in found] == [["state.used"], ["time.split", "agree.forward"]]
-    assert found[1].headline == f"time.split does not hold, only with {need}"
+    assert found[1].headline == f"a sequence in two calls gives other results than in one (time.split), only with {need}"
 
 
 def test_what_a_property_is_about_counts_as_what_its_cases_need():
@@ -89,7 +113,7 @@ def test_a_case_that_there_was_no_time_to_shrink_says_nothing_against_it():
 def test_the_same_exception_is_one_cause_whatever_its_numbers():
     wrong_sizes = (raises(id, f"ValueError while calling: size {n}") for n, id in ((3, "time.split"), (17, "batch.alone")))
     found = grouped(*wrong_sizes, raises("life.leak", "KeyError while calling: 'h'"))
-    assert found == [["time.split", "batch.alone"], ["life.leak"]]
+    assert found == [["batch.alone", "time.split"], ["life.leak"]]
 
 
 def test_what_cannot_be_read_follows_from_the_shape():

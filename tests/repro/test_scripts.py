@@ -90,10 +90,13 @@ class Dies(nn.GRU):
         ("time.sleep(1000)", "# expected not to end within"),
     ],
 )
-def test_a_crash_or_a_hang_has_a_script_too(tmp_path, deed, says):
+def test_a_crash_or_a_hang_has_a_script_too(tmp_path, monkeypatch, deed, says):
     (tmp_path / "dies.py").write_text(DEADLY.format(deed=deed))
     told = {"properties": "shape.output", "max_examples": 12, "case_seconds": 1.0, "jobs": 1}
-    report = rnncheck.verify(f"{tmp_path}/dies.py:Dies", **told, repro=tmp_path / "scripts")
+    with monkeypatch.context() as brief:  # what hangs is waited for no longer than needed
+        brief.setattr("rnncheck.repro.run.START", 4.0)
+        brief.setattr("rnncheck.campaign.campaign.MOST_SHRINKING", 4.0)
+        report = rnncheck.verify(f"{tmp_path}/dies.py:Dies", **told, repro=tmp_path / "scripts")
     ((_, verdict),) = report.failures
     (file,) = (file for file in (tmp_path / "scripts").iterdir() if not file.name.startswith("test_"))
     assert verdict.verdict in ("crashed", "hung") and "script" not in (verdict.reason or "")

@@ -12,14 +12,12 @@ from .table import STRANGERS, mistakes
 TOLD = {
     "KeptState2": "attribute hidden, which a sequence in two calls does not go on from",
     "KeptState1": "attribute hidden, which changes no later call",
-    "EpisodeGRU1": "argument dones, given as 0",
-    "EpisodeGRU2": "argument dones, given as 0",
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",
     "TypedGRU2": "output (time, batch, features)",
     "StatefulLSTM2": "() before each call",
     "BufferedGRU2": "() before each call",
-    "CfC1": "not looked at: argument timespans",
+    "CfC1": "not looked at: argument timespans, which changes nothing",
     "LockedDropoutLSTM2": "random in training: judged in eval()",
     "ZoneoutLSTM2": "random in training: judged in eval()",
     "DelayLine1": "not looked at: result[1]",
@@ -29,7 +27,7 @@ TOLD = {
 """What the first line of the report says of mistakes that lie in what is not looked at."""
 FALSE_GREENS = (
     "StateFirstGRU1", "KerasGRU2", "ListOfOutputs2", "ListOfStates2", "LastByLength1", "LastByLength2", "KerasStyleOptions2",
-    "LRU1", "RequiredExtras1", "FromDims1", *TOLD,
+    "LRU1", "RequiredExtras1", "FromDims1", "EpisodeGRU1", "EpisodeGRU2", *TOLD,
 )  # fmt: skip
 """Mistakes that were green once, each for a reason of its own."""
 ALL = list(mistakes())

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
+
+from tests.typed.right import Modes, diagonal, with_speaker
 
 X, H, Steps = Float[Tensor, "batch time units"], Float[Tensor, "batch units"], Bool[Tensor, "batch time"]
 
@@ -66,6 +68,19 @@ def one_state_of_another_type(x: X, h0: H | None = None, last: H | None = None) 
     return output, h, x[:, -1].to(torch.float32 if x.dtype == torch.float64 else torch.float64)
 
 
+def speaker_of_the_first_row(x: X, speaker: H, h0: H | None = None) -> tuple[X, H]:
+    """Every sequence has the first one's speaker."""
+    return with_speaker(x, speaker[:1].expand_as(speaker), h0)
+
+
+def state_conjugated(
+    x: X, rates: Complex[Tensor, " modes"], into: Complex[Tensor, "units modes"], h0: Modes | None = None
+) -> tuple[X, Modes]:
+    """The state comes back as its complex conjugate."""
+    output, h = diagonal(x, rates, into, h0)
+    return output, h.conj()
+
+
 class SecondStateOverwritten(nn.Module):
     """In inference the second state is a buffer that the next call writes over."""
 
@@ -81,7 +96,22 @@ class SecondStateOverwritten(nn.Module):
         return output, h, total
 
 
+class BiasWithoutAStateOnly(nn.Module):
+    """Its bias is zero at first, and left out where a state is given."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Linear(hidden_size, hidden_size, bias=False), nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x: X, h0: H | None = None) -> tuple[X, H]:
+        x = torch.sigmoid(self.weight(x) + (self.bias if h0 is None else 0))
+        return leaky_sum(x, h0, lambda t, h: h)
+
+
 MISTAKES: dict[Any, str] = {
+    BiasWithoutAStateOnly: "state.default_is_zero",
+    speaker_of_the_first_row: "batch.alone",
+    state_conjugated: "time.split",
     SecondStateOverwritten: "state.fresh",
     reset_one_step_late: "time.reset",
     reset_of_the_first_row: "time.reset",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Complex, Float, Int, Shaped
 from torch import Tensor, nn
 
 import rnncheck
@@ -205,7 +205,33 @@ def rotation(x: X, angle: Units, h0: Float[Tensor, "batch units 2"] | None = Non
     return torch.stack(outputs, 1), torch.view_as_real(h)
 
 
+Modes = Complex[Tensor, "batch modes"]
+
+
+def diagonal(
+    x: X, rates: Complex[Tensor, " modes"], into: Complex[Tensor, "units modes"], h0: Modes | None = None
+) -> tuple[X, Modes]:
+    """Complex modes with a complex state, as in diagonal state spaces."""
+    h, outputs = torch.zeros(len(x), len(rates), dtype=rates.dtype, device=x.device) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = h * torch.exp(-rates.real.abs() + 1j * rates.imag) + x[:, t].to(into.dtype) @ into
+        outputs.append((h @ into.mH).real)
+    return torch.stack(outputs, 1), h
+
+
+def with_speaker(
+    x: Shaped[Tensor, "batch time units"], speaker: Shaped[Tensor, "batch units"], h0: Shaped[Tensor, "batch units"] | None = None
+) -> tuple[Shaped[Tensor, "batch time units"], Shaped[Tensor, "batch units"]]:
+    """A leaky sum with something that each sequence has for all of its steps."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = 0.5 * h + torch.tanh(x[:, t] + speaker)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
 RIGHT: dict[str, dict[str, Any]] = {
+    "diagonal": {}, "with_speaker": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},

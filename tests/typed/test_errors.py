@@ -35,6 +35,15 @@ def test_a_marker_that_says_nothing_is_said(made, words):
     assert words in str(told.value) and "\n" not in str(told.value)
 
 
+class Listing(nn.Module):
+    def forward(self, x: X, h0: list[X]) -> tuple[X, list[X]]: ...
+
+
+def test_wrong_types_of_a_module_are_said():
+    with pytest.raises(rnncheck.UsageError, match="list of any length"):
+        subjects(Listing)
+
+
 def test_the_axis_of_time_may_be_named():
     (subject,) = subjects(no_time, time="frames")
     assert subject.read_as.startswith("x: sequences")

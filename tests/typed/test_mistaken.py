@@ -48,3 +48,9 @@ def test_a_mistake_is_seen(mistake, claims):
 def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     (subject,) = probe_all(subjects(mistake), "inline")
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
+
+
+def test_a_bias_that_is_zero_at_first_is_no_first_state():
+    (subject,) = probe_all(subjects("tests/typed/mistaken_flags.py:BiasWithoutAStateOnly"), "inline")
+    assert "start" not in subject.nature
+    assert subject.source is not None and "return BiasWithoutAStateOnly(hidden_size=hidden_size)" in subject.source

@@ -10,6 +10,7 @@ from torch import Tensor
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Baseline, attempt, ground, reason_not
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
 from rnncheck.core.subject import Claim, NotClaimed, Subject
 from rnncheck.reading.parameter_names import own_parameters
 
@@ -24,8 +25,8 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "reset_before": ("reset_after", {"reset_after": False}),
 }
 """Features of the constructor: the argument, and the configuration that asks for it."""
-ONLY = {"proj": ("LSTM", "only an LSTM has a projection"), "reset_before": ("GRU", "only a GRU has a reset gate"),
-        "reset_after": ("GRU", "only a GRU has a reset gate")}  # fmt: skip
+ONLY = {feature: option for option in OPTIONS for feature in option.features}
+"""Features of arguments that only some kinds have."""
 OF_A_CELL = ("bias_off", "reset_before")
 SHAPED = ("layers", "bidirectional", "bias_off", "proj")
 """Features that change the shapes of parameters."""
@@ -53,7 +54,7 @@ def claims_of_fixed(fixed: Config) -> dict[str, Claim]:
     has = {
         "layers": fixed.num_layers > 1, "bidirectional": fixed.bidirectional, "bias_off": not fixed.bias,
         "dropout": fixed.dropout > 0, "proj": fixed.proj_size > 0, "reset_before": not fixed.reset_after,
-        "reset_after": fixed.mode == "GRU" and fixed.reset_after,
+        "reset_after": fixed.kind.has(RESET_AFTER) and fixed.reset_after,
     }  # fmt: skip
     return {name: Claim(value, "declared", "" if value else f"this one is {fixed}") for name, value in has.items()}
 
@@ -115,8 +116,9 @@ def _shapes(start: Baseline, config: Config | None = None) -> list[tuple[int, ..
 
 def _only(subject: Subject, feature: str) -> Claim | None:
     """Not offered, where the feature is one of another mode."""
-    mode, why = ONLY.get(feature, (subject.modes[0], ""))
-    return None if mode in subject.modes else Claim(False, "signature", why)
+    option = ONLY.get(feature)
+    having = subject.modes if option is None else modes_with(option)
+    return None if option is None or {*having} & {*subject.modes} else Claim(False, "signature", only_with(option))
 
 
 def variations(start: Baseline, claims: Mapping[str, Claim]) -> list[Config]:

@@ -273,7 +273,7 @@ def _module(g: Baseline) -> tuple[nn.Module, tuple[Any, ...]]:
     x, hx = g.tensors()
     if hx is None:
         return g.layer.module, (x,)
-    return g.layer.module, (x, hx if g.case.config.has_cell else hx[0])
+    return g.layer.module, (x, g.case.config.as_hx(hx))
 
 
 def refusals(g: Baseline) -> None:

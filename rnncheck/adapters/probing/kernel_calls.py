@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.backend.unimplemented import in_words
 from rnncheck.core.case import Case
+from rnncheck.core.kinds import PROJECTION
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.running.trial import Trial, Unimplemented, subject_boundary
 
@@ -50,7 +51,7 @@ def _calls(subject: Subject, case: Case) -> Iterator[Case]:
 
 def _configs(case: Case) -> Iterator[Any]:
     for changes in CONFIGURATIONS:
-        if "proj_size" not in changes or case.config.mode == "LSTM":
+        if "proj_size" not in changes or case.config.kind.has(PROJECTION):
             yield case.config.but(**changes)
 
 

@@ -1,21 +1,19 @@
 """Which of torch's modes a class, a module or a name speaks of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnncheck.adapters.probing.declared_claims import OTHER
-from rnncheck.core.config import GATES, MODES, Config, Mode
+from rnncheck.core.config import MODES, Config, Mode
+from rnncheck.core.kinds import KINDS, PROJECTION, by_name, kind_of
 from rnncheck.errors import UsageError
 from rnncheck.reading.parameter_names import match, misfit
 
-ELMAN: tuple[Mode, ...] = ("RNN_TANH", "RNN_RELU")
-TORCH: Mapping[type, tuple[Mode, ...]] = {
-    nn.LSTM: ("LSTM",), nn.GRU: ("GRU",), nn.RNN: ELMAN,
-    nn.LSTMCell: ("LSTM",), nn.GRUCell: ("GRU",), nn.RNNCell: ELMAN,
-}  # fmt: skip
-NAMES: Mapping[str, tuple[Mode, ...]] = {"lstm": ("LSTM",), "gru": ("GRU",), "rnn": ELMAN, "elman": ELMAN}
+ELMAN = by_name()["RNN"]
+TORCH = {torchs: by_name()[kind.name] for kind in KINDS if kind.in_torch for torchs in (kind.layer, kind.cell)}
+NAMES = {name: by_name()[kind.name] for kind in reversed(KINDS) for name in kind.names}
 
 
 def declared_modes(target: Any) -> tuple[Mode, ...]:
@@ -31,16 +29,19 @@ def declared_modes(target: Any) -> tuple[Mode, ...]:
     kind = target if isinstance(target, type) else type(target)
     for torch_kind, modes in TORCH.items():
         if issubclass(kind, torch_kind):
-            return modes if isinstance(target, type) else _one_of(modes, target)
+            return modes if isinstance(target, type) else (one_of(modes, lambda name: getattr(target, name, None)),)
     mode = getattr(target, "mode", None)
     return (mode,) if isinstance(mode, str) and mode in MODES else ()
 
 
-def _one_of(modes: tuple[Mode, ...], instance: Any) -> tuple[Mode, ...]:
-    """Of an Elman network's two modes the one that this instance has."""
-    if modes != ELMAN:
-        return modes
-    return ("RNN_RELU",) if getattr(instance, "nonlinearity", "tanh") == "relu" else ("RNN_TANH",)
+def one_of(modes: tuple[Mode, ...], told: Callable[[str], Any]) -> Mode:
+    """Return the mode, of those of one of torch's classes, that the attributes of an instance say; else torch's default."""
+
+    def says(mode: Mode) -> bool:
+        arguments = kind_of(mode).arguments
+        return bool(arguments) and all(told(name) == value for name, value in arguments.items())
+
+    return next(filter(says, modes), modes[0])
 
 
 def _known(modes: tuple[str, ...], target: Any) -> tuple[Mode, ...]:
@@ -66,8 +67,8 @@ def modes_by_parameters(own: Mapping[str, Tensor], input_size: int, hidden_size:
     Each gate has a matrix for the input, one for the state, and 0, 1 or 2 biases.
     """
     count = sum(parameter.numel() for parameter in own.values())
-    for modes in (("LSTM",), ("GRU",), ELMAN):
-        gates = len(GATES[modes[0]])
+    for modes in reversed(by_name().values()):
+        gates = len(kind_of(modes[0]).gates)
         if any(count == gates * hidden_size * (input_size + hidden_size + biases) for biases in range(3)):
             return modes
     return ()
@@ -91,8 +92,8 @@ def _candidates(modes: tuple[Mode, ...], count: int) -> list[Config]:
     """Every arrangement of as many parameters, with sizes that mean nothing yet."""
     arrangements = [
         Config(mode, 2, 2, num_layers=layers, bias=bias, bidirectional=both, proj_size=proj)
-        for mode in sorted(modes, key=lambda mode: mode == "RNN_RELU") for layers in range(1, count // 2 + 1)
-        for bias in (True, False) for both in (False, True) for proj in ((0, 1) if mode == "LSTM" else (0,))
+        for mode in sorted(modes, key=lambda mode: kind_of(mode).rectifies) for layers in range(1, count // 2 + 1)
+        for bias in (True, False) for both in (False, True) for proj in ((0, 1) if kind_of(mode).has(PROJECTION) else (0,))
     ]  # fmt: skip
     return [config for config in arrangements if len(config.parameter_shapes()) == count]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.adapters.probing.feature_calls import Baseline, NotOffered, attempt, reason_not
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Claim
 from rnncheck.reading.parameter_names import misfit, own_parameters, unmatched
@@ -60,7 +61,7 @@ def _as_arranged(start: Baseline) -> dict[str, Claim]:
     arrangement = start.subject.build.reading.arrangement
     why = f"read by experiment: {arrangement.words()}"
     claims = {"load": Claim(True, "probed", why), "torch_parameters": Claim(False, "probed", "they have names of their own")}
-    if arrangement.mode == "GRU":
+    if kind_of(arrangement.mode).has(RESET_AFTER):
         claims["reset_after"] = Claim(arrangement.reset_after, "probed", why)
         claims["reset_before"] = Claim(not arrangement.reset_after, "probed", why)
     return claims
@@ -128,10 +129,10 @@ def _run(start: Baseline) -> Run:
 
 def _formulas(config: Config) -> Iterator[Formula]:
     """torch's own first."""
-    for reset_after in (True, False) if config.mode == "GRU" else (True,):
+    for reset_after in (True, False) if config.kind.has(RESET_AFTER) else (True,):
         yield Formula(config.gates, reset_after)
     for order in permutations(config.gates):
-        for reset_after in (True, False) if config.mode == "GRU" else (True,):
+        for reset_after in (True, False) if config.kind.has(RESET_AFTER) else (True,):
             yield Formula("".join(order), reset_after)
 
 

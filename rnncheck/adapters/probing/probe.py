@@ -30,6 +30,7 @@ from rnncheck.adapters.probing.stacked import has_residuals
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.case import Case, Hx
 from rnncheck.core.config import MODES, Config, Mode
+from rnncheck.core.kinds import OF_ITS_OWN, RESET_AFTER, SIMPLEST, kind_of, modes_by_states
 from rnncheck.core.subject import BIT_FOR_BIT, FEATURES, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
 from rnncheck.reading import Reading
@@ -230,7 +231,7 @@ def _misread_state(found: Baseline) -> str | None:
         return f"the state that came back has a {nested[0]} inside, but should be {shapes}"
     if found.subject.stateless and not found.state:
         return None
-    if len(found.state) != 1 + found.case.config.has_cell:
+    if len(found.state) != len(found.case.config.state_sizes):
         return f"{len(found.state)} state tensors returned, but should be 1 or 2 (LSTM)"
     return None
 
@@ -264,7 +265,7 @@ def _configs(subject: Subject) -> Iterator[Config]:
     if subject.fixed is not None:
         yield subject.fixed
         if subject.of_its_own:
-            yield subject.fixed.but(mode="LSTM")
+            yield subject.fixed.but(mode=OF_ITS_OWN[2])
         return
     nature = {
         name: value
@@ -292,8 +293,8 @@ def _modes_read(subject: Subject) -> tuple[Mode, ...]:
     """The modes of as many states as were read."""
     reading = reading_of(subject)
     if reading is None:
-        return ("LSTM", "RNN_TANH")
-    return ("LSTM",) if reading.pair else ("RNN_TANH",)
+        return SIMPLEST[2], SIMPLEST[1]
+    return (SIMPLEST[1 + reading.pair],)
 
 
 def is_cell(subject: Subject) -> bool:
@@ -360,13 +361,13 @@ def _of_its_mode(found: Baseline) -> Baseline:
     reading = reading_of(found.subject)
     arrangement = None if reading is None else reading.arrangement
     modes = (arrangement.mode,) if arrangement is not None else _elman_of(found) or _modes(found)
-    if arrangement is not None and arrangement.mode == "GRU":
+    if arrangement is not None and kind_of(arrangement.mode).has(RESET_AFTER):
         after = arrangement.reset_after
-        found = replace(found, case=found.case.but(mode="GRU", reset_after=after))
+        found = replace(found, case=found.case.but(mode=arrangement.mode, reset_after=after))
     if not modes or ("parts" in found.subject.nature and not found.subject.of_its_own):
         claims = {**dict.fromkeys(OWN_EQUATIONS, _unknown(reading)), **_still_declared(found.subject.claims)}
         found = replace(found, subject=replace(found.subject, claims=claims))
-        modes = ("LSTM",) if len(found.state) == 2 else ("RNN_RELU",)
+        modes = (OF_ITS_OWN[max(1, len(found.state))],)
     config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
     return replace(found, subject=replace(found.subject, modes=modes), case=found.case.but(config=config))
 
@@ -401,23 +402,23 @@ def _modes(found: Baseline) -> tuple[Mode, ...]:
     Another recurrence has the shapes of the LSTM, if it has two states, and else of the network whose state is not bounded.
     """
     if found.subject.of_its_own:
-        return ("LSTM",) if len(found.state) == 2 else ("RNN_RELU",)
+        return (OF_ITS_OWN[max(1, len(found.state))],)
     module, config = _inner(found), found.case.config
     by_count = modes_by_parameters(own_parameters(module), config.input_size, config.hidden_size)
     for modes in (declared_modes(module), by_count, modes_in(found.subject.name), modes_in(type(module).__name__)):
-        if modes and (modes == ("LSTM",)) == (len(found.state) == 2):
+        if modes and len(kind_of(modes[0]).states) == max(1, len(found.state)):
             return _elman(found) if set(modes) <= set(ELMAN) else modes
-    return ("LSTM",) if len(found.state) == 2 else ()
+    return modes_by_states(2) if len(found.state) == 2 else ()
 
 
 def _elman(found: Baseline) -> tuple[Mode, ...]:
     """Both modes where nonlinearity can be chosen; else the one that the output shows."""
     build = found.subject.build
     if isinstance(build, Constructor) and build.signature.takes("nonlinearity") != "no":
-        config = found.case.config.but(mode="RNN_RELU")
-        return ("RNN_TANH",) if refusal(found, config) else ELMAN
+        tanh, relu = ELMAN
+        return (tanh,) if refusal(found, found.case.config.but(mode=relu)) else ELMAN
     positive = isinstance(found.output, Tensor) and bool((found.output >= 0).all())
-    return ("RNN_RELU",) if positive else ("RNN_TANH",)
+    return (ELMAN[positive],)
 
 
 def _inner(found: Baseline) -> Any:
@@ -450,7 +451,7 @@ def _forward_claims(start: Baseline) -> dict[str, Claim]:
 def _as_read_claims(start: Baseline, reading: Reading) -> dict[str, Claim]:
     """hx and lengths of a layer behind an adapter."""
     called = reading.called
-    given, lengths = bool(called["given"]), called["lengths"] is not None
+    given, lengths = bool(called["given"]), bool(called["lengths"])
     return {
         "lengths": Claim(lengths, "signature", "" if lengths else "forward takes no lengths"),
         "hx": Claim(given, "signature", "" if given else "no initial state can be given"),

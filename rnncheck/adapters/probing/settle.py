@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
+from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.subject import FEATURES, PAIR_FEATURES, Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading
@@ -37,6 +38,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     return replace(
         subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
         keeps_state=called["reset"] is not None or called["kept"] is not None, unread=reading.unread,
+        further=reading.further,
     )  # fmt: skip
 
 
@@ -71,6 +73,6 @@ def _as_seen(subject: Subject) -> Subject:
         return subject
     if subject.of_its_own and fixed.mode not in subject.modes:
         fixed = fixed.but(mode=subject.modes[0])
-    if fixed.mode == "GRU":
+    if fixed.kind.has(RESET_AFTER):
         fixed = fixed.but(reset_after=not subject.offers("reset_before"))
     return replace(subject, fixed=fixed.but(batch_first=not subject.offers("time_first")))

@@ -14,11 +14,12 @@ from torch import nn
 
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
-from rnncheck.adapters.torch_layers import TorchLike
+from rnncheck.adapters.torch_layers import OF_TORCH, TorchLike
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase, Gradient
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.deviation import Deviation
+from rnncheck.core.kinds import kind_of
 from rnncheck.core.subject import Subject
 from rnncheck.core.values import Values
 from rnncheck.older_torch import clips_nothing_in_silence
@@ -71,8 +72,9 @@ DIFFERENTIATES = (
 """Properties that differentiate a layer in eval() too."""
 TWICE = ("gradient.second", "gradient.penalty")
 """Properties that differentiate twice."""
-LAYERS: tuple[tuple[type, Mode], ...] = ((nn.RNN, "RNN_TANH"), (nn.GRU, "GRU"), (nn.LSTM, "LSTM"))
-CELLS: tuple[tuple[type, Mode], ...] = ((nn.RNNCell, "RNN_TANH"), (nn.GRUCell, "GRU"), (nn.LSTMCell, "LSTM"))
+IN_TORCH = [kind_of(modes[0]) for modes in OF_TORCH.values()]
+LAYERS = tuple((kind.layer, kind.mode) for kind in IN_TORCH)
+CELLS = tuple((kind.cell, kind.mode) for kind in IN_TORCH)
 KNOWN: tuple[Known, ...] = (
     _layer(nn.RNN, "RNN_TANH", "agree.vmap", NO_BATCHING.format("rnn_tanh, rnn_relu"), "pytorch/pytorch#134606"),
     _layer(nn.GRU, "GRU", "agree.vmap", NO_BATCHING.format("gru"), "pytorch/pytorch#134606"),

@@ -20,6 +20,10 @@ def reading_text(target: Any, kind: str | None = None, said: Mapping[str, Any] |
     (subject,) = subjects(target, kind=kind)
     if subject.kind == "clip":
         raise UsageError(f"{subject.name}: is a function that clips gradients, and only layers are read")
+    if subject.named is not None:
+        return (
+            f"# {subject.name} is read as: recurrence of its own, {subject.read_as}\n# its types say so: change them, or mark them"
+        )
     try:
         known = not isinstance(subject.build, Constructor | Instance)
         reading = None if known else read_subject(replace(subject, said={**subject.said, **(said or {})}))

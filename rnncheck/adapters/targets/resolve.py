@@ -16,18 +16,20 @@ from rnncheck.adapters.forms import declared_forms
 from rnncheck.adapters.instance import Instance, config_of
 from rnncheck.adapters.pairs import is_example, pair_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
-from rnncheck.adapters.probing.modes import ELMAN, declared_modes
+from rnncheck.adapters.probing.modes import declared_modes
 from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.step_functions import FORM, is_step, step_function
 from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.targets.typed_names import TypedName
-from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.adapters.torch_layers import OF_TORCH, torch_like
 from rnncheck.adapters.typed import as_reference, read_typed
 from rnncheck.clip import clip_grad_norm_
 from rnncheck.core.config import Mode
+from rnncheck.core.kinds import by_name
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
+from rnncheck.nn import layers
 from rnncheck.reading.said import NOTHING, Said, checked
 from rnncheck.reading.signature import Signature
 from rnncheck.reading.typed import is_typed
@@ -37,8 +39,8 @@ from rnncheck.reading.typed.stub import has_body
 __all__ = ["known_deviations", "probe", "subjects"]
 
 KINDS = ("layer", "cell", "clip", "step", "pair")
-TORCHS: Mapping[Any, tuple[Mode, ...]] = {nn.RNN: ELMAN, nn.GRU: ("GRU",), nn.LSTM: ("LSTM",)}
-OURS: Mapping[Any, tuple[Mode, ...]] = {rnncheck.nn.RNN: ELMAN, rnncheck.nn.GRU: ("GRU",), rnncheck.nn.LSTM: ("LSTM",)}
+TORCHS = OF_TORCH
+OURS: Mapping[Any, tuple[Mode, ...]] = {layers.OURS[name]: modes for name, modes in by_name().items()}
 """Layers whose claims are known, so that they need no probing; a test probes them all the same."""
 NO_SCRIPT = Claim(False, "declared", "TorchScript does not read its Python")
 BEFORE = {"reset_after": Claim(False, "declared"), "reset_before": Claim(True, "declared")}
@@ -80,11 +82,18 @@ def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: 
 
 def ours_and_torchs() -> list[Subject]:
     """Return what is checked if no target is named: each layer of ours must agree with torch's, where torch has one."""
-    torchs = [_subject(one, None) for one in TORCHS]
-    rnn, gru, lstm = (_with_reference(_subject(one, None), torch) for one, torch in zip(OURS, torchs, strict=True))
-    one_of_two = {**gru.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
-    grus = [replace(gru, claims=one_of_two), textbook_gru()]
-    return [rnn, *grus, lstm, _subject(clip_grad_norm_, None), *torchs, torch_clip()]
+    torchs = {modes: _subject(one, None) for one, modes in TORCHS.items()}
+    ours = [subject for one, modes in OURS.items() for subject in _forms(_subject(one, None), torchs.get(modes))]
+    return [*ours, _subject(clip_grad_norm_, None), *torchs.values(), torch_clip()]
+
+
+def _forms(ours: Subject, torchs: Subject | None) -> list[Subject]:
+    """One of our layers; with a reset gate, a subject for each side of the product, as torch has one of them only."""
+    beside = ours if torchs is None else _with_reference(ours, torchs)
+    if not ours.offers("reset_before"):
+        return [beside]
+    one_of_two = {**beside.claims, "reset_before": Claim(False, "declared", "checked as a separate target")}
+    return [replace(beside, claims=one_of_two), textbook_gru()]
 
 
 def textbook_gru() -> Subject:

@@ -1,5 +1,8 @@
 """The words in which properties say which cases they speak of."""
 
+from collections.abc import Callable
+
+from rnncheck.core.kinds import Kind, names_where
 from rnncheck.core.property import Condition, anywhere
 
 __all__ = [
@@ -8,21 +11,21 @@ __all__ = [
     "all_mixed",
     "batched",
     "bidirectional",
+    "blends",
     "deterministic",
     "differentiable",
     "gated",
     "has_bias",
     "has_cell",
     "has_dropout",
+    "has_torch_cell",
     "hx_given",
     "is_float32",
-    "is_gru",
     "on_cuda",
     "one_direction",
     "one_layer",
     "packed",
     "padded",
-    "reset_after",
     "saturating",
     "stacked",
     "unbatched",
@@ -31,6 +34,12 @@ __all__ = [
     "with_reset_flags",
     "without_projection",
 ]
+
+
+def of_kinds(holds: Callable[[Kind], bool]) -> Condition:
+    """Return the condition that this holds of a case's kind of layer; in words, the names of these kinds."""
+    return Condition(names_where(holds), lambda case: holds(case.config.kind))
+
 
 deterministic = Condition("dropout inactive", lambda case: not case.dropout_active)
 one_direction = Condition("one direction", lambda case: not case.config.bidirectional)
@@ -43,12 +52,12 @@ unsorted = Condition("packed input, not longest first", lambda case: case.length
 batched = Condition("input with a batch axis", lambda case: case.batch is not None)
 unbatched = Condition("input without a batch axis", lambda case: case.batch is None)
 has_bias = Condition("bias=True", lambda case: case.config.bias)
-has_cell = Condition("LSTM", lambda case: case.config.has_cell)
-is_gru = Condition("GRU", lambda case: case.config.mode == "GRU")
-gated = Condition("LSTM or GRU", lambda case: case.config.mode in ("LSTM", "GRU"))
-reset_after = Condition("no reset gate before the product", lambda case: case.config.reset_after)
+has_cell = of_kinds(lambda kind: "c" in kind.letters)
+blends = of_kinds(lambda kind: kind.blends)
+gated = of_kinds(lambda kind: bool(kind.sigmoids))
+has_torch_cell = Condition("no reset gate before the product", lambda case: case.config.kind.in_torch)
 without_projection = Condition("no projection", lambda case: not case.config.proj_size)
-saturating = Condition("tanh or gates, no relu", lambda case: case.config.mode != "RNN_RELU")
+saturating = Condition("tanh or gates, no relu", lambda case: not case.config.kind.rectifies)
 has_dropout = Condition("dropout between layers", lambda case: case.config.dropout > 0 and case.config.num_layers > 1)
 hx_given = Condition("hx given", lambda case: case.hx != "none")
 is_float32 = Condition("float32", lambda case: case.dtype == "float32")

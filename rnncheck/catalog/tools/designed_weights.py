@@ -10,10 +10,6 @@ from rnncheck.running.trial import Trial
 
 FAINT = 2.0**-7
 """The input everywhere but where it is changed: small against 1, so that a change stands out in every dtype."""
-CANDIDATE = {"RNN_TANH": "h", "RNN_RELU": "h", "GRU": "n", "LSTM": "g"}
-GAIN = {"RNN_TANH": 2.0, "RNN_RELU": 1.0, "GRU": 4.0, "LSTM": 8.0}
-"""How strongly each unit feeds itself, so that it keeps its sign: h = tanh(2 h), and with all gates at one half
-h = tanh(4 h / 2) and c = tanh(8 tanh(c) / 2), are stable on either side of 0; h = relu(h) keeps any h > 0."""
 
 
 def settable_shapes(trial: Trial, config: Config) -> dict[str, tuple[int, ...]]:
@@ -53,7 +49,7 @@ def visibly_moved(changed: Trial, quiet: Trial) -> Run:
 
 def bistable_parameters(trial: Trial) -> dict[str, Tensor]:
     """Every unit holds the sign of the first input that it saw: gates at one half, each unit feeding itself."""
-    candidate, gain = gate_rows(trial.config, CANDIDATE[trial.config.mode]), GAIN[trial.config.mode]
+    candidate, gain = gate_rows(trial.config, trial.config.kind.candidate), trial.config.kind.gain
 
     def bistable(name: str, parameter: Tensor) -> Tensor:
         new = torch.zeros_like(parameter)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.follow_ups import exact, steps_inside
-from rnncheck.core.config import Config
+from rnncheck.core import kinds
+from rnncheck.core.kinds import Kind
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
@@ -42,11 +43,6 @@ def weights(trial: Trial, suffix: str) -> Weights:
         own.get("bias_hh", none),
         own.get("weight_hr", identity),
     )
-
-
-def variant(config: Config) -> str:
-    """The mode, with the GRU that applies its reset gate before the product named apart."""
-    return config.mode if config.reset_after else "GRU_RESET_BEFORE"
 
 
 # one step ------------------------------------------------------------------------------------------------------------
@@ -83,12 +79,12 @@ def _gru_reset_before(x: Tensor, state: States, w: Weights) -> States:
     return ((1 - z) * n + z * h,)
 
 
-_STEPS: Mapping[str, Callable[[Tensor, States, Weights], States]] = {
-    "RNN_TANH": lambda x, state, w: (_elman(x, state, w).tanh(),),
-    "RNN_RELU": lambda x, state, w: (_elman(x, state, w).relu(),),
-    "GRU": _gru,
-    "GRU_RESET_BEFORE": _gru_reset_before,
-    "LSTM": _lstm,
+STEPS: Mapping[Kind, Callable[[Tensor, States, Weights], States]] = {
+    kinds.RNN_TANH: lambda x, state, w: (_elman(x, state, w).tanh(),),
+    kinds.RNN_RELU: lambda x, state, w: (_elman(x, state, w).relu(),),
+    kinds.GRU: _gru,
+    kinds.GRU_RESET_BEFORE: _gru_reset_before,
+    kinds.LSTM: _lstm,
 }
 
 
@@ -96,7 +92,7 @@ def next_state(trial: Trial, index: int) -> States:
     """(h',) or (h', c') of one direction of a one-layer case after its first step, each (batch, features), float64."""
     state = tuple(exact(part[index]) for part in trial.given_state)
     suffix = trial.config.suffixes()[index][2]
-    return _STEPS[variant(trial.config)](exact(trial.x[0]), state, weights(trial, suffix))
+    return STEPS[trial.config.kind](exact(trial.x[0]), state, weights(trial, suffix))
 
 
 # weights zero --------------------------------------------------------------------------------------------------------
@@ -124,12 +120,12 @@ def _n_reset_after(w: Weights) -> Tensor:
     return (w.b_ih.chunk(3)[2] + r * w.b_hh.chunk(3)[2]).tanh()
 
 
-_AFTER: Mapping[str, Callable[[Tensor, States, Weights], States]] = {
-    "RNN_TANH": lambda steps, state, w: ((w.b_ih + w.b_hh).tanh().expand(state[0].shape),),
-    "RNN_RELU": lambda steps, state, w: ((w.b_ih + w.b_hh).relu().expand(state[0].shape),),
-    "GRU": lambda steps, state, w: _gru_after(steps, state, w, _n_reset_after(w)),
-    "GRU_RESET_BEFORE": lambda steps, state, w: _gru_after(steps, state, w, (w.b_ih + w.b_hh).chunk(3)[2].tanh()),
-    "LSTM": _lstm_after,
+AFTER: Mapping[Kind, Callable[[Tensor, States, Weights], States]] = {
+    kinds.RNN_TANH: lambda steps, state, w: ((w.b_ih + w.b_hh).tanh().expand(state[0].shape),),
+    kinds.RNN_RELU: lambda steps, state, w: ((w.b_ih + w.b_hh).relu().expand(state[0].shape),),
+    kinds.GRU: lambda steps, state, w: _gru_after(steps, state, w, _n_reset_after(w)),
+    kinds.GRU_RESET_BEFORE: lambda steps, state, w: _gru_after(steps, state, w, (w.b_ih + w.b_hh).chunk(3)[2].tanh()),
+    kinds.LSTM: _lstm_after,
 }
 """The state after some steps (batch, 1), where the weights are zero: each unit on its own, whatever the input."""
 
@@ -138,7 +134,7 @@ def closed_forms(trial: Trial) -> Run:
     """The whole run of a case whose weight_ih and weight_hh are zero, from each unit's closed form."""
     config, inside = trial.config, steps_inside(trial).cpu()
     lengths, time = inside.sum(0), torch.arange(trial.time)[:, None]
-    after, finals, top = _AFTER[variant(config)], [], []
+    after, finals, top = AFTER[config.kind], [], []
     for index, (layer, direction, suffix) in enumerate(config.suffixes()):
         w, state = weights(trial, suffix), tuple(exact(part[index]) for part in trial.given_state)
         finals.append(after(lengths[:, None], state, w))

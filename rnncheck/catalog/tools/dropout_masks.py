@@ -11,7 +11,6 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.designed_weights import CANDIDATE
 from rnncheck.catalog.tools.gate_measurement import SATURATED, gate_rows
 from rnncheck.catalog.tools.significance import by_chance
 from rnncheck.core.config import Config
@@ -22,9 +21,6 @@ from rnncheck.running.trial import Trial, subject_boundary
 
 STEPS, VALUES = 6, 4096
 """Time steps, and values of the output in each direction, at least: a rate is then known to about 0.05."""
-HELD: Mapping[str, Mapping[str, float]] = {
-    "RNN_TANH": {}, "RNN_RELU": {}, "GRU": {"z": -SATURATED}, "LSTM": {"i": SATURATED, "f": -SATURATED, "o": SATURATED},
-}  # fmt: skip
 AXES = ("time", "batch", "direction", "features")
 
 
@@ -36,7 +32,7 @@ def panes(trial: Trial) -> Trial:
     config, packed = trial.config.but(bias=True), trial.lengths is not None
     rows = ceil(VALUES / (STEPS * config.state_size)) + packed
     x = trial.x.new_ones(STEPS, rows, config.input_size)
-    state = trial.state and tuple(part.new_zeros(len(part), rows, part.shape[-1]) for part in trial.state)
+    state = trial.map_state(lambda part: part.new_zeros(len(part), rows, part.shape[-1]))
     parameters = {name: pane(config, name, x.new_zeros(shape)) for name, shape in config.parameter_shapes().items()}
     lengths = (*(STEPS,) * (rows - 1), STEPS - 1) if packed else None
     lengths = lengths[::-1] if lengths and not trial.case.sorted_lengths else lengths
@@ -45,7 +41,7 @@ def panes(trial: Trial) -> Trial:
 
 def pane(config: Config, name: str, parameter: Tensor) -> Tensor:
     """The parameter of this name (given as zeros) of a stack of panes; weights of 1 - dropout take back its scale."""
-    candidate = gate_rows(config, CANDIDATE[config.mode])
+    candidate = gate_rows(config, config.kind.candidate)
     unit = torch.arange(config.hidden_size)
     if name.startswith("weight_hr"):
         parameter.fill_diagonal_(1.0)
@@ -55,8 +51,8 @@ def pane(config: Config, name: str, parameter: Tensor) -> Tensor:
         below = unit % config.state_size + config.state_size * name.endswith("_reverse")
         parameter[candidate][unit, below] = 1 - config.dropout
     elif name.startswith("bias_ih"):
-        for gate, value in HELD[config.mode].items():
-            parameter[gate_rows(config, gate)] = value
+        for gate, sign in config.kind.passes_on.items():
+            parameter[gate_rows(config, gate)] = sign * SATURATED
     return parameter
 
 
@@ -77,7 +73,8 @@ def kept_values(config: Config) -> list[float]:
     """What each layer of panes returns where nothing was dropped below it."""
     values, u = [], torch.tensor(1.0, dtype=torch.float64)
     for _ in range(config.num_layers):
-        u = u.relu() if config.mode == "RNN_RELU" else u.tanh().tanh() if config.mode == "LSTM" else u.tanh()
+        u = u.relu() if config.kind.rectifies else u.tanh()
+        u = u.tanh() if config.kind.squashes else u
         values.append(float(u))
     return values
 

@@ -20,18 +20,12 @@ STEP = 1e-5
 
 def in_double(trial: Trial) -> Trial:
     """A small trial on lively data in float64: rectifiers stay away from their kink, and all is of order 1."""
-    return _doubled(small_and_lively(trial))
+    return small_and_lively(trial).to("float64")
 
 
 def whole_in_double(trial: Trial) -> Trial:
     """The same with all the steps and sequences of the case, each of all steps if the case is packed."""
-    return _doubled(enlivened(trial, trial.time, trial.batch, (trial.time,) * trial.batch))
-
-
-def _doubled(t: Trial) -> Trial:
-    parameters = {name: p.double() for name, p in t.parameters.items()}
-    state = t.state and tuple(map(Tensor.double, t.state))
-    return t.but(dtype="float64", x=t.x.double(), state=state, parameters=parameters)
+    return enlivened(trial, trial.time, trial.batch, (trial.time,) * trial.batch).to("float64")
 
 
 def loss(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], more: Any) -> Tensor:

@@ -71,6 +71,6 @@ def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
         for suffix in ("", "_reverse")
         for name, p in parameters_of(trial.parameters, f"_l{layer}{suffix}", f"_l0{suffix}").items()
     }
-    state = trial.state and tuple(part[own] for part in trial.state)
+    state = trial.map_state(lambda part: part[own])
     size = trial.config.layer_input_size(layer)
     return trial.but(x=x, state=state, parameters=parameters, num_layers=1, dropout=0.0, input_size=size)

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.follow_ups import exact
+from rnncheck.core import kinds
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import Kind
 from rnncheck.core.property import Condition
 from rnncheck.running.trial import Trial
 
@@ -80,7 +82,7 @@ def measured_gates(trial: Trial) -> dict[str, Measured]:
 
     Of an LSTM with a projection, o is measured for the first proj_size units. Needs a ``settable`` case.
     """
-    return _MEASURE[trial.config.mode](one_step(trial), roundoff(trial))
+    return MEASURES[trial.config.kind](one_step(trial), roundoff(trial))
 
 
 def roundoff(trial: Trial) -> float:
@@ -97,7 +99,7 @@ def _lstm(step: Trial, u: float) -> dict[str, Measured]:
 
     def at(c: float, **gates: float) -> tuple[Tensor, Tensor]:
         run = step.but(state=(h_0, torch.full_like(c_0, c)), parameters=pinned(step, gates)).run
-        return exact(run.h_n), exact(run.state[1])
+        return exact(run.h_n), exact(run.states["c"])
 
     h, c = at(LARGE)
     seen = torch.tanh(c[..., : h.shape[-1]])
@@ -129,6 +131,10 @@ def _gru(step: Trial, u: float) -> dict[str, Measured]:
     }
 
 
-_MEASURE: Mapping[str, Callable[[Trial, float], dict[str, Measured]]] = {
-    "RNN_TANH": _elman, "RNN_RELU": _elman, "GRU": _gru, "LSTM": _lstm,
-}  # fmt: skip
+MEASURES: Mapping[Kind, Callable[[Trial, float], dict[str, Measured]]] = {
+    kinds.RNN_TANH: _elman,
+    kinds.RNN_RELU: _elman,
+    kinds.GRU: _gru,
+    kinds.GRU_RESET_BEFORE: _gru,
+    kinds.LSTM: _lstm,
+}

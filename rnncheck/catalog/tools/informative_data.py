@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from rnncheck.core.case import DTYPES
 from rnncheck.running.trial import Trial
 
 
@@ -31,16 +30,12 @@ def enlivened(trial: Trial, time: int, rows: int, lengths: tuple[int, ...]) -> T
 
 def in_many_digits(trial: Trial) -> Trial:
     """The same numbers in float64, or in float32 where that is not offered: in few digits two terms may cancel to exactly 0."""
-    name = "float64" if trial.subject.offers("float64") else "float32"
-    dtype = DTYPES[name]
-    parameters = {key: p.to(dtype) for key, p in trial.parameters.items()}
-    state = trial.state and tuple(part.to(dtype) for part in trial.state)
-    return trial.but(dtype=name, x=trial.x.to(dtype), state=state, parameters=parameters)
+    return trial.to("float64" if trial.subject.offers("float64") else "float32")
 
 
 def is_lively(trial: Trial) -> bool:
     """Whether no unit can be dead: its parameters can be set, or it is no rectifier."""
-    return bool(trial.parameters) or trial.config.mode != "RNN_RELU"
+    return bool(trial.parameters) or not trial.config.kind.rectifies
 
 
 def has_effect(trial: Trial, name: str) -> bool:

@@ -115,7 +115,7 @@ def to_dtype_and_back(life: Life) -> Observation:
     """to(another dtype), a call, and to(its own dtype)."""
     here, others = life.trial, other_dtypes(life)
     other = others[here.draw("dtype", 0, len(others) - 1)]
-    state = here.state and tuple(part.to(DTYPES[other]) for part in here.state)
+    state = here.map_state(lambda part: part.to(DTYPES[other]))
     with subject_boundary(f"moving to {other}"):
         life.module.to(DTYPES[other])
     here.but(dtype=other, x=here.x.to(DTYPES[other]), state=state, training=life.training).call_on(life.layer)
@@ -245,7 +245,7 @@ def resized(life: Life, time: int, batch: int) -> Observation:
     """The life goes on with input of another shape."""
     here = life.trial
     name = f"{time} steps of {batch}"
-    state = here.state and tuple(generic(here, name, (len(part), batch, part.shape[-1])) for part in here.state)
+    state = here.map_state(lambda part: generic(here, name, (len(part), batch, part.shape[-1])))
     lengths = here.lengths and of_lengths(time, batch)
     life.trial = here.but(x=generic(here, name, (time, batch, here.config.input_size)), state=state, lengths=lengths)
     return life.call()

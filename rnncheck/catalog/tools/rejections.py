@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.core.config import Config
+from rnncheck.core.kinds import PROJECTION
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.plain_text import plain, type_name
 from rnncheck.core.subject import Layer, Malformed
@@ -162,6 +163,6 @@ def wrong_arguments(trial: Trial) -> list[tuple[str, Any]]:
     """(name, value) of arguments that no layer can have, as far as the subject has them; none for an instance."""
     offers = trial.subject.offers
     wrong = {name: values for name, values in WRONG_ARGUMENTS.items() if offers(FEATURE_OF.get(name, "float32"))}
-    too_wide = [("proj_size", trial.config.hidden_size)] if trial.config.has_cell and "proj_size" in wrong else []
+    too_wide = [("proj_size", trial.config.hidden_size)] if trial.config.kind.has(PROJECTION) and "proj_size" in wrong else []
     pairs = [(name, value) for name, values in wrong.items() for value in values] + too_wide
     return pairs if trial.subject.fixed is None else []

@@ -34,8 +34,10 @@ def _like_torchs(forward: Any) -> bool:
 
     The last axis of a state is the output's too.
     """
-    hints = hints_of(forward)
-    trees = {name: tree_of(hint) for name, hint in hints.items()}
+    try:
+        trees = {name: tree_of(hint) for name, hint in hints_of(forward).items()}
+    except Unreadable:
+        return False
     if any(True for tree in trees.values() for _ in opaque_places(tree)):
         return False
     given = {name: [leaf.axes for _, leaf in leaves(tree)] for name, tree in trees.items() if name != "return" and tree is not None}

@@ -5,8 +5,8 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jaxtyping
@@ -24,7 +24,10 @@ AXES = re.compile(r"\[\s*(torch\.)?Tensor\s*,\s*['\"]")
 
 @dataclass(frozen=True)
 class Leaf:
-    """A tensor: its axes in their order, the dtypes that it may have, and what is said beside its type."""
+    """A tensor: its axes in their order, the dtypes that it may have, and what is said beside its type.
+
+    A complex one has a last axis 2 of its real and imaginary parts.
+    """
 
     axes: tuple[str, ...]
     dtypes: tuple[str, ...]
@@ -32,8 +35,13 @@ class Leaf:
 
     @property
     def floating(self) -> bool:
-        """Whether it holds real numbers."""
-        return any("float" in dtype for dtype in self.dtypes)
+        """Whether it holds real numbers, or pairs of them."""
+        return self.complex or any("float" in dtype for dtype in self.dtypes)
+
+    @property
+    def complex(self) -> bool:
+        """Whether it holds complex numbers."""
+        return bool(self.dtypes) and all("complex" in dtype for dtype in self.dtypes)
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,12 @@ class Opaque:
 Tree = Leaf | Node | Opaque
 
 
-@dataclass(frozen=True)
 class Unreadable(Exception):
     """An annotation that speaks of tensors and cannot be read; the words say what to write."""
 
-    words: str
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -99,7 +108,8 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         _check_is_tensor(hint)
-        return Leaf(_axes(hint), tuple(hint.dtypes) if not isinstance(hint.dtypes, str) else (), markers)
+        leaf = Leaf(_axes(hint), _dtypes(hint), markers)
+        return replace(leaf, axes=(*leaf.axes, "2")) if leaf.complex else leaf
     found = [(name, tree_of(part, markers, opaque)) for name, part in _parts(hint)]
     inside = tuple((name, part) for name, part in found if part is not None)
     if not inside:
@@ -163,14 +173,12 @@ def _bare(hint: Any, markers: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
 
 def _parts(hint: Any) -> list[tuple[str | int, Any]]:
     """What is inside a container, under names or numbers."""
-    if get_origin(hint) is tuple:
-        if Ellipsis in get_args(hint):
-            raise Unreadable("is a tuple of any length; say how many tensors: tuple[A, B]")
+    if get_origin(hint) is tuple and Ellipsis not in get_args(hint):
         return list(enumerate(get_args(hint)))
-    if get_origin(hint) in (list, dict, Sequence, Mapping) and any(tree_of(part) is not None for part in get_args(hint)):
-        kind = get_origin(hint).__name__
-        told = "say its keys: a TypedDict" if kind in ("dict", "Mapping") else "say how many tensors: tuple[A, B]"
-        raise Unreadable(f"is a {kind} of any length; {told}")
+    if get_origin(hint) in (tuple, list, Sequence, Iterable) and tree_of(get_args(hint)[0]) is not None:
+        raise Unreadable(f"is a {get_origin(hint).__name__.lower()} of any length; say how many tensors: tuple[A, B]")
+    if get_origin(hint) in (dict, Mapping) and tree_of(get_args(hint)[1]) is not None:
+        raise Unreadable("is a dict with any keys; say which tensors, each with its type, in a TypedDict")
     named = isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint))
     return list(hints_of(hint).items()) if named else []
 
@@ -179,6 +187,11 @@ def _kind(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return "tuple"
     return "dict" if typing.is_typeddict(hint) else f"{hint.__module__}:{hint.__qualname__}"
+
+
+def _dtypes(hint: Any) -> tuple[str, ...]:
+    """The dtypes that a tensor may have; of ``Shaped``, which names none, the usual one."""
+    return tuple(hint.dtypes) if isinstance(hint.dtypes, list | tuple) else ("float32",)
 
 
 def _axes(hint: Any) -> tuple[str, ...]:

@@ -66,13 +66,15 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     others = [one for one in arguments if one.tree is not None and one not in sequences]
     states, finals = _states(name, others, candidates)
     parameters = [one for one in others if one not in states]
+    kept = [one for one in parameters if _is_kept(one, (b, None if ragged is None else ragged.rows))]
+    parameters = [one for one in parameters if one not in kept]
     _check_parameters(name, parameters, b)
     if ragged is not None and b is None and ragged.form != "offsets":
         raise UsageError(f"{name}: {ragged.name} says the lengths of several sequences, but no axis is called batch; name one so")
     choices, given = _options(name, [one for one in arguments if one.tree is None], axes)
     choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
-    return Roles(name, t, b, tuple(sequences), tuple(states), tuple(one for one in parameters if one.needed), tuple(outputs),
-                 finals, choices, given, ragged, cache)  # fmt: skip
+    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(one for one in parameters if one.needed), tuple(outputs),
+                 finals, choices, given, ragged, cache, tuple(one.name for one in kept))  # fmt: skip
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
@@ -166,13 +168,18 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
             raise UsageError(f"{name}: {one.name} has no axis {batch}, but other sequences have; add it, or name none so")
 
 
+def _is_kept(argument: Argument, rows: Sequence[str | None]) -> bool:
+    """Whether it is something that each sequence has for all of its steps, such as a speaker."""
+    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & {*rows}) and not _is_called_state(argument)
+
+
 def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | None) -> None:
     for one in parameters:
         if isinstance(one.tree, Node) or batch in one.tree.axes:  # type: ignore[union-attr]
             axes = "; ".join(" ".join(leaf.axes) for leaf in one.tensors)
             raise UsageError(
-                f"{name}: {one.name} ({axes}) has no time axis and does not come back, but is one for each sequence or a "
-                f"container; return it as a state, give it a time axis, or leave the axis {batch} out"
+                f"{name}: {one.name} ({axes}) is a state or a container, has no time axis and does not come back; return it, or "
+                "say what it is by another name or outside of a container"
             )
 
 

@@ -58,6 +58,7 @@ class Roles:
     sequences, states, parameters: arguments; optional: names of sequences that may be left out
     outputs, finals: paths to tensors of the result, and the tensors; of the states in the order of their tensors
     choices: the values of each option; given: arguments that are sizes of axes, or always have one value
+    kept: names of states that do not come back: what each sequence has for all of its steps
     """
 
     name: str
@@ -72,6 +73,7 @@ class Roles:
     given: Mapping[str, Any] = field(default_factory=dict)
     ragged: Ragged | None = None
     cache: Cache | None = None
+    kept: tuple[str, ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -99,11 +101,13 @@ class Roles:
             "batch": self.batch,
             "sequences": [_bounded(one) for one in self.sequences],
             "flags": {one.name: _type_of(one.tensors[0]) for one in self.sequences if one.said(Reset)},
+            "complex": [one.name for one in (*self.sequences, *self.parameters) if one.tensors[0].complex],
             "parameters": [_bounded(one) for one in self.parameters],
             "state": [(one.name, _structure(one.tree, count)) for one in self.states],
+            "kept": list(self.kept),
             "tensors": [(*_bounds(_tensor("", leaf)), _type_of(leaf)) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
-            "finals": None if self.finals is None else [list(path) for path, _ in self.finals],
+            "finals": self._paths(),
             "rows": self.rows,
             "ragged": self.ragged and self.ragged.for_wrapper(),
             "cache": self.cache and self.cache.for_wrapper(),
@@ -124,20 +128,29 @@ class Roles:
     @property
     def state_needed(self) -> bool:
         """Whether a state must be given."""
-        return any(one.needed for one in self.states)
+        return any(one.needed for one in self.states if one.name not in self.kept)
+
+    def _paths(self) -> list[Any] | None:
+        """Where each tensor of the final state is in the result; None for one that stays as it is."""
+        if self.finals is None:
+            return None
+        paths = iter([list(path) for path, _ in self.finals])
+        return [None if one.name in self.kept else next(paths) for one in self.states for _ in one.tensors]
 
     def words(self) -> str:
         """What was understood, in one line."""
         flags = [one for one in self.sequences if one.said(Reset)]
         told = [f"{', '.join(one.name for one in self.sequences if one not in flags)}: sequences"]
         told += [f"{one.name}: the state is forgotten {_tensor('', one.tensors[0]).resets} such a step" for one in flags]
-        if self.states:
-            names = ", ".join(one.name for one in self.states)
+        carried = [one for one in self.states if one.name not in self.kept]
+        if carried:
+            names = ", ".join(one.name for one in carried)
             axes = "; ".join(
-                f"({' '.join(axis for axis in leaf.axes if axis != self.batch)})" for one in self.states for leaf in one.tensors
+                f"({' '.join(axis for axis in leaf.axes if axis != self.batch)})" for one in carried for leaf in one.tensors
             )
             back = "" if self.finals is None else f" -> {in_words(self.finals)}"
             told.append(f"{names}{back}: state{'s' if ';' in axes else ''} {axes}")
+        told += [f"{', '.join(self.kept)}: the same for all steps of a sequence"] if self.kept else []
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
@@ -157,7 +170,9 @@ def _tensor(name: str, leaf: Leaf) -> NamedTensor:
 
 
 def _type_of(leaf: Leaf) -> str:
-    """The type that a tensor has in a call: "bool", "int", or "float", which is that of the input."""
+    """The type that a tensor has in a call: "bool", "int", "complex", or "float", which is that of the input."""
+    if leaf.complex:
+        return "complex"
     return "float" if leaf.floating else "bool" if any("bool" in dtype for dtype in leaf.dtypes) else "int"
 
 

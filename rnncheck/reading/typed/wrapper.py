@@ -17,8 +17,9 @@ class Typed(torch.nn.Module):
     sizes: the size of each axis, and the value of each option
 
     roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (the type of sequences that are
-    reset flags, raised beyond 1.5), "state" (argument, structure of tensor numbers), "tensors" (axes, low, high, type of each in
-    the state), "outputs" (path, axes), "finals" (path of each tensor of the final state, None where none comes back), "options"
+    reset flags, raised beyond 1.5), "complex" (arguments that are complex), "state" (argument, structure of tensor numbers),
+    "tensors" (axes, low, high, type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
+    axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
     (argument, name in sizes), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps, of
     sequences, and of sequences in a state
     """
@@ -29,7 +30,8 @@ class Typed(torch.nn.Module):
         self.own: Any = None  # a list: what the layer itself returns is put there
         for name, axes, _, _ in roles["parameters"]:
             shape = [axis_size(axis, sizes) for axis in axes.split()]
-            self.register_parameter(name, torch.nn.Parameter(torch.randn(shape) / max(shape[-1:] or [1]) ** 0.5))
+            summed = shape[-2:-1] if name in roles["complex"] else shape[-1:]
+            self.register_parameter(name, torch.nn.Parameter(torch.randn(shape) / max(summed or [1]) ** 0.5))
         if isinstance(layer, torch.nn.Module):
             moved(layer)
 
@@ -55,11 +57,12 @@ class Typed(torch.nn.Module):
         cache = self.new_cache(input, rows) if cache is None and how is not None and how["needed"] else cache
         carried = {} if cache is None else {how["name"]: cache}
         result = self.layer(
-            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx), **lengths, **carried
+            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx, rows), **lengths, **carried
         )
         taken.write_back()
         if self.own is not None:
-            self.own += [at(result, path) for path in [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])]
+            paths = [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])
+            self.own += [at(result, path) for path in paths if path is not None]
         back = at(result, how["path"]) if how is not None and how["path"] is not None else None
         return taken.output(result, input), taken.final(result, rows), cache if back is None else back
 
@@ -107,14 +110,15 @@ class Typed(torch.nn.Module):
 
     def parameters_given(self) -> dict[str, Any]:
         """The parameters that the call wants, each within its bounds."""
-        return {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.roles["parameters"]}
+        given = {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.roles["parameters"]}
+        return {name: in_type(x, "complex") if name in self.roles["complex"] else x for name, x in given.items()}
 
 
 class Arguments:
     """The arguments of one call, made of views of input and state, and its results read back."""
 
     def __init__(self, roles: dict[str, Any], sizes: dict[str, Any], input: torch.Tensor) -> None:
-        self.roles, self.sizes, self.dtype = roles, sizes, input.dtype
+        self.roles, self.sizes, self.dtype, self.input = roles, sizes, input.dtype, input
         self.plain = input.is_contiguous() and not input.storage_offset()  # then each argument lies in memory of its own, too
         self.copies: list[Any] = []
 
@@ -126,21 +130,24 @@ class Arguments:
             if self.sizes.get(name) != "left out":
                 front, kind = (self.roles["time"], self.roles["batch"]), self.roles["flags"].get(name)
                 part = self.unflattened(input[..., start:end], axes, front, low, high)
-                found[name] = part if kind is None else in_type((part > 1.5).to(part.dtype), kind)
+                kind = "complex" if name in self.roles["complex"] else kind
+                found[name] = in_type(part if kind in (None, "complex") else (part > 1.5).to(part.dtype), kind or "float")
             start = end
         return found
 
-    def states(self, hx: Any) -> dict[str, Any]:
-        """The arguments that are states; none where no state is given."""
-        if hx is None:
-            return {}
-        tensors, start = [], 0
-        for axes, low, high, kind in self.roles["tensors"]:
-            end = start + torch.Size(self.rest(axes)).numel()
-            tensor = self.unflattened(hx[0][..., start:end], axes, (self.roles["rows"],))
+    def states(self, hx: Any, rows: Any = None) -> dict[str, Any]:
+        """The arguments that are states; where no state is given, those alone that do not come back, as zeros.
+
+        rows: how many sequences there are, where that is not the input's batch
+        """
+        features = [torch.Size(self.rest(axes)).numel() for axes, *_ in self.roles["tensors"]]
+        given = self.input.new_zeros(self.input.shape[1] if rows is None else rows, sum(features)) if hx is None else hx[0]
+        self.flats, tensors = list(given.split(features, -1)) if features else [], []
+        for (axes, low, high, kind), flat in zip(self.roles["tensors"], self.flats, strict=True):
+            tensor = self.unflattened(flat, axes, (self.roles["rows"],))
             tensors.append(in_type(tensor if low is None and high is None else tensor.clamp(low, high), kind))
-            start = end
-        return {name: rebuilt(structure, tensors) for name, structure in self.roles["state"]}
+        wanted = [(name, part) for name, part in self.roles["state"] if hx is not None or name in self.roles["kept"]]
+        return {name: rebuilt(structure, tensors) for name, structure in wanted}
 
     def rest(self, axes: str) -> list[int]:
         """The sizes of all axes but time and batch."""
@@ -176,12 +183,16 @@ class Arguments:
         if self.roles["finals"] is None:
             return ()
         front = {self.roles["rows"]: rows}
-        pairs = zip(self.roles["finals"], self.roles["tensors"], strict=True)
-        return (beside([self.flat(result, path, axes, front) for path, (axes, *_) in pairs], self.dtype).unsqueeze(0),)
+        parts = [
+            flat if path is None else self.flat(result, path, axes, front)
+            for path, (axes, *_), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
+        ]
+        return (beside(parts, self.dtype).unsqueeze(0),)
 
     def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
         """What lies at this path of the result, its own axes together."""
         tensor = at(result, path)
+        tensor = torch.view_as_real(tensor.resolve_conj()) if isinstance(tensor, torch.Tensor) and tensor.is_complex() else tensor
         sizes = {**self.sizes, **front}
         wanted = tuple(axis_size(axis, sizes) for axis in axes.split())
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != wanted:
@@ -234,8 +245,8 @@ def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
 
 def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
     """Numbers in the type that a call takes: "float" as they are, whole for "int", whether they are beyond 1/2 for "bool"."""
-    if kind == "float":
-        return x
+    if kind in ("float", "complex"):
+        return torch.view_as_complex(x) if kind == "complex" else x
     return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-6e4, 6e4).round().to(torch.int64)
 
 

@@ -15,6 +15,14 @@ class DefaultStateWithoutDirections(LSTM):
         return tuple(s[: self.num_layers] for s in super().default_state(x))
 
 
+@plant("own-given-state-returned", "state.moves time.* agree.*", "a state that is given")
+class GivenStateReturned(GRU):
+    """The state that was given comes back, and not the one that the last step has made."""
+
+    def run(self, x, state, lengths):
+        return super().run(x, state, lengths)[0], state
+
+
 @plant("own-default-state-in-float32", "shape.dtype_device state.default_is_zero", "hx none, dtype not float32")
 class DefaultStateInFloat32(RNN):
     """Without hx the zeros are float32 whatever the input is: c and h are promoted, or an operation fails."""

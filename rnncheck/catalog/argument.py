@@ -1,0 +1,139 @@
+"""What must hold of further arguments of a call, such as flags that end an episode, covariates or times between steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.catalog.time import begun_anew
+from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, padded
+from rnncheck.catalog.tools.follow_ups import rows, side_by_side
+from rnncheck.core.further import Further
+from rnncheck.core.observation import Observation, both, every
+from rnncheck.core.property import Family
+from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.running.backward import named_results
+from rnncheck.running.trial import Trial
+
+argument = Family("argument")
+whole = deterministic & padded & batched
+
+
+@argument(
+    "rows",
+    formula="a[:, b] changes  =>  f(x, a)[:, others] stays",
+    kind="metamorphic",
+    source="one environment's flags that reset all: leggedrobotics/rsl_rl#35",
+    applies=whole & at_least(time=1, batch=2),
+    cost=4,
+)
+def of_its_row(trial: Trial) -> Observation:
+    """A further argument acts on the sequence that it is given for, and on no other."""
+
+    def of_others(one: Further) -> Observation:
+        row, place = trial.draw(f"row of {one.name}", 0, trial.batch - 1), int(one.has_steps)
+        first, other = (values(trial, one, what) for what in ("first", "other"))
+        changed = other.index_copy(place, torch.tensor([row]), first.narrow(place, row, 1))
+        before, after = (called(trial, {one.name: given}, one) for given in (first, changed))
+        kept = side_by_side(_row(before if r == row else after, r) for r in range(trial.batch))
+        return _agree(trial, after, f"{one.name} of all but sequence {row} changed: ", ("with another", "with the first"), kept)
+
+    return every(of_others(one) for one in further(trial))
+
+
+@argument(
+    "steps",
+    formula="a[k:] changes  =>  f(x, a)[:k] stays",
+    kind="metamorphic",
+    source="covariates of later steps in a forecast of earlier ones",
+    convention="a further argument's values of later steps change the outputs of earlier ones",
+    applies=whole & one_direction & at_least(time=2, batch=1),
+    cost=4,
+)
+def of_later_steps(trial: Trial) -> Observation:
+    """A further argument's values of later steps change no earlier output."""
+
+    def changed(one: Further) -> Observation:
+        k = trial.draw(f"step of {one.name}", 1, trial.time - 1)
+        first, other = (values(trial, one, what) for what in ("first", "other"))
+        before, after = (called(trial, {one.name: given}, one) for given in (first, torch.cat([first[:k], other[k:]])))
+        kept = Run(torch.cat([before.output[:k], after.output[k:]]), *after.state)
+        return _agree(trial, after, f"{one.name} from step {k} on changed: ", ("with another sequel", "with the first"), kept)
+
+    return every(changed(one) for one in further(trial) if one.has_steps)
+
+
+@argument(
+    "resets",
+    formula="f(x, reset at k) = f(x[:k]) ++ f(x[k:])",
+    kind="metamorphic",
+    source="recurrent policies, whose episodes end in the middle of a sequence: pytorch/rl#1406",
+    applies=whole & one_direction & at_least(time=2, batch=1),
+    cost=6,
+)
+def resets(trial: Trial) -> Observation:
+    """After a flag that ends an episode its sequence is as from the beginning, before it and elsewhere as without one."""
+    flags = [one for one in further(trial) if one.resets]
+    if not flags or trial.subject.nature.get("start"):
+        raise NotClaimed("no argument of a call says where the state is forgotten")
+    at = [trial.draw(f"end in row {row}", 1, trial.time) for row in range(trial.batch)]
+    whole, sides = trial.run, ("in two calls", "with a flag between them")
+
+    def flagged(one: Further) -> Observation:
+        raised = neutral(trial, one)
+        for row, k in enumerate(at):
+            if k < trial.time:
+                raised[k - int(one.resets == "after"), row] = 1 - (one.neutral or 0.0)
+        pieces = (begun_anew(rows(trial, [row]), k) if k < trial.time else _row(whole, row) for row, k in enumerate(at))
+        return _agree(trial, side_by_side(pieces), f"{one.name}: ", sides, called(trial, {one.name: raised}, one))
+
+    return every(flagged(one) for one in flags)
+
+
+def _agree(trial: Trial, run: Run, prefix: str, sides: tuple[str, str], other: Run) -> Observation:
+    """Two runs with other further arguments than the case's own, which may round differently."""
+    return both(run, other, trial.budget.allowed.map(lambda part: 2 * part), prefix, sides)
+
+
+def further(trial: Trial) -> tuple[Further, ...]:
+    """Return the further arguments; raise NotClaimed where there is none."""
+    if not trial.subject.further:
+        raise NotClaimed("a call takes no further arguments")
+    return trial.subject.further
+
+
+def values(trial: Trial, one: Further, what: str) -> Tensor:
+    """Values of an argument within its bounds, steps first."""
+    shape = one.sizes(trial.time, trial.batch, trial.config.input_size, trial.config.hidden_size)
+    part = torch.rand(shape, generator=trial.generator(f"{what} {one.name}"))
+    drawn = one.low + (one.high - one.low) * part if one.low > 0 else (part > 0.5).float()
+    return drawn.to(one.dtype(trial.x.dtype))
+
+
+def neutral(trial: Trial, one: Further) -> Tensor:
+    """An argument that leaves the recurrence as it is, steps first."""
+    shape = one.sizes(trial.time, trial.batch, trial.config.input_size, trial.config.hidden_size)
+    return torch.full(shape, one.neutral or 0.0).to(one.dtype(trial.x.dtype))
+
+
+def called(trial: Trial, given: Mapping[str, Tensor], one: Further) -> Run:
+    """The case's run with this argument, in the layer's own layout."""
+    major = trial.config.batch_first and one.has_steps
+    own = {name: part.transpose(0, 1) if major else part for name, part in given.items()}
+    return trial.read_results(trial.do(called_with, trial.layer, *trial.arguments, own)).map(Tensor.detach)
+
+
+def called_with(layer: Layer, x: Any, hx: Any, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the results of a call that is given these further arguments by name."""
+    module = layer.module.wrapped() if hasattr(layer.module, "wrapped") else layer.module
+    hook = module.register_forward_pre_hook(lambda _, given_before, named: (given_before, {**named, **given}), with_kwargs=True)
+    try:
+        return named_results(layer(x, hx))
+    finally:
+        hook.remove()
+
+
+def _row(run: Run, row: int) -> Run:
+    return run.map(lambda part: part[:, [row]])

@@ -1,0 +1,56 @@
+"""An argument of a call that is neither input nor state nor lengths, and which values it takes."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Further:
+    """A further argument: its name, shape and values.
+
+    shape:     "steps" (time, batch), "steps 1", "features", "hidden" (one, input_size or hidden_size numbers a step), "rows"
+               (batch), or "rows 1"
+    kind:      "float", "bool" or "long"
+    low, high: the bounds of its values; where low is 0 it takes these two alone
+    neutral:   what it is filled with in all other calls; None where it is left out there
+    resets:    of flags, whether the state is forgotten "before" a step or "after" it; "" where it is none
+    moves:     whether any of its values is seen to change a result
+    """
+
+    name: str
+    shape: str
+    kind: str
+    low: float
+    high: float
+    neutral: float | None = None
+    resets: str = ""
+    moves: bool = True
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it has a value for each step."""
+        return not self.shape.startswith("rows")
+
+    def sizes(self, time: int, batch: int, features: int, hidden: int) -> tuple[int, ...]:
+        """Its shape, with time first.
+
+        >>> Further("dt", "steps 1", "float", 0.2, 0.8).sizes(5, 3, 2, 4)
+        (5, 3, 1)
+        """
+        sizes = {"steps": (), "steps 1": (1,), "features": (features,), "hidden": (hidden,), "rows": (), "rows 1": (1,)}
+        return (*((time,) if self.has_steps else ()), batch, *sizes[self.shape])
+
+    def dtype(self, of_input: torch.dtype) -> torch.dtype:
+        """The dtype of its values, beside an input of this dtype."""
+        return {"bool": torch.bool, "long": torch.long}.get(self.kind, of_input)
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether properties of its own say something of it: of one that changes nothing they cannot."""
+        return self.moves or bool(self.resets)
+
+    @property
+    def words(self) -> str:
+        """What is known of it, in words."""
+        return f"{self.name}, the state is forgotten {self.resets} such a step" if self.resets else self.name

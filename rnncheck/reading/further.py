@@ -1,0 +1,141 @@
+"""Further arguments of a call, which are neither input nor state nor lengths: which values they take, and what these do."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.core.config import Config
+from rnncheck.core.further import Further
+from rnncheck.reading.adapted import Adapted, filled
+from rnncheck.reading.beside import ONES, SHAPES
+from rnncheck.reading.call_arguments import is_state_word, parameters, state_parameters
+from rnncheck.reading.experiment import BATCH, CUT, TIME, quiet
+from rnncheck.reading.read import Seen
+from rnncheck.reading.typed.resets import RESETS
+
+FLAGS = (*RESETS, "terminal", "terminals", "terminated", "new_episode", "not_done", "not_dones", "nonterminal", "nonterminals")
+"""Names of arguments that say where the state is forgotten."""
+VALUES = (("float", 0.25, 0.75), ("float", 0.0, 1.0), ("bool", 0.0, 1.0), ("long", 0.0, 1.0))
+"""Kinds of values that are tried, from a lowest to a highest one."""
+CLOSE = 1e-9
+"""Two runs that are nearer than this differ by rounding alone."""
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """How the module is called on the experiments' input with values for further arguments."""
+
+    module: Any
+    seen: Seen
+    config: Config
+    zero: Any
+
+    def __call__(self, x: Tensor, named: Mapping[str, Tensor]) -> Tensor:
+        """The output (time, batch, features) for an input (time, batch, features)."""
+        beside = [one for one in self.seen.how.get("beside", ()) if one[0] not in named]
+        called = Adapted(
+            copy.deepcopy(self.module), self.config.hidden_size, **{**self.seen.how, "beside": beside, "others": dict(named)}
+        )
+        major = self.seen.how["batch_first"]
+        with quiet():
+            output, _ = called(x.transpose(0, 1) if major else x, self.zero)
+        return output.transpose(0, 1) if major else output
+
+
+def further_arguments(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[Further, ...]:
+    """Return the further arguments that can be varied in a call on a whole sequence, with what is found of each."""
+    how = seen.how
+    simple = isinstance(module, nn.Module) and not isinstance(module, torch.jit.ScriptModule) and how.get("input") != "step"
+    if not simple or how["last"] or how.get("reverse") or how.get("kept") or how.get("reset"):
+        return ()
+    calls = _Calls(module, seen, config, zero)
+    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    found = (_taken(calls, x, name, shapes, value) for name, shapes, value in _names(module, seen))
+    return tuple(_as_flags(calls, x, one) for one in found if one is not None)
+
+
+def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], float | None]]:
+    """The arguments, the shapes that each may have, and the value that leaves the recurrence as it is; None if it is left out."""
+    beside = {name: (shape, value) for name, shape, _, value in seen.how.get("beside", ())}
+    lengths = seen.how["lengths"]
+    taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ())]
+    states = [p.name for p in state_parameters(module) if is_state_word(p.name)]
+    for p in parameters(module):
+        if p.name in beside:
+            shape, value = beside[p.name]
+            if shape in SHAPES:
+                yield p.name, (shape,), value
+        elif p.default is None and p.name not in (*taken, *states):
+            yield p.name, SHAPES, None
+
+
+def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral: float | None) -> Further | None:
+    """The first shape and kind of values that a call takes, and under which it returns finite numbers."""
+    usual = calls(x, {})
+    for shape in shapes:
+        for kind, low, high in VALUES:
+            one = Further(name, shape, kind, low, high, neutral)
+            try:
+                output = calls(x, {name: drawn(one, x, calls, seed=7)})
+            except Exception:  # it takes no such values
+                continue
+            if output.shape == usual.shape and bool(output.isfinite().all()):
+                return replace(one, moves=not torch.equal(output, usual))
+    return None
+
+
+def drawn(one: Further, x: Tensor, calls: _Calls, seed: int) -> Tensor:
+    """Values of this argument between its lowest and highest, in the layer's own layout."""
+    whole = filled(one.shape, one.kind, 0.0, x, BATCH, calls.config.hidden_size)
+    part = torch.rand(whole.shape, generator=torch.Generator().manual_seed(seed))
+    values = one.low + (one.high - one.low) * part if one.low > 0 else (part > 0.5).double()
+    return _own(values.to(whole.dtype), one, calls)
+
+
+def _own(values: Tensor, one: Further, calls: _Calls) -> Tensor:
+    return values.transpose(0, 1) if calls.seen.how["batch_first"] and one.has_steps else values
+
+
+def mask_makes_it_forget(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
+    """Return whether what is taken for a mask of padding says where an episode begins: the state is forgotten there."""
+    name, form, _ = seen.how["lengths"] or ("", "", False)
+    if "mask" not in form or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
+        return False
+    calls = _Calls(module, replace(seen, how={**seen.how, "lengths": None}), config, zero)
+    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    one = Further(name, "steps", "float" if form == "float mask" else "bool", 0.0, 1.0, float(form != "padding mask"))
+    none = {n: _own(filled("steps", one.kind, one.neutral or 0.0, x[:n], BATCH, 0), one, calls) for n in (CUT, TIME - CUT)}
+    try:
+        fresh = torch.cat([calls(x[:CUT], {name: none[CUT]}), calls(x[CUT:], {name: none[TIME - CUT]})])
+        return any(bool((calls(x, {name: _flag(one, x, calls, at)}) - fresh)[:, 1].abs().max() < CLOSE) for at in (CUT, CUT - 1))
+    except Exception:  # it is called in another way
+        return False
+
+
+def _as_flags(calls: _Calls, x: Tensor, one: Further) -> Further:
+    """The same, as flags where its name says so, or a value makes the state forget: before a step, or after it."""
+    if one.shape not in ("steps", "steps 1"):
+        return one
+    neutral = float(any(word in ONES for word in one.name.lower().split("_"))) if one.neutral is None else one.neutral
+    raised = replace(one, neutral=neutral)
+    try:
+        fresh = torch.cat([calls(x[:CUT], {}), calls(x[CUT:], {})])
+        apart = {when: float((calls(x, {one.name: _flag(raised, x, calls, at)}) - fresh)[:, 1].abs().max())
+                 for when, at in (("before", CUT), ("after", CUT - 1))}  # fmt: skip
+    except Exception:  # it takes no flags
+        return one
+    nearest = min(apart, key=lambda when: apart[when])
+    if one.name.lower() in FLAGS or apart[nearest] < CLOSE:
+        return replace(raised, resets=nearest)
+    return one
+
+
+def _flag(one: Further, x: Tensor, calls: _Calls, at: int) -> Tensor:
+    """One flag that is raised, in the second row."""
+    values = filled(one.shape, one.kind, one.neutral or 0.0, x, BATCH, calls.config.hidden_size)
+    values[at, 1] = 1 - (one.neutral or 0.0)
+    return _own(values, one, calls)

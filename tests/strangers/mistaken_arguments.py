@@ -1,0 +1,106 @@
+"""Layers with further arguments, right ones and such with one mistake each, and a property that sees it."""
+
+import torch
+from torch import nn
+
+
+class Episodes(nn.Module):
+    """It begins anew where ``dones`` is 1."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.GRUCell(input_size, hidden_size)
+
+    def kept(self, h, done):
+        return h * (1 - done)[:, None]
+
+    def forward(self, x, h, dones):
+        outputs = []
+        for step, done in zip(x, dones, strict=True):
+            h = self.cell(step, self.kept(h, done))
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class BeganAfter(Episodes):
+    """It forgets after the step of the flag."""
+
+    def forward(self, x, h, dones):
+        outputs = []
+        for step, done in zip(x, dones, strict=True):
+            outputs.append(self.cell(step, h))
+            h = self.kept(outputs[-1], done)
+        return torch.stack(outputs), h
+
+
+class Continues(Episodes):
+    """It begins anew where ``masks`` is 0."""
+
+    def kept(self, h, mask):
+        return h * mask[:, None]
+
+    def forward(self, x, h, masks):
+        return super().forward(x, h, masks)
+
+
+class AllBeginAnew(Episodes):
+    """One sequence's flag resets all."""
+
+    def kept(self, h, done):
+        return h * (1 - done.max())
+
+
+class ALittleIsKept(Episodes):
+    """A hundredth of the state outlives a reset."""
+
+    def kept(self, h, done):
+        return h * (1 - 0.99 * done)[:, None]
+
+
+class OutputIsCleared(Episodes):
+    """The flag acts on the output of its step, too."""
+
+    def forward(self, x, h, dones):
+        outputs = []
+        for step, done in zip(x, dones, strict=True):
+            h = self.kept(self.cell(step, h), done)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class WithTimes(nn.Module):
+    """A leaky recurrence with the time that passes before each step, (batch, time)."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.inner, self.hidden_size = nn.Linear(input_size + hidden_size, hidden_size), hidden_size
+
+    def passed(self, dt, t):
+        return dt[:, t, None]
+
+    def forward(self, x, h=None, dt=None):
+        h, outputs = x.new_zeros(len(x), self.hidden_size) if h is None else h, []
+        dt = x.new_ones(x.shape[:2]) if dt is None else dt
+        for t in range(x.shape[1]):
+            leak = torch.exp(-self.passed(dt, t))
+            h = leak * h + (1 - leak) * torch.tanh(self.inner(torch.cat([x[:, t], h], 1)))
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
+class TimesOfTheFirstRow(WithTimes):
+    """All sequences have the times of the first."""
+
+    def passed(self, dt, t):
+        return dt[:1, t, None]
+
+
+class TimesOfTheNextStep(WithTimes):
+    """The time after a step, in place of the time before it."""
+
+    def passed(self, dt, t):
+        return dt[:, min(t + 1, dt.shape[1] - 1), None]
+
+
+RIGHT = (Episodes, BeganAfter, Continues, WithTimes)
+MISTAKES = (AllBeginAnew, ALittleIsKept, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep)
