@@ -50,7 +50,9 @@ def outcomes(target, ids, count):
 @pytest.mark.parametrize("target", RIGHT, ids=lambda target: target.__name__)
 def test_what_is_right_is_clean(target):
     seen = outcomes(
-        target, [*OF_CACHES, "shape.output", "time.split", "gradient.split", "batch.alone", "gradient.numerical"], CASES
+        target,
+        [*OF_CACHES, "shape.output", "time.split", "gradient.split", "batch.alone", "gradient.numerical", "gradient.forward_mode"],
+        CASES,
     )
     assert [outcome for outcome in seen if outcome.red or "mistake" in (outcome.reason or "")] == []
     holding = {outcome.property for outcome in seen if outcome.status == "holds"}

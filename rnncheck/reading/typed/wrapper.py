@@ -37,9 +37,11 @@ class Typed(torch.nn.Module):
 
     def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
         if input.dim() == 3:
-            return self.with_cache(input, hx, None, lengths)[:2]
-        output, state, _ = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
-        return output.squeeze(1), tuple(part.squeeze(1) for part in state)
+            output, state, _ = self.with_cache(input, hx, None, lengths)
+        else:
+            output, state, _ = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
+            output, state = output.squeeze(1), tuple(part.squeeze(1) for part in state)
+        return output, state if self.roles["cache"] is None else ()  # alone it is not all that goes on
 
     def with_cache(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any = None) -> tuple[torch.Tensor, Any, Any]:
         """(output, state, cache) for input with a batch axis, after what the cache knows; cache: None where none is given."""
