@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.adapters.cells import Stepwise
-from rnncheck.adapters.forms import Form
+from rnncheck.adapters.forms import Form, has_options
 from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
@@ -110,16 +110,18 @@ class Constructor:
             return self._source_as_read()
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()]
         head = [target.lines, *(stepwise if self.is_cell else [])]
-        if self._is_torch_like() and not self.is_cell:
+        if self._is_torch_like() and not self.is_cell and not has_options(target.object):
             return "\n".join([*head, f"build = {target.expression}"])
         taken = [name for name in OPTIONS if name in self.signature.names]
         accepted = [f"{name}={OPTIONS[name]!r}" for name in OPTIONS if name in taken or name in NATURE]
         rest = ["**options"] if self.signature.others else []
+        formed = has_options(target.object)
         names = self.signature.size_names()
         sizes = [f"{names[0]}=input_size", f"{names[1]}=hidden_size"] if names else ["input_size", "hidden_size"]
-        call = f"{target.expression}({', '.join([*sizes, *(f'{name}={name}' for name in taken), *rest])})"
+        given = [*sizes, *(f"{name}={name}" for name in taken), *rest, *(["**form"] if formed else [])]
+        call = f"{target.expression}({', '.join(given)})"
         made = f"Stepwise({call})" if self.is_cell else call
-        parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *rest])
+        parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *(["form={}"] if formed else []), *rest])
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
 
     def _source_as_read(self) -> str | None:
@@ -138,14 +140,15 @@ class Constructor:
             return None
         given = [WORDS.get(value, repr(value)) for value in positions]
         given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
-        called = f"{target.expression}({', '.join(given)})"
+        form, taken = (["**form"], "form={}, **options") if has_options(target.object) else ([], "**options")
+        called = f"{target.expression}({', '.join([*given, *form])})"
         if reading.plain:
             made = f"Stepwise({called})" if self.is_cell else called
-            return f"{target.lines}\n\n\ndef build(input_size, hidden_size, **options):\n    return {made}\n"
+            return f"{target.lines}\n\n\ndef build(input_size, hidden_size, {taken}):\n    return {made}\n"
         kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"
         how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
         made = f"{kind}({called}, hidden_size, **{how!r})"
-        build = f"def build(input_size, hidden_size, **options):\n    return {made}\n"
+        build = f"def build(input_size, hidden_size, {taken}):\n    return {made}\n"
         return "\n".join([target.lines or "", adapter, "", "", build])
 
     def _calls_otherwise(self) -> bool:

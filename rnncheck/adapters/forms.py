@@ -43,6 +43,11 @@ def declared_forms(target: Any, name: str) -> dict[str, Form]:
     return {key: _form(target, name, key, value) for key, value in said.items()}
 
 
+def has_options(target: Any) -> bool:
+    """Return whether a form that it declares is had by options of its constructor."""
+    return any(form.options for form in declared_forms(target, "").values())
+
+
 def _form(target: Any, name: str, key: str, value: Any) -> Form:
     made = target if isinstance(target, type) else type(target)
     if isinstance(value, str) and callable(getattr(made, value, None)):

@@ -3,6 +3,8 @@
 import copy
 import inspect
 import re
+import sys
+import typing
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -11,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.adapters.forms import Form, declared_forms, has_options
 from rnncheck.adapters.placed import placed
-from rnncheck.adapters.targets.locate import Located
+from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
@@ -20,10 +23,11 @@ from rnncheck.core import axis_size
 from rnncheck.core.config import Config
 from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import OF_ITS_OWN
+from rnncheck.core.named import Named
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed import wrapper
-from rnncheck.reading.typed.annotations import Leaf
+from rnncheck.reading.typed.annotations import Leaf, Node
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Roles
 from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_sizes_of
@@ -40,11 +44,19 @@ class TypedBuild:
 
     target: the function, or a class of modules, or a module
     sizes:  of a class, the axis of which each argument of the constructor is the size
+    stub:   where the types come from, if they are not the target's own
+    form:   another form of the recurrence that the class declares
     """
 
     target: Located
     roles: Roles
     sizes: Mapping[str, str]
+    stub: Located | None = None
+    form: Form | None = None
+
+    def in_form(self, form: Form) -> "TypedBuild":
+        """The same in another of its forms."""
+        return replace(self, form=form)
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         assert config.named is not None
@@ -55,10 +67,12 @@ class TypedBuild:
 
     def made(self, sizes: Mapping[str, Any]) -> Any:
         """The function or the module itself."""
-        value = self.target.object
+        value, options = self.target.object, {} if self.form is None else self.form.options
         if isinstance(value, type):
-            return value(**{name: sizes[axis] for name, axis in self.sizes.items()})
-        return copy.deepcopy(value) if isinstance(value, nn.Module) else value
+            value = value(**{name: sizes[axis] for name, axis in self.sizes.items()}, **options)
+        elif isinstance(value, nn.Module):
+            value = copy.deepcopy(value)
+        return value if self.form is None else self.form.put_on(value)
 
     @property
     def is_plain_function(self) -> bool:
@@ -71,17 +85,58 @@ class TypedBuild:
 
     def source(self) -> str | None:
         """Python lines that bind ``build``; None where a script cannot import the target."""
-        target = self.target
-        if target.lines is None or self.roles.cache is not None:  # what makes a cache may be any object
+        target, roles, imported = self.target, self.roles.for_wrapper(), [self.target.lines]
+        maker = None if self.roles.cache is None else self._maker()
+        if target.lines is None or (self.roles.cache is not None and maker is None):
             return None
+        if maker is not None:
+            roles, imported = {**roles, "cache": {**roles["cache"], "new": Written(maker.expression)}}, [*imported, maker.lines]
+        if self.stub is not None and any(isinstance(one.tree, Node) for one in self.roles.states):
+            imported.append(self.stub.lines)
         made, first = str(target.expression), ""
         if isinstance(target.object, type):
-            made += f"({', '.join(f'{name}=sizes[{axis!r}]' for name, axis in self.sizes.items())})"
+            options = ["**form"] if has_options(target.object) else []
+            made += f"({', '.join([*(f'{name}=sizes[{axis!r}]' for name, axis in self.sizes.items()), *options])})"
         elif isinstance(target.object, nn.Module):
             made, first = f"copy.deepcopy({made})", "import copy\n"
-        roles = re.sub(r"_rnncheck_(\w+)_[0-9a-f]{8}:", r"\1:", repr(self.roles.for_wrapper()))
-        build = f"def build(input_size, hidden_size, **sizes):\n    return Typed({made}, sizes, {roles})\n"
-        return "\n".join([first + target.lines, *(_text(module) for module in (axis_size, wrapper)), "", "", build])
+        text = re.sub(r"_rnncheck_(\w+)_[0-9a-f]{8}:", r"\1:", repr(roles))
+        taken = "form={}, **sizes" if has_options(target.object) else "**sizes"
+        build = f"def build(input_size, hidden_size, {taken}):\n    return Typed({made}, sizes, {text})\n"
+        lines = "\n".join(dict.fromkeys(filter(None, imported)))
+        return "\n".join([first + lines, *(_text(module) for module in (axis_size, wrapper)), "", "", build])
+
+    def _maker(self) -> Located | None:
+        """What makes a new cache, with the import that leads to it, by its own name or else through the types that say it."""
+        assert self.roles.cache is not None
+        new = self.roles.cache.new
+        found, module, name = described(new), sys.modules.get(getattr(new, "__module__", "")), getattr(new, "__qualname__", "<")
+        if found.lines is None and module is not None and module.__name__.startswith("_rnncheck_") and "<" not in name:
+            found = locate(f"{module.__file__}:{name}")
+        types = self.stub or self.target
+        if found.lines is not None or types.lines is None:
+            return found if found.lines is not None else None
+        function = called(types.object)
+        path = _path_to(new, typing.get_type_hints(function, include_extras=True)[self.roles.cache.name])
+        told = str(types.expression) + (".forward" if function is not types.object else "")
+        hints = f"typing.get_type_hints({told}, include_extras=True)[{self.roles.cache.name!r}]"
+        return Located(new, name, f"import typing\n{types.lines}", hints + str(path))
+
+
+class Written(str):
+    """Python as it is written in a script."""
+
+    __repr__ = str.__str__
+
+
+def _path_to(new: Any, hint: Any) -> str | None:
+    """The attributes that lead from a type to what makes a cache."""
+    for place, marker in enumerate(getattr(hint, "__metadata__", ())):
+        if getattr(marker, "new", None) is new:
+            return f".__metadata__[{place}].new"
+    paths = (
+        f".__args__[{place}]{path}" for place, part in enumerate(getattr(hint, "__args__", ())) if (path := _path_to(new, part))
+    )
+    return next(paths, None)
 
 
 def _text(module: Any) -> str:
@@ -97,7 +152,7 @@ def read_typed(target: Located, declared: Mapping[str, Claim], stub: Located | N
     roles = roles_of(function, name, time) if stub is None else typed_by(value, stub.object, name, time)
     roles = with_sizes_of(value, roles) if isinstance(value, nn.Module) else roles
     sizes = constructor_sizes(value, roles, name) if isinstance(value, type) else {}
-    return _subject(replace(target, name=name), roles, sizes, declared)
+    return _subject(TypedBuild(replace(target, name=name), roles, sizes, stub), declared)
 
 
 def as_reference(reference: Subject, subject: Subject) -> Subject:
@@ -133,26 +188,45 @@ def _listed(found: list[tuple[str, str]]) -> str:
     return ", ".join(f"{name} ({axes})".strip() for name, axes in found) or "none"
 
 
-def _subject(target: Located, roles: Roles, sizes: Mapping[str, str], declared: Mapping[str, Claim]) -> Subject:
+def _subject(build: TypedBuild, declared: Mapping[str, Claim]) -> Subject:
     """Return the subject; what only calls can show is yet to be probed."""
-    build = TypedBuild(target, roles, sizes)
+    target, roles = build.target, build.roles
+    _check_sizes(roles.named(), target.name)
     return Subject(
         target.name, "layer", build, (OF_ITS_OWN[1],), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
-        named=roles.named(), choices=roles.choices,
+        named=roles.named(), choices=roles.choices, forms=declared_forms(target.object, target.name),
     )  # fmt: skip
+
+
+def _check_sizes(named: Named, name: str) -> None:
+    """Raise UsageError where an axis is not there at the smallest sizes, which cases have, too."""
+    ones = dict.fromkeys(dict(named.sizes), 1)
+    for tensor in named.tensors:
+        for axis in tensor.axes.split():
+            if (
+                axis not in (named.time, named.batch)
+                and axis_size.axis_size(axis, {**ones, named.time: 1, named.batch or "batch": 1}) < 1
+            ):
+                raise UsageError(
+                    f"{name}: the axis {axis} of {tensor.name} is less than 1 where its names are 1; name it otherwise"
+                )
 
 
 def _claims(roles: Roles) -> dict[str, Claim]:
     """What the types say."""
     batched = roles.batch is not None or (roles.ragged is not None and roles.ragged.needed)
+    lengths, cached = roles.ragged is not None, roles.cache is not None
     offered = {
-        "hx": bool(roles.states), "hx_none": not roles.state_needed, "state": roles.finals is not None, "layer_axis": True,
-        "time_first": True, "sizes": True, "batched": batched, "unbatched": not batched,
-        "packed": roles.ragged is not None, "lengths": roles.ragged is not None,
+        "hx": bool(roles.states), "hx_none": not roles.state_needed, "state": roles.finals is not None and not cached,
+        "layer_axis": True, "time_first": True, "sizes": True, "batched": batched, "unbatched": not batched,
+        "packed": lengths, "lengths": lengths,
     }  # fmt: skip
-    why = {"hx": "no argument is a state", "hx_none": "the initial state must be given", "state": "no final state comes back",
-           "packed": "no argument says lengths", "lengths": "no argument says lengths",
-           "batched": "no axis is called batch", "unbatched": "every sequence has a batch axis"}  # fmt: skip
+    why = {
+        "hx": "no argument is a state", "hx_none": "the initial state must be given",
+        "state": "a cache remembers, too: the family cache carries both" if cached else "no final state comes back",
+        "packed": "no argument says lengths", "lengths": "no argument says lengths",
+        "batched": "no axis is called batch", "unbatched": "every sequence has a batch axis",
+    }  # fmt: skip
     others = {name: False for name in FEATURES if name not in (*PROBED, *offered)}
     return {
         name: Claim(value, "signature", "" if value else why.get(name, "its types say no such thing"))

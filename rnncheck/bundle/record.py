@@ -73,7 +73,8 @@ def one_layer(target: Any, kind: str | None = None) -> Subject:
     if subject.kind != "layer":
         raise UsageError(f"{subject.name}: is a clip function, but a bundle is of a recurrent layer")
     if not subject.offers("load"):
-        raise UsageError(f"{subject.name}: {subject.lacks(('load',))}: no other machine could build its cases again")
+        why = f"no other machine could build its cases again, since {subject.lacks(('load',))}"
+        raise UsageError(f"{subject.name}: a bundle is of a layer with torch's equations; {why}")
     return subject
 
 

@@ -192,4 +192,21 @@ def written_into(layer: Layer, x: Any, hx: Any) -> dict[str, dict[str, tuple[Ten
         before = copies({other: tensor for other, tensor in everything.items() if other != name})
         everything[name].fill_(float("nan"))
         changed[name] = {other: (everything[other].detach().clone(), before[other]) for other in before}
+    return {**changed, **_parts_written_into(layer, x, hx)}
+
+
+def _parts_written_into(layer: Layer, x: Any, hx: Any) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
+    """The same of several results of a typed recurrence, which lie side by side in copies in those above."""
+    module, parts = layer.module, list[Tensor]()
+    if getattr(module, "roles", None) is None:
+        return {}
+    module.own = parts
+    layer(x, hx)
+    module.own = None
+    changed: dict[str, dict[str, tuple[Tensor, Tensor]]] = {}
+    for i, part in enumerate(parts if len(parts) > 2 else []):
+        others = {f"result {j}": other for j, other in enumerate(parts) if j != i}
+        before = copies(others)
+        part.detach().fill_(float("nan") if part.is_floating_point() else 0)
+        changed[f"result {i}"] = {name: (other.detach().clone(), before[name]) for name, other in others.items()}
     return changed

@@ -8,6 +8,7 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.reset_flags import raised
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
@@ -115,9 +116,14 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
     applies=deterministic & at_least(time=1, batch=1),
 )
 def moves(trial: Trial) -> Observation:
-    """The final state depends on the input: with another one, or at least with NaN, another state comes back."""
+    """The final state depends on the input: with another one, or at least with NaN, another state comes back.
+
+    That of a typed recurrence may count steps instead: then it is another than the one that was given.
+    """
     others = (trial.but(x=x) for x in (1 - trial.x, torch.full_like(trial.x, torch.nan)))
     moves = any(not torch.equal(new, old) for other in others for new, old in zip(other.run.state, trial.run.state, strict=True))
+    given = zip(trial.run.state, trial.given_state, strict=False)
+    moves = moves or (trial.config.named is not None and any(not torch.equal(new, old) for new, old in given))
     finite = all(part.isfinite().all() for part in trial.run.state)
     return (
         fact("the final state with another input", moves, "another" if moves else "the same", "another")
@@ -142,7 +148,7 @@ def used(trial: Trial) -> Observation:
     some result, unless these are not finite anyway.
     """
     if not trial.subject.offers("load"):
-        return _moves_anything(trial)
+        return _moves_anything(raised(trial, {}))  # a flag at the first step would hide the state
     directions, order = trial.config.directions, torch.arange(trial.config.num_layers * trial.config.directions)
     faint = tuple(torch.full_like(part, FAINT) for part in trial.given_state)
     plain = trial.but(x=torch.full_like(trial.x, FAINT), state=faint, parameters=transparent_parameters(trial))

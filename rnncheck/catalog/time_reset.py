@@ -1,6 +1,5 @@
 """What must hold of a recurrence that takes reset flags: it begins anew in the middle of a sequence."""
 
-from collections.abc import Mapping
 from functools import reduce
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 from rnncheck.catalog.time import time
 from rnncheck.catalog.tools.conditions import at_least, deterministic, padded, with_reset_flags
 from rnncheck.catalog.tools.follow_ups import one_after_the_other, rows, side_by_side
-from rnncheck.core.named import NamedTensor
+from rnncheck.catalog.tools.reset_flags import flags_of, raised
 from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
@@ -25,29 +24,13 @@ from rnncheck.running.trial import Trial
 )
 def reset(trial: Trial) -> Observation:
     """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it."""
-    first = int(any(one.resets == "after" for one in _flags(trial)))
+    first = int(any(one.resets == "after" for one in flags_of(trial)))
     steps = [trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
     sides = ("in two sequences", "with a reset flag between them")
     pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
     flagged = raised(trial, dict(enumerate(steps)))
     seen = flagged.same(pieces, sides=sides) & _same_from_every_step(trial)
     return seen & _nothing_flows_back(flagged, steps) if trial.case.training else seen
-
-
-def raised(trial: Trial, steps: Mapping[int, int | list[int]]) -> Trial:
-    """The case with flags that make these rows forget before these steps alone."""
-    x = trial.x.clone()
-    for flags in _flags(trial):
-        place = trial.config.named.place(flags)  # type: ignore[union-attr]
-        x[..., place] = 0.0
-        for row, at in steps.items():
-            x[torch.tensor(at) - int(flags.resets == "after"), row, place] = 2.0
-    return trial.but(x=x)
-
-
-def _flags(trial: Trial) -> list[NamedTensor]:
-    named = trial.config.named
-    return [one for one in named.given_sequences if one.resets] if named else []
 
 
 def begun_anew(trial: Trial, k: int) -> Run:

@@ -114,8 +114,16 @@ def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> li
         f"actual = {_text(left)}.item()",
         f"expected = {_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
         _print(part),
-        f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
+        within_bound(part, at) if part.bound else f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
     ]
+
+
+def within_bound(part: Comparison, at: tuple[Tensor, ...]) -> str:
+    """Return the line that says that ``actual`` is not beyond ``expected``, the end of an interval."""
+    low, allowed = bool(part.actual[at] < part.expected[at]), allowed_at(part, at)
+    far = f" {'-' if low else '+'} {allowed:.3g}" if allowed else ""
+    sign, told = (">=", "at least") if low else ("<=", "at most")
+    return f"assert actual {sign} expected{far}, 'should be {told} {float(part.expected[at])}'"
 
 
 def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tuple[Place, Place | None] | None:
@@ -123,6 +131,9 @@ def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tup
     if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
         return None
     at, named = worst_place(part), sorted(values.items(), key=lambda value: _last_key(value[0]) not in part.what)
+    if part.bound:
+        inside = (place for place in _places(part.actual[at], named) if right is None or _inside(part, at, _value(place, right)))
+        return next(((place, None) for place in inside), None)
     return _pair(part.actual[at], part.expected[at], allowed_at(part, at), dict(named), right)
 
 
@@ -164,6 +175,14 @@ def _agree(left: Place, other: Place | None, expected: float, allowed: float, ri
     if one is None or (other is not None and second is None):
         return False
     return near(one, expected if second is None else second, allowed)
+
+
+def _inside(part: Comparison, at: tuple[Tensor, ...], value: Tensor | None) -> bool:
+    """Whether a number is on the right side of the end that this one is beyond."""
+    if value is None:
+        return False
+    low, far = bool(part.actual[at] < part.expected[at]), float(value) - float(part.expected[at])
+    return far >= -allowed_at(part, at) if low else far <= allowed_at(part, at)
 
 
 def _value(place: Place, values: Values) -> Tensor | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from rnncheck.adapters.forms import ATTRIBUTE, Form
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Layer, Subject
@@ -86,15 +87,21 @@ def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
     """The subject with layers that write down, the events they write, and the layers themselves."""
     events: list[Event] = []
     layers: list[Layer] = []
-    build: Callable[..., Layer] = subject.build
+    return replace(subject, build=_recorded_build(subject.build, None, events, layers)), events, layers
+
+
+def _recorded_build(build: Any, form: Form | None, events: list[Event], layers: list[Layer]) -> Any:
+    """The same, writing down what it builds, and what is built in other forms."""
 
     def built(config: Config, dtype: torch.dtype, device: torch.device) -> Layer:
         event = Event("build", len(layers) + 1, (config, dtype, device))
         events.append(event)
-        return RecordedLayer(event.do(lambda: build(config, dtype, device)), layers, events)
+        layer = RecordedLayer(event.do(lambda: build(config, dtype, device)), layers, events)
+        event.form = None if form is None else (form, "" if hasattr(layer.module, ATTRIBUTE) else ".layer")
+        return layer
 
-    built.in_form = getattr(build, "in_form", None)  # type: ignore[attr-defined]  # another form is not written down
-    return replace(subject, build=built), events, layers
+    built.in_form = lambda form: _recorded_build(build.in_form(form), form, events, layers)  # type: ignore[attr-defined]
+    return built
 
 
 class RecordedTrial(Trial):

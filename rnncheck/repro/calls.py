@@ -20,7 +20,7 @@ from rnncheck.repro.clip_log import recorded_clip
 from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.events import Event, as_results
 from rnncheck.repro.helpers import helpers, renamed
-from rnncheck.repro.literal import literal
+from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.running.trial import SubjectError, seeded
 
 BUILDING = ("build", "load", "train")
@@ -86,7 +86,7 @@ class Recorded:
 
 def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the calls alone do not show it."""
-    if not isinstance(case, Case | ClipCase) or prop.id == "agree.forms":  # which of two forms is right no script of calls can say
+    if not isinstance(case, Case | ClipCase):
         return None
     made = _shortest(subject, prop, case)
     right = right_events(subject, prop, case, made.turns)
@@ -176,7 +176,9 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
         config, dtype, device = event.arguments
         options = "".join(f", {key}={value!r}" for key, value in torch_arguments(config).items())
         moved = "" if dtype == torch.float32 else f".to({dtype})"
-        line = f"{layer} = build({config.input_size}, {config.hidden_size}{options}){moved}"
+        made = f"build({config.input_size}, {config.hidden_size}{options}{_form_options(event)}){moved}"
+        form = event.form
+        line = f"{layer} = {made}" if form is None or form[0].forward is None else f"{layer} = in_form({made}, {form[0].name!r})"
         return _in([f"torch.device({device.type!r})"] if device.type == "meta" else [], [line])
     if event.kind == "load":
         values = ", ".join(f"{name!r}: {literal(value)}" for name, value in event.arguments[0].items())
@@ -190,6 +192,14 @@ def event_lines(number: int, event: Event, case: Case) -> list[str]:
         named = f"layer_{event.made} = {called}.module" if event.made else f"result_{number} = {called}"
         return _in(event.around, [named])
     return _in(event.around, _call(number, layer, event, case))
+
+
+def _form_options(event: Event) -> str:
+    """The constructor's options by which a form is had."""
+    options = None if event.form is None else event.form[0].options
+    if options and not all(isinstance(value, bool | int | float | str | None) for value in options.values()):
+        raise NoLiteral(f"options {dict(options)}")
+    return f", form={dict(options)!r}" if options else ""
 
 
 def _argument(part: Any) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.forms import Form
 from rnncheck.repro.literal import Shown
 
 
@@ -17,6 +18,7 @@ class Event:
 
     facts: what else came out of it; made: the layer that came out of it; only_looks: whether it changes nothing
     grad: whether gradients were enabled; around: what else it was done in, as Python
+    form: the form in which a layer was built, where that is not its own, and the attribute that has the layer which declares it
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Event:
     around: tuple[str, ...] = ()
     made: int = 0
     only_looks: bool = False
+    form: tuple[Form, str] | None = None
 
     @property
     def is_deed(self) -> bool:

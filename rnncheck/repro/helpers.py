@@ -29,6 +29,15 @@ SAME = '''def same(seen, was):
     if seen.shape != was.shape or seen.dtype != was.dtype or not was.is_floating_point():
         return seen.shape == was.shape and seen.dtype == was.dtype and bool((seen == was).all())
     return torch.allclose(seen, was, rtol=16 * torch.finfo(was.dtype).eps, atol=1e-30, equal_nan=True)'''
+IN_FORM = '''def in_form(layer, form):
+    """The layer, computing in one of the forms that its class declares."""
+    own = layer{path}
+    said = own.rnncheck_forms[form]
+    function = getattr(type(own), said) if isinstance(said, str) else said
+    own.forward = lambda *given, **named: function(own, *given, **named)
+    return layer
+
+'''
 LAYER = '''class Layer:
     """A module, called with (input, hx): hx is None or a tuple of states, and so is what comes back."""
 
@@ -61,8 +70,10 @@ def helpers(case: Any, names: dict[str, str], events: Sequence[Any], beside: boo
     beside: whether lengths are given beside padded input
     """
     inside = _WITH_LENGTHS.format(batch_first=case.config.batch_first) if beside else "self.module(x, *more)"
+    paths = [event.form[1] for event in events if event.form is not None and event.form[0].forward is not None]
     plain = {
         "load": LOAD.format(names=names), "call": CALL, "near": NEAR, "same": SAME, "Layer": LAYER.format(call=inside, names=names),
+        "in_form": IN_FORM.format(path=paths[0]) if paths else "",
     }  # fmt: skip
     deeds = {part.__name__: part for event in events if event.is_deed for part in event.arguments if callable(part)}
     text = "\n".join(lines)

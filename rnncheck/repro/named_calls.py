@@ -16,7 +16,7 @@ from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.reading.typed.wrapper import Arguments
-from rnncheck.repro.assertion import allowed_at, worst_place
+from rnncheck.repro.assertion import allowed_at, within_bound, worst_place
 from rnncheck.repro.brief_layer import value_text
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.events import Event
@@ -40,17 +40,19 @@ def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
         return None
     build, part, (left, other) = found
     calls = _once([left[0], *([other[0]] if other else [])])
-    lines = [line for place, event in enumerate(calls, 1) for line in _call(build, case, event, f"_{place}", literal)]
+    suffixes = [f"_{place}" if len(calls) > 1 else "" for place in range(1, len(calls) + 1)]
+    lines = [line for event, suffix in zip(calls, suffixes, strict=True) for line in _call(build, case, event, suffix, literal)]
     at = worst_place(part)
     allowed = allowed_at(part, at)
     expected = float(part.expected[at])
     told = part.what if part.sides is None else f"{part.what}: {part.sides.actual}, then {part.sides.expected}:"
+    near = f"abs(actual - expected) <= {allowed:.3g}"
     return "\n".join([
         *lines,
         f"actual = {_text(left, calls)}.item()",
         f"expected = {f'{_text(other, calls)}.item()' if other else literal(expected)}",
         f"print({told!r}, actual, expected)",
-        f"assert actual == expected or abs(actual - expected) <= {allowed:.3g}, 'allowed {allowed:.3g}'",
+        within_bound(part, at) if part.bound else f"assert actual == expected or {near}, 'allowed {allowed:.3g}'",
         "",
     ])  # fmt: skip
 
@@ -71,7 +73,8 @@ def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None
     at = worst_place(part)
     actual, expected = float(part.actual[at]), float(part.expected[at])
     shown = digits(actual, expected)
-    told = f"but {_text(other, calls)} is" if other else "expected"
+    bound = "at least" if actual < expected else "at most"
+    told = f"but {_text(other, calls)} is" if other else f"should be {bound}" if part.bound else "expected"
     return [*lines, f"{_text(left, calls)}  # {number(actual, shown)}, {told} {number(expected, shown)}"]
 
 
@@ -106,7 +109,7 @@ def _pair(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Comp
         if isinstance(part, Comparison) and part.worst() > 1 and part.actual.dtype.is_floating_point:
             for left in _places(build, case, calls, part, part.actual):
                 others = (place for place in _places(build, case, calls, part, part.expected) if place[0] is not left[0])
-                return build, part, (left, next(others, None))
+                return build, part, (left, None if part.bound else next(others, None))
     return None
 
 

@@ -45,7 +45,7 @@ def beside(trial: Trial, other: Subject) -> Pair:
     Raises NotClaimed where it is not known which parameter is which.
     """
     layer, given = trial.build(), Tensors(trial.x, trial.state, {}, trial.lengths)
-    theirs = Trial(other, trial.case, given)
+    theirs = type(trial)(other, trial.case, given)
     numbers, own = numbers_of(layer), numbers_of(theirs.build())
     names = _names(layer.parameters(), theirs.build().parameters())
     if names is None:

@@ -6,7 +6,7 @@ not every correct algorithm is backward stable (a scan in logarithms is not), so
 computes. The spread of the results is what rounding may do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, Self
 
 import torch
@@ -63,13 +63,13 @@ def noise_budget(trial: Repeatable) -> Budget:
         )
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
-    def allowed(square: Tensor, value: Tensor) -> Tensor:
-        spread = SPREADS * _mean(square, -1).sqrt()  # over features: few copies estimate one element poorly
+    def allowed(square: Tensor, value: Tensor, widths: list[int]) -> Tensor:
+        spread = SPREADS * _pooled(square, widths, -1).sqrt()
         decided = square.isfinite() & _small(spread, value.abs().nan_to_num().amax(-1, keepdim=True))
         return torch.where(decided, spread + granularity * value.abs().clamp(min=1.0), torch.inf)
 
-    parts = zip(squares.parts(), own.parts(), strict=True)
-    return Budget(own, Run(*(allowed(square, value) for (_, square), (_, value) in parts)))
+    parts = ((square, value, _widths(trial.case, name, value)) for (name, value), (_, square) in _pairs(own, squares))
+    return Budget(own, Run(*(allowed(*part) for part in parts)))
 
 
 def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
@@ -88,24 +88,47 @@ def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
                 squares[name] += (g.double() - own[name]) ** 2
     granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
-    def allowed(square: Tensor, gradient: Tensor) -> Tensor:
+    def allowed(name: str, square: Tensor, gradient: Tensor) -> Tensor:
         if not gradient.numel():
             return square
         largest = torch.where(square.isfinite(), gradient.abs(), 0.0).max()
-        spread = SPREADS * _mean(square.flatten(), 0).sqrt().squeeze()
+        spread = SPREADS * _pooled(square, _widths(trial.case, name, gradient), None).sqrt()
         return torch.where(square.isfinite() & _small(spread, largest), spread + granularity * largest, torch.inf)
 
-    return GradientBudget(own, {name: allowed(square, own[name]) for name, square in squares.items()}, trial.rounding, 0)
+    return GradientBudget(own, {name: allowed(name, square, own[name]) for name, square in squares.items()}, trial.rounding, 0)
 
 
 def _rounding(trial: Repeatable, copy: int) -> RandomRounding:
     return RandomRounding(trial.generator(f"rounding {copy}"), ROUNDOFFS)
 
 
-def _mean(squares: Tensor, dim: int) -> Tensor:
-    """Of those that are finite, over the copies and along dim."""
+def _pooled(squares: Tensor, widths: list[int], dim: int | None) -> Tensor:
+    """The mean square of each element over the copies, or if that is larger of all in its tensor, or along dim in it.
+
+    Few copies estimate one element poorly. widths: the features of each tensor of those that lie side by side, which may be of
+    other sizes and have other noise.
+    """
+    whole = squares if squares.dim() else squares[None]
+    parts = [torch.maximum(part / COPIES, _mean(part, dim)) for part in whole.split(widths or [whole.shape[-1]], -1)]
+    return torch.cat(parts, -1).reshape(squares.shape)
+
+
+def _mean(squares: Tensor, dim: int | None) -> Tensor:
+    """Of those that are finite, over the copies and along dim, or all."""
     finite = squares.isfinite()
     return torch.where(finite, squares, 0.0).sum(dim, keepdim=True) / (COPIES * finite.sum(dim, keepdim=True).clamp(min=1))
+
+
+def _widths(case: Case, name: str, value: Tensor) -> list[int]:
+    """The features of each tensor that lies in this part of a case, by its name; [] where it is one."""
+    named = case.config.named
+    tensors = {"input": "sequences", "output": "outputs", "h_0": "states", "h_n": "states"}.get(name)
+    widths = [] if named is None or tensors is None else [named.features(one) for one in getattr(named, tensors)]
+    return widths if value.dim() and sum(widths) == value.shape[-1] else []
+
+
+def _pairs(one: Run, other: Run) -> Iterator[tuple[tuple[str, Tensor], tuple[str, Tensor]]]:
+    return zip(one.parts(), other.parts(), strict=True)
 
 
 def _small(spread: Tensor, largest: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from rnncheck.errors import UsageError
 from rnncheck.reading.typed import is_typed
 from rnncheck.reading.typed.annotations import Leaf, Path, hints_of, leaves, tree_of
 from rnncheck.reading.typed.find_roles import roles_of
+from rnncheck.reading.typed.sizes import axis_for
 from rnncheck.reading.typed.wrapper import at
 from rnncheck.runtime.compare import compare_results
 from rnncheck.runtime.contracts import values_in
@@ -22,7 +23,10 @@ from rnncheck.runtime.tensors_inside import copied, widened
 
 @dataclass(frozen=True)
 class ModuleCall:
-    """One call: the module's sizes, mode and numbers as they were, what it was given and what it returned."""
+    """One call: the module's sizes, mode and numbers as they were, what it was given and what it returned.
+
+    sizes: its attributes that are numbers or words, and the sizes that the axes of its arguments have
+    """
 
     sizes: Mapping[str, Any]
     training: bool
@@ -34,7 +38,8 @@ class ModuleCall:
     @classmethod
     def of(cls, layer: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> "ModuleCall":
         """The call of this module, with copies of all that may change."""
-        sizes = {name: value for name, value in vars(layer).items() if isinstance(value, int | float | str)}
+        told = {name: value for name, value in vars(layer).items() if isinstance(value, int | float | str)}
+        sizes = {**_sizes_in(layer, args, kwargs), **told}
         return cls(sizes, layer.training, copied(dict(layer.state_dict())), args, kwargs, copied(result))
 
 
@@ -62,13 +67,30 @@ def _made(kind: type, sizes: Mapping[str, Any]) -> Any:
     """The reference, of the sizes that the module has as attributes."""
     given = {}
     for one in inspect.signature(kind).parameters.values():
-        if one.name in sizes:
-            given[one.name] = sizes[one.name]
+        name = one.name if one.name in sizes else axis_for(one.name, sizes) if one.default is one.empty else None
+        if name is not None:
+            given[one.name] = sizes[name]
         elif one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
             raise UsageError(
-                f"the layer has no attribute {one.name} that {kind.__name__} is made of; give a module as the reference"
+                f"the layer has no attribute or axis {one.name} that {kind.__name__} is made of; give a module as the reference"
             )
     return kind(**given)
+
+
+def _sizes_in(layer: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, int]:
+    """The sizes of the axes in one call, by name."""
+    sizes: dict[str, tuple[int, str]] = {}
+    for name, value, hint in _given(layer, args, kwargs):
+        for path, leaf in leaves(tree_of(hint)):
+            list(_misfits(name, _there(value, path), leaf, sizes))
+    return {axis: size for axis, (size, _) in sizes.items()}
+
+
+def _given(layer: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The name, the value and the type of each argument of a call."""
+    forward = type(layer).forward
+    given, hints = inspect.signature(forward).bind(layer, *args, **kwargs).arguments, hints_of(forward)
+    return [(name, value, hints[name]) for name, value in given.items() if name in hints and value is not None]
 
 
 def typed_modules(model: nn.Module) -> dict[str, nn.Module]:
@@ -85,10 +107,8 @@ def _is_recurrence(module: nn.Module) -> bool:
 
 def typed_findings(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> Iterator[tuple[str, str]]:
     """Yield (kind, message) of what is wrong with one call: axes of one name with two sizes, and non-finite values."""
-    forward = type(module).forward
-    given = inspect.signature(forward).bind(module, *args, **kwargs).arguments
-    hints, sizes = hints_of(forward), dict[str, tuple[int, str]]()
-    places = [(name, value, hints[name]) for name, value in given.items() if name in hints and value is not None]
+    hints, sizes = hints_of(type(module).forward), dict[str, tuple[int, str]]()
+    places = _given(module, args, kwargs)
     for name, value, hint in [*places, *([("result", result, hints["return"])] if "return" in hints else [])]:
         for path, leaf in leaves(tree_of(hint)):
             yield from _misfits(f"{name}{''.join(f'[{step!r}]' for step in path)}", _there(value, path), leaf, sizes)

@@ -3,7 +3,9 @@
 from typing import Literal
 
 import pytest
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
@@ -76,6 +78,68 @@ class WrongByOption(ByOption):
         return super().carry(k, v, b, state) + 0.01 * state
 
 
+class RightByOption(ByOption):
+    """The same without that mistake."""
+
+    rnncheck_forms = {"in chunks": {"mode": "chunk"}}
+
+
+X, H = Float[Tensor, "batch time units"], Float[Tensor, "batch units"]
+
+
+def summed(layer, x, more, h0=None):
+    """The leaky sums of all steps at once."""
+    x, steps = x + 0.5 * more, torch.arange(x.shape[1])
+    apart = (steps[:, None] - steps)[..., None]
+    weights = torch.where(apart >= 0, torch.sigmoid(layer.rate) ** apart.clamp(min=0).to(x), 0)
+    start = 0 if h0 is None else torch.sigmoid(layer.rate) ** (steps[:, None] + 1).to(x) * h0[:, None]
+    y = torch.einsum("tsu,bsu->btu", weights, x) + start
+    return y, y[:, -1] if len(steps) else x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0
+
+
+def summed_from_zero(layer, x, more, h0=None):
+    """The same, whatever the state is."""
+    return summed(layer, x, more)
+
+
+class LikeTorchs(nn.Module):
+    """Leaky sums, step by step and at once, called as torch's layers are, and built otherwise."""
+
+    rnncheck_forms = {"at once": lambda layer, x, h0=None: summed(layer, x, 0, h0)}
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.rate = nn.Parameter(torch.zeros(units))
+
+    def forward(self, x: X, h0: H | None = None) -> tuple[X, H]:
+        h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+        for step in x.unbind(1):
+            h = torch.sigmoid(self.rate) * h + step
+            outputs.append(h)
+        return torch.stack(outputs, 1) if outputs else x, h
+
+
+class Typed(LikeTorchs):
+    """The same, read from their types."""
+
+    rnncheck_forms = {"at once": summed}
+
+    def forward(self, x: X, more: X, h0: H | None = None) -> tuple[X, H]:
+        return super().forward(x + 0.5 * more, h0)
+
+
+class WrongLikeTorchs(LikeTorchs):
+    """Its parallel form does not look at its state."""
+
+    rnncheck_forms = {"at once": lambda layer, x, h0=None: summed_from_zero(layer, x, 0)}
+
+
+class WrongTyped(Typed):
+    """The same."""
+
+    rnncheck_forms = {"at once": summed_from_zero}
+
+
 FORMS = CATALOG["agree.forms"]
 
 
@@ -83,7 +147,7 @@ def looked_at(target, count):
     return [outcome for _, outcome in outcomes(FORMS, claimed(target), count)]
 
 
-@pytest.mark.parametrize("target", [WithForms, ByOption])
+@pytest.mark.parametrize("target", [WithForms, ByOption, LikeTorchs, Typed])
 def test_right_forms_agree(target):
     assert [outcome.status for outcome in looked_at(target, 3)] == ["holds"] * 3
 
@@ -94,6 +158,8 @@ def test_right_forms_agree(target):
         (FormWithoutState, "output: "),
         (FormWithoutGradient, "gradient of to_z.weight: "),
         (WrongByOption, "from its form in chunks"),
+        (WrongLikeTorchs, "from its form at once"),
+        (WrongTyped, "from its form at once"),
     ],
 )
 def test_a_wrong_form_is_told(target, says):

@@ -13,6 +13,17 @@ from tests.adapters.support import claimed
 from tests.catalog.support import claiming, killed, subject_of
 from tests.mutants import EXTRA, MUTANTS
 from tests.recurrences.planted import PLANTED
+from tests.recurrences.test_forms import (
+    FormWithoutGradient,
+    FormWithoutState,
+    LikeTorchs,
+    RightByOption,
+    Typed,
+    WithForms,
+    WrongByOption,
+    WrongLikeTorchs,
+    WrongTyped,
+)
 
 NEW = {
     "time.prefill": "state-not-carried",
@@ -29,6 +40,11 @@ OF_THEIR_OWN = {
     "KernelKeptFromTheFirstCall": "weights.as_new",
     "BetaWithoutGradient": "agree.against",
 }
+
+RIGHT_FORMS = {
+    FormWithoutState: WithForms, FormWithoutGradient: WithForms, WrongByOption: RightByOption, WrongTyped: Typed,
+    WrongLikeTorchs: LikeTorchs,
+}  # fmt: skip
 
 
 def ends(text, built):
@@ -64,3 +80,10 @@ def test_that_of_a_recurrence_of_its_own_fails_by_itself(name):
     planted = PLANTED[name]
     subject = claimed(planted.target, against=planted.against) if planted.against else claimed(planted.target)
     assert isinstance(ends(script_of(OF_THEIR_OWN[name], subject), None), AssertionError)
+
+
+@pytest.mark.parametrize("form", RIGHT_FORMS)
+def test_that_of_a_wrong_form_fails_by_itself_and_passes_with_a_right_one(form):
+    text = script_of("agree.forms", claimed(form))
+    assert isinstance(ends(text, None), AssertionError)
+    assert ends(text.replace(form.__name__, RIGHT_FORMS[form].__name__), None) is None

@@ -2,15 +2,20 @@
 
 import pytest
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 import rnncheck
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.campaign.probing import probe_all
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import equal, near
+from rnncheck.core.values import Values
 from rnncheck.running.measured_noise import noise_budget
 from rnncheck.running.random_rounding import RandomRounding
 from rnncheck.running.trial import Trial
+from rnncheck.strategies.plan import plan
 from tests.adapters.support import claimed
 
 
@@ -129,3 +134,37 @@ def test_a_comparison_without_a_limit_says_nothing(allowed):
     assert there.holds and not there.decided
     assert (there & equal("shape", 1, 1)).decided
     assert near("x", torch.zeros(2), torch.zeros(2), torch.tensor([torch.inf, 0.0])).decided
+
+
+X = Float[Tensor, "batch time units"]
+
+
+def beside_a_large_one(x: X) -> tuple[X, X]:
+    """Sums of a million times the input, and the input itself."""
+    return (1e6 * x).cumsum(1), 1.0 * x
+
+
+def one_noisy_feature(x: X) -> Float[Tensor, "batch time 64"]:
+    """One feature is a difference of large sums, the others are exact."""
+    noisy = (1e3 + x[..., :1]).cumsum(1) - 1e3 * torch.arange(1, x.shape[1] + 1).to(x)[:, None]
+    return torch.cat([noisy, torch.ones_like(x[..., :1]).expand(-1, -1, 63)], -1)
+
+
+def allowed_of(function, time=6):
+    (subject,) = probe_all(subjects(function), "inline")
+    case = next(case for case in plan(subject, ("float32",), 2, 0) if case.time == time and case.batch and case.dtype == "float32")
+    trial = Trial(subject, case.but(input=Values(), switches=()))
+    return trial, noise_budget(trial).allowed.output
+
+
+def test_noise_of_one_output_is_not_allowed_to_another():
+    trial, allowed = allowed_of(beside_a_large_one)
+    large, small = allowed.split(allowed.shape[-1] // 2, -1)
+    assert float(small.max()) < 1e-4 < float(large.max())
+
+
+def test_noise_of_one_feature_is_its_own():
+    trial, allowed = allowed_of(one_noisy_feature)
+    truth = trial.but(dtype="float64", x=trial.x.double()).run.output
+    assert bool(((trial.run.output - truth).abs() <= allowed).all())
+    assert bool((allowed[..., 0] > 4 * allowed[..., 1]).all())

@@ -74,6 +74,33 @@ def test_a_module_is_held_against_its_reference(kind, reference):
                 looked_at(x, gate, state)
 
 
+Units = Float[Tensor, "batch time units"]
+
+
+class Unsized(nn.Module):
+    """It keeps no size: the axes of a call say it."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(units))
+
+    def forward(
+        self, x: Float[Tensor, "batch time units"], gate: Float[Tensor, "batch time units"]
+    ) -> Float[Tensor, "batch time units"]:
+        return (x * self.weight + gate).cumsum(1)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_the_axes_of_a_call_say_the_sizes_of_the_reference(factor):
+    class Mine(Unsized):
+        def forward(self, x: Units, gate: Units) -> Units:
+            return factor * super().forward(x, gate)
+
+    looked_at = rnncheck.agrees_with(Unsized, sample=1.0)(Mine)(3)
+    with warnings.catch_warnings(action="error"), nullcontext() if factor == 1.0 else pytest.raises(ContractViolation):
+        looked_at(torch.randn(2, 5, 3), torch.randn(2, 5, 3))
+
+
 def test_a_module_that_exists_is_held_against_its_reference():
     right, wrong = (rnncheck.agrees_with(Leaky, sample=1.0)(kind(2, 4)) for kind in (Leaky, Wrong))
     right(*data())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 import rnncheck
@@ -25,6 +25,10 @@ class Cache:
 
     def reset(self) -> None:
         self.h, self.before = None, []
+
+    def reorder(self, rows: Tensor) -> None:
+        self.before = [h[rows] for h in self.before]
+        self.h = self.before[-1] if self.before else None
 
 
 def summed(x: X, cache: Any) -> Tensor:
@@ -80,7 +84,69 @@ class Module(nn.Module):
         return torch.stack(outputs, 1)
 
 
-RIGHT = (in_place, needed, returned, Module)
+Lengths, LeftPadded = Int[Tensor, " batch"], Annotated[Bool[Tensor, "batch time"], rnncheck.Mask(padding="left")]
+
+
+@dataclass
+class Window:
+    """The sum so far, and the last input, as of a convolution over two steps."""
+
+    h: Tensor
+    last: Tensor
+
+    def reorder_cache(self, rows: Tensor) -> "Window":
+        return Window(self.h[rows], self.last[rows])
+
+
+def window(batch: int, units: int, dtype: torch.dtype) -> Window:
+    """What was before the first step is zero."""
+    return Window(*torch.zeros(2, batch, units, dtype=dtype))
+
+
+Carried = Annotated[Window, rnncheck.State(new=window)]
+
+
+def through_window(x: Tensor, inside: Tensor, cache: Window) -> Tensor:
+    """The leaky sums of each two steps; inside: (batch, time), where there is a step."""
+    outputs = []
+    for t in range(x.shape[1]):
+        new = 0.5 * cache.h + x[:, t] + 0.3 * cache.last
+        cache.h, cache.last = (torch.where(inside[:, t, None], *pair) for pair in ((new, cache.h), (x[:, t], cache.last)))
+        outputs.append(cache.h)
+    return torch.stack(outputs, 1)
+
+
+def with_lengths(x: X, cache: Carried, lengths: Lengths | None = None) -> X:
+    steps = torch.arange(x.shape[1]).expand(x.shape[:2])
+    return through_window(x, steps == steps if lengths is None else steps < lengths[:, None], cache)
+
+
+def with_mask(x: X, mask: LeftPadded, cache: Carried) -> X:
+    return through_window(x, mask, cache)
+
+
+def beside_a_state(x: X, cache: Annotated[Window, rnncheck.State(new=lambda batch, units, dtype: window(batch, units, dtype))],
+                   h0: Float[Tensor, "batch units"] | None = None) -> tuple[X, Float[Tensor, "batch units"]]:  # fmt: skip
+    """A tensor is carried as well, and what makes the cache has no name."""
+    h, outputs = torch.zeros_like(cache.h) if h0 is None else h0, []
+    for y in with_lengths(x, cache).unbind(1):
+        h = 0.9 * h + y
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+class ForInference(Sized):
+    """It is written into in place, so that backward raises an error."""
+
+
+def for_inference(x: X, cache: Annotated[ForInference, rnncheck.State(new=ForInference)]) -> X:
+    outputs = []
+    for t in range(x.shape[1]):
+        outputs.append(cache.h.copy_(torch.sin(cache.h) + x[:, t]).clone())
+    return torch.stack(outputs, 1)
+
+
+RIGHT = (in_place, needed, returned, Module, with_lengths, with_mask, beside_a_state)
 
 
 def dropped_for_several_steps(x: X, cache: Given | None = None) -> X:
@@ -151,7 +217,39 @@ def copies_are_linked(x: X, cache: Annotated[Linked, rnncheck.State(new=Linked)]
     return summed(x, cache)
 
 
+def padding_in_the_cache(x: X, cache: Carried, lengths: Lengths | None = None) -> X:
+    """The outputs end where a sequence ends, the cache does not."""
+    steps = torch.arange(x.shape[1]).expand(x.shape[:2])
+    output = through_window(x, steps == steps, cache)
+    return output if lengths is None else torch.where((steps < lengths[:, None])[..., None], output, 0)
+
+
+def window_detached(x: X, cache: Carried) -> X:
+    """Of two states one lets no gradient through."""
+    cache.last = cache.last.detach()
+    return with_lengths(x, cache)
+
+
+class HalfReordered(Window):
+    """The window stays with its row."""
+
+    def reorder_cache(self, rows: Tensor) -> "HalfReordered":
+        return HalfReordered(self.h[rows], self.last)
+
+
+def half_reordered(batch: int, units: int, dtype: torch.dtype) -> HalfReordered:
+    return HalfReordered(*torch.zeros(2, batch, units, dtype=dtype))
+
+
+def window_not_reordered(x: X, cache: Annotated[Window, rnncheck.State(new=half_reordered)]) -> X:
+    """Beams take the state along, and not the window."""
+    return with_lengths(x, cache)
+
+
 MISTAKES: dict[Any, str] = {
+    padding_in_the_cache: "cache.prefill",
+    window_detached: "cache.gradient",
+    window_not_reordered: "cache.reordered",
     dropped_for_several_steps: "cache.pieces",
     single_step_apart: "cache.steps",
     one_for_all: "cache.fresh",

@@ -81,6 +81,12 @@ def state_conjugated(
     return output, h.conj()
 
 
+def two_states_in_one_tensor(x: X, h0: H | None = None, last: H | None = None) -> tuple[X, H, H]:
+    """The state and the last output are one tensor."""
+    output, h = leaky_sum(x, h0, lambda t, h: h)
+    return output, h, h
+
+
 class SecondStateOverwritten(nn.Module):
     """In inference the second state is a buffer that the next call writes over."""
 
@@ -113,6 +119,7 @@ MISTAKES: dict[Any, str] = {
     speaker_of_the_first_row: "batch.alone",
     state_conjugated: "time.split",
     SecondStateOverwritten: "state.fresh",
+    two_states_in_one_tensor: "layout.no_alias",
     reset_one_step_late: "time.reset",
     reset_of_the_first_row: "time.reset",
     reset_not_of_the_initial_state: "time.reset",

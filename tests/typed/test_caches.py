@@ -1,20 +1,44 @@
 """Caches that are no tensors are carried, copied, cropped and reset, and what is wrong with them is seen."""
 
+import re
 from itertools import islice
 from typing import Annotated
 
 import pytest
+import torch
 
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.repro import script
 from rnncheck.strategies.plan import plan
-from tests.typed.caches import MISTAKES, RIGHT, Cache, Module, Sized, X, in_place, needed
+from tests.recurrences.test_scripts import ends
+from tests.typed.caches import (
+    MISTAKES,
+    RIGHT,
+    Cache,
+    Module,
+    Sized,
+    X,
+    beside_a_state,
+    for_inference,
+    in_place,
+    needed,
+    returned,
+    with_lengths,
+    with_mask,
+)
 
 OF_CACHES = sorted(id for id in CATALOG if id.startswith("cache."))
 CASES = 4
+NO_LENGTHS, NO_WAY_BACK = {"cache.prefill"}, {"cache.cropped", "cache.reset"}
+LACKING = {
+    in_place: NO_LENGTHS, needed: NO_LENGTHS, returned: NO_LENGTHS, Module: NO_LENGTHS | NO_WAY_BACK | {"cache.reordered"},
+    with_lengths: NO_WAY_BACK, with_mask: NO_WAY_BACK, beside_a_state: NO_LENGTHS | NO_WAY_BACK,
+}  # fmt: skip
+"""What each of the right ones does not offer."""
 
 
 def outcomes(target, ids, count):
@@ -25,11 +49,14 @@ def outcomes(target, ids, count):
 
 @pytest.mark.parametrize("target", RIGHT, ids=lambda target: target.__name__)
 def test_what_is_right_is_clean(target):
-    seen = outcomes(target, [*OF_CACHES, "shape.output", "batch.alone", "gradient.numerical"], CASES)
+    seen = outcomes(
+        target,
+        [*OF_CACHES, "shape.output", "time.split", "gradient.split", "batch.alone", "gradient.numerical", "gradient.forward_mode"],
+        CASES,
+    )
     assert [outcome for outcome in seen if outcome.red or "mistake" in (outcome.reason or "")] == []
     holding = {outcome.property for outcome in seen if outcome.status == "holds"}
-    lacking = {"cache.cropped", "cache.reset"} if target is Module else set()
-    assert holding >= {*OF_CACHES} - lacking and not holding & lacking
+    assert holding & {*OF_CACHES} == {*OF_CACHES} - LACKING[target]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
@@ -38,11 +65,43 @@ def test_a_mistake_is_seen(mistake):
     assert "fails" in {outcome.status for outcome in seen}
 
 
+MENDED = {
+    "cache.prefill": "with_lengths", "cache.gradient": "with_lengths", "cache.reordered": "with_lengths",
+}  # fmt: skip
+"""What a function is where its mistake is mended; of the others it is ``in_place``."""
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
+def test_its_script_fails_alone_and_passes_once_mended(mistake):
+    (subject,), prop = probe_all(subjects(mistake), "inline"), CATALOG[MISTAKES[mistake]]
+    cases = islice(plan(subject, ("float64", "float32"), 2, 0), 24)
+    case, outcome = next((case, seen) for case in cases if (seen := judge(prop, trial_of(subject, case))).red)
+    text = script(subject, prop, case, outcome)
+    assert isinstance(ends(text, None), AssertionError)
+    new = "window" if prop.id in MENDED else "Cache"
+    mended = re.sub(r"'new': [\w.]+", f"'new': tests.typed.caches.{new}", text)
+    assert ends(mended.replace(mistake.__name__, MENDED.get(prop.id, "in_place")), None) is None
+
+
+def test_what_makes_a_cache_may_have_no_name():
+    (subject,) = probe_all(subjects("tests/typed/caches.py:beside_a_state"), "inline")
+    assert "typing.get_type_hints(beside_a_state, include_extras=True)['cache'].__metadata__[0].new" in subject.source
+    space = {}
+    exec(subject.source, space)
+    assert space["build"](3, 1, units=3).new_cache(torch.zeros(1, 2, 3)).h.shape == (2, 3)
+
+
 def test_a_cache_is_said_to_be_one():
     assert subjects(in_place)[0].read_as == "x: sequences; cache: a cache that is carried and not read"
     assert {o.reason for o in outcomes(lambda_free, ["cache.pieces"], 1)} == {
         "it takes no cache: cache: Annotated[Cache, rnncheck.State(new=Cache)]"
     }
+
+
+def test_a_cache_that_is_for_inference_alone_says_so():
+    seen = outcomes(for_inference, ["cache.pieces", "cache.gradient"], 4)
+    assert {(o.property, o.status) for o in seen} >= {("cache.pieces", "holds"), ("cache.gradient", "not_claimed")}
+    assert [o for o in seen if o.red] == []
 
 
 def lambda_free(x: X) -> X:

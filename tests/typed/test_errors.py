@@ -20,6 +20,21 @@ def test_wrong_types_are_said(function):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: rnncheck.Values(low=1.0, high=0.0), "low should be below high"),
+        (lambda: rnncheck.Values(), "has no bound; write Values"),
+        (lambda: rnncheck.Options(), "has no values; write those to try"),
+        (lambda: rnncheck.Mask(padding="top"), "Mask(padding='left')"),
+    ],
+)
+def test_a_marker_that_says_nothing_is_said(made, words):
+    with pytest.raises(rnncheck.UsageError) as told:
+        made()
+    assert words in str(told.value) and "\n" not in str(told.value)
+
+
 class Listing(nn.Module):
     def forward(self, x: X, h0: list[X]) -> tuple[X, list[X]]: ...
 
@@ -49,6 +64,9 @@ def test_a_stub_has_the_names_of_its_function():
         subjects(plain, typed=stub)
     with pytest.raises(rnncheck.UsageError, match="stub lacks y"):
         subjects(plain, typed=short_stub)
+    for no_function in (3, int):
+        with pytest.raises(rnncheck.UsageError, match="the stub is .*should be a function with the target's parameters"):
+            subjects(plain, typed=no_function)
     (subject,) = subjects(plain, typed=good_stub)
     assert subject.named.input_size == 4
 

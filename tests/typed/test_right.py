@@ -16,7 +16,8 @@ from tests.typed.right import RIGHT, scan_of, stub, stub_with_body, untyped
 
 TELLING = ("shape.output", "shape.state", "time.split", "time.split_packed", "batch.alone", "state.fresh", "layout.no_mutation",
            "lengths.each_alone", "lengths.module", "lengths.zero",
-           "time.reset", "gradient.every_output", "gradient.numerical", "gradient.second", "gradient.split", "graph.memory",
+           "time.reset", "state.moves", "state.used", "gradient.every_output",
+           "gradient.numerical", "gradient.second", "gradient.split", "graph.memory",
            "layout.strides", "life.copied")  # fmt: skip
 CASES = 6
 

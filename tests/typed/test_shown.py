@@ -4,9 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
@@ -15,14 +19,17 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.named import Named, NamedTensor
+from rnncheck.core.observation import within
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.judging.shrink import shrink
 from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
 from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
+from tests.recurrences.test_scripts import ends
 
 TARGET = "tests/typed/mistaken.py:state_without_decay"
+X = Float[Tensor, "batch time units"]
 ROOT = Path(__file__).parents[2]
 
 
@@ -64,6 +71,45 @@ def test_the_script_fails_alone(failure, tmp_path):
         [sys.executable, str(file)], cwd=ROOT, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
     )
     assert ended.returncode == 1 and "AssertionError: allowed" in ended.stderr
+
+
+class Summed(torch.nn.Module):
+    """Sums, too large for the bound below."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+
+    def forward(self, x: X, more: X) -> X:
+        return (x + more).cumsum(1)
+
+
+class Bounded(Summed):
+    """What it should be."""
+
+    def forward(self, x: X, more: X) -> X:
+        return super().forward(x, more).tanh()
+
+
+def summed(x: X, more: X) -> X:
+    return (x + more).cumsum(1)
+
+
+def bounded(x: X, more: X) -> X:
+    return summed(x, more).tanh()
+
+
+def within_one(trial):
+    return within("output", trial.run.output, -1.0, 1.0, 1e-3)
+
+
+@pytest.mark.parametrize(("wrong", "right"), [(summed, bounded), (Summed, Bounded)], ids=["function", "module"])
+def test_a_bound_is_one_in_the_script_too(wrong, right):
+    prop, (subject,) = replace(CATALOG["shape.output"], check=within_one), probe_all(subjects(wrong), "inline")
+    case = next(case for case in plan(subject, ("float32",), 2, 0) if case.time > 2 and judge(prop, trial_of(subject, case)).red)
+    text = script(subject, prop, case, judge(prop, trial_of(subject, case)))
+    assert re.search(r"assert actual (>=|<=) expected [+-] 0\.001, 'should be at (least|most) -?1\.0'", text), text[-400:]
+    assert isinstance(ends(text, None), AssertionError)
+    assert ends(text.replace(f"{__name__}.{wrong.__name__}", f"{__name__}.{right.__name__}"), None) is None
 
 
 def test_a_case_of_another_signature_is_refused(failure):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -29,6 +30,15 @@ def any_number_of_states(x: X, h0: tuple[H, ...]) -> tuple[X, tuple[H, ...]]: ..
 def states_in_a_list(x: X, h0: list[H]) -> tuple[X, list[H]]: ...
 def states_by_name(x: X, h0: dict[str, H]) -> tuple[X, dict[str, H]]: ...
 def without_batch(x: Float[Tensor, "time units"], y: X) -> X: ...
+def turned_state(x: X, initial_state: Float[Tensor, "units batch"] | None = None) -> tuple[X, H]: ...
+def tensors_alone(x: Tensor, h0: Tensor | None = None) -> tuple[Tensor, Float[Tensor, "..."]]: ...
+def time_twice(x: Float[Tensor, "batch time time"]) -> X: ...
+def other_name(x: X, c: Annotated[H, rnncheck.State("c")]) -> tuple[X, Annotated[H, rnncheck.State("h")]]: ...
+def marked_by_a_class(x: Annotated[X, rnncheck.Values]) -> X: ...
+def divided(x: Float[Tensor, "batch time units/2"]) -> X: ...
+def of_no_unit(x: Float[Tensor, "batch time units-1"]) -> X: ...
+def of_numpy(x: Float[np.ndarray, "batch time units"]) -> X: ...
+def not_imported(x: "Flaot[Tensor, 'batch time units']") -> "Flaot[Tensor, 'batch time units']": ...  # noqa: F821
 def untyped(q, k, v, initial_state=None, chunk_size=64): ...
 
 
@@ -43,11 +53,20 @@ WRONG: dict[Callable[..., Any], tuple[str, ...]] = {
     unannotated_argument: ("y is not annotated",),
     ids: ("no real numbers", "vectors instead of ids"),
     mask_of_one_axis: ("mask has the axes (time)", '"batch time"'),
-    one_of_two_states: ("c0 is a state", "return it"),
+    one_of_two_states: ("c0 (batch 1) is a state", "return it"),
     nameless_axis: ("axis _ without a name",),
     any_number_of_states: ("tuple of any length", "tuple[A, B]"),
     states_in_a_list: ("list of any length", "tuple[A, B]"),
     states_by_name: ("dict with any keys", "TypedDict"),
     without_batch: ("x has no axis batch",),
+    turned_state: ("initial_state has the axes (units batch)", "second result has (batch units)", "in the same order"),
+    tensors_alone: ('no argument has named axes; write x: Float[Tensor, "batch time …"]',),
+    time_twice: ("x has the axes (batch time time)", "time once"),
+    other_name: ("c is a state", "no result of its type with State('c')"),
+    marked_by_a_class: ("x has rnncheck.Values beside its type", "rnncheck.Values(…)"),
+    divided: ("x has an axis units/2", "2*hidden"),
+    of_no_unit: ("the axis units-1 of x is less than 1",),
+    of_numpy: ("x is of ndarray", 'Float[Tensor, "batch time units"]'),
+    not_imported: ("its annotations cannot be read", "name 'Flaot' is not defined"),
     untyped: ("a function without types", "def untyped(q: Float", "initial_state: Float", "chunk_size: int = 64"),
 }

@@ -44,8 +44,8 @@ def has_effect(trial: Trial, name: str) -> bool:
 
 
 def positive(trial: Trial, tensor: Tensor, name: str) -> Tensor:
-    """Between 1/2 and 1."""
-    return trial.like(tensor, f"lively {name}").abs().clamp(max=2) / 4 + 0.5
+    """Between 0.55 and 0.95: away from 1/2 and 1, where numbers are rounded up, and from where thresholds often lie."""
+    return trial.like(tensor, f"lively {name}").abs().clamp(max=2) / 5 + 0.55
 
 
 def lively_parameters(trial: Trial) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.reading.signature import forward_of
-from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of
+from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of, written_with_axes
 from rnncheck.reading.typed.find_roles import TIME
 from rnncheck.reading.typed.markers import Values
 
@@ -13,6 +13,8 @@ from rnncheck.reading.typed.markers import Values
 def is_typed(value: Any) -> bool:
     """Return whether a function is annotated with named axes, or a module whose forward is not like those of torch's layers."""
     module = isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
+    if written_with_axes(forward_of(value) if module else value):
+        return True
     if module:
         forward = forward_of(value)
         return _speaks_of_axes(forward) and (getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(forward))

@@ -1,6 +1,8 @@
 """What the annotations of a function say: trees of tensors with named axes, and the values of options."""
 
+import ast
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,11 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jaxtyping
+from torch import Tensor
 
+from rnncheck.core.axis_size import ARITHMETIC
+from rnncheck.core.plain_text import said as said_of
 from rnncheck.errors import UsageError
-from rnncheck.reading.typed.markers import Options, State
+from rnncheck.reading.typed.markers import MARKERS, Options, State
 
 Path = tuple[str | int, ...]
+AXES = re.compile(r"\[\s*(torch\.)?Tensor\s*,\s*['\"]")
+"""How an annotation with axes is written."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,21 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
+def why_unreadable(function: Callable[..., Any]) -> str | None:
+    """Return why the annotations of a function cannot be read, in a few words; None where they can."""
+    try:
+        typing.get_type_hints(function, include_extras=True)
+    except Exception as error:  # an annotation is any expression of the user's
+        return f"its annotations cannot be read: {said_of(error)}"
+    return None
+
+
+def written_with_axes(function: Any) -> bool:
+    """Return whether annotations that cannot be read, as where a name is not imported, speak of axes as they stand."""
+    texts = [text for text in getattr(function, "__annotations__", {}).values() if isinstance(text, str)]
+    return any(AXES.search(text) for text in texts) and why_unreadable(function) is not None
+
+
 def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = ()) -> Tree | None:
     """Return the tensors in an annotation, None where it has none; raises Unreadable.
 
@@ -85,6 +107,7 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
     if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
+        _check_is_tensor(hint)
         leaf = Leaf(_axes(hint), _dtypes(hint), markers)
         return replace(leaf, axes=(*leaf.axes, "2")) if leaf.complex else leaf
     found = [(name, tree_of(part, markers, opaque)) for name, part in _parts(hint)]
@@ -137,6 +160,9 @@ def _bare(hint: Any, markers: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     while True:
         if get_origin(hint) is Annotated:
             hint, *more = get_args(hint)
+            for one in more:
+                if one in MARKERS:
+                    raise Unreadable(f"has rnncheck.{one.__name__} beside its type, but should have rnncheck.{one.__name__}(…)")
             markers = (*markers, *more)
             continue
         others = [one for one in get_args(hint) if one is not type(None)]
@@ -179,7 +205,26 @@ def _axis(text: str) -> str:
         return "batch"
     if text.startswith("_"):
         raise Unreadable(f"has an axis {text} without a name; name it")
-    return text.replace("{self.", "").replace("{", "").replace("}", "")
+    text = text.replace("{self.", "").replace("{", "").replace("}", "")
+    _check_arithmetic(text)
+    return text
+
+
+def _check_arithmetic(axis: str) -> None:
+    """Raise Unreadable where an axis is no arithmetic of names and whole numbers."""
+    try:
+        nodes = list(ast.walk(ast.parse(axis, mode="eval").body))
+    except SyntaxError:
+        nodes = [ast.Pass()]
+    known = (ast.BinOp, ast.Name, ast.Constant, ast.Load, *ARITHMETIC)
+    if not all(isinstance(node, known) for node in nodes):
+        raise Unreadable(f"has an axis {axis}, but should have a name, a number, or sums and products of these, such as 2*hidden")
+
+
+def _check_is_tensor(hint: Any) -> None:
+    kind = hint.array_type
+    if isinstance(kind, type) and not issubclass(kind, Tensor):
+        raise Unreadable(f'is of {kind.__name__}, but should be of Tensor: Float[Tensor, "{hint.dim_str}"]')
 
 
 def said(place: str, found: Unreadable) -> UsageError:

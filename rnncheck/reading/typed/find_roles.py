@@ -19,6 +19,7 @@ from rnncheck.reading.typed.annotations import (
     opaque_places,
     said,
     tree_of,
+    why_unreadable,
 )
 from rnncheck.reading.typed.caches import Cache, cache_of
 from rnncheck.reading.typed.markers import Reset, State
@@ -37,6 +38,9 @@ RETURNS_STATE = ("output_final_state", "return_last_states", "return_final_state
 
 def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -> Roles:
     """Return the roles in a function that is annotated; raises UsageError where they cannot be told."""
+    unreadable = why_unreadable(function)
+    if unreadable is not None:
+        raise UsageError(f"{name}: {unreadable}")
     hints = hints_of(function)
     taken = [_argument(one, hints, name) for one in _taken(function)]
     telling = [(one, found) for one in taken if (found := ragged_of(one.name, one.tensors, name))]
@@ -44,13 +48,18 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     carried = [one for one in taken if isinstance(one.tree, Opaque)]
     arguments = [one for one in taken if one not in [*carried, *(one for one, _ in telling)]]
     axes = list(dict.fromkeys(axis for one in arguments for leaf in one.tensors for axis in leaf.axes))
+    if not axes:
+        first = next((one.name for one in arguments), "x")
+        raise UsageError(f'{name}: no argument has named axes; write {first}: Float[Tensor, "batch time …"], and so on')
     t = _time_axis(name, axes, time)
     b = _batch_axis([one for one in arguments if one.has(t)], axes)
     arguments = [as_flags(one, t, b, name) for one in arguments]
+    _check_once(name, [(one.name, leaf) for one in arguments for leaf in one.tensors], (t, b))
     if len(telling) > 1 and telling[1][0].needed:
         raise UsageError(f"{name}: {telling[0][0].name} and {telling[1][0].name} both say the lengths; give one of them a default")
     result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
     outputs, candidates = _results_of(result, name, t)
+    _check_once(name, [("a result", leaf) for _, leaf in (*outputs, *candidates)], (t, b))
     cache = _cache(name, carried, result, axes)
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
@@ -117,6 +126,15 @@ def _batch_axis(sequences: Sequence[Argument], axes: Sequence[str]) -> str | Non
     return next((axis for word in words for axis in axes if axis.lower() == word), None)
 
 
+def _check_once(name: str, tensors: Sequence[tuple[str, Leaf]], axes: Sequence[str | None]) -> None:
+    for place, leaf in tensors:
+        twice = next((axis for axis in axes if axis is not None and leaf.axes.count(axis) > 1), None)
+        if twice is not None:
+            raise UsageError(
+                f"{name}: {place} has the axes ({' '.join(leaf.axes)}), but should have {twice} once; rename the other"
+            )
+
+
 def _result(hints: Mapping[str, Any], name: str, opaque: tuple[Any, ...]) -> Tree | None:
     try:
         return tree_of(hints.get("return"), (), opaque)
@@ -158,9 +176,10 @@ def _is_kept(argument: Argument, rows: Sequence[str | None]) -> bool:
 def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | None) -> None:
     for one in parameters:
         if isinstance(one.tree, Node) or batch in one.tree.axes:  # type: ignore[union-attr]
+            axes = "; ".join(" ".join(leaf.axes) for leaf in one.tensors)
             raise UsageError(
-                f"{name}: {one.name} is a state or a container, has no time axis and does not come back; return it, or say what it "
-                "is by another name or outside of a container"
+                f"{name}: {one.name} ({axes}) is a state or a container, has no time axis and does not come back; return it, or "
+                "say what it is by another name or outside of a container"
             )
 
 
@@ -173,14 +192,23 @@ def _states(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple
     for one in sorted(arguments, key=lambda one: not _is_called_state(one)):
         found = _comes_back(one, left)
         if found is None:
-            if one.said(State) is not None:
-                raise UsageError(f"{name}: {one.name} is a state, but no result of its type comes back; return it")
+            marker = one.said(State)
+            if marker is not None:
+                called = f" with State({marker.name!r})" if marker.name else ""
+                raise UsageError(f"{name}: {one.name} is a state, but no result of its type{called} comes back; return it")
             continue
         states.append(one)
         finals += found
         left = [pair for pair in left if pair not in found]
     if left:
         path, leaf = left[0]
+        other = next((one for one in arguments if one not in states and _is_called_state(one) and one.tensors), None)
+        if other is not None:
+            axes = "; ".join(" ".join(part.axes) for part in other.tensors)
+            raise UsageError(
+                f"{name}: {other.name} has the axes ({axes}), but {in_words([left[0]])} has ({' '.join(leaf.axes)}); give both the "
+                "same, in the same order"
+            )
         raise UsageError(
             f"{name}: {in_words([left[0]])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
             f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None'

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rnncheck.errors import UsageError
+
 
 @dataclass(frozen=True)
 class State:
@@ -41,6 +43,10 @@ class Mask:
     padding: str = "right"
     inverted: bool = False
 
+    def __post_init__(self) -> None:
+        if self.padding not in ("right", "left"):
+            raise UsageError(f"Mask(padding={self.padding!r}), but should be Mask(padding='right') or Mask(padding='left')")
+
 
 @dataclass(frozen=True)
 class Reset:
@@ -66,6 +72,12 @@ class Values:
     low: float | None = None
     high: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.low is None and self.high is None:
+            raise UsageError("Values() has no bound; write Values(low=0.0), Values(high=0.0), or both")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise UsageError(f"Values(low={self.low}, high={self.high}), but low should be below high")
+
 
 @dataclass(frozen=True, init=False)
 class Options:
@@ -74,4 +86,9 @@ class Options:
     values: tuple[Any, ...]
 
     def __init__(self, *values: Any) -> None:
+        if not values:
+            raise UsageError("Options() has no values; write those to try, as in Options(16, 64)")
         object.__setattr__(self, "values", values)
+
+
+MARKERS = (State, Lengths, Offsets, Mask, Reset, Values, Options)

@@ -163,9 +163,10 @@ _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "o
 
 def _tensor(name: str, leaf: Leaf) -> NamedTensor:
     resets = next(("after" if marker.after else "before" for marker in leaf.markers if isinstance(marker, Reset)), "")
-    usual = Values() if leaf.floating or resets else Values(low=0.0)  # whole numbers are counts
-    bounds = next((marker for marker in leaf.markers if isinstance(marker, Values)), usual)
-    return NamedTensor(name, " ".join(leaf.axes), bounds.low, bounds.high, resets)
+    said = next((marker for marker in leaf.markers if isinstance(marker, Values)), None)
+    usual = None if leaf.floating or resets else 0.0  # whole numbers are counts
+    low, high = (usual, None) if said is None else (said.low, said.high)
+    return NamedTensor(name, " ".join(leaf.axes), low, high, resets)
 
 
 def _type_of(leaf: Leaf) -> str:

@@ -19,7 +19,11 @@ from rnncheck.reading.typed.sizes import axis_for
 
 def typed_by(target: Any, stub: Callable[..., Any], name: str, time: str | None = None) -> Roles:
     """Return the roles that the stub says of the target's arguments; raises UsageError where they have other names."""
-    roles = roles_of(stub, name, time)
+    module = isinstance(stub, type) and issubclass(stub, nn.Module)
+    if not module and (isinstance(stub, type) or not callable(stub)):
+        came = f"the class {stub.__name__}" if isinstance(stub, type) else f"{stub!r:.40}"
+        raise UsageError(f"{name}: the stub is {came}, but should be a function with the target's parameters, annotated")
+    roles = roles_of(called(stub) if module else stub, name, time)
     _check_names(called(target), roles, name)
     return roles
 

@@ -36,62 +36,68 @@ class Typed(torch.nn.Module):
             moved(layer)
 
     def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
-        if input.dim() == 3 and (lengths is not None or (self.roles["ragged"] or {}).get("needed")):
-            return self.ragged(input, hx, torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths)
         if input.dim() == 3:
-            return self.called(input, hx)
-        output, state = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
-        return output.squeeze(1), tuple(part.squeeze(1) for part in state)
+            output, state, _ = self.with_cache(input, hx, None, lengths)
+        else:
+            output, state, _ = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
+            output, state = output.squeeze(1), tuple(part.squeeze(1) for part in state)
+        return output, state if self.roles["cache"] is None else ()  # alone it is not all that goes on
 
-    def called(self, input: torch.Tensor, hx: Any, rows: Any = None, **lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """(output, state) for input with a batch axis.
+    def with_cache(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any = None) -> tuple[torch.Tensor, Any, Any]:
+        """(output, state, cache) for input with a batch axis, after what the cache knows; cache: None where none is given."""
+        if lengths is None and not (self.roles["ragged"] or {}).get("needed"):
+            return self.called(input, hx, cache)
+        return self.ragged(input, hx, torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths, cache)
+
+    def called(self, input: torch.Tensor, hx: Any, cache: Any = None, rows: Any = None, **lengths: torch.Tensor) -> Any:
+        """(output, state, cache) for input with a batch axis.
 
         rows: how many sequences there are, where they are laid end to end; lengths: the argument that says their lengths
         """
-        taken, cache = Arguments(self.roles, self.sizes, input), self.roles["cache"]
-        fresh = {cache["name"]: self.new_cache(input)} if cache is not None and cache["needed"] else {}
+        taken, how = Arguments(self.roles, self.sizes, input), self.roles["cache"]
+        rows = input.shape[1] if rows is None else rows
+        cache = self.new_cache(input, rows) if cache is None and how is not None and how["needed"] else cache
+        carried = {} if cache is None else {how["name"]: cache}
         result = self.layer(
-            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx, rows), **lengths, **fresh
+            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx, rows), **lengths, **carried
         )
         taken.write_back()
         if self.own is not None:
             paths = [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])
             self.own += [at(result, path) for path in paths if path is not None]
-        return taken.output(result, input), taken.final(result, input.shape[1] if rows is None else rows)
+        back = at(result, how["path"]) if how is not None and how["path"] is not None else None
+        return taken.output(result, input), taken.final(result, rows), cache if back is None else back
 
-    def with_cache(self, input: torch.Tensor, hx: Any, cache: Any = None) -> tuple[torch.Tensor, Any, Any]:
-        """(output, state, cache) for input with a batch axis, after what the cache knows; a new one where none is given."""
+    def new_cache(self, input: torch.Tensor, rows: Any = None) -> Any:
+        """A cache that knows nothing; rows: of how many sequences, where that is not the input's batch."""
         how = self.roles["cache"]
-        cache = self.new_cache(input) if cache is None else cache
-        taken = Arguments(self.roles, self.sizes, input)
-        result = self.layer(**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx),
-                            **{how["name"]: cache})  # fmt: skip
-        back = None if how["path"] is None else at(result, how["path"])
-        return taken.output(result, input), taken.final(result, input.shape[1]), cache if back is None else back
-
-    def new_cache(self, input: torch.Tensor) -> Any:
-        """A cache that knows nothing."""
-        how = self.roles["cache"]
-        known = {"rows": input.shape[1], "dtype": input.dtype, "device": input.device, "module": self.layer}
+        known = {
+            "rows": input.shape[1] if rows is None else rows,
+            "dtype": input.dtype,
+            "device": input.device,
+            "module": self.layer,
+        }
         return how["new"](
             **{name: known[what] if what in known else axis_size(what, self.sizes) for name, what in how["arguments"]}
         )
 
-    def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """(output, state) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
+    def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor, cache: Any = None) -> tuple[torch.Tensor, Any, Any]:
+        """(output, state, cache) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
         how, (steps, rows) = self.roles["ragged"], input.shape[:2]
         lengths = lengths.to(input.device)
         inside = torch.arange(steps, device=input.device)[:, None] < lengths
         if how["form"] == "offsets":
             ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-            output, state = self.called(input.transpose(0, 1)[inside.T][:, None], hx, rows, **{how["name"]: ends})
+            flat = input.transpose(0, 1)[inside.T][:, None]
+            output, state, cache = self.called(flat, hx, cache, rows, **{how["name"]: ends})
             padded = output.new_zeros(rows, steps, output.shape[2]).index_put((inside.T,), output[:, 0])
-            return padded.transpose(0, 1), state
+            return padded.transpose(0, 1), state, cache
         turn = steps - lengths if how["left"] else 0 * lengths
         told = lengths if how["form"] == "lengths" else self.mask(turned(inside[..., None], turn)[..., 0], input.dtype)
-        output, state = self.called(turned(input, turn) if how["left"] else input, hx, **{how["name"]: told})
+        given = turned(input, turn) if how["left"] else input
+        output, state, cache = self.called(given, hx, cache, **{how["name"]: told})
         output = turned(output, -turn) if how["left"] else output
-        return torch.where(inside[..., None], output, 0), state
+        return torch.where(inside[..., None], output, 0), state, cache
 
     def mask(self, inside: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The mask that the layer takes, from one (time, batch) that is True where there is something."""
