@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnncheck.adapters.build_text import SIZES, class_text
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import Form, has_options
 from rnncheck.adapters.placed import placed
@@ -19,7 +20,7 @@ from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core.config import Config
 from rnncheck.core.subject import NotClaimed
-from rnncheck.reading import Reading, adapted, behind_torchs_call
+from rnncheck.reading import Reading, behind_torchs_call
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.signature import Signature, forward_of, hx_argument, lengths_argument
 
@@ -30,10 +31,6 @@ OPTIONS: Mapping[str, Any] = {
 """torch's optional arguments (and reset_after) with their defaults."""
 NATURE = ("nonlinearity", "batch_first", "reset_after")
 """Options that a class without the argument may have by nature: it reads batch-major, or is the textbook's GRU."""
-
-
-SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
-"""Sizes that stand for themselves in the text of a script."""
 
 
 def options_of(config: Config) -> dict[str, Any]:
@@ -69,13 +66,17 @@ class Constructor:
         """What the target returns for this configuration, of this dtype and on this device."""
         places: dict[str, Any] = {"dtype": dtype, "device": device}
         taken = {name: value for name, value in places.items() if name in self.signature.names}
-        read = None if self.reading is None else self.reading.arguments
-        sizes, options = self.arguments(config) if read is None else read.of(config)
+        sizes, options = self.given(config)
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = placed(made, dtype, device)
         return made
+
+    def given(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments of the target, as the reading says or in torch's words."""
+        read = None if self.reading is None else self.reading.arguments
+        return self.arguments(config) if read is None else read.of(config)
 
     def _in_its_form(self, target: Any) -> Any:
         """The target, making modules that compute in the form, if there is one."""
@@ -104,10 +105,13 @@ class Constructor:
     def source(self) -> str | None:
         """Python lines that bind ``build``, to be called as torch's constructor; None where a script cannot."""
         target = self.target
-        if target.lines is None or self._calls_otherwise():
+        if target.lines is None:
             return None
-        if self.reading is not None and not self.reading.as_torchs:
-            return self._source_as_read()
+        reading = self.reading
+        if reading is not None and (reading.adapts or (not reading.as_torchs and not self._calls_otherwise())):
+            return class_text(target, reading, self.given(SIZES), OPTIONS, self.make, is_cell=self.is_cell)
+        if self._calls_otherwise():
+            return None
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()]
         head = [target.lines, *(stepwise if self.is_cell else [])]
         if self._is_torch_like() and not self.is_cell and not has_options(target.object):
@@ -123,33 +127,6 @@ class Constructor:
         made = f"Stepwise({call})" if self.is_cell else call
         parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *(["form={}"] if formed else []), *rest])
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
-
-    def _source_as_read(self) -> str | None:
-        """Return the same with the adapter pasted; None where its arguments differ from configuration to configuration."""
-        reading, target = self.reading, self.target
-        if reading is None or reading.arrangement is not None or self.signature.takes("num_layers") != "no":
-            return None
-        arguments = reading.arguments
-        if arguments is not None and "num_layers" in arguments.options:
-            return None
-        if arguments is not None and (arguments.bundle is not None or any(map(callable, arguments.others.values()))):
-            return None
-        adapter = inspect.getsource(adapted).partition("\n\n")[2]
-        positions, named = self.arguments(SIZES) if arguments is None else arguments.of(SIZES)
-        if arguments is None and OPTIONS.keys() & named.keys():
-            return None
-        given = [WORDS.get(value, repr(value)) for value in positions]
-        given += [f"{name}={WORDS.get(value, repr(value)) if type(value) is int else repr(value)}" for name, value in named.items()]
-        form, taken = (["**form"], "form={}, **options") if has_options(target.object) else ([], "**options")
-        called = f"{target.expression}({', '.join([*given, *form])})"
-        if reading.plain:
-            made = f"Stepwise({called})" if self.is_cell else called
-            return f"{target.lines}\n\n\ndef build(input_size, hidden_size, {taken}):\n    return {made}\n"
-        kind = "AdaptedWithLengths" if reading.called["lengths"] else "Adapted"
-        how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
-        made = f"{kind}({called}, hidden_size, **{how!r})"
-        build = f"def build(input_size, hidden_size, {taken}):\n    return {made}\n"
-        return "\n".join([target.lines or "", adapter, "", "", build])
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.adapters.build_text import object_text
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.factory import layer_of
 from rnncheck.adapters.forms import Form
@@ -51,6 +52,8 @@ class Instance:
         """Python lines that bind ``build``; None where a script cannot import the module."""
         if self.target.lines is None or self.is_cell:
             return None
+        if self.reading is not None and self.reading.adapts:
+            return object_text(self.target, self.reading)
         build = f"def build(*sizes, **options):\n    return copy.deepcopy({self.target.expression})\n"
         return f"import copy\n{self.target.lines}\n\n\n{build}"
 

@@ -36,13 +36,14 @@ def behind_torchs_call(module: Any, reading: Reading, config: Config, make: Make
     return kind(module, config.hidden_size, reading.arrangement.pieces, suffixes, **how)
 
 
-def _either(reading: Reading) -> bool:
+def either_axes(reading: Reading) -> bool:
+    """Whether the constructor says which axis is the batch."""
     return reading.batch_first is None and reading.called["input"] == "sequence"
 
 
 def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> dict[str, Any]:
     """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
-    known = {**reading.called, "batch_first": config.batch_first if _either(reading) else reading.called["batch_first"]}
+    known = {**reading.called, "batch_first": config.batch_first if either_axes(reading) else reading.called["batch_first"]}
     if known["states"] is None or (config.num_layers, config.directions) == (reading.layers, reading.directions):
         return known
     key = (config.num_layers, config.directions)

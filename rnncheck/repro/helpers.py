@@ -20,7 +20,7 @@ LOAD = '''def load(layer, parameters, names={names}):
 CALL = '''def call(layer, x, hx, grad, *lengths):
     """(output, (h_n,)) or (output, (h_n, c_n))"""
     with torch.set_grad_enabled(grad):
-        output, state = layer(x) if hx is None and not lengths else layer(x, hx, *lengths)
+        output, state = {packed}layer(x) if hx is None and not lengths else layer(x, hx, *lengths)
     return output, state if isinstance(state, tuple) else (state,)'''
 NEAR = """def near(actual, expected, allowed):
     return actual == expected or actual != actual and expected != expected or abs(actual - expected) <= allowed"""
@@ -46,7 +46,7 @@ LAYER = '''class Layer:
 
     def __call__(self, x, hx):
         more = () if hx is None else (hx if len(hx) > 1 else hx[0],)
-        output, state = {call}
+        output, state = {packed}self.module(x, *more)
         return output, state if isinstance(state, tuple) else (state,)
 
     def train(self, mode):
@@ -55,13 +55,13 @@ LAYER = '''class Layer:
     def parameters(self, names={names}):
         torch_names = {{own: name for name, own in names.items()}}
         return {{torch_names.get(name, name): p for name, p in self.module.named_parameters()}}'''
-_WITH_LENGTHS = """self.padded(x, *(more or (None,))) if hasattr(x, "batch_sizes") else self.module(x, *more)
-
-    def padded(self, x, hx):
-        batch_first, utils = {batch_first}, torch.nn.utils.rnn
-        padded, lengths = utils.pad_packed_sequence(x, batch_first)
-        output, state = self.module(padded, hx, lengths)
-        output = utils.pack_padded_sequence(output, lengths, batch_first, x.sorted_indices is None)"""
+PADDED = '''def padded(module, x, hx):
+    """Give a packed sequence as padded input with lengths; the output is packed again."""
+    batch_first, utils = {batch_first}, torch.nn.utils.rnn
+    padded, lengths = utils.pad_packed_sequence(x, batch_first)
+    output, state = module(padded, hx, lengths)
+    return utils.pack_padded_sequence(output, lengths, batch_first, x.sorted_indices is None), state'''
+_IF_PACKED = 'padded({module}, x, {hx}) if hasattr(x, "batch_sizes") else '
 
 
 def helpers(case: Any, names: dict[str, str], events: Sequence[Any], beside: bool, lines: Sequence[str]) -> str:
@@ -69,16 +69,19 @@ def helpers(case: Any, names: dict[str, str], events: Sequence[Any], beside: boo
 
     beside: whether lengths are given beside padded input
     """
-    inside = _WITH_LENGTHS.format(batch_first=case.config.batch_first) if beside else "self.module(x, *more)"
+    packed = _IF_PACKED if beside else ""
+    call, inside = packed.format(module="layer", hx="hx"), packed.format(module="self.module", hx="*(more or (None,))")
     paths = [event.form[1] for event in events if event.form is not None and event.form[0].forward is not None]
     plain = {
-        "load": LOAD.format(names=names), "call": CALL, "near": NEAR, "same": SAME, "Layer": LAYER.format(call=inside, names=names),
+        "load": LOAD.format(names=names), "call": CALL.format(packed=call), "near": NEAR, "same": SAME,
+        "Layer": LAYER.format(packed=inside, names=names),
         "in_form": IN_FORM.format(path=paths[0]) if paths else "",
     }  # fmt: skip
     deeds = {part.__name__: part for event in events if event.is_deed for part in event.arguments if callable(part)}
     text = "\n".join(lines)
     used = set(re.findall(r"\b(\w+)\(", text))
-    texts = [text for name, text in plain.items() if name in used]
+    texts = [PADDED.format(batch_first=case.config.batch_first)] if beside and used & {"call", "Layer"} else []
+    texts += [text for name, text in plain.items() if name in used]
     shown = [
         *(deed for name, deed in deeds.items() if re.search(rf"\b{name}\b", text)),
         *([FreshMemory] if "FreshMemory" in used else []),

@@ -1,0 +1,133 @@
+"""The Python lines of a script that build a layer as it was read: they bind ``build``, to be called as torch's constructor."""
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+import torch
+
+from rnncheck.adapters.cells import Stepwise
+from rnncheck.adapters.forms import has_options
+from rnncheck.adapters.targets.locate import Located
+from rnncheck.core.config import Config
+from rnncheck.reading import Reading, adapted
+from rnncheck.reading.arguments import Arguments, Asked
+from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
+
+SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
+"""Sizes that stand for themselves in the text of a script."""
+LAYERS = (1, 2, 3)
+"""Numbers of layers that cases have."""
+
+
+class NoText(Exception):
+    """An argument cannot be written down."""
+
+
+def class_text(target: Located, reading: Reading, given: tuple[tuple[Any, ...], Mapping[str, Any]], defaults: Mapping[str, Any],
+               make: Maker, *, is_cell: bool) -> str | None:  # fmt: skip
+    """Return the lines for a class or a factory; None where an argument cannot be written down.
+
+    given: what it is given for SIZES; defaults: torch's options with their defaults; make: calls it for a configuration
+    """
+    arguments = reading.arguments
+    own = {name: name for name in defaults} if arguments is None else {name: word for word, name in arguments.options.items()}
+    form, formed = (["**form"], ["form={}"]) if has_options(target.object) else ([], [])
+    try:
+        called = f"{target.expression}({', '.join([_given(target, arguments, given, own), *form])})"
+    except NoText:
+        return None
+    words = [own[name] for name in _names(arguments, given) if name in own]
+    heads = ["input_size", "hidden_size", *(f"{word}={defaults[word]!r}" for word in words), *formed, "**options"]
+    return _text(target, reading, ", ".join(heads), called, words, make, is_cell)
+
+
+def object_text(target: Located, reading: Reading) -> str:
+    """Return the lines for an object that exists already, of which each layer is a copy."""
+    copied = f"copy.deepcopy({target.expression})"
+    return "import copy\n" + _text(target, reading, "input_size, hidden_size, **options", copied, [], None, is_cell=False)
+
+
+def _names(arguments: Arguments | None, given: tuple[tuple[Any, ...], Mapping[str, Any]]) -> list[str]:
+    """The names of the constructor's arguments, or of those of its configuration object."""
+    if arguments is not None and arguments.listed is not None:
+        return [arguments.listed]
+    inside = arguments if arguments is None or arguments.bundle is None else dataclasses.replace(arguments, bundle=None)
+    return list(given[1] if inside is arguments or inside is None else inside.of(SIZES)[1])
+
+
+def _given(target: Located, arguments: Arguments | None, given: tuple[tuple[Any, ...], Mapping[str, Any]],
+           own: Mapping[str, str]) -> str:  # fmt: skip
+    """The arguments of the constructor, as the body of ``build`` writes them."""
+    if arguments is not None and arguments.listed is not None:
+        return f"{arguments.listed}=[input_size, *[hidden_size] * num_layers]"
+    if arguments is not None and arguments.bundle is not None:
+        inside = dataclasses.replace(arguments, bundle=None)
+        return f"{_bundle(target, arguments.bundle)}({_given(target, inside, inside.of(SIZES), own)})"
+    positions, named = given
+    return ", ".join(
+        [*map(_value, positions), *(f"{name}={own[name] if name in own else _value(value)}" for name, value in named.items())]
+    )
+
+
+def _bundle(target: Located, kind: type) -> str:
+    """The type of a configuration object, as the module of the target has it."""
+    module = sys.modules.get(getattr(target.object, "__module__", ""))
+    if kind is Asked or getattr(module, kind.__name__, None) is not kind:
+        raise NoText
+    return f"sys.modules[{target.expression}.__module__].{kind.__name__}"
+
+
+def _value(value: Any) -> str:
+    if type(value) is int:
+        return WORDS.get(value, repr(value))
+    name = getattr(value, "__name__", "")
+    if name and getattr(torch, name, None) is value:
+        return f"torch.{name}"
+    if value is None or isinstance(value, str | bool | float):
+        return repr(value)
+    raise NoText
+
+
+def _text(target: Located, reading: Reading, heads: str, called: str, words: list[str], make: Maker | None,
+          is_cell: bool) -> str:  # fmt: skip
+    head = [target.lines or ""]
+    if not reading.adapts:
+        stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()] if is_cell else []
+        body = [f"    return {f'Stepwise({called})' if is_cell else called}"]
+        return "\n".join([*head, *stepwise, "", "", f"def build({heads}):", *body, ""])
+    how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
+    others = dict(_otherwise(reading, words, make))
+    place = f"num_layers, {'bidirectional' if 'bidirectional' in words else False}"
+    read = ["READ", *([f"OTHERWISE.get(({place}), {{}})"] if others else [])]
+    if either_axes(reading):
+        axes = "batch_first" if "batch_first" in words else "options.get('batch_first', False)"
+        read.append(f"{{'batch_first': {axes}}}")
+    kind = ("Adapted" if reading.arrangement is None else "Arranged") + ("WithLengths" if how.get("lengths") else "")
+    more = "" if reading.arrangement is None else f"{reading.arrangement.pieces!r}, ['_l0'], "
+    how_called = ", ".join(f"**{one}" for one in read)
+    return "\n".join([
+        *head, inspect.getsource(adapted).partition("\n\n")[2], "",
+        f"READ = {how!r}", '"""How the layer is called."""',
+        *([f"OTHERWISE = {others!r}", '"""What is otherwise for (layers, whether in two directions)."""'] if others else []),
+        "", "", f"def build({heads}):", f"    return {kind}({called}, hidden_size, {more}**{{{how_called}}})", "",
+    ])  # fmt: skip
+
+
+def _otherwise(reading: Reading, words: list[str], make: Maker | None) -> Iterator[tuple[tuple[int, bool], dict[str, Any]]]:
+    """Yield for other numbers of layers and directions what differs in how the layer is called."""
+    if make is None or "num_layers" not in words:
+        return
+    for layers, both in product(LAYERS, (False, True) if "bidirectional" in words else (False,)):
+        config = SIZES.but(mode="LSTM" if reading.pair else "RNN_TANH", input_size=2, hidden_size=3, num_layers=layers)
+        config = config.but(bidirectional=both or bool(reading.nature.get("bidirectional")))
+        try:
+            how = how_for(make(config, torch.float64, torch.device("cpu")), reading, config, make)
+        except Exception:  # it is not built like this, so no case is of this kind
+            continue
+        other = {name: how[name] for name in OBSERVED if how[name] != reading.called[name]}
+        if other:
+            yield (layers, both), other
