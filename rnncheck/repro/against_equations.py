@@ -8,14 +8,15 @@ from rnncheck.core.case import Case
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.repro.construct import construction
+from rnncheck.repro.helpers import padded_text
 from rnncheck.repro.literal import literal
 from rnncheck.repro.reference import reference_text
 from rnncheck.running.trial import Trial
 
 _READ = {
-    "packed": "    output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length={time})",
-    "unbatched": "    output, state = output.unsqueeze(1), [part.unsqueeze(1) for part in state]",
-    "batch_first": "    output = output.transpose(0, 1)",
+    "packed": "output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length={time})",
+    "unbatched": "output, state = output.unsqueeze(1), [part.unsqueeze(1) for part in state]",
+    "batch_first": "output = output.transpose(0, 1)",
 }
 
 OWN_SURROUNDINGS = ("layout.fresh_memory",)
@@ -33,17 +34,24 @@ def against_equations(subject: Subject, prop: Property, case: Any) -> str | None
     worst = max(((float(part.max()), name) for name, part in used.parts() if part.numel()), default=(0.0, ""))
     if worst[0] <= 1.0:
         return None
-    return "\n".join([reference_text(case.config), *_build_and_call(trial), *_compare(trial, worst[1])])
+    beside = [padded_text(case), "", ""] if _is_beside(trial) else []
+    return "\n".join([reference_text(case.config), *beside, *_build_and_call(trial), *_compare(trial, worst[1])])
+
+
+def _is_beside(trial: Trial) -> bool:
+    """Whether the lengths go beside padded input."""
+    return bool(trial.lengths) and hasattr(trial.layer, "with_lengths")
 
 
 def _build_and_call(trial: Trial) -> list[str]:
     x, hx = trial.lay_out(trial.x, trial.state)
+    called = "layer(x)" if hx is None else "layer(x, hx)"
     return [
         *construction("layer", trial.build(), trial.config, trial.case),
         f"x = {literal(x)}",
         f"hx = {literal(_given(trial, hx))}",
         f"with torch.set_grad_enabled({trial.case.training}):",
-        "    output, state = layer(x)" if hx is None else "    output, state = layer(x, hx)",
+        f"    output, state = {'padded(layer, x, hx)' if _is_beside(trial) else called}",
     ]
 
 
@@ -58,7 +66,7 @@ def _compare(trial: Trial, part: str) -> list[str]:
     allowed = getattr(budget.allowed, part)
     at = tuple(int(i) for i in torch.unravel_index(getattr(budget.ratios(trial.run), part).argmax(), allowed.shape))
     return [
-        "    state = state if isinstance(state, tuple) else (state,)",
+        "state = state if isinstance(state, tuple) else (state,)",
         *(["state = [part.unsqueeze(0) for part in state]"] if trial.subject.flat_states else []),
         *([_READ[form].format(time=trial.time)] if form else []),
         'actual = dict(zip(("output", "h_n", "c_n"), (output, *state)))',

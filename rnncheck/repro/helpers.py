@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
+from rnncheck.core.case import Case
 from rnncheck.core.subject import Layer
 from rnncheck.repro.sources import sources_of
 
@@ -80,7 +81,7 @@ def helpers(case: Any, names: dict[str, str], events: Sequence[Any], beside: boo
     deeds = {part.__name__: part for event in events if event.is_deed for part in event.arguments if callable(part)}
     text = "\n".join(lines)
     used = set(re.findall(r"\b(\w+)\(", text))
-    texts = [PADDED.format(batch_first=case.config.batch_first)] if beside and used & {"call", "Layer"} else []
+    texts = [padded_text(case)] if beside and used & {"call", "Layer"} else []
     texts += [text for name, text in plain.items() if name in used]
     shown = [
         *(deed for name, deed in deeds.items() if re.search(rf"\b{name}\b", text)),
@@ -88,6 +89,11 @@ def helpers(case: Any, names: dict[str, str], events: Sequence[Any], beside: boo
     ]
     seed = f"torch.manual_seed({case.seed})\n" if any(event.kind == "build" for event in events) else ""
     return "\n" + "\n\n\n".join([*texts, *([sources_of(shown)] if shown else []), seed])
+
+
+def padded_text(case: Case) -> str:
+    """Return the function that calls a module that takes lengths with a packed sequence."""
+    return PADDED.format(batch_first=case.config.batch_first)
 
 
 def renamed(layer: Layer) -> dict[str, str]:
