@@ -1,5 +1,7 @@
 """state.*: what each property catches, and what it lets through."""
 
+import pytest
+
 from rnncheck.catalog import CATALOG
 from tests.adapters.test_probe import claimed
 from tests.catalog.support import complaints, killed, outcomes, subject_of
