@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rnncheck.adapters.build_text import SIZES, class_text
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import Form, has_options
+from rnncheck.adapters.lazy import drawn
 from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
@@ -71,7 +72,7 @@ class Constructor:
             made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = placed(made, dtype, device)
-        return made
+        return drawn(made, config, self.reading, dtype, device) if isinstance(made, nn.Module) else made
 
     def given(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the target, as the reading says or in torch's words."""

@@ -10,9 +10,9 @@ from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.clip_log import recorded_clip
+from rnncheck.repro.construct import layer_lines
 from rnncheck.repro.literal import literal
 from rnncheck.repro.pair_calls import first_pair
-from rnncheck.repro.preamble import layer_lines
 from rnncheck.repro.sources import sources_of
 from rnncheck.repro.step_calls import first_step
 from rnncheck.running.clip_trial import clipped
@@ -52,7 +52,7 @@ def _layer(subject: Subject, case: Case) -> list[str]:
     x, hx = trial.lay_out(trial.x, trial.state)
     given = "" if hx is None else f", {literal(case.config.as_hx(hx))}"
     return [
-        *layer_lines(case, trial.parameters),
+        *layer_lines(case.config, case, trial.parameters),
         "with torch.no_grad():",
         "    for name, value in parameters.items():",
         "        if name in own and own[name].shape == value.shape:",

@@ -37,9 +37,10 @@ def unbatched(g: Baseline) -> None:
             raised = error
             continue
         dims = [part.dim() for part in (seen.output, *seen.state) if isinstance(part, Tensor)]
-        flat = isinstance(seen.output, Tensor) and g.subject.flat_states  # a row more or less in the state says nothing there
-        if dims and 2 not in (dims[:1] if flat else dims):
-            if _replaces_torchs(g):
+        replaces = _replaces_torchs(g)
+        own = isinstance(seen.output, Tensor) and (g.subject.flat_states or not replaces)  # its state alone says nothing there
+        if dims and 2 not in (dims[:1] if own else dims):
+            if replaces:
                 return
             raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
     if raised is not None:
@@ -48,7 +49,7 @@ def unbatched(g: Baseline) -> None:
 
 def _replaces_torchs(g: Baseline) -> bool:
     """Whether it is one of torch's layers, or is to be as they are and has their options; a layer of its own is no replacement."""
-    if isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase):
+    if isinstance(g.layer.module, nn.RNN | nn.GRU | nn.LSTM | nn.RNNCellBase):
         return True
     reading = getattr(g.subject.build, "reading", None)
     words = inspect.signature(type(g.layer.module)).parameters if isinstance(g.layer.module, nn.Module) else {}

@@ -57,12 +57,12 @@ def why_shortened(subject: Subject) -> str | None:
 def with_wrapper(subject: Subject, reason: str) -> str:
     """The code of a wrapper, where a class or a factory is refused: one that is read, or one to fill in where it may be a layer."""
     build = subject.build
-    if not isinstance(build, Constructor) or build.is_cell or subject.said:
+    if not isinstance(build, Constructor) or subject.said:
         return ""
     of = build.target.object, build.target.lines, build.target.expression
     with subject_boundary("probing"):
         found = wrapper(*of)
-    if found is None and reason.startswith(NO_LAYER):
+    if found is None and (build.is_cell or reason.startswith(NO_LAYER)):
         return ""
     told = "this wrapper is read" if found else "fill in the dots of this wrapper"
     code = found or skeleton(*of)
