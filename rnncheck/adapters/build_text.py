@@ -13,11 +13,13 @@ from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
-from rnncheck.reading import Reading, adapted
+from rnncheck.reading import Reading, adapted, arranged
 from rnncheck.reading.arguments import Arguments, Asked
 from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
 
-SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
+SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {
+    10**6 + 3: "input_size", 10**6 + 1: "hidden_size", 2 * (10**6 + 1): "2 * hidden_size",
+}  # fmt: skip
 """Sizes that stand for themselves in the text of a script."""
 LAYERS = (1, 2, 3)
 """Numbers of layers that cases have."""
@@ -55,7 +57,11 @@ def _names(arguments: Arguments | None, given: tuple[tuple[Any, ...], Mapping[st
     """The names of the constructor's arguments, or of those of its configuration object."""
     if arguments is not None and arguments.listed is not None:
         return [arguments.listed]
-    inside = arguments if arguments is None or arguments.bundle is None else dataclasses.replace(arguments, bundle=None)
+    inside = (
+        arguments
+        if arguments is None or arguments.bundle is None or arguments.within
+        else dataclasses.replace(arguments, bundle=None)
+    )
     return list(given[1] if inside is arguments or inside is None else inside.of(SIZES)[1])
 
 
@@ -64,6 +70,8 @@ def _given(target: Located, arguments: Arguments | None, given: tuple[tuple[Any,
     """The arguments of the constructor, as the body of ``build`` writes them."""
     if arguments is not None and arguments.listed is not None:
         return f"{arguments.listed}=[input_size, *[hidden_size] * num_layers]"
+    if arguments is not None and arguments.within is not None:
+        raise NoText
     if arguments is not None and arguments.bundle is not None:
         inside = dataclasses.replace(arguments, bundle=None)
         return f"{_bundle(target, arguments.bundle)}({_given(target, inside, inside.of(SIZES), own)})"
@@ -110,11 +118,17 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
     more = "" if reading.arrangement is None else f"{reading.arrangement.pieces!r}, ['_l0'], "
     how_called = ", ".join(f"**{one}" for one in read)
     return "\n".join([
-        *head, inspect.getsource(adapted).partition("\n\n")[2], "",
+        *head, *_adapters(reading),
         f"READ = {how!r}", '"""How the layer is called."""',
         *([f"OTHERWISE = {others!r}", '"""What is otherwise for (layers, whether in two directions)."""'] if others else []),
         "", "", f"def build({heads}):", f"    return {kind}({called}, hidden_size, {more}**{{{how_called}}})", "",
     ])  # fmt: skip
+
+
+def _adapters(reading: Reading) -> list[str]:
+    """The classes that stand between torch's call and the layer."""
+    arrangements = [] if reading.arrangement is None else [inspect.getsource(arranged).partition("import Adapted\n")[2].strip()]
+    return [inspect.getsource(adapted).partition("\n\n")[2], *(part for text in arrangements for part in ("", text, "", ""))]
 
 
 def _otherwise(reading: Reading, words: list[str], make: Maker | None) -> Iterator[tuple[tuple[int, bool], dict[str, Any]]]:
