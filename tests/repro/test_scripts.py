@@ -95,7 +95,7 @@ def test_a_crash_or_a_hang_has_a_script_too(tmp_path, monkeypatch, deed, says):
     told = {"properties": "shape.output", "max_examples": 12, "case_seconds": 1.0, "jobs": 1}
     with monkeypatch.context() as brief:  # what hangs is waited for no longer than needed
         brief.setattr("rnncheck.repro.run.START", 4.0)
-        brief.setattr("rnncheck.campaign.campaign.MOST_SHRINKING", 4.0)
+        brief.setattr("rnncheck.campaign.shrinking.MOST_SHRINKING", 4.0)
         report = rnncheck.verify(f"{tmp_path}/dies.py:Dies", **told, repro=tmp_path / "scripts")
     ((_, verdict),) = report.failures
     (file,) = (file for file in (tmp_path / "scripts").iterdir() if not file.name.startswith("test_"))
