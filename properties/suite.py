@@ -27,7 +27,7 @@ BY_DAY = 5
 EXAMPLES = int(os.environ.get("RNNCHECK_PROPERTY_EXAMPLES", BY_DAY))
 DEAR = 1000
 """The cost from which on one example is enough by day: it is compiled or exported for seconds."""
-LOOK = 150
+LOOK = 40
 """Planned cases of a subject that are looked at for one that a property applies to."""
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 SUBJECTS = resolve.subjects(None)

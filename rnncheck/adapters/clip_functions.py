@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from rnncheck.core.features import CLIP_FEATURES
 from rnncheck.core.plain_text import said
-from rnncheck.core.subject import CLIP_FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.running.subject_errors import SubjectError, subject_boundary
 
 OPTIONS = ("norm_type", "error_if_nonfinite", "foreach")

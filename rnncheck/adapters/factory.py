@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import Form, has_options
+from rnncheck.adapters.lazy import drawn
 from rnncheck.adapters.placed import placed
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
@@ -75,7 +76,7 @@ class Constructor:
             made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = placed(made, dtype, device)
-        return made
+        return drawn(made, config, self.reading, dtype, device) if isinstance(made, nn.Module) else made
 
     def _in_its_form(self, target: Any) -> Any:
         """The target, making modules that compute in the form, if there is one."""

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import RESET_AFTER, kind_of
-from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 
 try:

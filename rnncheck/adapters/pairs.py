@@ -9,9 +9,10 @@ from torch import nn
 
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.core.case import DTYPES
+from rnncheck.core.features import PAIR_FEATURES
 from rnncheck.core.pair_case import PairCase
 from rnncheck.core.plain_text import said
-from rnncheck.core.subject import PAIR_FEATURES, Claim, NotClaimed, Subject
+from rnncheck.core.subject import Claim, NotClaimed, Subject
 from rnncheck.errors import UsageError
 from rnncheck.running.pair import Pair, PairReading, Unmatched, built, cast, function_of
 from rnncheck.running.pair_draws import default_dtype

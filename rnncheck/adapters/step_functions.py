@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.probing.declared_claims import declared_claims
+from rnncheck.core.features import STEP_FEATURES
 from rnncheck.core.plain_text import said
 from rnncheck.core.step_case import StepCase
-from rnncheck.core.subject import STEP_FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.running.step_trial import StepTrial, numbers_in
 from rnncheck.running.subject_errors import SubjectError

@@ -13,8 +13,9 @@ from torch.nn.utils.rnn import PackedSequence
 from rnncheck.adapters.probing.kernel_calls import lacking_kernels
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import KINDS, OPTIONS, by_name, kind_of, modes_with
-from rnncheck.core.subject import BIT_FOR_BIT, FEATURES, Claim, Malformed, Subject
+from rnncheck.core.subject import BIT_FOR_BIT, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
 from rnncheck.reading.parameter_names import own_parameters, set_parameter
 

@@ -21,9 +21,10 @@ from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core import axis_size
 from rnncheck.core.config import Config
+from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.named import Named
-from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed import wrapper
 from rnncheck.reading.typed.annotations import Leaf, Node

@@ -10,11 +10,13 @@ from rnncheck.adapters.probing.built import probe_built
 from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed, not_in_signature
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
-from rnncheck.adapters.probing.probe import is_cell, probe, probe_calls
+from rnncheck.adapters.probing.probe import probe, probe_calls
+from rnncheck.adapters.probing.settle import is_cell
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
+from rnncheck.core.features import CLIP_FEATURES, FEATURES, PAIR_FEATURES
 from rnncheck.core.kinds import RESET_AFTER, SIMPLEST, modes_with
-from rnncheck.core.subject import CLIP_FEATURES, FEATURES, PAIR_FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.engine import Done, Job, WorkerContext, make_engine
 
 Probe = Callable[[Subject], Mapping[str, Claim]]

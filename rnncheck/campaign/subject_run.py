@@ -224,7 +224,7 @@ class SubjectRun:
         left = 0 if self.all_taken or self.given_up else self.planned_here - self.done
         return SubjectReport(
             self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left,
-            read_as(self.subject), self.command(),
+            read_as(self.subject), self.command(), self.subject.not_looked_at, self.not_compared(),
         )  # fmt: skip
 
     def not_compared(self) -> str | None:

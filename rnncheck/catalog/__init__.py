@@ -33,7 +33,7 @@ FAMILIES = (
 
 MORE_OF = (
     "agree_beside", "agree_transformed", "clip_shards", "gradient_differences", "gradient_of_states", "reject_dtypes",
-    "weights_built", "weights_changed",
+    "state_kept", "time_reset", "weights_built", "weights_changed",
 )  # fmt: skip
 """Further files of families whose own file is full."""
 

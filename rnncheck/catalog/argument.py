@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.time import begun_anew
+from rnncheck.catalog.time_reset import begun_anew
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, padded
 from rnncheck.catalog.tools.follow_ups import rows, side_by_side
 from rnncheck.core.further import Further

@@ -1,7 +1,7 @@
 """What must hold of a function that clips gradients by their norm, like torch.nn.utils.clip_grad_norm_."""
 
-import warnings
 from math import inf, nan
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from rnncheck.catalog.tools.clip_conditions import (
     bounded,
     by_dtype,
     clipping,
+    copies,
     finite,
     flat,
     half_precision,
@@ -22,14 +23,21 @@ from rnncheck.catalog.tools.clip_conditions import (
     ordinary,
     pieces,
     poisoned,
+    refused_and_untouched,
     scaled,
     some,
     stays_zero,
     times,
     truth_of,
-    untouched,
     with_elements,
 )  # fmt: skip
+from rnncheck.catalog.tools.clip_deeds import (
+    among_many,
+    clipped_among_many,
+    clipped_in_place,
+    norm_unless_refused,
+    told_of_a_used_up_generator,
+)
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, every, fact, identical, near
 from rnncheck.core.property import Family
@@ -118,10 +126,9 @@ def threshold(trial: ClipTrial) -> Observation:
       source="fused kernels: 64 tensors, 320 blocks, 65,536 elements at a time", applies=ordinary & some, cost=20)  # fmt: skip
 def many(trial: ClipTrial) -> Observation:
     """Among many gradients, and in gradients of many elements, nothing is left out."""
-    zeros = [torch.zeros_like(g) for g in trial.present]
-    large = [torch.cat([g.new_zeros(max(0, LARGE - g.numel())), g.reshape(-1)]) for g in trial.present]
-    t = halved(trial, gradients=[*(zeros * MANY)[:MANY], *large])
-    return scaled(t.run, truth_of(t))
+    t = halved(trial, gradients=among_many(trial.gradients, MANY, LARGE))
+    seen = t.do(clipped_among_many, copies(trial), MANY, LARGE)
+    return scaled(Clipped(t.gradients, seen["gradients"], None), truth_of(t))
 
 
 @clip("foreach", formula="foreach = loop", source=DOCS, kind="metamorphic", needs=("foreach",), applies=ordinary,
@@ -201,13 +208,8 @@ def nonfinite(trial: ClipTrial) -> Observation:
 def error_if_nonfinite(trial: ClipTrial) -> Observation:
     """With error_if_nonfinite=True, an inf or NaN among the gradients raises an error and changes no gradient."""
 
-    def refused(value: float) -> Observation:
-        t = trial.but(gradients=poisoned(trial, value), error_if_nonfinite=True)
-        parameters = t.parameters()
-        told = fact(f"{value} among the gradients", (why := t.refusal(parameters)) is not None, why or "accepted", "refused")
-        return told & untouched(t, parameters)
-
-    return every(refused(value) for value in (inf, -inf, nan))
+    poison = ((trial.but(gradients=poisoned(trial, value), error_if_nonfinite=True), value) for value in (inf, -inf, nan))
+    return every(refused_and_untouched(t, f"{value} among the gradients") for t, value in poison)
 
 
 @clip("arguments", formula="max_norm < 0 or NaN: raises, g' = g", source="pytorch/pytorch#31367", kind="invariant",
@@ -215,23 +217,15 @@ def error_if_nonfinite(trial: ClipTrial) -> Observation:
 def arguments(trial: ClipTrial) -> Observation:
     """A max_norm that is NaN, or negative (which would flip the gradients), raises an error and changes no gradient."""
 
-    def refused(max_norm: float) -> Observation:
-        t = trial.but(max_norm=max_norm)
-        parameters = t.parameters()
-        told = fact(f"max_norm = {max_norm}", (why := t.refusal(parameters)) is not None, why or "accepted", "refused")
-        return told & untouched(t, parameters)
-
-    return every(refused(max_norm) for max_norm in (-1.0, -1e-3, -inf, nan))
+    return every(refused_and_untouched(trial.but(max_norm=m), f"max_norm = {m}") for m in (-1.0, -1e-3, -inf, nan))
 
 
 @clip("used_up", formula="clip(used-up generator): raises or warns", source=DOCS, kind="invariant",
       needs=("generator",), convention=SENSELESS)  # fmt: skip
 def used_up(trial: ClipTrial) -> Observation:
     """A generator of parameters that is already exhausted raises or warns, instead of passing as a model without parameters."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        why = trial.but(passed_as="used_up").refusal()
-    return fact("a used-up generator", bool(why or told), "accepted in silence", "refused, or a warning")
+    told = trial.but(passed_as="list").do(told_of_a_used_up_generator, trial.gradients)
+    return equal("a used-up generator", told, "warned of, or refused")
 
 
 @clip("listed_twice", formula="clip([g, g]) = clip([g])", source="a parameter shared by two modules",
@@ -248,10 +242,8 @@ def listed_twice(trial: ClipTrial) -> Observation:
       applies=ordinary & some & with_elements, cost=2)  # fmt: skip
 def zero_norm_type(trial: ClipTrial) -> Observation:
     """norm_type 0 raises an error, or counts the nonzero elements rather than the gradients."""
-    t = trial.but(norm_type=0.0)
-    counted = float(sum(int(g.count_nonzero()) for g in t.present))
-    said = counted if t.refusal() else float(t.run.norm)
-    return equal("norm of norm_type 0", said, counted)
+    counted = float(sum(int(g.count_nonzero()) for g in trial.present))
+    return equal("norm of norm_type 0", trial.but(norm_type=0.0).do(norm_unless_refused, copies(trial), counted), counted)
 
 
 @clip("in_place", formula="p.grad is p.grad, p = p", source=DOCS, kind="invariant", applies=ordinary)
@@ -262,18 +254,10 @@ def in_place(trial: ClipTrial) -> Observation:
     """
 
     def after(graph: bool) -> Observation:
-        parameters, told = trial.parameters(), "that require gradients" if graph else ""
-        before = [p.grad for p in parameters]
-        for gradient in before:
-            if gradient is not None:
-                gradient.requires_grad_(graph)
-        trial.call(parameters)
-        same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
-        kept = [identical("parameter", p.detach(), torch.ones_like(p)) for p in parameters]
-        flags = equal("requires_grad", [p.requires_grad for p in parameters], [True] * len(parameters))
-        recorded = [g.grad_fn for g in before if g is not None and g.grad_fn is not None]
-        traced = fact(f"history of the gradients {told}".strip(), not recorded, recorded, "none")
-        return fact("each parameter's .grad", same, "another object", "the same object") & every(kept) & flags & traced
+        seen, told = trial.do(clipped_in_place, copies(trial), graph), " that require gradients" if graph else ""
+        kept = [identical("parameter", p, torch.ones_like(p)) for p in seen["parameters"]]
+        flags = equal("requires_grad", seen["requires_grad"], [True] * len(kept))
+        return same_objects(seen) & every(kept) & flags & equal(f"history of the gradients{told}", seen["history"], "none")
 
     return after(graph=False) & after(graph=True)
 
@@ -283,14 +267,15 @@ def in_place(trial: ClipTrial) -> Observation:
 def layout(trial: ClipTrial) -> Observation:
     """Gradients that are not contiguous in memory are scaled like any other, and in place."""
     t = halved(trial)
-    truth, parameters = truth_of(t), t.parameters()
-    for number, p in enumerate(parameters):
-        p.grad = None if p.grad is None else scattered_in_memory(p.grad, number + t.draw("layout", 0, 2))
-    before = [p.grad for p in parameters]
-    t.call(parameters)
-    same = all(p.grad is g for p, g in zip(parameters, before, strict=True))
-    clipped = Clipped(t.gradients, [p.grad for p in parameters], None)
-    return fact("each parameter's .grad", same, "another object", "the same object") & scaled(clipped, truth)
+    places = (number + t.draw("layout", 0, 2) for number in range(len(t.gradients)))
+    given = tuple(None if g is None else scattered_in_memory(g, place) for g, place in zip(t.gradients, places, strict=True))
+    seen = t.do(clipped_in_place, given)
+    return same_objects(seen) & scaled(Clipped(t.gradients, seen["gradients"], None), truth_of(t))
+
+
+def same_objects(seen: dict[str, Any]) -> Observation:
+    """Check that the call wrote into the gradients that there were."""
+    return equal("each parameter's .grad", seen["each parameter's .grad"], "the same object")
 
 
 @clip("agree", formula="g' = torch.nn.utils.clip_grad_norm_", source=DOCS, kind="differential", applies=ordinary,

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from rnncheck.catalog.clip import clip
 from rnncheck.catalog.tools.clip_conditions import halved, norm_told, on_cpu, ordinary, scaled, some, truth_of
-from rnncheck.core.observation import Observation, every, fact
+from rnncheck.catalog.tools.clip_deeds import clipped_in_lists
+from rnncheck.core.observation import Observation, equal, every, fact
 from rnncheck.core.subject import NotClaimed
 from rnncheck.running.clip_trial import Clipped, ClipTrial
 from rnncheck.running.clip_truth import ClipTruth, clip_truth
-from rnncheck.running.ranks import RANKS, Axes, Call, NoRanks, on_ranks, shard_of
+from rnncheck.running.ranks import CLIPPED, RANKS, Axes, Call, NoRanks, on_ranks, shard_of
 
 OWN = "each rank clips by the norm of its own shards"
 """The convention of a function that knows nothing of ranks, and may never meet any."""
@@ -61,7 +61,7 @@ def ways_to_share(trial: ClipTrial) -> dict[str, Axes]:
 
 def _on_each_rank(trial: ClipTrial, call: Call, truth: ClipTruth, way: str, axes: Axes) -> Observation:
     if call.raised is not None:
-        return fact(way, False, call.raised, "clipped")
+        return equal(way, call.raised, CLIPPED)
     seen = every(_clipped(trial, run, truth, f"{way}, rank {rank}: ") for rank, run in enumerate(call.ranks))
     if not seen.holds and all(_by_itself(trial, run, axes, rank) for rank, run in enumerate(call.ranks)):
         return fact(way, False, OWN, "by the norm of all")
@@ -88,13 +88,9 @@ def _in_lists(trial: ClipTrial, truth: ClipTruth) -> Observation:
 
 
 def _listed(trial: ClipTrial, lists: Sequence[Sequence[Tensor]], truth: ClipTruth, way: str) -> Observation:
-    parameters = [[torch.nn.Parameter(torch.ones_like(g)) for g in part] for part in lists]
-    for part, gradients in zip(parameters, lists, strict=True):
-        for parameter, gradient in zip(part, gradients, strict=True):
-            parameter.grad = gradient.clone()
-    returned = trial.call_with(parameters)
+    seen = trial.do(clipped_in_lists, tuple(tuple(g.clone() for g in part) for part in lists))
     before = [gradient for part in lists for gradient in part]
-    return _clipped(trial, Clipped(before, [p.grad for part in parameters for p in part], returned), truth, way)
+    return _clipped(trial, Clipped(before, seen["gradients"], seen["returned"]), truth, way)
 
 
 def _clipped(trial: ClipTrial, run: Clipped, truth: ClipTruth, way: str) -> Observation:

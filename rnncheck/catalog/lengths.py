@@ -222,7 +222,8 @@ def zero(trial: Trial) -> Observation:
         return named("a length of 0", message, [("0", "zero", "positive", "length", "lengths")])
     run = with_lengths(trial, trial.x, given)
     inside = steps_inside(trial)[..., None]
-    start = Run(torch.zeros_like(trial.run.output), *trial.given_state)
+    known = trial.state is not None or trial.config.named is None  # what is read from its types may begin from another than zero
+    start = Run(torch.zeros_like(trial.run.output), *(trial.given_state if known else run.state))
     of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
     allowed = pick(trial.budget.twice, others)
     run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")

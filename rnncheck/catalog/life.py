@@ -39,7 +39,7 @@ def machine(trial: Trial) -> Observation:
     one, seen = Life.begin(trial), Observation()
     if isinstance(one.layer.module, torch.jit.ScriptModule):
         raise NotClaimed("a module that TorchScript compiled is copied, changed and pickled in ways of its own")
-    for name in in_drawn_order(one):
+    for name in trial.in_turn(in_drawn_order(one)):
         seen &= perform(one, name)
         if not seen.holds:
             break

@@ -10,7 +10,8 @@ from rnncheck.backend.torch_state import flags
 from rnncheck.catalog.tools import gradients
 from rnncheck.catalog.tools.conditions import anywhere, at_least, deterministic, has_dropout
 from rnncheck.catalog.tools.deeds import calls_that_differ
-from rnncheck.catalog.tools.dropout_masks import fresh, panes, placed, rates, whole, without_gradients
+from rnncheck.catalog.tools.dropout_counts import dropout_in_calls
+from rnncheck.catalog.tools.dropout_masks import as_it_should, panes
 from rnncheck.catalog.tools.finite_differences import as_differences, in_double, loss
 from rnncheck.core.observation import Observation, both, equal, every, identical, near
 from rnncheck.core.property import Family
@@ -162,20 +163,9 @@ def dropout_between_layers(trial: Trial) -> Observation:
     How often it drops is put to an exact binomial test at 1e-9, on the first, the second, a call after eval, one without gradients.
     """
     glass = panes(trial)
-    layer = glass.build()
-    first, second = (whole(glass, glass.run_on(layer)) for _ in range(2))
-    layer.train(False)
-    glass.call_on(layer)
-    layer.train(True)
-    runs = {"first call": first, "second call": second, "call after eval": whole(glass, glass.run_on(layer))}
-    runs["call under no_grad"] = whole(glass, without_gradients(glass, layer))
-    placement = every(placed(glass, run, call) for call, run in runs.items())
-    return (
-        first_layer_as_without(trial)
-        & placement
-        & fresh(glass, first, second)
-        & every(rate for call, run in runs.items() for rate in rates(glass, run, call))
-    )
+    config = glass.config
+    sizes = (config.num_layers, config.directions, 1 - config.dropout, config.batch_first)
+    return first_layer_as_without(trial) & as_it_should(glass, glass.do(dropout_in_calls, glass.layer, *glass.arguments, *sizes))
 
 
 def first_layer_as_without(trial: Trial) -> Observation:

@@ -14,10 +14,11 @@ from torch import Tensor
 from rnncheck.backend.unimplemented import is_unimplemented
 from rnncheck.catalog import CATALOG, FAMILIES
 from rnncheck.core.case import Case
+from rnncheck.core.features import FEATURES
 from rnncheck.core.observation import Observation, fact
 from rnncheck.core.plain_text import quoted, said
 from rnncheck.core.property import Condition, Kind, Property, WrongProperty, anywhere
-from rnncheck.core.subject import FEATURES, Malformed, NotClaimed
+from rnncheck.core.subject import Malformed, NotClaimed
 from rnncheck.errors import UsageError
 from rnncheck.running.trial import NotReached, SubjectError, Unmeasurable
 

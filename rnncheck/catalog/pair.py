@@ -1,23 +1,19 @@
 """What must hold of a model that replaces a reference: the same results, whatever it is called with, by its own work."""
 
-import threading
-
 import torch
 
 from rnncheck.catalog.tools.pair_comparisons import (
     agree,
     agreeing,
     as_the_reference,
-    changed_inputs,
     filled_memory,
     gradients_agree,
     in_both_precisions,
     one_result,
     overwritten,
-    settled,
-    shared_memory,
     sharp,
 )
+from rnncheck.catalog.tools.pair_deeds import changed_inputs, settled, shared_memory
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.running.pair_reading import permuted
@@ -55,21 +51,20 @@ def every_output(trial: PairTrial) -> Observation:
 @pair("inputs", formula="x after f'(x) = x before", source="ScalingIntelligence/KernelBench", kind="invariant")
 def inputs(trial: PairTrial) -> Observation:
     """The inputs stay as they are, bit for bit, unless the reference changes them too."""
-    return as_the_reference(trial, "inputs changed by the call", changed_inputs)
+    return as_the_reference(trial, "inputs changed by the call", changed_inputs, "input")
 
 
 @pair("fresh", formula="memory(f'(x)) is new", source=KERNELBENCH, kind="invariant", cost=3)
 def fresh(trial: PairTrial) -> Observation:
     """Results are new memory: later calls do not change them, and they share none with inputs or weights."""
-    return as_the_reference(trial, "memory that results share", shared_memory)
+    return as_the_reference(trial, "memory that results share", shared_memory, "input", "other")
 
 
 @pair("settled", formula="f'(x) at once = f'(x) a moment later", source="CUDA streams, threading", kind="invariant", cost=3)
 def settled_at_once(trial: PairTrial) -> Observation:
     """Everything is finished when the call returns: a moment later the results are the same, bit for bit."""
-    session, before = trial.session(), set(threading.enumerate())
-    at_once, later = settled(session.call(trial.inputs()), before)
-    return every(identical(f"{path} a moment later", value, at_once[path]) for path, value in later.items())
+    seen = trial.session().do(settled, trial.inputs())
+    return every(identical(f"{path} a moment later", value, seen["at once"][path]) for path, value in seen["later"].items())
 
 
 @pair("fresh_memory", formula="f'(x) does not depend on torch.empty", source="torch.utils.deterministic.fill_uninitialized_memory",

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, without_projection
+from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.reset_flags import raised
@@ -19,21 +19,37 @@ from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")
+ANOTHER = "another first state"
+"""Begins the lines of a default state that is not zero, where it is one state and not another path."""
 
 
 @state(
     "default_is_zero",
     formula="f(x, 0) = f(x), after f(x, 0) too",
     kind="metamorphic",
-    applies=deterministic,
+    applies=deterministic & may_be_zero,
     source="torch.nn.RNN: Inputs, hx defaults to zeros; pytorch/pytorch#17998",
     needs=("hx", "hx_none"),
+    convention="without a state it begins from one that is not zero",
+    lenient=f"^{ANOTHER}",
 )
 def default_is_zero(trial: Trial) -> Observation:
     """Leaving out hx gives the same as passing zeros, whatever was called before."""
     zero = trial.but(state=trial.zero_state())
     zero.run  # noqa: B018
-    return zero.same(trial.but(state=None).run, sides=("without hx", "with hx zero"))
+    without, sides = trial.but(state=None).run, ("without hx", "with hx zero")
+    seen = zero.same(without, sides=sides)
+    return seen if seen.holds or not _goes_on(trial, without) else zero.same(without, f"{ANOTHER}: ", sides)
+
+
+def _goes_on(trial: Trial, without: Run) -> bool:
+    """Whether a recurrence of its own goes on from what it returns without a state, as from another first state."""
+    if trial.config.named is None or not trial.subject.offers("state") or trial.lengths is not None:
+        return False
+    twice = trial.but(x=torch.cat([trial.x, trial.x]), state=None)
+    rest = trial.but(state=without.state).run
+    whole = Run(torch.cat([without.output, rest.output]), *rest.state)
+    return bool(without.state) and twice.same(whole).holds
 
 
 @state(

@@ -1,7 +1,5 @@
 """What must hold along the time axis: continuation, shared weights, reach and memory."""
 
-from functools import reduce
-
 import torch
 from torch import Tensor
 
@@ -12,11 +10,9 @@ from rnncheck.catalog.tools.conditions import (
     one_direction,
     packed,
     padded,
-    with_reset_flags,
 )
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
-from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, side_by_side, steps_inside
-from rnncheck.catalog.tools.reset_flags import flags_of, raised
+from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_inside
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -137,12 +133,17 @@ def in_pieces(trial: Trial) -> Observation:
 )
 def same_weights(trial: Trial) -> Observation:
     """Every step computes the same function: stepping once from the state after x[:t] gives step t."""
-    prefixes = [trial.but(x=trial.x[:t]).run.state for t in range(1, trial.time)]
-    before = tuple(torch.cat(parts, dim=1) for parts in zip(trial.given_state, *prefixes, strict=True))
-    together = trial.but(x=trial.x.reshape(1, -1, trial.x.shape[2]), state=before).run
+    begin = int(trial.state is None and trial.config.named is not None)  # it may begin from another state than zero
+    prefixes = [trial.but(x=trial.x[:t]).run for t in range(1, trial.time)]
+    states = [*([] if begin else [trial.given_state]), *(run.state for run in prefixes)]
+    if not states:
+        return Observation()  # one step without a state is all there is
+    before = tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
+    together = trial.but(x=trial.x[begin:].reshape(1, -1, trial.x.shape[2]), state=before).run
     after = (part[:, -trial.batch :] for part in together.state)
-    steps = _as_carried(trial, Run(together.output.reshape(trial.run.output.shape), *after))
-    return trial.same(steps, sides=("from single steps", "in one call"))
+    output = together.output.reshape(trial.time - begin, *trial.run.output.shape[1:])
+    output = torch.cat([prefixes[0].output, output]) if begin else output
+    return trial.same(_as_carried(trial, Run(output, *after)), sides=("from single steps", "in one call"))
 
 
 @time(
@@ -218,55 +219,6 @@ def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
         with_nan[k] = torch.nan
         moves = not torch.equal(trial.but(x=with_nan).run.output[k], own)
     return moves, "another" if moves else "the same", "another"
-
-
-@time(
-    "reset",
-    formula="f(x, reset at k) = f(x[:k]) ++ f(x[k:]), d f(x, reset at k)[k:] / d x[:k] ≡ 0",
-    kind="metamorphic",
-    source="recurrent policies, whose episodes end in the middle of a sequence: pytorch/rl#1406",
-    applies=deterministic & padded & with_reset_flags & at_least(time=2, batch=1),
-    cost=8,
-)
-def reset(trial: Trial) -> Observation:
-    """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it."""
-    first = int(any(one.resets == "after" for one in flags_of(trial)))
-    steps = [trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
-    sides = ("in two sequences", "with a reset flag between them")
-    pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
-    flagged = raised(trial, dict(enumerate(steps)))
-    seen = flagged.same(pieces, sides=sides) & _same_from_every_step(trial)
-    return seen & _nothing_flows_back(flagged, steps) if trial.case.training else seen
-
-
-def begun_anew(trial: Trial, k: int) -> Run:
-    """The first steps, and then the others without a state."""
-    later = trial.but(x=trial.x[k:], state=trial.state and trial.zero_state()).run
-    return one_after_the_other(trial.but(x=trial.x[:k]).run, later) if k else later
-
-
-def _same_from_every_step(trial: Trial) -> Observation:
-    """Where the state is forgotten before every step but the first, each of them is a sequence of its own."""
-    alone = raised(trial, {})
-    steps = (_alone(alone, t) for t in range(trial.time))
-    flagged = raised(trial, dict.fromkeys(range(trial.batch), list(range(1, trial.time))))
-    return flagged.same(reduce(one_after_the_other, steps), "at every step: ", ("each step alone", "with a flag at each"))
-
-
-def _alone(trial: Trial, t: int) -> Run:
-    """One step, the first with the state that is given, another without."""
-    return trial.but(x=trial.x[t : t + 1], state=trial.state and (trial.state if t == 0 else trial.zero_state())).run
-
-
-def _nothing_flows_back(trial: Trial, steps: list[int]) -> Observation:
-    """What is computed behind a flag has no gradient in what was before it."""
-    weights = trial.cotangents()
-    behind = torch.arange(trial.time, device=trial.x.device)[:, None] >= torch.tensor(steps, device=trial.x.device)
-    found = trial.gradients(Run(weights.output * behind[..., None], *weights.state))
-    before = found["input"].masked_fill(behind[..., None], 0.0) if found["input"] is not None else trial.x.new_zeros(0)
-    gradients = {"input": before, "h_0": found.get("h_0")}
-    seen = ((f"gradient of {name} from behind a flag", part) for name, part in gradients.items() if part is not None)
-    return every(identical(what, part, torch.zeros_like(part)) for what, part in seen)
 
 
 LONG = 40

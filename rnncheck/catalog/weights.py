@@ -8,12 +8,7 @@ from torch.nn.utils import parametrize
 
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
-from rnncheck.catalog.tools.informative_data import (
-    has_effect,
-    in_many_digits,
-    is_lively,
-    lively,
-)
+from rnncheck.catalog.tools.informative_data import enliven, has_effect, in_many_digits, lively
 from rnncheck.catalog.tools.weight_updates import WAYS, stepped
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
@@ -74,9 +69,10 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
-    if not is_lively(trial) or (not trial.parameters and trial.config.hidden_size < 2):  # a norm or softmax of one number
+    if not trial.parameters and trial.config.hidden_size < 2:  # a norm or softmax of one number
         return Observation()
     t = lively(trial)
+    enliven(t, t.layer.module)
     before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
     with torch.enable_grad():
         run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))

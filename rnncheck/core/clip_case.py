@@ -101,7 +101,7 @@ class ClipCase:
         return values.to(DTYPES[gradient.dtype]).to(gradient.device or self.device)
 
     def features_used(self) -> tuple[str, ...]:
-        """The features (rnncheck.subject.FEATURES) without which this case cannot be run."""
+        """The features (rnncheck.core.features.CLIP_FEATURES) without which this case cannot be run."""
         used = {
             "norm_type": self.norm_type != 2.0,
             "error_if_nonfinite": self.error_if_nonfinite,

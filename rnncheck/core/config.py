@@ -69,7 +69,7 @@ class Config:
     @property
     def kind(self) -> Kind:
         """The equations, and all that is known of them."""
-        return kind_of(self.mode, reset_after=bool(self.reset_after))
+        return kind_of(self.mode, bool(self.reset_after))
 
     @property
     def directions(self) -> int:

@@ -214,13 +214,13 @@ KINDS = (RNN_TANH, RNN_RELU, GRU, GRU_RESET_BEFORE, LSTM)
 
 
 @cache
-def kind_of(mode: Mode, **settings: Any) -> Kind:
-    """Return the kind of this mode that has these settings (of fields that no kind of the mode speaks of, any).
+def kind_of(mode: Mode, reset_after: bool = True) -> Kind:
+    """Return the kind of this mode that has this setting, where the kinds of the mode differ in it.
 
     >>> kind_of("GRU", reset_after=False).title
     'the GRU that resets before the product'
     """
-    return next(kind for kind in kinds_of(mode) if all(settings.get(name, value) == value for name, value in kind.settings.items()))
+    return next(kind for kind in kinds_of(mode) if kind.settings.get("reset_after", reset_after) == reset_after)
 
 
 def _in_torch(name: str) -> Any:

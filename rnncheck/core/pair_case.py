@@ -59,7 +59,7 @@ class PairCase:
         return (self.rows or 1) * (self.steps or 1)
 
     def features_used(self) -> tuple[str, ...]:
-        """The features (rnncheck.core.subject.PAIR_FEATURES) without which this case cannot be run."""
+        """The features (rnncheck.core.features.PAIR_FEATURES) without which this case cannot be run."""
         used = {
             "small": self.small,
             "given": not self.small,

@@ -74,7 +74,7 @@ class StepCase:
         return COLUMNS * self.rows
 
     def features_used(self) -> tuple[str, ...]:
-        """The features (rnncheck.core.subject.STEP_FEATURES) without which this case cannot be run."""
+        """The features (rnncheck.core.features.STEP_FEATURES) without which this case cannot be run."""
         used = {
             "accumulation": len(self.sizes) > 1,
             "unequal": len(set(self.sizes)) > 1,

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 HOW: dict[str, Any] = {
-    "input": "sequence",  # or "channels first", or "step": a cell
+    "input": "sequence",  # or "channels first", another order of the axes (ORDERS), or "step": a cell
     "batch_first": False,  # (batch, time, features)
+    "step_axis": None,  # a cell's input has an axis of one step here
     "needed": False,  # the state must be given
     "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
@@ -17,10 +18,12 @@ HOW: dict[str, Any] = {
     "states": [],  # the path to each tensor of the state in the result; None: none comes back
     "last": False,  # only the output of the last step comes back
     "listed": False,  # the output is a list of steps
+    "merged": False,  # steps and rows of the output are one axis
     "turned": False,  # the output is (time, batch, features), though the input is (batch, time, features)
     "reverse": False,  # it reads a sequence from its end
     "features": None,  # how many features the output has, where they are others than hidden_size
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
+    "longest_first": False,  # it refuses lengths in another order: sequences are put in this order for it, and back
     "others": {},  # further arguments of each call
     "beside": [],  # further arguments that must be given: (keyword, shape, dtype, what it is filled with)
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
@@ -29,6 +32,8 @@ HOW: dict[str, Any] = {
     "ids": False,  # the layer looks vectors up for token ids: it is given vectors
 }
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
+ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
+"""Further orders of the axes that a layer may take, from those of (time, batch, features)."""
 
 
 class Adapted(torch.nn.Module):
@@ -58,6 +63,8 @@ class Adapted(torch.nn.Module):
 
     def called(self, input: torch.Tensor, hx: Any, lengths: Any) -> tuple[torch.Tensor, Any]:
         """(output, state) as torch's layers return them."""
+        if self.how["longest_first"] and lengths is not None and not torch.equal(lengths, lengths.sort(descending=True).values):
+            return self.in_order(input, hx, lengths)
         how, time = self.how, int(self.how["batch_first"] and input.dim() == 3)
         self.begin(input)
         if how["input"] == "step":
@@ -75,9 +82,17 @@ class Adapted(torch.nn.Module):
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
         output = at(result, how["output"])
         output = torch.stack(list(output), time) if how["listed"] else output
+        output = output.unflatten(0, input.shape[:-1]) if how["merged"] else output
         output = output.transpose(-1, -2) if how["input"] == "channels first" else output
+        output = output.permute([ORDERS[how["input"]].index(axis) for axis in range(3)]) if how["input"] in ORDERS else output
         output = output.transpose(0, 1) if how["turned"] and output.dim() == 3 else output
         return self.filled(output.flip(time) if how["reverse"] else output), self.final(result)
+
+    def in_order(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """Call it with the longest sequence first, and bring what it returns back into the order of the input."""
+        rows, order = 1 - int(self.how["batch_first"]), lengths.argsort(descending=True)
+        output, state = self.called(input.index_select(rows, order), selected(hx, order), lengths[order])
+        return output.index_select(rows, order.argsort()), selected(state, order.argsort())
 
     def begin(self, input: torch.Tensor) -> None:
         """Make a layer forget that keeps its state itself."""
@@ -92,8 +107,10 @@ class Adapted(torch.nn.Module):
         return self.layer
 
     def filled(self, output: torch.Tensor) -> torch.Tensor:
-        """The output with hidden_size features: zeros for those that it lacks, without those that it has beyond."""
+        """The output with hidden_size features: of twice as many, sums; zeros for those that it lacks; no others."""
         lacking = 0 if self.how["features"] is None else self.hidden_size - output.shape[-1]
+        if lacking == -self.hidden_size:
+            return output.unflatten(-1, (2, self.hidden_size)).sum(-2)
         return torch.nn.functional.pad(output, (0, lacking)) if lacking else output
 
     def stepped(self, input: torch.Tensor, hx: Any) -> tuple[torch.Tensor, Any]:
@@ -104,12 +121,15 @@ class Adapted(torch.nn.Module):
         for step in input:
             result = self.result(step, hx, None)
             hx = self.final(result)
-            outputs.append(at(result, self.how["output"]))
+            output = at(result, self.how["output"])
+            outputs.append(output.squeeze(self.how["step_axis"]) if output.dim() > step.dim() else output)
         return self.filled(torch.stack(outputs)), hx
 
     def result(self, input: torch.Tensor, hx: Any, lengths: Any) -> Any:
         """What the layer itself returns."""
         how, rows = self.how, input.shape[0 if self.how["batch_first"] else -2]
+        input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
+        input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else input], dict(how["others"])
         named |= {
             keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]
@@ -119,10 +139,8 @@ class Adapted(torch.nn.Module):
             tensors = self.own_state(hx if isinstance(hx, tuple) else (hx,))
             for keyword, structure in how["given"]:
                 value = rebuilt(structure, tensors, self.wrapped())
-                if keyword is None:
-                    given.append(value)
-                else:
-                    named[keyword] = value
+                given += [value] if keyword is None else []
+                named |= {} if keyword is None else {keyword: value}
         if how["lengths"] and (lengths is not None or how["lengths"][2]):
             steps = input.shape[int(how["batch_first"])]
             lengths = torch.full((rows,), steps) if lengths is None else lengths
@@ -143,11 +161,9 @@ class Adapted(torch.nn.Module):
             sizes = [2 if a == "complex" else -a * self.hidden_size if a < 0 else a for a in axes if a != "batch"]
             number = torch.Size(sizes).numel() // self.hidden_size
             mine, parts = torch.stack(parts[:number], -2), parts[number:]  # (batch, number, hidden_size)
-            if mine.dim() == 2:  # unbatched
-                tensors.append(mine.reshape(sizes))
-            else:
-                tensors.append(mine.reshape(len(mine), *sizes).movedim(0, list(axes).index("batch")))
-            tensors[-1] = torch.view_as_complex(tensors[-1].contiguous()) if "complex" in axes else tensors[-1]
+            mine = mine.reshape(*mine.shape[:-2], *sizes)  # with its batch, where there is one, in front
+            mine = mine.movedim(0, list(axes).index("batch")) if mine.dim() > len(sizes) else mine
+            tensors.append(torch.view_as_complex(mine.contiguous()) if "complex" in axes else mine)
         return tensors
 
     def final(self, result: Any) -> Any:
@@ -158,93 +174,13 @@ class Adapted(torch.nn.Module):
         for path, axes in zip(self.how["states"], self.how["tensors"], strict=True):
             tensor = at(result, path)
             tensor = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-            if tensor.dim() == len(axes):
-                tensor = tensor.movedim(list(axes).index("batch"), 0).flatten(1)
-                parts += tensor.unflatten(1, (-1, self.hidden_size)).unbind(1)
-            else:
-                parts += tensor.reshape(-1, self.hidden_size).unbind(0)
+            batched = tensor.dim() == len(axes)
+            mine = tensor.movedim(list(axes).index("batch"), 0).flatten(1) if batched else tensor.flatten()
+            parts += mine.unflatten(-1, (-1, self.hidden_size)).unbind(-2)
         if self.how["order"] is None:
             return torch.stack(parts)
         parts, half = [parts[place] for place in self.how["order"]], len(parts) // 2
         return torch.stack(parts[:half]), torch.stack(parts[half:])
-
-
-class Arranged(Adapted):
-    """The same with parameters under torch's names, from which the layer's own are put together at each call.
-
-    pieces: for each of the layer's own parameters, in their order, of one layer and direction after the other:
-            (transposed, rows of blocks), a block being (kind, gate, sign, shift): hidden_size rows of the gate in weight_ih
-            ("ih"), weight_hh ("hh"), bias_ih ("bi"), bias_hh ("bh") or the sum of both biases ("b"), times sign, plus shift
-    suffixes: the suffixes of torch's names, such as "_l0"
-    """
-
-    def __init__(self, layer: Any, hidden_size: int, pieces: Any, suffixes: Any, **how: Any) -> None:
-        super().__init__(None, hidden_size, **how)
-        self.inner = (layer,)  # in a tuple, so that its parameters are no parameters of this module
-        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] else ()
-        self.own = [name for name, _ in layer.named_parameters()]
-        self.pieces, self.suffixes = pieces, suffixes
-        values = [p.detach() for _, p in layer.named_parameters()]
-        for number, suffix in enumerate(suffixes):
-            mine = values[number * len(pieces) : (number + 1) * len(pieces)]
-            for kind, value in taken_apart(mine, pieces, hidden_size).items():
-                self.register_parameter(kind + suffix, torch.nn.Parameter(value))
-
-    def wrapped(self) -> Any:
-        return self.inner[0]
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        for layer in self.inner:
-            layer._apply(fn)
-        return super()._apply(fn, recurse)
-
-    def train(self, mode: bool = True) -> "Arranged":
-        super().train(mode)
-        for layer in self.inner:
-            layer.train(mode and not self.how["eval"])
-        return self
-
-    def answer(self, given: list[Any], named: dict[str, Any]) -> Any:
-        composed: list[torch.Tensor] = []
-        for suffix in self.suffixes:
-            get = {kind: getattr(self, kind + suffix, None) for kind in KINDS.values()}
-            composed += [put_together(piece, get, self.hidden_size) for piece in self.pieces]
-        return torch.func.functional_call(self.inner[0], dict(zip(self.own, composed, strict=True)), tuple(given), named)
-
-
-KINDS = {"ih": "weight_ih", "hh": "weight_hh", "bi": "bias_ih", "bh": "bias_hh"}
-
-
-def put_together(piece: Any, torchs: dict[str, Any], hidden: int) -> torch.Tensor:
-    """One of the layer's own parameters, from torch's."""
-    transposed, rows = piece
-
-    def block(kind: str, gate: int, sign: int, shift: float) -> torch.Tensor:
-        whole = torchs["bias_ih"] + torchs["bias_hh"] if kind == "b" else torchs[KINDS[kind]]
-        return sign * whole[gate * hidden : (gate + 1) * hidden] + shift
-
-    value = torch.cat([torch.cat([block(*one) for one in row], -1) for row in rows])
-    return value.T if transposed else value
-
-
-def taken_apart(values: list[torch.Tensor], pieces: Any, hidden: int) -> dict[str, torch.Tensor]:
-    """torch's parameters, from the layer's own; a bias that torch has twice is put into bias_ih."""
-    found: dict[str, dict[int, torch.Tensor]] = {}
-    for value, (transposed, rows) in zip(values, pieces, strict=True):
-        value = value.T if transposed else value
-        size = hidden
-        for number, row in enumerate(rows):
-            start = 0
-            for kind, gate, sign, shift in row:
-                width = hidden if kind == "hh" or len(row) == 1 and value.dim() == 1 else value.shape[-1] - hidden * (len(row) - 1)
-                part = value[number * size : (number + 1) * size]
-                part = part[:, start : start + width] if value.dim() == 2 else part
-                found.setdefault(KINDS.get(kind, "bias_ih"), {})[gate] = sign * (part - shift)
-                start += width
-    if "bias_ih" in found or "bias_hh" in found:
-        for one, other in (("bias_ih", "bias_hh"), ("bias_hh", "bias_ih")):
-            found.setdefault(one, {gate: torch.zeros_like(part) for gate, part in found.get(other, {}).items()})
-    return {kind: torch.cat([blocks[gate] for gate in sorted(blocks)]) for kind, blocks in found.items()}
 
 
 class AdaptedWithLengths(Adapted):
@@ -254,11 +190,11 @@ class AdaptedWithLengths(Adapted):
         return self.called(input, hx, lengths)
 
 
-class ArrangedWithLengths(Arranged):
-    """Both."""
-
-    def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
-        return self.called(input, hx, lengths)
+def selected(hx: Any, rows: torch.Tensor) -> Any:
+    """These rows of a state as torch has it, if there is one."""
+    if hx is None or isinstance(hx, torch.Tensor):
+        return hx if hx is None else hx.index_select(1, rows)
+    return tuple(part.index_select(1, rows) for part in hx)
 
 
 def at(result: Any, path: list[Any]) -> Any:
@@ -274,7 +210,7 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
         return {"float": float, "bool": bool, "long": int}[kind](value)
     front = input.shape[:-1]
     sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden)}
-    sizes |= {"rows": (rows,), "rows 1": (rows, 1)}
+    sizes |= {"rows": (rows,), "rows 1": (rows, 1), "memory": (rows, 2, hidden), "memory first": (2, rows, hidden)}
     dtype = {"float": input.dtype, "bool": torch.bool, "long": torch.long}[kind]
     return torch.full(sizes[shape], value, dtype=dtype, device=input.device)
 

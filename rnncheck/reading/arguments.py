@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.signature import HIDDEN, INPUT
 from rnncheck.reading.size_words import (
     BOTH,
+    BUNDLES,
     KIND_VALUES,
     LISTS,
     MORE_HIDDEN,
@@ -36,7 +38,8 @@ class Arguments:
     input, hidden: where the two sizes go: keywords or positions (numbers); several, where one size is asked for twice
     options: torch's word -> the constructor's own; others: what else must be given
     bundle: the type of the one argument, a configuration object that has all of this as attributes
-    listed: the argument that lists the input size and the hidden size of each layer
+    within: the argument that takes it, beside others; listed: the argument that lists the input size and the hidden size of each
+    layer; halves: whether the constructor is given the size of two directions together
     """
 
     input: tuple[str | int, ...] = (0,)
@@ -45,6 +48,8 @@ class Arguments:
     others: Mapping[str, Any] = field(default_factory=dict)
     bundle: type | None = None
     listed: str | None = None
+    within: str | None = None
+    halves: bool = False
 
     @property
     def head(self) -> str | None:
@@ -63,8 +68,13 @@ class Arguments:
         if self.listed is not None:
             return (), {self.listed: [config.input_size, *[config.hidden_size] * config.num_layers]}
         placed: dict[Any, Any] = dict(self.others)
+        both = [place for place in self.hidden if self.halves and size_of(str(place)) != "result"]
         placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
+        placed |= dict.fromkeys(both, 2 * config.hidden_size)
         placed |= {own: getattr(config, word) for word, own in self.options.items()}
+        if self.within is not None and self.bundle is not None:
+            kind = placed.pop("kind")
+            return (), placed | {self.within: self.bundle(config.input_size, config.hidden_size, kind)}
         if self.bundle is not None:
             return (self.bundle(**{name: value for name, value in placed.items() if isinstance(name, str)}),), {}
         positions = sorted(place for place in placed if isinstance(place, int))
@@ -104,6 +114,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
     for one in _candidates(parameters, required, options):
         yield dataclasses.replace(one, others={**returns, **one.others}) if returns else one
+    yield from _with_halves(parameters, required, options)
     if len(parameters) < len(known) or not known:
         yield Arguments()
 
@@ -113,6 +124,8 @@ def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str
     yield from _by_name(parameters, required, options)
     yield from _by_parts(parameters, required, options)
     yield from _by_order(parameters, required, options)
+    yield from _of_a_vocabulary(parameters, required, options)
+    yield from _beside_a_bundle(required, options)
     yield from _in_a_bundle(required, options)
 
 
@@ -141,6 +154,35 @@ def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, 
             yield from _filled(required, (one,), tuple(hidden), options)
 
 
+def _of_a_vocabulary(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The number of tokens as the size of one-hot vectors; and what is called an input size as a number of tokens."""
+    tokens = [p.name for p in required if p.name in VOCABULARY]
+    inputs = [p.name for p in required if p.name in INPUT]
+    hidden = [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN)] or [p.name for p in required if p.name not in tokens]
+    for one in hidden[:1]:
+        for name in tokens[:1]:
+            yield from _filled(required, (name,), (one,), options)
+        for name in inputs[:1]:
+            for found in _filled([p for p in required if p.name != name], (), (one,), options):
+                yield dataclasses.replace(found, others={**found.others, name: TOKENS})
+
+
+def _with_halves(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The same names, for a size that both directions share."""
+    for one in _by_name(parameters, required, options):
+        if one.input and one.hidden:
+            yield dataclasses.replace(one, halves=True)
+
+
+def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The input size, beside one argument that holds all else under any name."""
+    bundles = [p.name for p in required if p.name in BUNDLES and p.annotation in UNSAID[:1]]
+    sizes = [p.name for p in required if size_of(p.name) == "input"]
+    if len(bundles) == 1 and len(required) == 2 and sizes:
+        for value in KIND_VALUES:
+            yield Arguments((sizes[0],), (), {}, {"kind": value}, Asked, within=bundles[0])
+
+
 def _listed(required: list[Any]) -> Iterator[Arguments]:
     """One argument that lists both sizes."""
     for p in required:
@@ -164,8 +206,8 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
             options: Mapping[str, str]) -> Iterator[Arguments]:  # fmt: skip
     """The arguments with a value for everything else that must be given."""
     missing = [p for p in required if p.name not in (*input, *hidden)]
-    also = tuple(p.name for p in missing if p.name in RESULT)
-    others = {p.name: value_for(p) for p in missing if p.name not in RESULT}
+    also = tuple(p.name for p in missing if p.annotation in UNSAID and size_of(p.name) == "result")
+    others = {p.name: value_for(p) for p in missing if p.name not in also}
     yield Arguments(input, (*hidden, *also), options, others)
     kinds = [name for name in others if says_kind(name)]
     for value in KIND_VALUES[1:] if kinds else ():
@@ -173,6 +215,9 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
     functions = {name: "tanh" for name, value in others.items() if value is torch.tanh}
     if functions:
         yield Arguments(input, (*hidden, *also), options, {**others, **functions})
+    kernels = {name: (3, 3) for name in others if "kernel" in name.lower()}
+    if kernels:
+        yield Arguments(input, (*hidden, *also), options, {**others, **kernels})
     unknown = tuple(name for name, value in others.items() if value == 1 and type(value) is int)
     if unknown:
         yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
@@ -201,12 +246,17 @@ def value_for(parameter: Any) -> Any:
 def _in_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     """One argument that holds them all, as its dataclass says, or with every usual name as an attribute."""
     kind = required[0].annotation if len(required) == 1 else None
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or _may_hold_options(kind)):
         for inner in candidates(kind):
             yield dataclasses.replace(inner, bundle=kind)
     elif len(required) == 1 and kind in (inspect.Parameter.empty, SimpleNamespace):
         for value in KIND_VALUES:
             yield Arguments(("input",), ("hidden",), {}, {"kind": value}, Asked)
+
+
+def _may_hold_options(kind: type) -> bool:
+    """Whether this is a class of somebody's own, and not of modules or tensors."""
+    return kind.__module__ not in ("builtins", "typing", "inspect", "types") and not issubclass(kind, nn.Module | torch.Tensor)
 
 
 class Asked:

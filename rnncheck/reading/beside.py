@@ -1,7 +1,7 @@
 """Arguments of a call that must be given and are neither input nor state, nor lengths: what they may be filled with."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -10,19 +10,24 @@ from rnncheck.reading.call_arguments import is_state_word, parameters
 Beside = list[list[Any]]
 """For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapted has them."""
 SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
+MEMORY = ("memory", "memory first")
+"""Shapes of what is looked up at each step, such as what an encoder returned."""
 NUMBERS = {float: "float", int: "long", bool: "bool", "float": "float", "int": "long", "bool": "bool"}
 ONES = (
     "mask", "masks", "valid", "keep", "dt", "delta", "time", "times", "timestamps", "scale", "weight", "weights", "steps", "not",
     "nonterminal", "nonterminals",
 )  # fmt: skip
 """Words in names of arguments that leave the recurrence as it is where they are 1."""
+NUMBERS_GIVEN = {"neutral": ("float", "bool", "long"), "between": ("float",), "opposite": ("float", "bool")}
+"""What is tried, in this order: a number that leaves the recurrence as it is, as far as names say so, or one that changes it."""
 MANY = 2
 """Up to as many such arguments, each is tried in a shape of its own."""
 
 
-def beside(module: Any, taken: tuple[str, ...]) -> Iterator[Beside]:
+def beside(module: Any, how: Mapping[str, Any]) -> Iterator[Beside]:
     """Return what the arguments may be filled with that must be given and are not among those taken."""
-    known = [p for p in parameters(module) if p.default is p.empty and p.name not in taken]
+    taken = how["lengths"][:1] if how["lengths"] else ()
+    known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in taken]
     needed = [p for p in known if not is_state_word(p.name)]
     yield from _fillings(needed)
     if len(needed) == len(known):  # one of them may be the state, under another name
@@ -34,13 +39,16 @@ def _fillings(needed: list[inspect.Parameter]) -> Iterator[Beside]:
     """What these arguments may be filled with."""
     if not needed:
         return
-    shapes = [[NUMBERS[p.annotation]] if p.annotation in NUMBERS else SHAPES for p in needed]
-    chosen = product(*shapes) if len(needed) <= MANY else (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES)))
-    for shape in chosen:
-        for kind in ("float", "bool", "long"):
-            yield [_filled(p, one, kind) for p, one in zip(needed, shape, strict=True)]
+    shapes = [[NUMBERS[p.annotation]] if p.annotation in NUMBERS else (*SHAPES, *MEMORY) for p in needed]
+    by_turns = (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES) + len(MEMORY)))
+    chosen = list(product(*shapes) if len(needed) <= MANY else by_turns)
+    for number, kinds in NUMBERS_GIVEN.items():
+        for shape in chosen:
+            for kind in kinds:
+                yield [_filled(p, one, kind, number) for p, one in zip(needed, shape, strict=True)]
 
 
-def _filled(parameter: inspect.Parameter, shape: str, kind: str) -> list[Any]:
-    value = float(any(word in ONES for word in parameter.name.lower().split("_")))
+def _filled(parameter: inspect.Parameter, shape: str, kind: str, number: str) -> list[Any]:
+    neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in parameter.name.lower().split("_")))
+    value = {"neutral": neutral, "between": 0.5, "opposite": 1.0 - neutral}[number]
     return [parameter.name, *(("number", shape) if shape in NUMBERS.values() else (shape, kind)), value]

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.adapted import Adapted, AdaptedWithLengths, Arranged, ArrangedWithLengths
+from rnncheck.reading.adapted import Adapted, AdaptedWithLengths
+from rnncheck.reading.arranged import Arranged, ArrangedWithLengths
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes
 from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading

@@ -2,7 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,16 +26,25 @@ RESETS = (
     "init_state",
 )  # fmt: skip
 
+ROWS = ("batch_size", "batch", "bsz", "bs", "b", "n_batch", "num_envs", "n_envs")
+"""What the number of sequences is called."""
+NOT_SAID: Mapping[str, Any] = MappingProxyType({})
 
-def parameters(module: Any) -> list[inspect.Parameter]:
-    """The parameters of a call, behind the input."""
-    return [p for p in _known(module) if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)][1:]
+
+def parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[inspect.Parameter]:
+    """The parameters of a call beside the input, which is the first one unless it is called by a name."""
+    known = [p for p in _known(module) if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    name = how.get("input_name")
+    return known[1:] if name is None else [p for p in known if p.name != name]
 
 
-def input_name(module: Any) -> str | None:
-    """The keyword of an input that takes no place."""
+def input_names(module: Any) -> list[str | None]:
+    """The keywords by which the input may have to be given; None where it takes the first place."""
     known = [p for p in _known(module) if p.kind is not p.VAR_KEYWORD]
-    return known[0].name if known and known[0].kind is known[0].KEYWORD_ONLY else None
+    if known and known[0].kind is known[0].KEYWORD_ONLY:
+        return [known[0].name]
+    after_the_state = len(known) > 1 and is_state_word(known[0].name) and not is_state_word(known[1].name)
+    return [None, known[1].name] if after_the_state and known[1].kind is known[1].POSITIONAL_OR_KEYWORD else [None]
 
 
 def takes_more(module: Any) -> bool:
@@ -68,11 +78,13 @@ def reset(module: Any) -> tuple[str, bool] | None:
         method = getattr(module, name, None)
         if callable(method):
             try:
-                needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+                taken = inspect.signature(method).parameters.values()
             except (TypeError, ValueError):
                 continue
-            if len(needed) <= 1:
-                return name, len(needed) == 1
+            needed = [p for p in taken if p.default is p.empty]
+            sized = needed or [p for p in taken if p.name.lower() in ROWS][:1]
+            if len(sized) <= 1:
+                return name, len(sized) == 1
     return None
 
 
@@ -95,9 +107,10 @@ def _is_another(before: Any, after: Any) -> bool:
     return before is None or (isinstance(before, torch.Tensor) and (before.shape != after.shape or not torch.equal(before, after)))
 
 
-def state_parameters(module: Any, taken: Collection[str] = ()) -> list[inspect.Parameter]:
+def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[inspect.Parameter]:
     """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already."""
-    beside = [p for p in parameters(module) if p.name not in taken]
+    taken = [name for name, *_ in how.get("beside", ())]
+    beside = [p for p in parameters(module, how) if p.name not in taken]
     rest = [p for p in beside if p.name not in LENGTHS and p.name not in MASK_WORDS and "len" not in p.name.lower()]
     named = [p for p in rest if is_state_word(p.name)]
     unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]

@@ -63,8 +63,8 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
     beside = {name: (shape, value) for name, shape, _, value in seen.how.get("beside", ())}
     lengths = seen.how["lengths"]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ())]
-    states = [p.name for p in state_parameters(module) if is_state_word(p.name)]
-    for p in parameters(module):
+    states = [p.name for p in state_parameters(module, seen.how) if is_state_word(p.name)]
+    for p in parameters(module, seen.how):
         if p.name in beside:
             shape, value = beside[p.name]
             if shape in SHAPES:

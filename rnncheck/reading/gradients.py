@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
+from rnncheck.reading.other_methods import for_other_methods
 from rnncheck.reading.read import Seen
 from rnncheck.reading.results import leaves
 
@@ -40,12 +41,14 @@ def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: 
     return torch.allclose(rest, whole[CUT:], atol=1e-9)
 
 
-def not_looked_at(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:
-    """Return the parameters that move only results that are not read, or none with what further arguments are filled with."""
-    if not (seen.how.get("beside") or seen.unread):
-        return ()
-    read, unread = _used(module, seen, config, zero)
+def not_looked_at(module: Any, seen: Seen, config: Config, state: Any) -> tuple[str, ...]:
+    """Return the parameters that move only results that are not read, or none with what further arguments are filled with; else
+    those that the module has for other methods.
+    """
+    read, unread = _used(module, seen, config, state)
     names = {name for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else set()
+    if not (seen.how.get("beside") or seen.unread):
+        return for_other_methods(module, names - read) if read else ()
     return tuple(sorted((names if seen.how.get("beside") else unread) - read)) if read else ()
 
 

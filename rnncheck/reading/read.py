@@ -9,18 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnncheck.reading.adapted import ORDERS
 from rnncheck.reading.beside import beside
-from rnncheck.reading.call_arguments import input_name, is_state_word, kept, lengths, parameters, reset, state_parameters
+from rnncheck.reading.call_arguments import input_names, kept, lengths, parameters, reset
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
-from rnncheck.reading.results import Path, leaves, value_at
+from rnncheck.reading.order_of_lengths import is_longest_first
+from rnncheck.reading.outputs import output_of
+from rnncheck.reading.results import leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, ways
+from rnncheck.reading.unread import of_pairs_of_steps, others, unread_of
 
-NO_EFFECT = "which changes no later call"
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
+UNUSUAL = (
+    "ids", "last", "listed", "longest_first", "merged", "turned", "reset", "reverse", "beside", "input_name", "kept",
+)  # fmt: skip
+"""Words of a call that torch's layers know nothing of."""
 OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
 
 
@@ -43,8 +50,8 @@ class Seen:
 
     @property
     def score(self) -> float:
-        """How well this reading explains the module, its state included."""
-        return self.depends.score + self.carries
+        """How well this reading explains the module, its state included; two directions side by side rather than in one."""
+        return self.depends.score + self.carries + 0.05 * (self.directions == 2)
 
 
 def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said = NOTHING) -> Seen:
@@ -52,6 +59,8 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     best: Seen | None = None
     failures: list[str] = []
     for how in _forms(module, cell_first, said):
+        if best is not None and how.get("step_axis") is not None:
+            break  # a layer that takes whole sequences takes single steps too
         for start in starts(module, how, sizes):
             try:
                 seen = _look(module, how, start, sizes, said)
@@ -72,7 +81,19 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     """Return how this module of other layers or directions is called, in a form that is known."""
     form = {
         name: how[name]
-        for name in ("input", "batch_first", "lengths", "reset", "ids", "tensors", "states", "order", "input_name", "beside")
+        for name in (
+            "input",
+            "batch_first",
+            "step_axis",
+            "lengths",
+            "reset",
+            "ids",
+            "tensors",
+            "states",
+            "order",
+            "input_name",
+            "beside",
+        )
         if name in how
     }
     for start in starts(module, form, sizes):
@@ -86,14 +107,16 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
 def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]]:
     """The ways in which the input may be given."""
     said_lengths = lengths(module)
-    base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module), "input_name": input_name(module)}
+    base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
     if isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding) for part in module.modules()):
         base["ids"] = True
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
-    layers = [*sequences, {"input": "channels first", "batch_first": True}]
+    layers = [*sequences, {"input": "channels first", "batch_first": True}, *({"input": o, "batch_first": False} for o in ORDERS)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
-    for form in [*cell, *layers] if cell_first else [*layers, *cell]:
+    forms = [*cell, *layers] if cell_first else [*layers, *cell]
+    forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
+    for form in [{**form, "input_name": name} for form in forms for name in input_names(module)]:
         if not agrees({"input": "sequence", "batch_first": False, **form}, said, ("input", "batch_first")):
             continue
         yield {**base, **form, **asked(said, OF_A_CALL)}
@@ -101,8 +124,9 @@ def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]
             for other in OTHER_FORMS[said_lengths[1]]:
                 yield {**base, **form, "lengths": (said_lengths[0], other, True), **asked(said, OF_A_CALL)}
         for lengthy in (said_lengths, None) if said_lengths is not None and said_lengths[2] else (said_lengths,):
-            for more in beside(module, () if lengthy is None else lengthy[:1]):
-                yield {**base, **form, "lengths": lengthy, "beside": more, **asked(said, OF_A_CALL)}
+            known = {**base, **form, "lengths": lengthy}
+            for more in beside(module, known):
+                yield {**known, "beside": more, **asked(said, OF_A_CALL)}
 
 
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
@@ -111,12 +135,13 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     step = how.get("input") == "step"
     given = x[0] if step else x.transpose(0, 1) if how["batch_first"] else x
     moved = kept(module, lambda other: call(other, how, start, given, sizes))
-    told = None if moved is None else _not_kept(copy.deepcopy(module), how, start, given, sizes)
-    how = {**how, "kept": moved if moved and told != NO_EFFECT else None}
+    idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
+    how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, given, sizes)
-    output, found = _output(first, how, said)
+    output, found = output_of(first, given, how, said)
     called = {**how, **found, "output": list(output)}
-    called["features"] = found["features"] if found["features"] not in (sizes.hidden, 2 * sizes.hidden) else None
+    usual = (sizes.hidden, 2 * sizes.hidden) if sizes.directions == 2 or not found["last"] else (sizes.hidden,)
+    called["features"] = found["features"] if found["features"] not in usual else None
     settled, depends = called, None
     if not step:
         run = runner(module, {**called, "given": [], "states": None}, start, sizes)
@@ -137,57 +162,29 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if not judged:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
-    unread = (*([f"attribute {moved}, {told}"] if told else []), *_unread(module, first, best.how))
+    if best.how["lengths"] and is_longest_first(module, best.how, start, sizes):
+        best = replace(best, how={**best.how, "longest_first": True})
+    unread = (*([f"attribute {moved}, which changes no later call"] if idle else []), *unread_of(module, first, best.how))
     return replace(
         best,
         unread=unread,
         idle=_idle(runner(module, best.how, start, sizes), x, best),
-        looks_back=said.get("looks_back", best.carries < 1 and any(_of_pairs_of_steps(t) for _, t in _others(first, best.how))),
+        looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(first, best.how))),
     )
 
 
-def _not_kept(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> str | None:
-    """What is wrong with a state that the object keeps; None where a sequence in two calls gives what one call gives."""
-    whole = [call(copy.deepcopy(module), how, start, given, sizes)]
-    twin, time = copy.deepcopy(module), int(how.get("batch_first", False))
-    again = [call(twin, how, start, given, sizes) for _ in range(2)][1:]
-    if all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(whole), leaves(again), strict=True)):
-        return NO_EFFECT
-    if how.get("input") == "step":
-        return None
-    pieces = [call(module, how, start, piece, sizes) for piece in given.split((CUT, TIME - CUT), time)]
-    path, tensor = next(((path, t) for path, t in leaves(whole[0]) if t.shape[:2] == given.shape[:2]), ((), None))
-    if tensor is None:
-        return None
-    joined = torch.cat([value_at(piece, path) for piece in pieces], time)
-    return None if torch.allclose(joined, tensor, atol=1e-9) else "which a sequence in two calls does not go on from"
-
-
-def _output(result: Any, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:
-    """The path to the output, and what is known of it: whether it is of the last step alone, a list, its features."""
-    found = [(path, t) for path, t in leaves(result) if agrees({"output": path}, said, ("output",))]
-    if how.get("input") == "step":
-        path, tensor = next((path, t) for path, t in found if t.dim() == 2 and t.shape[0] == BATCH)
-        return path, {"last": False, "listed": False, "features": tensor.shape[-1]}
-    channels = how.get("input") == "channels first"
-    axes = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
-    for path, t in found:
-        if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True)):
-            return path, {"last": False, "listed": False, "features": t.shape[1 if channels else 2]}
-    for path, t in found:
-        if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
-            return path, {"last": False, "listed": False, "turned": True, "features": t.shape[2]}
-    for front in ((), *(path[:1] for path, _ in found if path)):
-        listed = value_at(result, front)
-        if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
-            return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
-    path, tensor = next((path, t) for path, t in found if t.dim() == 2 and t.shape[0] == BATCH)
-    return path, {"last": True, "listed": False, "features": tensor.shape[-1]}
+def _changes_no_later_call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> bool:
+    """Whether a call after another one returns the same as without it, so that what the object keeps is no state."""
+    alone = call(copy.deepcopy(module), how, start, given, sizes)
+    _, later = (call(module, how, start, given, sizes) for _ in range(2))
+    return all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(alone), leaves(later), strict=True))
 
 
 def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes: Sizes, features: int,
             depends: Dependency | None) -> Seen:  # fmt: skip
     """How well this way explains the module: what depends on what, and whether a sequence in two pieces is the whole."""
+    if not set(start.names) <= {name for name, _ in how["given"]}:
+        raise Unreadable(f"{', '.join(start.names)} must be given, and is no state")
     run = runner(module, how, start, sizes)
     output, final = run(x)
     if depends is None:
@@ -198,7 +195,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     elif how["given"]:
         carries = _carries(run, x, output)
     elif how["states"] is not None:
-        carries = 0.2
+        carries = 0.2 if how["states"] != [how["output"]] else 0.0
     if pair and isinstance(final, tuple):
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)
@@ -252,34 +249,15 @@ def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, si
     return 0.1 if torch.equal(begun, moved) else 0.3
 
 
-def _unread(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]:
-    """What may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
-    taken = [*(keyword for keyword, _ in how["given"]), *(one[0] for one in how.get("beside", ()))]
-    arguments = [f"argument {p.name}" for p in state_parameters(module) if is_state_word(p.name) and p.name not in taken]
-    unknown = [(path, t) for path, t in _others(result, how) if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
-    return (*arguments, *(f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(t.shape)}" for path, t in unknown))
-
-
-def _others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:
-    """What is returned beside the output and the state."""
-    known = [how["output"], *(how["states"] or [])]
-    return [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
-
-
-def _of_pairs_of_steps(tensor: Tensor) -> bool:
-    """Whether it has a number for each two steps of a sequence, as the weights of an attention over the steps do."""
-    return BATCH in tensor.shape and list(tensor.shape).count(TIME) == 2
-
-
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     """Whether this is how torch's layers are called."""
     states, pair = sizes.layers * sizes.directions, how["order"] is not None
     axes = [(states, "batch", -1), *([("batch", -1)] if states == 1 else [])]
-    second = next(iter(parameters(module)), None)
+    second = next(iter(parameters(module, how)), None)
     as_given = second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)]
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = not how["lengths"] or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    unusual = any(how.get(word) for word in ("ids", "last", "listed", "turned", "reset", "reverse", "beside", "input_name", "kept"))
+    unusual = any(how.get(word) for word in UNUSUAL)
     otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
     return as_given and as_returned and in_order and by_lengths and not otherwise

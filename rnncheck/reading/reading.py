@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rnncheck.core.further import Further
-from rnncheck.reading.adapted import HOW
+from rnncheck.reading.adapted import HOW, ORDERS
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement
 from rnncheck.reading.said import WORDS, plain
@@ -71,6 +71,17 @@ class Reading:
         """How it is called, in full."""
         return {**HOW, **self.how}
 
+    @property
+    def not_looked_at(self) -> tuple[str, ...]:
+        """Return what no verdict speaks of, in words."""
+        how = self.called
+        return (
+            *(["what random numbers do in training"] if how["eval"] else []),
+            *(["whether the state that comes back as it went in should move"] if self.idle else []),
+            *(["whether the output should be (time, batch, features), as the input is not"] if how["turned"] else []),
+            *self.unread, *self.notes,
+        )  # fmt: skip
+
     def as_text(self) -> str:
         """The reading as TOML that can be edited and given back with ``--read``; what is as usual is left out."""
         how = {**self.called, "states": self.called["states"] or []}
@@ -83,12 +94,14 @@ class Reading:
     def words(self) -> str:
         """The reading in one line, for the head of a report."""
         how = self.called
-        axes = {"channels first": "(batch, features, time)", "step": "(batch, features), one step per call"}.get(how["input"])
+        step = {None: "(batch, features)", 0: "(1, batch, features)", 1: "(batch, 1, features)"}[how["step_axis"]]
+        axes = {"channels first": "(batch, features, time)", "step": f"{step}, one step per call"}.get(how["input"])
+        axes = f"({how['input'].replace(' ', ', ')})" if how["input"] in ORDERS else axes
         major = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
         if self.parts > 1 and not self.pair:
             state = f"state of {self.parts} tensors or parts"
-        start = self.nature.get("start")
+        start, first = self.nature.get("start"), ", longest first" if how["longest_first"] else ""
         told = [
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
@@ -96,9 +109,10 @@ class Reading:
             *(["residual connections: torch's equations hold for one layer"] if self.nature.get("residual") else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
+            *(["steps and rows in one axis of the output"] if how["merged"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),
-            *([f"{how['lengths'][0]}: {how['lengths'][1]}"] if how["lengths"] else []),
+            *([f"{how['lengths'][0]}: {how['lengths'][1]}{first}"] if how["lengths"] else []),
             *(["random in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),

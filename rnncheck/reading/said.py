@@ -8,6 +8,7 @@ from typing import Any
 
 from rnncheck.core.plain_text import quoted
 from rnncheck.errors import UsageError
+from rnncheck.reading.adapted import ORDERS
 
 Said = Mapping[str, Any]
 NOTHING: Said = MappingProxyType({})
@@ -31,7 +32,7 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "kind": (_one_of("layer", "cell"), "a layer, or a cell that is called once a step"),
     "input_size": (NAME, "the constructor's argument for the input size"),
     "hidden_size": (NAME, "the constructor's argument for the hidden size"),
-    "input": (_one_of("sequence", "channels first", "step"), "what a call takes"),
+    "input": (_one_of("sequence", "channels first", *ORDERS, "step"), "what a call takes"),
     "batch_first": (FLAG, "whether the batch is the first axis"),
     "output": (PATH, "where the output is in the result"),
     "states": (LIST, "where each tensor of the state is in the result; [] where no state comes back"),
@@ -40,7 +41,7 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "order": (LIST, "the places of h, then those of c, among the parts of the state"),
     "reverse": (FLAG, "whether it reads a sequence from its end"),
     "looks_back": (FLAG, "whether the output looks at earlier steps of its call beyond what the state carries"),
-    "input_name": (NAME, "the keyword of the input, where a call takes it by keyword alone"),
+    "input_name": (NAME, "the keyword of the input, where it is not the first argument of a call"),
     "beside": (LIST, "further arguments that must be given: each a name, a shape, a dtype, and the number that fills it"),
     "lengths": (LIST, "the argument for lengths or a mask, its form, and whether it must be given"),
     "reset": (LIST, "the method that makes it forget, and whether that takes the batch size"),

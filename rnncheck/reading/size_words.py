@@ -40,6 +40,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 RETURNS = ("return_sequences", "return_state", "return_states", "return_hidden", "return_all", "return_all_outputs")
 """Options by which more comes back, which are asked for."""
 LISTS = ("dims", "sizes", "layer_sizes", "layer_dims", "shape", "units_per_layer", "dimensions")
+BUNDLES = ("args", "config", "cfg", "conf", "opt", "opts", "params", "hparams", "hps", "options", "settings", "configs")
+"""What an object that holds many options is called."""
 TOKENS = 11
 """Entries of a table of embeddings."""
 INPUT_PARTS = {

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.reading.adapted import ORDERS
 from rnncheck.reading.call_arguments import state_parameters
 from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start
 
@@ -17,7 +18,7 @@ MAKERS = (
 
 def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]:
     """What may be given for the state; nothing, where it may be left out."""
-    parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
+    parameters = state_parameters(module, how)
     needed = [p for p in parameters if p.default is p.empty]
     if not needed:
         yield Start()
@@ -30,6 +31,8 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]
             yield Start(tuple(made), names)
     states = sizes.layers * sizes.directions
     shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
+    if how.get("input") in ORDERS:
+        shapes = [(sizes.hidden, BATCH), *shapes]
     for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
         zero = [torch.zeros(shape, dtype=torch.float64) for _ in range(4)]
         if len(names) > 1:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rnncheck.reading.call_arguments import is_state_word, state_parameters, takes_more
@@ -18,8 +19,9 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
     fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes)]
     if sum(parts_of(t, sizes) for path, t in fitting if path != output) % (sizes.layers * sizes.directions):
         fitting = [(path, t) for path, t in fitting if parts_of(t, sizes) % (sizes.layers * sizes.directions) == 0]
-    other = [] if how["listed"] else [(path, t) for path, t in fitting if path != output]
-    if step:
+    outputs = len(output) if how["listed"] else None
+    other = [(path, t) for path, t in fitting if path[:outputs] != output]
+    if step and not _is_returned_twice(fitting, output):
         yield fitting  # a cell may return its state alone
     if other:
         yield other
@@ -31,14 +33,27 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
         yield []
 
 
+def _is_returned_twice(found: list[tuple[Path, Tensor]], output: Path) -> bool:
+    """Whether the output stands beside its own numbers, which are the state."""
+    numbers = next((t for path, t in found if path == output), None)
+    return numbers is not None and any(path != output and _same(t, numbers) for path, t in found)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors hold the same numbers, however their axes are."""
+    return one.numel() == other.numel() and torch.equal(one.flatten(), other.flatten())
+
+
 def is_state(tensor: Tensor, sizes: Sizes) -> bool:
-    """Whether this may be a part of a state: it has a batch axis, no time axis, and whole hidden sizes of features."""
+    """Whether this may be a part of a state: it has a batch axis, no time axis, and whole hidden sizes of features on one axis."""
     rest = list(tensor.shape)
     if BATCH not in rest or TIME in rest or not (tensor.is_floating_point() or tensor.is_complex()):
         return False
     rest.remove(BATCH)
     features, states = math.prod(rest), sizes.layers * sizes.directions
     known = {sizes.hidden, states, 2 * states}
+    if sum(size % sizes.hidden == 0 for size in rest if size not in (1, states, 2 * states)) > 1:
+        return False  # a matrix for each row has as many parts as units, so that a number of parts does not say its size
     return bool(rest) and features > 0 and features % sizes.hidden == 0 and sizes.input not in set(rest) - known
 
 
@@ -71,7 +86,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
         "states": [list(path) for path in paths],
         "tensors": [_axes(t, sizes, was) for t, was in zip(tensors, known, strict=False)],
     }
-    parameters = state_parameters(module, [one[0] for one in how.get("beside", ())])
+    parameters = state_parameters(module, how)
     parts = sum(parts_of(t, sizes) for t in tensors)
     orders = _as_before(how, paths, tensors, sizes) or _orders(parts, sizes)
     given: list[list[tuple[str | None, Any]]] = []
@@ -91,7 +106,7 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
 def _only_taken(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[dict[str, Any]]:
     """The ways in which a state may be given that does not come back."""
     states = sizes.layers * sizes.directions
-    for p in state_parameters(module, [one[0] for one in how.get("beside", ())])[:1]:
+    for p in state_parameters(module, how)[:1]:
         if is_state_word(p.name):
             for axes in (("batch", -1), (states, "batch", -1), ("batch", states, -1)) if states == 1 else ((states, "batch", -1),):
                 yield {"given": [(p.name, 0)], "tensors": [axes]}

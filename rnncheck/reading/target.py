@@ -108,7 +108,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     if seen.looks_back:
         nature["looks_back"] = True
     start = learned_start(module, seen, config, zeros(seen, config))
-    idle = start + not_looked_at(module, seen, config, zeros(seen, config))
+    idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     if idle:
         nature["idle"] = idle
     if start:
@@ -156,7 +156,7 @@ def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> t
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
     filled = {name: f"argument {name}, given as {value:g}" for name, *_, value in seen.how.get("beside", ())}
     filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
-    unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module) if p.name not in taken]
+    unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]
     return tuple(told for told in unread if told not in seen.unread)
 
 
@@ -174,7 +174,7 @@ def _usual(value: Any, arguments: Arguments) -> bool:
     """Whether the constructor is called as torch's is, or under usual names."""
     signature = Signature.of(value)
     same = all(word == own for word, own in arguments.options.items())
-    plain = same and not arguments.others and arguments.bundle is None and arguments.listed is None
+    plain = same and not arguments.others and not arguments.halves and arguments.bundle is None and arguments.listed is None
     sizes = signature.size_names()
     first = signature.positional[:2]
     by_name = sizes is not None and (arguments.input, arguments.hidden) == ((sizes[0],), (sizes[1],))
@@ -197,11 +197,11 @@ def _draws(module: Any, config: Config, seen: Seen) -> bool:
     return torch.equal(first, again) and not torch.equal(first, moved)
 
 
-def zeros(seen: Seen, config: Config) -> Any:
-    """A state of zeros, where one can be given; None where none can."""
+def zeros(seen: Seen, config: Config, value: float = 0.0) -> Any:
+    """A state of zeros, or of another number, where one can be given; None where none can."""
     if not seen.how["given"]:
         return None
-    part = torch.zeros(seen.parts // (2 if seen.pair else 1), 3, config.hidden_size, dtype=torch.float64)
+    part = torch.full((seen.parts // (2 if seen.pair else 1), 3, config.hidden_size), value, dtype=torch.float64)
     return (part, part.clone()) if seen.pair else part
 
 

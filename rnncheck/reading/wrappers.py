@@ -16,7 +16,7 @@ from rnncheck.core.kinds import by_name
 from rnncheck.reading.arguments import MORE_HIDDEN, MORE_INPUT, Arguments, Asked, candidates, value_for
 from rnncheck.reading.call_arguments import is_state_word
 from rnncheck.reading.experiment import Sizes, Unreadable, quiet
-from rnncheck.reading.read import GOOD, read_module
+from rnncheck.reading.read import GOOD, Seen, read_module
 from rnncheck.reading.signature import HIDDEN, INPUT
 
 SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
@@ -57,13 +57,6 @@ FORWARDS = (
     return pad_packed_sequence(self.layer(packed))[0]
     """,
     """
-    output, state = self.layer(input, hx)
-    return output.view(len(input), input.shape[1], -1), state
-    """,
-    """
-    return self.layer(input).view(len(input), input.shape[1], -1)
-    """,
-    """
     output, state = self.layer(input.permute(2, 1, 0), hx)
     return output.permute(2, 1, 0), state
     """,
@@ -78,6 +71,16 @@ FORWARDS = (
     return torch.cat([y for y, _ in results], 1), torch.cat([h for _, h in results], 1)
     """,
     """
+    states = [None] * input.shape[1] if hx is None else hx[0]
+    results = [self.layer(row, h) for row, h in zip(input.unbind(1), states, strict=True)]
+    return torch.stack([y for y, _ in results], 1), torch.stack([h for _, h in results])[None]
+    """,
+    """
+    states = [None] * input.shape[1] if hx is None else hx[0, ..., None]
+    results = [self.layer(row, h) for row, h in zip(input.unbind(1), states, strict=True)]
+    return torch.stack([y for y, _ in results], 1), torch.stack([h.flatten() for _, h in results])[None]
+    """,
+    """
     results = [self.layer(row) for row in input.split(1, 1)]
     return torch.cat(results, 1)
     """,
@@ -88,6 +91,17 @@ FORWARDS = (
         results.append(self.layer(row))
     return torch.cat(results, 1)
     """,
+    *(
+        f"images = input[..., None, None].expand(*input.shape, 2, 2)  # of four equal pixels\n{call}"
+        for call in (
+            "output, state = self.layer(images, hx)\nreturn output.mean((-2, -1)), state",
+            "state = self.layer(images, hx)\nreturn state[0].mean((-2, -1)), state",
+            "h = self.layer(images, hx)\nreturn h.mean((-2, -1)), h",
+            "output, states = self.layer(images, hx)\nreturn output[-1].mean((-2, -1)), states",
+            "output, _ = self.layer(images)\nreturn output[-1].mean((-2, -1))",
+            "return self.layer(images).mean((-2, -1))",
+        )
+    ),
 )  # fmt: skip
 """What a call may have to do, each until the layer is read behind it."""
 
@@ -97,13 +111,15 @@ def wrapper(target: Any, lines: str | None, expression: str | None) -> str | Non
 
     lines, expression: how a script gets at the target; None where it cannot
     """
-    name = _name(target, expression)
+    name, second = _name(target, expression), None
     for built in _built(target, name):
         for forward in _forwards(target):
             code = _code(name, built, forward)
-            if _is_read(code, name, target):
+            seen = _seen(code, name, target)
+            if seen is not None and (seen.carries >= 1 or "hx" not in code):
                 return _whole(code, name, lines, expression)
-    return None
+            second = second or (code if seen is not None else None)  # its state does not carry on: that may be its mistake
+    return None if second is None else _whole(second, name, lines, expression)
 
 
 def _code(name: str, built: str, forward: str) -> str:
@@ -126,14 +142,16 @@ def _whole(code: str, name: str, lines: str | None, expression: str | None) -> s
     return "\n".join([*imports, "", named, *alias, "", code]).strip()
 
 
-def _is_read(code: str, name: str, target: Any) -> bool:
+def _seen(code: str, name: str, target: Any) -> Seen | None:
+    """How the wrapper is read, if it is."""
     names = {**SEEN, name: target, "__name__": "wrapped"}
     exec(code, names)
     with quiet(grad=True):
         try:
-            return read_module(names["Wrapped"](SMALL.input, SMALL.hidden).double().eval(), SMALL).depends.score >= GOOD
+            seen = read_module(names["Wrapped"](SMALL.input, SMALL.hidden).double().eval(), SMALL)
+            return seen if seen.depends.score >= GOOD else None
         except Unreadable:
-            return False
+            return None
 
 
 def _built(target: Any, name: str) -> Iterator[str]:
@@ -203,7 +221,25 @@ def _forwards(target: Any) -> Iterator[str]:
         for state in named or ["", *(p.name for p in needed)]:
             for rows in (1, 0):
                 yield from _with_extras([p.name for p in needed], state, rows)
+    keys = _keys(target)
+    if keys:
+        others = "".join(f", {key!r}: input.new_zeros(input.shape[:2])" for key in keys[1:])
+        yield f"return self.layer({{{keys[0]!r}: input{others}}})"
     yield from FORWARDS
+
+
+def _keys(target: Any) -> list[str]:
+    """What forward looks up in its first argument by name, where that is a dictionary."""
+    first = next(iter(_of_a_call(target)), None)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(target.forward))) if first is not None else None
+    except (OSError, TypeError, SyntaxError):
+        return []
+    if first is None or tree is None:
+        return []
+    read = [node for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)]
+    keys = [n.slice.value for n in read if n.value.id == first.name and isinstance(n.slice, ast.Constant)]  # type: ignore[attr-defined]
+    return list(dict.fromkeys(key for key in keys if isinstance(key, str)))
 
 
 def _of_a_call(target: Any) -> list[inspect.Parameter]:

@@ -169,13 +169,14 @@ def _about_states(verdict: Verdict) -> bool:
 
 def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     """Return whether a failure without a diagnosis may well be a consequence of what the group shows."""
-    lead = min(group, key=_basic)
+    drawn = any(member.property == DRAWN for member in group)
+    lead = min((member for member in group if member.property != DRAWN or len(group) == 1), key=_basic)
     of_refusals = {one.property.startswith("reject.") for one in (lead, verdict)}
     if _raised(lead) or lead.verdict in ("crashed", "hung") or len(of_refusals) > 1:
         return _about_states(verdict) and _ignores_states(group)
     if lead.property.startswith("shape."):
         return lead.property not in BY_THEMSELVES
-    if (lead.property, verdict.property) == ("mode.repeatable", DRAWN):
+    if verdict.property in AT_ONCE and (drawn or verdict.property == DRAWN and lead.property in AT_ONCE):
         return True
     if verdict.property in BY_THEMSELVES or lead.property in BY_THEMSELVES:
         return False

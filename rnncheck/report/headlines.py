@@ -6,6 +6,7 @@ HEADLINES = {
     "shape.dtype_device": "a result has another dtype or device than the input",
     "state.default_is_zero": "no initial state is not the same as zeros",
     "state.is_last_output": "the final state is not the last output",
+    "state.kept": "the state that the layer keeps does not go on from call to call",
     "state.moves": "the state comes back the same whatever the input is",
     "state.used": "an initial state is ignored, or acts elsewhere",
     "state.fresh": "results change after they were returned",

@@ -48,6 +48,8 @@ class SubjectReport:
     left:  planned cases that there was no time for
     reading: how the subject was understood, in words; None where nothing is said of it
     command: what follows ``rnncheck verify`` to check it as it was checked here; None where no name leads to it
+    not_looked_at: what no verdict speaks of, in words
+    not_compared: why the agreement with a reference was not checked though it was asked for
     """
 
     name: str
@@ -60,6 +62,8 @@ class SubjectReport:
     left: int = 0
     reading: str | None = None
     command: str | None = None
+    not_looked_at: tuple[str, ...] = ()
+    not_compared: str | None = None
 
     @property
     def extent(self) -> str:

@@ -171,7 +171,7 @@ def _marked(mark: str, text: str, style: str, width: int) -> Iterator[Line]:
 
 def _alone(report: Results, subject: SubjectReport) -> Results:
     """The report as if this were its only subject."""
-    return replace(report, subjects=(subject,), stopped=None, missing=(), stale=())
+    return replace(report, subjects=(subject,), stopped=subject.not_compared, missing=(), stale=())
 
 
 def _status(report: Results, subject: SubjectReport) -> tuple[str, str]:
@@ -189,6 +189,7 @@ def _passed(report: Results, subject: SubjectReport, width: int) -> Iterator[Lin
         told = f"{lacking(_alone(report, subject))}. {verb(of['holds'], 'holds', 'hold')} so far, on {_extent(subject)}"
     yield from ((Line(line, style, len(mark)) if place == 0 else Line(line))
                 for place, line in enumerate(wrapped(told, width, f"{mark}   ", " " * 7)))  # fmt: skip
+    yield from _not_looked_at(subject, width)
     yield from _deviations(subject, width)
     yield from _conventions(subject, width)
     groups = unchecked(subject.verdicts)
@@ -199,6 +200,15 @@ def _passed(report: Results, subject: SubjectReport, width: int) -> Iterator[Lin
         yield from map(Line, wrapped(clean(" ".join(group.reason.split())), width, f"  {len(group.properties):{digits}}  "))
     left = f"{subject.left} of {subject.left + subject.cases} planned cases not run: time ran out. " if subject.left else ""
     yield from map(Line, wrapped(f"{left}Each verdict: --verbose", width))
+
+
+def _not_looked_at(subject: SubjectReport, width: int) -> Iterator[Line]:
+    """What no verdict speaks of, so that nothing passes in silence."""
+    if subject.not_looked_at:
+        mark = "NOT LOOKED AT   "
+        first, *more = wrapped(clean("; ".join(subject.not_looked_at)), width, mark, " " * len(mark))
+        yield Line(first, YELLOW, len(mark.strip()))
+        yield from map(Line, more)
 
 
 def _deviations(subject: SubjectReport, width: int) -> Iterator[Line]:
@@ -231,6 +241,7 @@ def _strip(report: Results, subject: SubjectReport, width: int) -> Iterator[Line
     yield from map(Line, wrapped(f"{held}: {listed}" if names else held, width, " " * 7))
     rest = [f"{count(of['deviates'], 'known deviation')}: --verbose"] if of["deviates"] else []
     rest += [f"{count(of['warns'], 'convention')} not kept"] if of["warns"] else []
+    rest += [f"not looked at: {clean(', '.join(subject.not_looked_at))}"] if subject.not_looked_at else []
     rest += [f"{of['not_reached']} not reached ({_open(subject)})"] if of["not_reached"] else []
     if rest:
         yield from map(Line, wrapped("; ".join(rest), width, " " * 7))
@@ -251,7 +262,8 @@ def _end(report: Results, width: int) -> Iterator[Line]:
         yield from _marked("NOTE   ", clean(f"replaced on import: {report.environment['replaced']}"), YELLOW, width)
     for line in report.stale:
         yield from _marked("FAIL   ", clean(line), RED, width)
-    alone = len(report.subjects) == 1 and not (report.stale or report.stopped or report.missing)
+    said = len(report.subjects) == 1 and report.stopped == report.subjects[0].not_compared and not report.failures
+    alone = len(report.subjects) == 1 and not (report.stale or report.missing or (report.stopped and not said))
     if not alone:
         text, style = summary_line(report)
         yield Line()

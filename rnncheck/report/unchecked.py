@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnncheck.core.subject import EVERY_FEATURE
+from rnncheck.core.features import EVERY_FEATURE
 from rnncheck.core.verdict import NO_TIME, Verdict
 from rnncheck.report.words import some
 

@@ -39,7 +39,7 @@ def against_equations(subject: Subject, prop: Property, case: Any) -> str | None
 def _build_and_call(trial: Trial) -> list[str]:
     x, hx = trial.lay_out(trial.x, trial.state)
     return [
-        *construction("layer", trial.build(), trial.config, trial.case),
+        *construction(trial.build(), trial.config, trial.case),
         f"x = {literal(x)}",
         f"hx = {literal(_given(trial, hx))}",
         f"with torch.set_grad_enabled({trial.case.training}):",

@@ -1,17 +1,16 @@
 """The last lines of a script of calls: an assertion that fails, and that would not with a right layer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from rnncheck.core.observation import Comparison, Fact, Observation
-from rnncheck.repro.call_log import Event
-from rnncheck.repro.correct_subject import Values, alike, near
+from rnncheck.repro.correct_subject import Values, alike
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
-
-Place = tuple[str, tuple[int, ...]]
-"""An expression, and where in it."""
+from rnncheck.repro.places import allowed_at, last_key, numbers_apart, place_text, within_bound, worst_place
 
 
 def last_lines(
@@ -32,12 +31,15 @@ def last_lines(
     if wrong_call is not None:  # what should not have come out at all is compared with nothing else
         values, good = dict(events[wrong_call].values), None
     for part in wrong:
+        found = _nothing(part, events, good)
         if isinstance(part, Comparison):
-            found = _nothing(part, events, good) or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+            found = found or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
         else:
-            found = _of_a_deed(part, events, right) or _fact(part, values, good)
+            found = found or _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
+    if wrong and good is not None and (found := _otherwise(wrong[0], values, good)):
+        return found
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
     return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
 
@@ -67,11 +69,12 @@ def _not_refused(part: Fact) -> list[str]:
     return [f"assert refused is None or {name!r} in refused, {vague!r}" for name in names if name]
 
 
-def _nothing(part: Comparison, events: list[Event], right: Values | None) -> list[str] | None:
-    """None came out where a tensor should: it was compared as zeros."""
-    facts = [name for event in events for name, value in event.facts.items() if value is None and _last_key(name) in part.what]
+def _nothing(part: Comparison | Fact, events: list[Event], right: Values | None) -> list[str] | None:
+    """None came out where a tensor should: it was compared as zeros, or is called nothing."""
+    facts = [name for event in events for name, value in event.facts.items() if value is None and last_key(name) in part.what]
     name = next((name for name in facts if right is None or name in right), None)
-    if name is None or (bool(part.actual.any()) and bool(part.expected.any())):
+    as_zeros = isinstance(part, Comparison) and not (bool(part.actual.any()) and bool(part.expected.any()))
+    if name is None or not (as_zeros or isinstance(part, Fact) and part.actual == "nothing"):
         return None
     return [f"print({part.what!r}, {name})", f"assert {name} is not None, 'None, but should be a tensor'"]
 
@@ -82,7 +85,7 @@ def _tensors_apart(part: Comparison, values: Values, right: Values | None) -> li
         return None
     whole = [[name for name, value in values.items() if _identical(value, one)] for one in (part.actual, part.expected)]
     pairs = [(left, other) for left in whole[0] for other in whole[1] if left != other]
-    for left, other in sorted(pairs, key=lambda pair: _last_key(pair[0]) != _last_key(pair[1])):
+    for left, other in sorted(pairs, key=lambda pair: last_key(pair[0]) != last_key(pair[1])):
         if right is None or (left in right and other in right and _close(right[left], right[other], part.allowed)):
             close = f"torch.allclose(actual.double(), expected.double(), rtol=0, atol={part.allowed:.3g}, equal_nan=True)"
             return [f"actual, expected = {left}, {other}", _print(part), f"assert {close}, 'allowed {part.allowed:.3g}'"]
@@ -106,41 +109,11 @@ def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> li
     at = worst_place(part)
     expected, allowed = part.expected[at], allowed_at(part, at)
     return [
-        f"actual = {_text(left)}.item()",
-        f"expected = {_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
+        f"actual = {place_text(left)}.item()",
+        f"expected = {place_text(other)}.item()" if other else f"expected = {literal(float(expected))}",
         _print(part),
         within_bound(part, at) if part.bound else f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
     ]
-
-
-def within_bound(part: Comparison, at: tuple[Tensor, ...]) -> str:
-    """Return the line that says that ``actual`` is not beyond ``expected``, the end of an interval."""
-    low, allowed = bool(part.actual[at] < part.expected[at]), allowed_at(part, at)
-    far = f" {'-' if low else '+'} {allowed:.3g}" if allowed else ""
-    sign, told = (">=", "at least") if low else ("<=", "at most")
-    return f"assert actual {sign} expected{far}, 'should be {told} {float(part.expected[at])}'"
-
-
-def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tuple[Place, Place | None] | None:
-    """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
-    if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
-        return None
-    at, named = worst_place(part), sorted(values.items(), key=lambda value: _last_key(value[0]) not in part.what)
-    if part.bound:
-        inside = (place for place in _places(part.actual[at], named) if right is None or _inside(part, at, _value(place, right)))
-        return next(((place, None) for place in inside), None)
-    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), dict(named), right)
-
-
-def worst_place(part: Comparison) -> tuple[Tensor, ...]:
-    """Return where the two numbers are that are farthest apart, as used of what is allowed."""
-    ratios = part.ratios()
-    return torch.unravel_index(ratios.argmax(), ratios.shape)
-
-
-def allowed_at(part: Comparison, at: tuple[Tensor, ...]) -> float:
-    """Return how far apart they may be there."""
-    return float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(part.actual.shape)[at])
 
 
 def _print(part: Comparison) -> str:
@@ -150,61 +123,11 @@ def _print(part: Comparison) -> str:
     return f"print({part.what!r}, actual, {f'{part.sides.actual}, but'!r}, expected, {part.sides.expected!r})"
 
 
-def _pair(
-    actual: Tensor, expected: Tensor, allowed: float, values: Values, right: Values | None
-) -> tuple[Place, Place | None] | None:
-    """Where these two numbers are among the results; the second None where it is none of them but a constant."""
-    first = _last_key(next(iter(values), ""))
-    last_first = list(reversed(values.items()))
-    others = sorted(last_first, key=lambda value: _last_key(value[0]) != first)
-    for left in _places(actual, values.items()):
-        for other in (*_places(expected, others), None):
-            if left != other and (right is None or _agree(left, other, float(expected), allowed, right)):
-                return left, other
-    return None
-
-
-def _agree(left: Place, other: Place | None, expected: float, allowed: float, right: Values) -> bool:
-    """Whether a right layer has the same number in both places."""
-    one, second = (None if place is None else _value(place, right) for place in (left, other))
-    if one is None or (other is not None and second is None):
-        return False
-    return near(one, expected if second is None else second, allowed)
-
-
-def _inside(part: Comparison, at: tuple[Tensor, ...], value: Tensor | None) -> bool:
-    """Whether a number is on the right side of the end that this one is beyond."""
-    if value is None:
-        return False
-    low, far = bool(part.actual[at] < part.expected[at]), float(value) - float(part.expected[at])
-    return far >= -allowed_at(part, at) if low else far <= allowed_at(part, at)
-
-
-def _value(place: Place, values: Values) -> Tensor | None:
-    expression, index = place
-    found = values.get(expression)
-    inside = found is not None and len(index) == found.dim() and all(i < n for i, n in zip(index, found.shape, strict=True))
-    return found[index] if found is not None and inside else None
-
-
-def _places(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> Iterator[Place]:
-    """Where this very number is: in each result at most once."""
-    for expression, value in values:
-        if value.dtype == number.dtype and value.numel():
-            hits = ((value == number) | (value.isnan() & number.isnan())).nonzero()
-            yield from ((expression, tuple(hit)) for hit in hits[:1].tolist())
-
-
-def _text(place: Place) -> str:
-    expression, index = place
-    return f"{expression}[{', '.join(map(str, index))}]" if index else expression
-
-
 def _of_a_deed(part: Fact, events: list[Event], right: list[Event] | None) -> list[str] | None:
     """A plain value that a deed returned, which is not what it should be; of several such the one of the part's name."""
     good = None if right is None else {name: value for event in right for name, value in event.facts.items()}
     facts = [(name, value) for event in reversed(events) for name, value in event.facts.items()]
-    for name, value in sorted(facts, key=lambda one: _last_key(one[0]) not in part.what):
+    for name, value in sorted(facts, key=lambda one: last_key(one[0]) not in part.what):
         same = type(value) is type(part.actual) and value == part.actual
         if same and (good is None or (name in good and good[name] == part.expected)):
             return [
@@ -213,10 +136,6 @@ def _of_a_deed(part: Fact, events: list[Event], right: list[Event] | None) -> li
                 "assert actual == expected, actual",
             ]
     return None
-
-
-def _last_key(expression: str) -> str:
-    return expression.rpartition("[")[2].strip("]'\"")
 
 
 def _fact(part: Fact, values: Values, right: Values | None) -> list[str] | None:
@@ -269,6 +188,33 @@ def _attribute(value: Tensor | None, name: str) -> object:
     if value is None:
         return None
     return tuple(value.shape) if name == "shape" else value.dtype
+
+
+def _otherwise(part: Comparison | Fact, values: Values, right: Values) -> list[str] | None:
+    """The number that a right one has otherwise, where what is compared is computed from several results."""
+    worst, place = NOTICEABLE, None
+    for name, value in values.items():
+        good = right.get(name)
+        if good is None or good.shape != value.shape or not value.is_floating_point() or not value.numel():
+            continue
+        off = (value.double() - good.double()).abs().nan_to_num(nan=torch.inf) / good.double().abs().max().clamp(min=1e-30)
+        if float(off.max()) > worst:
+            worst, place = float(off.max()), (name, torch.unravel_index(off.argmax(), off.shape))
+    if place is None:
+        return None
+    name, at = place
+    expected, apart = right[name][at].item(), abs(values[name][at].item() - right[name][at].item())
+    allowed = apart / 3 if isfinite(apart) else 1e-3 * max(abs(expected), 1.0)
+    return [
+        f"# {part.mismatch()}",
+        f"actual, expected = {place_text((name, tuple(int(i) for i in at)))}.item(), {literal(expected)}",
+        "print(actual, 'but should be', expected)",
+        f"assert near(actual, expected, {allowed:.3g}), 'allowed {allowed:.3g}'",
+    ]
+
+
+NOTICEABLE = 1e-3
+"""A relative difference that is no rounding."""
 
 
 def _all_that_came_back(part: Comparison | Fact, values: Values) -> Iterator[str]:

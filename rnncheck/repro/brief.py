@@ -15,12 +15,13 @@ from rnncheck.core.mismatch_text import digits, number
 from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
-from rnncheck.repro.assertion import not_refused, numbers_apart, values_of
+from rnncheck.repro.assertion import not_refused, values_of
 from rnncheck.repro.brief_layer import Brief, layer_lines, value_text
-from rnncheck.repro.call_log import Event
 from rnncheck.repro.calls import Recorded, recorded, right_events
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_brief
+from rnncheck.repro.places import numbers_apart
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
 MOST_LINES = 12

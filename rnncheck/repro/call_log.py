@@ -1,7 +1,7 @@
 """What a property did with the subject: every build, load, train() and call, in order, with literal arguments."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,69 +13,9 @@ from rnncheck.adapters.forms import ATTRIBUTE, Form
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Layer, Subject
+from rnncheck.repro.events import Event, Shown, frozen
 from rnncheck.running.random_rounding import rounds_at_random
 from rnncheck.running.trial import Trial
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A layer among the arguments of a deed, by its number."""
-
-    number: int
-
-
-@dataclass
-class Event:
-    """One thing done to one layer (``layer`` counts from 1). ``values`` are the tensors that came out, by expression.
-
-    facts: what else came out of it; made: the layer that came out of it
-    grad: whether gradients were enabled; around: what else it was done in, as Python
-    form: the form in which a layer was built, where that is not its own, and the attribute that has the layer which declares it
-    """
-
-    kind: str
-    layer: int
-    arguments: tuple[Any, ...] = ()
-    values: dict[str, Tensor] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
-    error: BaseException | None = None
-    grad: bool = False
-    around: tuple[str, ...] = ()
-    made: int = 0
-    form: tuple[Form, str] | None = None
-
-    @property
-    def is_deed(self) -> bool:
-        """Whether it is a deed of a property, which has a function of its own."""
-        return self.kind == "deed"
-
-    @property
-    def layers(self) -> set[int]:
-        """The layers that it was done to."""
-        return {self.layer, *(part.number for part in self.arguments[1:] if isinstance(part, Shown))}
-
-    def do(self, it: Callable[[], Any]) -> Any:
-        """Return its result; note what it raises."""
-        try:
-            return it()
-        except BaseException as error:
-            self.error = error
-            raise
-
-
-def frozen(value: Any) -> Any:
-    """A copy that later writes cannot change, with the same strides."""
-    if isinstance(value, PackedSequence):
-        return PackedSequence(*(frozen(part) for part in value))
-    if isinstance(value, Tensor):
-        plain = value.detach()
-        return plain.clone() if plain.is_contiguous() and not plain.storage_offset() else plain
-    if isinstance(value, dict):
-        return {name: frozen(part) for name, part in value.items()}
-    if not isinstance(value, tuple):
-        return value
-    copies = {id(part): frozen(part) for part in value}  # of one tensor that is given twice there is one copy
-    return tuple(copies[id(part)] for part in value)
 
 
 class RecordedLayer:
@@ -137,15 +77,6 @@ def surroundings() -> tuple[str, ...]:
     )
 
 
-def named_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what is in dicts, lists and tuples, and these themselves where no tensors are in them, by expression."""
-    inside: dict[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list | tuple) else {}
-    parts = [part for key, one in inside.items() for part in named_parts(f"{name}[{key!r}]", one)]
-    if not any(isinstance(part, Tensor) for _, part in parts):
-        yield name, value
-    yield from parts
-
-
 def _named(name: str, output: Any) -> dict[str, Tensor]:
     if isinstance(output, PackedSequence):
         return {f"{name}.data": output.data}
@@ -174,7 +105,26 @@ def _recorded_build(build: Any, form: Form | None, events: list[Event], layers: 
 
 
 class RecordedTrial(Trial):
-    """A trial whose deeds are written down too."""
+    """A trial whose deeds are written down too, and what is done in turn.
+
+    chosen: what is done of that; None where it is all
+    """
+
+    chosen: Sequence[str] | None = None
+    turns: Sequence[str] = ()
+
+    def in_turn(self, names: Sequence[str]) -> Sequence[str]:
+        """As Trial.in_turn; what is chosen, where it is."""
+        self.turns = names if self.chosen is None else self.chosen
+        return self.turns
+
+    def look(self, deed: Callable[..., Any], *arguments: Any) -> Any:
+        """As Trial.look; the event says so."""
+        result = self.do(deed, *arguments)
+        for layer in arguments[:1]:
+            if isinstance(layer, RecordedLayer) and not rounds_at_random():
+                layer.events[-1].only_looks = True
+        return result
 
     def do(self, deed: Callable[..., Any], *arguments: Any, doing: str = "calling", what: str = "") -> Any:
         """As Trial.do; the event gets the deed, its arguments, and all that came out, layers too."""
@@ -183,14 +133,15 @@ class RecordedTrial(Trial):
         if not layers or rounds_at_random():
             return super().do(deed, *inner, doing=doing, what=what)
         events, around = layers[0].events, () if self.case.training else ("torch.no_grad()",)
-        given = [Shown(part.number) if isinstance(part, RecordedLayer) else frozen(part) for part in arguments]
+        given = [
+            Shown(f"Layer(layer_{part.number})", part.number) if isinstance(part, RecordedLayer) else frozen(part)
+            for part in arguments
+        ]
         event = Event("deed", layers[0].number, (deed, *given), around=(*around, *surroundings()))
         events.append(event)
         result = super().do(lambda *inside: event.do(lambda: deed(*inside)), *inner, doing=doing, what=what)
         if isinstance(result, type(inner[0])):
             event.made = len(layers[0].layers) + 1
             return RecordedLayer(result, layers[0].layers, events)
-        parts = dict(named_parts(f"result_{len(events)}", result))
-        event.values = {name: frozen(part) for name, part in parts.items() if isinstance(part, Tensor)}
-        event.facts = {name: part for name, part in parts.items() if not isinstance(part, Tensor)}
+        event.note(f"result_{len(events)}", result)
         return result

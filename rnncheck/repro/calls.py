@@ -1,8 +1,8 @@
 """A script that makes the calls that the property made, and compares the two numbers that should have agreed."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,12 +10,15 @@ import torch
 from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.backend.torch_state import preserved
 from rnncheck.core.case import Case
+from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.observation import Observation, equal
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
-from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused
-from rnncheck.repro.call_log import Event, RecordedTrial, Shown, recording
+from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused, values_of
+from rnncheck.repro.call_log import RecordedTrial, recording
+from rnncheck.repro.clip_log import recorded_clip
 from rnncheck.repro.correct_subject import right_subject
+from rnncheck.repro.events import Event, as_results
 from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.running.trial import SubjectError, seeded
@@ -26,36 +29,67 @@ BUILDING = ("build", "load", "train")
 
 @dataclass(frozen=True)
 class Recorded:
-    """A property's check of a case with all that it did: what it saw, and what was raised at its end."""
+    """A property's check of a case with all that it did: what it saw, and what was raised at its end.
+
+    turns: what was done in turn; apart: whether each of its layers may be shown without the others
+    """
 
     events: list[Event]
     seen: Observation
     raised: BaseException | None
     names: Mapping[str, str]
     beside: bool = False
+    turns: Sequence[str] = ()
+    apart: bool = False
 
-    def text(self, case: Case, wrong_call: int | None = None, only: set[int] | None = None) -> str:
-        """All that was done as Python, up to the call that should have been refused; with ``only``, by these layers alone."""
-        names = dict(self.names)
-        lines = [helpers(case, names, self.events, self.beside)]
-        seen = (event for event in self.events if event.kind not in BUILDING or event.error)
-        used = {number for event in seen for number in event.layers}
-        first = next((event for event in self.events if event.kind not in BUILDING), None)
-        for place, event in enumerate(self.events[: None if wrong_call is None else wrong_call + 1]):
-            lines += [f"torch.manual_seed({case.seed})"] if event is first else []
-            if event.layer not in (used if only is None else only):  # it was built to measure rounding
+    @property
+    def end(self) -> str:
+        """How it ends: well, badly, or with which exception."""
+        return type(self.raised).__name__ if self.raised is not None else "well" if self.seen.holds else "badly"
+
+    def lines(self, case: Any, right: list[Event] | None, last: list[str], wrong_call: int | None) -> Iterator[str]:
+        """Yield what was done as Python, as far as the last lines speak of it, up to the call that should have been refused."""
+        shown = [place for place in self._shown(last, wrong_call is not None) if wrong_call is None or place <= wrong_call]
+        first = next((place for place, event in enumerate(self.events) if event.kind not in BUILDING), None)
+        for place, event in enumerate(self.events):
+            yield from [f"torch.manual_seed({case.seed})"] if place == first else []
+            if place not in shown:
                 continue
-            done = event_lines(place + 1, event, case)
+            done = event_lines(place + 1, self._referring(place, shown, right), case)
             ends_here = self.raised is not None and event.error is self.raised
-            lines += _probed(done) if place == wrong_call or (event.error and not ends_here) else done
-        return "\n".join(lines)
+            yield from _probed(done) if place == wrong_call or (event.error and not ends_here) else done
+
+    def _shown(self, last: list[str], refused: bool) -> list[int]:
+        """The places of events that the last lines need: none after the results that they speak of, and no idle looks before them.
+
+        Layers that only measure rounding are left out too.
+        """
+        seen = (event for event in self.events if event.kind not in BUILDING or event.error)
+        layers = {number for event in seen for number in event.layers}
+        told = {int(number) - 1 for number in re.findall(r"\b(?:output|state|result)_(\d+)", "\n".join(last))}
+        if self.apart and told:
+            layers = {self.events[place].layer for place in told}
+            for event in reversed(self.events):  # what a layer is a copy of
+                layers |= {event.layer} if event.made in layers else set()
+        end = max(told) if told and self.raised is None and not refused else len(self.events)
+        events = list(enumerate(self.events))[: end + 1]
+        return [place for place, one in events if one.layer in layers and (place in told or not one.only_looks)]
+
+    def _referring(self, place: int, shown: list[int], right: list[Event] | None) -> Event:
+        """Return the event at this place, which says of what it was given which are the results of earlier ones."""
+        event, known = self.events[place], values_of([self.events[earlier] for earlier in shown if earlier < place])
+        if event.kind not in ("call", "deed") or not known:
+            return event
+        good = None if right is None or place >= len(right) else (right[place].arguments, values_of(right[:place]))
+        return replace(event, arguments=as_results(event.arguments, known, good))
 
 
 def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the calls alone do not show it."""
-    if not isinstance(case, Case):
+    if not isinstance(case, Case | ClipCase):
         return None
-    made, right = recorded(subject, prop, case), right_events(subject, prop, case)
+    made = _shortest(subject, prop, case)
+    right = right_events(subject, prop, case, made.turns)
     wrong_call = None if made.raised else not_refused(made.events, right)
     should_raise = any(part.worst() > 1 and asks_for_refusal(part) for part in made.seen.parts)
     if wrong_call is None and should_raise and made.events[-1].is_deed:
@@ -63,32 +97,53 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     last = last_lines(made.seen, made.raised, made.events, right, wrong_call)
     if last is None or not made.events:
         return None
-    return "\n".join([made.text(case, wrong_call, _told_of(last, made.events) if prop.id in LOADED else None), *last, ""])
+    done = _numbered("\n".join([*made.lines(case, right, last, wrong_call), *last])).split("\n")
+    return "\n".join([helpers(case, dict(made.names), made.events, made.beside, done), *done, ""])
 
 
-LOADED = ("agree.against",)
+def _numbered(text: str) -> str:
+    """Return the lines with results and layers counted from 1, and without names for results that nobody looks at."""
+    text = re.sub(r"\bresult_(\d+) = (?!.*\bresult_\1\b)", "", text, flags=re.DOTALL)
+    for names in ("output|state|result", "layer"):
+        found = dict.fromkeys(re.findall(rf"\b(?:{names})_(\d+)\b", text))
+        places = {old: new for new, old in enumerate(found, 1)}
+        text = re.sub(rf"\b({names})_(\d+)\b", lambda one: f"{one[1]}_{places[one[2]]}", text)  # noqa: B023
+    return text
+
+
+def _shortest(subject: Subject, prop: Property, case: Any) -> Recorded:
+    """Return what the property does, without what is done in turn and not needed for it to end as it does."""
+    made = recorded(subject, prop, case)
+    for name in made.turns:
+        fewer = recorded(subject, prop, case, [other for other in made.turns if other != name])
+        made = fewer if fewer.end == made.end else made
+    return made
+
+
+LOADED = ("agree.against", "life.machine")
 """Properties whose layers are each given all their numbers, so that one may be shown without the others."""
 
 
-def _told_of(last: list[str], events: list[Event]) -> set[int]:
-    """The layers whose results the last lines speak of."""
-    numbers = re.findall(r"\b(?:output|state|result)_(\d+)", "\n".join(last))
-    return {events[int(number) - 1].layer for number in numbers}
-
-
-def recorded(subject: Subject, prop: Property, case: Case) -> Recorded:
-    """Let the property check the case, and write down what it does."""
+def recorded(subject: Subject, prop: Property, case: Any, chosen: Sequence[str] | None = None) -> Recorded:
+    """Let the property check the case, and write down what it does; of what it does in turn, what is chosen."""
+    if isinstance(case, ClipCase):
+        trial, events = recorded_clip(subject, case)
+        with preserved():
+            return Recorded(events, *watch(prop, trial), {})
     listening, events, layers = recording(subject)
     with seeded(case.seed, case.device), preserved():
-        seen, raised = watch(prop, RecordedTrial(listening, case))
+        one = RecordedTrial(listening, case)
+        one.chosen = chosen
+        seen, raised = watch(prop, one)
     names = {key: name for layer in layers for key, name in renamed(layer).items()}
-    return Recorded(events, seen, raised, names, any(hasattr(layer, "with_lengths") for layer in layers))
+    beside = any(hasattr(layer, "with_lengths") for layer in layers)
+    return Recorded(events, seen, raised, names, beside, one.turns, prop.id in LOADED)
 
 
-def right_events(subject: Subject, prop: Property, case: Case) -> list[Event] | None:
+def right_events(subject: Subject, prop: Property, case: Any, chosen: Sequence[str] = ()) -> list[Event] | None:
     """The same with a right layer; None where the property does not hold of that all the same."""
     try:
-        right = recorded(right_subject(subject, case), prop, case)
+        right = recorded(right_subject(subject, case), prop, case, chosen or None)
     except Exception:  # it does not know what the subject is asked to do
         return None
     return right.events if right.raised is None and right.seen.parts and right.seen.holds else None
@@ -148,9 +203,7 @@ def _form_options(event: Event) -> str:
 
 
 def _argument(part: Any) -> str:
-    """What a deed is given: a layer by its number, a function by its name."""
-    if isinstance(part, Shown):
-        return f"Layer(layer_{part.number})"
+    """What a deed is given; another deed by its name."""
     return str(part.__name__) if callable(part) else literal(part)
 
 

@@ -9,12 +9,13 @@ from rnncheck.core.pair_case import PairCase
 from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
-from rnncheck.repro.clip_facts import parameter_lines
+from rnncheck.repro.clip_log import recorded_clip
+from rnncheck.repro.construct import layer_lines
 from rnncheck.repro.literal import literal
 from rnncheck.repro.pair_calls import first_pair
-from rnncheck.repro.preamble import layer_lines
+from rnncheck.repro.sources import sources_of
 from rnncheck.repro.step_calls import first_step
-from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.clip_trial import clipped
 from rnncheck.running.trial import Trial
 
 RETURNED = "the call came back"
@@ -51,7 +52,7 @@ def _layer(subject: Subject, case: Case) -> list[str]:
     x, hx = trial.lay_out(trial.x, trial.state)
     given = "" if hx is None else f", {literal(case.config.as_hx(hx))}"
     return [
-        *layer_lines(case, trial.parameters),
+        *layer_lines(case.config, case, trial.parameters),
         "with torch.no_grad():",
         "    for name, value in parameters.items():",
         "        if name in own and own[name].shape == value.shape:",
@@ -64,6 +65,5 @@ def _layer(subject: Subject, case: Case) -> list[str]:
 
 
 def _clip(subject: Subject, case: Any) -> list[str]:
-    trial = ClipTrial(subject, case)
-    options = f", norm_type={literal(case.norm_type)}, error_if_nonfinite={case.error_if_nonfinite}"
-    return [*parameter_lines(trial.gradients), f"build(parameters, {literal(case.max_norm)}{options})"]
+    trial, _ = recorded_clip(subject, case)
+    return [sources_of([clipped]), "", f"clipped({trial.call_text()}, {literal(trial.gradients)}, {trial.twice})"]

@@ -1,5 +1,7 @@
 """Tensors as Python text: literal values, and the memory layout where it is not the plain one."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
@@ -14,6 +16,14 @@ class NoLiteral(ValueError):
     """A tensor that cannot be written out: too large, or without values of its own (seen while torch traces a layer)."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a script has by this expression: a layer, which has a number, a function, or a result."""
+
+    text: str
+    number: int = 0
+
+
 def literal(value: object) -> str:
     """An expression that rebuilds tensors (values, dtype, strides), packed sequences, tuples and plain values.
 
@@ -22,6 +32,8 @@ def literal(value: object) -> str:
     >>> literal((x := torch.ones(1), x))
     '2 * (tensor([1.0]),)'
     """
+    if isinstance(value, Shown):
+        return value.text
     if isinstance(value, Tensor):
         return _tensor(_here(value))
     if isinstance(value, PackedSequence):

@@ -16,11 +16,11 @@ from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.reading.typed.wrapper import Arguments
-from rnncheck.repro.assertion import allowed_at, within_bound, worst_place
 from rnncheck.repro.brief_layer import value_text
-from rnncheck.repro.call_log import Event
 from rnncheck.repro.calls import recorded
+from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
+from rnncheck.repro.places import allowed_at, within_bound, worst_place
 
 WIDTH = 88
 """Characters of a line of a call."""

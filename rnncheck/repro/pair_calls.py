@@ -1,5 +1,6 @@
 """The script of a failing pair: the candidate with the case's weights and inputs, and what the reference returns for them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -8,30 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.core.observation import Observation
 from rnncheck.core.pair_case import PairCase
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
+from rnncheck.repro.assertion import last_lines
 from rnncheck.repro.calls import watch
+from rnncheck.repro.events import Event
+from rnncheck.repro.helpers import NEAR, SAME
 from rnncheck.repro.literal import literal
+from rnncheck.repro.sources import sources_of
 from rnncheck.running.pair import Pair
-from rnncheck.running.pair_events import Called, Loaded
-from rnncheck.running.pair_results import Tensors
-from rnncheck.running.pair_trial import PairSession, PairTrial
+from rnncheck.running.pair_events import Called, Did, Loaded
+from rnncheck.running.pair_reference import PairReference
+from rnncheck.running.pair_session import PairSession
+from rnncheck.running.pair_trial import PairTrial
 from rnncheck.running.trial import seeded
 
 NOTICEABLE = 1e-12
 """A relative difference that is no rounding of float64; the largest is taken."""
-KEPT = "kept = {path: value.clone() for path, value in tensors(output)}"
-RECORDED = "value.requires_grad_() if isinstance(value, torch.Tensor) and value.is_floating_point() else value"
-SAME = 'assert all(torch.equal(value, kept[path]) for path, value in tensors(output)), "{words}"'
-TENSORS = '''def tensors(result, path="output"):
-    """(path, tensor) of all tensors in nested tuples, lists and dicts."""
-    if isinstance(result, (tuple, list, dict)):
-        parts = result.items() if isinstance(result, dict) else enumerate(result)
-        return [one for key, part in parts for one in tensors(part, f"{path}[{key!r}]")]
-    return [(path, result)] if isinstance(result, torch.Tensor) else []
-
-'''
 FILLED = "torch.use_deterministic_algorithms(True, warn_only=True)  # fills memory that nobody has written to with NaN"
 
 
@@ -51,11 +47,11 @@ def pair_calls(subject: Subject, prop: Property, case: Any) -> str | None:
     """The script's body, or None where the case is no pair's, or where neither a number nor a shape shows what is wrong."""
     if not isinstance(case, PairCase):
         return None
-    sessions = _recorded(subject, prop, case)
-    if prop.id in ENDINGS and sessions:
-        return ENDINGS[prop.id](sessions[0])
+    sessions, seen = _recorded(subject, prop, case)
     pair: Pair = subject.build
-    right = _recorded(replace(subject, build=replace(pair, candidate=pair.reference)), prop, case)
+    right, _ = _recorded(replace(subject, build=replace(pair, candidate=pair.reference)), prop, case)
+    if any(isinstance(event, Did) for session in sessions for event in session.events):
+        return _deeds(sessions, seen, right)
     wrong = next(_shapes(sessions, right), None) or max(_numbers(sessions, right), key=lambda one: one.size, default=None)
     if isinstance(wrong, Wrong) and wrong.size > NOTICEABLE:
         before = [FILLED] * (prop.id == "pair.fresh_memory")
@@ -66,11 +62,33 @@ def pair_calls(subject: Subject, prop: Property, case: Any) -> str | None:
     return None
 
 
-def _recorded(subject: Subject, prop: Property, case: PairCase) -> list[PairSession]:
+def _recorded(subject: Subject, prop: Property, case: PairCase) -> tuple[list[PairSession], Observation]:
     sessions: list[PairSession] = []
     with seeded(case.seed, case.device):
-        _, raised = watch(prop, PairTrial(subject, case, sessions))
-    return [] if isinstance(raised, Malformed) else sessions
+        seen, raised = watch(prop, PairTrial(subject, case, sessions))
+    return [] if isinstance(raised, Malformed) else sessions, seen
+
+
+def _deeds(sessions: Sequence[PairSession], seen: Observation, right: Sequence[PairSession]) -> str | None:
+    """The deeds on one candidate, as far as the last lines speak of what they return."""
+    events = [event for _, event in _as_events(sessions)]
+    last = last_lines(seen, None, events, [event for _, event in _as_events(right)], None)
+    place = re.search(r"result_(\d+)", "\n".join(last or ()))
+    if not last or place is None:
+        return None
+    session, event = _as_events(sessions)[int(place[1]) - 1]
+    asked = [text for name, text in {"near": NEAR, "same": SAME}.items() if f"{name}(" in "\n".join(last)]
+    lines = [*_lines(session, len(session.events)), *(line.replace(place[0], "result") for line in last)]
+    return "\n\n\n".join([*asked, sources_of([event.arguments[0]]), _text(lines)])
+
+
+def _as_events(sessions: Sequence[PairSession]) -> list[tuple[PairSession, Event]]:
+    """The deeds as events, the results of each by name."""
+    dids = [(session, did) for session in sessions for did in session.events if isinstance(did, Did)]
+    events = [(session, Event("deed", 0, (did.deed,)), did) for session, did in dids]
+    for number, (_, event, did) in enumerate(events, 1):
+        event.note(f"result_{number}", did.result)
+    return [(session, event) for session, event, _ in events]
 
 
 def first_pair(subject: Subject, case: PairCase) -> list[str]:
@@ -127,7 +145,7 @@ def _lines(session: PairSession, count: int) -> list[str]:
     return lines
 
 
-def _head(trial: PairTrial) -> list[str]:
+def _head(trial: PairReference) -> list[str]:
     case, (positional, named) = trial.case, trial.init
     init = ", ".join([*map(repr, positional), *(f"{name}={value!r}" for name, value in named.items())])
     return [
@@ -149,19 +167,33 @@ def _as_default(value: Any) -> str:
     return f"{text}.to(torch.get_default_dtype())" if isinstance(value, Tensor) and value.is_floating_point() else text
 
 
-def _called(event: Called, trial: PairTrial) -> list[str]:
-    device = "" if trial.case.device == "cpu" else f".to({trial.case.device!r})"
-    texts = [_as_default(value) + device if isinstance(value, Tensor) else repr(value) for value in event.inputs]
-    if event.again:
-        given = [f"inputs[{place}].copy_({text})" for place, text in enumerate(texts) if isinstance(event.inputs[place], Tensor)]
-    else:
-        given = [f"inputs = [{', '.join(texts)}]"]
+def _called(event: Called | Did, trial: PairReference) -> list[str]:
     return [
-        *given,
+        *(_inputs(event, trial.case.device) if isinstance(event, Called) else []),
         f"torch.manual_seed({event.seed})",
         f"with torch.set_grad_enabled({event.grad}):",
-        "    output = model(*inputs)",
+        "    output = model(*inputs)" if isinstance(event, Called) else f"    {_deed(event, trial.case.device)}",
     ]
+
+
+def _inputs(event: Called, device: str) -> list[str]:
+    texts = [_given(value, device) for value in event.inputs]
+    if not event.again:
+        return [f"inputs = [{', '.join(texts)}]"]
+    return [f"inputs[{place}].copy_({text})" for place, text in enumerate(texts) if isinstance(event.inputs[place], Tensor)]
+
+
+def _deed(event: Did, device: str) -> str:
+    return f"result = {event.deed.__name__}(model, {', '.join(_given(value, device) for value in event.arguments)})"
+
+
+def _given(value: Any, device: str) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_given(part, device) for part in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name!r}: {_given(part, device)}' for name, part in value.items())}}}"
+    moved = "" if device == "cpu" else f".to({device!r})"
+    return _as_default(value) + moved if isinstance(value, Tensor) else repr(value)
 
 
 def _last(wrong: Wrong) -> list[str]:
@@ -172,66 +204,3 @@ def _last(wrong: Wrong) -> list[str]:
         f"actual, expected = float({wrong.expression}), {wrong.expected!r}  # the reference's",
         f'assert abs(actual - expected) <= {allowed:.3g}, f"{expression} = {{actual}}, but should be {{expected}}"',
     ]
-
-
-def _inputs_changed(session: PairSession) -> str | None:
-    """Compare the inputs after the call with what they were."""
-    lines = _lines(session, 2)
-    clones = "before = [value.clone() if isinstance(value, torch.Tensor) else value for value in inputs]"
-    same = "assert all(torch.equal(a, b) for a, b in zip(inputs, before) if isinstance(a, torch.Tensor)), 'an input has changed'"
-    return _text([*lines[:-3], clones, *lines[-3:], same])
-
-
-def _changed_later(session: PairSession) -> str | None:
-    """Compare the results of the first call before and after the second."""
-    first, both = _lines(session, 2), _lines(session, 3)
-    later = [line.replace("output = ", "later = ") for line in both[len(first) :]]
-    return _text([TENSORS, *first, KEPT, *later, SAME.format(words="the next call has changed a result of this one")])
-
-
-def _not_settled(session: PairSession) -> str | None:
-    """Compare the results at once and a moment later."""
-    words = "a result has changed after the call"
-    return _text(["import time\n", TENSORS, *_lines(session, 2), KEPT, "time.sleep(0.5)", SAME.format(words=words)])
-
-
-def _gradient(session: PairSession) -> str | None:
-    """Compare the gradient that is furthest off."""
-    trial = session.trial
-    found, right = trial.gradients(), trial.gradient_budget.truth
-    name = max(right, key=lambda name: _off(found.get(name), right[name]))
-    called = replace(session.events[1], grad=True) if isinstance(session.events[1], Called) else None
-    if called is None:
-        return None
-    value, *lines = right[name], *_lines(session, 1), *_called(called, trial)
-    at = tuple(int(i) for i in torch.unravel_index(value.abs().argmax(), value.shape))
-    inputs = f"inputs = [{RECORDED} for value in inputs]"
-    wanted = _wanted(name, session)
-    return _text([
-        *lines[:-3], inputs, *lines[-3:],
-        f"loss = sum({_loss(trial.cotangents)})",
-        f"(gradient,) = torch.autograd.grad(loss, [{wanted}], allow_unused=True)",
-        f"assert gradient is not None, {name!r} ' is missing'",
-        f"actual, expected = float(gradient[{', '.join(map(str, at))}]), {float(value[at])!r}  # the reference's",
-        f"assert abs(actual - expected) <= {float(trial.gradient_budget.allowed[name].max()):.3g}, {name!r}",
-    ])  # fmt: skip
-
-
-def _loss(cotangents: Tensors) -> str:
-    return "[" + ", ".join(f"({path} * {_as_default(value)}).sum()" for path, value in cotangents.items()) + "]"
-
-
-def _wanted(name: str, session: PairSession) -> str:
-    subject = name.removeprefix("gradient of ")
-    place = subject.removeprefix("input ")
-    return f"inputs[{place}]" if subject != place else f"model.get_parameter({session.names[subject]!r})"
-
-
-def _off(actual: Tensor | None, truth: Tensor) -> float:
-    return torch.inf if actual is None else float((actual - truth).abs().max() / truth.abs().max().clamp(min=1e-300))
-
-
-ENDINGS = {
-    "pair.inputs": _inputs_changed, "pair.fresh": _changed_later, "pair.settled": _not_settled, "pair.gradients": _gradient,
-}  # fmt: skip
-"""How the scripts of properties end that do not compare results with the reference's."""

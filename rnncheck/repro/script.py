@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,26 +14,19 @@ from rnncheck.core.subject import Malformed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.repro.against_equations import against_equations
 from rnncheck.repro.calls import calls_made
-from rnncheck.repro.clip_calls import clip_calls
-from rnncheck.repro.clip_facts import clip_facts
-from rnncheck.repro.clip_shards import clip_shards
-from rnncheck.repro.dropout import dropout
 from rnncheck.repro.fatal import deadly, how_it_ends
-from rnncheck.repro.life import life
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_script
 from rnncheck.repro.pair_calls import pair_calls
 from rnncheck.repro.step_calls import step_calls
 from rnncheck.running.trial import SubjectError
 
+MOST_TOLD = 8
+"""Mismatches at the head of a script."""
+IMPORTS = ("import torch", "from torch import tensor")
 WRITERS = (
     against_equations,
-    dropout,
-    life,
     calls_made,
-    clip_shards,
-    clip_facts,
-    clip_calls,
     step_calls,
     pair_calls,
 )
@@ -54,8 +48,27 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
             except (NoLiteral, SubjectError, Malformed):  # this way does not lead there; another may
                 continue
             if body is not None:
-                return _head(subject, prop, case, outcome) + body
+                return _with_imports_first(_head(subject, prop, case, outcome), body)
     return None
+
+
+def _with_imports_first(head: str, body: str) -> str:
+    """Return the whole script, what the body imports among the imports of its head."""
+    imports = dict.fromkeys(line for line in body.splitlines() if line.startswith(("import ", "from ")))
+    rest = "\n".join(line for line in body.splitlines() if line not in imports)
+    more = "\n".join(_merged(line for line in imports if line not in IMPORTS))
+    first = "\n".join(IMPORTS)
+    return head.replace(first, f"{more}\n\n{first}" if more else first, 1) + "\n" + rest.lstrip("\n") + "\n"
+
+
+def _merged(imports: Iterable[str]) -> list[str]:
+    """Return these imports in order, one for each module."""
+    names: dict[str, list[str]] = {}
+    for line in imports:
+        module, _, name = line.partition(" import ")
+        names.setdefault(module, []).extend([name] if name else [])
+    lines = [f"{module} import {', '.join(sorted(found))}" if found else module for module, found in sorted(names.items())]
+    return sorted(lines, key=lambda line: not line.startswith("import "))
 
 
 def _named_calls(subject: Subject, prop: Property, case: Any) -> str | None:
@@ -76,7 +89,8 @@ def deadly_script(subject: Subject, prop: Property, case: Any, outcome: Outcome)
 
 def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     env = environment()
-    told = [f"{prop.id} does not hold for {subject.name}", "", prop.statement, *outcome.mismatches]
+    told = [f"{prop.id} does not hold for {subject.name}", "", prop.statement, *outcome.mismatches[:MOST_TOLD]]
+    told += [f"and {more} more" for more in [len(outcome.mismatches) - MOST_TOLD] if more > 0]
     told += [f"{outcome.status}: {line}" for line in (outcome.reason or "").splitlines()[:1] if outcome.status != "fails"]
     told += [f"Case: {case}"]
     told += [f"Seen with torch {env['torch']}, Python {env['python']}, {env['platform']}, {env['cpu_capability']}."]
@@ -85,5 +99,5 @@ def _head(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str:
     switches = "".join(f"{line}\n" for line in as_python(getattr(case, "switches", ()), case.device))
     raised = re.match(r"(\w+) while ", outcome.reason or "")
     says = f"# expected to raise {raised[1]}" if raised and outcome.status == "errored" else how_it_ends(outcome)
-    said = f"{says}\n" if says else ""
-    return f'"""{quoted}\n"""\n\nimport torch\nfrom torch import tensor\n\n{said}{subject.source}\n{switches}\n'
+    said, imports = f"{says}\n" if says else "", "\n".join(IMPORTS)
+    return f'"""{quoted}\n"""\n\n{imports}\n\n{said}{subject.source}\n{switches}\n'

@@ -3,8 +3,9 @@
 import ast
 import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import accumulate, groupby
 from typing import Any
 
 OURS = "rnncheck"
@@ -29,8 +30,13 @@ def sources_of(needed: Iterable[Any]) -> str:
         else:
             found[module, name] = f"from {module} import {name}"
     imports = sorted({text for text in found.values() if text.startswith(("import ", "from "))} - {"import torch"})
-    definitions = [text for text in found.values() if not text.startswith(("import ", "from "))]
-    return "\n\n\n".join([*(["\n".join(imports)] if imports else []), *definitions])
+    parts = dict.fromkeys(text for text in found.values() if not text.startswith(("import ", "from ")))
+    blocks = ["\n".join(texts) if plain else "\n\n\n".join(texts) for plain, texts in groupby(parts, _is_constant)]
+    return "\n\n\n".join(filter(None, ["\n".join(imports), *blocks]))
+
+
+def _is_constant(text: str) -> bool:
+    return not text.startswith(("def ", "class ", "@"))
 
 
 def _collect(module: str, name: str, found: dict[tuple[str, str], str]) -> None:
@@ -59,18 +65,54 @@ def _names(node: ast.AST) -> list[str]:
 def _top_level(module: str) -> dict[str, tuple[ast.stmt, str]]:
     """Return what a module defines and imports, by name, and the text of each."""
     source = inspect.getsource(sys.modules[module])
-    return {name: (node, text) for node in ast.parse(source).body for name, text in _bound(node, source)}
+    return {name: (node, text) for node in ast.parse(source).body for name, node, text in _bound(node, source)}
 
 
-def _bound(node: ast.stmt, source: str) -> Iterator[tuple[str, str]]:
+def _bound(node: ast.stmt, source: str) -> Iterator[tuple[str, ast.stmt, str]]:
     """Yield the names that a statement binds, and its text, of an import for each of them."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
             beginning = f"from {node.module} import" if isinstance(node, ast.ImportFrom) else "import"
-            yield alias.asname or alias.name, f"{beginning} {ast.unparse(alias)}"
+            yield alias.asname or alias.name, node, f"{beginning} {ast.unparse(alias)}"
     elif isinstance(node, ast.FunctionDef | ast.ClassDef):
         first = min(part.lineno for part in (node, *node.decorator_list))
-        yield node.name, "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+        text = without_annotations("\n".join(source.splitlines()[first - 1 : node.end_lineno]))
+        yield node.name, ast.parse(text).body[0], text
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        yield from ((name.id, ast.get_source_segment(source, node) or "") for name in targets if isinstance(name, ast.Name))
+        text = without_annotations(ast.get_source_segment(source, node) or "")
+        names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+        yield from ((name, ast.parse(text).body[0], text) for name in names)
+
+
+def without_annotations(text: str) -> str:
+    """Return this Python without the types that it says: a reader of a script sees the values.
+
+    >>> without_annotations("def twice(x: int = 1) -> int:\\n    return 2 * x")
+    'def twice(x=1):\\n    return 2 * x'
+    """
+    lines = text.encode().splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, lines))]
+
+    def place(line: int, column: int) -> int:
+        return starts[line - 1] + column
+
+    plain = text.encode()
+    for begin, part in sorted(_annotations(ast.parse(text), place), key=lambda one: -one[0]):
+        before, after = plain[:begin], plain[place(part.end_lineno or 0, part.end_col_offset or 0) :]
+        before = before.rstrip().removesuffix(b"->").rstrip()
+        in_call = before.count(b"(") > before.count(b")")
+        plain = before + (b"=" + after[3:] if in_call and after.startswith(b" = ") else after)
+    return plain.decode()
+
+
+def _annotations(tree: ast.AST, place: Callable[[int, int], int]) -> Iterator[tuple[int, ast.expr]]:
+    """Yield where each annotation begins, and the annotation; those of a class's fields stay, which a dataclass needs."""
+    fields = {id(part) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for part in node.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            yield place(node.lineno, node.col_offset + len(node.arg)), node.annotation
+        elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+            yield place(node.returns.lineno, node.returns.col_offset), node.returns
+        elif isinstance(node, ast.AnnAssign) and node.value is not None and id(node) not in fields:
+            yield place(node.target.end_lineno or 0, node.target.end_col_offset or 0), node.annotation

@@ -1,6 +1,6 @@
 """One clip function on one ClipCase: makes parameters with these gradients, calls it, and reads back what it left."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,8 @@ from rnncheck.core.values import generator
 from rnncheck.running.trial import SubjectError, Unimplemented, seeded, subject_boundary
 
 Gradients = Sequence[Tensor | None]
+Clip = Callable[[Any], Any]
+"""A clip function of the parameters alone: all else that it is given is as a case says."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class ClipTrial:
         if nothing or self.case.passed_as == "tensor" and (gradients is not None or twice):
             changes.setdefault("passed_as", "list")
         case = self.case.but(**changes)
-        other = ClipTrial(self.subject, case, self.gradients if gradients is None else gradients)
+        other = type(self)(self.subject, case, self.gradients if gradients is None else gradients)
         other.twice = (() if gradients is not None else self.twice) if twice is None else tuple(twice)
         return other
 
@@ -81,29 +83,30 @@ class ClipTrial:
 
     def fork(self) -> "ClipTrial":
         """The same trial for another property: shares the run."""
-        other = ClipTrial(self.subject, self.case, self.gradients)
+        other = type(self)(self.subject, self.case, self.gradients)
         other.twice, other._shared = self.twice, self._shared
         return other
 
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """New parameters with these gradients."""
-        return [_parameter(gradient, self.case.device) for gradient in self.gradients]
+    def do(self, deed: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a deed returns: a function of torch and Python alone, at the top of a module, so that a script can show it.
 
-    def call(self, parameters: list[torch.nn.Parameter]) -> Any:
-        """What the function returns for these parameters, passed as the case says."""
-        listed = [p for place, p in enumerate(parameters) for _ in range(1 + (place in self.twice))]
-        passed: dict[str, Callable[[], Any]] = {
-            "list": lambda: listed,
-            "generator": lambda: (p for p in listed),
-            "tensor": lambda: listed[0],
-            "used_up": lambda: _used_up(p for p in listed),
-        }
-        return self.call_with(passed[self.case.passed_as]())
-
-    def call_with(self, passed: Any) -> Any:
-        """What the function returns where this is passed as the parameters."""
+        Its first argument is the clip function, to which it passes parameters; all else is passed as the case says.
+        """
         with seeded(self.case.seed, self.case.device), subject_boundary("clipping"):
-            return self.subject.build(passed, self.case.max_norm, **self.options)
+            return deed(self.clip, *arguments)
+
+    def noted(self, deed: Callable[..., Any], *arguments: Any, result: Any) -> None:
+        """Say what a deed would have returned that was done in another way: where processes are watched."""
+
+    def clip(self, parameters: Any) -> Any:
+        """What the function returns for these parameters, passed as the case says."""
+        how: dict[str, Callable[[], Any]] = {
+            "list": lambda: parameters,
+            "generator": lambda: (p for p in parameters),
+            "tensor": lambda: parameters[0],
+            "used_up": lambda: (p for p in parameters[:0]),
+        }
+        return self.subject.build(how[self.case.passed_as](), self.case.max_norm, **self.options)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -118,14 +121,14 @@ class ClipTrial:
         """What the call left behind."""
         if self._shared is not self:
             return self._shared.run
-        parameters = self.parameters()
-        returned = self.call(parameters)
-        return Clipped(self.gradients, [p.grad for p in parameters], returned)
+        given = tuple(None if g is None else g.clone() for g in self.gradients)
+        done = self.do(clipped, given, self.twice)
+        return Clipped(self.gradients, done["gradients"], done["returned"])
 
-    def refusal(self, parameters: list[torch.nn.Parameter] | None = None) -> str | None:
+    def refusal(self) -> str | None:
         """What the function raises on this case, in one line; None where it does not."""
         try:
-            self.call(self.parameters() if parameters is None else parameters)
+            _ = self.run
         except Unimplemented:
             raise
         except SubjectError as error:
@@ -133,13 +136,18 @@ class ClipTrial:
         return None
 
 
-def _used_up(parameters: Iterator[torch.nn.Parameter]) -> Iterator[torch.nn.Parameter]:
-    list(parameters)
+def clipped(clip: Clip, gradients: Gradients, twice: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the gradients after a call, and what it returned; the parameters at the places in ``twice`` are listed twice."""
+    parameters = with_gradients(gradients)
+    returned = clip([p for place, p in enumerate(parameters) for _ in range(1 + (place in twice))])
+    return {"gradients": [p.grad for p in parameters], "returned": returned}
+
+
+def with_gradients(gradients: Gradients) -> list[torch.nn.Parameter]:
+    """Return a parameter of ones for each of these gradients, which it is given as they are; None is none."""
+    device = next((g.device for g in gradients if g is not None), "cpu")
+    like = [torch.ones(3, device=device) if g is None else g for g in gradients]
+    parameters = [torch.nn.Parameter(torch.ones(one.shape, dtype=one.dtype, device=one.device)) for one in like]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
     return parameters
-
-
-def _parameter(gradient: Tensor | None, device: str) -> torch.nn.Parameter:
-    like = torch.ones(3, device=device) if gradient is None else gradient
-    parameter = torch.nn.Parameter(torch.ones_like(like))
-    parameter.grad = None if gradient is None else gradient.clone()
-    return parameter

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.case import Case, Layout
@@ -107,6 +108,10 @@ def _plain(tensor: Tensor) -> Tensor:
 def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise Malformed(f"{what} is a {type(tensor).__name__}, but should be a tensor")
+    if isinstance(tensor, FakeTensor):
+        raise Malformed(
+            f"{what} has no values: it comes from an earlier call, in which torch.export or torch.compile traced the layer"
+        )
     tensor = _plain(tensor)
     if tuple(tensor.shape) != shape:
         raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}", tuple(tensor.shape), shape)

@@ -1,6 +1,6 @@
 """What was done with a candidate, for those who want to write it down."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,3 +28,14 @@ class Called:
     grad: bool
     again: bool
     results: Tensors
+
+
+@dataclass(frozen=True)
+class Did:
+    """A deed on a candidate: copies of what it was given, at which random state, and what it returned."""
+
+    deed: Callable[..., Any]
+    arguments: Sequence[Any]
+    seed: int
+    grad: bool
+    result: Any

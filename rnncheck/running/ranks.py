@@ -16,12 +16,14 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.plain_text import one_line, said
-from rnncheck.running.clip_trial import Clipped, ClipTrial
+from rnncheck.running.clip_trial import Clip, Clipped, ClipTrial, Gradients, with_gradients
 from rnncheck.running.subject_errors import SubjectError
 
 RANKS = 2
 WAIT_SECONDS, SECONDS = 15.0, 45.0
 """How long a rank waits for another, and how long all of them may take."""
+CLIPPED = "clipped"
+"""How a call ends that does not raise."""
 TRANSPORT = "gloo/transport"
 """What gloo raises where another rank has ended, or does not answer, says this."""
 Axes = Sequence[int | None]
@@ -39,6 +41,11 @@ class Call:
     ranks: tuple[Clipped, ...] = ()
     raised: str | None = None
     refused: bool = False
+
+    def as_told(self) -> dict[str, Any]:
+        """The same as ``clipped_on_ranks`` has it."""
+        held = [{"gradients": list(run.after), "returned": run.returned} for run in self.ranks]
+        return {"ended": self.raised or CLIPPED, "ranks": held}
 
 
 def on_ranks(trial: ClipTrial, ways: Sequence[Axes]) -> list[Call]:
@@ -61,7 +68,8 @@ def on_ranks(trial: ClipTrial, ways: Sequence[Axes]) -> list[Call]:
         calls: list[Call] = []
         while len(calls) < len(ways) and (not calls or calls[-1].raised is None):
             calls.append(_said_at(Path(folder), len(calls) + 1, how, trial))
-        return calls
+    trial.noted(clipped_on_ranks, trial.gradients, tuple(ways), result=[call.as_told() for call in calls])
+    return calls
 
 
 def _loopback() -> str:
@@ -90,7 +98,7 @@ def _work(trial: ClipTrial, ways: Sequence[Axes], folder: Path, interface: str, 
     begun = partial(_begin, folder / "store", rank)
     mesh = _told(folder, 0, rank, begun)
     for step, axes in enumerate(ways, 1):
-        _told(folder, step, rank, partial(_call, trial, axes, mesh, rank))
+        _told(folder, step, rank, partial(trial.do, clipped_on_a_rank, trial.gradients, axes, mesh, rank))
     torch.distributed.destroy_process_group()
 
 
@@ -124,20 +132,15 @@ def _begin(store: Path, rank: int) -> Any:
     return mesh
 
 
-def _call(trial: ClipTrial, axes: Axes, mesh: Any, rank: int) -> dict[str, Any]:
-    """Call the function with this rank's part of the gradients; return the whole ones afterwards."""
-    parameters = [_parameter(g, axis, mesh, rank) for g, axis in zip(trial.gradients, axes, strict=True)]
-    returned = trial.call(parameters)
+def clipped_on_a_rank(clip: Clip, gradients: Gradients, axes: Axes, mesh: Any, rank: int) -> dict[str, Any]:
+    """Return the whole gradients after a call with this rank's part of them, and what it returned."""
+    parameters = with_gradients(gradients)
+    for place, (parameter, axis) in enumerate(zip(parameters, axes, strict=True)):
+        parameters[place] = torch.nn.Parameter(_part(parameter.detach(), axis, mesh, rank))
+        parameters[place].grad = None if parameter.grad is None else _part(parameter.grad, axis, mesh, rank)
+    norm = _whole(clip(parameters))
     gradients = [_whole(p.grad) for p in parameters]
-    norm = _whole(returned) if isinstance(returned, Tensor) else returned
     return {"gradients": gradients, "returned": norm if isinstance(norm, Tensor | float | int) else None}
-
-
-def _parameter(gradient: Tensor | None, axis: int | None, mesh: Any, rank: int) -> torch.nn.Parameter:
-    like = torch.ones(3) if gradient is None else gradient
-    parameter = torch.nn.Parameter(_part(torch.ones_like(like), axis, mesh, rank))
-    parameter.grad = None if gradient is None else _part(gradient, axis, mesh, rank)
-    return parameter
 
 
 def _part(whole: Tensor, axis: int | None, mesh: Any, rank: int) -> Tensor:
@@ -160,6 +163,31 @@ def shard_of(whole: Tensor, axis: int | None, rank: int) -> Tensor:
 def _whole(tensor: Any) -> Any:
     """Return all of a DTensor, in which the other ranks have to take part; anything else as it is."""
     return tensor.full_tensor().detach() if hasattr(tensor, "full_tensor") else tensor
+
+
+def clipped_on_ranks(clip: Clip, gradients: Gradients, ways: Sequence[Axes]) -> list[dict[str, Any]]:
+    """Return what each rank holds after a call, for each way to cut the gradients up: in a script, where nobody is watched."""
+    fork = torch.multiprocessing.get_context("fork")
+    with TemporaryDirectory() as folder:
+        given = (clip, gradients, ways, Path(folder))
+        ranks = [fork.Process(target=_at_work, args=(*given, rank), daemon=True) for rank in range(RANKS)]
+        for process in ranks:
+            process.start()
+        for process in ranks:
+            process.join(SECONDS)
+        ended = [process.exitcode for process in ranks]
+        for process in ranks:
+            process.kill()
+        assert ended == [0] * RANKS, f"exit codes of the ranks: {ended}"
+        found = [torch.load(Path(folder) / str(rank)) for rank in range(RANKS)]
+    return [{"ended": CLIPPED, "ranks": list(way)} for way in zip(*found, strict=True)]
+
+
+def _at_work(clip: Clip, gradients: Gradients, ways: Sequence[Axes], folder: Path, rank: int) -> None:
+    torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+    mesh = _begin(folder / "store", rank)
+    torch.save([clipped_on_a_rank(clip, gradients, axes, mesh, rank) for axes in ways], folder / str(rank))
 
 
 # what the ranks said ----------------------------------------------------------------------------------------------------

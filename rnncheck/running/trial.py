@@ -1,6 +1,6 @@
 """One Subject built for one Case: lays the case's tensors out as the subject wants them, runs it, and reads it back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -44,10 +44,9 @@ class Trial(Given):
         self.tensors = tensors or Tensors(
             case.input_tensor(), case.initial_state(), case.parameters() if subject.offers("load") else {}, case.lengths
         )
-        self._owner: Trial = self  # whose layer we use
-        self._follow_up = False
-        self._first = case.config  # what the case is, whatever a follow-up makes of it
-        self._shared: Trial = self  # whose run and budget we use
+        self._case_of: Trial = self  # the case's own trial, whatever forks and follow-ups have made of it
+        self._run_of: Trial = self  # whose run and budget it shares
+        self._layer_of: Trial = self  # whose layer it uses
         self._first_numbers: FirstNumbers = {}  # of the layers of this case, whichever property builds them
 
     # follow-ups ------------------------------------------------------------------------------------------------------
@@ -66,10 +65,10 @@ class Trial(Given):
         if new.state is None or self.case.hx == "none":
             fields.setdefault("hx", "none" if new.state is None else "random")
         other = type(self)(self.subject, self.case.but(**fields), new)
-        other._follow_up, other._first, other._first_numbers = True, self._first, self._first_numbers
+        other._case_of = self._case_of
         same_layer = other.config == self.config and new.parameters is self.tensors.parameters
         if same_layer and other.case.training == self.case.training and other.case.dtype == self.case.dtype:
-            other._owner = self._owner
+            other._layer_of = self._layer_of
         return other
 
     def to(self, dtype: str | None = None, device: str | None = None) -> "Trial":
@@ -85,7 +84,7 @@ class Trial(Given):
     def fork(self) -> "Trial":
         """The same trial for another property: shares the run and the budget, not the layer."""
         other = type(self)(self.subject, self.case, self.tensors)
-        other._shared, other._first_numbers = self._shared, self._first_numbers
+        other._case_of, other._run_of = self._case_of, self._run_of
         return other
 
     # running ---------------------------------------------------------------------------------------------------------
@@ -93,7 +92,7 @@ class Trial(Given):
     @cached_property
     def layer(self) -> Layer:
         """This trial's layer, built, loaded, and in the case's mode."""
-        return self._owner.layer if self._owner is not self else self.build()
+        return self._layer_of.layer if self._layer_of is not self else self.build()
 
     def build(self) -> Layer:
         """A new layer for this case, with the case's parameters."""
@@ -103,7 +102,7 @@ class Trial(Given):
             if self.subject.offers("load"):
                 layer.load(self.parameters)
             else:
-                begin_alike(layer, self._built, self._first_numbers)
+                begin_alike(layer, self._built, self._case_of._first_numbers)
                 move_what_hides(layer, self.like)
                 take_over(layer, self.parameters)
             layer.train(self.case.training)
@@ -117,7 +116,12 @@ class Trial(Given):
     @property
     def _otherwise(self) -> str:
         """This trial's configuration, where it is not the case's."""
-        return "" if self.config == self._first else str(self.config)
+        return "" if self.config == self._case_of.config else str(self.config)
+
+    @property
+    def _follow_up(self) -> bool:
+        """Whether it has another input, state, configuration or parameters than the case."""
+        return self._run_of is not self._case_of
 
     def _stay_within_claims(self) -> None:
         """Raises NotClaimed where a follow-up asks for what the subject does not offer."""
@@ -128,15 +132,15 @@ class Trial(Given):
     @cached_property
     def returned(self) -> tuple[Any, tuple[Tensor, ...]]:
         """What the subject itself returns for this case, in its own layout."""
-        if self._shared is not self:
-            return self._shared.returned
+        if self._run_of is not self:
+            return self._run_of.returned
         with seeded(self.case.seed, self.case.device):
             return self.call_on(self.layer if self._follow_up else self.build())
 
     @cached_property
     def run(self) -> Run:
         """What the subject returns for this case, read back into (time, batch, features)."""
-        return self._shared.run if self._shared is not self else self.read(*self.returned).map(Tensor.detach)
+        return self._run_of.run if self._run_of is not self else self.read(*self.returned).map(Tensor.detach)
 
     def run_on(self, layer: Layer, what: str = "") -> Run:
         """A run of a layer that the property holds itself (again, or after something was done to it)."""
@@ -181,6 +185,14 @@ class Trial(Given):
         usual = self.case.training and not torch.is_inference_mode_enabled()
         with subject_boundary(doing, what or self._otherwise), torch.set_grad_enabled(usual):
             return deed(*arguments)
+
+    def look(self, deed: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a deed returns that changes nothing: a script has it only where it shows what comes back."""
+        return self.do(deed, *arguments)
+
+    def in_turn(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what is done in turn; a script leaves out those without which the same goes wrong."""
+        return names
 
     @property
     def arguments(self) -> tuple[Any, tuple[Tensor, ...] | None]:
@@ -231,7 +243,7 @@ class Trial(Given):
     @cached_property
     def budget(self) -> oracle.Budget:
         """Return the truth and the allowed error of this very case (docs/oracle.md)."""
-        return self._shared.budget if self._shared is not self else budget_of(self)
+        return self._run_of.budget if self._run_of is not self else budget_of(self)
 
     @cached_property
     def truth(self) -> Run:
@@ -244,7 +256,7 @@ class Trial(Given):
 
     @cached_property
     def _own_gradient_budget(self) -> oracle.GradientBudget:
-        return gradient_budget_of(self, self.cotangents()) if self._shared is self else self._shared._own_gradient_budget
+        return gradient_budget_of(self, self.cotangents()) if self._run_of is self else self._run_of._own_gradient_budget
 
     @property
     def rounding(self) -> oracle.Rounding:

@@ -12,8 +12,9 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config, Mode
+from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import RESET_AFTER, kind_of
-from rnncheck.core.subject import FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
 from rnncheck.reading.adapted import Adapted, at
@@ -63,11 +64,12 @@ def call_as_read(layer: nn.Module, reading: Reading, reference: Any, args: tuple
     how = reading.called
     if how["eval"] and layer.training:
         return None
-    unusual = [word for word in ("last", "reverse", "ids", "turned") if how[word]]
+    unusual = [word for word in ("last", "reverse", "ids", "merged", "turned") if how[word]]
     if how["input"] == "step" or how["features"] is not None or unusual:
         raise NotComparable(f"read as {reading.words()}, it gives other results than torch's layers")
     given = inspect.signature(type(layer).forward).bind(layer, *args, **kwargs).arguments
-    first, *others = list(given)[1:]
+    first = how["input_name"] or list(given)[1]
+    others = [name for name in list(given)[1:] if name != first]
     if how["lengths"] and given.get(how["lengths"][0]) is not None:
         raise NotComparable(f"calls with {how['lengths'][0]} are not compared")
     x = given[first].transpose(-1, -2) if how["input"] == "channels first" else given[first]

@@ -12,8 +12,9 @@ from rnncheck import oracle
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.torch_layers import split_result
 from rnncheck.core.case import Case
+from rnncheck.core.features import FEATURES
 from rnncheck.core.observation import Observation, both, equal, every, fact, identical, near
-from rnncheck.core.subject import FEATURES, Claim, Malformed, Subject
+from rnncheck.core.subject import Claim, Malformed, Subject
 from rnncheck.running.trial import Tensors, Trial
 from rnncheck.runtime.as_read import call_as_read, reading_of
 from rnncheck.runtime.contracts import values_in

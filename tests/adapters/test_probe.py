@@ -17,7 +17,8 @@ from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.campaign import probing_apart
 from rnncheck.campaign.probing import probe_all
 from rnncheck.core.config import MODES
-from rnncheck.core.subject import CLIP_FEATURES, FEATURES, Claim
+from rnncheck.core.features import CLIP_FEATURES, FEATURES
+from rnncheck.core.subject import Claim
 from rnncheck.errors import UsageError
 from tests.adapters import targets
 from tests.adapters.support import claimed
@@ -332,3 +333,24 @@ def test_a_wrong_answer_of_what_is_to_replace_torchs_un_claims_nothing(target, a
     report = rnncheck.verify(target, against=against, properties="shape.output", engine="inline", max_examples=12)
     assert report.subjects[0].claims["unbatched"].offered is offered
     assert report.exit_code == int(offered)
+
+
+class SharedDefault(nn.Module):
+    """The state is kept in a default argument, one for all calls, also those in which torch.export traces the layer."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.LSTMCell(input_size, hidden_size)
+
+    def forward(self, x, state={}):  # noqa: B006
+        if "h" not in state or state["h"].shape[0] != x.shape[1] or state["h"].dtype != x.dtype:
+            state |= dict.fromkeys("hc", x.new_zeros(x.shape[1], self.cell.hidden_size))
+        outputs = []
+        for step in x:
+            state["h"], state["c"] = self.cell(step, (state["h"], state["c"]))
+            outputs.append(state["h"])
+        return torch.stack(outputs), dict(state)
+
+
+def test_a_state_that_an_earlier_export_left_behind_is_the_layers_mistake():
+    assert claimed(SharedDefault).offers("batched")

@@ -11,7 +11,7 @@ from rnncheck.adapters.compiled import compiled, exported
 from rnncheck.adapters.targets.locate import locate
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.core.subject import FEATURES
+from rnncheck.core.features import FEATURES
 from rnncheck.errors import UsageError
 from rnncheck.running.trial import Trial
 

@@ -3,12 +3,8 @@
 import ctypes
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,9 +17,8 @@ from rnncheck.core.observation import equal, near
 from rnncheck.engine import Inline
 from rnncheck.engine.processes import Processes
 from rnncheck.judging import explain
+from tests.command import Command
 from tests.engine.support import CATALOG, again, children, ended, gru, misbehaving, prop, shape, workshop
-
-ROOT = Path(__file__).parents[2]
 
 
 def crash():
@@ -64,7 +59,8 @@ def verdicts(report, place=0):
 def test_identical_with_one_worker_and_with_two():
     """Counts, verdicts, minimal cases and reasons, with a property that fails and a subject that crashes."""
     subjects = (gru(), misbehaving(crash))
-    one, two = (report(subjects, Processes(workshop(*subjects, catalog=CHECKS), jobs)) for jobs in (1, 2))
+    few = replace(SETTINGS.profile, cases=10, attempts=6)
+    one, two = (report(subjects, Processes(workshop(*subjects, catalog=CHECKS), jobs), profile=few) for jobs in (1, 2))
     assert timeless(one) == timeless(two)
     assert verdicts(one) == {"own.shape": "holds", "own.again": "holds", "own.flags": "holds", "own.small": "fails",
                              "own.shapeless": "holds"}  # fmt: skip
@@ -168,40 +164,34 @@ def test_cases_without_time_are_counted():
     assert long.subjects[0].left == 0
 
 
-SCRIPT = """
-    import sys
-    from pathlib import Path
-    import ctypes, os, time
-    from tests.campaign import test_campaign as here
-    from tests.engine.support import children, gru, misbehaving, workshop
+def without_end(sign):
+    """Run a campaign until it is interrupted, and say what came of it."""
 
     def slow():
-        Path(sys.argv[1]).touch()
+        sign.touch()
         time.sleep(0.2)
 
     subjects = (misbehaving(slow), gru())
-    engine = here.Processes(workshop(*subjects, catalog=here.CHECKS), 2)
-    told = here.report(subjects, engine, profile=here.replace(here.PROFILES["smoke"], cases=10_000))
-    print("stopped:", told.stopped, "exit:", told.exit_code, "verdicts:", here.verdicts(told, 1))
+    engine = Processes(workshop(*subjects, catalog=CHECKS), 2)
+    told = report(subjects, engine, profile=replace(PROFILES["smoke"], cases=10_000))
+    print("stopped:", told.stopped, "exit:", told.exit_code, "verdicts:", verdicts(told, 1))
     print("left:", sorted(children()))
-"""
+    return 0
 
 
 @pytest.fixture
 def campaign(tmp_path):
     """A campaign without end in a process of its own, at work; it can be interrupted even if these tests cannot (nohup)."""
     sign = tmp_path / "at work"
-    script = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n" + textwrap.dedent(SCRIPT)
-    command = [sys.executable, "-W", "ignore", "-c", script, str(sign)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, process_group=0)
+    process = Command(tmp_path, run=lambda: without_end(sign))
     deadline = time.monotonic() + 60
     while not sign.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(1.0)
     yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    if not ended(process.pid, 0.1):
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -209,7 +199,7 @@ def test_interrupted(campaign, number):
     workers = children(campaign.pid)
     assert workers
     os.kill(campaign.pid, number)
-    output, _ = campaign.communicate(timeout=30)
+    output = campaign.wait(30).out
     assert "stopped: interrupted" in output
     assert "'own.shape': 'holds'" in output
     assert "left: []" in output
@@ -219,7 +209,7 @@ def test_interrupted(campaign, number):
 def test_no_orphan_survives_a_killed_parent(campaign):
     workers = children(campaign.pid)
     assert workers
-    campaign.kill()
+    os.kill(campaign.pid, signal.SIGKILL)
     campaign.wait()
     assert all(ended(pid) for pid in workers)
 

@@ -21,6 +21,7 @@ from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.clip_truth import clip_truth, total_norm
 from rnncheck.strategies.clip import clip_cases
 from rnncheck.strategies.draw import draw
+from tests.effort import at_night
 from tests.mutants import MUTANTS
 from tests.mutants.controls.correct import CORRECT
 
@@ -55,8 +56,8 @@ TORCH_BREAKS = ("clip.arguments", "clip.empty", "clip.formula", "clip.huge_and_t
                 "clip.nonfinite", "clip.threshold", *(["clip.used_up"] if clips_nothing_in_silence() else []),
                 "clip.zero_norm_type")  # fmt: skip
 CASES = draw(clip_cases(), 120, 0)
-FEW = 12
-"""Cases of a property that starts processes."""
+FEW = {"clip.shards": 12, "clip.many": at_night(120, 40)}
+"""Cases of a property that starts processes, or makes thousands of gradients."""
 CLIP = [prop for prop in CATALOG.values() if prop.family == "clip"]
 OURS = clip_function(rnncheck.clip.clip_grad_norm_, "rnncheck.clip.clip_grad_norm_")
 CLEAN = clip_function(CORRECT["clip"].target, "a clean one in parts")
@@ -68,8 +69,7 @@ def mutant_subject(mutant):
 
 def judged(prop, subject, cases=CASES):
     """(case, outcome) of every case that the property applies to and the subject claims."""
-    cases = cases[:FEW] if prop.id == "clip.shards" else cases
-    found = ((case, judge(prop, ClipTrial(subject, case))) for case in cases)
+    found = ((case, judge(prop, ClipTrial(subject, case))) for case in cases[: FEW.get(prop.id)])
     return ((case, outcome) for case, outcome in found if outcome.status not in ("not_applicable", "not_claimed"))
 
 
@@ -88,7 +88,7 @@ def test_a_mutant_is_killed(prop, mutant):
 def test_a_correct_function_is_clean(prop, subject):
     outcomes = list(judged(prop, subject))
     assert [pair for pair in outcomes if pair[1].red] == []
-    assert sum(outcome.status == "holds" for _, outcome in outcomes) >= (FEW // 2 if prop.id == "clip.shards" else 30)
+    assert sum(outcome.status == "holds" for _, outcome in outcomes) >= min(30, FEW.get(prop.id, 120) // 2)
 
 
 @pytest.mark.parametrize("prop", CLIP, ids=lambda prop: prop.id)

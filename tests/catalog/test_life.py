@@ -81,5 +81,5 @@ def test_a_class_of_a_function_is_not_pickled():
 
 def test_a_parameter_is_found_where_it_lives():
     life = Life.begin(Trial(TORCH["LSTM"], CASE))
-    assert owner(life, life.module.weight_hh_l1) == (life.module, "weight_hh_l1")
+    assert owner(life, life.module.weight_hh_l1) == ("", "weight_hh_l1")
     assert owner(life, torch.zeros(1)) is None

@@ -14,8 +14,8 @@ from rnncheck.adapters.targets.locate import described
 from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import CaseError
+from rnncheck.core.features import PAIR_FEATURES
 from rnncheck.core.pair_case import PairCase
-from rnncheck.core.subject import PAIR_FEATURES
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge
 from rnncheck.judging.shrink import shrink

@@ -1,8 +1,12 @@
 """state.*: what each property catches, and what it lets through."""
 
+import pytest
+
 from rnncheck.catalog import CATALOG
-from tests.catalog.support import killed, subject_of
+from tests.adapters.test_probe import claimed
+from tests.catalog.support import complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
+from tests.strangers import called_otherwise, stateful
 
 KILLS = {
     "state.default_is_zero": "own-hidden-bias-skipped-without-hx",
@@ -28,3 +32,25 @@ MORE = [
 def test_what_a_state_moved_is_named():
     _, outcome = killed(CATALOG["state.used"], subject_of(MUTANTS["own-upper-layers-share-state"]))
     assert "moved by h_0 of layer" in outcome.mismatches[0]
+
+
+KILLS_OF_KEPT = {"state.kept": "BufferedGRU2"}
+STATEFUL = vars(stateful) | vars(called_otherwise)
+
+
+@pytest.mark.parametrize("mistake", ["BufferedGRU2", "StatefulLSTM2", "KeptState2"])
+def test_a_state_that_does_not_go_on_is_found(mistake):
+    _, outcome = killed(CATALOG["state.kept"], claimed(STATEFUL[mistake]), 8)
+    assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
+
+
+@pytest.mark.parametrize("right", ["BufferedGRU", "StatefulLSTM", "KeptState"])
+def test_a_state_that_goes_on_is_clean(right):
+    subject = claimed(STATEFUL[right])
+    assert complaints(CATALOG["state.kept"], subject, 6) == []
+    assert "holds" in {outcome.status for _, outcome in outcomes(CATALOG["state.kept"], subject, 6)}
+
+
+def test_of_a_layer_that_keeps_nothing_or_changes_no_later_call_nothing_is_said():
+    for layer in (STATEFUL["KeptState1"], stateful.nn.GRU):
+        assert list(outcomes(CATALOG["state.kept"], claimed(layer), 1)) == []

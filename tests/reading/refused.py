@@ -64,6 +64,13 @@ class SentenceRNN(nn.Module):
         return self.rnn(sentence)[0]
 
 
+class CutOff(SentenceRNN):
+    """No gradient reaches the input."""
+
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
 class BatchOfOne(nn.Module):
     def __init__(self, n_in, n_out):
         super().__init__()
@@ -101,13 +108,6 @@ class TimeLastWithState(TimeLast):
         return output.permute(2, 1, 0), state
 
 
-class CutOff(TimeLast):
-    """No gradient reaches the input."""
-
-    def forward(self, x):
-        return super().forward(x.detach())
-
-
 class Namespaced(nn.Module):
     def __init__(self, args):
         super().__init__()
@@ -117,6 +117,10 @@ class Namespaced(nn.Module):
         return self.rnn(x, state)
 
 
-REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, FlatScores, TimeLast, TimeLastWithState)
-READ = {SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h"}
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne)
+READ = {
+    SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h",
+    FlatScores: "steps and rows in one axis of the output", TimeLast: "(features, batch, time)",
+    TimeLastWithState: "(features, batch, time), state (h, c)",
+}  # fmt: skip
 """Layers that are read without a wrapper, and what the reading says of them."""

@@ -9,7 +9,7 @@ from tests.reading import refused
 from tests.strangers import embedding, lengths, stateful
 from tests.strangers.hunted import kill_of, subject_of
 
-STRANGERS = (lengths.PackedInPackedOut, stateful.TutorialTagger, embedding.WordLM)
+STRANGERS = (lengths.PackedInPackedOut, stateful.TutorialTagger)
 OPTIONS = {"properties": "time.split", "engine": "inline", "budget": 200, "max_examples": 2}
 
 

@@ -57,6 +57,8 @@ def test_random_numbers_are_named_where_they_are_why_a_call_is_not_repeatable():
     (cause,) = causes([fails("state.used"), fails("mode.rng"), fails("mode.repeatable"), fails("time.split")])
     assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call draws, or seeds, random numbers")
     assert grouped(fails("time.split"), fails("mode.rng")) == [["mode.rng"], ["time.split"]]
+    spoilt = ["mode.rng", "state.fresh", "time.split"]
+    assert grouped(*map(fails, reversed(spoilt))) == [spoilt]
 
 
 def test_what_fails_when_it_is_called_as_usual_leads_what_transforms_the_layer():

@@ -8,7 +8,9 @@ from torch import nn
 
 from rnncheck.campaign.subject_run import PropertyTally
 from rnncheck.catalog import CATALOG
-from rnncheck.catalog.tools.dropout_masks import share
+from rnncheck.catalog.tools.dropout_counts import shares
+from rnncheck.catalog.tools.dropout_masks import as_chance_has_it
+from rnncheck.catalog.tools.significance import chance_says
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.mismatch_text import Origins
@@ -210,8 +212,10 @@ def test_a_dropout_mask_that_is_wrong_names_its_layer():
 def test_a_dropout_mask_that_is_wrong_names_its_direction():
     mask = torch.ones(1, 300, 2, 4, dtype=torch.bool)
     mask[..., 0, :] = torch.arange(1200).reshape(1, 300, 4) % 2 == 0
-    (line,) = share("values kept", mask, 0.5).mismatches()
-    assert line == "values kept, reverse = 1200 of 1200, but should be about 600, by chance"
+    (counts,) = shares({"output": mask}, "first call", {"output": 0.5})
+    found, should = ({what: chance_says(*count)[place] for what, count in counts.items()} for place in (0, 1))
+    (line,) = as_chance_has_it(found, should).mismatches()
+    assert line == "values kept in output, first call, reverse = 1200 of 1200, but should be about 600, by chance"
 
 
 # what was called -----------------------------------------------------------------------------------------------------

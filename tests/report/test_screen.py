@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rnncheck.core.subject import FEATURES
+from rnncheck.core.features import FEATURES
 from rnncheck.core.verdict import NO_TIME
 from rnncheck.report import Report
 from rnncheck.report.terminal import print_report
@@ -29,6 +29,27 @@ def ignores_states() -> Report:
     others = [failing(f"time.p{n}", diagnosis=IGNORED, needs=()) for n in range(18)]
     of_one = report(led, *others, *(verdict(property=f"batch.p{n}") for n in range(61)), name="mine.py:MyGRU")
     return replace(of_one, subjects=(replace(of_one.subjects[0], reading="GRU layer, (time, batch, features), state h"),))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_no_verdict_speaks_of_is_said_where_it_passes(number):
+    subject = replace(report().subjects[0], not_looked_at=("argument gain, given as 0", "go_backwards other than False"))
+    lines = shown(replace(report(), subjects=(subject,) * number), 100)
+    place = next(i for i, line in enumerate(lines) if line.startswith("PASS"))
+    told = (
+        "NOT LOOKED AT   argument gain, given as 0; go_backwards"
+        if number == 1
+        else "       not looked at: argument gain, given as 0, go"
+    )
+    assert any(line.startswith(told) for line in lines[place + 1 : place + 3])
+
+
+def test_an_agreement_that_was_not_checked_is_what_the_verdict_begins_with():
+    why = "agreement of mine.py:MyLSTM with torch.nn.LSTM was asked for and could not be checked: write this"
+    of_one = report()
+    lines = shown(replace(of_one, subjects=(replace(of_one.subjects[0], not_compared=why),), stopped=why), 100)
+    assert lines[1].startswith("INCOMPLETE   agreement of mine.py:MyLSTM") and not any("PASS" in line for line in lines)
+    assert " ".join(lines).count("was asked for") == 1
 
 
 def test_one_cause_is_told_once_within_a_small_terminal():

@@ -10,24 +10,22 @@ from .judge_all import REFERENCES
 from .table import STRANGERS, mistakes
 
 TOLD = {
-    "KeptState2": "attribute hidden, which a sequence in two calls does not go on from",
     "KeptState1": "attribute hidden, which changes no later call",
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",
-    "TypedGRU2": "output (time, batch, features)",
-    "StatefulLSTM2": "() before each call",
-    "BufferedGRU2": "() before each call",
-    "CfC1": "not looked at: argument timespans, which changes nothing",
-    "LockedDropoutLSTM2": "random in training: judged in eval()",
-    "ZoneoutLSTM2": "random in training: judged in eval()",
-    "DelayLine1": "not looked at: result[1]",
-    "DelayLine2": "not looked at: result[1]",
-    "OneMatrixCell2": "a part of the state comes back as it went in",
+    "TypedGRU2": "whether the output should be (time, batch, features), as the input is not",
+    "CfC1": "argument timespans, which changes nothing",
+    "LockedDropoutLSTM2": "what random numbers do in training",
+    "ZoneoutLSTM2": "what random numbers do in training",
+    "DelayLine1": "result[1]",
+    "DelayLine2": "result[1]",
+    "OneMatrixCell2": "whether the state that comes back as it went in should move",
 }
-"""What the first line of the report says of mistakes that lie in what is not looked at."""
+"""What the verdict says of mistakes that lie in what is not looked at."""
 FALSE_GREENS = (
     "StateFirstGRU1", "KerasGRU2", "ListOfOutputs2", "ListOfStates2", "LastByLength1", "LastByLength2", "KerasStyleOptions2",
-    "LRU1", "RequiredExtras1", "FromDims1", "EpisodeGRU1", "EpisodeGRU2", *TOLD,
+    "LRU1", "RequiredExtras1", "FromDims1", "EpisodeGRU1", "EpisodeGRU2", "KeptState2", "StatefulLSTM2",
+    "BufferedGRU2", *TOLD,
 )  # fmt: skip
 """Mistakes that were green once, each for a reason of its own."""
 ALL = list(mistakes())
@@ -52,6 +50,6 @@ def test_a_mistake_is_not_green(stranger, mistake):
         assert any(way in str(refused) for way in ("wrap it", "wrap what", "name a factory", "annotate it"))
         return
     if told is not None:
-        assert told in (subject.read_as or "")
+        assert told in "; ".join(subject.not_looked_at)
     elif subject.reference is None or subject.offers("load"):  # else the agreement cannot be checked, which is no green either
         assert kill_of(subject) is not None, subject.read_as

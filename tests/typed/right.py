@@ -230,7 +230,27 @@ def with_speaker(
     return torch.stack(outputs, 1), h
 
 
+def in_logarithms(x: X, log_h0: H | None = None) -> tuple[X, H]:
+    """A leaky sum of exponentials that begins from a uniform state: one that is not zero."""
+    h, outputs = torch.full_like(x[:, 0], -0.7) if log_h0 is None else log_h0, []
+    for t in range(x.shape[1]):
+        h = torch.logaddexp(h - 0.5, x[:, t])
+        outputs.append(h)
+    return torch.stack(outputs, 1), h.clone()
+
+
+def with_integral(error: X, integral: H | None = None, previous_state: H | None = None) -> tuple[X, H, H]:
+    """A controller with two states of one type, of which the second is called one."""
+    zero, outputs = error.new_zeros(error.shape[0], error.shape[2]), []
+    total, last = zero if integral is None else integral, zero if previous_state is None else previous_state
+    for t in range(error.shape[1]):
+        total, change, last = 0.9 * total + error[:, t], error[:, t] - last, error[:, t]
+        outputs.append(total + change)
+    return torch.stack(outputs, 1), total, last.clone()
+
+
 RIGHT: dict[str, dict[str, Any]] = {
+    "in_logarithms": {}, "with_integral": {},
     "diagonal": {}, "with_speaker": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},

@@ -39,6 +39,17 @@ def test_nothing_is_red(settled):
     assert sum(outcome.status == "holds" for outcome in outcomes) > 4 * CASES
 
 
+def test_a_first_state_that_is_not_zero_warns():
+    (subject,) = probe_all(subjects("tests/typed/right.py:in_logarithms"), "inline")
+    zero, same = CATALOG["state.default_is_zero"], CATALOG["time.same_weights"]
+    trials = [trial_of(subject, case) for case in planned(subject)]
+    outcomes = [judge(zero, trial) for trial in trials]
+    assert all(zero.warns_of(outcome.mismatches) for outcome in outcomes if outcome.red) and any(
+        outcome.red for outcome in outcomes
+    )
+    assert not any(judge(same, trial).red for trial in trials)
+
+
 def test_counts_are_exact():
     """Whole numbers that are rounded would let nothing be said of what depends on them."""
     (subject,) = probe_all(subjects("tests/typed/right.py:by_the_clock"), "inline")

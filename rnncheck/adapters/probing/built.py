@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from rnncheck.adapters.probing.constructor_claims import constructor_claims
-from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Baseline, attempt
+from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt
 from rnncheck.adapters.probing.parameter_claims import TORCHS
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config

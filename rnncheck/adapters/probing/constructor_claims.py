@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
-from rnncheck.adapters.probing.feature_calls import BATCH, TIME, Baseline, attempt, ground, reason_not
+from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, ground, reason_not
+from rnncheck.adapters.probing.same_features import SUMMED, are_added
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
 from rnncheck.core.subject import Claim, NotClaimed, Subject
@@ -43,6 +44,8 @@ def constructor_claims(start: Baseline) -> dict[str, Claim]:
     if start.subject.fixed is not None:
         return claims_of_fixed(start.subject.fixed)
     claims = {feature: _asked(start, feature) for feature in ASKED}
+    if claims["bidirectional"].offered and not start.subject.drop_in and start.subject.reference is None and are_added(start):
+        claims["bidirectional"] = SUMMED
     claims["reset_after"] = _only(start.subject, "reset_after") or Claim(True, "signature")
     if not claims["layers"].offered:
         claims["dropout"] = Claim(False, "signature", "dropout acts between layers only")

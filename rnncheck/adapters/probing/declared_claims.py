@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from rnncheck.core.subject import EVERY_FEATURE, FEATURES, Claim
+from rnncheck.core.features import EVERY_FEATURE, FEATURES
+from rnncheck.core.subject import Claim
 from rnncheck.errors import UsageError
 
 OTHER = "other"

@@ -2,9 +2,7 @@
 
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,110 +11,16 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.probing.ground import BATCH, LENGTHS, Baseline, NotOffered, ground, reason_not, trial_of_ground
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
-from rnncheck.backend.unimplemented import in_words, is_unimplemented
 from rnncheck.core import plain_text
-from rnncheck.core.case import Case
-from rnncheck.core.plain_text import one_line
-from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
-from rnncheck.running.trial import SubjectError, Trial, subject_boundary
+from rnncheck.core.subject import Malformed
+from rnncheck.running.trial import SubjectError
 
-TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
 TORCHS_OPTIONS = {"num_layers", "bias", "batch_first", "bidirectional"}
 """What a constructor takes that is meant to stand where torch's does."""
-
-
 REENTRANT = "When use_reentrant=True, torch.utils.checkpoint is incompatible with"
 """What torch says to torch.autograd.grad, by which all gradients are asked for here."""
-
-
-class NotOffered(Exception):
-    """What came back shows that a feature is not offered, though nothing was raised."""
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The simplest case that a subject can run, and what it returned; every call starts from here.
-
-    forms: the ways to give hx that work in this case, each tried in turn
-    """
-
-    subject: Subject
-    case: Case
-    layer: Layer
-    output: Any
-    state: tuple[Any, ...]
-    forms: tuple[str, ...]
-
-    def run(self, **changes: Any) -> "Baseline":
-        """The case with these changes, with hx given or not, whichever works first; raises what the last one raised."""
-        *first, last = self.forms
-        for hx in first:
-            try:
-                return ground(self.subject, self.case.but(hx=hx, **changes), self.forms)
-            except (SubjectError, Malformed):  # the next way is tried
-                pass
-        return ground(self.subject, self.case.but(hx=last, **changes), self.forms)
-
-    def tensors(self) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-        """The input and the state, as the case's call takes them."""
-        trial = _trial(self.subject, self.case)
-        return trial.lay_out(trial.x, trial.state)
-
-    def function(self) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-        """(x -> output, x): in double precision if there is any, as float32 has kernels with fewer derivatives."""
-        double = reason_not(lambda: self.run(dtype="float64")) is None
-        found = self.run(dtype="float64" if double else "float32")
-        x, hx = found.tensors()
-        return (lambda x: found.layer(x, hx)[0]), x
-
-
-def ground(subject: Subject, case: Case, forms: tuple[str, ...]) -> Baseline:
-    """Build and call once; raises SubjectError or Malformed."""
-    trial = _trial(subject, case)
-    layer = trial.build()
-    output, state = trial.call_on(layer)
-    return Baseline(subject, case, layer, output, state, forms)
-
-
-def _trial(subject: Subject, case: Case) -> Trial:
-    flat = {name: claim for name, claim in subject.claims.items() if name == "layer_axis"}
-    return Trial(replace(subject, claims=flat), case)  # without the claim to load, parameters stay as they are
-
-
-def attempt(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    """(what ``action`` returns, None), or (None, what the subject raised)."""
-    try:
-        with warnings.catch_warnings(), subject_boundary("probing"):
-            warnings.simplefilter("ignore")
-            return action(), None
-    except (SubjectError, NotClaimed, Malformed) as error:
-        return None, root(error)
-
-
-def reason_not(action: Callable[[], Any], only: tuple[type[BaseException], ...] = (BaseException,)) -> str | None:
-    """None where ``action`` succeeds (or raises anything but ``only``); else the exception in one line."""
-    _, error = attempt(action)
-    return said(error) if error is not None and issubclass(type(error), only) else None
-
-
-def root(error: BaseException) -> BaseException:
-    """What the subject itself raised."""
-    while issubclass(type(error), SubjectError):
-        error = error.cause  # type: ignore[attr-defined]
-    return error
-
-
-def said(error: BaseException) -> str:
-    """An exception in one line."""
-    if issubclass(type(error), NotClaimed | Malformed | NotOffered):
-        return one_line(error)
-    if is_unimplemented(error):
-        return one_line(in_words(error))
-    return plain_text.said(error)
-
-
-# the features, a call each --------------------------------------------------------------------------------------------
 
 
 def unbatched(g: Baseline) -> None:
@@ -133,9 +37,10 @@ def unbatched(g: Baseline) -> None:
             raised = error
             continue
         dims = [part.dim() for part in (seen.output, *seen.state) if isinstance(part, Tensor)]
-        flat = isinstance(seen.output, Tensor) and g.subject.flat_states  # a row more or less in the state says nothing there
-        if dims and 2 not in (dims[:1] if flat else dims):
-            if _replaces_torchs(g):
+        replaces = _replaces_torchs(g)
+        own = isinstance(seen.output, Tensor) and (g.subject.flat_states or not replaces)  # its state alone says nothing there
+        if dims and 2 not in (dims[:1] if own else dims):
+            if replaces:
                 return
             raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
     if raised is not None:
@@ -144,7 +49,7 @@ def unbatched(g: Baseline) -> None:
 
 def _replaces_torchs(g: Baseline) -> bool:
     """Whether it is one of torch's layers, or is to be as they are and has their options; a layer of its own is no replacement."""
-    if isinstance(g.layer.module, nn.RNNBase | nn.RNNCellBase):
+    if isinstance(g.layer.module, nn.RNN | nn.GRU | nn.LSTM | nn.RNNCellBase):
         return True
     reading = getattr(g.subject.build, "reading", None)
     words = inspect.signature(type(g.layer.module)).parameters if isinstance(g.layer.module, nn.Module) else {}
@@ -161,7 +66,7 @@ def packed(g: Baseline) -> None:
 
 def training(g: Baseline) -> None:
     """A module with parameters is meant to be trained; of anything else, the output must depend on the input."""
-    names, anew = (layer.parameters().keys() for layer in (g.layer, _trial(g.subject, g.case).build()))
+    names, anew = (layer.parameters().keys() for layer in (g.layer, trial_of_ground(g.subject, g.case).build()))
     if names != anew:
         raise NotOffered(f"parameters have other names in each layer built: {sorted(names - anew)}, then {sorted(anew - names)}")
     meant = any(p.requires_grad for p in g.layer.parameters().values())
@@ -217,14 +122,14 @@ def functional(g: Baseline) -> None:
 def low_precision(g: Baseline, dtype: str) -> None:
     """In this dtype, and that none of the kernels which a case may need is lacking on this processor."""
     g.run(dtype=dtype)
-    kernels_exist(_trial(g.subject, g.case).subject, g.case.but(dtype=dtype))
+    kernels_exist(trial_of_ground(g.subject, g.case).subject, g.case.but(dtype=dtype))
 
 
 def autocast(g: Baseline, low: torch.dtype = torch.bfloat16) -> None:
     """To one of the dtypes that it casts to, with every kernel that a case may need."""
     with torch.autocast(torch.device(g.case.device).type, low):
         g.run()
-    kernels_exist(_trial(g.subject, g.case).subject, g.case, cast=low)
+    kernels_exist(trial_of_ground(g.subject, g.case).subject, g.case, cast=low)
 
 
 def meta(g: Baseline) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck import oracle
-from rnncheck.adapters.probing.feature_calls import Baseline, NotOffered, attempt, reason_not
+from rnncheck.adapters.probing.ground import Baseline, NotOffered, attempt, reason_not
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.run import Run

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.instance import Instance
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
+from rnncheck.core.features import FEATURES, PAIR_FEATURES
 from rnncheck.core.kinds import RESET_AFTER
-from rnncheck.core.subject import FEATURES, PAIR_FEATURES, Claim, Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading
 from rnncheck.strategies.structure import FORMS
@@ -38,7 +41,7 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
     return replace(
         subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
         keeps_state=called["reset"] is not None or called["kept"] is not None, unread=reading.unread,
-        further=reading.further,
+        further=reading.further, not_looked_at=reading.not_looked_at,
     )  # fmt: skip
 
 
@@ -76,3 +79,14 @@ def _as_seen(subject: Subject) -> Subject:
     if fixed.kind.has(RESET_AFTER):
         fixed = fixed.but(reset_after=not subject.offers("reset_before"))
     return replace(subject, fixed=fixed.but(batch_first=not subject.offers("time_first")))
+
+
+def reading_of(subject: Subject) -> Reading | None:
+    """The reading under which the subject is built; None where it is called as torch's layers are."""
+    build = subject.build
+    return build.reading if isinstance(build, Constructor | Instance) else None
+
+
+def is_cell(subject: Subject) -> bool:
+    """Return whether each call of it is one step."""
+    return isinstance(subject.build, Constructor | Instance) and subject.build.is_cell

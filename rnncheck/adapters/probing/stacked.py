@@ -6,7 +6,7 @@ from functools import partial
 import torch
 
 from rnncheck import oracle
-from rnncheck.adapters.probing.feature_calls import Baseline, attempt
+from rnncheck.adapters.probing.ground import Baseline, attempt
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
@@ -18,6 +18,8 @@ CLOSE = 1e-6
 
 def has_residuals(start: Baseline) -> bool:
     """Return whether each of three layers is torch's, and from the second on its input is added to its output."""
+    if start.case.config.bidirectional:
+        return False
     case = start.case.but(config=start.case.config.but(num_layers=LAYERS), dtype="float64")
     trial = Trial(start.subject, case)
     seen, error = attempt(partial(_run, trial))

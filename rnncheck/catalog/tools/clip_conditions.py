@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.catalog.tools.clip_deeds import left_by_a_refusal
 from rnncheck.core.clip_case import ClipCase
-from rnncheck.core.observation import Observation, every, identical, near, within
+from rnncheck.core.observation import Observation, every, fact, identical, near, within
 from rnncheck.core.property import Condition
 from rnncheck.running.clip_trial import Clipped, ClipTrial
 from rnncheck.running.clip_truth import ClipTruth, clip_truth, total_norm, underflow, unit_roundoff
@@ -140,8 +141,17 @@ def poisoned(trial: ClipTrial, value: float) -> list[Tensor | None]:
     return copies
 
 
-def untouched(trial: ClipTrial, parameters: list[torch.nn.Parameter]) -> Observation:
-    """The gradients of these parameters are the trial's."""
-    pairs = zip(trial.gradients, parameters, strict=True)
-    what = "gradient after a call that should be refused"
-    return every(identical(what, p.grad, g) for g, p in pairs if g is not None and p.grad is not None)
+def copies(trial: ClipTrial) -> tuple[Tensor | None, ...]:
+    """The gradients as copies, for what is done to them to write into."""
+    return tuple(None if g is None else g.clone() for g in trial.gradients)
+
+
+def refused_and_untouched(trial: ClipTrial, what: str) -> Observation:
+    """The call is refused, and leaves the gradients as they are."""
+    why = trial.refusal()
+    told = fact(what, why is not None, why or "accepted", "refused")
+    pairs = zip(trial.gradients, trial.do(left_by_a_refusal, copies(trial)), strict=True)
+    kept = (
+        identical("gradient after a call that should be refused", now, g) for g, now in pairs if g is not None and now is not None
+    )
+    return told & every(kept)

@@ -22,6 +22,7 @@ __all__ = [
     "hx_given",
     "is_float32",
     "on_cuda",
+    "may_be_zero",
     "one_direction",
     "one_layer",
     "packed",
@@ -68,6 +69,10 @@ differentiable = Condition("train()", lambda case: case.training)
 all_mixed = Condition("every unit sees every feature of the input", lambda case: case.config.named is None)
 
 
+may_be_zero = Condition(
+    "zero is within the bounds of each state",
+    lambda case: case.config.named is None or all((one.low or 0) <= 0 <= (one.high or 0) for one in case.config.named.states),
+)
 with_named_axes = Condition("read from its types", lambda case: case.config.named is not None)
 with_reset_flags = Condition(
     "reset flags are given",

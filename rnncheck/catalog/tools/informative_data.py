@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from rnncheck.running.trial import Trial
 
@@ -33,11 +34,6 @@ def in_many_digits(trial: Trial) -> Trial:
     return trial.to("float64" if trial.subject.offers("float64") else "float32")
 
 
-def is_lively(trial: Trial) -> bool:
-    """Whether no unit can be dead: its parameters can be set, or it is no rectifier."""
-    return bool(trial.parameters) or not trial.config.kind.rectifies
-
-
 def has_effect(trial: Trial, name: str) -> bool:
     """Return whether a parameter can change the results that are read; a learned first state cannot where a state is given."""
     return not any(name == idle or name.endswith(f".{idle}") for idle in trial.subject.nature.get("idle", ()))
@@ -51,6 +47,15 @@ def positive(trial: Trial, tensor: Tensor, name: str) -> Tensor:
 def lively_parameters(trial: Trial) -> dict[str, Tensor]:
     """Positive weights whose rows sum to at most 1/2, and biases of that size."""
     return as_lively(trial, trial.parameters)
+
+
+def enliven(trial: Trial, module: nn.Module) -> None:
+    """Give a module's parameters such values, where a case cannot set them by name: no rectifier inside is dead."""
+    if not trial.parameters:
+        values = as_lively(trial, {name: p.detach() for name, p in module.named_parameters()})
+        with torch.no_grad():
+            for name, value in values.items():
+                module.get_parameter(name).copy_(value)
 
 
 def as_lively(trial: Trial, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

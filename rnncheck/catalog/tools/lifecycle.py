@@ -1,12 +1,14 @@
 """A layer in the course of its life, and what it should be by now."""
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
 
 import torch
 from torch import Tensor, nn
 
+from rnncheck.catalog.tools.lifecycle_deeds import freeze, frozen_parameters, own_parameters, parameter_copies
 from rnncheck.core.observation import Observation, both, equal, every, identical
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
@@ -31,9 +33,9 @@ class Life:
         moderate = {name: generic(trial, name, p.shape, 0.5 * p.shape[-1] ** -0.5) for name, p in given}
         calm = trial.but(x=generic(trial, "x", trial.x.shape), parameters=moderate, training=False)
         life = cls(calm, calm.build(), trial.config.dropout)
-        free = [p for p in life.module.parameters() if p.requires_grad]
+        free = sorted(name for name, p in own_parameters(life.layer).items() if p.requires_grad)
         if len(free) > 1:
-            free[trial.draw("frozen parameter", 0, len(free) - 1)].requires_grad_(False)
+            trial.do(freeze, life.layer, free[trial.draw("frozen parameter", 0, len(free) - 1)])
         return life
 
     @property
@@ -46,7 +48,7 @@ class Life:
         """A call in the layer's own mode, which leaves the parameters as they are."""
         before = self.parameters()
         self.trial.but(training=self.training).call_on(self.layer, what=self.told())
-        return parameters_are(self, before, f"after {', '.join(self.done)}")
+        return parameters_are(self.parameters(), before, f"after {', '.join(self.done)}")
 
     def switch(self, training: bool) -> None:
         """train() or eval()."""
@@ -55,7 +57,8 @@ class Life:
 
     def parameters(self) -> dict[str, Tensor]:
         """What the parameters are now, as copies."""
-        return {name: p.detach().clone() for name, p in self.layer.parameters().items()}
+        found: dict[str, Tensor] = self.trial.look(parameter_copies, self.layer)
+        return found
 
     def agrees(self, parameters: dict[str, Tensor] | None = None) -> Observation:
         """The layer returns in eval what a new one with its parameters does; in train() too, if nothing is dropped.
@@ -69,7 +72,7 @@ class Life:
         self.layer.train(self.training)
         if self.training and (self.dropout == 0 or self.trial.config.num_layers == 1):
             seen &= agree(twin, twin.run_on(self.layer, self.told()), f"after {past}, in train(): ")
-        return seen & parameters_are(self, now, f"after {past}, eval(), a call and back")
+        return seen & parameters_are(self.parameters(), now, f"after {past}, eval(), a call and back")
 
     def told(self) -> str:
         """Which layer it is, in the words of an error."""
@@ -77,7 +80,8 @@ class Life:
 
     def frozen(self) -> list[str]:
         """The parameters that do not require gradients."""
-        return sorted(name for name, p in self.module.named_parameters() if not p.requires_grad)
+        found: list[str] = self.trial.look(frozen_parameters, self.layer)
+        return found
 
 
 def agree(trial: Trial, run: Run, prefix: str) -> Observation:
@@ -91,9 +95,8 @@ def generic(trial: Trial, name: str, shape: tuple[int, ...], scale: float = 1.0)
     return Values("normal", scale).tensor(tuple(shape), trial.case.seed, f"life: {name}").to(trial.x)
 
 
-def parameters_are(life: Life, expected: dict[str, Tensor], what: str) -> Observation:
+def parameters_are(now: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> Observation:
     """The parameters have these values, in the same dtype."""
-    now = life.parameters()
     dtypes = every(equal(f"dtype of {name} {what}", now[name].dtype, value.dtype) for name, value in expected.items())
     return dtypes & every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
 

@@ -1,18 +1,26 @@
 """What can happen to a layer in its life: operations that change it, after which it has to be what it says it is."""
 
 import copy
-import pickle
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
+from rnncheck.catalog.tools.deeds import unpickled
 from rnncheck.catalog.tools.lifecycle import Life, generic, importable, parameters_are
+from rnncheck.catalog.tools.lifecycle_deeds import (
+    convert,
+    halve,
+    keep_halved,
+    load_negated,
+    optimizer_step,
+    set_dropout,
+    zero,
+)
 from rnncheck.core.case import DTYPES
-from rnncheck.core.observation import Observation, equal
+from rnncheck.core.observation import Observation, equal, every
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, subject_boundary
+from rnncheck.running.trial import Trial
 
 Operation = Callable[[Life], Observation]
 OPERATIONS: dict[str, tuple[Operation, Callable[[Life], bool]]] = {}
@@ -75,12 +83,12 @@ def other_dtypes(life: Life) -> list[str]:
     return [name for name in DTYPES if name != life.trial.case.dtype and life.trial.subject.offers(name)]
 
 
-def owner(life: Life, parameter: Tensor) -> tuple[nn.Module, str] | None:
+def owner(life: Life, parameter: Tensor) -> tuple[str, str] | None:
     """The submodule and attribute where this parameter lives."""
-    for module in life.module.modules():
+    for path, module in life.module.named_modules():
         for name, own in module.named_parameters(recurse=False):
             if own is parameter:
-                return module, name
+                return path, name
     return None
 
 
@@ -116,11 +124,9 @@ def to_dtype_and_back(life: Life) -> Observation:
     here, others = life.trial, other_dtypes(life)
     other = others[here.draw("dtype", 0, len(others) - 1)]
     state = here.map_state(lambda part: part.to(DTYPES[other]))
-    with subject_boundary(f"moving to {other}"):
-        life.module.to(DTYPES[other])
+    here.do(convert, life.layer, DTYPES[other], doing=f"moving to {other}")
     here.but(dtype=other, x=here.x.to(DTYPES[other]), state=state, training=life.training).call_on(life.layer)
-    with subject_boundary(f"moving back from {other}"):
-        life.module.to(here.case.torch_dtype)
+    here.do(convert, life.layer, here.case.torch_dtype, doing=f"moving back from {other}")
     return Observation()
 
 
@@ -131,72 +137,42 @@ def load_state_dict(life: Life) -> Observation:
     Twice: from a checkpoint in double precision, which leaves the layer in its own, and from one in its own.
     """
     expected = {name: -value for name, value in life.parameters().items()}
-    model = nn.ModuleDict({"encoder": life.module})
-    own = {name: -v if v.is_floating_point() else v.clone() for name, v in model.state_dict().items()}
-    double = {name: v.to(torch.float64, copy=True) if v.is_floating_point() else v.clone() for name, v in own.items()}
-    seen = Observation()
-    for given, what in ((double, "in double precision"), (own, "in its own dtype")):
-        with subject_boundary("loading a state_dict"):
-            model.load_state_dict(given)
-        for value in given.values():  # which are the caller's again
-            value.zero_()
-        seen &= parameters_are(life, expected, f"after load_state_dict {what}")
-    return seen
+    found = life.trial.do(load_negated, life.layer, doing="loading a state_dict")
+    return every(parameters_are(now, expected, f"after load_state_dict {what}") for what, now in found.items())
 
 
 def replaced(life: Life, copied: Layer) -> Observation:
     """The life goes on as the copy; the original is zeroed, which must not touch the copy."""
     before = life.parameters()
-    with torch.no_grad():
-        for parameter in life.layer.parameters().values():
-            parameter.zero_()
+    life.trial.do(zero, life.layer)
     life.layer = copied
-    return parameters_are(life, before, f"of the copy ({life.done[-1]}), when the original is zeroed")
+    return parameters_are(life.parameters(), before, f"of the copy ({life.done[-1]}), when the original is zeroed")
 
 
 @operation("deepcopy")
 def deepcopied(life: Life) -> Observation:
     """The life goes on as a deep copy."""
-    with subject_boundary("being copied"):
-        copied = copy.deepcopy(life.layer)
-    return replaced(life, copied)
+    return replaced(life, life.trial.do(copy.deepcopy, life.layer, doing="being copied"))
 
 
 @operation("pickle", lambda life: importable(life.layer))
 def pickled(life: Life) -> Observation:
     """The life goes on as what was pickled and unpickled."""
-    with subject_boundary("being pickled"):
-        copied = pickle.loads(pickle.dumps(life.layer))
-    return replaced(life, copied)
+    return replaced(life, life.trial.do(unpickled, life.layer, doing="being pickled"))
 
 
 @operation("optimizer step", trains)
-def optimizer_step(life: Life) -> Observation:
+def optimized(life: Life) -> Observation:
     """One step of SGD on the sum of all that is returned, no larger than 0.05 in any parameter."""
-    optimizer = torch.optim.SGD(life.module.parameters(), lr=0.5)
-    loud = life.trial.but(training=True)
-    life.layer.train(True)
-    run = loud.read(*loud.call_on(life.layer))
-    with subject_boundary("an optimizer step"):
-        sum(part.sum() for _, part in run.parts()).backward()  # type: ignore[union-attr]
-        nn.utils.clip_grad_value_(life.module.parameters(), 0.1)
-        optimizer.step()
-        optimizer.zero_grad()
+    life.trial.do(optimizer_step, life.layer, *life.trial.arguments, doing="an optimizer step")
     life.layer.train(life.training)
     return Observation()
-
-
-class Halved(nn.Module):
-    """A parametrization: half of the parameter."""
-
-    def forward(self, parameter: Tensor) -> Tensor:
-        return parameter / 2
 
 
 def takes_parametrizations(life: Life) -> bool:
     """Whether the drawn parameter is a module's that is not compiled by TorchScript."""
     place = owner(life, life.layer.parameters()[drawn_parameter(life)])
-    return place is not None and not isinstance(place[0], torch.jit.ScriptModule)
+    return place is not None and not isinstance(life.module.get_submodule(place[0]), torch.jit.ScriptModule)
 
 
 @operation("parametrize", takes_parametrizations)
@@ -205,11 +181,9 @@ def parametrized(life: Life) -> Observation:
     name = drawn_parameter(life)
     expected, place = life.parameters(), owner(life, life.layer.parameters()[name])
     assert place is not None
-    with subject_boundary(f"parametrizing {name}"):
-        parametrize.register_parametrization(*place, Halved())
+    life.trial.do(halve, life.layer, *place, doing=f"parametrizing {name}")
     seen = life.agrees({**expected, name: expected[name] / 2})
-    with subject_boundary(f"removing the parametrization of {name}"):
-        parametrize.remove_parametrizations(*place, leave_parametrized=True)
+    life.trial.do(keep_halved, life.layer, *place, doing=f"removing the parametrization of {name}")
     return seen
 
 
@@ -217,7 +191,7 @@ def parametrized(life: Life) -> Observation:
 def another_dropout(life: Life) -> Observation:
     """dropout is switched off or on, and a call."""
     life.dropout = 0.0 if life.dropout else 0.5
-    life.module.dropout = life.dropout  # type: ignore[assignment]
+    life.trial.do(set_dropout, life.layer, life.dropout)
     return life.call()
 
 

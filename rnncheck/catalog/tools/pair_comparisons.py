@@ -1,22 +1,16 @@
 """What the properties of the family pair compare."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnncheck.core.observation import Observation, equal, every, fact, near
-from rnncheck.running.pair_results import copied, numbers, tensors
-from rnncheck.running.pair_trial import OWN, Budget, Calls, PairSession, PairTrial
-
-MOMENT = 0.02
-"""Seconds after which a result is looked at once more, and"""
-THREAD = 0.2
-"""for which a thread that the candidate has started is waited for."""
+from rnncheck.core.observation import Observation, equal, every, near
+from rnncheck.running.pair_reference import OWN, Budget, Calls
+from rnncheck.running.pair_results import numbers
+from rnncheck.running.pair_session import PairSession
+from rnncheck.running.pair_trial import PairTrial
 
 
 def sharp(trial: PairTrial) -> PairTrial:
@@ -101,51 +95,15 @@ def overwritten(session: PairSession, calls: Calls) -> list[dict[str, Tensor]]:
     return results
 
 
-def shared_memory(session: PairSession) -> set[str]:
-    """What the results of a call share with something else, in words, and whether the next call changes them."""
-    inputs = session.trial.inputs()
-    result = session.call(inputs)
-    before = numbers(result)
-    others = {f"input {place}": value for place, value in enumerate(inputs) if isinstance(value, Tensor)}
-    others |= session.model.state_dict()
-    earlier = tensors(result)
-    inside = ((path, name) for path, value in earlier.items() for name, other in others.items() if _lies_in(value, other))
-    found = {f"{path} lies in {name}" for path, name in inside}
-    later = tensors(session.call(session.trial.inputs("other")))
-    again = (path for path in later.keys() & earlier.keys() if _lies_in(later[path], earlier[path]))
-    found |= {f"{path} of the next call lies in that of this one" for path in again}
-    changed = (path for path, value in before.items() if not torch.equal(copied(earlier[path]).nan_to_num(), value.nan_to_num()))
-    return found | {f"{path} changes at the next call" for path in changed}
+def as_the_reference(trial: PairTrial, what: str, deed: Callable[..., str], *keys: str) -> Observation:
+    """Whatever a deed finds on the candidate, with these inputs, it finds on the reference too."""
 
+    def found_on(session: PairSession) -> list[str]:
+        return str(session.do(deed, *(trial.inputs(key) for key in keys))).split("; ")
 
-def _lies_in(one: Tensor, other: Tensor) -> bool:
-    return one.numel() > 0 and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-
-
-def changed_inputs(session: PairSession) -> set[str]:
-    """Which inputs a call has changed."""
-    inputs, before = session.trial.inputs(), session.trial.inputs()
-    session.call(inputs)
-    pairs = [(place, a, b) for place, (a, b) in enumerate(zip(inputs, before, strict=True)) if isinstance(a, Tensor)]
-    return {f"input {place}" for place, a, b in pairs if a.shape != b.shape or not torch.equal(a, b)}
-
-
-def as_the_reference(trial: PairTrial, what: str, look: Callable[[PairSession], set[str]]) -> Observation:
-    """Whatever is found on the candidate is found on the reference too."""
-    found = look(trial.session())
-    surplus = found - look(trial.reference_in_dtype()) if found else found
-    return fact(what, not surplus, ", ".join(sorted(surplus)), "nothing that the reference does not do")
-
-
-def settled(result: Any, before: set[threading.Thread]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The numbers of a result at once, and when everything that was started has had its time."""
-    at_once = numbers(result)
-    for thread in set(threading.enumerate()) - before:
-        thread.join(THREAD)
-    time.sleep(MOMENT)
-    if any(value.is_cuda for value in tensors(result).values()):
-        torch.cuda.synchronize()
-    return at_once, numbers(result)
+    found = found_on(trial.session())
+    right = found_on(trial.reference_in_dtype()) if found != ["nothing"] else found
+    return equal(what, "; ".join(found), "; ".join(one for one in found if one in right) or "nothing")
 
 
 @contextmanager

@@ -1,38 +1,39 @@
 """Whether a count, or numbers, can be chance: exact tests, at a level where a false alarm is not to be expected."""
 
+from functools import cache
 from math import log, sqrt
 
 import torch
 from torch import Tensor
 
-from rnncheck.core.observation import Observation, fact, near
+from rnncheck.core.observation import Observation, near
 
 LEVEL = 1e-9
 """The probability of a false alarm in one test."""
 
 
-def tails(count: int, trials: int, probability: float) -> float:
-    """P(K <= count) or P(K >= count), whichever is smaller, for K successes among independent trials.
+@cache
+def allowed_counts(trials: int, probability: float) -> tuple[int, int]:
+    """Return the least and the largest number of successes among independent trials that chance explains (two-sided, LEVEL).
 
-    >>> tails(1, 2, 0.5)
-    0.75
-    >>> round(tails(0, 10, 0.5) * 1024, 6)
-    1.0
+    >>> allowed_counts(10_000, 0.5)
+    (4695, 5305)
     """
-    k = torch.arange(trials + 1, dtype=torch.float64)
     if probability in (0.0, 1.0):
-        return float(count == round(trials * probability))
-    n = torch.tensor(float(trials), dtype=torch.float64)
+        return round(trials * probability), round(trials * probability)
+    k, n = torch.arange(trials + 1, dtype=torch.float64), torch.tensor(float(trials), dtype=torch.float64)
     ways = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
     each = ways + k * log(probability) + (n - k) * log(1 - probability)
-    below, above = each[: count + 1].logsumexp(0), each[count:].logsumexp(0)
-    return float(torch.minimum(below, above).exp())
+    below, above = each.logcumsumexp(0), each.flip(0).logcumsumexp(0).flip(0)  # log P(K <= k), log P(K >= k)
+    plausible = (torch.minimum(below, above) > log(LEVEL / 2)).nonzero()
+    return int(plausible[0]), int(plausible[-1])
 
 
-def by_chance(what: str, count: int, trials: int, probability: float) -> Observation:
-    """A count of independent events of this probability that chance explains (two-sided, LEVEL)."""
-    plausible = tails(count, trials, probability) > LEVEL / 2
-    return fact(what, plausible, f"{count} of {trials}", f"about {probability * trials:.0f}, by chance")
+def chance_says(count: int, trials: int, probability: float) -> tuple[str, str]:
+    """Return in words the count, and what it should be: the same words where chance explains the count."""
+    low, high = allowed_counts(trials, probability)
+    should = f"about {probability * trials:.0f}, by chance"
+    return should if low <= count <= high else f"{count} of {trials}", should
 
 
 def distance_from_uniform(values: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import nn
 from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of, written_with_axes
 from rnncheck.reading.typed.find_roles import TIME
+from rnncheck.reading.typed.markers import Values
 
 
 def is_typed(value: Any) -> bool:
@@ -32,13 +33,14 @@ def _speaks_of_axes(function: Any, anywhere: bool = False) -> bool:
 def _like_torchs(forward: Any) -> bool:
     """Whether it takes no cache, one sequence and one argument of one state or two with the same axes, and returns (output, state).
 
-    The last axis of a state is the output's too.
+    The last axis of a state is the output's too, and no bounds are said.
     """
     try:
         trees = {name: tree_of(hint) for name, hint in hints_of(forward).items()}
     except Unreadable:
         return False
-    if any(True for tree in trees.values() for _ in opaque_places(tree)):
+    bounds = any(isinstance(one, Values) for tree in trees.values() for _, leaf in leaves(tree) for one in leaf.markers)
+    if bounds or any(True for tree in trees.values() for _ in opaque_places(tree)):
         return False
     given = {name: [leaf.axes for _, leaf in leaves(tree)] for name, tree in trees.items() if name != "return" and tree is not None}
     sequences = [axes for each in given.values() for axes in each if any(axis.lower() in TIME for axis in axes)]

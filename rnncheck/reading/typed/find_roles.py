@@ -213,17 +213,13 @@ def _states(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple
             f"{name}: {in_words([left[0]])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
             f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None'
         )
-    by_place = sorted(zip(states, range(len(states)), strict=True), key=lambda pair: list(arguments).index(pair[0]))
-    grouped = _grouped(finals, states)
-    return [one for one, _ in by_place], tuple(pair for _, place in by_place for pair in grouped[place])
-
-
-def _grouped(finals: Sequence[tuple[Path, Leaf]], states: Sequence[Argument]) -> list[list[tuple[Path, Leaf]]]:
-    found, start = [], 0
-    for one in states:
-        found.append(list(finals[start : start + len(one.tensors)]))
-        start += len(one.tensors)
-    return found
+    in_order = [one for one in arguments if one in states]  # of the same type, the first that goes in is the first that comes out
+    finals, left = [], list(candidates)
+    for one in in_order:
+        found = _comes_back(one, left) or []
+        finals += found
+        left = [pair for pair in left if pair not in found]
+    return in_order, tuple(finals)
 
 
 def _comes_back(argument: Argument, candidates: Sequence[tuple[Path, Leaf]]) -> list[tuple[Path, Leaf]] | None:

@@ -1,0 +1,69 @@
+"""Why a subject cannot be judged, and the wrapper that would help."""
+
+from torch import Tensor
+
+from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.probing.ground import Baseline, root, said
+from rnncheck.adapters.probing.settle import reading_of
+from rnncheck.core.subject import Malformed, Subject
+from rnncheck.reading.fewer_steps import STEPS, steps_back
+from rnncheck.reading.wrappers import skeleton, wrapper
+from rnncheck.running.trial import SubjectError, subject_boundary
+
+
+class NotRecurrent(Exception):
+    """Nothing that could be judged can be run; the message says why."""
+
+
+NO_LAYER = "no recurrent layer as torch's are"
+
+
+def why_not(reasons: list[BaseException], call: str) -> str:
+    malformed = next((root(reason) for reason in reasons if isinstance(root(reason), Malformed)), None)
+    if malformed is not None:
+        return f"{NO_LAYER}: {said(malformed)}; wrap it in a module that returns just that"
+    first = reasons[0]
+    if isinstance(first, SubjectError) and first.doing == "building":
+        why = said(root(first))
+        return f"its constructor refuses every configuration: {why}; name a factory (input_size, hidden_size) -> layer"
+    why = f"it cannot be called as a recurrent layer: {said(root(first))}"
+    return (
+        f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one (docs/layers.md shows some)"
+    )
+
+
+def require_steps_and_rows(start: Baseline) -> None:
+    """Raise NotRecurrent where the output has other axes than the input, and a wrapper would give it the right ones."""
+    output, build = start.output, start.subject.build
+    if reading_of(start.subject) is not None or not isinstance(build, Constructor) or not isinstance(output, Tensor):
+        return
+    if start.case.batch is not None and output.dim() != 3 and wrapper(build.target.object, None, None):
+        raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features)")
+
+
+def why_shortened(subject: Subject) -> str | None:
+    """Why a layer is refused that returns another number of steps than it is given; None where it does not."""
+    build = subject.build
+    with subject_boundary("probing"):
+        back = steps_back(build.target.object) if isinstance(build, Constructor) and not build.is_cell else None
+    if back is None:
+        return None
+    return (
+        f"it returns {back} steps for {STEPS[0]}, but a recurrent layer should return an output for each step; "
+        "name the recurrent layer inside it, or a module of what comes behind the change of steps"
+    )
+
+
+def with_wrapper(subject: Subject, reason: str) -> str:
+    """The code of a wrapper, where a class or a factory is refused: one that is read, or one to fill in where it may be a layer."""
+    build = subject.build
+    if not isinstance(build, Constructor) or subject.said:
+        return ""
+    of = build.target.object, build.target.lines, build.target.expression
+    with subject_boundary("probing"):
+        found = wrapper(*of)
+    if found is None and (build.is_cell or reason.startswith(NO_LAYER)):
+        return ""
+    told = "this wrapper is read" if found else "fill in the dots of this wrapper"
+    code = found or skeleton(*of)
+    return f"; {told}: wrapped.py, then rnncheck verify wrapped.py:Wrapped\n\n{code}"

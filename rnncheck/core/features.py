@@ -1,0 +1,87 @@
+"""What a subject may offer, by name: a property names what it needs, a probe says what there is."""
+
+from collections.abc import Mapping
+
+FEATURES: Mapping[str, str] = {
+    "load": "parameters can be set under torch's names",
+    "equations": "its equations are those of torch's RNN, GRU or LSTM",
+    "layers": "num_layers > 1",
+    "bidirectional": "bidirectional=True",
+    "batch_first": "batch_first=True",
+    "bias_off": "bias=False",
+    "dropout": "dropout > 0",
+    "proj": "proj_size > 0",
+    "reset_after": "a GRU that applies the reset gate after the product",
+    "reset_before": "a GRU that applies the reset gate before the product",
+    "hx": "an initial state can be given",
+    "hx_none": "the initial state can be left out",
+    "state": "final states are returned",
+    "layer_axis": "states have an axis of layers and directions",
+    "time_first": "batch_first=False",
+    "sizes": "an input_size other than hidden_size",
+    "batched": "input with a batch axis",
+    "unbatched": "input without a batch axis",
+    "packed": "PackedSequence in, PackedSequence out",
+    "float64": "double precision",
+    "float32": "single precision",
+    "bfloat16": "bfloat16",
+    "float16": "half precision",
+    "training": "train(), and gradients",
+    "second": "second derivatives",
+    "jvp": "forward-mode derivatives",
+    "vmap": "torch.func.vmap",
+    "functional": "torch.func.functional_call",
+    "compile": "torch.compile",
+    "export": "torch.export",
+    "script": "torch.jit.script",
+    "autocast": "torch.autocast",
+    "autocast_half": "torch.autocast to float16",
+    "meta": "the meta device",
+    "lengths": "padded input with lengths beside it (TakesLengths)",
+    "refusals": "wrong input raises an error that names it, as in torch.nn",
+    "module": "it is a torch.nn.Module",
+    "torch_parameters": "its parameters have torch's names and shapes",
+    "torch_init": "its initial parameters are drawn as torch's are",
+    "onnx": "torch.onnx.export",
+    "last_output": "the final state is the last output",
+    "repeatable": "the same call gives the same gradients again, bit for bit",
+    "batch_invariant": "a sequence alone gives the same as in a batch, bit for bit",
+    "in_pieces": "a sequence in pieces gives the same as at once, bit for bit",
+}
+CLIP_FEATURES: Mapping[str, str] = {
+    "norm_type": "norms other than the Euclidean one",
+    "error_if_nonfinite": "error_if_nonfinite=True",
+    "foreach": "the argument foreach",
+    "generator": "parameters as a generator",
+    "single_tensor": "one parameter instead of several",
+    "returned_norm": "the norm is returned",
+    "nested": "a list of lists of parameters, one for each rank",
+}
+"""The features of a function like clip_grad_norm_."""
+STEP_FEATURES: Mapping[str, str] = {
+    "accumulation": "several micro-batches a step",
+    "unequal": "micro-batches of different sizes",
+    "scaler": "a loss scaler",
+    "mean_losses": "losses that are means over the rows of a micro-batch",
+    "sum_losses": "losses that are sums over the rows of a micro-batch",
+    "step_norm": "the step returns the norm of the gradients",
+}
+"""The features of a function that performs an optimizer's step."""
+PAIR_FEATURES: Mapping[str, str] = {
+    "small": "smaller constructor arguments than those of get_init_inputs",
+    "given": "the constructor arguments of get_init_inputs",
+    "rows": "another batch size",
+    "steps": "another number of steps",
+    "exchange": "rows that may be exchanged",
+    "draws": "random numbers drawn in forward",
+    "forgets_slowly": "gates whose memory can be lengthened",
+    "weights": "weights that are copied from the reference",
+    "pair_float64": "double precision in both models",
+    "pair_float32": "single precision in both models",
+    "pair_bfloat16": "bfloat16 in both models",
+    "pair_float16": "half precision in both models",
+    "pair_training": "train() in both models",
+    "pair_gradients": "gradients in both models",
+}
+"""The features of a model that is to agree with a reference."""
+EVERY_FEATURE: Mapping[str, str] = {**FEATURES, **CLIP_FEATURES, **STEP_FEATURES, **PAIR_FEATURES}

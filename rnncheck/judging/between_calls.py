@@ -1,0 +1,83 @@
+"""What is wrong with the state between two calls of a recurrence whose equations are not known, where one change explains it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.core.observation import near
+from rnncheck.core.subject import Malformed, NotClaimed, Subject
+from rnncheck.core.values import Values
+from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
+
+ABOUT = ("state.moves", "state.used", "time.split", "time.step_by_step", "time.prefill", "time.same_weights")
+"""Properties that a wrong state between two calls breaks."""
+NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
+STEPS, ROWS = 6, 3
+States = tuple[Tensor, ...]
+
+
+def between_calls(trial: Trial) -> str | None:
+    """Return what is wrong with the state that goes in or comes back, where exactly one change of it explains the difference."""
+    if trial.config.bidirectional or trial.lengths is not None or trial.subject.named is not None:
+        return None
+    try:
+        generic = _generic(trial)
+        if not trial.subject.offers("hx") or _goes_on(generic, lambda states: states):
+            return None
+        found = [words for words, explains in _hypotheses(generic) if explains()]
+    except NO_ANSWER:
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+def _generic(trial: Trial) -> Trial:
+    """The case with generic numbers, as many as can tell one change from another."""
+    subject: Subject = trial.subject
+    sizes = {} if subject.fixed is not None else {"input_size": 5, "hidden_size": 6}
+    if subject.claims.get("sizes") is not None and not subject.offers("sizes"):
+        sizes = {} if subject.fixed is not None else {"input_size": 6, "hidden_size": 6}
+    plain: dict[str, Any] = {name: Values() for name in ("weights", "biases", "input", "state")}
+    plain |= {"dtype": "float64"} if subject.offers("float64") else {}
+    batch = None if trial.case.batch is None else ROWS
+    return Trial(subject, trial.case.but(time=STEPS, batch=batch, hx="random", training=False, dropout=0.0, **sizes, **plain))
+
+
+def _hypotheses(trial: Trial) -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Each change in words, with whether it explains the difference."""
+    parts = len(trial.given_state)
+    if parts == 1:
+        yield "the initial state is ignored", lambda: _ignored(trial, 0)
+    else:
+        yield "the initial h is ignored", lambda: _ignored(trial, 0) and not _ignored(trial, 1)
+        yield "the initial c is ignored", lambda: _ignored(trial, 1) and not _ignored(trial, 0)
+        yield "the initial state is ignored", lambda: _ignored(trial, 0) and _ignored(trial, 1)
+        yield "h and c come back in each other's place", lambda: _goes_on(trial, lambda s: s[::-1])
+    yield "the state comes back as it was given", lambda: _comes_back(trial, trial.given_state)
+    yield "the state comes back as zeros", lambda: _comes_back(trial, trial.zero_state())
+    yield "the state that comes back is that of the step before the last", lambda: _goes_on(trial, lambda s: s, late=1)
+    if trial.config.num_layers > 1:
+        yield "the states of the layers come back in reverse order", lambda: _goes_on(trial, lambda s: tuple(p.flip(0) for p in s))
+
+
+def _ignored(trial: Trial, part: int) -> bool:
+    """Whether another initial state, of this part alone, changes no output."""
+    other = tuple(1 - p if k == part else p for k, p in enumerate(trial.given_state))
+    return torch.equal(trial.but(state=other).run.output, trial.run.output)
+
+
+def _comes_back(trial: Trial, states: States) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(trial.run.state, states, strict=True))
+
+
+def _goes_on(trial: Trial, changed: Callable[[States], States], late: int = 0) -> bool:
+    """Whether a sequence in two calls, with the state changed between them, gives what it gives in one.
+
+    late: the number of steps by which the state that comes back is behind
+    """
+    cut = trial.time // 2
+    first = trial.but(x=trial.x[:cut]).run
+    rest = trial.but(x=trial.x[cut - late :], state=changed(first.state)).run
+    joined = torch.cat([first.output[: cut - late], rest.output])
+    return near("output", joined, trial.run.output, 2 * trial.budget.allowed.output).holds

@@ -1,0 +1,29 @@
+"""What of a call, and of what it returns, is not read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from rnncheck.reading.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.experiment import BATCH, TIME
+from rnncheck.reading.results import Path, leaves
+
+
+def unread_of(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
+    taken = [*(keyword for keyword, _ in how["given"]), *(one[0] for one in how.get("beside", ()))]
+    arguments = [f"argument {p.name}" for p in state_parameters(module, how) if is_state_word(p.name) and p.name not in taken]
+    unknown = [(path, t) for path, t in others(result, how) if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
+    return (*arguments, *(f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(t.shape)}" for path, t in unknown))
+
+
+def others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:
+    """Return what comes back beside the output and the state."""
+    known = [how["output"], *(how["states"] or [])]
+    return [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
+
+
+def of_pairs_of_steps(tensor: Tensor) -> bool:
+    """Return whether it has a number for each two steps of a sequence, as the weights of an attention over the steps do."""
+    return BATCH in tensor.shape and list(tensor.shape).count(TIME) == 2

@@ -1,0 +1,117 @@
+"""A state that is wrong between two calls of a recurrence of its own is named where one change explains it."""
+
+import pytest
+import torch
+from torch import nn
+
+from rnncheck.catalog import CATALOG
+from rnncheck.judging.between_calls import between_calls
+from rnncheck.judging.explain import explain
+from rnncheck.running.trial import Trial
+from tests.adapters.test_probe import claimed
+from tests.catalog.support import killed, planned
+
+
+class Pairs(nn.Module):
+    """A stack of leaky recurrences with two states each."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1):
+        super().__init__()
+        sizes = [input_size + hidden_size, *[2 * hidden_size] * (num_layers - 1)]
+        self.inner, self.hidden_size = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes), hidden_size
+
+    def taken(self, state):
+        return state
+
+    def returned(self, now, before, given):
+        return now
+
+    def forward(self, x, state=None):
+        zeros = x.new_zeros(len(self.inner), x.shape[1], self.hidden_size)
+        given = (zeros, zeros.clone()) if state is None else state
+        before = now = self.taken(given)
+        outputs = []
+        for step in x:
+            before, parts = now, []
+            for inner, h, c in zip(self.inner, *now, strict=True):
+                c = 0.9 * c + torch.tanh(inner(torch.cat([step, h], -1)))
+                step = torch.tanh(0.5 * c + h)
+                parts.append((step, c))
+            now = tuple(map(torch.stack, zip(*parts, strict=True)))
+            outputs.append(step)
+        return torch.stack(outputs), self.returned(now, before, given)
+
+
+class Exchanged(Pairs):
+    def returned(self, now, before, given):
+        return now[::-1]
+
+
+class Upside(Pairs):
+    def returned(self, now, before, given):
+        return tuple(part.flip(0) for part in now)
+
+
+class AsGiven(Pairs):
+    def returned(self, now, before, given):
+        return given
+
+
+class AsZeros(Pairs):
+    def returned(self, now, before, given):
+        return tuple(map(torch.zeros_like, now))
+
+
+class Late(Pairs):
+    def returned(self, now, before, given):
+        return before
+
+
+class WithoutC(Pairs):
+    def taken(self, state):
+        return state[0], torch.zeros_like(state[1])
+
+
+class Without(Pairs):
+    def taken(self, state):
+        return tuple(map(torch.zeros_like, state))
+
+
+class TwiceWrong(Pairs):
+    def returned(self, now, before, given):
+        return tuple(part.flip(0) for part in before)
+
+
+SAID = {
+    Exchanged: "h and c come back in each other's place",
+    Upside: "the states of the layers come back in reverse order",
+    AsGiven: "the state comes back as it was given",
+    AsZeros: "the state comes back as zeros",
+    Late: "the state that comes back is that of the step before the last",
+    WithoutC: "the initial c is ignored",
+    Without: "the initial state is ignored",
+}
+
+
+def said_of(layer):
+    """What is said on cases of several layers."""
+    subject = claimed(layer)
+    cases = [case for case in planned(subject, within=30) if case.config.num_layers > 1][:2]
+    assert cases
+    return {between_calls(Trial(subject, case)) for case in cases}
+
+
+@pytest.mark.parametrize("layer", SAID)
+def test_one_change_that_explains_it_is_said(layer):
+    assert said_of(layer) == {SAID[layer]}
+
+
+@pytest.mark.parametrize("layer", [Pairs, TwiceWrong])
+def test_of_a_right_layer_and_of_two_mistakes_nothing_is_said(layer):
+    assert said_of(layer) == {None}
+
+
+def test_it_is_the_diagnosis_of_the_failure():
+    subject = claimed(Exchanged)
+    case, outcome = killed(CATALOG["time.split"], subject)
+    assert explain(CATALOG["time.split"], Trial(subject, case), outcome).diagnosis == SAID[Exchanged]
