@@ -77,7 +77,10 @@ def _given(target: Located, arguments: Arguments | None, given: tuple[tuple[Any,
         return f"{_bundle(target, arguments.bundle)}({_given(target, inside, inside.of(SIZES), own)})"
     positions, named = given
     return ", ".join(
-        [*map(_value, positions), *(f"{name}={own[name] if name in own else _value(value)}" for name, value in named.items())]
+        [
+            *map(argument_text, positions),
+            *(f"{name}={own[name] if name in own else argument_text(value)}" for name, value in named.items()),
+        ]
     )
 
 
@@ -89,7 +92,8 @@ def _bundle(target: Located, kind: type) -> str:
     return f"sys.modules[{target.expression}.__module__].{kind.__name__}"
 
 
-def _value(value: Any) -> str:
+def argument_text(value: Any) -> str:
+    """Return an argument of a constructor as Python; raises NoText where it cannot be written down."""
     if type(value) is int:
         return WORDS.get(value, repr(value))
     name = getattr(value, "__name__", "")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from rnncheck.adapters.build_text import NoText, argument_text
 from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
@@ -16,6 +17,8 @@ from rnncheck.core.subject import Layer, Subject
 from rnncheck.repro.literal import NoLiteral, literal
 
 CASTS = {"float32": "", "float64": ".double()", "bfloat16": ".bfloat16()", "float16": ".half()"}
+NOTHING = object()
+"""No default."""
 FEW = 12
 """Elements that are written out."""
 MOST_PARAMETERS = 5
@@ -61,10 +64,34 @@ def _building(brief: Brief, config: Config) -> str:
     if brief.subject.fixed is not None:
         return f"{name}{CASTS[brief.case.dtype]}{device}"
     name = name if name.startswith(("torch.", "rnncheck.")) else name.rpartition(".")[2]
-    signature = getattr(brief.subject.build, "signature", None)  # what a class has by nature its constructor does not take
-    known = {key: value for key, value in torch_arguments(config).items() if signature is None or signature.takes(key) != "no"}
-    options = "".join(f", {key}={value!r}" for key, value in known.items())
-    return f"{name}({config.input_size}, {config.hidden_size}{options}){CASTS[brief.case.dtype]}{device}"
+    return f"{name}({_given(brief, config)}){CASTS[brief.case.dtype]}{device}"
+
+
+def _given(brief: Brief, config: Config) -> str:
+    """Return the arguments of the constructor, in its own words, without those that are as they are by default."""
+    build: Any = brief.subject.build
+    if not hasattr(build, "given"):
+        return ", ".join([f"{config.input_size}, {config.hidden_size}", *_keywords(torch_arguments(config))])
+    positions, named = build.given(config)
+    named = {name: value for name, value in named.items() if build.signature.defaults.get(name, NOTHING) != value}
+    for place in build.signature.positional[len(positions) :]:
+        if place not in named:
+            break
+        positions = (*positions, named.pop(place))
+    return ", ".join([*map(_argument, positions), *_keywords(named)])
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_argument, value))}]"
+    try:
+        return argument_text(value)
+    except NoText:
+        raise NoLiteral(f"a {type(value).__name__} as an argument") from None
+
+
+def _keywords(named: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={_argument(value)}" for name, value in named.items()]
 
 
 def _parameter_lines(brief: Brief, parameters: Mapping[str, Tensor]) -> list[str]:

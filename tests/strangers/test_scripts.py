@@ -1,0 +1,56 @@
+"""A mistake in a hand-written layer has a script of its own, which fails alone and passes with the right layer.
+
+By day for some mistakes, for all of them in ``tox -e nightly``.
+"""
+
+import warnings
+
+import pytest
+
+from rnncheck.backend.torch_state import preserved
+from rnncheck.errors import UsageError
+from rnncheck.judging.judge import judge, trial_of
+from rnncheck.repro import script
+from tests.effort import NIGHTLY
+from tests.mutants.search import smallest
+from tests.strangers.hunted import asked, kill_of
+from tests.strangers.table import STRANGERS
+
+BY_DAY = ("CatLSTM1", "StateFirstGRU2", "DynamicRNN1", "BoolMaskLSTM1", "SteppableGRU1", "ListOfStates1")
+"""One matrix, exchanged arguments, lengths beside the input in two forms, a cell, a state for each layer."""
+OWN_PARAMETERS = "time.prefill"
+"""What was seen rests on the parameters that the layer begins with, which another class draws otherwise."""
+ALL = [(stranger, mistake) for stranger in STRANGERS for mistake in stranger.mistakes]
+CHOSEN = [pair for pair in ALL if NIGHTLY or pair[1].layer.__name__ in BY_DAY]
+
+
+def ended(text):
+    """What the script raises."""
+    with warnings.catch_warnings(), preserved():
+        warnings.simplefilter("ignore")
+        try:
+            exec(compile(text, "script.py", "exec"), {})
+        except Exception as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize(("stranger", "mistake"), CHOSEN, ids=lambda one: getattr(one, "says", ""))
+def test_the_script_fails_and_passes_with_the_right_layer(stranger, mistake):
+    try:
+        subject = asked(stranger, mistake)
+    except UsageError:
+        pytest.skip("it is refused")
+    with preserved():
+        kill = kill_of(subject)
+        if kill is None:
+            pytest.skip("it is told, and not red: tests/strangers/test_mistakes.py")
+        case = smallest(subject, kill)
+        outcome = judge(kill.prop, trial_of(subject, case))
+        text = script(subject, kill.prop, case, outcome)
+    assert text is not None
+    target, right = subject.build.target, stranger.layer
+    assert ended(text) is not None
+    if subject.offers("load") or kill.prop.id != OWN_PARAMETERS:
+        mended = text.replace(target.expression, f"{right.__module__}.{right.__name__}")
+        assert ended(f"import {right.__module__}\n{mended}") is None
