@@ -21,6 +21,7 @@ from rnncheck.repro.calls import Recorded, recorded, right_events
 from rnncheck.repro.events import Event
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_brief
+from rnncheck.repro.own_call import OwnCall, adapter_of, own_call
 from rnncheck.repro.places import numbers_apart
 from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
@@ -66,11 +67,13 @@ def _own_run(subject: Subject, prop: Property, case: Case) -> list[str] | None:
     actual, expected = getattr(trial.run, worst)[at].item(), getattr(trial.budget.truth, worst)[at].item()
     brief = Brief(trial.build(), subject, case)
     arguments = trial.lay_out(trial.x, trial.state)
-    return [
-        *layer_lines(brief, trial.config, trial.parameters),
-        *_call(brief, arguments, ""),
-        _shown(_expression(brief, worst, at, packed=isinstance(arguments[0], PackedSequence)), actual, expected),
-    ]
+    brief.layer.load(trial.parameters)
+    brief.layer.train(case.training)
+    head = layer_lines(brief, trial.config, trial.parameters)
+    expression, index = _expression(brief, worst, at, packed=isinstance(arguments[0], PackedSequence))
+    part = worst if worst == "output" else ("h_n", "c_n").index(worst)
+    shown = _in_own_result(brief, arguments, part, index) or expression
+    return [*head, *_call(brief, arguments, ""), _shown(shown, actual, expected)]
 
 
 def _first_worst(ratios: Tensor) -> tuple[int, ...]:
@@ -79,13 +82,27 @@ def _first_worst(ratios: Tensor) -> tuple[int, ...]:
     return tuple(int(i) for i in torch.unravel_index(far, ratios.shape))
 
 
-def _expression(brief: Brief, part: str, at: tuple[int, ...], *, packed: bool) -> str:
-    """Return where a number (time, batch, feature) or (layer, batch, feature) is in what the layer itself returns."""
+def _expression(brief: Brief, part: str, at: tuple[int, ...], *, packed: bool) -> tuple[str, tuple[int, ...]]:
+    """Return where a number (time, batch, feature) or (layer, batch, feature) is in what comes back, as Python and as an index."""
     first, row, feature = at
     unbatched, turned = brief.case.batch is None, brief.case.config.batch_first and part == "output" and not packed
     index = [first] if unbatched else [row, first] if turned else [first, row]
     index = index[1:] if part != "output" and brief.subject.flat_states else index
-    return f"{part}[{', '.join(map(str, [*index, feature]))}]"
+    return f"{part}[{', '.join(map(str, [*index, feature]))}]", (*index, feature)
+
+
+def _own_name(own: OwnCall) -> str:
+    return "output" if own.returns_tensor else "result"
+
+
+def _in_own_result(brief: Brief, arguments: tuple[Any, Any], part: Any, at: tuple[int, ...], suffix: str = "") -> str | None:
+    """Return where a number of "output", h_n (0) or c_n (1) is in the result of a layer that is called in its own way."""
+    adapter = adapter_of(brief.layer)
+    if adapter is None:
+        return None
+    x, hx = arguments
+    own = own_call(adapter, x, brief.case.config.as_hx(hx) if hx is not None else None)
+    return f"{_own_name(own)}{suffix}{own.expression(part, at)}"
 
 
 def _shown(expression: str, actual: float | bool, expected: float | bool) -> str:
@@ -94,8 +111,17 @@ def _shown(expression: str, actual: float | bool, expected: float | bool) -> str
 
 
 def _call(brief: Brief, arguments: tuple[Any, Any], suffix: str, note: str = "") -> list[str]:
-    """Return the call with literal arguments, its results named output, h_n and c_n, or with a number behind."""
+    """Return the call with literal arguments, its results named output, h_n and c_n, or with a number behind.
+
+    A layer that is called in its own way is called so, and what it returns is one result.
+    """
     x, hx = arguments
+    adapter = adapter_of(brief.layer)
+    if adapter is not None:
+        own = own_call(adapter, x, brief.case.config.as_hx(hx) if hx is not None else None)
+        texts = [*map(value_text, own.given), *(f"{name}={value_text(value)}" for name, value in own.named.items())]
+        call = f"layer({', '.join(texts)})"
+        return [f"{call}  # {note}" if note else f"{_own_name(own)}{suffix} = {call}"]
     given = [value_text(x), *([] if hx is None else [value_text(brief.case.config.as_hx(hx))])]
     names = f"output{suffix}, (h_n{suffix}, c_n{suffix})" if brief.case.config.takes_tuple else f"output{suffix}, h_n{suffix}"
     before, call = [], f"layer({', '.join(given)})"
@@ -173,7 +199,9 @@ def _shown_by(subject: Subject, case: Case, made: Recorded, calls: list[Event], 
     brief, head = _layer_of(subject, case, made, calls[-1])
     if not _give(brief, made, calls, expression, at):
         return None
-    shown = _shown(f"{_result_name(expression, '')}[{', '.join(map(str, at))}]", calls[-1].values[expression][at].item(), expected)
+    place = _in_own_result(brief, calls[-1].arguments, _part(expression), at)
+    place = place or f"{_result_name(expression, '')}[{', '.join(map(str, at))}]"
+    shown = _shown(place, calls[-1].values[expression][at].item(), expected)
     return [*head, *(line for event in calls for line in _call(brief, event.arguments, "")), shown]
 
 
@@ -212,6 +240,11 @@ def _give(brief: Brief, made: Recorded, calls: list[Event], expression: str, at:
     return seen and (loaded is not None or brief.own_start)
 
 
+def _part(expression: str) -> Any:
+    """Return which of torch's results ``output_3``, ``state_3[0]`` or ``state_3[1]`` is: "output", 0 or 1."""
+    return "output" if expression.startswith("output") else int(expression[-2])
+
+
 def _result_name(expression: str, suffix: str) -> str:
     """Return how ``output_3``, ``state_3[0]`` or ``state_3[1]`` is called here."""
     return f"output{suffix}" if expression.startswith("output") else f"{('h_n', 'c_n')[int(expression[-2])]}{suffix}"
@@ -230,7 +263,7 @@ def _apart(subject: Subject, case: Case, made: Recorded, right: list[Event] | No
             continue
         brief, head = _layer_of(subject, case, made, calls[0])
         numbered = {f"_{_place(made.events, event) + 1}": f"_{n}" for n, event in enumerate(calls, 1)}
-        left, other = (_renamed(place, numbered) for place in (pair[0], pair[1]))
+        left, other = (_renamed(brief, calls, place, numbered) for place in (pair[0], pair[1]))
         one, second = (values[name][at].item() for name, at in (pair[0], pair[1]))
         shown = digits(one, second)
         told = f"{left}  # {number(one, shown)}, but {other} is {number(second, shown)}"
@@ -238,7 +271,9 @@ def _apart(subject: Subject, case: Case, made: Recorded, right: list[Event] | No
     return None
 
 
-def _renamed(place: Place, numbered: Mapping[str, str]) -> str:
+def _renamed(brief: Brief, calls: list[Event], place: Place, numbered: Mapping[str, str]) -> str:
     expression, at = place
     suffix = numbered[f"_{expression.partition('_')[2].partition('[')[0]}"]
-    return f"{_result_name(expression, suffix)}[{', '.join(map(str, at))}]"
+    arguments: Any = calls[int(suffix[1:]) - 1].arguments
+    own = _in_own_result(brief, arguments, _part(expression), at, suffix)
+    return own or f"{_result_name(expression, suffix)}[{', '.join(map(str, at))}]"

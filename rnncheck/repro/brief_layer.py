@@ -14,7 +14,9 @@ from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Layer, Subject
+from rnncheck.reading.arranged import Arranged
 from rnncheck.repro.literal import NoLiteral, literal
+from rnncheck.repro.own_call import adapter_of, own_parameters
 
 CASTS = {"float32": "", "float64": ".double()", "bfloat16": ".bfloat16()", "float16": ".half()"}
 NOTHING = object()
@@ -45,7 +47,8 @@ class Brief:
             return None
         own = {id(p): name for name, p in module.named_parameters()}
         live = self.layer.parameters()
-        names = {name: own[id(p)] for name, p in live.items() if id(p) in own}
+        inside = "layer." if adapter_of(self.layer) is not None else ""
+        names = {name: own[id(p)].removeprefix(inside) for name, p in live.items() if id(p) in own}
         return names if len(names) == len(live) == len(own) else None
 
 
@@ -75,7 +78,7 @@ def _given(brief: Brief, config: Config) -> str:
     positions, named = build.given(config)
     named = {name: value for name, value in named.items() if build.signature.defaults.get(name, NOTHING) != value}
     for place in build.signature.positional[len(positions) :]:
-        if place not in named:
+        if type(named.get(place)) is not int:  # sizes are clear without a name
             break
         positions = (*positions, named.pop(place))
     return ", ".join([*map(_argument, positions), *_keywords(named)])
@@ -96,7 +99,10 @@ def _keywords(named: Mapping[str, Any]) -> list[str]:
 
 def _parameter_lines(brief: Brief, parameters: Mapping[str, Tensor]) -> list[str]:
     """Return as few lines as will do: all zero, all weights and all biases alike, each by itself, or a remark."""
-    names = brief.own_names()
+    names, adapter = brief.own_names(), adapter_of(brief.layer)
+    if isinstance(adapter, Arranged):
+        parameters = own_parameters(adapter, parameters)
+        names = {name: name for name in parameters}
     weights = {float(v) for name, p in parameters.items() if "bias" not in name for v in p.unique()}
     biases = {float(v) for name, p in parameters.items() if "bias" in name for v in p.unique()}
     if names is not None and weights | biases <= {0.0}:
@@ -118,6 +124,10 @@ def value_text(value: Any) -> str:
     >>> value_text(torch.zeros(2, 1))
     'torch.zeros(2, 1)'
     """
+    if isinstance(value, list):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {value_text(part)}' for key, part in value.items())}}}"
     if isinstance(value, tuple) and not isinstance(value, PackedSequence):
         return f"({', '.join(map(value_text, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, PackedSequence):

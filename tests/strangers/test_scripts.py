@@ -1,23 +1,29 @@
 """A mistake in a hand-written layer has a script of its own, which fails alone and passes with the right layer.
 
+The few calls in the terminal's report are those of the layer itself, and give the number that stands beside them.
+
 By day for some mistakes, for all of them in ``tox -e nightly``.
 """
 
 import warnings
 
 import pytest
+import torch
 
 from rnncheck.backend.torch_state import preserved
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
+from rnncheck.repro.brief import brief_calls
 from tests.effort import NIGHTLY
 from tests.mutants.search import smallest
 from tests.strangers.hunted import asked, kill_of
 from tests.strangers.table import STRANGERS
 
-BY_DAY = ("CatLSTM1", "StateFirstGRU2", "DynamicRNN1", "BoolMaskLSTM1", "SteppableGRU1", "ListOfStates1")
-"""One matrix, exchanged arguments, lengths beside the input in two forms, a cell, a state for each layer."""
+BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "BoolMaskLSTM1", "SteppableGRU1", "ListOfStates1")
+"""One matrix, exchanged arguments, several results, lengths beside the input in two forms, a cell, a state for each layer."""
+SHOWN = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2")
+"""Those whose calls fit into a few lines."""
 OWN_PARAMETERS = "time.prefill"
 """What was seen rests on the parameters that the layer begins with, which another class draws otherwise."""
 ALL = [(stranger, mistake) for stranger in STRANGERS for mistake in stranger.mistakes]
@@ -35,6 +41,14 @@ def ended(text):
     return None
 
 
+def assert_shown(calls, layer):
+    *lines, last = calls.splitlines()
+    expression, told = last.split("  # ")
+    around = {"torch": torch, layer.__name__: layer}
+    exec("\n".join(lines), around)
+    assert eval(expression, around).item() == pytest.approx(float(told.split(",")[0]), rel=1e-4)
+
+
 @pytest.mark.parametrize(("stranger", "mistake"), CHOSEN, ids=lambda one: getattr(one, "says", ""))
 def test_the_script_fails_and_passes_with_the_right_layer(stranger, mistake):
     try:
@@ -48,6 +62,8 @@ def test_the_script_fails_and_passes_with_the_right_layer(stranger, mistake):
         case = smallest(subject, kill)
         outcome = judge(kill.prop, trial_of(subject, case))
         text = script(subject, kill.prop, case, outcome)
+        calls = brief_calls(subject, kill.prop, case)
+    assert_shown(calls, mistake.layer) if mistake.layer.__name__ in SHOWN else None
     assert text is not None
     target, right = subject.build.target, stranger.layer
     assert ended(text) is not None
