@@ -16,6 +16,8 @@ from rnncheck.reading.arranged import taken_apart
 CLOSE = 1e-6
 """Float64 runs of one formula are closer than this, those of different formulas are not."""
 
+FAR = 10.0
+"""An order of the gates is believed of a layer that agrees in no order, where it is nearer than torch's by this factor."""
 FIRST_STEPS = 1
 """Enough to rule out most changes."""
 
@@ -169,16 +171,14 @@ def best_arrangement(module: Any, run: Any, config: Config, x: Tensor, modes: tu
     if not isinstance(module, nn.Module):
         return None
     ways = list(_ways({name: p.detach() for name, p in module.named_parameters()}, config, modes))
-    output, best = run(x), None
+    output, seen = run(x), []
     for way in ways:
-        error = _distance(way.asked(x), output)
-        if best is None or error < best[0]:
-            best = error, way
-        if error < CLOSE:
-            return way.at(error)
-    if best is None:
+        seen.append((_distance(way.asked(x), output), way))
+        if seen[-1][0] < CLOSE:
+            return way.at(seen[-1][0])
+    if not seen:
         return None
-    return _with_one_change(ways, x, output) or best[1].at(best[0])
+    return _with_one_change(ways, x, output) or _nearest(seen)
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,11 @@ class _Trial:
     config: Config
     way: Way
     parameters: Mapping[str, Tensor]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the gates are in torch's order."""
+        return self.way[1] == self.config.gates
 
     def asked(self, x: Tensor) -> Any:
         """What torch's layer is asked."""
@@ -212,9 +217,16 @@ def _distance(asked: Any, output: Tensor) -> float:
     return float((output - truth).abs().max()) if output.shape == truth.shape else float("inf")
 
 
+def _nearest(seen: list[tuple[float, _Trial]]) -> Arrangement:
+    """Return the nearest arrangement, where it is nearer by far than any in torch's order of gates; else the nearest of these."""
+    usual = [one for one in seen if one[1].in_order]
+    (error, best), (other, torchs) = (min(some or seen, key=lambda one: one[0]) for some in (seen, usual))
+    return best.at(error) if FAR * error < other else torchs.at(other)
+
+
 def _with_one_change(ways: list[_Trial], x: Tensor, output: Tensor) -> Arrangement | None:
     """Return the arrangement under which one known mistake explains all of the output, gates in torch's order first."""
-    for trial in sorted(ways, key=lambda trial: trial.way[1] != trial.config.gates):
+    for trial in sorted(ways, key=lambda trial: not trial.in_order):
         first, whole = trial.asked(x[:FIRST_STEPS]), trial.asked(x)
         for mistake in diagnosis.in_the_cell(trial.config):
             if _distance(mistake.change(first), output[:FIRST_STEPS]) < CLOSE:

@@ -47,6 +47,11 @@ class SquaredCandidate(OneMatrixLSTM):
     candidate = staticmethod(torch.square)
 
 
+class MixesRows(OneMatrixLSTM):
+    def forward(self, x):
+        return super().forward(x - x.mean(0, keepdim=True))
+
+
 def nearly(layer):
     return read_subject(subject_of(layer)).nearly
 
@@ -75,3 +80,7 @@ def test_beside_the_reference_the_gates_are_found_and_the_mistake_is_the_diagnos
     assert (outcome.status, told.unexplained) == ("fails", None)
     assert told.diagnosis == "agrees with torch.nn.LSTM if the tanh of the candidate is a sigmoid"
     assert told.location is not None and told.location.startswith("time 0, layer 0")
+
+
+def test_gates_are_taken_in_torchs_order_where_no_order_fits():
+    assert subject_of(MixesRows, "torch.nn.LSTM").build.reading.arrangement.gates == "ifgo"
