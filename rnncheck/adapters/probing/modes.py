@@ -77,7 +77,8 @@ def modes_by_parameters(own: Mapping[str, Tensor], input_size: int, hidden_size:
 def config_by_parameters(own: Mapping[str, Tensor], modes: tuple[Mode, ...] = MODES) -> Config | None:
     """The configuration with exactly these parameters, None if there is none; what leaves no trace is torch's default.
 
-    >>> config_by_parameters(dict(nn.GRU(4, 3, bidirectional=True).named_parameters()))
+    >>> import torch
+    >>> config_by_parameters(dict(torch.nn.GRU(4, 3, bidirectional=True).named_parameters()))
     Config('GRU', 4, 3, bidirectional=True)
     """
     for shape in _candidates(modes, len(own)):
