@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.card import sections
-from rnncheck.catalog.notes import noted
+from rnncheck.catalog.notes import note_on, noted
 from rnncheck.faces.cli import cli
 from tests.test_english import riddle_in
 
@@ -40,6 +40,12 @@ def test_a_page_that_is_out_of_date_is_named(pages, tmp_path, monkeypatch):
 def test_every_property_says_why_it_matters_what_it_misses_and_how_to_fix_it():
     headings = ["Why it matters", "How to fix it", "What it does not see"]
     assert [id for id, prop in CATALOG.items() if [heading for heading, _ in sections(prop)] != headings] == []
+
+
+def test_every_property_has_a_headline_for_its_failures():
+    """Built-in ones: the headline of a property of one's own is its id."""
+    told = {id: note_on(id).headline for id in CATALOG}
+    assert [id for id, text in told.items() if not text or text.endswith(".") or riddle_in(text)] == []
 
 
 def test_no_note_on_a_property_that_is_not_there():

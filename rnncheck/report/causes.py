@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rnncheck.catalog.notes import headline_of
 from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
 from rnncheck.core.verdict import Verdict
-from rnncheck.report.headlines import headline
 
 BASIC_FIRST = (
     "shape", "state", "time", "cache", "batch", "argument", "layer", "direction", "layout", "lengths", "gate", "agree", "mode",
@@ -99,7 +99,7 @@ class Cause:
 def _said_of(verdict: Verdict) -> str:
     reason = (verdict.reason or "").splitlines() or [""]
     if verdict.verdict == "fails":
-        return headline(verdict.property)
+        return headline_of(verdict.property)
     if verdict.verdict == "errored":
         return f"{verdict.property}: {reason[0]}" if reason[0] else f"{verdict.property} could not be judged (exception raised)"
     return f"{verdict.property} {verdict.verdict}{f': {reason[0]}' if reason[0] else ''}"

@@ -1,4 +1,4 @@
-"""What is said of a property beside its statement: why it matters, what it does not see, and how to fix what breaks it."""
+"""What is said of a property beside its statement: what is wrong where it fails, why it matters, and how to fix what breaks it."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,11 +8,15 @@ from importlib.resources import files
 
 @dataclass(frozen=True)
 class Note:
-    """Why a property matters (with a public bug, where there is one), what it does not see, and how to fix what breaks it."""
+    """Why a property matters (with a public bug, where there is one), what it does not see, and how to fix what breaks it.
+
+    headline: what is wrong where the property does not hold, in a few words; empty where its id alone is said
+    """
 
     why: str
     unseen: str
     mend: str
+    headline: str = ""
 
 
 BLANK = Note("", "", "")
@@ -33,7 +37,19 @@ def note_on(id: str) -> Note:
     """
     told = _family(id.partition(".")[0])
     shared, own = told.get("family", {}), told.get(id, {})
-    return Note(**{name: own.get(name, shared.get(name, "")) for name in ("why", "unseen", "mend")})
+    return Note(
+        **{name: own.get(name, shared.get(name, "")) for name in ("why", "unseen", "mend")}, headline=own.get("headline", "")
+    )
+
+
+def headline_of(id: str) -> str:
+    """Return what is wrong where this property does not hold.
+
+    >>> headline_of("time.split"), headline_of("mine.own")
+    ('a sequence in two calls gives other results than in one (time.split)', 'mine.own does not hold')
+    """
+    told = note_on(id).headline
+    return f"{told} ({id})" if told else f"{id} does not hold"
 
 
 def noted() -> list[str]:
