@@ -28,6 +28,8 @@ UNUSUAL = (
     "ids", "last", "listed", "longest_first", "merged", "turned", "reset", "reverse", "beside", "input_name", "kept",
 )  # fmt: skip
 """Words of a call that torch's layers know nothing of."""
+UNLIKELY = "time features batch"
+"""A layer of (batch, features, time) that takes rows for steps looks so too: a state of columns, or a person, must say it."""
 OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
 
 
@@ -155,6 +157,9 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     judged: list[Seen] = []
     reasons: list[Exception] = [Unreadable("no state fits what read says of it")]
     for way in (way for way in possible if agrees(way, said, OF_A_STATE)):
+        if way.get("input") == UNLIKELY and "input" not in said and not any(-1 in tensor[:-1] for tensor in way["tensors"]):
+            reasons.append(Unreadable(f"only its output says that the input is ({', '.join(UNLIKELY.split())})"))
+            continue
         try:
             judged.append(_judged(module, way, x, start, sizes, found["features"], depends))
         except Exception as error:  # the state does not go in like this

@@ -91,7 +91,10 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said) -> Bu
     positions, named = arguments.of(config)
     module = value(*positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
-    return read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said), arguments, module, config
+    seen = read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said)
+    if arguments.halves and seen.directions != 2:
+        raise Unreadable("a size of two directions together, but one direction")
+    return seen, arguments, module, config
 
 
 def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, config: Config,

@@ -58,7 +58,7 @@ def test_a_class_says_it_too():
 @pytest.mark.parametrize(("said", "told"), [
     ({"batchfirst": True}, "read: unknown word 'batchfirst'; did you mean 'batch_first'?"),
     ({"batch_first": "yes"}, "read: batch_first = 'yes', but should be true or false"),
-    ({"input": "stepwise"}, "read: input = 'stepwise', but should be one of sequence, channels first, step"),
+    ({"input": "stepwise"}, "read: input = 'stepwise', but should be one of sequence, channels first, "),
     ({"output": "outputs"}, "read: output = 'outputs', but should be a path into the result"),
     (["batch_first"], "but should be a table of words"),
 ])  # fmt: skip
