@@ -164,8 +164,8 @@ def dropout_between_layers(trial: Trial) -> Observation:
     """
     glass = panes(trial)
     config = glass.config
-    sizes = (config.num_layers, config.directions, 1 - config.dropout, config.batch_first)
-    return first_layer_as_without(trial) & as_it_should(glass, glass.do(dropout_in_calls, glass.layer, *glass.arguments, *sizes))
+    told = (trial.case.seed, config.num_layers, config.directions, 1 - config.dropout, config.batch_first)
+    return first_layer_as_without(trial) & as_it_should(glass, glass.do(dropout_in_calls, glass.layer, *glass.arguments, *told))
 
 
 def first_layer_as_without(trial: Trial) -> Observation:

@@ -26,11 +26,13 @@ Counts = dict[str, tuple[int, int, float]]
 """By what is counted: how many there are, among how many, and the probability of each."""
 
 
-def dropout_in_calls(layer: Layer, x: Any, hx: Any, layers: int, directions: int, keep: float, batch_first: bool) -> dict[str, Any]:
+def dropout_in_calls(layer: Layer, x: Any, hx: Any, seed: int, layers: int, directions: int, keep: float,
+                     batch_first: bool) -> dict[str, Any]:  # fmt: skip
     """Return of a first and a second call, one after eval and one without gradients which values are kept, and how many.
 
     counts: in groups, what is counted and what is found; where the first of a group is not as chance has it, the others tell more
     """
+    torch.manual_seed(seed)
     calls = four_calls(layer, x, hx)
     parts = {call: in_parts(results, x, (layers, directions), batch_first) for call, results in calls.items()}
     masks = {call: {name: part != 0 for name, part in one.items()} for call, one in parts.items()}
