@@ -225,7 +225,7 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
             'put what is run under: if __name__ == "__main__"'
         ) from None
     except UsageError as error:
-        raise UsageError(f"{reference}: {error}{_where(error, path)}") from None
+        raise UsageError(f"{reference}: {error}{_where(error, path) if path is not None else ''}") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
