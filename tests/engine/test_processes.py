@@ -136,7 +136,7 @@ def test_two_workers_take_half_the_time():
     """Of checks that wait instead of computing, so that it does not matter what else this machine has to do."""
 
     def nap(trial):
-        time.sleep(0.01)
+        time.sleep(0.02)
         return equal("nothing", 0, 0)
 
     catalog = {"own.nap": prop(nap)}
@@ -253,7 +253,7 @@ def test_a_case_that_hangs_is_waited_for_once_if_it_is_not_to_be_shrunk():
     started = time.monotonic()
     job = Job(0, "shrink", 0, (CASES[1],), ((IDS[0],),), 0)
     (done,) = results(Processes(workshop(misbehaving(sleep)), 1, case_seconds=1.5), [job])
-    assert 1.5 < time.monotonic() - started < 4
+    assert 1.5 < time.monotonic() - started < 2 * 1.5 + 2  # it would be three times
     assert told(done) == [(0, IDS[0], "hung")]
     assert done.shrunk.case == CASES[1]
 
