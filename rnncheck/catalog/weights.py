@@ -71,6 +71,8 @@ def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
     if not trial.parameters and trial.config.hidden_size < 2:  # a norm or softmax of one number
         return Observation()
+    if not any(p.requires_grad for p in trial.layer.module.parameters()):
+        raise NotClaimed("it has no parameters to train")
     t = lively(trial)
     enliven(t, t.layer.module)
     before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
