@@ -50,7 +50,8 @@ def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = 
     key = (config.num_layers, config.directions)
     if key not in reading.seen:
         square = reading.nature.get("square")
-        told = config if make is None else config.but(input_size=HIDDEN if square else INPUT, hidden_size=HIDDEN)
+        small = {"input_size": HIDDEN if square else INPUT, "hidden_size": HIDDEN, "batch_first": known["batch_first"]}
+        told = config if make is None else config.but(**small)
         probe = copy.deepcopy(module) if make is None else make(told, torch.float64, torch.device("cpu"))
         probe = probe.double().eval() if isinstance(probe, nn.Module) else probe
         with torch.device("cpu"):

@@ -33,3 +33,27 @@ def test_the_state_of_several_layers_is_found(layers, hidden, batch_first):
         layer = behind_torchs_call(made(config, torch.float32, None), reading, config, made)
         _, state = layer(torch.zeros((2, 6, 2) if batch_first else (6, 2, 2)))
         assert state.shape == (layers, 2, size)
+
+
+class PassesOn(nn.Module):
+    """Whatever it is given goes to the layer inside, batch_first too."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+        self.inner = nn.GRU(*args, **kwargs)
+
+    def forward(self, *args, **kwargs):
+        return self.inner(*args, **kwargs)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_the_state_is_found_where_options_are_passed_on(batch_first):
+    reading, config = read_target(PassesOn), Config("GRU", 2, 5, num_layers=2, bidirectional=True, batch_first=batch_first)
+
+    def passed_on(config, dtype, device):
+        options = {"batch_first": config.batch_first, "bidirectional": config.bidirectional, "num_layers": config.num_layers}
+        return PassesOn(config.input_size, config.hidden_size, **options).to(dtype)
+
+    layer = behind_torchs_call(passed_on(config, torch.float32, None), reading, config, passed_on)
+    _, state = layer(torch.zeros((2, 6, 2) if batch_first else (6, 2, 2)))
+    assert state.shape == (4, 2, 5)
