@@ -127,7 +127,7 @@ class Adapted(torch.nn.Module):
 
     def result(self, input: torch.Tensor, hx: Any, lengths: Any) -> Any:
         """What the layer itself returns."""
-        how, rows = self.how, input.shape[0 if self.how["batch_first"] else -2]
+        how, rows = self.how, input.shape[0 if self.how["batch_first"] else -2] if input.dim() > 1 else 1
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else input], dict(how["others"])

@@ -257,6 +257,26 @@ class OfImages(nn.Module):
         return torch.stack(outputs), h
 
 
+class VectorCell(nn.Module):
+    """A cell that takes a batch of vectors, or one vector, and returns its state alone."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.of_input, self.of_state = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, x, h=None):
+        h = x.new_zeros(*x.shape[:-1], self.hidden_size) if h is None else h
+        return torch.tanh(self.of_input(x) + self.of_state(h))
+
+
+class VectorCellWrong(VectorCell):
+    """The state of one vector is left out."""
+
+    def forward(self, x, h=None):
+        return super().forward(x, h if x.dim() == 2 else None)
+
+
 PAIRS = {
     ListedOutputs: (ListedOutputsWrong, "(time, batch, features), state (h, c)"),
     StateFirst: (StateFirstWrong, "(batch, time, features), state h"),
@@ -268,6 +288,7 @@ PAIRS = {
     Agent: (AgentWrong, "(batch, features), one step per call, state h"),
     Keeping: (KeepingWrong, "reset_hidden() before each call"),
     Masked: (MaskedWrong, "argument masks, given as 1"),
+    VectorCell: (VectorCellWrong, "(batch, features), one step per call, state h"),
 }
 """Each layer with its mistake, and what the reading says."""
 WRAPPED = (InADictionary, OfImages)
