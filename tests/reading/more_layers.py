@@ -277,6 +277,29 @@ class VectorCellWrong(VectorCell):
         return super().forward(x, h if x.dim() == 2 else None)
 
 
+class TwoWays(nn.Module):
+    """A GRU in each direction, no state goes in."""
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        self.forwards, self.backwards = (nn.GRU(input_dim, hidden_dim, batch_first=True) for _ in range(2))
+
+    def forward(self, x):
+        forwards, h = self.forwards(x)
+        backwards, _ = self.backwards(x.flip(1))
+        return torch.cat([forwards, backwards.flip(1)], -1), torch.cat([h, self.end_of(backwards.flip(1))[None]])
+
+    def end_of(self, backwards):
+        return backwards[:, 0]
+
+
+class TwoWaysWrong(TwoWays):
+    """The final state of the way back is that of its first step."""
+
+    def end_of(self, backwards):
+        return backwards[:, -1]
+
+
 PAIRS = {
     ListedOutputs: (ListedOutputsWrong, "(time, batch, features), state (h, c)"),
     StateFirst: (StateFirstWrong, "(batch, time, features), state h"),
@@ -288,6 +311,7 @@ PAIRS = {
     Agent: (AgentWrong, "(batch, features), one step per call, state h"),
     Keeping: (KeepingWrong, "reset_hidden() before each call"),
     Masked: (MaskedWrong, "argument masks, given as 1"),
+    TwoWays: (TwoWaysWrong, "(batch, time, features), state h, two directions"),
     VectorCell: (VectorCellWrong, "(batch, features), one step per call, state h"),
 }
 """Each layer with its mistake, and what the reading says."""

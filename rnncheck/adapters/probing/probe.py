@@ -23,7 +23,7 @@ from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_steps_
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import has_residuals
-from rnncheck.adapters.probing.which_modes import matches_none, says_what_it_is
+from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.features import FEATURES
 from rnncheck.core.subject import BIT_FOR_BIT, Claim, Subject
@@ -89,7 +89,7 @@ def _claims(start: Baseline, reading: Reading | None, subject: Subject) -> Claim
     if reading is not None and subject.reference is None and not says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
         if not claims["load"].offered:
-            claims |= dict.fromkeys(("equations", "torch_init", "torch_parameters", "last_output"), matches_none(reading))
+            claims |= without_equations(start, ("equations", "torch_init", "torch_parameters", "last_output"), reading)
         elif claims["layers"].offered and subject.fixed is None and has_residuals(start):
             reading = replace(reading, nature={**reading.nature, "residual": True})
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})

@@ -1,7 +1,7 @@
 """Which of torch's equations a subject that runs has, if any."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from rnncheck.adapters.probing.ground import Baseline
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.probing.parameter_claims import TORCHS
 from rnncheck.adapters.probing.settle import reading_of
+from rnncheck.adapters.probing.state_as_output import is_an_output
 from rnncheck.core.config import Mode
 from rnncheck.core.kinds import OF_ITS_OWN, RESET_AFTER, kind_of, modes_by_states
 from rnncheck.core.subject import Claim
@@ -33,7 +34,7 @@ def of_its_mode(found: Baseline) -> Baseline:
         after = arrangement.reset_after
         found = replace(found, case=found.case.but(mode=arrangement.mode, reset_after=after))
     if not modes or ("parts" in found.subject.nature and not found.subject.of_its_own):
-        claims = {**dict.fromkeys(OWN_EQUATIONS, matches_none(reading)), **_still_declared(found.subject.claims)}
+        claims = {**without_equations(found, OWN_EQUATIONS, reading), **_still_declared(found.subject.claims)}
         found = replace(found, subject=replace(found.subject, claims=claims))
         modes = (OF_ITS_OWN[max(1, len(found.state))],)
     config = found.case.config if found.case.config.mode in modes else found.case.config.but(mode=modes[0])
@@ -45,9 +46,15 @@ def _still_declared(claims: Mapping[str, Claim]) -> dict[str, Claim]:
     return {name: claim for name, claim in claims.items() if name == "last_output" or name not in OWN_EQUATIONS}
 
 
-def matches_none(reading: Reading | None) -> Claim:
+def without_equations(found: Baseline, names: Iterable[str], reading: Reading | None) -> dict[str, Claim]:
+    """Claims about torch's equations of a recurrence that has others; a state that is an output should still be the last one."""
+    why = _matches_none(reading)
+    return {name: why for name in names if name != "last_output" or not is_an_output(found)}
+
+
+def _matches_none(reading: Reading | None) -> Claim:
     """Nothing is held against torch's equations; what would make them match is said, for a layer that was to have them."""
-    why = "its equations match none of torch's, in any order of the gates"
+    why = "its equations are those of no layer of torch's, whatever the order of its gates"
     if reading is not None and reading.nearly is not None:
         name = reading.nearly.partition(",")[0]
         asked = f"name {name} with --against" if name.startswith("torch.") else "look at it"

@@ -1,0 +1,17 @@
+"""Whether the final state of a recurrence is one of its outputs, of whatever step: then it should be that of the last."""
+
+from functools import partial
+
+from rnncheck.adapters.probing.ground import Baseline, attempt, trial_of_ground
+
+
+def is_an_output(start: Baseline) -> bool:
+    """Return whether the last layer's final state is, in any direction, the output of some step, number by number."""
+    trial = trial_of_ground(start.subject, start.case)
+    run, error = attempt(partial(getattr, trial, "run"))
+    directions, size = trial.config.directions, trial.config.state_size
+    if error is not None or run.output.shape[-1] != directions * size or len(run.h_n) < directions:
+        return False
+    outputs = run.output.unflatten(-1, (directions, size)).movedim(-2, 0)
+    same = (outputs == run.h_n[-directions:, None]).flatten(2).all(-1)  # (directions, time)
+    return bool(same.any() and run.h_n.any())
