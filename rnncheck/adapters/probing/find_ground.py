@@ -55,9 +55,10 @@ def _misread_state(found: Baseline) -> str | None:
     if found.subject.stateless and not found.state:
         return None
     flat = [tuple(part.shape) for part in found.state if isinstance(part, Tensor) and part.dim() == 2]
-    hidden, columns = found.case.config.hidden_size, [shape for shape in flat if shape[1] != found.case.config.hidden_size]
-    if found.case.batch is None and columns:
-        return f"the state that came back for one sequence has shape {columns[0]}, but should end with hidden_size, {hidden}"
+    wanted_shape = (found.case.config.states, found.case.config.hidden_size)
+    others = [shape for shape in flat if shape != wanted_shape]
+    if found.case.batch is None and others:
+        return f"the state that came back for one sequence has shape {others[0]}, but should be {wanted_shape}"
     wanted = len(found.case.config.state_sizes)
     if len(found.state) != wanted:
         needed = f"{wanted} ({found.case.config.mode})" if found.subject.modes else "1 or 2 (LSTM)"
