@@ -1,11 +1,9 @@
 """The script of a failing recurrence of one's own, and of a property that is new, fails by itself."""
 
-import warnings
 from dataclasses import replace
 
 import pytest
 
-from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
@@ -24,6 +22,7 @@ from tests.recurrences.test_forms import (
     WrongLikeTorchs,
     WrongTyped,
 )
+from tests.run_script import raised_by
 
 NEW = {
     "time.prefill": "state-not-carried",
@@ -47,17 +46,6 @@ RIGHT_FORMS = {
 }  # fmt: skip
 
 
-def ends(text, built):
-    """What the script raises where MUTANT is this class."""
-    with warnings.catch_warnings(), preserved():
-        warnings.simplefilter("ignore")
-        try:
-            exec(compile(text, "script.py", "exec"), {"MUTANT": built})
-        except Exception as error:
-            return error
-    return None
-
-
 def script_of(id, subject):
     prop = CATALOG[id]
     case, _ = killed(prop, subject)
@@ -70,20 +58,20 @@ def test_it_fails_by_itself_and_passes_once_mended(id):
     mutant = MUTANTS.get(bug) or EXTRA[bug]
     subject = subject_of(mutant) if feature is None else claiming(feature, mutant)
     text = script_of(id, replace(subject, source="build = MUTANT"))
-    assert isinstance(ends(text, mutant.target), AssertionError)
+    assert isinstance(raised_by(text, MUTANT=mutant.target), AssertionError)
     if id != "batch.invariant":  # its clean twin rounds by the batch, too
-        assert ends(text, mutant.clean) is None
+        assert raised_by(text, MUTANT=mutant.clean) is None
 
 
 @pytest.mark.parametrize("name", OF_THEIR_OWN)
 def test_that_of_a_recurrence_of_its_own_fails_by_itself(name):
     planted = PLANTED[name]
     subject = claimed(planted.target, against=planted.against) if planted.against else claimed(planted.target)
-    assert isinstance(ends(script_of(OF_THEIR_OWN[name], subject), None), AssertionError)
+    assert isinstance(raised_by(script_of(OF_THEIR_OWN[name], subject)), AssertionError)
 
 
 @pytest.mark.parametrize("form", RIGHT_FORMS)
 def test_that_of_a_wrong_form_fails_by_itself_and_passes_with_a_right_one(form):
     text = script_of("agree.forms", claimed(form))
-    assert isinstance(ends(text, None), AssertionError)
-    assert ends(text.replace(form.__name__, RIGHT_FORMS[form].__name__), None) is None
+    assert isinstance(raised_by(text, MUTANT=None), AssertionError)
+    assert raised_by(text.replace(form.__name__, RIGHT_FORMS[form].__name__)) is None

@@ -4,7 +4,6 @@ For some mutants always, for all of them in ``tox -e kills``.
 """
 
 import os
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from rnncheck.repro.run import expected_error
 from tests.mutants import MUTANTS
 from tests.mutants.registry import Mutant
 from tests.mutants.search import first_kill, smallest, subject_of
+from tests.run_script import raised_by
 
 EVERY = 1 if os.environ.get("RNNCHECK_ALL_MUTANTS") else 11
 ALWAYS = ("own-clip-copies-count-twice", "own-clip-each-list")
@@ -45,13 +45,7 @@ def script_of(bug: str) -> str | None:
 def ends(text: str, mutant: Mutant, target: Any) -> Exception | None:
     """What the script raises when MUTANT is this target; a cell is made a layer first."""
     built = (lambda *sizes, **options: Stepwise(target(*sizes, **options))) if mutant.kind == "cell" else target
-    with warnings.catch_warnings(), preserved():
-        warnings.simplefilter("ignore")
-        try:
-            exec(compile(text, "script.py", "exec"), {"MUTANT": built})
-        except Exception as error:
-            return error
-    return None
+    return raised_by(text, MUTANT=built)
 
 
 @pytest.mark.parametrize("bug", SOME)

@@ -5,8 +5,6 @@ The few calls in the terminal's report are those of the layer itself, and give t
 By day for some mistakes, for all of them in ``tox -e nightly``.
 """
 
-import warnings
-
 import pytest
 import torch
 
@@ -17,6 +15,7 @@ from rnncheck.repro import script
 from rnncheck.repro.brief import brief_calls
 from tests.effort import NIGHTLY
 from tests.mutants.search import smallest
+from tests.run_script import raised_by
 from tests.strangers.hunted import asked, kill_of
 from tests.strangers.table import STRANGERS
 
@@ -28,17 +27,6 @@ OWN_PARAMETERS = "time.prefill"
 """What was seen rests on the parameters that the layer begins with, which another class draws otherwise."""
 ALL = [(stranger, mistake) for stranger in STRANGERS for mistake in stranger.mistakes]
 CHOSEN = [pair for pair in ALL if NIGHTLY or pair[1].layer.__name__ in BY_DAY]
-
-
-def ended(text):
-    """What the script raises."""
-    with warnings.catch_warnings(), preserved():
-        warnings.simplefilter("ignore")
-        try:
-            exec(compile(text, "script.py", "exec"), {})
-        except Exception as error:
-            return error
-    return None
 
 
 def assert_shown(calls, layer):
@@ -66,7 +54,7 @@ def test_the_script_fails_and_passes_with_the_right_layer(stranger, mistake):
     assert_shown(calls, mistake.layer) if mistake.layer.__name__ in SHOWN else None
     assert text is not None
     target, right = subject.build.target, stranger.layer
-    assert ended(text) is not None
+    assert raised_by(text) is not None
     if subject.offers("load") or kill.prop.id != OWN_PARAMETERS:
         mended = text.replace(target.expression, f"{right.__module__}.{right.__name__}")
-        assert ended(f"import {right.__module__}\n{mended}") is None
+        assert raised_by(f"import {right.__module__}\n{mended}") is None
