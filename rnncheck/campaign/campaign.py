@@ -160,7 +160,7 @@ class Campaign:
             stopped or next(filter(None, (subject_run.not_compared() for subject_run in self.subject_runs)), None),
             s.missing,
             (*self.known.stale, *self.known.unseen()),
-            tuple(self.known.mended),
+            tuple(self.known.told),
             time.monotonic() - self.pace.started,
             self._part(),
         )

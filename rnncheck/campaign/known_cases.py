@@ -14,17 +14,21 @@ from rnncheck.core.plain_text import one_line
 from rnncheck.engine.jobs import Done, Job
 from rnncheck.engine.memory import lacks_memory
 from rnncheck.errors import UsageError
+from rnncheck.report.model import HOLDS_NOW
 
 
 @dataclass
 class KnownCases:
-    """The known cases of all subjects, and in lines for the report which of them are no longer so."""
+    """The known cases of all subjects, and lines for the report.
+
+    stale: declared deviations that are no longer so; told: stored cases that hold now, or cannot be tried again
+    """
 
     settings: Settings
     subject_runs: Sequence[SubjectRun]
     kept: Kept
     stale: list[str] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     held: dict[int, store.Stored | Deviation] = field(default_factory=dict)
 
     def jobs(self, numbers: Iterator[int]) -> list[Job]:
@@ -42,7 +46,7 @@ class KnownCases:
             name = self.subject_runs[done.job.subject].subject.name
             self.stale.append(f"{what.property} on {name}: the declared deviation no longer occurs ({what})")
         elif not what.mended:
-            self.mended.append(f"{what.property} on {what.target}: the stored case holds now")
+            self.told.append(f"{what.property} on {what.target}{HOLDS_NOW}")
             self.kept.write(replace(what, mended=True))
 
     def unseen(self) -> list[str]:
@@ -58,10 +62,10 @@ class KnownCases:
         if self.settings.folder is None or self.settings.shard is not None:  # a shard begins as one run does in an empty folder
             return []
         stored, complaints = store.load_all(self.settings.folder / "failing")
-        self.mended += complaints
+        self.told += complaints
         names = {name for subject_run in self.subject_runs for name in subject_run.names}
         too_large = {item.path: why for item in stored if item.target in names and (why := lacks_memory(item.case))}
-        self.mended += [f"{path}: not replayed: {why}" for path, why in too_large.items()]
+        self.told += [f"{path}: not replayed: {why}" for path, why in too_large.items()]
         return [
             (Job(next(numbers), "judge", subject_run.index, (item.case,), ((item.property,),)), item)
             for subject_run in self.subject_runs for item in stored

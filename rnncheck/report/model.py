@@ -104,6 +104,10 @@ def _mostly_late(subject: SubjectReport) -> bool:
     return late > 3 * sum(verdict.verdict in CHECKED for verdict in subject.verdicts)
 
 
+HOLDS_NOW = ": the stored case holds now"
+"""The end of what is said of a stored failing case that passes."""
+
+
 @dataclass(frozen=True)
 class Results:
     """The results of a run; ``rnncheck.verify`` returns them as a Report, which can be printed.
@@ -111,7 +115,7 @@ class Results:
     missing:  required devices that were not there
     stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
     stale:    declared deviations that no longer occur, are past their date, or match nothing
-    mended:   stored failing cases that pass now
+    mended:   what is said of stored failing cases, of those that pass now with HOLDS_NOW at the end
     seconds:  wall time of all; 0 where it was not measured
     shard:    where this is one of several parts of a run, all that ``rnncheck merge`` has to know of it
     """

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from rnncheck.report.model import Results
+from rnncheck.report.model import HOLDS_NOW, Results
 from rnncheck.report.text import MOST_LINES, clean
 from rnncheck.report.words import count, named, seconds_text
 
@@ -24,8 +24,8 @@ def lacking(report: Results) -> str:
 
 def fixed_lines(report: Results) -> list[str]:
     """Return what is said of stored cases; of many that hold now one line."""
-    holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(": the stored case holds now")]
-    others = [clean(line) for line in report.mended if not line.endswith(": the stored case holds now")]
+    holding = [clean(line).partition(" on ")[0] for line in report.mended if line.endswith(HOLDS_NOW)]
+    others = [clean(line) for line in report.mended if not line.endswith(HOLDS_NOW)]
     if len(holding) < 2:
         others, holding = list(map(clean, report.mended)), []
     more = len(others) - MOST_LINES

@@ -49,7 +49,7 @@ def left(model):
     return torch.cat([p.detach().double().flatten() for p in model.parameters()])
 
 
-def close(model, right):
+def assert_close_to(model, right):
     torch.testing.assert_close(left(model), right, rtol=0, atol=3e-6)
 
 
@@ -83,7 +83,7 @@ def test_lightning_applies_the_clipped_gradient_of_the_whole_batch(accumulate, p
         default_root_dir=tmp_path,
     )  # fmt: skip
     trainer.fit(module, batches)
-    close(module.model, expected(whole))
+    assert_close_to(module.model, expected(whole))
 
 
 @needs("accelerate")
@@ -103,7 +103,7 @@ def test_accelerate_applies_the_clipped_gradient_of_the_whole_batch(accumulate):
                 accelerator.clip_grad_norm_(model.parameters(), MAX_NORM)
             optimizer.step()
             optimizer.zero_grad()
-    close(model, expected(whole))
+    assert_close_to(model, expected(whole))
 
 
 @needs("accelerate")
@@ -124,7 +124,7 @@ def test_accelerate_averages_means_of_unequal_batches():
     assert float((left(model) - expected(whole, torch.inf)).abs().max()) > 1e-2
     twin = linear().double()
     (sum(nn.functional.mse_loss(twin(x.double()), y.double()) for x, y in batches) / 2).backward()
-    close(model, left(linear()) - LEARNING_RATE * torch.cat([p.grad.flatten() for p in twin.parameters()]))
+    assert_close_to(model, left(linear()) - LEARNING_RATE * torch.cat([p.grad.flatten() for p in twin.parameters()]))
 
 
 @needs("transformers")
@@ -149,7 +149,7 @@ def test_transformers_applies_the_clipped_gradient_of_the_whole_batch(accumulate
     )  # fmt: skip
     model = Model()
     transformers.Trainer(model=model, args=arguments, train_dataset=rows).train()
-    close(model.model, expected(whole))
+    assert_close_to(model.model, expected(whole))
 
 
 @needs("accelerate")
