@@ -33,8 +33,8 @@ def test_the_code_works_as_it_is_pasted(layer, tmp_path, monkeypatch):
 
 def test_the_target_may_be_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(inspect.getsource(refused))
-    (tmp_path / "wrapped.py").write_text(shown("mine.py:PackedLSTM"))
+    (tmp_path / "packed_lstm.py").write_text(inspect.getsource(refused))
+    (tmp_path / "wrapped.py").write_text(shown("packed_lstm.py:PackedLSTM"))
     assert kill_of(subject_of("wrapped.py:Wrapped"), cases=2) is None
 
 
