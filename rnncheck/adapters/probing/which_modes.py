@@ -54,7 +54,7 @@ def without_equations(found: Baseline, names: Iterable[str], reading: Reading | 
 
 def _matches_none(reading: Reading | None) -> Claim:
     """Nothing is held against torch's equations; what would make them match is said, for a layer that was to have them."""
-    why = "its equations are those of no layer of torch's, whatever the order of its gates"
+    why = "its equations differ from those of torch's layers, whatever the order of the gates"
     if reading is not None and reading.nearly is not None:
         name = reading.nearly.partition(",")[0]
         asked = f"name {name} with --against" if name.startswith("torch.") else "look at it"
