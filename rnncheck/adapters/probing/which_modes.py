@@ -47,13 +47,13 @@ def _still_declared(claims: Mapping[str, Claim]) -> dict[str, Claim]:
 
 
 def without_equations(found: Baseline, names: Iterable[str], reading: Reading | None) -> dict[str, Claim]:
-    """Claims about torch's equations of a recurrence that has others; a state that is an output should still be the last one."""
+    """Return the claims about torch's equations of a recurrence that has others; a state that is an output should be the last."""
     why = _matches_none(reading)
     return {name: why for name in names if name != "last_output" or not is_an_output(found)}
 
 
 def _matches_none(reading: Reading | None) -> Claim:
-    """Nothing is held against torch's equations; what would make them match is said, for a layer that was to have them."""
+    """Return why nothing is held against torch's equations, and the one change that would make them match, where it is known."""
     why = "its equations differ from those of torch's layers, whatever the order of the gates"
     if reading is not None and reading.nearly is not None:
         name = reading.nearly.partition(",")[0]
