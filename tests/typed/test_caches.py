@@ -14,7 +14,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
 from rnncheck.strategies.plan import plan
-from tests.recurrences.test_scripts import ends
+from tests.run_script import raised_by
 from tests.typed.caches import (
     MISTAKES,
     RIGHT,
@@ -77,10 +77,10 @@ def test_its_script_fails_alone_and_passes_once_mended(mistake):
     cases = islice(plan(subject, ("float64", "float32"), 2, 0), 24)
     case, outcome = next((case, seen) for case in cases if (seen := judge(prop, trial_of(subject, case))).red)
     text = script(subject, prop, case, outcome)
-    assert isinstance(ends(text, None), AssertionError)
+    assert isinstance(raised_by(text), AssertionError)
     new = "window" if prop.id in MENDED else "Cache"
     mended = re.sub(r"'new': [\w.]+", f"'new': tests.typed.caches.{new}", text)
-    assert ends(mended.replace(mistake.__name__, MENDED.get(prop.id, "in_place")), None) is None
+    assert raised_by(mended.replace(mistake.__name__, MENDED.get(prop.id, "in_place"))) is None
 
 
 def test_what_makes_a_cache_may_have_no_name():

@@ -26,7 +26,7 @@ from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
 from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
-from tests.recurrences.test_scripts import ends
+from tests.run_script import raised_by
 
 TARGET = "tests/typed/mistaken.py:state_without_decay"
 X = Float[Tensor, "batch time units"]
@@ -108,8 +108,8 @@ def test_a_bound_is_one_in_the_script_too(wrong, right):
     case = next(case for case in plan(subject, ("float32",), 2, 0) if case.time > 2 and judge(prop, trial_of(subject, case)).red)
     text = script(subject, prop, case, judge(prop, trial_of(subject, case)))
     assert re.search(r"assert actual (>=|<=) expected [+-] 0\.001, 'should be at (least|most) -?1\.0'", text), text[-400:]
-    assert isinstance(ends(text, None), AssertionError)
-    assert ends(text.replace(f"{__name__}.{wrong.__name__}", f"{__name__}.{right.__name__}"), None) is None
+    assert isinstance(raised_by(text), AssertionError)
+    assert raised_by(text.replace(f"{__name__}.{wrong.__name__}", f"{__name__}.{right.__name__}")) is None
 
 
 def test_a_case_of_another_signature_is_refused(failure):
