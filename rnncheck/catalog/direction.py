@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.conditions import bidirectional, deterministic, one_layer
+from rnncheck.catalog.tools.conditions import at_least, batched, bidirectional, deterministic, one_layer
 from rnncheck.catalog.tools.follow_ups import backwards, parameters_of
-from rnncheck.core.observation import Observation
+from rnncheck.core.observation import Observation, every
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
@@ -52,6 +52,30 @@ def reversal(trial: Trial) -> Observation:
     output = backwards(_halves_exchanged(turned.output), trial.lengths)
     back = Run(output, *(_directions_exchanged(part) for part in turned.state))
     return trial.same(back, sides=("turned round", "as it is"))
+
+
+@direction(
+    "causal",
+    formula="x[k:] changes => forward(x)[:k] stays; x[:k] changes => reversed(x)[k:] stays",
+    kind="metamorphic",
+    source="causality; keras-team/keras#1001",
+    applies=bidirectional & one_layer & batched & deterministic & at_least(time=2, batch=1),
+)
+def causal(trial: Trial) -> Observation:
+    """A change at a later step changes no earlier output of the forward half; one at an earlier step, none of the reverse half."""
+    if not (trial.subject.nature.get("bidirectional") or trial.subject.offers("load")):
+        return Observation()  # there may be more layers inside, above which each half sees everything
+    own, half = trial.run.output, trial.run.output.shape[-1] // 2
+
+    def changed_at(k: int) -> Observation:
+        later, earlier = ([trial.x[:k], 1 - trial.x[k:]], [1 - trial.x[:k], trial.x[k:]])
+        ahead, back = (trial.but(x=torch.cat(x)).run.output for x in (later, earlier))
+        forward = torch.cat([ahead[:k, :, :half], own[k:, :, :half]])
+        reverse = torch.cat([own[:k, :, half:], back[k:, :, half:]])
+        other = Run(torch.cat([forward, reverse], dim=-1), *trial.run.state)
+        return trial.same(other, f"input up to, or from, step {k} changed: ", ("with another input there", "with the case's own"))
+
+    return every(changed_at(k) for k in {1, trial.time - 1})
 
 
 def _other(name: str) -> str:

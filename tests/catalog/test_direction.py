@@ -6,7 +6,11 @@ from rnncheck.catalog import CATALOG
 from tests.catalog.support import killed, subject_of
 from tests.mutants import MUTANTS
 
-KILLS = {"direction.two_nets": "bwd-uses-fwd-cell", "direction.reversal": "rev-output-not-flipped-back"}
+KILLS = {
+    "direction.two_nets": "bwd-uses-fwd-cell",
+    "direction.reversal": "rev-output-not-flipped-back",
+    "direction.causal": "bwd-input-not-reversed",
+}
 
 
 @pytest.mark.parametrize("mutant", ["hn-direction-major", "bilstm-rewriter", "own-upper-layer-reads-forward-half"])
