@@ -121,12 +121,16 @@ def functional(g: Baseline) -> None:
 
 
 def parametrized(g: Baseline) -> None:
-    """Of each of its own parameters in turn, in a new layer: what fails halfway may spoil it."""
-    _module(g)
+    """Of each of its own parameters in turn, in a new layer: what fails halfway may spoil it.
+
+    A call that gives its own parameters other values, as by torch.func.functional_call, may raise then.
+    """
+    _, arguments = _module(g)
     module = trial_of_ground(g.subject, g.case).build().module
     for name in [name for name, _ in module.named_parameters()]:
         path, _, own = name.rpartition(".")
         parametrize.register_parametrization(module.get_submodule(path), own, nn.Identity())
+        module(*arguments)
         parametrize.remove_parametrizations(module.get_submodule(path), own)
 
 
