@@ -30,25 +30,33 @@ def beside(module: Any, how: Mapping[str, Any]) -> Iterator[Beside]:
     known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in taken]
     needed = [p for p in known if not is_state_word(p.name)]
     yield from _fillings(needed)
+    states = [p for p in parameters(module, how) if is_state_word(p.name)]
+    for p in (p for p in states if p in known and len(states) > 1):  # what an encoder returned may be called a state too
+        yield from _fillings([one for one in known if one == p or one in needed], MEMORY)
     if len(needed) == len(known):  # one of them may be the state, under another name
         for state in needed[: MANY * (len(needed) > 1)]:
             yield from _fillings([p for p in needed if p is not state])
 
 
-def _fillings(needed: list[inspect.Parameter]) -> Iterator[Beside]:
-    """What these arguments may be filled with."""
+def _fillings(needed: list[inspect.Parameter], shapes_of_states: tuple[str, ...] = ()) -> Iterator[Beside]:
+    """What these arguments may be filled with; those that are called a state in these shapes alone."""
     if not needed:
         return
-    shapes = [[NUMBERS[p.annotation]] if p.annotation in NUMBERS else (*SHAPES, *MEMORY) for p in needed]
+    shapes = [
+        shapes_of_states if is_state_word(p.name) else [NUMBERS[p.annotation]] if p.annotation in NUMBERS else (*SHAPES, *MEMORY)
+        for p in needed
+    ]
     by_turns = (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES) + len(MEMORY)))
     chosen = list(product(*shapes) if len(needed) <= MANY else by_turns)
     for number, kinds in NUMBERS_GIVEN.items():
         for shape in chosen:
-            for kind in kinds:
+            for kind in kinds[:1] if {*shape} <= {*MEMORY} else kinds:
                 yield [_filled(p, one, kind, number) for p, one in zip(needed, shape, strict=True)]
 
 
 def _filled(parameter: inspect.Parameter, shape: str, kind: str, number: str) -> list[Any]:
+    if shape in MEMORY:
+        return [parameter.name, shape, "float", 1.0]
     neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in parameter.name.lower().split("_")))
     value = {"neutral": neutral, "between": 0.5, "opposite": 1.0 - neutral}[number]
     return [parameter.name, *(("number", shape) if shape in NUMBERS.values() else (shape, kind)), value]

@@ -14,6 +14,7 @@ class Dependency:
     rows:     other rows stay as they are
     forward, reverse: no earlier, or no later, step of the same row changes
     both:     the same of the two halves of the features, one in each direction
+    unturned: the same with the second half as it comes from the reversed sequence, the last step first
     memory:   whether any other step of the same row changes
     """
 
@@ -22,6 +23,7 @@ class Dependency:
     reverse: float
     both: float
     memory: bool
+    unturned: float = 0.0
 
     @property
     def score(self) -> float:
@@ -30,8 +32,8 @@ class Dependency:
 
     @property
     def two_ways(self) -> bool:
-        """Whether it is two directions side by side."""
-        return self.both == 1.0 and max(self.forward, self.reverse) < 1.0
+        """Whether it is two directions side by side, though the second may not be turned back."""
+        return max(self.both, self.unturned) == 1.0 and max(self.forward, self.reverse) < 1.0
 
 
 def dependency(f: Callable[[Tensor], Tensor], x: Tensor) -> Dependency:
@@ -59,7 +61,7 @@ def _shares(changed: Tensor, steps: int) -> Dependency:
     def untouched(where: Tensor, what: Tensor) -> float:
         return 1.0 - float(what[where].float().mean()) if bool(where.any()) else 1.0
 
-    halves = (untouched(earlier, changed[..., 0]) + untouched(later, changed[..., 1])) / 2
-    return Dependency(
-        untouched(~same, mixed), untouched(earlier, mixed), untouched(later, mixed), halves, bool(mixed[earlier | later].any())
-    )
+    first, before = untouched(earlier, changed[..., 0]), same & (source < steps - 1 - target)
+    halves, unturned = (first + untouched(later, changed[..., 1])) / 2, (first + untouched(before, changed[..., 1])) / 2
+    memory = bool(mixed[earlier | later].any())
+    return Dependency(untouched(~same, mixed), untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned)

@@ -1,5 +1,6 @@
 """Whether a layer returns another number of steps than it is given, as a pyramid or a strided convolution does."""
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
+from rnncheck.reading.adapted import Adapted, at
 from rnncheck.reading.arguments import candidates
 from rnncheck.reading.experiment import BATCH, HIDDEN, INPUT, quiet
 from rnncheck.reading.results import leaves
@@ -32,6 +34,20 @@ def steps_back(value: Any) -> int | None:
             if some and more and some != STEPS[0] and more * STEPS[0] == some * STEPS[1]:
                 return some
     return None
+
+
+def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int | None:
+    """Return the same of a module of several layers, which is called as the one of one layer is."""
+    called, found = Adapted(module, config.hidden_size, **how), []
+    for steps in STEPS:
+        shape = (BATCH, steps) if how["batch_first"] else (steps, BATCH)
+        try:
+            with quiet():
+                output = at(called.result(torch.zeros(*shape, config.input_size), None, None), how["output"])
+        except Exception:  # it is not called like this
+            return None
+        found.append(output.shape[int(how["batch_first"])] if output.dim() == 3 else 0)
+    return found[0] if 0 < found[0] != STEPS[0] and found[1] * STEPS[0] == found[0] * STEPS[1] else None
 
 
 def _steps(module: Any, steps: int, time: int) -> int | None:

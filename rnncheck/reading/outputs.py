@@ -25,9 +25,10 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said) ->
     channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
     usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
     axes = tuple(usual[place] for place in order)
-    for path, t in found:
-        if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True)):
-            return path, {"last": False, "listed": False, "features": t.shape[axes.index(None)]}
+    whole = [(path, t) for path, t in found if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
+    if whole:
+        path, t = _of_the_last_layer(result, whole)
+        return path, {"last": False, "listed": False, "features": t.shape[axes.index(None)]}
     for path, t in found:
         if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
             return path, {"last": False, "listed": False, "merged": True, "features": t.shape[1]}
@@ -40,3 +41,11 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said) ->
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
     path, tensor = next((path, t) for path, t in found if t.dim() == 2 and t.shape[0] == BATCH)
     return path, {"last": True, "listed": False, "features": tensor.shape[-1]}
+
+
+def _of_the_last_layer(result: Any, whole: list[tuple[Path, Tensor]]) -> tuple[Path, Tensor]:
+    """The first of the sequences that come back; the last one of its list, where there is one for each layer."""
+    path, tensor = whole[0]
+    if not path or type(value_at(result, path[:-1])) is not list:
+        return path, tensor
+    return [(other, t) for other, t in whole if other[:-1] == path[:-1]][-1]

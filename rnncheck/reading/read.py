@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rnncheck.reading.adapted import ORDERS
 from rnncheck.reading.beside import beside
-from rnncheck.reading.call_arguments import input_names, kept, lengths, parameters, reset
+from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, parameters, reset
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.order_of_lengths import is_longest_first
@@ -20,7 +20,7 @@ from rnncheck.reading.results import leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, ways
-from rnncheck.reading.unread import of_pairs_of_steps, others, unread_of
+from rnncheck.reading.unread import extras_of, of_pairs_of_steps, others, unread_of
 
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
@@ -47,6 +47,7 @@ class Seen:
     directions: int = 1
     needed: bool = False
     unread: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     idle: bool = False
     looks_back: bool = False
 
@@ -173,6 +174,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     return replace(
         best,
         unread=unread,
+        extras=extras_of(first, best.how, given),
         idle=_idle(runner(module, best.how, start, sizes), x, best),
         looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(first, best.how))),
     )
@@ -201,6 +203,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         carries = _carries(run, x, output)
     elif how["states"] is not None:
         carries = 0.2 if how["states"] != [how["output"]] else 0.0
+        carries = carries if not how["last"] or _looks_like_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)
@@ -209,6 +212,18 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     literal = {**how, "others": {}}
     plain = _is_plain(literal, module, sizes)
     return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
+
+
+def _looks_like_a_state(how: Mapping[str, Any], output: Tensor, final: Any, sizes: Sizes) -> bool:
+    """Whether what comes back beside the last output, and cannot be given, is a state: by its axes, its name or its numbers."""
+    layered = any(len(axes) > 2 for axes in how["tensors"])
+    named = any(isinstance(step, str) and is_state_word(step) for path in how["states"] for step in path)
+    ends = output[-1, :, : sizes.hidden]
+    return layered or named or any(torch.equal(part, ends) for whole in _tensors(final) for part in whole)
+
+
+def _tensors(final: Any) -> tuple[Tensor, ...]:
+    return final if isinstance(final, tuple) else (final,)
 
 
 def _parts(axes: tuple[Any, ...]) -> int:
@@ -231,14 +246,13 @@ def _idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, seen: Seen) -> bool
     if not seen.how["given"] or seen.how["states"] is None:
         return False
     _, final = run(x)
-    tensors = final if isinstance(final, tuple) else (final,)
     generator = torch.Generator().manual_seed(4)
-    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in tensors)
+    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in _tensors(final))
     try:
         _, after = run(x, given if isinstance(final, tuple) else given[0])
     except Exception:  # it takes no such numbers, as the states of its own
         return False
-    pairs = zip(given, after if isinstance(final, tuple) else (after,), strict=True)
+    pairs = zip(given, _tensors(after), strict=True)
     return any(torch.equal(before, now) for one, other in pairs for before, now in zip(one, other, strict=True))
 
 

@@ -73,7 +73,7 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
     failures: list[str] = []
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         try:
-            built = _built(value, arguments, cell_first, said)
+            built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this
             failures.append(str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}")
             continue
@@ -86,13 +86,14 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
     return best
 
 
-def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said) -> Built:
+def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone: bool) -> Built:
+    """The target built like this, and read; alone: whether it can be built in no way that was tried before."""
     config = SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
     positions, named = arguments.of(config)
     module = value(*positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
     seen = read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said)
-    if arguments.halves and seen.directions != 2:
+    if arguments.halves and seen.directions != 2 and not (alone and arguments.head is not None):
         raise Unreadable("a size of two directions together, but one direction")
     return seen, arguments, module, config
 
@@ -146,6 +147,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         idle=seen.idle,
         further=tuple(one for one in further if one.looked_at),
         notes=(
+            *seen.extras,
             *(f"parameter {name}" for name in idle if name not in start),
             *_other_arguments(module, seen, further),
             *(() if arguments is None else _other_options(value, arguments)),
@@ -157,7 +159,8 @@ def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> t
     """Arguments of a call that are left out, or change nothing."""
     lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
-    filled = {name: f"argument {name}, given as {value:g}" for name, *_, value in seen.how.get("beside", ())}
+    filled = {name: f"argument {name}, {'the same for each row' if 'memory' in shape else f'given as {value:g}'}"
+              for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip
     filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
     unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]
     return tuple(told for told in unread if told not in seen.unread)

@@ -14,8 +14,21 @@ def unread_of(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ..
     """Return what may be a state, or outputs, and is not read: arguments of a call, and parts of what it returns."""
     taken = [*(keyword for keyword, _ in how["given"]), *(one[0] for one in how.get("beside", ()))]
     arguments = [f"argument {p.name}" for p in state_parameters(module, how) if is_state_word(p.name) and p.name not in taken]
-    unknown = [(path, t) for path, t in others(result, how) if BATCH in t.shape and (how["last"] or TIME not in t.shape)]
-    return (*arguments, *(f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(t.shape)}" for path, t in unknown))
+    return (*arguments, *(_told(path, t) for path, t in others(result, how) if _may_be_a_state(t, how)))
+
+
+def extras_of(result: Any, how: Mapping[str, Any], given: Tensor) -> tuple[str, ...]:
+    """Return what else comes back and is not read, such as the outputs of other layers; the input itself is nothing new."""
+    extra = [(path, t) for path, t in others(result, how) if not _may_be_a_state(t, how) and t is not given]
+    return tuple(_told(path, t) for path, t in extra)
+
+
+def _may_be_a_state(tensor: Tensor, how: Mapping[str, Any]) -> bool:
+    return BATCH in tensor.shape and (how["last"] or TIME not in tensor.shape)
+
+
+def _told(path: Path, tensor: Tensor) -> str:
+    return f"result{''.join(f'[{step!r}]' for step in path)} of shape {tuple(tensor.shape)}"
 
 
 def others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:

@@ -13,6 +13,7 @@ from rnncheck.adapters.probing.same_features import SUMMED, are_added
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
 from rnncheck.core.subject import Claim, NotClaimed, Subject
+from rnncheck.reading.fewer_steps import STEPS, steps_of_stack
 from rnncheck.reading.parameter_names import own_parameters
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
@@ -44,12 +45,24 @@ def constructor_claims(start: Baseline) -> dict[str, Claim]:
     if start.subject.fixed is not None:
         return claims_of_fixed(start.subject.fixed)
     claims = {feature: _asked(start, feature) for feature in ASKED}
+    back = _steps_of_two_layers(start) if claims["layers"].offered else None
+    if back is not None:
+        claims["layers"] = Claim(False, "probed", f"two layers return {back} steps for {STEPS[0]}")
     if claims["bidirectional"].offered and not start.subject.drop_in and start.subject.reference is None and are_added(start):
         claims["bidirectional"] = SUMMED
     claims["reset_after"] = _only(start.subject, "reset_after") or Claim(True, "signature")
     if not claims["layers"].offered:
         claims["dropout"] = Claim(False, "signature", "dropout acts between layers only")
     return claims
+
+
+def _steps_of_two_layers(start: Baseline) -> int | None:
+    """How many steps come back for STEPS[0], where each layer of a stack makes them fewer, as in a pyramid."""
+    build, config = start.subject.build, start.case.config.but(num_layers=2)
+    if not isinstance(build, Constructor) or build.reading is None or build.is_cell:
+        return None
+    module, error = attempt(lambda: build.make(config, torch.float32, torch.device("cpu")).eval())
+    return None if error else steps_of_stack(module, config, build.reading.called)
 
 
 def claims_of_fixed(fixed: Config) -> dict[str, Claim]:
