@@ -37,3 +37,56 @@ class SumsOverAxisOne(nn.Module):
     def forward(self, x):
         value, gate = self.to_value_and_gate(x).chunk(2, dim=-1)
         return (value.tanh() * gate.sigmoid()).cumsum(dim=1)
+
+
+class Rounded(torch.autograd.Function):
+    """Rounding whose gradient is that of the identity."""
+
+    @staticmethod
+    def forward(ctx, u):
+        return u.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class SkipRNN(nn.Module):
+    """A binary gate, rounded in a Function of its own, decides whether the state moves (Campos et al. 2018)."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.cell = nn.GRUCell(input_size, hidden_size)
+        self.gate = nn.Linear(hidden_size, 1)
+
+    def forward(self, x, h=None):
+        h = x.new_zeros(x.size(1), self.hidden_size) if h is None else h
+        ys = []
+        for x_t in x:
+            moves = self.rounded(torch.sigmoid(self.gate(h)))
+            h = moves * self.cell(x_t, h) + (1 - moves) * h
+            ys.append(h)
+        return torch.stack(ys), h
+
+    def rounded(self, p):
+        return Rounded.apply(p)
+
+
+class SkipByDetach(SkipRNN):
+    """The same by detach()."""
+
+    def rounded(self, p):
+        return (p > 0.5).to(p) + p - p.detach()
+
+
+class DetachedState(SkipRNN):
+    """A mistake: gradients stop between the steps of a cell that compares and rounds nothing but a mask."""
+
+    def forward(self, x, h=None):
+        h = x.new_zeros(x.size(1), self.hidden_size) if h is None else h
+        ys = []
+        for x_t in x:
+            h = torch.where(x_t[:, :1] > 9, h, self.cell(x_t, h.detach()))
+            ys.append(h)
+        return torch.stack(ys), h

@@ -10,6 +10,8 @@ from .hunted import subject_of
 RED_ONCE = {
     alarms.OptionsOfItsOwn: ("shape.output", "weights.flags", "time.prefill"),
     alarms.SumsOverAxisOne: ("batch.unbatched",),
+    alarms.SkipRNN: ("gradient.*",),
+    alarms.SkipByDetach: ("gradient.*",),
 }
 """The layer, and what was red."""
 
@@ -18,3 +20,7 @@ RED_ONCE = {
 def test_a_right_layer_is_not_red(layer, properties):
     kill = first_kill(subject_of(layer), 12, properties, strict=False)
     assert kill is None, (kill.prop.id, kill.outcome)
+
+
+def test_gradients_that_stop_are_no_estimates():
+    assert first_kill(subject_of(alarms.DetachedState), 12, ("gradient.numerical",), strict=False) is not None
