@@ -106,7 +106,7 @@ class Reading:
             axes or major, state,
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
-            *(["residual connections: torch's equations hold for one layer"] if self.nature.get("residual") else []),
+            *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *(["steps and rows in one axis of the output"] if how["merged"] else []),

@@ -22,6 +22,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.errors import UsageError
 from tests.adapters import targets
 from tests.adapters.support import claimed
+from tests.mutants.clean.by_hand import OnceDifferentiableLSTM
 
 
 @functools.cache
@@ -70,6 +71,11 @@ def test_what_is_not_offered_says_why():
     for name in ("FourLinears", "TextbookGRU", "OtherOrder", "StateNeeded"):
         silent = [feature for feature, claim in of(name).claims.items() if not claim.offered and not claim.why]
         assert silent == []
+
+
+def test_what_is_once_differentiable_offers_no_second_derivatives():
+    claim = claimed(OnceDifferentiableLSTM).claims["second"]
+    assert not claim.offered and "once_differentiable" in claim.why, claim
 
 
 def test_a_batch_major_layer_without_the_argument():

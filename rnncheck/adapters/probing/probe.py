@@ -22,7 +22,7 @@ from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_steps_and_rows, why_shortened, with_wrapper
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
-from rnncheck.adapters.probing.stacked import has_residuals
+from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.features import FEATURES
@@ -90,8 +90,8 @@ def _claims(start: Baseline, reading: Reading | None, subject: Subject) -> Claim
         claims["refusals"] = ONLY_REPLACEMENTS
         if not claims["load"].offered:
             claims |= without_equations(start, ("equations", "torch_init", "torch_parameters", "last_output"), reading)
-        elif claims["layers"].offered and subject.fixed is None and has_residuals(start):
-            reading = replace(reading, nature={**reading.nature, "residual": True})
+        elif claims["layers"].offered and subject.fixed is None and (joint := joined_by(start)):
+            reading = replace(reading, nature={**reading.nature, "joined": joint})
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
     found.reading = reading
     return found
