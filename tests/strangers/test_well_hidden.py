@@ -10,6 +10,8 @@ PAIRS = (
     (well_hidden.GateByGateGRU, well_hidden.ResetsBeforeTheProduct, "agree.*,gate.*", GRU),
     (well_hidden.TransposedLSTM, well_hidden.OpensItInEachCall, "layout.no_mutation", None),
     (well_hidden.TransposedLSTM, well_hidden.OpensItByData, "mode.repeatable", None),
+    (well_hidden.Peepholes, well_hidden.PeepholesAsPlainTensors, "weights.registered", None),
+    (well_hidden.Stacked, well_hidden.StackedInAPythonList, "weights.registered", None),
     (well_hidden.InChunks, well_hidden.ForgetsAtEachChunk, "time.prefill", None),
 )  # fmt: skip
 """A right layer, the mistake, the properties that see it, and the reference that it is to agree with."""

@@ -98,3 +98,58 @@ class InChunks(nn.Module):
 class ForgetsAtEachChunk(InChunks):
     def carried(self, outputs, h):
         return h
+
+
+class Peepholes(nn.Module):
+    """An LSTM whose forget gate sees the cell."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.gates = nn.Linear(input_size + hidden_size, 4 * hidden_size)
+        self.peephole = self.drawn(hidden_size)
+
+    def drawn(self, size):
+        return nn.Parameter(torch.randn(size))
+
+    def forward(self, input, hx=None):
+        h, c = input.new_zeros(2, input.shape[1], self.hidden_size) if hx is None else (hx[0][0], hx[1][0])
+        outputs = []
+        for x in input:
+            i, f, g, o = self.gates(torch.cat([x, h], -1)).chunk(4, -1)
+            c = (f + self.peephole * c).sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs.append(h)
+        return torch.stack(outputs), (h[None], c[None])
+
+
+class PeepholesAsPlainTensors(Peepholes):
+    def drawn(self, size):
+        return torch.randn(size)
+
+
+class Stacked(nn.Module):
+    """Cells in a list."""
+
+    def __init__(self, input_size, hidden_size, num_layers=2):
+        super().__init__()
+        self.hidden_size = hidden_size
+        sizes = [input_size] + (num_layers - 1) * [hidden_size]
+        self.cells = self.listed([nn.GRUCell(size, hidden_size) for size in sizes])
+
+    def listed(self, cells):
+        return nn.ModuleList(cells)
+
+    def forward(self, input, hx=None):
+        states = list(input.new_zeros(len(self.cells), input.shape[1], self.hidden_size) if hx is None else hx)
+        outputs = []
+        for x in input:
+            for k, cell in enumerate(self.cells):
+                x = states[k] = cell(x, states[k])
+            outputs.append(x)
+        return torch.stack(outputs), torch.stack(states)
+
+
+class StackedInAPythonList(Stacked):
+    def listed(self, cells):
+        return cells
