@@ -22,6 +22,7 @@ KILLS = {
     "weights.init": "init-arg-on-wrong-layer",
     "weights.reset": "own-reset-misses-reverse",
     "weights.as_new": "own-weights-cached",
+    "weights.registered": "own-weights-not-registered",
 }
 MORE = [
     ("weights.relabel", "own-directions-summed"),
