@@ -150,6 +150,14 @@ def test_the_first_cases_are_judged_where_all_the_time_was_gone_before(engine):
     assert told.subjects[0].cases and told.subjects[0].left > 100
 
 
+@pytest.mark.parametrize("cases", [20, 200])
+def test_a_case_that_was_taken_and_not_begun_counts_as_left(cases):
+    """Jobs are taken ahead of the workers; those that the end of the time finds waiting have begun nothing."""
+    told = campaign((shape, nap), 1.0, cases=cases)
+    (subject,) = told.subjects
+    assert 0 < subject.cases < 20 and subject.cases + subject.left == cases
+
+
 def test_a_slow_layer_takes_no_more_than_a_moment_where_the_time_is_gone():
     started = time.monotonic()
     told = campaign((nap, nap_again, stuck), 50.0, engine=Processes, started=started - 100)
