@@ -126,8 +126,9 @@ def verify_command(
     code = write_reports(report, files, report.exit_code)
     console = Console(stderr="-" in files.values())
     print_report(report, console, verbose=verbose)
-    if "import" in report.environment:
-        console.print(report.environment["import"])
+    for said in ("import", "start"):
+        if said in report.environment:
+            console.print(report.environment[said])
     if report.profile == "quick":
         console.print("This was a quick look. For a thorough check (minutes): rnncheck verify --profile ci")
     if seed == "random":
