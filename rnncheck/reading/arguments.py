@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.signature import HIDDEN, INPUT
+from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
 from rnncheck.reading.size_words import (
     BOTH,
     BUNDLES,
@@ -94,7 +94,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     input, hidden: the names of the arguments for the two sizes, where they are known
     """
     try:
-        known = list(inspect.signature(target).parameters.values())
+        known = parameters_of(target)
     except (TypeError, ValueError):
         known = []
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]

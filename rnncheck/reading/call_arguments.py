@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck.reading.signature import HX, LENGTHS, forward_of
+from rnncheck.reading.signature import HX, LENGTHS, forward_of, parameters_of
 
 STATE_WORDS = (
     *HX,
@@ -56,7 +56,7 @@ def _known(module: Any) -> list[inspect.Parameter]:
     compiled = isinstance(module, torch.jit.ScriptModule)
     function = forward_of(module) if compiled else module.forward if isinstance(module, nn.Module) else module
     try:
-        return list(inspect.signature(function).parameters.values())[int(compiled) :]
+        return parameters_of(function)[int(compiled) :]
     except (TypeError, ValueError):
         return []
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.reading.adapted import ORDERS
+from rnncheck.reading.adapted import ORDERS, Vectors
 from rnncheck.reading.beside import beside
 from rnncheck.reading.call_arguments import input_names, kept, lengths, parameters, reset
 from rnncheck.reading.dependency import Dependency, dependency
@@ -18,6 +18,7 @@ from rnncheck.reading.order_of_lengths import is_longest_first
 from rnncheck.reading.outputs import output_of
 from rnncheck.reading.results import leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
+from rnncheck.reading.signature import Signature, forward_of, hx_argument
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, ways
 from rnncheck.reading.unread import of_pairs_of_steps, others, unread_of
@@ -110,11 +111,12 @@ def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]
     """The ways in which the input may be given."""
     said_lengths = lengths(module)
     base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
-    if isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding) for part in module.modules()):
-        base["ids"] = True
+    looks_up = isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
+    base |= {"ids": True} if looks_up else {}
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
-    layers = [*sequences, {"input": "channels first", "batch_first": True}, *({"input": o, "batch_first": False} for o in ORDERS)]
+    turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
+    layers = [*sequences, *([] if looks_up else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
     forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
@@ -254,12 +256,21 @@ def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, si
     return 0.1 if torch.equal(begun, moved) else 0.3
 
 
+def _is_reached(module: Any, name: str) -> bool:
+    """Whether a state given as torch's layers take it ends in the argument of this name."""
+    forward = forward_of(module)
+    argument = hx_argument(forward)
+    return argument.given == "yes" and name == (argument.keyword or Signature.of(forward).positional[2])
+
+
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     """Whether this is how torch's layers are called."""
     states, pair = sizes.layers * sizes.directions, how["order"] is not None
     axes = [(states, "batch", -1), *([("batch", -1)] if states == 1 else [])]
     second = next(iter(parameters(module, how)), None)
-    as_given = second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)]
+    as_given = (
+        second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)] and _is_reached(module, second.name)
+    )
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = not how["lengths"] or (not how["lengths"][2] and how["lengths"][1] == "tensor")
