@@ -90,9 +90,58 @@ class OfIdsWrong(OfIds):
         return self.embedding(tokens.roll(1, 1))
 
 
+class OfAttentionMask(nn.Module):
+    """Numbers for a mask that may be left out, and a mean over the steps beside the output."""
+
+    def __init__(self, vocab_size: int, embed_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, embed_dim)
+        self.lstm = nn.LSTM(embed_dim, hidden_dim, batch_first=True)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> dict[str, Tensor]:
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        y = self.lstm(self.embed(input_ids) * self.of_steps(mask))[0] * (1.0 - (1.0 - mask)).unsqueeze(-1)
+        return {"features": y, "pooled": y.sum(1) / mask.sum(1, keepdim=True)}
+
+    def of_steps(self, mask: Tensor) -> Tensor:
+        return mask.unsqueeze(-1)
+
+
+class OfAttentionMaskWrong(OfAttentionMask):
+    """A step is masked as another one is."""
+
+    def of_steps(self, mask: Tensor) -> Tensor:
+        return mask.unsqueeze(-1).roll(1, 1)
+
+
+class OfPadding(nn.Module):
+    """A mask that is true where there is padding."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        h, ys = x.new_zeros(len(x), self.cell.hidden_size), []
+        mask = torch.zeros(x.shape[:2], dtype=torch.bool) if padding_mask is None else padding_mask
+        for step, padding in zip(x.unbind(1), mask.T[..., None], strict=True):
+            h = torch.where(padding, h, self.cell(step, h))
+            ys.append(h.masked_fill(padding, 0))
+        return torch.stack(ys, 1), h
+
+
+class OfPaddingWrong(OfPadding):
+    """The state goes on over the padding."""
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x, padding_mask)[0], super().forward(x)[1]
+
+
 PAIRS = {
     BySettings: (BySettingsWrong, "(batch, time, features), state h, not looked at: pre_norm other than True"),
     ByKeyword: (ByKeywordWrong, "(batch, time, features), state (h, c)"),
     OfIds: (OfIdsWrong, "(batch, time, features), state (h, c), token ids, each with a vector of the input, two directions"),
+    OfAttentionMask: (OfAttentionMaskWrong, "each with a vector of the input, attention_mask: float mask"),
+    OfPadding: (OfPaddingWrong, "padding_mask: padding mask"),
 }
 """A right layer, the same with a mistake, and what is said of how it is read."""
