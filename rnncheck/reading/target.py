@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import kind_of, modes_by_states
-from rnncheck.reading.arguments import Arguments, Asked, candidates
+from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.asked import Asked
 from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.call_arguments import parameters
+from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
