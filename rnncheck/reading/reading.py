@@ -104,6 +104,7 @@ class Reading:
         start, first = self.nature.get("start"), ", longest first" if how["longest_first"] else ""
         told = [
             axes or major, state,
+            *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
             *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
