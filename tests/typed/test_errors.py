@@ -1,6 +1,6 @@
 """Types that cannot be understood get one clear line that says what to write."""
 
-from typing import Annotated
+from typing import Annotated, Dict, Iterable, List, Mapping, Sequence, Tuple  # noqa: UP035
 
 import pytest
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.faces.cli import command_line
+from rnncheck.reading.typed import is_typed
 from tests.typed.wrongly_typed import WRONG, X, no_time
 
 
@@ -42,6 +43,17 @@ class Listing(nn.Module):
 def test_wrong_types_of_a_module_are_said():
     with pytest.raises(rnncheck.UsageError, match="list of any length"):
         subjects(Listing)
+
+
+PLAIN = (Dict, List, Tuple, Iterable, Mapping, Sequence, dict, list, tuple)  # noqa: UP006
+
+
+@pytest.mark.parametrize("kind", PLAIN, ids=str)
+def test_a_container_that_does_not_say_what_is_in_it_speaks_of_no_axes(kind):
+    def forward(self, x, state=None): ...
+
+    forward.__annotations__ = {"state": kind, "return": kind}
+    assert not is_typed(type("Layer", (nn.Module,), {"forward": forward}))
 
 
 def test_the_axis_of_time_may_be_named():

@@ -175,9 +175,10 @@ def _parts(hint: Any) -> list[tuple[str | int, Any]]:
     """What is inside a container, under names or numbers."""
     if get_origin(hint) is tuple and Ellipsis not in get_args(hint):
         return list(enumerate(get_args(hint)))
-    if get_origin(hint) in (tuple, list, Sequence, Iterable) and tree_of(get_args(hint)[0]) is not None:
+    inner = [one for one in get_args(hint) if one is not Ellipsis][-1:]  # nothing in a plain typing.Dict
+    if get_origin(hint) in (tuple, list, Sequence, Iterable) and inner and tree_of(inner[0]) is not None:
         raise Unreadable(f"is a {get_origin(hint).__name__.lower()} of any length; say how many tensors: tuple[A, B]")
-    if get_origin(hint) in (dict, Mapping) and tree_of(get_args(hint)[1]) is not None:
+    if get_origin(hint) in (dict, Mapping) and inner and tree_of(inner[0]) is not None:
         raise Unreadable("is a dict with any keys; say which tensors, each with its type, in a TypedDict")
     named = isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint))
     return list(hints_of(hint).items()) if named else []
