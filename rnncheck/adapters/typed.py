@@ -33,8 +33,8 @@ from rnncheck.reading.typed.roles import Roles
 from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_sizes_of
 from rnncheck.reading.typed.wrapper import Typed
 
-PROBED = ("float64", "float32", "bfloat16", "float16", "training", "second", "jvp", "vmap", "functional", "compile", "export",
-          "autocast", "autocast_half", "meta", "module")  # fmt: skip
+PROBED = ("float64", "float32", "bfloat16", "float16", "training", "second", "jvp", "vmap", "functional", "parametrize", "compile",
+          "export", "autocast", "autocast_half", "meta", "module")  # fmt: skip
 """Features that calls show."""
 
 

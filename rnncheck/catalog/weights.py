@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.catalog.tools.informative_data import enliven, has_effect, in_many_digits, lively
-from rnncheck.catalog.tools.weight_updates import WAYS, stepped
+from rnncheck.catalog.tools.weight_updates import WAYS, stepped, ways_of
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer, NotClaimed
@@ -122,8 +122,9 @@ def write_through(trial: Trial) -> Observation:
         layer.load(trial.parameters)
         return same & trial.identical(trial.run_on(layer), before, f"{told}, and back: ", ("now", "before"))
 
-    names = [name for name, _ in trial.layer.module.named_parameters()]
-    return every([*map(by, WAYS), by("in place", names[trial.draw("the one that is changed alone", 0, len(names) - 1)])])
+    module = trial.layer.module
+    names = [name for name, _ in module.named_parameters()]
+    return every([*map(by, ways_of(module)), by("in place", names[trial.draw("the one that is changed alone", 0, len(names) - 1)])])
 
 
 def _as_if_new(trial: Trial, layer: Layer, prefix: str) -> Observation:
@@ -142,14 +143,12 @@ class Halved(nn.Module):
 
 
 @weights("parametrize", formula="W = g(V)  =>  f(x; g(V)), d loss / d V = g'(d loss / d W)", cost=6,
-         kind="metamorphic", source="torch.nn.utils.parametrize", needs=("load", "module", "training"),
+         kind="metamorphic", source="torch.nn.utils.parametrize", needs=("load", "parametrize", "training"),
          applies=deterministic)  # fmt: skip
 def parametrized(trial: Trial) -> Observation:
     """A parametrization of a weight takes effect in the next call and passes gradients on; once removed, the old results return."""
     layer, halved = trial.build(), trial.but(parameters=_with_half(trial, name := _chosen(trial)))
     before = trial.run_on(layer)
-    if isinstance(_owner(layer, name), torch.jit.ScriptModule):
-        raise NotClaimed("what TorchScript compiled takes no parametrization")
     trial.do(parametrized_by_half, layer, name, doing=f"parametrizing {name}")
     during = trial.run_on(layer)
     given = (*trial.leaves, trial.as_returned(trial.run.map(torch.ones_like), ("output",)))
@@ -180,13 +179,6 @@ def no_longer_parametrized(layer: Layer) -> None:
     for module in list(layer.module.modules()):
         for name in list(getattr(module, "parametrizations", ())):
             parametrize.remove_parametrizations(module, name, leave_parametrized=False)
-
-
-def _owner(layer: Layer, name: str) -> Any:
-    """The module whose own the parameter of this name is."""
-    live = layer.parameters()[name]
-    own = next(own for own, parameter in layer.module.named_parameters() if parameter is live)
-    return layer.module.get_submodule(own.rpartition(".")[0])
 
 
 def _chosen(trial: Trial) -> str:

@@ -31,6 +31,7 @@ FEATURES: Mapping[str, str] = {
     "jvp": "forward-mode derivatives",
     "vmap": "torch.func.vmap",
     "functional": "torch.func.functional_call",
+    "parametrize": "torch.nn.utils.parametrize takes its parameters",
     "compile": "torch.compile",
     "export": "torch.export",
     "script": "torch.jit.script",

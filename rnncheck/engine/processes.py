@@ -240,7 +240,7 @@ class Processes:
         if what == PROBE:
             return min(max(PROBE_SECONDS, self.case_seconds), task.job.seconds)
         limit = time_limit(self.workshop.catalog.get(what or ""), self.case_seconds)
-        return min(limit, DOUBT * (task.end - task.began)) if task.job.doubtful else limit
+        return min(limit, DOUBT * max(task.end - task.began, task.job.least)) if task.job.doubtful else limit
 
     def _bury(self, worker: Worker, task: Task, status: Status, reason: str, entry: Entry | None = None) -> None:
         """A worker that is dead, or is to be: what it was doing (the entry, else its record) is to blame."""

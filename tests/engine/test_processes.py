@@ -70,6 +70,17 @@ def test_jobs_are_taken_lazily():
     assert children() == set()
 
 
+def test_a_check_does_not_hang_where_no_time_was_left_for_it():
+    """Even where the subject's probe has hung: all of the time may have gone to the probe."""
+
+    def nap():
+        time.sleep(0.2)
+
+    job = judging(0, 0, CASES[1:2], seconds=-1.0, least=2.0, doubtful=True)
+    (done,) = results(Processes(workshop(misbehaving(nap)), 1), [job])
+    assert done.outcomes and "hung" not in {outcome.status for _, outcome in done.outcomes}
+
+
 def test_one_worker_serves_one_subject():
     def pid(trial):
         return equal("pid", os.getpid(), trial.subject.name)

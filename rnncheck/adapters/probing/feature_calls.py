@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.probing.ground import BATCH, LENGTHS, Baseline, NotOffered, ground, reason_not, trial_of_ground
@@ -119,6 +120,16 @@ def functional(g: Baseline) -> None:
     torch.func.functional_call(module, dict(module.named_parameters()), arguments)
 
 
+def parametrized(g: Baseline) -> None:
+    """Of each of its own parameters in turn, in a new layer: what fails halfway may spoil it."""
+    _module(g)
+    module = trial_of_ground(g.subject, g.case).build().module
+    for name in [name for name, _ in module.named_parameters()]:
+        path, _, own = name.rpartition(".")
+        parametrize.register_parametrization(module.get_submodule(path), own, nn.Identity())
+        parametrize.remove_parametrizations(module.get_submodule(path), own)
+
+
 def low_precision(g: Baseline, dtype: str) -> None:
     """In this dtype, and that none of the kernels which a case may need is lacking on this processor."""
     g.run(dtype=dtype)
@@ -201,6 +212,7 @@ CALLS: Mapping[str, Callable[[Baseline], None]] = {
     "jvp": jvp,
     "vmap": vmap,
     "functional": functional,
+    "parametrize": parametrized,
     "autocast": autocast,
     "autocast_half": partial(autocast, low=torch.float16),
     "meta": meta,

@@ -170,9 +170,9 @@ def optimized(life: Life) -> Observation:
 
 
 def takes_parametrizations(life: Life) -> bool:
-    """Whether the drawn parameter is a module's that is not compiled by TorchScript."""
-    place = owner(life, life.layer.parameters()[drawn_parameter(life)])
-    return place is not None and not isinstance(life.module.get_submodule(place[0]), torch.jit.ScriptModule)
+    """Whether it takes them at all, and the drawn parameter is a module's."""
+    taken = life.trial.subject.offers("parametrize")
+    return taken and owner(life, life.layer.parameters()[drawn_parameter(life)]) is not None
 
 
 @operation("parametrize", takes_parametrizations)

@@ -1,5 +1,6 @@
 """How parameters may be changed between two calls."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,6 +45,13 @@ def _optimizer(module: nn.Module, steps: Mapping[str, Tensor]) -> None:
         parameter.grad = -steps[name]
     torch.optim.SGD(module.parameters(), lr=1.0).step()
     module.zero_grad()
+
+
+def ways_of(module: nn.Module) -> list[str]:
+    """Return the ways that a module takes: one whose own load_state_dict has no such argument is never assigned to."""
+    words = inspect.signature(module.load_state_dict).parameters
+    assigns = "assign" in words or any(word.kind is word.VAR_KEYWORD for word in words.values())
+    return [name for name, write in WAYS.items() if assigns or write is not _assigned]
 
 
 WAYS: Mapping[str, Write] = {
