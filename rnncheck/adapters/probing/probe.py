@@ -19,7 +19,7 @@ from rnncheck.adapters.probing.constructor_claims import constructor_claims, lay
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
-from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_steps_and_rows, why_shortened, with_wrapper
+from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_sizes, require_steps_and_rows, why_shortened, with_wrapper
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
@@ -70,6 +70,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         subject = as_read(subject, reading)
         start = find_ground(subject)
         require_steps_and_rows(start)
+        require_sizes(start)
     except NotRecurrent as reason:
         return _nothing(why_shortened(subject) or f"{reason}{with_wrapper(subject, str(reason))}")
     refused = _refused_option(start)
