@@ -14,7 +14,8 @@ from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
 from rnncheck.reading import Reading, adapted, arranged
-from rnncheck.reading.arguments import Arguments, Asked
+from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.asked import Asked
 from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
 
 SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {

@@ -32,6 +32,8 @@ OPTIONS: Mapping[str, Any] = {
 """torch's optional arguments (and reset_after) with their defaults."""
 NATURE = ("nonlinearity", "batch_first", "reset_after")
 """Options that a class without the argument may have by nature: it reads batch-major, or is the textbook's GRU."""
+PROBED_SIZE = 8
+"""Both sizes of a layer that is built to see whether an argument is taken."""
 
 
 def options_of(config: Config) -> dict[str, Any]:
@@ -56,6 +58,20 @@ class Constructor:
     def signature(self) -> Signature:
         """What the target takes."""
         return Signature.of(self.target.object)
+
+    @cached_property
+    def refuses_nonlinearity(self) -> bool:
+        """Whether the target takes other arguments as **, and there is none of this name where they go."""
+        if self.signature.takes("nonlinearity") != "maybe":
+            return False
+        try:
+            with torch.random.fork_rng(devices=[]):
+                self.target.object(PROBED_SIZE, PROBED_SIZE, nonlinearity="relu")
+        except TypeError as error:
+            return "'nonlinearity'" in str(error)
+        except Exception:  # it fails for another reason, which the calls that follow say
+            return False
+        return False
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         made = self.make(config, dtype, device)
@@ -90,7 +106,7 @@ class Constructor:
         """Positional and keyword arguments. An option that has a name is always given: its default may be another."""
         names, sizes = self.signature.size_names(), (config.input_size, config.hidden_size)
         wanted = options_of(config)
-        if getattr(self.target.object, "rnncheck_mode", None) == OTHER:  # which has its own, and is no RNN of torch's
+        if getattr(self.target.object, "rnncheck_mode", None) == OTHER or self.refuses_nonlinearity:  # it is no RNN of torch's
             del wanted["nonlinearity"]
         always = self.reading.nature if self.reading is not None else {}
         options = {name: value for name, value in wanted.items() if name not in always and self.gives(name, value)}

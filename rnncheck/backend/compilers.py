@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
-PROBED = ("torch._dynamo", "torch.export")
-"""What every probe of a layer imports, to find out whether it can be exported, and so does each worker later."""
+from rnncheck.system.collector import uncollected
+
+PROBED = ("torch._dynamo", "torch.export._trace", "torch._decomp.decompositions_for_jvp")
+"""What every probe of a layer imports, to find out whether it can be exported and has tangents, and so does each worker later."""
 ALL = (*PROBED, "torch.onnx", "torch.onnx._internal.exporter._core", "onnxscript")
 
 
 def import_compilers(modules: Sequence[str] = ALL) -> None:
     """Import them here, so that none of several processes need; what is not installed is left out."""
-    for name in modules:
-        with suppress(ImportError):
-            import_module(name)
+    with uncollected():
+        for name in modules:
+            with suppress(ImportError):
+                import_module(name)

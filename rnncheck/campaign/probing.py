@@ -7,6 +7,7 @@ from time import monotonic
 
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.campaign.probing_apart import Probes, claims_apart
+from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 
@@ -41,4 +42,13 @@ def _beside(subject: Subject, reference: Subject) -> Subject:
     if subject.kind == "layer" and not set(subject.modes) & set(reference.modes):
         both = f"{', '.join(subject.modes)} cannot agree with {', '.join(reference.modes)}"
         raise UsageError(f"{subject.name} against {reference.name}: {both}; name a reference of the same mode")
-    return replace(subject, reference=reference)
+    return replace(subject, claims={**subject.claims, **_asked_of(subject, reference)}, reference=reference)
+
+
+def _asked_of(subject: Subject, reference: Subject) -> dict[str, Claim]:
+    """Return on which side of the product the reset gate has to act, where the reference has only the other one."""
+    sides = RESET_AFTER.features
+    offered = [{side for side in sides if one.offers(side)} for one in (subject, reference)]
+    if subject.kind != "layer" or not all(offered) or offered[0] & offered[1]:
+        return {}
+    return {side: Claim(side in offered[1], "declared", f"as {reference.name} has it") for side in sides}

@@ -23,6 +23,9 @@ MOST_IN_ALL = 60.0
 NO_TIME = "there was no time to make the case smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
+SURE, LONGEST_SURE = 1.0, 5.0
+"""Seconds, not counting those without a core, that the case of each cause is given even where the time is up, and the wall time
+in which that has to be over."""
 Failing = tuple[SubjectRun, PropertyTally]
 
 
@@ -71,17 +74,22 @@ class Shrinking:
         yield from self.work(self.jobs(others, end))
 
     def jobs(self, failing: Sequence[Failing], end: float, more: int = 0) -> Iterator[Job]:
-        """A job each; the time until the end is shared out as they are taken, ``more`` shares are left for what comes later."""
+        """A job each; the time until the end is shared out as they are taken, ``more`` shares are left for what comes later.
+
+        What leads a cause has a job even where the time is up: a failure is shown by its smallest calls.
+        """
+        leading = {id(subject_run): _leading(subject_run) for subject_run, _ in failing}
         for place, (subject_run, tally) in enumerate(failing):
             assert tally.failed is not None
-            now, last = time.monotonic(), self.pace.last_start()
-            if last <= now:
+            now, sure = time.monotonic(), tally.prop.id in leading[id(subject_run)]
+            left, share = max(0.0, self.pace.last_start() - now), (end - now) / (len(failing) + more - place)
+            if not left and not sure:
                 tally.unshrunk = NO_TIME
                 continue
-            left, share = last - now, (end - now) / (len(failing) + more - place)
             job = Job(
                 next(self.numbers), "shrink", subject_run.index, (tally.failed[0], *_smallest(subject_run)), ((tally.prop.id,),),
-                self.settings.profile.attempts, min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))), left + ENDING,
+                self.settings.profile.attempts, min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))),
+                least=SURE if sure else 0.0, patience=max(left + ENDING, LONGEST_SURE if sure else 0.0),
             )  # fmt: skip
             self.failing[job.index] = subject_run, tally
             yield job
@@ -129,6 +137,11 @@ def _smallest(subject_run: SubjectRun) -> tuple[Any, ...]:
     """Return the smallest case of the most basic property that failed, once it is known."""
     done = next((tally.shrunk for tally in _basic_first(subject_run)), None)
     return () if done is None or done.shrunk is None else (done.shrunk.case,)
+
+
+def _leading(subject_run: SubjectRun) -> set[str]:
+    """Return the properties that lead a cause each, as far as it is known by now."""
+    return {cause.lead.property for cause in causes(subject_run.verdict(tally) for tally in _basic_first(subject_run))}
 
 
 def _leads(subject_run: SubjectRun, tally: PropertyTally) -> bool:

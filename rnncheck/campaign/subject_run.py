@@ -211,8 +211,16 @@ class SubjectRun:
         fresh = [case for place, case in zip(places, done.job.cases, strict=True) if place not in self.seen]
         self.shown += fresh if len(self.shown) < SHOWN else ()
         if self.given_up is None:
-            self.seen.update(places)
+            had = {at for at, _ in done.outcomes}
+            self.seen.update(place for at, place in enumerate(places) if at in had or not done.job.properties[at])
         return places
+
+    def _left(self) -> int:
+        """Return how many planned cases there was no time to begin."""
+        if self.given_up or self.settled():
+            return 0
+        taken = {place for places in self.places.values() for place in places}
+        return len(taken - self.seen) + (0 if self.all_taken else self.planned_here - len(taken))
 
     def report(self) -> SubjectReport:
         """Every verdict, in the order of the catalog."""
@@ -221,9 +229,8 @@ class SubjectRun:
         coverage = Coverage(ledger["strength"], ledger["combinations"], ledger["covered"], self.ledger.pairs())
         with_known_weights = self.subject.kind == "layer" and self.subject.offers("load")
         shown = tuple(self.shown[:SHOWN]) if with_known_weights else ()
-        left = 0 if self.all_taken or self.given_up else self.planned_here - self.done
         return SubjectReport(
-            self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, left,
+            self.subject.name, dict(self.subject.claims), self.seconds, len(self.judged), coverage, verdicts, shown, self._left(),
             read_as(self.subject), self.command(), self.subject.not_looked_at, self.not_compared(),
         )  # fmt: skip
 

@@ -13,19 +13,19 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.jobs import Done
-from rnncheck.strategies.cliffs import is_huge, is_large
+from rnncheck.strategies.cliffs import is_huge, is_large, is_narrow
 
-CHEAP = 2
-"""Runs of a property that is checked on large cases too."""
+CHEAP, NARROW = 2, 4
+"""Runs of a property that is checked on large cases too, and on such as are long but narrow."""
 COST_OF_A_CASE = 10
 """A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
 
 
 def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
-    """Whether a case is not for this property: on large ones it looks at one or two runs, on huge ones at one, or is about them."""
+    """Whether a case is not for this property: on large ones it looks at few runs, on huge ones at one, or is about them."""
     if not isinstance(case, Case) or prop.stratum == "cliffs" or not is_large(case, fixed=fixed):
         return False
-    return prop.cost > (1 if is_huge(case, fixed=fixed) else CHEAP)
+    return prop.cost > (1 if is_huge(case, fixed=fixed) else NARROW if is_narrow(case, fixed=fixed) else CHEAP)
 
 
 @dataclass

@@ -142,7 +142,8 @@ def verify(
     named = _by_device(claimed, devices)
     workshop = WorkerContext([subject for subject, _ in named], CATALOG, resolve.probe)
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
-    return Campaign(named, settings, progress, started).run(running)
+    told = {**settings.environment, **_late(monotonic() - started, settings.budget)}
+    return Campaign(named, replace(settings, environment=told), progress, started).run(running)
 
 
 def _import_once(subjects: Sequence[Subject], settings: Settings) -> None:
@@ -167,6 +168,14 @@ def _for_a_probe(seconds: float) -> float:
 def _told(importing: float) -> dict[str, str]:
     """Return how long the import of the target took, where that is long: it does not count."""
     return {} if importing < LONG_IMPORT else {"import": f"{importing:.1f} s for the import of the target, outside the budget"}
+
+
+def _late(gone: float, budget: float | None) -> dict[str, str]:
+    """Return how much of a budget was gone before the first case, where that is most of it."""
+    if budget is None or gone <= budget / 2:
+        return {}
+    of = f"{gone:.1f} s of the budget of {budget:g} s were gone before the first case"
+    return {"start": f"{of}: the import of torch and a look at the target take that long here"}
 
 
 def _on(subject: Subject, device: str) -> Subject:

@@ -46,14 +46,23 @@ def second_refused(trial: Trial) -> Observation:
     """Where second derivatives are not supported, asking for them raises an error instead of making up numbers."""
     if trial.subject.offers("second"):
         return Observation()
+    t = small_and_lively(trial)
     try:
-        _penalty(small_and_lively(trial))
+        t.do(trained_with_penalty, t.layer, *t.leaves, t.as_returned(t.cotangents()), doing="running backward twice")
     except Unimplemented:
         raise
     except SubjectError as refusal:
         return fact("second derivatives", bool(str(refusal.cause)), f"refused: {refusal}", "refused with an error that says why")
-    why = "refused with an error that says why (once_differentiable raises only where the gradient that comes in requires one)"
-    return fact("second derivatives", False, "numbers, though they are not offered", why)
+    return fact("second derivatives", False, "numbers, though they are not offered", "refused with an error that says why")
+
+
+def trained_with_penalty(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor]) -> None:
+    """Run backward() of a penalty on the input's gradient of a squared loss, as training does."""
+    with torch.enable_grad():
+        x, hx = as_leaves(x, hx)
+        squared = loss(layer, x, hx, weights, None).square()
+        (found,) = torch.autograd.grad(squared, named_arguments(x, hx)["input"], create_graph=True)
+        found.square().sum().backward()
 
 
 @gradient("penalty", formula="d |d f / d x|^2 / d W in float32 = in float64 = differences",

@@ -19,6 +19,8 @@ class Need:
 
 UNBATCHED = "unbatched input"
 GIVEN = "an initial state given"
+FEW_STEPS = 8
+"""No more than shows what a step does; what needs more than these goes wrong at the end of a chunk, or grows."""
 NEEDS = (
     Need(UNBATCHED, "batch", lambda case: case.batch is None, (1, 2)),
     Need("packed input", "lengths", lambda case: case.lengths is not None, (None,)),
@@ -32,6 +34,7 @@ NEEDS = (
     Need("input that is not contiguous", "layout", lambda case: case.layout != "contiguous", ("contiguous",)),
     Need(GIVEN, "hx", lambda case: case.hx != "none", ("none",)),
     Need("backend switches", "switches", lambda case: bool(case.switches), ((),)),
+    Need(f"more than {FEW_STEPS} steps", "time", lambda case: case.time > FEW_STEPS and case.lengths is None, (FEW_STEPS,)),
     Need("a dtype other than float32", "dtype", lambda case: case.dtype != "float32", ("float32",)),
 )
 

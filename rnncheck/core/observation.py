@@ -47,12 +47,13 @@ class Comparison:
     def _worst(self) -> float:
         if self.actual.shape != self.expected.shape:
             return inf
-        if self._identical():
+        if self.same_bits:
             return 0.0
         return float(self.ratios().max()) if self.actual.numel() else 0.0
 
-    def _identical(self) -> bool:
-        """Return whether all numbers are equal bit for bit, as most that must be equal are: that is seen in one step."""
+    @property
+    def same_bits(self) -> bool:
+        """Whether all are numbers and equal bit for bit, as most that must be equal are: that is seen in one step."""
         actual, expected = self.actual.detach(), self.expected.detach()
         return (actual.dtype, actual.device) == (expected.dtype, expected.device) and torch.equal(actual, expected)
 
@@ -114,6 +115,11 @@ class Fact:
     holds: bool
     decided = True
 
+    @property
+    def same_bits(self) -> bool:
+        """Whether it is true."""
+        return self.holds
+
     def worst(self) -> float:
         """0 or infinite."""
         return 0.0 if self.holds else inf
@@ -147,6 +153,11 @@ class Observation:
     def decided(self) -> bool:
         """Whether any part says anything; where none does, nothing was looked at, and nothing is green."""
         return any(part.decided for part in self.parts)
+
+    @property
+    def same_bits(self) -> bool:
+        """Whether all that was compared is the same bit for bit, so that no tolerance has to be known."""
+        return all(part.same_bits for part in self.parts)
 
     @property
     def measured(self) -> bool:

@@ -80,9 +80,8 @@ class TakesLengths(Layer, Protocol):
 Build = Callable[[Config, torch.dtype, torch.device], Layer]
 
 
-RESIDUAL: Mapping[str, Claim] = dict.fromkeys(
-    ("equations", "load", "last_output"), Claim(False, "probed", "residual connections join its layers, and torch's stack has none")
-)
+OF_TORCHS_STACK = ("equations", "load", "last_output")
+"""What is claimed of one layer alone, where something joins several."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +179,12 @@ class Subject:
         return self.lacks(tuple(name for name in features_used(case) if name != "sizes" or name in self.claims))
 
     def claiming(self, case: Case | ClipCase | StepCase | PairCase) -> "Subject":
-        """Return the subject with what it claims of this case: several layers with residual connections are not torch's stack."""
-        several = isinstance(case, Case) and case.config.num_layers > 1
-        return replace(self, claims={**self.claims, **RESIDUAL}) if several and self.nature.get("residual") else self
+        """Return the subject with what it claims of this case: several layers that something joins are not torch's stack."""
+        joint = self.nature.get("joined")
+        if joint is None or not isinstance(case, Case) or case.config.num_layers < 2:
+            return self
+        own = Claim(False, "probed", f"{joint} join its layers, and torch's stack has none")
+        return replace(self, claims={**self.claims, **dict.fromkeys(OF_TORCHS_STACK, own)})
 
     def lacks(self, features: tuple[str, ...]) -> str | None:
         """The first of these features that is not claimed, with the reason; None where all are."""

@@ -167,11 +167,11 @@ class WorkerContext:
 
     def _shrink(self, job: Job, watch: ProgressObserver) -> dict[str, Any]:
         subject, name, (first, *small) = self.subjects[job.subject], job.properties[0][0], job.cases
-        deadline = time.perf_counter() + SHRINKING * job.seconds
+        is_up = _ending(job, SHRINKING)
         given = self._check(name, trial_of(subject, first), GIVEN, watch)
 
         def in_time() -> bool:
-            return job.attempts > 0 and time.perf_counter() < deadline
+            return job.attempts > 0 and not is_up()
 
         @cache
         def fails(case: Any) -> bool:
@@ -192,12 +192,12 @@ class WorkerContext:
         return {"shrunk": shrunk, "outcomes": ((0, outcome),), "explanation": explanation}
 
 
-def _ending(job: Job) -> Callable[[], bool]:
-    """Return what says whether the time of a job that begins now is up."""
+def _ending(job: Job, share: float = 1.0) -> Callable[[], bool]:
+    """Return what says whether this share of the time of a job that begins now is up."""
     begun, queued = time.perf_counter(), waited(os.getpid())
 
     def is_up() -> bool:
         passed = time.perf_counter() - begun
-        return passed > job.seconds and passed - (waited(os.getpid()) - queued) > job.least
+        return passed > share * job.seconds and passed - (waited(os.getpid()) - queued) > share * job.least
 
     return is_up

@@ -223,7 +223,7 @@ class Processes:
             self._bury(worker, task, "crashed", f"killed: more than {self.memory / GIB:.2g} GiB of memory")
         elif worker.quiet > limit:
             self._bury(worker, task, "hung", f"did not end within {limit:.3g} s")
-        elif task.job.kind != "probe" and time.monotonic() > task.latest + self._queued(worker, task):
+        elif task.job.kind != "probe" and time.monotonic() > min(task.over, task.latest + self._queued(worker, task)):
             self._part(worker, task)
             worker.close()
             task.cut(what or "a worker", worker.quiet)

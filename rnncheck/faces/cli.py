@@ -3,6 +3,7 @@
 What imports torch is imported where it is used: help and wrong usage are answered without it.
 """
 
+import gc
 import json
 import sys
 import time
@@ -28,6 +29,7 @@ from rnncheck.faces.numbers import whole_number
 from rnncheck.faces.read import read_command
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.faces.streams import forgiving_streams
+from rnncheck.system.collector import uncollected
 from rnncheck.system.supervised import open_standard_streams, require_folder, supervised
 
 if TYPE_CHECKING:
@@ -103,11 +105,12 @@ def verify_command(
     from rnncheck.faces.progress import ProgressBar
 
     with ProgressBar() as progress:
-        from rnncheck.campaign.store import FOLDER
-        from rnncheck.campaign.verify import verify
-        from rnncheck.faces.config_file import read_config
-        from rnncheck.reading.said import from_words
-        from rnncheck.report.terminal import print_report
+        with uncollected():
+            from rnncheck.campaign.store import FOLDER
+            from rnncheck.campaign.verify import verify
+            from rnncheck.faces.config_file import read_config
+            from rnncheck.reading.said import from_words
+            from rnncheck.report.terminal import print_report
 
         known = None if deviations is None else read_config(Path(deviations)).deviations
         report = verify(
@@ -123,8 +126,9 @@ def verify_command(
     code = write_reports(report, files, report.exit_code)
     console = Console(stderr="-" in files.values())
     print_report(report, console, verbose=verbose)
-    if "import" in report.environment:
-        console.print(report.environment["import"])
+    for said in ("import", "start"):
+        if said in report.environment:
+            console.print(report.environment[said])
     if report.profile == "quick":
         console.print("This was a quick look. For a thorough check (minutes): rnncheck verify --profile ci")
     if seed == "random":
@@ -243,7 +247,9 @@ def _card(prop: "Property") -> dict[str, Any]:
 def supervised_main() -> None:
     """Run the command line in a process of its own: however that ends, the exit code of this one says so."""
     open_standard_streams()
-    sys.exit(supervised(command_line))
+    code = supervised(command_line)
+    gc.freeze()  # at the exit, the collector would look through all that was imported, for nothing
+    sys.exit(code)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from rnncheck.core.typed import NotTyped, typed_part
 from rnncheck.errors import UsageError
 from rnncheck.faces.report_files import report_options, take_files, write_reports
 from rnncheck.files.reading import MIB, FileError, read_json
+from rnncheck.system.collector import uncollected
 
 if TYPE_CHECKING:
     from rnncheck.core.deviation import Deviation
@@ -86,8 +87,9 @@ def gate(config: "GateConfig", folder: Path | None = FOLDER, shard: str | None =
     """
     if not config.targets:
         raise UsageError('targets = [], but the gate needs at least one, e.g. targets = ["mine.py:MyLSTM"]')
-    from rnncheck.backend.devices import asked_for
-    from rnncheck.campaign.verify import verify
+    with uncollected():
+        from rnncheck.backend.devices import asked_for
+        from rnncheck.campaign.verify import verify
 
     devices = asked_for(",".join(config.devices))
     report = verify(

@@ -6,8 +6,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from rnncheck.report.text import clean
-from rnncheck.report.words import count
+from rnncheck.core.plain_text import plain
 
 LATEST = 5
 """Failures that are shown while the run goes on."""
@@ -21,6 +20,8 @@ class _Progress(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         if self.found:
+            from rnncheck.report.words import count  # imports torch, and the bar is there before that
+
             yield Text(f"{count(len(self.found), 'property')} failing so far, to be made small:", style="bold red")
             yield from (Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in self.found[-LATEST:])
 
@@ -47,7 +48,7 @@ class ProgressBar:
 
     def found(self, subject: str, property: str, what: str) -> None:
         """Show a failure at once; the report tells it once more, when its case is small and its cause known."""
-        self.bar.found += (clean(f"{property}  {what.splitlines()[0]}"),)
+        self.bar.found += (plain(f"{property}  {what.splitlines()[0]}"),)
         self.bar.refresh()
 
     def __exit__(self, *exc: object) -> None:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from rnncheck.reading.adapted import Adapted
+from rnncheck.typechecked import being_traced, transformed
 
 
 class Arranged(Adapted):
@@ -47,7 +49,21 @@ class Arranged(Adapted):
         for suffix in self.suffixes:
             get = {kind: getattr(self, kind + suffix, None) for kind in KINDS.values()}
             composed += [put_together(piece, get, self.hidden_size) for piece in self.pieces]
-        return torch.func.functional_call(self.inner[0], dict(zip(self.own, composed, strict=True)), tuple(given), named)
+        before = None if _only_followed(composed) else [value.detach().clone() for value in composed]
+        result = torch.func.functional_call(self.inner[0], dict(zip(self.own, composed, strict=True)), tuple(given), named)
+        if before is not None and not all(map(_same, before, composed)):
+            self.written(before, composed)
+        return result
+
+    @torch.no_grad()
+    def written(self, before: list[torch.Tensor], after: list[torch.Tensor]) -> None:
+        """Keep what a call wrote into the layer's own parameters, as the layer itself would."""
+        for number, suffix in enumerate(self.suffixes):
+            mine = slice(number * len(self.pieces), (number + 1) * len(self.pieces))
+            was, now = (taken_apart(values[mine], self.pieces, self.hidden_size) for values in (before, after))
+            for kind, value in now.items():
+                if not _same(was[kind], value):
+                    getattr(self, kind + suffix).add_(value - was[kind])
 
 
 class ArrangedWithLengths(Arranged):
@@ -55,6 +71,17 @@ class ArrangedWithLengths(Arranged):
 
     def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
         return self.called(input, hx, lengths)
+
+
+def _only_followed(values: list[torch.Tensor]) -> bool:
+    """Whether a call is recorded, transformed or measured here, so that what it writes is not to be looked at."""
+    followed = being_traced() or transformed() or _get_current_dispatch_mode() is not None
+    return followed or any(value.is_meta or (value.is_cuda and torch.cuda.is_current_stream_capturing()) for value in values)
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether nothing was written into a parameter, be it NaN."""
+    return torch.equal(one, other) or bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
 KINDS = {"ih": "weight_ih", "hh": "weight_hh", "bi": "bias_ih", "bh": "bias_hh"}

@@ -9,17 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck.reading.signature import HX, LENGTHS, forward_of
+from rnncheck.reading.signature import HX, LENGTHS, forward_of, parameters_of
 
 STATE_WORDS = (
     *HX,
     "c", "cx", "c0", "c_0", "cell", "cell_state", "c_prev", "h_prev", "memory", "mem", "carry", "prev", "previous",
     "initial", "hidden_states", "prev_hidden", "last_state", "hiddens", "hprev", "s", "hs", "cs", "h_t", "c_t",
     "last_hidden",
-)  # fmt: skip
-MASK_WORDS = (
-    "mask", "padding_mask", "valid", "x_mask", "seq_mask", "src_mask", "masks", "key_padding_mask", "pad_mask",
-    "valid_mask",
 )  # fmt: skip
 RESETS = (
     "reset_state", "reset_states", "reset", "reset_hidden", "reset_hidden_state", "clear_state", "clear", "init_hidden",
@@ -56,7 +52,7 @@ def _known(module: Any) -> list[inspect.Parameter]:
     compiled = isinstance(module, torch.jit.ScriptModule)
     function = forward_of(module) if compiled else module.forward if isinstance(module, nn.Module) else module
     try:
-        return list(inspect.signature(function).parameters.values())[int(compiled) :]
+        return parameters_of(function)[int(compiled) :]
     except (TypeError, ValueError):
         return []
 
@@ -65,7 +61,7 @@ def lengths(module: Any) -> tuple[str, str, bool] | None:
     for p in parameters(module):
         if p.name in LENGTHS or "len" in p.name.lower():
             return p.name, "list" if "list" in str(p.annotation).lower() else "tensor", p.default is p.empty
-        if p.name in MASK_WORDS:
+        if is_mask_word(p.name):
             return p.name, "mask", p.default is p.empty
     return None
 
@@ -111,7 +107,7 @@ def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[ins
     """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already."""
     taken = [name for name, *_ in how.get("beside", ())]
     beside = [p for p in parameters(module, how) if p.name not in taken]
-    rest = [p for p in beside if p.name not in LENGTHS and p.name not in MASK_WORDS and "len" not in p.name.lower()]
+    rest = [p for p in beside if p.name not in LENGTHS and not is_mask_word(p.name) and "len" not in p.name.lower()]
     named = [p for p in rest if is_state_word(p.name)]
     unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]
     optional = [p for p in rest if p.default is None] if not named else []
@@ -121,3 +117,9 @@ def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[ins
 def is_state_word(name: str) -> bool:
     """Whether an argument of this name is a state."""
     return name.lower() in STATE_WORDS or "state" in name.lower() or "hidden" in name.lower()
+
+
+def is_mask_word(name: str) -> bool:
+    """Whether an argument of this name says which steps are padding."""
+    parts = name.lower().split("_")
+    return "valid" in parts or (("mask" in parts or "masks" in parts) and not any(part.startswith("drop") for part in parts))

@@ -9,7 +9,7 @@ from torch import nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted, at
-from rnncheck.reading.arguments import candidates
+from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import BATCH, HIDDEN, INPUT, quiet
 from rnncheck.reading.results import leaves
 

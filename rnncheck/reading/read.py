@@ -9,17 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.reading.adapted import ORDERS
+from rnncheck.reading.adapted import ORDERS, Vectors
 from rnncheck.reading.beside import beside
-from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, parameters, reset
+from rnncheck.reading.call_arguments import input_names, kept, lengths, parameters, reset
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
+from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.order_of_lengths import is_longest_first
 from rnncheck.reading.outputs import output_of
 from rnncheck.reading.results import leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
+from rnncheck.reading.signature import Signature, forward_of, hx_argument
 from rnncheck.reading.starts import starts
-from rnncheck.reading.states import groups, ways
+from rnncheck.reading.states import groups, may_be_a_state, tensors_of, ways
 from rnncheck.reading.unread import extras_of, of_pairs_of_steps, others, unread_of
 
 GOOD = 4.0
@@ -30,7 +32,6 @@ UNUSUAL = (
 """Words of a call that torch's layers know nothing of."""
 UNLIKELY = "time features batch"
 """A layer of (batch, features, time) that takes rows for steps looks so too: a state of columns, or a person, must say it."""
-OTHER_FORMS = {"tensor": ("list",), "list": ("tensor",), "mask": ("float mask", "padding mask")}
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,12 @@ def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]
     """The ways in which the input may be given."""
     said_lengths = lengths(module)
     base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
-    if isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding) for part in module.modules()):
-        base["ids"] = True
+    looks_up = isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
+    base |= {"ids": True} if looks_up else {}
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
-    layers = [*sequences, {"input": "channels first", "batch_first": True}, *({"input": o, "batch_first": False} for o in ORDERS)]
+    turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
+    layers = [*sequences, *([] if looks_up else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
     forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
@@ -123,8 +125,8 @@ def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]
         if not agrees({"input": "sequence", "batch_first": False, **form}, said, ("input", "batch_first")):
             continue
         yield {**base, **form, **asked(said, OF_A_CALL)}
-        if said_lengths is not None and said_lengths[2] and said_lengths[1] in OTHER_FORMS:
-            for other in OTHER_FORMS[said_lengths[1]]:
+        if said_lengths is not None and said_lengths[2]:
+            for other in other_forms(*said_lengths[:2]):
                 yield {**base, **form, "lengths": (said_lengths[0], other, True), **asked(said, OF_A_CALL)}
         for lengthy in (said_lengths, None) if said_lengths is not None and said_lengths[2] else (said_lengths,):
             known = {**base, **form, "lengths": lengthy}
@@ -168,6 +170,8 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if not judged:
         raise reasons[-1]
     best = max(judged, key=lambda seen: seen.score)
+    if best.how["lengths"] and not step and "lengths" not in said:
+        best = replace(best, how={**best.how, "lengths": form_of_lengths(module, best.how, start, sizes)})
     if best.how["lengths"] and is_longest_first(module, best.how, start, sizes):
         best = replace(best, how={**best.how, "longest_first": True})
     unread = (*([f"attribute {moved}, which changes no later call"] if idle else []), *unread_of(module, first, best.how))
@@ -202,8 +206,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     elif how["given"]:
         carries = _carries(run, x, output)
     elif how["states"] is not None:
-        carries = 0.2 if how["states"] != [how["output"]] else 0.0
-        carries = carries if not how["last"] or _looks_like_a_state(how, output, final, sizes) else -0.1
+        carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)
@@ -212,18 +215,6 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     literal = {**how, "others": {}}
     plain = _is_plain(literal, module, sizes)
     return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
-
-
-def _looks_like_a_state(how: Mapping[str, Any], output: Tensor, final: Any, sizes: Sizes) -> bool:
-    """Whether what comes back beside the last output, and cannot be given, is a state: by its axes, its name or its numbers."""
-    layered = any(len(axes) > 2 for axes in how["tensors"])
-    named = any(isinstance(step, str) and is_state_word(step) for path in how["states"] for step in path)
-    ends = output[-1, :, : sizes.hidden]
-    return layered or named or any(torch.equal(part, ends) for whole in _tensors(final) for part in whole)
-
-
-def _tensors(final: Any) -> tuple[Tensor, ...]:
-    return final if isinstance(final, tuple) else (final,)
 
 
 def _parts(axes: tuple[Any, ...]) -> int:
@@ -247,12 +238,12 @@ def _idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, seen: Seen) -> bool
         return False
     _, final = run(x)
     generator = torch.Generator().manual_seed(4)
-    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in _tensors(final))
+    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in tensors_of(final))
     try:
         _, after = run(x, given if isinstance(final, tuple) else given[0])
     except Exception:  # it takes no such numbers, as the states of its own
         return False
-    pairs = zip(given, _tensors(after), strict=True)
+    pairs = zip(given, tensors_of(after), strict=True)
     return any(torch.equal(before, now) for one, other in pairs for before, now in zip(one, other, strict=True))
 
 
@@ -268,12 +259,21 @@ def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, si
     return 0.1 if torch.equal(begun, moved) else 0.3
 
 
+def _is_reached(module: Any, name: str) -> bool:
+    """Whether a state given as torch's layers take it ends in the argument of this name."""
+    forward = forward_of(module)
+    argument = hx_argument(forward)
+    return argument.given == "yes" and name == (argument.keyword or Signature.of(forward).positional[2])
+
+
 def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     """Whether this is how torch's layers are called."""
     states, pair = sizes.layers * sizes.directions, how["order"] is not None
     axes = [(states, "batch", -1), *([("batch", -1)] if states == 1 else [])]
     second = next(iter(parameters(module, how)), None)
-    as_given = second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)]
+    as_given = (
+        second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)] and _is_reached(module, second.name)
+    )
     as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
     in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
     by_lengths = not how["lengths"] or (not how["lengths"][2] and how["lengths"][1] == "tensor")

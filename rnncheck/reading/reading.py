@@ -104,9 +104,10 @@ class Reading:
         start, first = self.nature.get("start"), ", longest first" if how["longest_first"] else ""
         told = [
             axes or major, state,
+            *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
-            *(["residual connections: torch's equations hold for one layer"] if self.nature.get("residual") else []),
+            *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *(["steps and rows in one axis of the output"] if how["merged"] else []),

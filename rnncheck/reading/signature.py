@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -104,6 +105,20 @@ def lengths_argument(forward: Callable[..., Any]) -> str | None:
     """The keyword under which ``forward`` takes the lengths of padded sequences, None where it takes none."""
     names = Signature.of(forward).names
     return next((name for name in LENGTHS if name in names), None)
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters, their annotations as objects rather than text where the function's module knows the names."""
+    inner = function.func if isinstance(function, functools.partial) else function
+    names = vars(sys.modules.get(getattr(inner, "__module__", None) or "", inspect))
+    return [p.replace(annotation=_meant(p.annotation, names)) for p in inspect.signature(function).parameters.values()]
+
+
+def _meant(annotation: Any, names: Mapping[str, Any]) -> Any:
+    try:
+        return eval(annotation, dict(names)) if isinstance(annotation, str) else annotation
+    except Exception:  # it names what only a type checker sees
+        return annotation
 
 
 def _any_positional(forward: Callable[..., Any]) -> bool:

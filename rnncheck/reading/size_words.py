@@ -35,6 +35,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "bidirectional": ("bidir", "bi"),
     "dropout": ("drop", "dropout_rate", "dropout_p", "p_drop"),
     "bias": ("use_bias",),
+    "batch_first": (),
 }
 """What torch's options are called elsewhere."""
 RETURNS = ("return_sequences", "return_state", "return_states", "return_hidden", "return_all", "return_all_outputs")

@@ -12,6 +12,9 @@ from rnncheck.reading.call_arguments import is_state_word, state_parameters, tak
 from rnncheck.reading.experiment import BATCH, TIME, Sizes
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
 
+FINAL_WORDS = ("h_n", "c_n", "hn", "cn", "h_last", "c_last", "h_final", "c_final", "hy", "cy", "ht", "ct", "last")
+"""What else a state is called that comes back."""
+
 
 def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> Iterator[list[tuple[Path, Tensor]]]:
     """The tensors of the result that may be the state: all that can be, or those of one part of the result."""
@@ -146,3 +149,21 @@ def _orders(parts: int, sizes: Sizes) -> list[list[int] | None]:
     pairs = [2 * n for n in half], [2 * n + 1 for n in half]
     found = [list(blocks[0]), list(blocks[1]), [*pairs[0], *pairs[1]], [*pairs[1], *pairs[0]]]
     return [order for i, order in enumerate(found) if order not in found[:i]]  # type: ignore[return-value]
+
+
+def may_be_a_state(how: Mapping[str, Any], output: Tensor, final: Any, sizes: Sizes) -> bool:
+    """Return whether what cannot be given again is a state: no name denies it; beside a last output its axes or numbers say so."""
+    names = [[step.lower() for step in path if isinstance(step, str)] for path in how["states"]]
+    if any(names):
+        return all(not own or any(map(_says_state, own)) for own in names)
+    layered, ends = any(len(axes) > 2 for axes in how["tensors"]), output[-1, :, : sizes.hidden]
+    return not how["last"] or layered or any(torch.equal(part, ends) for whole in tensors_of(final) for part in whole)
+
+
+def _says_state(name: str) -> bool:
+    return is_state_word(name) or name in FINAL_WORDS or "final" in name
+
+
+def tensors_of(final: Any) -> tuple[Tensor, ...]:
+    """Return h, or h and c."""
+    return final if isinstance(final, tuple) else (final,)

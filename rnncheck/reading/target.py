@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import kind_of, modes_by_states
-from rnncheck.reading.arguments import Arguments, candidates
+from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.asked import Asked
 from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.call_arguments import parameters
+from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
@@ -168,7 +170,8 @@ def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> t
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     """Return the options that keep their defaults, so that their other values are not checked."""
-    parameters = inspect.signature(value).parameters.values()
+    inside = arguments.bundle if arguments.bundle not in (None, Asked) and arguments.within is None else value
+    parameters = inspect.signature(inside).parameters.values()
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
     if arguments.listed is not None:

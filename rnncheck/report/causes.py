@@ -20,8 +20,10 @@ BASIC_FIRST = (
     "weights", "graph", "gradient", "numeric", "life", "clip", "step", "pair", "bundle", "reject",
 )  # fmt: skip
 """The families of properties in the order in which a failure of one explains those of the next."""
-DRAWN = "mode.rng"
-AT_ONCE = ("mode.repeatable", DRAWN, "state.fresh", "batch.alone", "batch.permute")
+WHY = ("mode.rng", "layout.no_mutation")
+"""Properties that say why a call that is repeated gives other results: the headline is theirs, though others lead."""
+NOT_AGAIN = ("mode.repeatable", "state.fresh")
+AT_ONCE = ("mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
 """Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
 IN_ANOTHER_WAY = ("agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""
@@ -73,8 +75,8 @@ class Cause:
     def headline(self) -> str:
         """Return what is wrong in plain words: the diagnosis, what was raised, or what does not hold."""
         found = SAID_AS.fullmatch(self.diagnosis or "")
-        drawn = (verdict for verdict in self.verdicts if verdict.property == DRAWN)
-        said = found[2] if found else self.diagnosis or _said_of(next(drawn, self.lead))
+        why = (verdict for verdict in self.verdicts if verdict.property in WHY)
+        said = found[2] if found else self.diagnosis or _said_of(next(why, self.lead))
         return f"{said}, only with {' and '.join(self.only)}" if self.only else said
 
     @property
@@ -169,19 +171,24 @@ def _about_states(verdict: Verdict) -> bool:
 
 def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     """Return whether a failure without a diagnosis may well be a consequence of what the group shows."""
-    drawn = any(member.property == DRAWN for member in group)
-    lead = min((member for member in group if member.property != DRAWN or len(group) == 1), key=_basic)
+    lead = min((member for member in group if member.property not in WHY or len(group) == 1), key=_basic)
     of_refusals = {one.property.startswith("reject.") for one in (lead, verdict)}
     if _raised(lead) or lead.verdict in ("crashed", "hung") or len(of_refusals) > 1:
         return _about_states(verdict) and _ignores_states(group)
     if lead.property.startswith("shape."):
         return lead.property not in BY_THEMSELVES
-    if verdict.property in AT_ONCE and (drawn or verdict.property == DRAWN and lead.property in AT_ONCE):
+    if _says_why(verdict, group) or any(_says_why(member, [verdict]) for member in group):
         return True
     if verdict.property in BY_THEMSELVES or lead.property in BY_THEMSELVES:
         return False
     explained = any(member.diagnosis for member in group)
     return not (explained and verdict.location) and _may_share(verdict, group)
+
+
+def _says_why(verdict: Verdict, group: Sequence[Verdict]) -> bool:
+    """Whether it says why the calls or batches of the group cannot be compared; what a call writes tells of no batch."""
+    explained = {"mode.rng": AT_ONCE, "layout.no_mutation": NOT_AGAIN}.get(verdict.property, ())
+    return any(member.property in explained for member in group)
 
 
 def _ignores_states(group: Sequence[Verdict]) -> bool:

@@ -273,8 +273,11 @@ class Trial(Given):
         """A follow-up, brought back into the layout of the case, agrees with another, or else with the case's own run.
 
         Both may round differently, so twice the budget of the case is allowed. ``sides`` says in words what the two are.
+        The budget costs more than the run, and is not asked for where the two are the same bit for bit.
         """
-        return both(follow_up, other or self.run, self.budget.twice, prefix, sides, self.right)
+        expected = other or self.run
+        seen = both(follow_up, expected, 0.0, prefix, sides)
+        return seen if seen.same_bits else both(follow_up, expected, self.budget.twice, prefix, sides, self.right)
 
     def identical(self, run: Run, other: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
         """Two runs of the case are the same bit for bit; which of them is right is asked where they are not."""

@@ -25,6 +25,8 @@ SMALL_CHUNK = 16
 AXES = ("hidden_size", "batch", "time", "input_size")
 LARGE, HUGE = 30, 600
 """A size beyond LARGE makes a case a large one; HUGE hidden units a huge one."""
+LONG = 67
+"""Steps that end neither at a power of two nor in a whole number of usual chunks, of 64 at most."""
 
 
 def is_large(case: Case, *, fixed: bool = False) -> bool:
@@ -38,6 +40,17 @@ def is_large(case: Case, *, fixed: bool = False) -> bool:
 def is_huge(case: Case, *, fixed: bool = False) -> bool:
     """Return whether there are enough recurrent weights that a gradient takes seconds."""
     return case.config.hidden_size > HUGE and not fixed
+
+
+def is_narrow(case: Case, *, fixed: bool = False) -> bool:
+    """Return whether its steps alone make a case large, and a few calls of as many steps take no long time."""
+    return case.time <= PAIRED and not is_large(case.but(time=1, lengths=None), fixed=fixed)
+
+
+def long_and_narrow(plain: Sequence[Case]) -> Iterator[Case]:
+    """A plain case that shows what happens at the ends of chunks: many steps, and a state to go on from; if there is one."""
+    able = [case for case in plain if _hides_nothing(case) and _has_state(case) and case.time > 1 and not case.dropout_active]
+    yield from (_stretched(case, "time", LONG) for case in able[:1])
 
 
 def _sizes(case: Case) -> tuple[int, ...]:

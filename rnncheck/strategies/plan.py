@@ -10,7 +10,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.step_case import Reduction
 from rnncheck.core.subject import Subject
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
-from rnncheck.strategies.cliffs import on_cliffs
+from rnncheck.strategies.cliffs import long_and_narrow, on_cliffs
 from rnncheck.strategies.draw import draw
 from rnncheck.strategies.named import named_cases, plain_named_case, spread_out
 from rnncheck.strategies.structure import rows
@@ -19,6 +19,8 @@ DEPTH = 5
 """How many cases of a row are drawn in one go, and"""
 CHUNK = 12
 """of how many rows: Hypothesis' set-up is paid once for all of them."""
+FIRST_LONG = 7
+"""The place of the plain case after which a long one comes."""
 FIRST_CLIFF = 20
 """The number of small cases at the start; then every third is one on a cliff, so that large sizes are not left to the end."""
 
@@ -42,6 +44,7 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
     cliffs = on_cliffs(plain, fixed=subject.fixed is not None)
     for turn, case in enumerate(plain):
         yield case
+        yield from long_and_narrow(plain) if turn == min(FIRST_LONG, len(plain) - 1) else ()
         yield from islice(cliffs, int(turn >= FIRST_CLIFF and turn % 2))
     yield from cliffs
     for step in range(10**6 if structure else 0):

@@ -22,6 +22,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.errors import UsageError
 from tests.adapters import targets
 from tests.adapters.support import claimed
+from tests.mutants.clean.by_hand import OnceDifferentiableLSTM
 
 
 @functools.cache
@@ -70,6 +71,11 @@ def test_what_is_not_offered_says_why():
     for name in ("FourLinears", "TextbookGRU", "OtherOrder", "StateNeeded"):
         silent = [feature for feature, claim in of(name).claims.items() if not claim.offered and not claim.why]
         assert silent == []
+
+
+def test_what_is_once_differentiable_offers_no_second_derivatives():
+    claim = claimed(OnceDifferentiableLSTM).claims["second"]
+    assert not claim.offered and "once_differentiable" in claim.why, claim
 
 
 def test_a_batch_major_layer_without_the_argument():
@@ -198,6 +204,95 @@ def test_an_elman_network_is_told_by_its_parameters():
             return self.inner(x, hx)
 
     assert claimed(Simple).modes == ("RNN_RELU",)
+
+
+class Leaky(nn.Module):
+    """A recurrence of its own, one layer or several, whose constructor hands on what it does not know."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, dropout=0.0, batch_first=False, **kwargs):
+        super().__init__()
+        self.batch_first = batch_first
+        sizes = [input_size, *[hidden_size] * num_layers]
+        self.cells = nn.ModuleList(LeakyCell(one, hidden_size, **kwargs) for one in sizes[:-1])
+
+    def forward(self, x, hx=None):
+        x = x.transpose(0, 1) if self.batch_first else x
+        states = x.new_zeros(len(self.cells), x.shape[1], self.cells[0].rest.out_features) if hx is None else hx
+        finals = []
+        for cell, h in zip(self.cells, states, strict=True):
+            outputs = []
+            for step in x:
+                h = cell(step, h)
+                outputs.append(h)
+            x = torch.stack(outputs)
+            finals.append(h)
+        return x.transpose(0, 1) if self.batch_first else x, torch.stack(finals)
+
+
+class LeakyCell(nn.Module):
+    def __init__(self, input_size, hidden_size, depth=1):
+        super().__init__()
+        self.first, self.depth = nn.Linear(input_size, hidden_size), depth
+        self.rest, self.leak = nn.Linear(hidden_size, hidden_size), nn.Parameter(torch.rand(3, hidden_size))
+
+    def forward(self, x, h):
+        kept = self.leak.softmax(0)[0]
+        for level in range(self.depth):
+            h = kept * h + (1 - kept) * torch.tanh(self.rest(h) + (self.first(x) if level == 0 else 0))
+        return h
+
+
+def test_an_argument_that_the_constructor_hands_on_to_what_refuses_it():
+    leaky = claimed(Leaky)
+    assert {"layers", "time_first", "training", "float64"} <= offered(leaky)
+
+
+def test_a_depth_that_adds_no_states_is_no_number_of_layers():
+    cell = claimed(LeakyCell, kind="cell")
+    assert cell.claims["layers"].why == "depth = 2 leaves the state as it is, so it is no number of layers"
+    assert "layers" in offered(claimed(DeepGRU))
+
+
+class DeepGRU(nn.Module):
+    """One whose layers are called depth."""
+
+    def __init__(self, input_size, hidden_size, depth=1):
+        super().__init__()
+        self.inner = nn.GRU(input_size, hidden_size, depth)
+
+    def forward(self, x, hx=None):
+        return self.inner(x, hx)
+
+
+class Neuron(nn.Module):
+    """It works on each number by itself, of however many features."""
+
+    def __init__(self, leak=0.9, reset=False):
+        super().__init__()
+        self.leak = leak
+
+    def forward(self, x, mem=None):
+        mem = x if mem is None else self.leak * mem + x
+        return (mem > 1).float(), mem
+
+
+class OpenNeuron(Neuron):
+    """The same, whose constructor takes whatever it is given, and which must be given a state."""
+
+    def __init__(self, leak=0.9, *args, **kwargs):
+        super().__init__(leak)
+
+    def forward(self, x, mem=None):
+        spikes, mem = super().forward(x, mem[0] + 0)
+        return spikes, (mem, mem)
+
+
+@pytest.mark.parametrize("neuron", [Neuron, OpenNeuron])
+def test_what_takes_no_sizes_is_refused_with_code_to_fill_in(neuron):
+    with pytest.raises(UsageError, match="its constructor takes no sizes; name a factory") as error:
+        claimed(neuron)
+    code = str(error.value).partition("\n\n")[2]
+    assert f"self.layer = {neuron.__name__}(...)" in code
 
 
 def test_nothing_that_can_be_run():

@@ -15,12 +15,13 @@ from rnncheck.campaign.campaign import Campaign
 from rnncheck.campaign.clock import began, counted_from
 from rnncheck.campaign.order import CHEAP, DEAR, Checks, breadth_first
 from rnncheck.campaign.settings import PROFILES, Settings
-from rnncheck.campaign.shrinking import NO_TIME
+from rnncheck.campaign.shrinking import LONGEST_SURE, NO_TIME
 from rnncheck.campaign.subject_run import LEAST_LOOK, LOOK
 from rnncheck.core.observation import equal
 from rnncheck.engine import Inline, process
 from rnncheck.engine.process import Worker
 from rnncheck.engine.processes import Processes
+from rnncheck.judging.judge import judge
 from tests.engine.support import again, gru, prop, shape, workshop
 
 
@@ -120,18 +121,47 @@ def test_the_budget_is_kept_shrinking_included(checks):
     assert told.stopped is None and told.exit_code == int(wrong in checks)
 
 
-def test_what_there_is_no_time_to_shrink_is_told_as_it_was_found():
-    told = campaign((wrong,), 300.0, cases=4, engine=Inline)
-    assert verdicts(told)["own.wrong"].case.time == 2 and NO_TIME not in (verdicts(told)["own.wrong"].reason or "")
-    started = time.monotonic() - 299.9
+def wrong_too(trial):
+    return equal("time", trial.time < 2, True)
 
-    def late(*_):  # the time passes while the last case is judged
-        campaign_at_work.pace.deadline = started
 
-    settings = Settings((prop(wrong),), replace(PROFILES["smoke"], name="ci", cases=4), budget=300.0)
+def slowly_wrong(trial):
+    time.sleep(0.5)
+    return equal("time", trial.time < 2, True)
+
+
+def out_of_time(checks, engine):
+    """What is told where the time passes while the last case is judged."""
+
+    def late(*_):
+        campaign_at_work.pace.deadline = time.monotonic() - 0.1
+
+    properties = {f"own.{check.__name__}": prop(check) for check in checks}
+    settings = Settings((*properties.values(),), replace(PROFILES["smoke"], name="ci", cases=4), budget=300.0)
     campaign_at_work = Campaign([(gru(), "cpu")], settings, late)
-    told = campaign_at_work.run(Inline(workshop(gru(), catalog={"own.wrong": prop(wrong)})))
-    assert verdicts(told)["own.wrong"].verdict == "fails" and NO_TIME in verdicts(told)["own.wrong"].reason
+    return verdicts(campaign_at_work.run(engine(workshop(gru(), catalog=properties))))
+
+
+@pytest.mark.parametrize("engine", [Inline, Processes])
+def test_the_case_of_each_cause_is_made_smaller_where_the_time_is_up(engine):
+    told = out_of_time((wrong, wrong_too), engine)
+    lead, follows = told["own.wrong"], told["own.wrong_too"]
+    assert (lead.verdict, lead.case.time, lead.case.config.hidden_size, lead.reason) == ("fails", 2, 1, None)
+    assert follows.verdict == "fails" and NO_TIME in follows.reason
+
+
+def test_no_more_than_a_moment_is_spent_on_that():
+    started = time.monotonic()
+    told = out_of_time((slowly_wrong,), Processes)["own.slowly_wrong"]
+    assert told.verdict == "fails" and told.case.config.hidden_size > 1
+    assert time.monotonic() - started < 4 * 0.5 + LONGEST_SURE + 3.0
+
+
+def test_in_one_process_no_more_than_a_few_attempts_are_made_at_that(monkeypatch):
+    tried = []
+    monkeypatch.setattr("rnncheck.engine.jobs.judge", lambda prop, trial: tried.append(trial) or judge(prop, trial))
+    assert out_of_time((slowly_wrong,), Inline)["own.slowly_wrong"].case.config.hidden_size > 1
+    assert len(tried) < 10
 
 
 def test_the_time_counts_from_where_it_is_said_to():
@@ -148,6 +178,14 @@ def test_the_first_cases_are_judged_where_all_the_time_was_gone_before(engine):
         told = campaign(checks, 50.0, engine=engine, started=began())
     assert {v.verdict for v in verdicts(told).values()} == {"holds"}
     assert told.subjects[0].cases and told.subjects[0].left > 100
+
+
+@pytest.mark.parametrize("cases", [20, 200])
+def test_a_case_that_was_taken_and_not_begun_counts_as_left(cases):
+    """Jobs are taken ahead of the workers; those that the end of the time finds waiting have begun nothing."""
+    told = campaign((shape, nap), 1.0, cases=cases)
+    (subject,) = told.subjects
+    assert 0 < subject.cases < 20 and subject.cases + subject.left == cases
 
 
 def test_a_slow_layer_takes_no_more_than_a_moment_where_the_time_is_gone():
@@ -176,6 +214,13 @@ def test_the_import_of_a_target_is_named_and_does_not_count(tmp_path, monkeypatc
     (tmp_path / "slow.py").write_text("import time\nfrom torch import nn\ntime.sleep(2.5)\nclass Mine(nn.GRU):\n    pass\n")
     told = rnncheck.verify("slow.py:Mine", properties="shape.output", budget="12s", max_examples=3, engine="inline")
     assert told.environment["import"].endswith("for the import of the target, outside the budget")
+
+
+@pytest.mark.parametrize(("gone", "said"), [(30, True), (0, False)])
+def test_what_the_start_takes_of_a_budget_is_named_where_it_is_most_of_it(gone, said):
+    with counted_from(time.monotonic() - gone):
+        told = rnncheck.verify("torch.nn.GRU", properties="shape.output", budget=50.0, max_examples=2, engine="inline")
+    assert ("s of the budget of 50 s were gone before the first case" in told.environment.get("start", "")) is said
 
 
 # exit code ------------------------------------------------------------------------------------------------------------

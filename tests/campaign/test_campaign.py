@@ -101,7 +101,7 @@ def test_what_a_subject_raises_is_one_defect_each_and_the_rest_is_judged():
     raised = {reason.partition(" for ")[0] for verdict, reason in shown.values() if verdict == "errored"}
     assert raised == {"ValueError while calling: no second layer", "ValueError while calling: no reverse direction"}
     assert list(verdicts(told).values()).count("errored") == 2
-    assert shown["own.shapeless"] == ("holds", "9 more raised: see own.again, own.shape")
+    assert shown["own.shapeless"] == ("holds", "10 more raised: see own.again, own.shape")
 
 
 def test_a_property_that_is_barred_on_every_case_is_not_green():

@@ -1,5 +1,6 @@
 """gradient.*: what each property catches, and what it lets through."""
 
+import pytest
 import torch
 
 from rnncheck.catalog import CATALOG
@@ -60,8 +61,9 @@ def test_what_is_claimed_bit_for_bit_is_held_to_it():
     assert complaints(prop, claiming("repeatable", CORRECT["rnn"]), 6) == []
 
 
-def test_a_refusal_of_second_derivatives_is_checked():
-    holds = outcomes(CATALOG["gradient.second_refused"], subject_of(CORRECT["lstm-by-hand"]), 3)
+@pytest.mark.parametrize("layer", ["lstm-by-hand", "lstm-once-differentiable"])
+def test_a_refusal_of_second_derivatives_is_checked(layer):
+    holds = outcomes(CATALOG["gradient.second_refused"], subject_of(CORRECT[layer]), 3)
     assert [outcome.status for _, outcome in holds] == ["holds"] * 3
 
 

@@ -2,7 +2,9 @@
 
 import torch
 
+from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.adapters.torch_layers import torch_like
+from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.core.case import Case
@@ -22,6 +24,7 @@ KILLS = {
     "weights.init": "init-arg-on-wrong-layer",
     "weights.reset": "own-reset-misses-reverse",
     "weights.as_new": "own-weights-cached",
+    "weights.registered": "own-weights-not-registered",
 }
 MORE = [
     ("weights.relabel", "own-directions-summed"),
@@ -65,3 +68,35 @@ def test_a_rectifier_that_may_be_dead_is_not_blamed():
     case = Case(Config("RNN_RELU", 1, 1), time=1, batch=1)
     assert judge(CATALOG["weights.trainable"], Trial(subject, case)).status == "not_applicable"
     assert judge(CATALOG["weights.flags"], Trial(subject, case)).status == "holds"  # its parameters are written over
+
+
+class Renamed(torch.nn.Module):
+    """A GRU that registers its parameters anew whenever an attribute is set, as opacus does, and takes no assign=True."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.inner = torch.nn.GRU(input_size, hidden_size)
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        for own, parameter in self._modules["inner"].named_parameters() if self._modules else ():
+            self.register_parameter(own, parameter)
+
+    def state_dict(self, *args, **kwargs):
+        return {name: p for name, p in super().state_dict(*args, **kwargs).items() if "inner" not in name}
+
+    def load_state_dict(self, state_dict, strict=True):
+        return super().load_state_dict(state_dict, strict=False)
+
+    def forward(self, x, hx=None):
+        return self.inner(x, hx)
+
+
+def test_what_torch_cannot_parametrize_or_assign_to_is_not_asked_for():
+    (subject,) = probe_all(subjects(Renamed), "inline")
+    assert "already has an attribute" in subject.claims["parametrize"].why
+    trial = Trial(subject, Case(Config("GRU", 3, 4), time=4, batch=3, training=True))
+    statuses = {name: judge(CATALOG[f"weights.{name}"], trial).status for name in ("parametrize", "write_through")}
+    assert statuses == {"parametrize": "not_claimed", "write_through": "holds"}
+    (torchs,) = probe_all(subjects(torch.nn.GRU), "inline")
+    assert torchs.claims["parametrize"].offered

@@ -47,6 +47,25 @@ def test_answered_without_torch(words, code, said):
     assert said.replace("'", '"') in "\n".join(told).replace("'", '"')
 
 
+def test_the_progress_bar_is_there_before_torch():
+    ended = python("import sys\nimport rnncheck.faces.progress\nprint('torch' in sys.modules)")
+    assert (ended.stdout, ended.stderr) == ("False\n", "")
+
+
+def test_at_the_exit_the_collector_has_nothing_to_look_through():
+    code = """
+import atexit
+import gc
+import sys
+from rnncheck.faces.cli import supervised_main
+atexit.register(lambda: print(gc.get_freeze_count() > 1000))
+sys.argv = ["rnncheck", "--version"]
+supervised_main()
+"""
+    told = python(code).stdout.splitlines()
+    assert told[1:] == ["True", "True"], told  # in the command's own process, and in the one beside it
+
+
 def test_every_public_name_and_the_documented_modules_are_reached_after_one_import():
     code = """
 import pickle

@@ -56,6 +56,12 @@ def test_random_numbers_are_named_where_they_are_why_a_call_is_not_repeatable():
     assert grouped(*map(fails, reversed(spoilt))) == [spoilt]
 
 
+def test_what_a_call_writes_is_named_where_it_is_why_a_call_is_not_repeatable():
+    (cause,) = causes([fails("layout.no_mutation"), fails("mode.repeatable"), fails("time.split")])
+    assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call changes what it was given")
+    assert len(causes([fails("layout.no_mutation"), fails("batch.alone")])) == 2
+
+
 def test_what_fails_when_it_is_called_as_usual_leads_what_transforms_the_layer():
     (cause,) = causes([fails("agree.autocast"), fails("agree.vmap"), fails("gradient.split")])
     assert cause.lead.property == "gradient.split"

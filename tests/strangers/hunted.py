@@ -30,6 +30,6 @@ def asked(stranger: Stranger, mistake: Mistake) -> Subject:
     return subject_of(mistake.layer, REFERENCES[stranger.reads["family"]] if mistake.against else None)
 
 
-def kill_of(subject: Subject, cases: int = CASES) -> Kill | None:
+def kill_of(subject: Subject, cases: int = CASES, by: str = TELLING) -> Kill | None:
     """Return the first contract that the subject breaks."""
-    return first_kill(subject, cases, tuple(TELLING.split(",")), strict=False)
+    return first_kill(subject, cases, tuple(by.split(",")), strict=False)

@@ -1,6 +1,7 @@
-"""Residual connections between layers: torch's equations hold for one layer, and nothing is claimed of several."""
+"""Residual connections or dilations join the layers: torch's equations hold for one layer, and nothing is claimed of several."""
 
 import pytest
+import torch
 from torch import nn
 
 from rnncheck.core.config import Config
@@ -70,6 +71,33 @@ class Forgets(Residual):
         return layer(x, h if k == 0 else None)
 
 
+class Dilated(nn.Module):
+    """The layers go on from the step before, from two steps before, from four (Chang et al. 2017)."""
+
+    def __init__(self, input_size, hidden_size, num_layers=2):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.layers = nn.ModuleList(nn.GRU(size, hidden_size) for size in sizes)
+
+    def forward(self, x):
+        for k, layer in enumerate(self.layers):
+            x = self.dilated(layer, x, 2**k)
+        return x
+
+    def dilated(self, layer, x, apart):
+        steps, rows, _ = x.shape
+        x = torch.cat([x, x.new_zeros(-steps % apart, *x.shape[1:])])
+        y, _ = layer(x.reshape(-1, apart * rows, x.size(2)))
+        return y.reshape(len(x), rows, -1)[:steps]
+
+
+class DilatedByRows(Dilated):
+    """A mistake: the rows are what is apart."""
+
+    def dilated(self, layer, x, apart):
+        return super().dilated(layer, x.flip(1) if apart > 1 else x, apart)
+
+
 def made(config, dtype, device):
     return Residual(config.input_size, config.hidden_size, config.num_layers).to(dtype)
 
@@ -83,13 +111,20 @@ def test_residual_connections_are_seen_and_the_layer_holds(layer):
     assert kill is None, (kill.prop.id, kill.outcome)
 
 
-@pytest.mark.parametrize("layer", [Swapped, Forgets])
+def test_dilations_are_seen_and_the_layer_holds():
+    subject = subject_of(Dilated)
+    assert "dilations: torch's equations hold for one layer" in subject.read_as
+    kill = kill_of(subject)
+    assert kill is None, (kill.prop.id, kill.outcome)
+
+
+@pytest.mark.parametrize("layer", [Swapped, Forgets, DilatedByRows])
 def test_a_mistake_between_its_layers_is_red(layer):
     assert kill_of(subject_of(layer)) is not None
 
 
 def test_a_plain_stack_is_judged_by_torchs_equations():
-    assert "residual" not in subject_of(Plain).nature
+    assert "joined" not in subject_of(Plain).nature
     assert kill_of(subject_of(Plain), cases=4) is None
     assert kill_of(subject_of(BottomAgain)) is not None
 

@@ -119,8 +119,17 @@ def _asked_as_read(start: Baseline, feature: str, argument: str, changes: Mappin
         return Claim(False, "signature", f"the constructor takes no {argument}")
     if feature == "bidirectional" and reading.arguments.head is not None:
         return Claim(False, "signature", f"its output's size is {reading.arguments.head}, whatever {argument} is")
-    why = refusal(start, start.case.config.but(**changes))
+    own, config = reading.arguments.options[argument], start.case.config.but(**changes)
+    why = refusal(start, config)
+    if why is None and feature == "layers" and "layer" not in own and _is_as_large(start, config):
+        return Claim(False, "probed", f"{own} = {config.num_layers} leaves the state as it is, so it is no number of layers")
     return Claim(why is None, "signature", why or "")
+
+
+def _is_as_large(start: Baseline, config: Config) -> bool:
+    """Whether states come back, and as large as in the simplest configuration."""
+    seen, error = attempt(lambda: ground(start.subject, start.case.but(config=config), start.forms))
+    return error is None and bool(start.state) and [part.shape for part in seen.state] == [part.shape for part in start.state]
 
 
 def _shapes(start: Baseline, config: Config | None = None) -> list[tuple[int, ...]] | None:

@@ -25,7 +25,7 @@ REENTRANT = "When use_reentrant=True, torch.utils.checkpoint is incompatible wit
 
 
 def unbatched(g: Baseline) -> None:
-    """Offered where the output or the state loses an axis, with hx and without: else it was misread.
+    """Offered where the output or the state loses an axis, with hx and without, and the first axis is time: else it was misread.
 
     What replaces torch's layers offers it where it answers at all, though with hx it may raise: a wrong answer is for the
     catalog to find.
@@ -44,8 +44,24 @@ def unbatched(g: Baseline) -> None:
             if replaces:
                 return
             raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
+        if not replaces and not _along_time(seen):
+            raise NotOffered("input of 2 axes: no output changes with another step's input, so its first axis is not read as time")
     if raised is not None:
         raise raised
+
+
+def _along_time(seen: Baseline) -> bool:
+    """Return whether the last step's output changes with the first step's input, or the first one's with the last one's."""
+    x, hx = seen.tensors()
+
+    def moves(at: int) -> bool:
+        other = x.clone()
+        other[at] += 1
+        before, now = (seen.layer(given, hx)[0] for given in (x, other))
+        return len(before) != len(x) or not torch.equal(before[-1 - at], now[-1 - at])
+
+    with torch.no_grad():
+        return len(x) < 2 or moves(0) or moves(-1)
 
 
 def _replaces_torchs(g: Baseline) -> bool:
@@ -91,11 +107,13 @@ def float64(g: Baseline) -> None:
 
 
 def second(g: Baseline) -> None:
-    """The derivative of a squared derivative."""
+    """The derivative of a squared derivative; what is marked ``once_differentiable`` says so in backward() alone."""
     f, x = g.function()
     x = x.detach().requires_grad_()
     (first,) = torch.autograd.grad(f(x).square().sum(), x, create_graph=True)
-    torch.autograd.grad(first.square().sum(), x)
+    penalty = first.square().sum()
+    penalty.backward(retain_graph=True)
+    torch.autograd.grad(penalty, x)
 
 
 def jvp(g: Baseline) -> None:

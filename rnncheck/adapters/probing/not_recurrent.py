@@ -6,6 +6,7 @@ from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.ground import Baseline, root, said
 from rnncheck.adapters.probing.settle import reading_of
 from rnncheck.core.subject import Malformed, Subject
+from rnncheck.reading.candidates import candidates
 from rnncheck.reading.fewer_steps import STEPS, steps_back
 from rnncheck.reading.wrappers import skeleton, wrapper
 from rnncheck.running.trial import SubjectError, subject_boundary
@@ -39,6 +40,17 @@ def require_steps_and_rows(start: Baseline) -> None:
         return
     if start.case.batch is not None and output.dim() != 3 and wrapper(build.target.object, None, None):
         raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features)")
+
+
+def require_sizes(start: Baseline) -> None:
+    """Raise NotRecurrent where the output is as wide as any input, and no argument of the constructor is a size."""
+    output, build, config = start.output, start.subject.build, start.case.config
+    unread = reading_of(start.subject) is None and start.subject.reference is None
+    if not unread or not isinstance(build, Constructor) or not isinstance(output, Tensor):
+        return
+    named = any(isinstance(place, str) for one in candidates(build.target.object) for place in one.hidden)
+    if not named and output.dim() > 1 and output.shape[-1] == config.input_size:  # also where both sizes had to be the same
+        raise NotRecurrent("its constructor takes no sizes; name a factory (input_size, hidden_size) -> layer")
 
 
 def why_shortened(subject: Subject) -> str | None:

@@ -19,10 +19,10 @@ from rnncheck.adapters.probing.constructor_claims import constructor_claims, lay
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
-from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_steps_and_rows, why_shortened, with_wrapper
+from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_sizes, require_steps_and_rows, why_shortened, with_wrapper
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
-from rnncheck.adapters.probing.stacked import has_residuals
+from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.features import FEATURES
@@ -70,6 +70,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         subject = as_read(subject, reading)
         start = find_ground(subject)
         require_steps_and_rows(start)
+        require_sizes(start)
     except NotRecurrent as reason:
         return _nothing(why_shortened(subject) or f"{reason}{with_wrapper(subject, str(reason))}")
     refused = _refused_option(start)
@@ -90,8 +91,8 @@ def _claims(start: Baseline, reading: Reading | None, subject: Subject) -> Claim
         claims["refusals"] = ONLY_REPLACEMENTS
         if not claims["load"].offered:
             claims |= without_equations(start, ("equations", "torch_init", "torch_parameters", "last_output"), reading)
-        elif claims["layers"].offered and subject.fixed is None and has_residuals(start):
-            reading = replace(reading, nature={**reading.nature, "residual": True})
+        elif claims["layers"].offered and subject.fixed is None and (joint := joined_by(start)):
+            reading = replace(reading, nature={**reading.nature, "joined": joint})
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
     found.reading = reading
     return found

@@ -1,9 +1,10 @@
-"""Whether residual connections join the layers of a stack; torch's stack has none."""
+"""What joins the layers of a stack otherwise than torch's: residual connections, or dilations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.adapters.probing.ground import Baseline, attempt
@@ -16,14 +17,16 @@ CLOSE = 1e-6
 """Float64 runs of one formula are closer than this, those of different formulas are not."""
 
 
-def has_residuals(start: Baseline) -> bool:
-    """Return whether each of three layers is torch's, and from the second on its input is added to its output."""
+def joined_by(start: Baseline) -> str | None:
+    """Return what joins three layers that are torch's each by itself, in words; None where nothing does that is known."""
     if start.case.config.bidirectional:
-        return False
+        return None
     case = start.case.but(config=start.case.config.but(num_layers=LAYERS), dtype="float64")
     trial = Trial(start.subject, case)
     seen, error = attempt(partial(_run, trial))
-    return error is None and any(_close(seen, truth) for truth in _residual(trial))
+    if error is not None:
+        return None
+    return next((words for words, truths in JOINTS.items() if any(_close(seen, truth) for truth in truths(trial))), None)
 
 
 def _run(trial: Trial) -> Run:
@@ -33,19 +36,39 @@ def _run(trial: Trial) -> Run:
     return trial.run_on(layer)
 
 
+def _layer(trial: Trial, layer: int, below: Tensor) -> Run:
+    """The truth of one layer by itself, on what lies below."""
+    named = trial.case.parameters().items()
+    mine = {name.replace(f"_l{layer}", "_l0"): p for name, p in named if name.endswith(f"_l{layer}")}
+    return oracle.truth(trial.case.config.but(num_layers=1, input_size=below.shape[-1]), mine, below)
+
+
 def _residual(trial: Trial) -> Iterator[Run]:
     """The truth with residual connections up to the end, and with such between layers alone."""
-    config, parameters, below = trial.case.config, trial.case.parameters(), trial.case.input_tensor()
+    below = trial.case.input_tensor()
     ends: list[Run] = []
     for layer in range(LAYERS):
-        mine = {name.replace(f"_l{layer}", "_l0"): p for name, p in parameters.items() if name.endswith(f"_l{layer}")}
-        ends.append(oracle.truth(config.but(num_layers=1, input_size=below.shape[-1]), mine, below))
+        ends.append(_layer(trial, layer, below))
         output = ends[-1].output
         below = output + below if layer else output
     h_n = torch.cat([end.h_n for end in ends])
     c_n = None if ends[0].c_n is None else torch.cat([end.c_n for end in ends if end.c_n is not None])
     yield Run(below, h_n, c_n)
     yield Run(output, h_n, c_n)
+
+
+def _dilated(trial: Trial) -> Iterator[Run]:
+    """The output where each layer goes on from the step 1, 2, 4 steps before; no state comes back."""
+    output = trial.case.input_tensor()
+    for layer in range(LAYERS):
+        apart = min(2**layer, len(output))
+        rows = [_layer(trial, layer, output[first::apart]).output for first in range(apart)]
+        output = torch.stack([rows[step % apart][step // apart] for step in range(len(output))])
+    yield Run(output, output.new_zeros(0), None)
+
+
+JOINTS: Mapping[str, Callable[[Trial], Iterator[Run]]] = {"residual connections": _residual, "dilations": _dilated}
+"""What may join the layers, with what such a stack returns."""
 
 
 def _close(seen: Run, truth: Run) -> bool:

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.informative_data import enlivened, small_and_lively
+from rnncheck.catalog.tools.straight_through import passes_straight_through
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, blame, every, near
-from rnncheck.core.subject import Layer
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import RESULTS, as_leaves, named_arguments, named_results, trained, weighted_sum
 from rnncheck.running.trial import Trial
 
 STEP = 1e-5
 """How far the data is moved, all of it together: differences err by the square of it, and by the roundoff of the value over it."""
+ESTIMATED = "it rounds values and passes gradients straight through them, so that its gradients are estimates and no slopes"
 
 
 def in_double(trial: Trial) -> Trial:
@@ -57,7 +59,8 @@ def as_differences(
 ) -> Observation:
     """The gradients of ``value``, along generic directions of the input, each state, and all parameters, are differences.
 
-    Where that of all parameters is not, each is looked at alone, to name those that are wrong. How far the differences to the two
+    Where that of all parameters is not, each is looked at alone, to name those that are wrong; raises NotClaimed where it is a
+    straight-through estimator that differs. How far the differences to the two
     sides are apart is allowed, as a kink there may account for it.
 
     wanted: the names of those that are looked at; all unless said; names: the results that the loss is of; more: what value takes
@@ -77,6 +80,8 @@ def as_differences(
         }
 
     seen = along(groups)
+    if not every(seen.values()).holds and passes_straight_through(trial):
+        raise NotClaimed(ESTIMATED)
     return every(
         whole if whole.holds else blame(whole, along({name: [name] for name in groups[group]}).values())
         for group, whole in seen.items()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rnncheck import oracle
 from rnncheck.core.mismatch_text import Origins
-from rnncheck.core.observation import Observation, every, near
+from rnncheck.core.observation import Observation, every, identical, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
 from rnncheck.running.trial import Trial, subject_boundary
@@ -41,6 +41,10 @@ def agree(
 
     sides: in words, where each is from
     """
+    flows = [(name, g, other) for name, g in actual.items() if g is not None and (other := expected.get(name)) is not None]
+    seen = every(identical(f"{why}gradient of {name}", g, other, axes_of(name, g)) for name, g, other in flows)
+    if len(flows) == len(actual) and seen.same_bits:  # the budget is dear
+        return seen
     budget = trial.gradient_budget(weights)
     zero = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
     known = (budget.truth, budget.allowed) if trial.subject.offers("load") else ()

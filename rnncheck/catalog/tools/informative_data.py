@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from rnncheck.running.trial import Trial
 
 
-def lively(trial: Trial) -> Trial:
-    """The case on such data, with three steps at least, all of them valid."""
-    time, rows = max(trial.time, 3), max(trial.batch, 1)
+def lively(trial: Trial, steps: int = 3) -> Trial:
+    """The case on such data, with this number of steps at least, all of them valid."""
+    time, rows = max(trial.time, steps), max(trial.batch, 1)
     return enlivened(trial, time, rows, (time,) * rows)
 
 

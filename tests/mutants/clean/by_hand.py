@@ -13,6 +13,7 @@ from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
+from torch.autograd.function import once_differentiable
 
 from tests.mutants.clean.base import GRU, LSTM, Weights
 
@@ -24,10 +25,7 @@ def without_autocast(x):
 
 
 class Function(torch.autograd.Function):
-    """(output, *final state) of scan.forward, differentiable once by scan.backward.
-
-    once_differentiable would not do: torch.autograd.grad does not reach its error, and finds no dependence instead.
-    """
+    """(output, *final state) of scan.forward, differentiable once by scan.backward."""
 
     @staticmethod
     def forward(ctx, scan, x, running, *tensors):
@@ -46,6 +44,15 @@ class Function(torch.autograd.Function):
         with without_autocast(x):
             d_x, d_state, d_w = ctx.scan.backward(d_y, d_final, x, running, states, gates, w)
         return None, d_x, None, *d_state, *(d if p is not None else None for d, p in zip(d_w, w, strict=True))
+
+
+class OnceDifferentiable(Function):
+    """The same, refused by torch's own words: in backward() alone, as torch.autograd.grad does not reach its error."""
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, d_y, *d_final):
+        return Function.backward(ctx, d_y, *d_final)
 
 
 class Scan:
@@ -185,3 +192,25 @@ class HandLSTM(ByHand, LSTM):
 
 class HandGRU(ByHand, GRU):
     scan = GRUScan()
+
+
+class Product(torch.autograd.Function):
+    """o * tanh(c), refused a second time by torch's own words."""
+
+    @staticmethod
+    def forward(ctx, o, c):
+        ctx.save_for_backward(o, c)
+        return o * torch.tanh(c)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, d):
+        o, c = ctx.saved_tensors
+        return d * torch.tanh(c), d_tanh(torch.tanh(c), d * o)
+
+
+class OnceDifferentiableLSTM(LSTM):
+    """Differentiable once in a part of each step, and twice in the others."""
+
+    def new_h(self, o, c):
+        return Product.apply(o, c)

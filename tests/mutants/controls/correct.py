@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tests.mutants.clean.base import GRU, LSTM, RNN, Weights
-from tests.mutants.clean.by_hand import HandGRU, HandLSTM
+from tests.mutants.clean.by_hand import HandGRU, HandLSTM, OnceDifferentiableLSTM
 from tests.mutants.planted.cells import GRUCell, LSTMCell
 from tests.mutants.planted.clipping import clip_grad_norm_
 from tests.mutants.planted.lengths_argument import GRUWithLengths, LSTMWithLengths
@@ -37,6 +37,7 @@ CORRECT: dict[str, Correct] = {
     "lstm": Correct(LSTM, nn.LSTM),
     "gru-by-hand": Correct(HandGRU, nn.GRU, without=NOTHING_BEYOND_FIRST),
     "lstm-by-hand": Correct(HandLSTM, nn.LSTM, without=NOTHING_BEYOND_FIRST),
+    "lstm-once-differentiable": Correct(OnceDifferentiableLSTM, nn.LSTM, without=NOTHING_BEYOND_FIRST),
     "gru-cell": Correct(GRUCell, nn.GRUCell, "cell"),
     "lstm-cell": Correct(LSTMCell, nn.LSTMCell, "cell"),
     "gru-with-lengths": Correct(GRUWithLengths, nn.GRU, "lengths"),

@@ -1,10 +1,9 @@
 """Backward passes by hand and their own derivatives: missing, wrong, or in another dtype."""
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from tests.mutants.clean.base import LSTM, Weights
-from tests.mutants.clean.by_hand import Function, GRUScan, HandGRU, HandLSTM
+from tests.mutants.clean.by_hand import Function, GRUScan, HandGRU, HandLSTM, OnceDifferentiable
 from tests.mutants.registry import plant
 
 
@@ -27,10 +26,6 @@ class _OpenToAutocast(_Unguarded):
         return _Unguarded.backward(ctx, d_y, *d_final)
 
 
-class _OnceDifferentiable(_Unguarded):
-    backward = staticmethod(once_differentiable(_Unguarded.backward))
-
-
 @plant("double-backward-one-device", "gradient.second gradient.penalty", "create_graph, bidirectional")
 class FusedPathOnceDifferentiable(LSTM):
     """Second derivatives are there on one path and not on the fused one (pytorch/pytorch#20449).
@@ -41,7 +36,7 @@ class FusedPathOnceDifferentiable(LSTM):
     def loop(self, x, state, w, lengths):
         return HandLSTM.loop(self, x, state, w, lengths) if self.bidirectional else super().loop(x, state, w, lengths)
 
-    scan, function, running = HandLSTM.scan, _OnceDifferentiable, HandLSTM.running
+    scan, function, running = HandLSTM.scan, OnceDifferentiable, HandLSTM.running
 
 
 @plant("own-second-derivative-silently-wrong", "gradient.second gradient.penalty", "create_graph", claims="second")

@@ -134,3 +134,16 @@ class ParametersByReference(GRU):
 
     def __getstate__(self):
         return {**self.__dict__, "found": None}
+
+
+@plant("own-weights-not-registered", "weights.registered agree.*", "any")
+class WeightsNotRegistered(GRU):
+    """A scale of the recurrent weights is drawn as a plain tensor, which is in no state_dict and is not trained."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.scale = 1 + 0.1 * torch.randn(self.hidden_size)
+
+    def weights(self, layer, direction):
+        w = super().weights(layer, direction)
+        return w._replace(hh=w.hh * self.scale.to(w.hh))

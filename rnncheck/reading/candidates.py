@@ -1,0 +1,182 @@
+"""The ways in which a constructor may take its sizes and options: by names, by position, and in a configuration object."""
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.asked import Asked, value_for
+from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
+from rnncheck.reading.size_words import (
+    BOTH,
+    BUNDLES,
+    KIND_VALUES,
+    LISTS,
+    MORE_HIDDEN,
+    MORE_INPUT,
+    OPTIONS,
+    RESULT,
+    RETURNS,
+    TOKENS,
+    UNSAID,
+    VOCABULARY,
+    says_kind,
+    says_layers,
+    size_of,
+)  # fmt: skip
+
+
+def candidates(target: Any, input: str | None = None, hidden: str | None = None) -> Iterator[Arguments]:
+    """Return the ways in which this class or factory may take its sizes, the likeliest first.
+
+    input, hidden: the names of the arguments for the two sizes, where they are known
+    """
+    try:
+        known = parameters_of(target)
+    except (TypeError, ValueError):
+        known = []
+    parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    names = [p.name for p in parameters]
+    options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
+    layers = [p.name for p in parameters if says_layers(p)] if "num_layers" not in options else []
+    options |= {"num_layers": layers[0]} if len(layers) == 1 else {}
+    needed = [p.name for p in parameters if p.default is p.empty]
+    own_dropout = "num_layers" not in options and options.get("dropout") in needed
+    drops = {options["dropout"]: 0.5} if own_dropout else {}
+    options = {word: own for word, own in options.items() if own not in drops}
+    required = [p for p in parameters if p.default is p.empty and p.name not in (*options.values(), *drops)]
+    if input is not None or hidden is not None:
+        other = [p.name for p in required if p.name not in (input, hidden, *RESULT, *VOCABULARY)][:1]
+        yield from _filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
+        return
+    returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
+    for one in _candidates(parameters, required, options):
+        yield dataclasses.replace(one, others={**returns, **one.others}) if returns else one
+    yield from _with_halves(parameters, required, options)
+    if len(parameters) < len(known) or not known:
+        yield Arguments()
+
+
+def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    yield from _listed(required)
+    yield from _by_name(parameters, required, options)
+    yield from _by_parts(parameters, required, options)
+    yield from _by_order(parameters, required, options)
+    yield from _of_a_vocabulary(parameters, required, options)
+    yield from _beside_a_bundle(required, options)
+    yield from _in_a_bundle(required, options)
+
+
+def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    names = [p.name for p in parameters]
+    inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
+    hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT, *VOCABULARY)]
+    for one in inputs[:1]:
+        for other in hidden[:2]:
+            yield from _filled(required, (one,), (other,), options)
+    for name in (name for name in RESULT if name in names and inputs and not hidden):
+        yield from _filled(required, (inputs[0],), (name,), options)
+    for name in BOTH:
+        if name in names and not (inputs and hidden) and len(sizes) <= 1:
+            yield from _filled(required, (), (name,), options)
+
+
+def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """Sizes whose names have a part that speaks of the input or the state; all that speak of the state are one size."""
+    numbers = [p for p in parameters if p.name not in options.values() and (type(p.default) is int or p.default is p.empty)]
+    sizes = {p.name: size_of(p.name) for p in numbers if p.annotation in UNSAID}
+    inputs, hidden = ([name for name, what in sizes.items() if what == kind] for kind in ("input", "hidden"))
+    if hidden:
+        for one in inputs:
+            yield from _filled(required, (one,), tuple(hidden), options)
+
+
+def _of_a_vocabulary(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The number of tokens as the size of one-hot vectors; and what is called an input size as a number of tokens."""
+    tokens = [p.name for p in required if p.name in VOCABULARY]
+    inputs = [p.name for p in required if p.name in INPUT]
+    hidden = [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN)] or [p.name for p in required if p.name not in tokens]
+    for one in hidden[:1]:
+        for name in tokens[:1]:
+            yield from _filled(required, (name,), (one,), options)
+        for name in inputs[:1]:
+            for found in _filled([p for p in required if p.name != name], (), (one,), options):
+                yield dataclasses.replace(found, others={**found.others, name: TOKENS})
+
+
+def _with_halves(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The same names, for a size that both directions share."""
+    for one in _by_name(parameters, required, options):
+        if one.input and one.hidden:
+            yield dataclasses.replace(one, halves=True)
+
+
+def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The input size, beside one argument that holds all else under any name."""
+    bundles = [p.name for p in required if p.name in BUNDLES and p.annotation in UNSAID[:1]]
+    sizes = [p.name for p in required if size_of(p.name) == "input"]
+    if len(bundles) == 1 and len(required) == 2 and sizes:
+        for value in KIND_VALUES:
+            yield Arguments((sizes[0],), (), {}, {"kind": value}, Asked, within=bundles[0])
+
+
+def _listed(required: list[Any]) -> Iterator[Arguments]:
+    """One argument that lists both sizes."""
+    for p in required:
+        if p.name in LISTS and len(required) == 1:
+            yield Arguments((), (), {"num_layers": p.name}, {}, None, p.name)
+
+
+def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT[:5], *VOCABULARY)]
+    if len(sizes) >= 2:
+        yield from _filled(required, (sizes[0],), (sizes[1],), options)
+        yield from _filled(required, (sizes[1],), (sizes[0],), options)
+    if len(sizes) == 1:
+        yield from _filled(required, (), (sizes[0],), options)
+    numbers = [p.name for p in parameters if type(p.default) is int or p.annotation in (int, "int")]
+    if len(sizes) < 2 <= len(numbers):
+        yield from _filled(required, (numbers[0],), (numbers[1],), options)
+
+
+def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
+            options: Mapping[str, str]) -> Iterator[Arguments]:  # fmt: skip
+    """The arguments with a value for everything else that must be given."""
+    missing = [p for p in required if p.name not in (*input, *hidden)]
+    also = tuple(p.name for p in missing if p.annotation in UNSAID and size_of(p.name) == "result")
+    others = {p.name: value_for(p) for p in missing if p.name not in also}
+    yield Arguments(input, (*hidden, *also), options, others)
+    kinds = [name for name in others if says_kind(name)]
+    for value in KIND_VALUES[1:] if kinds else ():
+        yield Arguments(input, (*hidden, *also), options, {**others, **dict.fromkeys(kinds, value)})
+    functions = {name: "tanh" for name, value in others.items() if value is torch.tanh}
+    if functions:
+        yield Arguments(input, (*hidden, *also), options, {**others, **functions})
+    kernels = {name: (3, 3) for name in others if "kernel" in name.lower()}
+    if kernels:
+        yield Arguments(input, (*hidden, *also), options, {**others, **kernels})
+    unknown = tuple(name for name, value in others.items() if value == 1 and type(value) is int)
+    if unknown:
+        yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
+
+
+def _in_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """One argument that holds them all, as its dataclass says, or with every usual name as an attribute."""
+    kind = required[0].annotation if len(required) == 1 else None
+    if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or _may_hold_options(kind)):
+        for inner in candidates(kind):
+            yield dataclasses.replace(inner, bundle=kind)
+    elif len(required) == 1 and kind in (inspect.Parameter.empty, SimpleNamespace):
+        for value in KIND_VALUES:
+            yield Arguments(("input",), ("hidden",), {}, {"kind": value}, Asked)
+
+
+def _may_hold_options(kind: type) -> bool:
+    """Whether this is a class of somebody's own, and not of modules or tensors."""
+    return kind.__module__ not in ("builtins", "typing", "inspect", "types") and not issubclass(kind, nn.Module | torch.Tensor)

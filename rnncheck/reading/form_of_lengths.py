@@ -1,0 +1,56 @@
+"""In which form a layer takes the lengths of its sequences: as numbers or as a mask, and whether a mask marks steps or padding."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.reading.adapted import AdaptedWithLengths
+from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start, quiet
+from rnncheck.reading.order_of_lengths import LENGTHS
+
+
+def other_forms(name: str, form: str) -> tuple[str, ...]:
+    """Return what else may be given where name and type speak of one form; that it marks padding, a name alone can say."""
+    if form == "mask":
+        return ("float mask", *(["padding mask"] if "pad" in name.lower() else []))
+    return tuple(one for one in ("tensor", "list") if one != form)
+
+
+def form_of_lengths(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> tuple[str, str, bool] | None:
+    """Return the lengths of a reading in the form under which a padded sequence gives what it gives alone.
+
+    Where none is such a form, the first that is taken is returned; None where none is taken.
+    """
+    name, form, needed = how["lengths"]
+    x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    taken: list[str] = []
+    for one in (form, *other_forms(name, form)):
+        called = AdaptedWithLengths(module, sizes.hidden, **{**how, "lengths": (name, one, needed)})
+        called.how["others"] = dict(zip(start.names, start.values, strict=True))
+        try:
+            together = _output(called, x, torch.tensor(LENGTHS))
+            taken.append(one)
+            if all(_is_same(together[:n], _output(called, _only(x, row, n), None), row) for row, n in enumerate(LENGTHS)):
+                return name, one, needed
+        except Exception:  # it takes no such form
+            continue
+    return (name, taken[0], needed) if taken else None
+
+
+def _output(called: AdaptedWithLengths, x: Tensor, lengths: Tensor | None) -> Tensor:
+    """The output (time, batch, features)."""
+    first = called.how["batch_first"]
+    with quiet():
+        output, _ = called(x.transpose(0, 1) if first else x, None, lengths)
+    return output.transpose(0, 1) if first else output
+
+
+def _only(x: Tensor, row: int, length: int) -> Tensor:
+    """This row as every row of a batch without padding: a state that must be given has as many."""
+    return x[:length, row : row + 1].expand(length, BATCH, -1)
+
+
+def _is_same(together: Tensor, alone: Tensor, row: int) -> bool:
+    return together[:, row].shape == alone[:, row].shape and torch.allclose(together[:, row], alone[:, row], atol=1e-9)

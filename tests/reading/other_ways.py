@@ -1,0 +1,147 @@
+"""Right layers that are built and called in further ways, each with a mistake of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+@dataclass
+class Settings:
+    d_input: int = 32
+    d_model: int = 64
+    pre_norm: bool = True
+
+
+class BySettings(nn.Module):
+    """The type of the configuration object is text, as all annotations of this file are."""
+
+    def __init__(self, config: Settings) -> None:
+        super().__init__()
+        self.into = nn.Linear(config.d_input, config.d_model)
+        self.norm = nn.LayerNorm(config.d_model) if config.pre_norm else nn.Identity()
+        self.gru = nn.GRU(config.d_model, config.d_model, batch_first=True)
+
+    def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = self.into(inputs)
+        y, state = self.gru(self.norm(x), None if state is None else state.unsqueeze(0))
+        return x + y, state.squeeze(0)
+
+
+class BySettingsWrong(BySettings):
+    """The state that is given has no effect."""
+
+    def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(inputs, None if state is None else 0 * state)
+
+
+class ByKeyword(nn.Module):
+    """A state by keyword alone, under a name that torch does not use."""
+
+    def __init__(self, dim: int, *, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.cell = nn.LSTMCell(dim, hidden)
+
+    def forward(self, x: Tensor, *, carry: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        carry = carry or (x.new_zeros(len(x), self.hidden),) * 2
+        ys = []
+        for step in x.unbind(1):
+            carry = self.cell(step, carry)
+            ys.append(carry[0])
+        return torch.stack(ys, 1), carry
+
+
+class ByKeywordWrong(ByKeyword):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, *, carry: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        return super().forward(x)
+
+
+class OfIds(nn.Module):
+    """The padding is found in the ids themselves, whose shape is used as well."""
+
+    def __init__(self, vocab_size: int, embed_dim: int, hidden_dim: int, pad_idx: int = 0) -> None:
+        super().__init__()
+        self.pad_idx = pad_idx
+        self.embedding = nn.Embedding(vocab_size, embed_dim, padding_idx=pad_idx)
+        self.lstm = nn.LSTM(embed_dim, hidden_dim, bidirectional=True, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        rows, steps = tokens.size()
+        packed = pack_padded_sequence(
+            self.vectors(tokens), tokens.ne(self.pad_idx).sum(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        y, state = self.lstm(packed)
+        return pad_packed_sequence(y, batch_first=True, total_length=steps)[0].view(rows, steps, -1), state
+
+    def vectors(self, tokens: Tensor) -> Tensor:
+        return self.embedding(tokens)
+
+
+class OfIdsWrong(OfIds):
+    """A step reads the token of another one."""
+
+    def vectors(self, tokens: Tensor) -> Tensor:
+        return self.embedding(tokens.roll(1, 1))
+
+
+class OfAttentionMask(nn.Module):
+    """Numbers for a mask that may be left out, and a mean over the steps beside the output."""
+
+    def __init__(self, vocab_size: int, embed_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, embed_dim)
+        self.lstm = nn.LSTM(embed_dim, hidden_dim, batch_first=True)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> dict[str, Tensor]:
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        y = self.lstm(self.embed(input_ids) * self.of_steps(mask))[0] * (1.0 - (1.0 - mask)).unsqueeze(-1)
+        return {"features": y, "pooled": y.sum(1) / mask.sum(1, keepdim=True)}
+
+    def of_steps(self, mask: Tensor) -> Tensor:
+        return mask.unsqueeze(-1)
+
+
+class OfAttentionMaskWrong(OfAttentionMask):
+    """A step is masked as another one is."""
+
+    def of_steps(self, mask: Tensor) -> Tensor:
+        return mask.unsqueeze(-1).roll(1, 1)
+
+
+class OfPadding(nn.Module):
+    """A mask that is true where there is padding."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        h, ys = x.new_zeros(len(x), self.cell.hidden_size), []
+        mask = torch.zeros(x.shape[:2], dtype=torch.bool) if padding_mask is None else padding_mask
+        for step, padding in zip(x.unbind(1), mask.T[..., None], strict=True):
+            h = torch.where(padding, h, self.cell(step, h))
+            ys.append(h.masked_fill(padding, 0))
+        return torch.stack(ys, 1), h
+
+
+class OfPaddingWrong(OfPadding):
+    """The state goes on over the padding."""
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x, padding_mask)[0], super().forward(x)[1]
+
+
+PAIRS = {
+    BySettings: (BySettingsWrong, "(batch, time, features), state h, not looked at: pre_norm other than True"),
+    ByKeyword: (ByKeywordWrong, "(batch, time, features), state (h, c)"),
+    OfIds: (OfIdsWrong, "(batch, time, features), state (h, c), token ids, each with a vector of the input, two directions"),
+    OfAttentionMask: (OfAttentionMaskWrong, "each with a vector of the input, attention_mask: float mask"),
+    OfPadding: (OfPaddingWrong, "padding_mask: padding mask"),
+}
+"""A right layer, the same with a mistake, and what is said of how it is read."""

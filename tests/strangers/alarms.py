@@ -1,0 +1,92 @@
+"""Right layers on which a property was red once, each for a reason of its own."""
+
+import torch
+from torch import nn
+
+
+class OptionsOfItsOwn(nn.Module):
+    """Its layers have a name of their own, beside batch_first; each unit has one recurrent weight."""
+
+    def __init__(self, input_size, hidden_size, n_layer=2, batch_first=False):
+        super().__init__()
+        self.batch_first = batch_first
+        self.inputs = nn.ModuleList(nn.Linear(hidden_size if k else input_size, hidden_size) for k in range(n_layer))
+        self.weights = nn.Parameter(torch.rand(n_layer, hidden_size))
+
+    def forward(self, x, hidden=None):
+        x = x.transpose(0, 1) if self.batch_first else x
+        hidden = x.new_zeros(len(self.inputs), x.size(1), self.weights.size(1)) if hidden is None else hidden
+        last = []
+        for linear, weight, h in zip(self.inputs, self.weights, hidden, strict=True):
+            x, steps = linear(x), []
+            for x_t in x:
+                h = torch.relu(x_t + weight * h)
+                steps.append(h)
+            x = torch.stack(steps)
+            last.append(h)
+        return x.transpose(0, 1) if self.batch_first else x, torch.stack(last)
+
+
+class SumsOverAxisOne(nn.Module):
+    """A gated sum over the second axis, that of time: input without a batch axis is summed over its features."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.to_value_and_gate = nn.Linear(input_size, 2 * hidden_size)
+
+    def forward(self, x):
+        value, gate = self.to_value_and_gate(x).chunk(2, dim=-1)
+        return (value.tanh() * gate.sigmoid()).cumsum(dim=1)
+
+
+class Rounded(torch.autograd.Function):
+    """Rounding whose gradient is that of the identity."""
+
+    @staticmethod
+    def forward(ctx, u):
+        return u.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class SkipRNN(nn.Module):
+    """A binary gate, rounded in a Function of its own, decides whether the state moves (Campos et al. 2018)."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.cell = nn.GRUCell(input_size, hidden_size)
+        self.gate = nn.Linear(hidden_size, 1)
+
+    def forward(self, x, h=None):
+        h = x.new_zeros(x.size(1), self.hidden_size) if h is None else h
+        ys = []
+        for x_t in x:
+            moves = self.rounded(torch.sigmoid(self.gate(h)))
+            h = moves * self.cell(x_t, h) + (1 - moves) * h
+            ys.append(h)
+        return torch.stack(ys), h
+
+    def rounded(self, p):
+        return Rounded.apply(p)
+
+
+class SkipByDetach(SkipRNN):
+    """The same by detach()."""
+
+    def rounded(self, p):
+        return (p > 0.5).to(p) + p - p.detach()
+
+
+class DetachedState(SkipRNN):
+    """A mistake: gradients stop between the steps of a cell that compares and rounds nothing but a mask."""
+
+    def forward(self, x, h=None):
+        h = x.new_zeros(x.size(1), self.hidden_size) if h is None else h
+        ys = []
+        for x_t in x:
+            h = torch.where(x_t[:, :1] > 9, h, self.cell(x_t, h.detach()))
+            ys.append(h)
+        return torch.stack(ys), h

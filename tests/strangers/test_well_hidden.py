@@ -1,0 +1,24 @@
+"""Mistakes that only one kind of check can see are found by it, and the right layer beside them is clean."""
+
+import pytest
+
+from . import well_hidden
+from .hunted import kill_of, subject_of
+
+GRU = "torch.nn.GRU"
+PAIRS = (
+    (well_hidden.GateByGateGRU, well_hidden.ResetsBeforeTheProduct, "agree.*,gate.*", GRU),
+    (well_hidden.TransposedLSTM, well_hidden.OpensItInEachCall, "layout.no_mutation", None),
+    (well_hidden.TransposedLSTM, well_hidden.OpensItByData, "mode.repeatable", None),
+    (well_hidden.Peepholes, well_hidden.PeepholesAsPlainTensors, "weights.registered", None),
+    (well_hidden.Stacked, well_hidden.StackedInAPythonList, "weights.registered", None),
+    (well_hidden.InChunks, well_hidden.ForgetsAtEachChunk, "time.prefill", None),
+)  # fmt: skip
+"""A right layer, the mistake, the properties that see it, and the reference that it is to agree with."""
+
+
+@pytest.mark.parametrize(("right", "wrong", "by", "reference"), PAIRS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_mistake_is_found_by_what_looks_at_it(right, wrong, by, reference):
+    kill = kill_of(subject_of(wrong, reference), by=by)
+    assert kill is not None and kill.outcome.red
+    assert kill_of(subject_of(right, reference), by=by) is None
