@@ -10,8 +10,8 @@ from rnncheck.adapters.probing.built import probe_built
 from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed, not_in_signature
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
-from rnncheck.adapters.probing.probe import probe, probe_calls
-from rnncheck.adapters.probing.settle import is_cell
+from rnncheck.adapters.probing.probe import Claims, probe, probe_calls
+from rnncheck.adapters.probing.settle import as_read, is_cell
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.features import CLIP_FEATURES, FEATURES, PAIR_FEATURES
@@ -24,6 +24,7 @@ LEAST = 2.0
 """Seconds that a probe is given in any case."""
 LATER = 1 / 4
 """Once one probe did not come back, the next ones are given this part of its time: they are asked for one thing each."""
+NO_TIME = "the seconds for a probe did not suffice to find out how it is called; give more with --budget"
 
 
 @dataclass(frozen=True)
@@ -61,26 +62,38 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
         return {**subject.claims, **unknown, "given": hoped, "pair_float32": hoped}
     known = replace(subject, modes=_modes(subject))
     short = replace(probes, seconds=probes.seconds * LATER)
-    claims = _simplest(known, subject, hoped, short)
+    claims = _simplest(known, subject, hoped, probes)
     if claims is None:
         (built,) = short.of([known], probe_built)
         return {**hoped_for(known, hoped), **(built.claims or {}), **subject.claims}
-    features = [name for name in CALLS if name not in subject.claims]
+    if not any(claim.offered for claim in claims.values()):
+        return claims
+    reading = getattr(claims, "reading", None)
+    subject, features = as_read(subject, reading), [name for name in CALLS if name not in subject.claims]
     each = short.of([_asked_only(subject, name) for name in features], probe_calls)
     seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
-    return {**claims, **seen, **subject.claims}
+    found = Claims({**claims, **seen, **subject.claims})
+    found.reading = reading
+    return found
 
 
 def _simplest(known: Subject, subject: Subject, hoped: Claim, probes: Probes) -> Mapping[str, Claim] | None:
-    """Return the claims except for the features that need a call of their own; None where no call at all comes back."""
-    plain = _asked_only(subject, "")
-    (called,) = probes.of([plain], probe_calls)
-    if not called.claims:
+    """Return the claims except for the features that need a call of their own; None where no call at all comes back.
+
+    All that is asked at once takes a slow machine long; what may be called in its own way cannot be judged before it is read.
+    """
+    plain, short = _asked_only(subject, ""), replace(probes, seconds=probes.seconds * LATER)
+    (called,) = short.of([plain], probe_calls)
+    if called.claims is None:
         return None
     (whole,) = probes.of([plain])
     if whole.claims is not None:
         return whole.claims
-    (built,) = probes.of([known], probe_built)
+    if (whole.lost or "").startswith("hung") and not subject.drop_in:
+        return dict.fromkeys(FEATURES, Claim(False, "probed", NO_TIME))
+    if not called.claims:
+        return None
+    (built,) = short.of([known], probe_built)
     return {**hoped_for(known, hoped), **(built.claims or {}), **called.claims}
 
 

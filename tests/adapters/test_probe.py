@@ -11,18 +11,22 @@ from torch import nn
 import rnncheck
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.probe import probe
+from rnncheck.adapters.probing.settle import settled_subject
 from rnncheck.adapters.targets.locate import described
 from rnncheck.adapters.targets.resolve import OURS, TORCHS, ours_and_torchs, subjects
 from rnncheck.adapters.torch_layers import torch_nn
 from rnncheck.campaign import probing_apart
 from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing_apart import Probes
 from rnncheck.core.config import MODES
 from rnncheck.core.features import CLIP_FEATURES, FEATURES
 from rnncheck.core.subject import Claim
+from rnncheck.engine import Done
 from rnncheck.errors import UsageError
 from tests.adapters import targets
 from tests.adapters.support import claimed
 from tests.mutants.clean.by_hand import OnceDifferentiableLSTM
+from tests.strangers.separate_states import BatchMajorStates
 
 
 @functools.cache
@@ -359,6 +363,27 @@ def test_a_feature_that_ends_the_process_is_claimed_so_that_a_case_shows_it():
     assert "SIGSEGV" in found.claims["packed"].why and found.offers("packed")
     assert set(found.claims) == set(FEATURES)
     assert {"load", "layers", "unbatched", "float64", "meta"} <= offered(found) and not found.offers("vmap")
+
+
+class Slow(Probes):
+    """Probes of which those of all that is asked at once do not end."""
+
+    def of(self, subjects, how=probe):
+        return [Done(None, lost="hung") for _ in subjects] if how is probe else super().of(subjects, how)
+
+
+def test_a_layer_of_its_own_is_not_judged_before_it_is_read():
+    """Where a slow machine leaves no time for that: called as torch's layers are, it would be red."""
+    (subject,) = subjects(BatchMajorStates)
+    found = probing_apart.claims_apart(subject, Done(None, lost="hung"), Slow("inline", 1, 1.0))
+    with pytest.raises(UsageError, match="did not suffice to find out how it is called; give more with --budget"):
+        settled_subject(subject, found)
+
+
+def test_what_is_read_at_last_is_judged_as_it_is_read():
+    (subject,) = subjects(BatchMajorStates)
+    found = probing_apart.claims_apart(subject, Done(None, lost="hung"), Probes("inline", 1, 1.0))
+    assert settled_subject(subject, found).build.reading.adapts
 
 
 def test_nothing_is_probed_that_declares_everything(monkeypatch):
