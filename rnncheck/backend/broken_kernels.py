@@ -26,7 +26,12 @@ class FiniteKernels(TorchDispatchMode):
         if self.broken is None and any(_is_low(part) and not _finite(part) for part in tree_leaves(result)):
             given = tree_leaves([args, named])
             writes = any(one.alias_info is not None for one in func._schema.returns)
-            if not writes and func.overloadpacket.__name__ not in UNSET and all(map(_finite, given)) and _in_range(func(*_wide(args), **_wide(named)), result):
+            if (
+                not writes
+                and func.overloadpacket.__name__ not in UNSET
+                and all(map(_finite, given))
+                and _in_range(func(*_wide(args), **_wide(named)), result)
+            ):
                 self.broken = f"torch's {func.overloadpacket.__name__} makes no finite numbers of finite ones"
         return result
 

@@ -134,3 +134,16 @@ class Orthogonal(Scripted):
 
     def cell(self, x_t, h):
         return torch.tanh(self.inputs(x_t) + h @ torch.matrix_exp(self.skew - self.skew.T))
+
+
+class TwoWaysByFlip(nn.Module):
+    """One LSTM reads the flipped sequences; of input without a batch axis it would flip the features."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.forwards, self.backwards = (nn.LSTM(input_size, hidden_size, batch_first=True) for _ in range(2))
+
+    def forward(self, x):
+        y, _ = self.forwards(x)
+        z, _ = self.backwards(x.flip(1))
+        return torch.cat([y, z.flip(1)], -1)

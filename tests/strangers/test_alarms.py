@@ -16,6 +16,7 @@ from .hunted import subject_of
 RED_ONCE = {
     alarms.OptionsOfItsOwn: ("shape.output", "weights.flags", "time.prefill"),
     alarms.SumsOverAxisOne: ("batch.unbatched",),
+    alarms.TwoWaysByFlip: ("batch.*", "time.*", "layout.*"),
     alarms.SkipRNN: ("gradient.*",),
     alarms.SkipByDetach: ("gradient.*",),
     alarms.Scripted: ("life.*", "layout.no_mutation"),
