@@ -53,9 +53,10 @@ def enliven(trial: Trial, module: nn.Module) -> None:
     """Give a module's parameters such values, where a case cannot set them by name: no rectifier inside is dead."""
     if not trial.parameters:
         values = as_lively(trial, {name: p.detach() for name, p in module.named_parameters()})
+        live = dict(module.named_parameters())
         with torch.no_grad():
             for name, value in values.items():
-                module.get_parameter(name).copy_(value)
+                live[name].copy_(value)
 
 
 def as_lively(trial: Trial, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

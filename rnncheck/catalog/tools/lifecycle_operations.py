@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.catalog.tools.deeds import unpickled
-from rnncheck.catalog.tools.lifecycle import Life, generic, importable, parameters_are
+from rnncheck.catalog.tools.lifecycle import Life, generic, has_scripts, importable, parameters_are
 from rnncheck.catalog.tools.lifecycle_deeds import (
     convert,
     halve,
@@ -149,7 +149,7 @@ def replaced(life: Life, copied: Layer) -> Observation:
     return parameters_are(life.parameters(), before, f"of the copy ({life.done[-1]}), when the original is zeroed")
 
 
-@operation("deepcopy")
+@operation("deepcopy", lambda life: not has_scripts(life.layer))  # a copy of TorchScript's may have other flags
 def deepcopied(life: Life) -> Observation:
     """The life goes on as a deep copy."""
     return replaced(life, life.trial.do(copy.deepcopy, life.layer, doing="being copied"))
