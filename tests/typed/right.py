@@ -142,6 +142,18 @@ def untyped(q, k, v, u, initial_state=None):
     return torch.stack(outputs, 1), state
 
 
+Variance = Annotated[H, rnncheck.Values(low=0.1, high=0.5)]
+
+
+def leaving_its_bounds(x: X, variance: Variance | None = None) -> tuple[X, H]:
+    """A filter whose variance begins between bounds and grows beyond them."""
+    p, outputs = x.new_zeros(x.shape[0], x.shape[2]) if variance is None else variance, []
+    for t in range(x.shape[1]):
+        p = 0.9 * (p + 1)
+        outputs.append(p.sqrt() * x[:, t])
+    return torch.stack(outputs, 1), p
+
+
 Key, Value, Matrix = Float[Tensor, "b t key"], Float[Tensor, "b t value"], Float[Tensor, "b key value"]
 
 
@@ -252,7 +264,7 @@ def with_integral(error: X, integral: H | None = None, previous_state: H | None 
 RIGHT: dict[str, dict[str, Any]] = {
     "in_logarithms": {}, "with_integral": {},
     "diagonal": {}, "with_speaker": {},
-    "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
+    "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {}, "leaving_its_bounds": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip
