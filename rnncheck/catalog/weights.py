@@ -73,7 +73,7 @@ def trainable(trial: Trial) -> Observation:
         return Observation()
     if not any(p.requires_grad for p in trial.layer.module.parameters()):
         raise NotClaimed("it has no parameters to train")
-    t = lively(trial)
+    t = lively(trial) if trial.parameters else in_many_digits(lively(trial))  # what a step does may be less than a digit
     enliven(t, t.layer.module)
     before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
     with torch.enable_grad():

@@ -19,6 +19,7 @@ from tests.typed.caches import (
     MISTAKES,
     RIGHT,
     Cache,
+    Differentiable,
     Module,
     Sized,
     X,
@@ -36,6 +37,7 @@ CASES = 4
 NO_LENGTHS, NO_WAY_BACK = {"cache.prefill"}, {"cache.cropped", "cache.reset"}
 LACKING = {
     in_place: NO_LENGTHS, needed: NO_LENGTHS, returned: NO_LENGTHS, Module: NO_LENGTHS | NO_WAY_BACK | {"cache.reordered"},
+    Differentiable: NO_LENGTHS | NO_WAY_BACK | {"cache.reordered"},
     with_lengths: NO_WAY_BACK, with_mask: NO_WAY_BACK, beside_a_state: NO_LENGTHS | NO_WAY_BACK,
 }  # fmt: skip
 """What each of the right ones does not offer."""

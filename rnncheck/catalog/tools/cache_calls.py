@@ -58,6 +58,7 @@ def after_another(layer: Layer, x: Tensor, hx: Any) -> dict[str, Tensor]:
     return {"output": layer.module.with_cache(x, hx, first)[0].detach()}
 
 
+@torch.no_grad()
 def branched(layer: Layer, x: Tensor, hx: Any, k: int) -> dict[str, Tensor]:
     """Return the outputs with the cache, and then with a copy of it as it was after k steps."""
     before, state, original = call_after_call(layer, x, hx, [(0, k)], layer.module.new_cache(x))
