@@ -25,7 +25,7 @@ def enlivened(trial: Trial, time: int, rows: int, lengths: tuple[int, ...]) -> T
     """The case on such data; the lengths count where its input is packed. What cannot be set, parameters, stays."""
     x = positive(trial, trial.x.new_empty(time, rows, trial.config.input_size), "input")
     shapes = [(part.shape[0], rows, part.shape[2]) for part in trial.state or ()]
-    state = tuple(positive(trial, trial.x.new_empty(shape), "hx") for shape in shapes) or None
+    state = tuple(trial.within_bounds(positive(trial, trial.x.new_empty(shape), "hx")) for shape in shapes) or None
     return trial.but(x=x, state=state, parameters=lively_parameters(trial), lengths=trial.lengths and lengths)
 
 
