@@ -14,7 +14,7 @@ from rnncheck.backend.compilers import ALL, PROBED
 from rnncheck.campaign.campaign import Campaign
 from rnncheck.campaign.clock import began, counted_from
 from rnncheck.campaign.order import CHEAP, DEAR, Checks, breadth_first
-from rnncheck.campaign.settings import PROFILES, Settings
+from rnncheck.campaign.settings import PROFILES, UNHURRIED, Settings
 from rnncheck.campaign.shrinking import LONGEST_SURE, NO_TIME
 from rnncheck.campaign.subject_run import LEAST_LOOK, LOOK
 from rnncheck.core.observation import equal
@@ -199,7 +199,9 @@ def test_a_number_of_cases_is_not_cut_short_by_the_profile():
     from rnncheck.campaign.options import profile_of
 
     assert profile_of("smoke").seconds == PROFILES["smoke"].seconds
-    assert profile_of("smoke", cases=12).seconds == 10 * PROFILES["smoke"].seconds
+    assert profile_of("smoke", cases=12).seconds == UNHURRIED
+    assert profile_of("nightly", cases=12).seconds == 10 * PROFILES["nightly"].seconds
+    assert profile_of("quick", cases=12).total == UNHURRIED and profile_of("ci", cases=12).total is None
 
 
 def test_without_a_target_all_share_a_minute_and_a_half():
