@@ -14,6 +14,7 @@ from rnncheck.backend.compilers import ALL, PROBED
 from rnncheck.campaign.campaign import Campaign
 from rnncheck.campaign.clock import began, counted_from
 from rnncheck.campaign.order import CHEAP, DEAR, Checks, breadth_first
+from rnncheck.campaign.pace import Pace
 from rnncheck.campaign.settings import PROFILES, UNHURRIED, Settings
 from rnncheck.campaign.shrinking import LONGEST_SURE, NO_TIME
 from rnncheck.campaign.subject_run import LEAST_LOOK, LOOK
@@ -162,6 +163,12 @@ def test_in_one_process_no_more_than_a_few_attempts_are_made_at_that(monkeypatch
     monkeypatch.setattr("rnncheck.engine.jobs.judge", lambda prop, trial: tried.append(trial) or judge(prop, trial))
     assert out_of_time((slowly_wrong,), Inline)["own.slowly_wrong"].case.config.hidden_size > 1
     assert len(tried) < 10
+
+
+@pytest.mark.parametrize(("budget", "kept"), [(5.0, 0.5), (20.0, 1.2), (100.0, 1.5)])
+def test_what_is_under_way_has_a_moment_to_end_within_the_budget(budget, kept):
+    pace = Pace(Settings((), budget=budget), 1, 100.0)
+    assert pace.last_start() == pytest.approx(100.0 + budget - kept)
 
 
 def test_the_time_counts_from_where_it_is_said_to():
