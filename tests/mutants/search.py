@@ -69,7 +69,7 @@ def planted(prop: Property, bug: str) -> Subject:
     from tests.strangers import mistaken_arguments, stateful
     from tests.typed import caches, mistaken_flags
 
-    strangers = (*mistaken_arguments.MISTAKES, stateful.BufferedGRU2)
+    strangers = (*mistaken_arguments.MISTAKES, stateful.BufferedGRU2, stateful.StatefulLSTM1)
     typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, *strangers)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:
         return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))
