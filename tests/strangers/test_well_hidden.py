@@ -12,6 +12,7 @@ PAIRS = (
     (well_hidden.TransposedLSTM, well_hidden.OpensItByData, "mode.repeatable", None),
     (well_hidden.Peepholes, well_hidden.PeepholesAsPlainTensors, "weights.registered", None),
     (well_hidden.Stacked, well_hidden.StackedInAPythonList, "weights.registered", None),
+    (well_hidden.Normalised, well_hidden.StatesBatchFirst, "shape.state", None),
     (well_hidden.InChunks, well_hidden.ForgetsAtEachChunk, "time.prefill", None),
 )  # fmt: skip
 """A right layer, the mistake, the properties that see it, and the reference that it is to agree with."""

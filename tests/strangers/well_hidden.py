@@ -153,3 +153,23 @@ class Stacked(nn.Module):
 class StackedInAPythonList(Stacked):
     def listed(self, cells):
         return cells
+
+
+class Normalised(nn.GRU):
+    """torch's GRU whose outputs are normalised; it hands all options on."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.norm = nn.LayerNorm(self.hidden_size * (2 if self.bidirectional else 1))
+
+    def forward(self, input, hx=None):
+        output, state = super().forward(input, hx)
+        if isinstance(output, nn.utils.rnn.PackedSequence):
+            return output._replace(data=self.norm(output.data)), state
+        return self.norm(output), state
+
+
+class StatesBatchFirst(Normalised):
+    def forward(self, input, hx=None):
+        output, state = super().forward(input, hx)
+        return output, state.transpose(0, 1) if self.batch_first else state

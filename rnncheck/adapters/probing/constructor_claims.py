@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
-from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, ground, reason_not
+from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, reason_not
 from rnncheck.adapters.probing.same_features import SUMMED, are_added
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
-from rnncheck.core.subject import Claim, NotClaimed, Subject
+from rnncheck.core.subject import Claim, Layer, NotClaimed, Subject
 from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.running.trial import seeded
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
 """How a constructor says that it does not offer something; what else it raises is a failure inside."""
@@ -164,12 +165,21 @@ def layout_claims(start: Baseline) -> dict[str, Claim]:
 
 
 def _heeded(start: Baseline) -> Claim:
-    """batch_first=True where only ** takes it: whether it is then read so."""
-    claim = _not_refused(start, start.case.config.but(batch_first=True))
-    seen, error = attempt(lambda: ground(start.subject, start.case.but(batch_first=True), start.forms))
-    if claim.offered and error is None and not _reads_batch_first(seen):
+    """batch_first=True where only ** takes it: whether the same call gives something else then, be it right or wrong."""
+    claim, (x, hx) = _not_refused(start, start.case.config.but(batch_first=True)), start.tensors()
+    outputs, error = attempt(lambda: [_as_built(start, value)(x, hx)[0] for value in (False, True)])
+    if claim.offered and error is None and torch.equal(*outputs):
         return Claim(False, "signature", "batch_first disappears in the constructor's ** without effect")
     return claim
+
+
+def _as_built(start: Baseline, batch_first: bool) -> Layer:
+    """A layer in eval() with the numbers that its constructor draws."""
+    config = start.case.config.but(batch_first=batch_first)
+    with seeded(start.case.seed, start.case.device):
+        layer: Layer = start.subject.build(config, start.case.torch_dtype, torch.device(start.case.device))
+    layer.train(False)
+    return layer
 
 
 def _not_refused(start: Baseline, config: Config) -> Claim:
