@@ -173,3 +173,24 @@ class StatesBatchFirst(Normalised):
     def forward(self, input, hx=None):
         output, state = super().forward(input, hx)
         return output, state.transpose(0, 1) if self.batch_first else state
+
+
+class Dropping(nn.Module):
+    """A GRU whose outputs are dropped in training."""
+
+    def __init__(self, input_size, hidden_size, dropout=0.0):
+        super().__init__()
+        self.gru = nn.GRU(input_size, hidden_size)
+        self.dropout = dropout
+
+    def forward(self, input, hx=None):
+        output, state = self.gru(input, hx)
+        return self.dropped(output), state
+
+    def dropped(self, output):
+        return nn.functional.dropout(output, self.dropout, self.training)
+
+
+class DropsInEval(Dropping):
+    def dropped(self, output):
+        return nn.functional.dropout(output, self.dropout)

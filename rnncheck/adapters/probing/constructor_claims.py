@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
-from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, reason_not
+from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, ground, reason_not
 from rnncheck.adapters.probing.same_features import SUMMED, are_added
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
@@ -27,6 +27,7 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "reset_before": ("reset_after", {"reset_after": False}),
 }
 """Features of the constructor: the argument, and the configuration that asks for it."""
+IN_EVAL = "dropout of one layer is looked at in eval() alone"
 ONLY = {feature: option for option in OPTIONS for feature in option.features}
 """Features of arguments that only some kinds have."""
 OF_A_CELL = ("bias_off", "reset_before")
@@ -49,7 +50,9 @@ def constructor_claims(start: Baseline) -> dict[str, Claim]:
         claims["bidirectional"] = SUMMED
     claims["reset_after"] = _only(start.subject, "reset_after") or Claim(True, "signature")
     if not claims["layers"].offered:
-        claims["dropout"] = Claim(False, "signature", "dropout acts between layers only")
+        claims["dropout"] = Claim(
+            False, "signature", IN_EVAL if _takes_dropout(start.subject) else "dropout acts between layers only"
+        )
     return claims
 
 
@@ -79,6 +82,15 @@ def _asked(start: Baseline, feature: str) -> Claim:
     if signature.takes(argument) == "maybe" and feature in SHAPED and _shapes(start, config) == _shapes(start):
         return Claim(False, "signature", f"{argument} disappears in the constructor's ** without effect")
     return Claim(True, "signature")
+
+
+def _takes_dropout(subject: Subject) -> bool:
+    """Whether the constructor has an argument for dropout, in torch's words or its own."""
+    build = subject.build
+    if not isinstance(build, Constructor) or build.is_cell:
+        return False
+    read = None if build.reading is None else build.reading.arguments
+    return build.signature.takes("dropout") == "yes" if read is None else "dropout" in read.options
 
 
 def not_in_signature(subject: Subject, feature: str) -> Claim | None:
