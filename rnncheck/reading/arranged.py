@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.reading.adapted import Adapted
+from rnncheck.reading.adapted import Adapted, begins_with
 
 
 class Arranged(Adapted):
@@ -19,7 +19,7 @@ class Arranged(Adapted):
     def __init__(self, layer: Any, hidden_size: int, pieces: Any, suffixes: Any, **how: Any) -> None:
         super().__init__(None, hidden_size, **how)
         self.inner = (layer,)  # in a tuple, so that its parameters are no parameters of this module
-        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] else ()
+        self.first = begins_with(layer, self.how["kept"])
         self.own = [name for name, _ in layer.named_parameters()]
         self.pieces, self.suffixes = pieces, suffixes
         values = [p.detach() for _, p in layer.named_parameters()]
