@@ -36,7 +36,7 @@ def _generic(trial: Trial) -> Trial:
     """The case with generic numbers, as many as can tell one change from another."""
     subject: Subject = trial.subject
     sizes = {} if subject.fixed is not None else {"input_size": 5, "hidden_size": 6}
-    if subject.claims.get("sizes") is not None and not subject.offers("sizes"):
+    if subject.one_size:
         sizes = {} if subject.fixed is not None else {"input_size": 6, "hidden_size": 6}
     plain: dict[str, Any] = {name: Values() for name in ("weights", "biases", "input", "state")}
     plain |= {"dtype": "float64"} if subject.offers("float64") else {}

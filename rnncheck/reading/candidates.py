@@ -69,6 +69,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
             found.append(one)
             yield one
     yield from _with_halves(parameters, required, options)
+    yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
         yield Arguments()
 
@@ -127,6 +128,13 @@ def _with_halves(parameters: list[Any], required: list[Any], options: Mapping[st
     for one in _by_name(parameters, required, options):
         if one.input and one.hidden:
             yield dataclasses.replace(one, halves=True)
+
+
+def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The same names, where both sizes have to be the same."""
+    for one in _by_name(parameters, required, options):
+        if one.input and one.hidden:
+            yield dataclasses.replace(one, input=(), hidden=(*one.input, *one.hidden))
 
 
 def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
