@@ -15,12 +15,19 @@ __all__ = [
     "clips_nothing_in_silence",
     "debug_unwrap",
     "default_device",
+    "is_before",
     "is_fx_symbolic_tracing",
     "why_not_compile",
 ]
 
 FP32_PRECISION = hasattr(torch.backends.mkldnn, "rnn")
 """Whether torch.backends has fp32_precision, for each backend and operation; without it, the allow_tf32 flags say all."""
+
+
+def is_before(minor: int) -> bool:
+    """Return whether this torch is older than 2.minor, where nothing tells it but the number."""
+    major, second = torch.__version__.split(".")[:2]
+    return (int(major), int(second)) < (2, minor)
 
 
 def clips_nothing_in_silence() -> bool:

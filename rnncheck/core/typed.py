@@ -38,7 +38,7 @@ def typed_part(data: Any, kind: type[T]) -> T:
 def _converted(data: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(data, kind)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (msgspec.ValidationError, ValueError, TypeError, OverflowError, RecursionError) as error:
         text = one_line(error)
         found = PLACE.fullmatch(text)
         if found is None:

