@@ -64,4 +64,4 @@ def test_an_empty_table_is_no_green(processors, monkeypatch, name):
 def test_an_imitation_takes_instructions_and_kernels_away(processors, name, seen):
     told = {**os.environ, **processors.FEW, **processors.PROCESSORS[name]}
     done = subprocess.run([sys.executable, "-c", KERNELS], env=told, text=True, capture_output=True, check=True)
-    assert done.stdout.strip() == seen
+    assert done.stdout.strip().replace("NO AVX", "DEFAULT") == seen  # torch 2.6 has the other name
