@@ -144,7 +144,7 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
 
 def _adapters(reading: Reading) -> list[str]:
     """The classes that stand between torch's call and the layer."""
-    arrangements = [] if reading.arrangement is None else [inspect.getsource(arranged).partition("import Adapted\n")[2].strip()]
+    arrangements = [] if reading.arrangement is None else [inspect.getsource(arranged).partition("\n\n\n")[2].strip()]
     return [inspect.getsource(adapted).partition("\n\n")[2], *(part for text in arrangements for part in ("", text, "", ""))]
 
 
