@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -122,3 +123,12 @@ def test_the_glossary_has_every_verdict():
 
 def test_the_readme_stays_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_what_a_machine_without_a_network_needs_is_all_that_the_package_needs():
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = [re.match(r"[\w-]+", one)[0] for one in needed]
+    (line,) = re.findall(
+        r"^pip download .* --only-binary=:all: (.*)$", (ROOT / "docs" / "devices.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert sorted(["torch", *line.split()]) == sorted(names)

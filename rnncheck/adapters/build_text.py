@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -58,12 +59,8 @@ def _names(arguments: Arguments | None, given: tuple[tuple[Any, ...], Mapping[st
     """The names of the constructor's arguments, or of those of its configuration object."""
     if arguments is not None and arguments.listed is not None:
         return [arguments.listed]
-    inside = (
-        arguments
-        if arguments is None or arguments.bundle is None or arguments.within
-        else dataclasses.replace(arguments, bundle=None)
-    )
-    return list(given[1] if inside is arguments or inside is None else inside.of(SIZES)[1])
+    in_a_bundle = arguments is not None and arguments.bundle is not None
+    return list(dataclasses.replace(arguments, bundle=None).of(SIZES)[1] if arguments is not None and in_a_bundle else given[1])
 
 
 def _given(target: Located, arguments: Arguments | None, given: tuple[tuple[Any, ...], Mapping[str, Any]],
@@ -71,22 +68,32 @@ def _given(target: Located, arguments: Arguments | None, given: tuple[tuple[Any,
     """The arguments of the constructor, as the body of ``build`` writes them."""
     if arguments is not None and arguments.listed is not None:
         return f"{arguments.listed}=[input_size, *[hidden_size] * num_layers]"
-    if arguments is not None and arguments.within is not None:
-        raise NoText
-    if arguments is not None and arguments.bundle is not None:
-        inside = dataclasses.replace(arguments, bundle=None)
-        return f"{_bundle(target, arguments.bundle)}({_given(target, inside, inside.of(SIZES), own)})"
     positions, named = given
-    return ", ".join(
-        [
-            *map(argument_text, positions),
-            *(f"{name}={own[name] if name in own else argument_text(value)}" for name, value in named.items()),
-        ]
-    )
+    if arguments is not None and arguments.bundle is not None:
+        positions, named = dataclasses.replace(arguments, bundle=None).of(SIZES)
+    texts = {name: own[name] if name in own else _held(target, arguments, name, value) for name, value in named.items()}
+    if arguments is not None and arguments.bundle is not None:
+        kept = arguments.inside if arguments.within is not None else texts.keys()
+        whole = ", ".join(f"{name}={text}" for name, text in texts.items() if name in kept)
+        texts = {name: text for name, text in texts.items() if name not in kept}
+        texts[arguments.within or ""] = f"{_type(target, arguments.bundle)}({whole})"
+    return ", ".join([*map(argument_text, positions), *(f"{name}={text}" if name else text for name, text in texts.items())])
 
 
-def _bundle(target: Located, kind: type) -> str:
-    """The type of a configuration object, as the module of the target has it."""
+def _held(target: Located, arguments: Arguments | None, name: str, value: Any) -> str:
+    """An argument as the body of ``build`` writes it: its number, or what holds its size."""
+    form = None if arguments is None else arguments.holds.get(name)
+    if isinstance(form, type):
+        return f"{_type(target, form)}(input_size, hidden_size)"
+    return _type(target, value) if isinstance(value, type) else argument_text(value)
+
+
+def _type(target: Located, kind: type) -> str:
+    """The name of a type, as torch, Python or the module of the target has it."""
+    if kind in (dict, SimpleNamespace):
+        return {dict: "dict", SimpleNamespace: "types.SimpleNamespace"}[kind]
+    if getattr(torch.nn, kind.__name__, None) is kind:
+        return f"torch.nn.{kind.__name__}"
     module = sys.modules.get(getattr(target.object, "__module__", ""))
     if kind is Asked or getattr(module, kind.__name__, None) is not kind:
         raise NoText
@@ -97,6 +104,10 @@ def argument_text(value: Any) -> str:
     """Return an argument of a constructor as Python; raises NoText where it cannot be written down."""
     if type(value) is int:
         return WORDS.get(value, repr(value))
+    if isinstance(value, range):
+        return f"range({argument_text(len(value))})"
+    if isinstance(value, torch.Tensor):
+        return f"torch.zeros({', '.join(map(argument_text, value.shape))})"
     name = getattr(value, "__name__", "")
     if name and getattr(torch, name, None) is value:
         return f"torch.{name}"
@@ -107,7 +118,8 @@ def argument_text(value: Any) -> str:
 
 def _text(target: Located, reading: Reading, heads: str, called: str, words: list[str], make: Maker | None,
           is_cell: bool) -> str:  # fmt: skip
-    head = [target.lines or ""]
+    lines = target.lines or ""
+    head = [*(f"import {name}" for name in ("sys", "types") if f"{name}." in called and f"import {name}\n" not in lines), lines]
     if not reading.adapts:
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()] if is_cell else []
         body = [f"    return {f'Stepwise({called})' if is_cell else called}"]

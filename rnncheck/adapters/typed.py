@@ -86,7 +86,7 @@ class TypedBuild:
     def source(self) -> str | None:
         """Python lines that bind ``build``; None where a script cannot import the target."""
         target, roles, imported = self.target, self.roles.for_wrapper(), [self.target.lines]
-        maker = None if self.roles.cache is None else self._maker()
+        maker = None if self.roles.cache is None else self.maker()
         if target.lines is None or (self.roles.cache is not None and maker is None):
             return None
         if maker is not None:
@@ -105,7 +105,7 @@ class TypedBuild:
         lines = "\n".join(dict.fromkeys(filter(None, imported)))
         return "\n".join([first + lines, *(_text(module) for module in (axis_size, wrapper)), "", "", build])
 
-    def _maker(self) -> Located | None:
+    def maker(self) -> Located | None:
         """What makes a new cache, with the import that leads to it, by its own name or else through the types that say it."""
         assert self.roles.cache is not None
         new = self.roles.cache.new

@@ -12,7 +12,7 @@ import dis
 import re
 from types import TracebackType
 
-LOW = "(?:Half|BFloat16)"
+LOW = "(?:Half|BFloat16|ComplexHalf)"
 MESSAGES = (
     r"could not create a primitive\b",
     r"\b(?:bf16|fp16) path needs the cpu support\b",

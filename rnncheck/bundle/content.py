@@ -15,6 +15,26 @@ from rnncheck.core.values import Values
 
 
 @dataclass(frozen=True, eq=False)
+class Measured:
+    """What is recorded of a typed recurrence, whose numbers no equations say.
+
+    numbers:      its parameters and buffers, by its own names
+    allowed:      how far each result may be off, as measured on it
+    of_gradients: the same of the gradients, by their names
+    """
+
+    numbers: Mapping[str, Tensor]
+    allowed: Run
+    of_gradients: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything in it, by name."""
+        allowed = {f"allowed/{name}": part for name, part in self.allowed.parts()}
+        allowed |= {f"allowed/gradient/{name}": part for name, part in self.of_gradients.items()}
+        return allowed | {f"number/{name}": part for name, part in self.numbers.items()}
+
+
+@dataclass(frozen=True, eq=False)
 class Recorded:
     """One case and what came of it, on the CPU.
 
@@ -23,17 +43,20 @@ class Recorded:
     gradients: of ``cotangents(case, run)``, by "input", "h_0", "c_0" and each parameter's name; None where nothing flows;
                empty in eval()
     error:     what the subject raised, as one line
+    measured:  what is recorded of a typed recurrence; None of a layer with torch's equations
     """
 
     case: Case
     run: Run | None = None
     gradients: Mapping[str, Tensor | None] = field(default_factory=dict)
     error: str | None = None
+    measured: Measured | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything recorded, by name."""
         results = {} if self.run is None else dict(self.run.parts())
-        return results | {f"gradient/{name}": value for name, value in self.gradients.items() if value is not None}
+        results |= {f"gradient/{name}": value for name, value in self.gradients.items() if value is not None}
+        return results | ({} if self.measured is None else self.measured.tensors())
 
 
 @dataclass(frozen=True, eq=False)

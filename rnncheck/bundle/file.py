@@ -4,7 +4,8 @@
                             "bundle": {schema, kind, subject, modes, seed, environment, cases}}
     a case                 {"case": as Case.to_json, "given": digest of what it gives to a layer, "results": digest of what
                            was recorded, "gradients": names, "error": null or a line}
-    tensors                "<place>/output", "/h_n", "/c_n", "/gradient/<name>"
+    tensors                "<place>/output", "/h_n", "/c_n", "/gradient/<name>"; of a typed recurrence also "/number/<name>", its
+                           parameters and buffers, and "/allowed/output", "/allowed/h_n", "/allowed/gradient/<name>"
 
 Errors: BundleError, one line. A bundle is read and verified as a whole, or not at all.
 """
@@ -20,7 +21,7 @@ import safetensors
 from safetensors.torch import save
 from torch import Tensor
 
-from rnncheck.bundle.content import Bundle, Recorded, digest, given
+from rnncheck.bundle.content import Bundle, Measured, Recorded, digest, given
 from rnncheck.core.case import Case, CaseError
 from rnncheck.core.config import Mode
 from rnncheck.core.plain_text import LONGEST, one_line, quoted, said
@@ -187,4 +188,14 @@ def _recorded(name: str, place: int, entry: Entry, tensors: dict[str, Tensor]) -
     if digest(given(case)) != entry.given:
         raise BundleError(f"{name}: case {place} gives other numbers with this torch than where it was recorded")
     error = None if entry.error is None else one_line(entry.error, LONGEST)
-    return Recorded(case, run, {name: own.get(f"gradient/{name}") for name in entry.gradients}, error)
+    measured = _measured(own) if run is not None and case.config.named is not None else None
+    return Recorded(case, run, {name: own.get(f"gradient/{name}") for name in entry.gradients}, error, measured)
+
+
+def _measured(own: dict[str, Tensor]) -> Measured:
+    """What is recorded of a typed recurrence beside its results."""
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): tensor for name, tensor in own.items() if name.startswith(prefix)}
+
+    return Measured(under("number/"), Run(own["allowed/output"], own["allowed/h_n"]), under("allowed/gradient/"))

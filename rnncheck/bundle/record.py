@@ -9,13 +9,14 @@ from math import prod
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rnncheck.backend import own_functions
 from rnncheck.backend.devices import asked_for
 from rnncheck.backend.environment import environment
 from rnncheck.backend.switches import switched
 from rnncheck.backend.torch_state import flags, preserved
-from rnncheck.bundle.content import Bundle, Recorded, cotangents
+from rnncheck.bundle.content import Bundle, Measured, Recorded, cotangents
 from rnncheck.campaign import importing
 from rnncheck.campaign.options import shard_of
 from rnncheck.campaign.probing import probe_all
@@ -23,8 +24,10 @@ from rnncheck.campaign.settings import Shard
 from rnncheck.core.bounds import whole
 from rnncheck.core.case import DTYPES, Case, Switch
 from rnncheck.core.plain_text import LONGEST, one_line, quoted
+from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.errors import UsageError
+from rnncheck.running.same_start import numbers_of
 from rnncheck.running.trial import SubjectError, Trial, seeded
 from rnncheck.strategies.plan import plan
 
@@ -40,6 +43,8 @@ def record(
     *,
     device: str = "cpu",
     kind: str | None = None,
+    typed: Any = None,
+    time: str | None = None,
     dtypes: Sequence[str] | None = None,
     max_examples: int = CASES,
     seed: int = 0,
@@ -49,6 +54,7 @@ def record(
     """Run ``target`` on ``device``, on the first ``max_examples`` cases of its plan, without dropout in training.
 
     switches: the backend switches that every case is run with, instead of its own
+    typed, time: a stub that gives types to a target without any, and what its axis of time is called, as in ``rnncheck.verify``
     shard:    "2/5" for the second of five parts of the cases; ``rnncheck merge`` joins the bundles of all parts
 
     Raises UsageError where the target or an option cannot be used. What the subject raises is recorded.
@@ -56,7 +62,7 @@ def record(
     whole("seed", seed)
     whole("max_examples", max_examples)
     part = shard_of(shard) if shard is not None else Shard(1, 1)
-    subject, where = one_layer(target, kind), one_device(device)
+    subject, where = one_layer(target, kind, typed, time), one_device(device)
     planned = (without_chance(subject, case) for case in plan(subject, tuple(dtypes or DTYPES), STRENGTH, seed, where))
     chosen = islice((case for case in planned if subject.fixed is not None or numbers(case) <= MOST), max_examples)
     own = (case for place, case in enumerate(chosen) if part.takes(place))
@@ -67,14 +73,14 @@ def record(
 
 
 @own_functions.kept()
-def one_layer(target: Any, kind: str | None = None) -> Subject:
-    """The one subject that ``target`` names, probed; raises UsageError unless it is a layer whose parameters can be set."""
-    (subject,) = probe_all(importing.subjects(target, None, kind), "processes", 1)
+def one_layer(target: Any, kind: str | None = None, typed: Any = None, time: str | None = None) -> Subject:
+    """The one subject that ``target`` names, probed; raises UsageError unless its parameters can be set, or it is typed."""
+    (subject,) = probe_all(importing.subjects(target, None, kind, typed, time), "processes", 1)
     if subject.kind != "layer":
         raise UsageError(f"{subject.name}: is a clip function, but a bundle is of a recurrent layer")
-    if not subject.offers("load"):
+    if not subject.offers("load") and subject.named is None:
         why = f"no other machine could build its cases again, since {subject.lacks(('load',))}"
-        raise UsageError(f"{subject.name}: a bundle is of a layer with torch's equations; {why}")
+        raise UsageError(f"{subject.name}: a bundle is of a layer with torch's equations, or of a typed recurrence; {why}")
     return subject
 
 
@@ -121,10 +127,18 @@ def one_case(subject: Subject, case: Case) -> Recorded:
             trial = Trial(subject, case)
             weights = cotangents(case, trial.run)
             gradients = trial.gradients(weights) if case.training else {}
+            measured = None if subject.named is None else _measured(trial, weights)
         except (SubjectError, Malformed) as error:
             return Recorded(case, error=one_line(error, LONGEST))
     run = trial.run.map(lambda part: part.detach().cpu())
-    return Recorded(case, run, {name: None if g is None else g.detach().cpu() for name, g in gradients.items()})
+    return Recorded(case, run, {name: None if g is None else g.detach().cpu() for name, g in gradients.items()}, measured=measured)
+
+
+def _measured(trial: Trial, weights: Run) -> Measured:
+    """What no equations say of a typed recurrence."""
+    numbers = {name: number.cpu() for name, number in numbers_of(trial.build()).items()}
+    allowed = trial.gradient_budget(weights).allowed if trial.case.training else {}
+    return Measured(numbers, trial.budget.allowed.map(Tensor.cpu), {name: part.cpu() for name, part in allowed.items()})
 
 
 def _place(device: str) -> dict[str, Any]:

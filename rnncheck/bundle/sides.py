@@ -11,13 +11,15 @@ from rnncheck.bundle.content import Recorded, cotangents
 from rnncheck.catalog.tools.gradients import axes_of, within_budget
 from rnncheck.core.case import Case, Switch
 from rnncheck.core.mismatch_text import Origins
-from rnncheck.core.observation import Observation, both, every, near
+from rnncheck.core.observation import Observation, both, equal, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.values import Values
+from rnncheck.running.trial import Trial
 
 __all__ = ["OTHER", "anywhere", "bundles", "cotangents", "explained", "from_truth", "gradients", "moved", "results", "size"]
 
 Gradients = Mapping[str, Tensor | None]
+Allowed = Mapping[str, Tensor] | None
 BUNDLE, OTHER = "in the bundle", "in the other bundle"
 
 
@@ -69,22 +71,53 @@ def from_truth(one: Recorded) -> Observation:
     return seen & within_budget(_gradient_budget(one.case), one.gradients) if one.gradients else seen
 
 
-def results(case: Case, actual: Run, one: Recorded, where: str = "here") -> Observation:
-    """Results of ``case``, run elsewhere (``where``, in words), and what was recorded."""
+def with_its_numbers(trial: Trial, one: Recorded) -> Trial:
+    """The trial of a typed recurrence with the numbers that the recorded one had; any other as it is."""
+    if one.measured is None:
+        return trial
+    return trial.but(parameters={name: number.to(trial.x.device) for name, number in one.measured.numbers.items()})
+
+
+def takes_its_numbers(trial: Trial, one: Recorded) -> Observation:
+    """A typed recurrence has the parameters that were recorded, or no result says anything."""
+    if one.measured is None:
+        return Observation()
+    own = {name: tuple(value.shape) for name, value in trial.layer.parameters().items()}
+    recorded = {name: tuple(value.shape) for name, value in one.measured.numbers.items()}
+    return equal("names and shapes of parameters", own, {name: recorded.get(name) for name in own})
+
+
+def results(case: Case, actual: Run, one: Recorded, where: str = "here", allowed_here: Run | None = None) -> Observation:
+    """Results of ``case``, run elsewhere (``where``, in words), and what was recorded; allowed_here: of a typed recurrence."""
     assert one.run is not None
+    if one.measured is not None and allowed_here is not None:
+        return both(actual, one.run, _sum(allowed_here, one.measured.allowed), "", (where, BUNDLE))
     theirs = _budget(one.case)
-    allowed = Run(**{name: part + getattr(theirs.allowed, name) for name, part in _budget(case).allowed.parts()})
+    allowed = _sum(_budget(case).allowed, theirs.allowed)
     return both(actual, one.run, allowed, "", (where, BUNDLE), (theirs.truth, allowed))
+
+
+def _sum(one: Run, other: Run) -> Run:
+    return Run(**{name: part + getattr(other, name).to(part) for name, part in one.parts()})
 
 
 def bundles(actual: Recorded, one: Recorded) -> Observation:
     """Results of two recorded sides."""
     assert actual.run is not None
-    return results(actual.case, actual.run, one, OTHER)
+    return results(actual.case, actual.run, one, OTHER, None if actual.measured is None else actual.measured.allowed)
 
 
-def gradients(case: Case, actual: Gradients, one: Recorded, where: str = "here") -> Observation:
-    """Gradients of ``case``, run elsewhere (``where``, in words), and what was recorded; None is zero."""
+def gradients(case: Case, actual: Gradients, one: Recorded, where: str = "here", allowed_here: Allowed = None) -> Observation:
+    """Gradients of ``case``, run elsewhere (``where``, in words), and what was recorded; None is zero.
+
+    allowed_here: of a typed recurrence
+    """
+    if one.measured is not None and allowed_here is not None:
+        return every(
+            near(f"gradient of {name}", _or(actual.get(name), torch.zeros_like(theirs)), _or(one.gradients.get(name), 0 * theirs),
+                 allowed_here[name].to(theirs) + theirs, axes_of(name, theirs), Origins(where, BUNDLE))
+            for name, theirs in one.measured.of_gradients.items()
+        )  # fmt: skip
     mine, theirs = _gradient_budget(case), _gradient_budget(one.case)
     zero = {name: torch.zeros_like(truth) for name, truth in theirs.truth.items()}
     allowed = {name: mine.allowed[name] + theirs.allowed[name] for name in zero}
@@ -95,6 +128,12 @@ def gradients(case: Case, actual: Gradients, one: Recorded, where: str = "here")
     )  # fmt: skip
 
 
+def gradients_of_bundles(actual: Recorded, one: Recorded) -> Observation:
+    """Gradients of two recorded sides."""
+    allowed = None if actual.measured is None else actual.measured.of_gradients
+    return gradients(actual.case, actual.gradients, one, OTHER, allowed)
+
+
 def _or(gradient: Tensor | None, zero: Tensor) -> Tensor:
     return zero if gradient is None else gradient
 
@@ -102,6 +141,8 @@ def _or(gradient: Tensor | None, zero: Tensor) -> Tensor:
 def explained(one: Recorded) -> tuple[str | None, str | None]:
     """Where what was recorded first leaves its budget, and the one change under which it would agree."""
     assert one.run is not None
+    if one.measured is not None:
+        return None, None
     question = _question(one.case)
     answer = diagnosis.Answer.of(diagnosis.asked_of(*question), one.run, _rounding(one.case), one.case.seed)
     location = diagnosis.localise(question.config, answer.budget, one.run, question.lengths, answer=answer)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from rnncheck.campaign.settings import Settings
 from rnncheck.engine.jobs import Job
 
-CLOSING, MOST_CLOSING = 0.06, 1.5
-"""The share of the time, and the most seconds, in which nothing more is begun: a running check ends, files are written."""
+CLOSING, LEAST_CLOSING, MOST_CLOSING = 0.06, 0.5, 1.5
+"""The share of the time, its least and most seconds, in which nothing more is begun: a running check ends, files are written."""
 LONGEST_LOOK = 3
 """Times its usual seconds that a first look takes on a machine with much else to do, unless a budget is given."""
 
@@ -32,7 +32,7 @@ class Pace:
 
     def last_start(self) -> float:
         """Return when nothing more is begun at all."""
-        return self.deadline - min(MOST_CLOSING, CLOSING * (self.deadline - self.started))
+        return self.deadline - max(LEAST_CLOSING, min(MOST_CLOSING, CLOSING * (self.deadline - self.started)))
 
     def in_time(self, job: Job, failing: int) -> Job:
         """Return the job, to be left unfinished where the time is up."""

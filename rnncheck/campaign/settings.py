@@ -8,6 +8,9 @@ from typing import Any
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.property import Property
 
+UNHURRIED = 900.0
+"""Seconds that a run has at least where a number of cases ends it."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -26,8 +29,8 @@ class Profile:
     total: float | None = None
 
     def unhurried(self) -> "Profile":
-        """Return the same with ten times the time, for a run that a number of cases ends, on a machine with much to do."""
-        return replace(self, seconds=10 * self.seconds, total=None if self.total is None else 10 * self.total)
+        """Return the same for a run that a number of cases ends: with so much time that only what hangs takes all of it."""
+        return replace(self, seconds=max(UNHURRIED, 10 * self.seconds), total=self.total and max(UNHURRIED, 10 * self.total))
 
 
 PROFILES = {

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from rnncheck.campaign import store
@@ -86,10 +87,13 @@ class Shrinking:
             if not left and not sure:
                 tally.unshrunk = NO_TIME
                 continue
+            seconds, least = min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))), SURE if sure else 0.0
+            patience = max(left + ENDING, LONGEST_SURE if sure else 0.0)
+            if self.settings.budget is None:  # then waiting for a core does not count
+                least, patience = max(least, seconds), inf
             job = Job(
                 next(self.numbers), "shrink", subject_run.index, (tally.failed[0], *_smallest(subject_run)), ((tally.prop.id,),),
-                self.settings.profile.attempts, min(left, max(LEAST_SHRINKING, min(MOST_SHRINKING, share))),
-                least=SURE if sure else 0.0, patience=max(left + ENDING, LONGEST_SURE if sure else 0.0),
+                self.settings.profile.attempts, seconds, least, patience,
             )  # fmt: skip
             self.failing[job.index] = subject_run, tally
             yield job

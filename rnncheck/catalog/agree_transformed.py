@@ -158,7 +158,8 @@ def mapped_call(layer: Layer, x: Tensor, hx: tuple[Tensor, ...] | None, batch_fi
 def captured_layer(trial: Trial) -> Observation:
     """A call captured as a CUDA graph and replayed gives the layer's results: on the same numbers, on others, and again."""
     t = trial.but(layout="contiguous", training=False)
-    other = t.but(x=t.like(t.x, "another input"), state=t.state and tuple(t.like(h, f"another {i}") for i, h in enumerate(t.state)))
+    states = t.state and tuple(t.within_bounds(t.like(h, f"another {i}")) for i, h in enumerate(t.state))
+    other = t.but(x=t.like(t.x, "another input"), state=states)
     layer, arguments = t.layer, [_flat(*one.lay_out(one.x, one.state)) for one in (t, other)]
 
     def call(x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:

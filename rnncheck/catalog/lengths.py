@@ -81,7 +81,7 @@ def padding_ignored(trial: Trial) -> Observation:
     filled = torch.where(inside, trial.x, torch.nan)
     more = torch.cat([filled, trial.like(trial.x[:2], "later input")])
     companion = trial.like(more[:, :1], "companion")
-    state = trial.map_state(lambda part: torch.cat([part, trial.like(part[:, :1], "state")], dim=1))
+    state = trial.map_state(lambda part: torch.cat([part, trial.within_bounds(trial.like(part[:, :1], "state"))], dim=1))
     lengths = (*(trial.lengths or ()), len(more))
     together = trial.but(x=torch.cat([more, companion], dim=1), state=state, lengths=lengths).run
     follow_up = pick(together, range(trial.batch))

@@ -157,7 +157,7 @@ def neighbour(trial: Trial) -> Trial:
         return Trial(trial.subject, trial.case.but(config=trial.config.resized(**sizes), seed=trial.case.seed + 1))
     subject, case, config = trial.subject, trial.case, trial.config
     flip = "time_first" if config.batch_first else "batch_first"
-    square = subject.claims.get("sizes") is not None and not subject.offers("sizes")
+    square = subject.one_size
     more = config.hidden_size + 2 - config.input_size if square else 1
     wider = config.but(
         hidden_size=config.hidden_size + 2, input_size=config.input_size + more,

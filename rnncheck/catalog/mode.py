@@ -17,7 +17,8 @@ from rnncheck.core.observation import Observation, both, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.running.trial import SubjectError, Trial, seeded
+from rnncheck.running.same_start import numbers_of, take_over
+from rnncheck.running.trial import SubjectError, Trial, seeded, subject_boundary
 
 mode = Family("mode")
 
@@ -76,6 +77,30 @@ def eval_ignores_dropout(trial: Trial) -> Observation:
     layer.train(False)
     budget = quiet.budget
     return both(quiet.run_on(layer), budget.truth, budget.allowed)
+
+
+@mode(
+    "dropout_of_one_layer",
+    formula="eval(f with dropout 1/2)(x) = eval(f with dropout 0)(x)",
+    kind="metamorphic",
+    source="torch.nn.functional.dropout: training=True by default",
+    applies=deterministic,
+    needs=("training", "module"),
+    cost=4,
+)
+def dropout_of_one_layer(trial: Trial) -> Observation:
+    """In eval mode a layer that takes a dropout, and is one layer, gives what it gives without dropout."""
+    if trial.subject.offers("dropout"):
+        raise NotClaimed("its dropout acts between layers: see mode.eval_ignores_dropout")
+    if trial.subject.fixed is not None:
+        raise NotClaimed("an object is copied, not built anew")
+    quiet = trial.but(training=False)
+    layer = quiet.build()
+    with seeded(trial.case.seed, trial.case.device), subject_boundary("building with dropout"):
+        half = trial.subject.build(trial.config.but(dropout=0.5), trial.case.torch_dtype, torch.device(trial.case.device))
+        take_over(half, numbers_of(layer))
+        half.train(False)
+    return quiet.same(quiet.run_on(half), sides=("with dropout 0.5", "with dropout 0"), other=quiet.run_on(layer))
 
 
 @mode(

@@ -46,8 +46,8 @@ def long(trial: Trial) -> Trial:
     lengths = trial.lengths and tuple(max(1, n * time // trial.time) for n in trial.lengths)
     x = trial.like(trial.x.new_empty(time, trial.batch, config.input_size), "moderate x")
     bare = trial.but(x=x, state=None, lengths=lengths, config=config)
-    state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(bare.zero_state()))
-    return bare.but(state=state, parameters=moderate_parameters(bare))
+    drawn = (trial.like(part, f"moderate state {k}") for k, part in enumerate(bare.zero_state()))
+    return bare.but(state=trial.state and tuple(map(trial.within_bounds, drawn)), parameters=moderate_parameters(bare))
 
 
 def finite_gradients(trial: Trial) -> Observation:
@@ -252,6 +252,7 @@ def extreme(trial: Trial) -> Observation:
 )
 def extreme_gradient(trial: Trial) -> Observation:
     """Gradients stay finite where very large input saturates the gates."""
-    state = trial.state and tuple(trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state))
+    drawn = (trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state or ()))
+    state = trial.state and tuple(map(trial.within_bounds, drawn))
     large = trial.like(trial.x, "large x", largest(trial))
     return finite_gradients(trial.but(x=large, state=state, parameters=moderate_parameters(trial)))

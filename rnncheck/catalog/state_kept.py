@@ -11,6 +11,7 @@ from rnncheck.catalog.tools.deeds import copies
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, near
 from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.reading.call_arguments import is_another, is_state_word
 from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial
 
@@ -32,7 +33,8 @@ def kept(trial: Trial) -> Observation:
     anew = [piece.run.output for piece in pieces]
     results = trial.do(going_on, trial.layer, tuple(piece.arguments[0] for piece in pieces))
     outputs = [piece.read_results(found).output.detach() for piece, found in zip(pieces, results.values(), strict=True)]
-    if all(torch.equal(one, other) for one, other in zip(outputs, anew, strict=True)):
+    unmoved = all(torch.equal(one, other) for one, other in zip(outputs, anew, strict=True))
+    if unmoved and not trial.look(leaves_a_state, trial.layer, trial.arguments[0]):
         raise NotClaimed("no call changes what a later one returns")
     allowed, sides = 2 * trial.budget.allowed.output, Origins("in calls that go on", "in one call")
     return near("output", torch.cat(outputs), trial.run.output, allowed, ("time", "batch", "features"), sides)
@@ -48,3 +50,49 @@ def going_on(layer: Layer, inputs: tuple[Any, ...]) -> dict[str, dict[str, Tenso
     finally:
         vars(layer.module).pop("begin", None)
     return results
+
+
+def leaves_a_state(layer: Layer, x: Any) -> bool:
+    """Return whether a call leaves a state that a method of that name takes away, and does not take it away itself as it begins."""
+    if not layer.module.how["reset"]:
+        return False
+    (name, sizes), inner = layer.module.forgets(x), layer.module.wrapped()
+    method, calls = getattr(inner, name), []
+
+    def counted(*given: Any) -> Any:
+        calls.append(name)
+        return method(*given)
+
+    vars(inner)[name] = counted
+    try:
+        layer(x, None)
+    finally:
+        vars(inner).pop(name)
+    left = {**vars(inner), **inner._buffers}
+    method(*sizes)
+    now = {**vars(inner), **inner._buffers}
+    return len(calls) == 1 and any(is_state_word(key) and is_another(now.get(key), value) for key, value in left.items())
+
+
+@state(
+    "forgets",
+    formula="f(x'), reset, f(x) = f(x)",
+    kind="metamorphic",
+    source="Keras reset_states; policies that are reset at the end of an episode: pytorch/rl#1406",
+    applies=deterministic & padded & batched & at_least(time=1, batch=1),
+    cost=3,
+)
+def forgets(trial: Trial) -> Observation:
+    """After the method that resets its state, a layer that keeps its state knows as little as a new one."""
+    how = getattr(trial.layer.module, "how", {})
+    if not how.get("reset"):
+        raise NotClaimed("no method resets a state that it keeps")
+    before = trial.but(x=trial.like(trial.x, "input of the call before"))
+    found = trial.do(after_another, trial.layer, before.arguments[0], trial.arguments[0])
+    return trial.same(trial.read_results(found), sides=(f"after another call and {how['reset'][0]}()", "from a new layer"))
+
+
+def after_another(layer: Layer, before: Any, x: Any) -> dict[str, Tensor]:
+    """Return the results of a call after another one; the layer is made to forget before each."""
+    layer(before, None)
+    return copies(named_results(layer(x, None)))

@@ -198,27 +198,37 @@ def within_reach(trial: Trial) -> Tensor:
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN."""
+    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN.
+
+    What a recurrence that is read from its types returns may be a forecast: then a later output or the state changes.
+    """
     sides = ("with another sequel", "with the case's own")
 
     def changed_from(k: int) -> Observation:
         changed = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]])).run
         before = Run(torch.cat([changed.output[:k], trial.run.output[k:]]), *trial.run.state)
         seen = trial.same(before, f"input from step {k} on changed: ", sides)
-        return seen & fact(f"output[{k}] with another input[{k}]", *_moved(trial, changed, k))
+        what = f"output[{k}]" if trial.config.named is None else f"what comes from step {k} on"
+        return seen & fact(f"{what} with another input[{k}]", *_moved(trial, changed, k))
 
     return every(changed_from(k) for k in {1, trial.time - 1})
 
 
 def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
     """Whether the output at step k moves with its input, as fact() wants it; NaN goes through what is saturated."""
-    own = trial.run.output[k]
-    moves = not torch.equal(changed.output[k], own) or not own.isfinite().all()
+    own = _from_step(trial, trial.run, k)
+    moves = not torch.equal(_from_step(trial, changed, k), own) or not own.isfinite().all()
     if not moves:
         with_nan = trial.x.clone()
         with_nan[k] = torch.nan
-        moves = not torch.equal(trial.but(x=with_nan).run.output[k], own)
+        moves = not torch.equal(_from_step(trial, trial.but(x=with_nan).run, k), own)
     return moves, "another" if moves else "the same", "another"
+
+
+def _from_step(trial: Trial, run: Run, k: int) -> Tensor:
+    """The output that the input of this step should change; of a typed recurrence all later ones and the state too."""
+    own = (run.output[k],) if trial.config.named is None else (run.output[k:], *run.state)
+    return torch.cat([part.flatten() for part in own])
 
 
 LONG = 40

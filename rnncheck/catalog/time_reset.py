@@ -11,6 +11,7 @@ from rnncheck.catalog.tools.follow_ups import one_after_the_other, rows, side_by
 from rnncheck.catalog.tools.reset_flags import flags_of, raised
 from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.run import Run
+from rnncheck.reading.typed.wrapper import Typed
 from rnncheck.running.trial import Trial
 
 
@@ -53,8 +54,19 @@ def _alone(trial: Trial, t: int) -> Run:
 
 
 def _anew(trial: Trial) -> tuple[Tensor, ...] | None:
-    """The state at the beginning: none is given, where it may be left out."""
-    return None if trial.subject.offers("hx_none") else trial.zero_state()
+    """The state at the beginning: none is given, where it may be left out; what a sequence has for all of its steps stays."""
+    forgotten, zero = _forgotten(trial), trial.zero_state()
+    if trial.state is not None and not bool(forgotten.all()):
+        return (torch.where(forgotten, zero[0], trial.state[0]),)
+    return None if trial.subject.offers("hx_none") else zero
+
+
+def _forgotten(trial: Trial) -> Tensor:
+    """bool (features of the state): whether a flag forgets it; the others are what a sequence has for all of its steps."""
+    module, named = trial.layer.module, trial.config.named
+    kept = module.roles["kept"] if isinstance(module, Typed) else []
+    each = [one.name not in kept for one in named.states for _ in range(named.features(one))] if named is not None else []
+    return torch.tensor(each or [True], device=trial.x.device)
 
 
 def _nothing_flows_back(trial: Trial, steps: list[int]) -> Observation:
@@ -63,6 +75,7 @@ def _nothing_flows_back(trial: Trial, steps: list[int]) -> Observation:
     behind = torch.arange(trial.time, device=trial.x.device)[:, None] >= torch.tensor(steps, device=trial.x.device)
     found = trial.gradients(Run(weights.output * behind[..., None], *weights.state))
     before = found["input"].masked_fill(behind[..., None], 0.0) if found["input"] is not None else trial.x.new_zeros(0)
-    gradients = {"input": before, "h_0": found.get("h_0")}
+    through = found.get("h_0")
+    gradients = {"input": before, "h_0": None if through is None else torch.where(_forgotten(trial), through, 0)}
     seen = ((f"gradient of {name} from behind a flag", part) for name, part in gradients.items() if part is not None)
     return every(identical(what, part, torch.zeros_like(part)) for what, part in seen)

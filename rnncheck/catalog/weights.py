@@ -73,8 +73,9 @@ def trainable(trial: Trial) -> Observation:
         return Observation()
     if not any(p.requires_grad for p in trial.layer.module.parameters()):
         raise NotClaimed("it has no parameters to train")
-    seen = _trained(lively(trial))
-    return seen if seen.holds else _trained(lively(trial, LONG))
+    t = trial if trial.parameters else in_many_digits(trial)  # what a step does may be less than a digit
+    seen = _trained(lively(t))
+    return seen if seen.holds else _trained(lively(t, LONG))
 
 
 LONG = 17

@@ -128,12 +128,13 @@ class Case:
         """(h_0,) or (h_0, c_0), each (layers * directions, rows, its size); None where hx is not given."""
         if self.hx == "none":
             return None
-        values = self.state if self.hx == "random" else Values("zeros")
+        values, named = self.state if self.hx == "random" else Values("zeros"), self.config.named
         states = self.config.states
         sizes = self.config.state_sizes
-        drawn = (values.tensor((states, self.rows, size), self.seed, f"{letter}_0") for letter, size in sizes.items())
-        named = self.config.named if self.hx == "random" else None
-        return tuple(self._round(part if named is None else named.within_bounds(part)) for part in drawn)
+        drawn = [values.tensor((states, self.rows, size), self.seed, f"{letter}_0") for letter, size in sizes.items()]
+        if named is not None:
+            drawn = [named.within_bounds(part) if self.hx == "random" else named.held(part) for part in drawn]
+        return tuple(map(self._round, drawn))
 
     def _round(self, values: Tensor) -> Tensor:
         return values.to(self.torch_dtype).to(self.device)

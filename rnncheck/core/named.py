@@ -1,7 +1,7 @@
 """What a typed recurrence takes and returns: named tensors with named axes, their sizes, and options."""
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -96,8 +96,15 @@ class Named:
 
     def within_bounds(self, state: Tensor) -> Tensor:
         """A state (…, state_size) with the values of each of the states within its bounds, by reflection at them."""
+        return self._each(state, _reflected)
+
+    def held(self, state: Tensor) -> Tensor:
+        """The same with each value that lies beyond a bound at that bound."""
+        return self._each(state, _clamped)
+
+    def _each(self, state: Tensor, change: Callable[[Tensor, NamedTensor], Tensor]) -> Tensor:
         parts = state.split([self.features(one) for one in self.states] or [state.shape[-1]], -1)
-        return torch.cat([_reflected(part, one) for part, one in zip(parts, self.states, strict=False)] or [state], -1)
+        return torch.cat([change(part, one) for part, one in zip(parts, self.states, strict=False)] or [state], -1)
 
     def flagged(self, x: Tensor) -> Tensor:
         """An input (…, input_size) whose flags are 0 or 2, far from where they are raised, so that no rounding raises one."""
@@ -129,6 +136,10 @@ def _reflected(values: Tensor, tensor: NamedTensor) -> Tensor:
     if tensor.low is not None:
         values = tensor.low + (values - tensor.low).abs()
     return values if tensor.high is None else tensor.high - (tensor.high - values).abs().clamp(max=_width(tensor))
+
+
+def _clamped(values: Tensor, tensor: NamedTensor) -> Tensor:
+    return values if tensor.low is None and tensor.high is None else values.clamp(tensor.low, tensor.high)
 
 
 def _width(tensor: NamedTensor) -> float:

@@ -54,7 +54,7 @@ class Comparison:
     @property
     def same_bits(self) -> bool:
         """Whether all are numbers and equal bit for bit, as most that must be equal are: that is seen in one step."""
-        actual, expected = self.actual.detach(), self.expected.detach()
+        actual, expected = (_in_pairs(part.detach()) for part in (self.actual, self.expected))
         return (actual.dtype, actual.device) == (expected.dtype, expected.device) and torch.equal(actual, expected)
 
     @property
@@ -254,6 +254,11 @@ def both(
             else equal(prefix + name, None, f"a tensor of shape {tuple(value.shape)}")
         )
     return seen
+
+
+def _in_pairs(value: Tensor) -> Tensor:
+    """Complex numbers as pairs: of those in half precision torch compares none."""
+    return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
 
 
 def every(observations: Iterable[Observation]) -> Observation:

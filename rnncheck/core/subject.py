@@ -155,6 +155,11 @@ class Subject:
         return "layer_axis" in self.claims and not self.offers("layer_axis")
 
     @property
+    def one_size(self) -> bool:
+        """Whether input_size has to be hidden_size."""
+        return "sizes" in self.claims and not self.offers("sizes")
+
+    @property
     def stateless(self) -> bool:
         """Whether no final state comes back."""
         return "state" in self.claims and not self.offers("state")

@@ -27,6 +27,8 @@ INCOMPLETE = 3
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="BUNDLE", help="The file to write.")
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--typed", metavar="STUB", help="A function that has TARGET's parameter names and is annotated.")
+@click.option("--time", metavar="NAME", help="What the axis of time is called in the annotations.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(list(DTYPES)))
 @click.option("--max-examples", default=CASES, type=whole_number("max_examples"), metavar="N", show_default=True, help="Cases.")
 @click.option("--seed", default=0, type=whole_number("seed"), metavar="N", help="Seed of the cases.")
@@ -55,13 +57,15 @@ def record_command(target: str, output: str, device: str, switches: str | None, 
 @click.argument("other", metavar="TARGET-or-BUNDLE")
 @click.option("--device", default="cpu", metavar="cpu|cuda|cuda:1|mps|xpu", help="Where to run TARGET.")
 @click.option("--as", "kind", type=click.Choice(["layer", "cell"]), help="What TARGET is, if rnncheck cannot tell.")
+@click.option("--typed", metavar="STUB", help="A function that has TARGET's parameter names and is annotated.")
+@click.option("--time", metavar="NAME", help="What the axis of time is called in the annotations.")
 @click.option("--switches", metavar="NAME[,NAME]", help="Run TARGET with these backend switches instead of each case's own.")
 @click.option("--shard", metavar="2/5", help="Compare only this part of the cases; each part has its own exit code.")
 @click.option("--case", "only", type=whole_number("case"), metavar="N", help="Compare only the case with this number.")
 @click.option("--engine", default="processes", type=click.Choice(["processes", "inline", "ray"]), show_default=True)
 @click.option("--jobs", type=whole_number("jobs"), metavar="N", help="Number of workers; default: one per core.")
 @report_options
-def diff_command(bundle: str, other: str, device: str, switches: str | None, kind: str | None, **options: Any) -> int:
+def diff_command(bundle: str, other: str, device: str, switches: str | None, **options: Any) -> int:
     """Compare the results in BUNDLE with the equations, and with TARGET run here or with another bundle.
 
     The tolerance is the rounding of both sides. Exit codes are those of rnncheck verify.
@@ -77,19 +81,20 @@ def diff_command(bundle: str, other: str, device: str, switches: str | None, kin
     recorded = read(Path(bundle))
     if not is_here(one_device(device)):
         return _absent(device, "nothing was compared")
-    chosen, found = _switches(switches), _other(other, kind)
+    how = {name: options.pop(name) for name in ("kind", "typed", "time")}
+    chosen, found = _switches(switches), _other(other, **how)
     report = diff(recorded, found, device=device, switches=chosen, again=f"rnncheck diff {bundle} {other}", **options)
     code = write_reports(report, files, report.exit_code)
     print_report(report, Console(stderr="-" in files.values()))
     return code
 
 
-def _other(name: str, kind: str | None) -> "Bundle | Subject":
+def _other(name: str, **how: str | None) -> "Bundle | Subject":
     """A bundle where it is named like one, else the target of that name."""
     from rnncheck.bundle import read
     from rnncheck.bundle.record import one_layer
 
-    return read(Path(name)) if name.endswith(SUFFIX) and ":" not in name else one_layer(name, kind)
+    return read(Path(name)) if name.endswith(SUFFIX) and ":" not in name else one_layer(name, **how)
 
 
 def _switches(words: str | None) -> "tuple[Switch, ...] | None":

@@ -36,7 +36,7 @@ def _generic(trial: Trial) -> Trial:
     """The case with generic numbers, as many as can tell one change from another."""
     subject: Subject = trial.subject
     sizes = {} if subject.fixed is not None else {"input_size": 5, "hidden_size": 6}
-    if subject.claims.get("sizes") is not None and not subject.offers("sizes"):
+    if subject.one_size:
         sizes = {} if subject.fixed is not None else {"input_size": 6, "hidden_size": 6}
     plain: dict[str, Any] = {name: Values() for name in ("weights", "biases", "input", "state")}
     plain |= {"dtype": "float64"} if subject.offers("float64") else {}
@@ -59,12 +59,21 @@ def _hypotheses(trial: Trial) -> Iterator[tuple[str, Callable[[], bool]]]:
     yield "the state that comes back is that of the step before the last", lambda: _goes_on(trial, lambda s: s, late=1)
     if trial.config.num_layers > 1:
         yield "the states of the layers come back in reverse order", lambda: _goes_on(trial, lambda s: tuple(p.flip(0) for p in s))
+        yield "the initial states of the layers above the first are ignored", lambda: _ignored_above(trial)
 
 
 def _ignored(trial: Trial, part: int) -> bool:
     """Whether another initial state, of this part alone, changes no output."""
     other = tuple(1 - p if k == part else p for k, p in enumerate(trial.given_state))
     return torch.equal(trial.but(state=other).run.output, trial.run.output)
+
+
+def _ignored_above(trial: Trial) -> bool:
+    """Whether other initial states of all layers but the first change no output, and another one of the first does."""
+    other = tuple(torch.cat([p[:1], 1 - p[1:]]) for p in trial.given_state)
+    first = tuple(torch.cat([1 - p[:1], p[1:]]) for p in trial.given_state)
+    same, moved = (trial.but(state=states).run.output for states in (other, first))
+    return torch.equal(same, trial.run.output) and not torch.equal(moved, trial.run.output)
 
 
 def _comes_back(trial: Trial, states: States) -> bool:

@@ -58,15 +58,23 @@ def rehearse(trial: AnyTrial) -> None:
 
 UNDECIDED = "inconclusive: rounding alone could account for any difference here"
 NOBODY = "it is a convention that a batch without sequences works: see batch.empty"
+WITHOUT_AXIS = "it is a convention that input without a batch axis works: see batch.unbatched"
 
 
 def judge(prop: Property, trial: AnyTrial) -> Outcome:
-    """Check ``prop`` on ``trial``; a layer of its own that does not handle a batch without sequences breaks a convention alone."""
+    """Check ``prop`` on ``trial``; a layer of its own that does not handle an unusual batch breaks a convention alone."""
     found = _judged(prop, trial)
-    nobody = isinstance(trial, Trial) and trial.case.batch == 0 and not trial.subject.drop_in and not prop.convention
-    if nobody and found.status in ("fails", "errored") and not is_our_mistake(found):
-        return Outcome(prop.id, "not_applicable", reason=NOBODY)
+    if found.status in ("fails", "errored") and not prop.convention and not is_our_mistake(found):
+        unusual = _unusual_batch(trial)
+        return found if unusual is None else Outcome(prop.id, "not_applicable", reason=unusual)
     return found
+
+
+def _unusual_batch(trial: AnyTrial) -> str | None:
+    """Return by which convention a layer of its own takes this case; None where it has promised to."""
+    if not isinstance(trial, Trial) or trial.subject.drop_in or not trial.subject.offers("batched"):
+        return None
+    return {0: NOBODY, None: WITHOUT_AXIS}.get(trial.case.batch)
 
 
 def _judged(prop: Property, trial: AnyTrial) -> Outcome:

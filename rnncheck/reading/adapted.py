@@ -48,7 +48,7 @@ class Adapted(torch.nn.Module):
     def __init__(self, layer: Any, hidden_size: int, **how: Any) -> None:
         super().__init__()
         self.layer, self.hidden_size, self.how = layer, hidden_size, {**HOW, **how}
-        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] and layer is not None else ()
+        self.first = begins_with(layer, self.how["kept"])
         if self.how["ids"]:
             for name, module in list(layer.named_modules()):
                 if isinstance(module, torch.nn.Embedding):
@@ -99,10 +99,18 @@ class Adapted(torch.nn.Module):
     def begin(self, input: torch.Tensor) -> None:
         """Make a layer forget that keeps its state itself."""
         if self.how["reset"]:
-            name, sized = self.how["reset"]
-            getattr(self.wrapped(), name)(*[input.shape[0 if self.how["batch_first"] else -2]][:sized])
+            name, sizes = self.forgets(input)
+            getattr(self.wrapped(), name)(*sizes)
         for value in self.first:
-            setattr(self.wrapped(), self.how["kept"], value.to(input) if isinstance(value, torch.Tensor) else value)
+            if value is NotYet:
+                vars(self.wrapped()).pop(self.how["kept"], None)
+            else:
+                setattr(self.wrapped(), self.how["kept"], value.to(input) if isinstance(value, torch.Tensor) else value)
+
+    def forgets(self, input: torch.Tensor) -> tuple[str, list[int]]:
+        """The method that makes it forget, and its argument where it takes the number of sequences."""
+        name, sized = self.how["reset"]
+        return name, [input.shape[0 if self.how["batch_first"] else -2]][:sized]
 
     def wrapped(self) -> Any:
         """The layer itself."""
@@ -217,6 +225,15 @@ class AdaptedWithLengths(Adapted):
 
     def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
         return self.called(input, hx, lengths)
+
+
+class NotYet:
+    """What stands for an attribute that the first call makes."""
+
+
+def begins_with(layer: Any, kept: str | None) -> tuple[Any, ...]:
+    """The attribute in which a layer keeps its state, as it is now; () where none is kept."""
+    return () if kept is None or layer is None else (getattr(layer, kept, NotYet),)
 
 
 def selected(hx: Any, rows: torch.Tensor) -> Any:

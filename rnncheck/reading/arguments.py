@@ -1,11 +1,19 @@
 """The arguments of a constructor for any configuration: where sizes and options go, and what else is given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from rnncheck.core.config import Config
-from rnncheck.reading.size_words import RESULT, size_of
+from rnncheck.reading.size_words import RESULT, TOKENS, size_of
+
+FORMS: Mapping[str, Callable[[int], Any]] = {"range": range, "table": lambda size: torch.zeros(TOKENS, size)}
+"""How an argument may hold a size: as a vocabulary with this number of entries, or as a table of vectors of this size."""
+
+LARGEST = 10**6
+"""Larger sizes stand for themselves in the text of a script: nothing is built of them."""
 
 
 @dataclass(frozen=True)
@@ -15,8 +23,10 @@ class Arguments:
     input, hidden: where the two sizes go: keywords or positions (numbers); several, where one size is asked for twice
     options: torch's word -> the constructor's own; others: what else must be given
     bundle: the type of the one argument, a configuration object that has all of this as attributes
-    within: the argument that takes it, beside others; listed: the argument that lists the input size and the hidden size of each
-    layer; halves: whether the constructor is given the size of two directions together
+    within: the argument that takes it, beside others; inside: what it holds then, and the others stand beside it
+    listed: the argument that lists the input size and the hidden size of each layer
+    halves: whether the constructor is given the size of two directions together
+    holds: how an argument holds its size, where it is no number (FORMS), or the class of which it is an object of both sizes
     """
 
     input: tuple[str | int, ...] = (0,)
@@ -26,7 +36,9 @@ class Arguments:
     bundle: type | None = None
     listed: str | None = None
     within: str | None = None
+    inside: frozenset[str] = frozenset()
     halves: bool = False
+    holds: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def head(self) -> str | None:
@@ -49,13 +61,21 @@ class Arguments:
         placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
         placed |= dict.fromkeys(both, 2 * config.hidden_size)
         placed |= {own: getattr(config, word) for word, own in self.options.items()}
-        if self.within is not None and self.bundle is not None:
-            kind = placed.pop("kind")
-            return (), placed | {self.within: self.bundle(config.input_size, config.hidden_size, kind)}
-        if self.bundle is not None:
-            return (self.bundle(**{name: value for name, value in placed.items() if isinstance(name, str)}),), {}
+        placed |= {name: self._held(name, placed[name], config) for name in self.holds}
         positions = sorted(place for place in placed if isinstance(place, int))
-        return tuple(placed[place] for place in positions), {name: value for name, value in placed.items() if isinstance(name, str)}
+        named = {name: value for name, value in placed.items() if isinstance(name, str)}
+        if self.bundle is None:
+            return tuple(placed[place] for place in positions), named
+        if self.within is None:
+            return (self.bundle(**named),), {}
+        whole = self.bundle(**{name: value for name, value in named.items() if name in self.inside})
+        return (), {name: value for name, value in named.items() if name not in self.inside} | {self.within: whole}
+
+    def _held(self, name: str, size: int, config: Config) -> Any:
+        form = self.holds[name]
+        if isinstance(form, str):
+            return FORMS[form](size)
+        return form if size > LARGEST else form(config.input_size, config.hidden_size)
 
     def words(self) -> str:
         """Which argument is which size."""

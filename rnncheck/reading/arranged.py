@@ -1,12 +1,10 @@
-"""A layer behind torch's call whose own parameters are put together from torch's at each call."""
+"""A layer behind torch's call whose own parameters are put together from torch's at each call. Scripts show this file as it is."""
 
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from rnncheck.reading.adapted import Adapted
-from rnncheck.typechecked import being_traced, transformed
+from rnncheck.reading.adapted import Adapted, begins_with
 
 
 class Arranged(Adapted):
@@ -21,7 +19,7 @@ class Arranged(Adapted):
     def __init__(self, layer: Any, hidden_size: int, pieces: Any, suffixes: Any, **how: Any) -> None:
         super().__init__(None, hidden_size, **how)
         self.inner = (layer,)  # in a tuple, so that its parameters are no parameters of this module
-        self.first = (getattr(layer, self.how["kept"]),) if self.how["kept"] else ()
+        self.first = begins_with(layer, self.how["kept"])
         self.own = [name for name, _ in layer.named_parameters()]
         self.pieces, self.suffixes = pieces, suffixes
         values = [p.detach() for _, p in layer.named_parameters()]
@@ -75,7 +73,9 @@ class ArrangedWithLengths(Arranged):
 
 def _only_followed(values: list[torch.Tensor]) -> bool:
     """Whether a call is recorded, transformed or measured here, so that what it writes is not to be looked at."""
-    followed = being_traced() or transformed() or _get_current_dispatch_mode() is not None
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or not all(isinstance(value, torch.Tensor) for value in values):
+        return True
+    followed = torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0
     return followed or any(value.is_meta or (value.is_cuda and torch.cuda.is_current_stream_capturing()) for value in values)
 
 

@@ -1,12 +1,28 @@
 """What a constructor is given that names no type: a value for each argument by its name, and an object that has any attribute."""
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
+from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.signature import HIDDEN, INPUT
-from rnncheck.reading.size_words import BOTH, KIND_VALUES, MORE_HIDDEN, MORE_INPUT, RESULT, TOKENS, VOCABULARY, says_kind, size_of
+from rnncheck.reading.size_words import (
+    BOTH,
+    KIND_VALUES,
+    MORE_HIDDEN,
+    MORE_INPUT,
+    OPTIONS,
+    RESULT,
+    TOKENS,
+    VOCABULARY,
+    says_kind,
+    size_of,
+)
+
+FLAGS = ("bias", "bidirectional", "batch_first", "bidir", "debug", "verbose", "cuda", "gpu")
+"""Attributes that are true or false."""
 
 
 def value_for(parameter: Any) -> Any:
@@ -30,14 +46,31 @@ def value_for(parameter: Any) -> Any:
 
 
 class Asked:
-    """A configuration object of no known type: it answers each attribute by what its name asks for."""
+    """A configuration object of no known type: it answers each attribute by what its name asks for, and notes what it answered."""
 
     def __init__(self, input: int, hidden: int, kind: str) -> None:
         self._sizes, self._kind = (input, hidden), kind
+        self._answers: dict[str, Any] = {}
+        self._by_key: set[bool] = set()
+
+    def __deepcopy__(self, memo: Any) -> "Asked":
+        return self  # what a copy of the layer asks for is noted as well
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
+        self._by_key.add(False)
+        return self._answers.setdefault(name, self._answer(name))
+
+    def __getitem__(self, name: str) -> Any:
+        self._by_key.add(True)
+        return self._answers.setdefault(name, self._answer(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict has it."""
+        return self[name]
+
+    def _answer(self, name: str) -> Any:
         if name in (*INPUT, *MORE_INPUT):
             return self._sizes[0]
         if name in (*HIDDEN, *MORE_HIDDEN, *RESULT, *BOTH):
@@ -46,14 +79,21 @@ class Asked:
             return self._kind
         if name in VOCABULARY or name.lower().endswith("layers"):
             return TOKENS if name in VOCABULARY else 1
+        if name in FLAGS or name.lower().startswith(("use_", "is_", "with_", "has_")):
+            return name in ("bias", "use_bias")
         if size_of(name) is not None:
             return self._sizes[size_of(name) != "input"]
-        options = {"bias": True, "bidirectional": False, "batch_first": False}
-        return options[name] if name in options else value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+        return value_for(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
 
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self, name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """As a dict has it."""
-        return getattr(self, name)
+    def as_written(self, asked: Arguments) -> Arguments:
+        """Return the same as a namespace, or a dict, of what was asked for; as it is, where one object is asked in both ways."""
+        options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in self._answers}
+        left = {name: value for name, value in self._answers.items() if name not in options.values()}
+        sizes = [tuple(name for name, value in left.items() if type(value) is int and value == size) for size in self._sizes]
+        others = {name: value for name, value in left.items() if name not in (*sizes[0], *sizes[1])}
+        beside = tuple(name for name in asked.input if asked.within is not None and name not in asked.inside)
+        if len(self._by_key) != 1 or not sizes[1] or not (*beside, *sizes[0]):
+            return asked
+        kind = dict if True in self._by_key else SimpleNamespace
+        inside = frozenset(self._answers)
+        return Arguments((*beside, *sizes[0]), sizes[1], options, others, kind, within=asked.within, inside=inside)

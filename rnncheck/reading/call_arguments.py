@@ -90,14 +90,14 @@ def kept(module: Any, called: Callable[[Any], Any]) -> str | None:
         return None
     called(other := copy.deepcopy(module))
     before, after = ({**vars(one), **one._buffers} for one in (module, other))
-    moved = [name for name, value in after.items() if name in before and _is_another(before[name], value)]
+    moved = [name for name, value in after.items() if name in before and is_another(before[name], value)]
     return moved[0] if len(moved) == 1 else None
 
 
-def _is_another(before: Any, after: Any) -> bool:
-    """Whether an attribute that was nothing, or a tensor, is another tensor now, or a tuple of them."""
+def is_another(before: Any, after: Any) -> bool:
+    """Return whether an attribute that was nothing, or a tensor, is another tensor now, or a tuple of them."""
     if isinstance(after, tuple | list):
-        return before is None or (isinstance(before, tuple | list) and any(map(_is_another, before, after)))
+        return before is None or (isinstance(before, tuple | list) and any(map(is_another, before, after)))
     if not isinstance(after, torch.Tensor) or after.dim() < 2:
         return False
     return before is None or (isinstance(before, torch.Tensor) and (before.shape != after.shape or not torch.equal(before, after)))

@@ -2,7 +2,11 @@
 
 import dataclasses
 import inspect
+import sys
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from enum import Enum
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +19,7 @@ from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
 from rnncheck.reading.size_words import (
     BOTH,
     BUNDLES,
+    ENTRIES,
     KIND_VALUES,
     LISTS,
     MORE_HIDDEN,
@@ -22,9 +27,11 @@ from rnncheck.reading.size_words import (
     OPTIONS,
     RESULT,
     RETURNS,
+    TABLES,
     TOKENS,
     UNSAID,
     VOCABULARY,
+    is_part,
     says_kind,
     says_layers,
     size_of,
@@ -55,9 +62,14 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
         yield from _filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
         return
     returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
-    for one in _candidates(parameters, required, options):
-        yield dataclasses.replace(one, others={**returns, **one.others}) if returns else one
+    found: list[Arguments] = []
+    for one in chain(_candidates(parameters, required, options), _with_a_class(target, parameters, required, options)):
+        one = dataclasses.replace(one, others={**returns, **one.others}) if returns else one
+        if one not in found:
+            found.append(one)
+            yield one
     yield from _with_halves(parameters, required, options)
+    yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
         yield Arguments()
 
@@ -69,7 +81,8 @@ def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str
     yield from _by_order(parameters, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
     yield from _beside_a_bundle(required, options)
-    yield from _in_a_bundle(required, options)
+    yield from _in_a_bundle(parameters, required)
+    yield from _held_otherwise(parameters, required, options)
 
 
 def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
@@ -117,13 +130,21 @@ def _with_halves(parameters: list[Any], required: list[Any], options: Mapping[st
             yield dataclasses.replace(one, halves=True)
 
 
+def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The same names, where both sizes have to be the same."""
+    for one in _by_name(parameters, required, options):
+        if one.input and one.hidden:
+            yield dataclasses.replace(one, input=(), hidden=(*one.input, *one.hidden))
+
+
 def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     """The input size, beside one argument that holds all else under any name."""
     bundles = [p.name for p in required if p.name in BUNDLES and p.annotation in UNSAID[:1]]
     sizes = [p.name for p in required if size_of(p.name) == "input"]
     if len(bundles) == 1 and len(required) == 2 and sizes:
         for value in KIND_VALUES:
-            yield Arguments((sizes[0],), (), {}, {"kind": value}, Asked, within=bundles[0])
+            inside = frozenset(("input", "hidden", "kind"))
+            yield Arguments((sizes[0], "input"), ("hidden",), {}, {"kind": value}, Asked, within=bundles[0], inside=inside)
 
 
 def _listed(required: list[Any]) -> Iterator[Arguments]:
@@ -166,17 +187,84 @@ def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...]
         yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
 
 
-def _in_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+def _in_a_bundle(parameters: list[Any], required: list[Any]) -> Iterator[Arguments]:
     """One argument that holds them all, as its dataclass says, or with every usual name as an attribute."""
-    kind = required[0].annotation if len(required) == 1 else None
-    if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or _may_hold_options(kind)):
-        for inner in candidates(kind):
-            yield dataclasses.replace(inner, bundle=kind)
-    elif len(required) == 1 and kind in (inspect.Parameter.empty, SimpleNamespace):
+    typed = [p for p in parameters if isinstance(p.annotation, type) and _may_hold_options(p.annotation)]
+    for p in typed[:1]:
+        yield from _of_its_type(p, [other for other in required if other is not p])
+    if not typed and len(required) == 1 and required[0].annotation in UNTYPED:
         for value in KIND_VALUES:
             yield Arguments(("input",), ("hidden",), {}, {"kind": value}, Asked)
 
 
+def _of_its_type(bundle: Any, beside: list[Any]) -> Iterator[Arguments]:
+    """A configuration object of a known type, and what else must be given."""
+    kinds = {p.name: size_of(p.name) for p in beside if p.annotation in UNSAID}
+    sizes = {kind: tuple(name for name, found in kinds.items() if found == kind) for kind in ("input", "hidden")}
+    others = {p.name: value_for(p) for p in beside if kinds.get(p.name) not in sizes}
+    known = parameters_of(bundle.annotation)
+    options = {word: own for word, names in OPTIONS.items() for own in (word, *names) if own in [p.name for p in known]}
+    states = [p.name for p in known if size_of(p.name) == "hidden" and p.name not in options.values()]
+    alone = [Arguments((), (name,), options, {p.name: value_for(p) for p in known if p.default is p.empty and p.name != name})
+             for name in states[:1]] if sizes["input"] else []  # fmt: skip
+    for one in (*alone, *candidates(bundle.annotation)):
+        inside = frozenset(map(str, (*one.input, *one.hidden, *one.options.values(), *one.others)))
+        input, hidden, more = (*sizes["input"], *one.input), (*sizes["hidden"], *one.hidden), {**one.others, **others}
+        if one.bundle is None and all(isinstance(place, str) for place in (*input, *hidden)):
+            yield dataclasses.replace(
+                one, input=input, hidden=hidden, others=more, bundle=bundle.annotation, within=bundle.name, inside=inside
+            )
+
+
+TORCHS = (nn.GRUCell, nn.LSTMCell, nn.GRU, nn.LSTM)
+"""What is given for a module that may be any."""
+MOST_KINDS = 3
+"""Classes of the same file that are tried."""
+UNTYPED = (inspect.Parameter.empty, SimpleNamespace, Namespace, dict, Any, dict[str, Any], Mapping[str, Any])
+"""Annotations of a configuration object that say nothing of what is in it."""
+
+
+def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """A vocabulary in place of its size, and a table of vectors in place of theirs."""
+    for p in required:
+        rest = [other for other in required if other is not p]
+        hidden = [other.name for other in (*rest, *parameters) if size_of(other.name) == "hidden" and other.name != p.name]
+        parts = set(p.name.lower().split("_"))
+        if parts & ENTRIES:
+            for one in hidden[:1]:
+                for found in _filled(rest, (p.name,), (one,), options):
+                    yield dataclasses.replace(found, holds={p.name: "range"})
+            for found in (*_by_name(rest, rest, options), *_by_parts(rest, rest, options)):
+                yield dataclasses.replace(found, others={**found.others, p.name: range(TOKENS)})
+        if parts & TABLES:
+            for one in hidden[:1]:
+                for found in _filled(rest, (p.name,), (one,), options):
+                    yield dataclasses.replace(found, holds={p.name: "table"})
+                    entries = {name: range(TOKENS) for name in found.others if set(name.lower().split("_")) & ENTRIES}
+                    if entries:
+                        yield dataclasses.replace(found, others={**found.others, **entries}, holds={p.name: "table"})
+
+
+def _with_a_class(target: Any, parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """One argument that is a module, or the class of one: of the same file, or torch's."""
+    module = sys.modules.get(getattr(target, "__module__", None) or "")
+    own = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, nn.Module)] if module else []
+    kinds = [one for one in own if one is not target and getattr(one, "__module__", "") == target.__module__]
+    kinds = sorted(kinds, key=lambda one: "cell" not in one.__name__.lower())[:MOST_KINDS]
+    taken = [p for p in required if is_part(p.name) and (p.annotation in UNSAID[:1] or not isinstance(p.annotation, type)
+             or issubclass(p.annotation, nn.Module))]  # fmt: skip
+    for p in taken[:1]:
+        rest = [other for other in required if other is not p]
+        for kind in (*kinds, *TORCHS):
+            hidden = tuple(other.name for other in rest if size_of(other.name) == "hidden")
+            inputs = tuple(other.name for other in rest if size_of(other.name) == "input")
+            for one in _filled(rest, (*inputs, p.name), (*hidden, p.name), options):
+                yield dataclasses.replace(one, holds={p.name: kind})
+            for one in _candidates([other for other in parameters if other is not p], rest, options) if len(rest) > 1 else ():
+                yield dataclasses.replace(one, others={**one.others, p.name: kind})
+
+
 def _may_hold_options(kind: type) -> bool:
     """Whether this is a class of somebody's own, and not of modules or tensors."""
-    return kind.__module__ not in ("builtins", "typing", "inspect", "types") and not issubclass(kind, nn.Module | torch.Tensor)
+    ours = kind.__module__ not in ("builtins", "typing", "inspect", "types", "argparse", "torch", "numpy", "collections.abc")
+    return dataclasses.is_dataclass(kind) or (ours and not issubclass(kind, nn.Module | torch.Tensor | Enum))

@@ -119,7 +119,7 @@ def set_parameter(module: nn.Module, name: str, value: Tensor) -> None:
 
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     path, _, attribute = name.rpartition(".")
-    return module.get_submodule(path), attribute
+    return dict(module.named_modules())[path], attribute
 
 
 def _value(module: object, name: str) -> Tensor:

@@ -45,6 +45,13 @@ BUNDLES = ("args", "config", "cfg", "conf", "opt", "opts", "params", "hparams", 
 """What an object that holds many options is called."""
 TOKENS = 11
 """Entries of a table of embeddings."""
+ENTRIES = {
+    "tokens", "vocab", "vocabulary", "chars", "characters", "alphabet", "letters", "symbols", "words", "itos", "charset", "labels",
+    "classes", "categories",
+}  # fmt: skip
+"""Parts of names of arguments that hold a vocabulary itself."""
+TABLES = {"weights", "weight", "matrix", "vectors", "pretrained", "embeddings"}
+"""Parts of names of arguments that hold a vector for each token."""
 INPUT_PARTS = {
     "in", "inp", "input", "inputs", "obs", "observation", "observations", "emb", "embed", "embedding", "embeddings", "word",
     "words", "char", "token", "feat", "feats", "feature", "features", "frame", "frames", "mel", "src", "signal", "vector", "sensor",
@@ -59,6 +66,8 @@ RESULT_PARTS = {"out", "output", "outputs", "class", "classes", "tag", "tags", "
 KIND_NAMES = (
     "typ", "kind", "cell", "rnn", "rnn_cell", "cell_name", "rnn_name", "base_rnn", "unit", "model", "rnn_unit", "rnn_mode", "mode",
 )  # fmt: skip
+PARTS = {"cell", "rnn", "recurrent", "layer", "core", "base", "module", "backbone", "encoder", "gru", "lstm", "cls"}
+"""Parts of names of arguments that take a module."""
 KIND_VALUES = ("GRU", "LSTM", "gru", "lstm", "RNN")
 """What an argument may be given that says which recurrence is inside."""
 
@@ -81,6 +90,11 @@ def size_of(name: str) -> Literal["input", "hidden", "result"] | None:
     if name in INPUT or name in MORE_INPUT or parts & INPUT_PARTS:
         return "input"
     return "result" if parts & RESULT_PARTS else None
+
+
+def is_part(name: str) -> bool:
+    """Return whether an argument of this name may be a recurrent module, or the class of one."""
+    return bool(set(name.lower().split("_")) & PARTS)
 
 
 def says_kind(name: str) -> bool:

@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -98,6 +99,10 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
     seen = read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said)
     if arguments.halves and seen.directions != 2 and not (alone and arguments.head is not None):
         raise Unreadable("a size of two directions together, but one direction")
+    for value in (*positions, *named.values()):
+        if isinstance(value, Asked):
+            _draws(module, config, seen)  # which asks for what is asked for in training alone
+            arguments = value.as_written(arguments)
     return seen, arguments, module, config
 
 
@@ -171,10 +176,10 @@ def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> t
 
 def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     """Return the options that keep their defaults, so that their other values are not checked."""
-    inside = arguments.bundle if arguments.bundle not in (None, Asked) and arguments.within is None else value
-    parameters = inspect.signature(inside).parameters.values()
+    kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]
+    defaults = {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
-    left = {p.name: arguments.others.get(p.name, p.default) for p in parameters if p.name not in known}
+    left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
     return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
@@ -184,7 +189,8 @@ def _usual(value: Any, arguments: Arguments) -> bool:
     """Whether the constructor is called as torch's is, or under usual names."""
     signature = Signature.of(value)
     same = all(word == own for word, own in arguments.options.items())
-    plain = same and not arguments.others and not arguments.halves and arguments.bundle is None and arguments.listed is None
+    more = arguments.others or arguments.halves or arguments.holds or arguments.bundle is not None or arguments.listed is not None
+    plain = same and not more
     sizes = signature.size_names()
     first = signature.positional[:2]
     by_name = sizes is not None and (arguments.input, arguments.hidden) == ((sizes[0],), (sizes[1],))

@@ -23,7 +23,7 @@ BASIC_FIRST = (
 WHY = ("mode.rng", "layout.no_mutation")
 """Properties that say why a call that is repeated gives other results: the headline is theirs, though others lead."""
 NOT_AGAIN = ("mode.repeatable", "state.fresh")
-AT_ONCE = ("mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
+AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
 """Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
 IN_ANOTHER_WAY = ("agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""

@@ -15,6 +15,7 @@ from rnncheck.core.mismatch_text import digits, number
 from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
+from rnncheck.reading.adapted import Adapted
 from rnncheck.repro.assertion import not_refused, values_of
 from rnncheck.repro.brief_layer import Brief, layer_lines, value_text
 from rnncheck.repro.calls import Recorded, recorded, right_events
@@ -105,6 +106,16 @@ def _in_own_result(brief: Brief, arguments: tuple[Any, Any], part: Any, at: tupl
     return f"{_own_name(own)}{suffix}{own.expression(part, at)}"
 
 
+def _begun_anew(adapter: Adapted, x: Tensor) -> list[str]:
+    """Return the call that makes a layer forget its state, if there is one; raises NoLiteral where an attribute is set for that."""
+    if adapter.first:
+        raise NoLiteral("a state that is kept in an attribute")
+    if adapter.how["reset"] is None:
+        return []
+    name, sizes = adapter.forgets(x)
+    return [f"layer.{name}({', '.join(map(str, sizes))})"]
+
+
 def _shown(expression: str, actual: float | bool, expected: float | bool) -> str:
     shown = digits(actual, expected)
     return f"{expression}  # {number(actual, shown)}, expected {number(expected, shown)}"
@@ -121,7 +132,7 @@ def _call(brief: Brief, arguments: tuple[Any, Any], suffix: str, note: str = "")
         own = own_call(adapter, x, brief.case.config.as_hx(hx) if hx is not None else None)
         texts = [*map(value_text, own.given), *(f"{name}={value_text(value)}" for name, value in own.named.items())]
         call = f"layer({', '.join(texts)})"
-        return [f"{call}  # {note}" if note else f"{_own_name(own)}{suffix} = {call}"]
+        return [*_begun_anew(adapter, x), f"{call}  # {note}" if note else f"{_own_name(own)}{suffix} = {call}"]
     given = [value_text(x), *([] if hx is None else [value_text(brief.case.config.as_hx(hx))])]
     names = f"output{suffix}, (h_n{suffix}, c_n{suffix})" if brief.case.config.takes_tuple else f"output{suffix}, h_n{suffix}"
     before, call = [], f"layer({', '.join(given)})"

@@ -17,6 +17,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.reading.typed.wrapper import Arguments
 from rnncheck.repro.brief_layer import value_text
+from rnncheck.repro.cached_calls import cached_calls
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
@@ -32,6 +33,9 @@ Place = tuple[Event, str]
 
 def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
     """Return the script's body, or None where calls of the function alone do not show the failure."""
+    cached = cached_calls(subject, prop, case, literal, whole=True)
+    if cached is not None:
+        return "\n".join([*cached.lines, *([] if cached.part is None else _last(cached.part, cached.actual, cached.expected)), ""])
     ended = _raising(subject, prop, case)
     if ended is not None:
         return "\n".join([*_call(ended[0], case, ended[1], "", literal), ""])
@@ -42,27 +46,32 @@ def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
     calls = _once([left[0], *([other[0]] if other else [])])
     suffixes = [f"_{place}" if len(calls) > 1 else "" for place in range(1, len(calls) + 1)]
     lines = [line for event, suffix in zip(calls, suffixes, strict=True) for line in _call(build, case, event, suffix, literal)]
+    return "\n".join([*lines, *_last(part, _text(left, calls), _text(other, calls) if other else None), ""])
+
+
+def _last(part: Comparison, actual: str, expected: str | None) -> list[str]:
+    """The lines that compare the two numbers; expected: None where it is a constant."""
     at = worst_place(part)
     allowed = allowed_at(part, at)
-    expected = float(part.expected[at])
     told = part.what if part.sides is None else f"{part.what}: {part.sides.actual}, then {part.sides.expected}:"
     near = f"abs(actual - expected) <= {allowed:.3g}"
-    return "\n".join([
-        *lines,
-        f"actual = {_text(left, calls)}.item()",
-        f"expected = {f'{_text(other, calls)}.item()' if other else literal(expected)}",
+    return [
+        f"actual = {actual}.item()",
+        f"expected = {f'{expected}.item()' if expected else literal(float(part.expected[at]))}",
         f"print({told!r}, actual, expected)",
         within_bound(part, at) if part.bound else f"assert actual == expected or {near}, 'allowed {allowed:.3g}'",
-        "",
-    ])  # fmt: skip
+    ]
 
 
 def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None:
     """Return the same as a few lines to read, None where there is no such pair of numbers."""
+    cached = cached_calls(subject, prop, case, value_text, whole=False)
+    if cached is not None:
+        told = [] if cached.part is None else [_differing(cached.part, cached.actual, cached.expected)]
+        return [*cached.lines, *told, *([] if cached.raised is None else [_short(cached.raised)])]
     ended = _raising(subject, prop, case)
     if ended is not None:
-        message = ended[2] if len(ended[2]) < TOLD else f"{ended[2][: TOLD - 3]}..."
-        return [*_call(ended[0], case, ended[1], "", value_text), f"# {message}"]
+        return [*_call(ended[0], case, ended[1], "", value_text), _short(ended[2])]
     found = _pair(subject, prop, case)
     if found is None:
         return None
@@ -70,16 +79,27 @@ def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None
     calls = _once([left[0], *([other[0]] if other else [])])
     suffixes = [f"_{place}" if len(calls) > 1 else "" for place in range(1, len(calls) + 1)]
     lines = [line for event, suffix in zip(calls, suffixes, strict=True) for line in _call(build, case, event, suffix, value_text)]
+    return [*lines, _differing(part, _text(left, calls), _text(other, calls) if other else None)]
+
+
+def _differing(part: Comparison, left: str, other: str | None) -> str:
+    """The two numbers in a line; other: None where the second is a constant."""
     at = worst_place(part)
     actual, expected = float(part.actual[at]), float(part.expected[at])
     shown = digits(actual, expected)
     bound = "at least" if actual < expected else "at most"
-    told = f"but {_text(other, calls)} is" if other else f"should be {bound}" if part.bound else "expected"
-    return [*lines, f"{_text(left, calls)}  # {number(actual, shown)}, {told} {number(expected, shown)}"]
+    told = f"but {other} is" if other else f"should be {bound}" if part.bound else "expected"
+    return f"{left}  # {number(actual, shown)}, {told} {number(expected, shown)}"
 
 
-def _raising(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Event, str] | None:
-    """The call that raised what ended the check, with what it raised in a line."""
+def _short(raised: BaseException) -> str:
+    """What a call raised, in a line."""
+    message = " ".join(f"raises {type(raised).__name__}: {raised}".split())
+    return f"# {message}" if len(message) < TOLD else f"# {message[: TOLD - 3]}..."
+
+
+def _raising(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Event, BaseException] | None:
+    """The call that raised what ended the check, with what it raised."""
     build = subject.build
     if not isinstance(case, Case) or not isinstance(build, TypedBuild) or not build.is_plain_function:
         return None
@@ -88,7 +108,8 @@ def _raising(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, E
     plain = event is not None and event.kind == "call" and len(event.arguments) == 2 and not event.around
     if event is None or not plain or not isinstance(event.arguments[0], Tensor):
         return None
-    return build, event, " ".join(f"raises {type(made.raised).__name__}: {made.raised}".split())
+    assert made.raised is not None
+    return build, event, made.raised
 
 
 def _once(events: list[Event]) -> list[Event]:

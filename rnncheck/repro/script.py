@@ -40,7 +40,7 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
     with switched(getattr(case, "switches", ()), case.device):
         shown = _named_calls(subject, prop, case)
         if shown is not None:
-            return _head(replace(subject, source=subject.build.target.lines), prop, case, outcome) + shown
+            return _with_imports_first(_head(replace(subject, source=subject.build.target.lines), prop, case, outcome), shown)
         for write in WRITERS:
             try:
                 with preserved():

@@ -75,9 +75,15 @@ class Given:
         return self.x.shape[1]
 
     def zero_state(self) -> tuple[Tensor, ...]:
-        """Zeros in the shape of the initial state."""
-        states = self.config.states
-        return tuple(self.x.new_zeros(states, self.batch, size) for size in self.config.state_sizes.values())
+        """Zeros in the shape of the initial state; of a state with bounds, what is nearest to zero between them."""
+        states, named = self.config.states, self.config.named
+        zeros = (self.x.new_zeros(states, self.batch, size) for size in self.config.state_sizes.values())
+        return tuple(part if named is None else named.held(part) for part in zeros)
+
+    def within_bounds(self, state: Tensor) -> Tensor:
+        """A part of a state that is drawn, not returned by a call: each value within the bounds that its type declares."""
+        named = self.config.named
+        return state if named is None else named.within_bounds(state)
 
     def generator(self, name: str) -> torch.Generator:
         """A random stream of this case, for draws of a property."""

@@ -4,7 +4,7 @@ The simplest draw of each strategy is a generic case that can tell (different si
 a trivial one: campaigns start there. Making a failing case simple is the business of rnncheck.shrink.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -85,7 +85,7 @@ def plain_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case
     ramp = tuple(max(1, time - i) for i in range(batch))
     steps = {"sorted": ramp, "unsorted": rotated(list(ramp), 1)}.get(row["form"])
     rows = None if row["form"] == "unbatched" else batch
-    config = subject.fixed or _config(row, input_size, hidden_size, DROPOUTS[turn % len(DROPOUTS)], subject.nature)
+    config = subject.fixed or _config(row, input_size, hidden_size, DROPOUTS[turn % len(DROPOUTS)], subject)
     return Case(config, time, rows, steps, row["dtype"], row["device"], row["hx"], row["layout"], row["training"],
                 row["switches"], seed=seed)  # fmt: skip
 
@@ -94,7 +94,7 @@ def plain_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case
 def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.SearchStrategy[list[int]] | None = None) -> Case:
     """Cases of this structural row; an instance keeps the sizes of its one configuration."""
     time, batch, input_size, hidden_size = draw(sizes() if size is None else size)
-    config = subject.fixed or _config(row, input_size, hidden_size, draw(st.sampled_from(DROPOUTS)), subject.nature)
+    config = subject.fixed or _config(row, input_size, hidden_size, draw(st.sampled_from(DROPOUTS)), subject)
     form = row["form"]
     rows = None if form == "unbatched" else batch
     if form in ("sorted", "unsorted"):
@@ -107,12 +107,12 @@ def cases(draw: Callable[..., Any], row: Row, subject: Subject, *, size: st.Sear
     )  # fmt: skip
 
 
-def _config(row: Row, input_size: int, hidden_size: int, dropout: float, nature: Mapping[str, Any]) -> Config:
-    input_size = hidden_size if nature.get("square") else input_size
+def _config(row: Row, input_size: int, hidden_size: int, dropout: float, subject: Subject) -> Config:
+    input_size = hidden_size if subject.one_size else input_size
     hidden_size = max(hidden_size, 2) if row["proj"] else hidden_size
     proj_size = (hidden_size + 1) // 2 if row["proj"] else 0
     return Config(
         row["mode"], input_size, hidden_size, row["num_layers"], row["bias"], row["batch_first"],
         dropout if row["dropout"] else 0.0, row["bidirectional"], proj_size, row["reset_after"],
-        nature.get("parts", 1),
+        subject.nature.get("parts", 1),
     )  # fmt: skip

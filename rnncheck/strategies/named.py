@@ -10,6 +10,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.named import Named
 from rnncheck.core.subject import Subject
+from rnncheck.core.values import Values
 from rnncheck.strategies.cases import lengths, rotated, seeds, values
 from rnncheck.strategies.chunks import chunk_of
 from rnncheck.strategies.structure import OPTION, Row
@@ -30,7 +31,13 @@ def plain_named_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -
     ends = times(named)
     time = ends[turn % len(ends)] if ends else PLAIN_TIMES[turn % len(PLAIN_TIMES)]
     ramp = tuple(max(1, time - i) for i in range(max(batch, 3)))
-    return _case(row, named.but_sizes(**sizes), time, batch, ramp, seed=seed)
+    return _case(row, named.but_sizes(**sizes), time, batch, ramp, seed=seed, input=_spread(named, turn))
+
+
+def _spread(named: Named, turn: int) -> Values:
+    """Of one plain case after the other: at every fourth turn, values with a bound are often far from it."""
+    bounded = any(one.low is not None or one.high is not None for one in named.sequences)
+    return Values("normal", 2.0) if bounded and turn % 4 == 2 else Values()
 
 
 @st.composite
@@ -83,7 +90,7 @@ def _of(subject: Subject, row: Row) -> Named:
 def _case(row: Row, named: Named, time: int, batch: int, steps: tuple[int, ...], **rest: Any) -> Case:
     packed = row["form"] in ("sorted", "unsorted")
     rows = None if row["form"] == "unbatched" else len(steps) if packed else batch
-    turned = steps if row["form"] == "sorted" or "input" in rest else rotated(list(steps), 1)
+    turned = steps if row["form"] == "sorted" or "state" in rest else rotated(list(steps), 1)
     config = Config(row["mode"], 1, 1, named=named)
     return Case(config, time, rows, turned if packed else None, row["dtype"], row["device"], row["hx"], row["layout"],
                 row["training"], row["switches"], **rest)  # fmt: skip

@@ -14,6 +14,7 @@ from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
+from rnncheck.core.observation import identical
 from rnncheck.core.property import Property, anywhere
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
@@ -65,6 +66,12 @@ class Own(NotImplementedError):
 def test_a_kernel_of_torchs_says_so(action):
     assert "not implemented for 'Half'" in str(raised(action))
     assert is_unimplemented(raised(action))
+
+
+def test_complex_numbers_in_half_precision_lack_kernels_too():
+    z = torch.ones(2, dtype=torch.complex32)
+    assert is_unimplemented(raised(lambda: z.sum()))
+    assert identical("z", z, z.clone()).holds and not identical("z", z, z.conj() * 1j).holds
 
 
 @pytest.mark.parametrize(

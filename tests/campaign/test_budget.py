@@ -14,7 +14,8 @@ from rnncheck.backend.compilers import ALL, PROBED
 from rnncheck.campaign.campaign import Campaign
 from rnncheck.campaign.clock import began, counted_from
 from rnncheck.campaign.order import CHEAP, DEAR, Checks, breadth_first
-from rnncheck.campaign.settings import PROFILES, Settings
+from rnncheck.campaign.pace import Pace
+from rnncheck.campaign.settings import PROFILES, UNHURRIED, Settings
 from rnncheck.campaign.shrinking import LONGEST_SURE, NO_TIME
 from rnncheck.campaign.subject_run import LEAST_LOOK, LOOK
 from rnncheck.core.observation import equal
@@ -164,6 +165,12 @@ def test_in_one_process_no_more_than_a_few_attempts_are_made_at_that(monkeypatch
     assert len(tried) < 10
 
 
+@pytest.mark.parametrize(("budget", "kept"), [(5.0, 0.5), (20.0, 1.2), (100.0, 1.5)])
+def test_what_is_under_way_has_a_moment_to_end_within_the_budget(budget, kept):
+    pace = Pace(Settings((), budget=budget), 1, 100.0)
+    assert pace.last_start() == pytest.approx(100.0 + budget - kept)
+
+
 def test_the_time_counts_from_where_it_is_said_to():
     began = time.monotonic()
     with counted_from(began - 100):
@@ -199,7 +206,9 @@ def test_a_number_of_cases_is_not_cut_short_by_the_profile():
     from rnncheck.campaign.options import profile_of
 
     assert profile_of("smoke").seconds == PROFILES["smoke"].seconds
-    assert profile_of("smoke", cases=12).seconds == 10 * PROFILES["smoke"].seconds
+    assert profile_of("smoke", cases=12).seconds == UNHURRIED
+    assert profile_of("nightly", cases=12).seconds == 10 * PROFILES["nightly"].seconds
+    assert profile_of("quick", cases=12).total == UNHURRIED and profile_of("ci", cases=12).total is None
 
 
 def test_without_a_target_all_share_a_minute_and_a_half():

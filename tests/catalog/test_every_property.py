@@ -20,7 +20,8 @@ IN_TESTS_OF_THEIR_OWN = {
     "agree.scripted", "argument.resets", "argument.rows", "argument.steps", "batch.cliffs", "batch.invariant", "batch.many",
     "cache.copied", "cache.cropped", "cache.fresh", "cache.gradient", "cache.pieces", "cache.prefill", "cache.reordered",
     "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused", "lengths.module", "lengths.zero",
-    "numeric.many_steps", "state.kept", "time.in_pieces", "time.reset", "weights.scattered",
+    "mode.dropout_of_one_layer", "numeric.many_steps", "state.forgets", "state.kept", "time.in_pieces", "time.reset",
+    "weights.scattered",
 }  # fmt: skip
 """They need a reference, a device, a compiler, large sizes, a claim, further arguments, a cache or a refusal."""
 LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.about == "layer"} - IN_TESTS_OF_THEIR_OWN)

@@ -28,6 +28,7 @@ KILLS = {
     "mode.all_dropped": "own-dropout-of-one-divides-by-zero",
     "mode.settings": "own-precision-lowered-for-all",
     "mode.rng": "own-random-state-consumed",
+    "mode.dropout_of_one_layer": "DropsInEval",
 }
 
 

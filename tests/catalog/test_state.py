@@ -34,7 +34,7 @@ def test_what_a_state_moved_is_named():
     assert "moved by h_0 of layer" in outcome.mismatches[0]
 
 
-KILLS_OF_KEPT = {"state.kept": "BufferedGRU2"}
+KILLS_OF_KEPT = {"state.kept": "BufferedGRU2", "state.forgets": "StatefulLSTM1"}
 STATEFUL = vars(stateful) | vars(called_otherwise)
 
 
@@ -44,11 +44,46 @@ def test_a_state_that_does_not_go_on_is_found(mistake):
     assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
 
 
+@pytest.mark.parametrize("prop", ["state.kept", "state.forgets"])
 @pytest.mark.parametrize("right", ["BufferedGRU", "StatefulLSTM", "KeptState"])
-def test_a_state_that_goes_on_is_clean(right):
+def test_a_state_that_goes_on_until_it_is_reset_is_clean(right, prop):
     subject = claimed(STATEFUL[right])
-    assert complaints(CATALOG["state.kept"], subject, 6) == []
-    assert "holds" in {outcome.status for _, outcome in outcomes(CATALOG["state.kept"], subject, 6)}
+    assert complaints(CATALOG[prop], subject, 6) == []
+    resets = prop == "state.kept" or right != "KeptState"
+    assert resets == ("holds" in {outcome.status for _, outcome in outcomes(CATALOG[prop], subject, 6)})
+
+
+@pytest.mark.parametrize("mistake", ["StatefulLSTM1", "BufferedGRU1"])
+def test_a_reset_that_does_not_make_the_layer_forget_is_found(mistake):
+    _, outcome = killed(CATALOG["state.forgets"], claimed(STATEFUL[mistake]), 8)
+    assert outcome.status == "fails" and "after another call and reset" in outcome.mismatches[0]
+
+
+class NeverGoesOn(stateful.StatefulLSTM):
+    """Stores its state, has a method to reset it, and begins every call from zeros."""
+
+    def forward(self, x):
+        states = x.new_zeros(2, x.shape[1], self.cell.hidden_size).unbind()
+        outputs = []
+        for step in x:
+            states = self.cell(step, states)
+            outputs.append(states[0])
+        self.h, self.c = states
+        return stateful.torch.stack(outputs)
+
+
+class BeginsEachCallItself(NeverGoesOn):
+    """Resets its state as a call begins, and stores it to be looked at."""
+
+    def forward(self, x):
+        self.reset_state()
+        return super().forward(x)
+
+
+def test_a_state_that_is_stored_and_never_read_is_found_unless_a_call_resets_it():
+    _, outcome = killed(CATALOG["state.kept"], claimed(NeverGoesOn), 8)
+    assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
+    assert complaints(CATALOG["state.kept"], claimed(BeginsEachCallItself), 6) == []
 
 
 def test_of_a_layer_that_keeps_nothing_or_changes_no_later_call_nothing_is_said():

@@ -77,6 +77,11 @@ class Without(Pairs):
         return tuple(map(torch.zeros_like, state))
 
 
+class FromTheFirst(Pairs):
+    def taken(self, state):
+        return tuple(part[:1].expand_as(part) for part in state)
+
+
 class TwiceWrong(Pairs):
     def returned(self, now, before, given):
         return tuple(part.flip(0) for part in before)
@@ -90,6 +95,7 @@ SAID = {
     Late: "the state that comes back is that of the step before the last",
     WithoutC: "the initial c is ignored",
     Without: "the initial state is ignored",
+    FromTheFirst: "the initial states of the layers above the first are ignored",
 }
 
 

@@ -137,11 +137,140 @@ class OfPaddingWrong(OfPadding):
         return super().forward(x, padding_mask)[0], super().forward(x)[1]
 
 
+class ByArgs(nn.Module):
+    """Options of no known type."""
+
+    def __init__(self, args) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(args.input_dim, args.rnn_hidden, args.n_layers)
+
+    def forward(self, x: Tensor, state=None):
+        return self.rnn(x, state)
+
+
+class ByArgsWrong(ByArgs):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, state=None):
+        return self.rnn(x)
+
+
+class BesideSettings(nn.Module):
+    """The input size beside a configuration object that has a default."""
+
+    def __init__(self, in_dim: int, settings: Settings = Settings()) -> None:  # noqa: B008, RUF009
+        super().__init__()
+        self.rnn = nn.GRU(in_dim, settings.d_model)
+
+    def forward(self, x: Tensor, h=None):
+        y, h = self.rnn(x, h)
+        return y, h
+
+
+class BesideSettingsWrong(BesideSettings):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, h=None):
+        return super().forward(x)
+
+
+class OfTable(nn.Module):
+    """A table of vectors that are known, and a vocabulary in place of its size."""
+
+    def __init__(self, vocab, embedding_matrix, hidden_dim) -> None:
+        super().__init__()
+        assert len(vocab) == len(embedding_matrix)
+        self.embedding = nn.Embedding.from_pretrained(torch.as_tensor(embedding_matrix), freeze=False)
+        self.rnn = nn.GRU(self.embedding.embedding_dim, hidden_dim)
+
+    def forward(self, ids: Tensor):
+        return self.rnn(self.embedding(ids))
+
+
+class OfTableWrong(OfTable):
+    """A step reads the token of another one."""
+
+    def forward(self, ids: Tensor):
+        return super().forward(ids.roll(1, 0))
+
+
+class OfCharacters(nn.Module):
+    """One-hot vectors of as many characters as a vocabulary has."""
+
+    def __init__(self, characters, n_hidden=256) -> None:
+        super().__init__()
+        self.places = {one: place for place, one in enumerate(characters)}
+        self.rnn = nn.RNN(len(self.places), n_hidden)
+        self.decoder = nn.Linear(n_hidden, len(self.places))
+
+    def forward(self, x: Tensor, hidden: Tensor):
+        y, hidden = self.rnn(x, hidden)
+        return self.decoder(y), hidden
+
+
+class OfCharactersWrong(OfCharacters):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, hidden: Tensor):
+        return super().forward(x, 0 * hidden)
+
+
+class DecayCell(nn.Module):
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.n_out, self.into, self.decay = n_out, nn.Linear(n_in, n_out), nn.Parameter(torch.randn(n_out))
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        return torch.sigmoid(self.decay) * h + self.into(x)
+
+
+class OfCell(nn.Module):
+    """A module that makes a step is what the constructor takes."""
+
+    def __init__(self, cell: nn.Module) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        h, hs = x.new_zeros(x.shape[1], self.cell.n_out) if h is None else h, []
+        for step in x:
+            h = self.cell(step, h)
+            hs.append(h)
+        return torch.stack(hs), h
+
+
+class OfCellWrong(OfCell):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x)
+
+
+class OfCellClass(OfCell):
+    """The class of such a module, beside the sizes."""
+
+    def __init__(self, cell_type: type[nn.Module], n_in: int, n_out: int) -> None:
+        super().__init__(cell_type(n_in, n_out))
+
+
+class OfCellClassWrong(OfCellClass):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x)
+
+
 PAIRS = {
     BySettings: (BySettingsWrong, "(batch, time, features), state h, not looked at: pre_norm other than True"),
     ByKeyword: (ByKeywordWrong, "(batch, time, features), state (h, c)"),
     OfIds: (OfIdsWrong, "(batch, time, features), state (h, c), token ids, each with a vector of the input, two directions"),
     OfAttentionMask: (OfAttentionMaskWrong, "each with a vector of the input, attention_mask: float mask"),
+    ByArgs: (ByArgsWrong, "(time, batch, features), state (h, c)"),
+    BesideSettings: (BesideSettingsWrong, "(time, batch, features), state h"),
+    OfTable: (OfTableWrong, "(time, batch, features), state h, token ids, each with a vector of the input"),
+    OfCharacters: (OfCharactersWrong, "(time, batch, features), state h"),
+    OfCell: (OfCellWrong, "(time, batch, features), state h"),
+    OfCellClass: (OfCellClassWrong, "(time, batch, features), state h"),
     OfPadding: (OfPaddingWrong, "padding_mask: padding mask"),
 }
 """A right layer, the same with a mistake, and what is said of how it is read."""

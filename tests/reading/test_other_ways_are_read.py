@@ -25,3 +25,10 @@ def test_its_mistake_is_red(layer):
 
 def test_a_state_by_keyword_alone_is_claimed():
     assert subject_of(ByKeyword).offers("hx")
+
+
+@pytest.mark.parametrize("layer", PAIRS, ids=lambda layer: layer.__name__)
+def test_a_script_builds_it(layer):
+    names = {}
+    exec(subject_of(layer).source, names)
+    assert layer in map(type, names["build"](4, 7).modules())

@@ -90,3 +90,60 @@ class DetachedState(SkipRNN):
             h = torch.where(x_t[:, :1] > 9, h, self.cell(x_t, h.detach()))
             ys.append(h)
         return torch.stack(ys), h
+
+
+class Scripted(nn.Module):
+    """A part of it is compiled by TorchScript."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell, self.hidden_size = torch.jit.script(nn.GRUCell(input_size, hidden_size)), hidden_size
+
+    def forward(self, x, h=None):
+        h = x.new_zeros(x.size(1), self.hidden_size) if h is None else h
+        ys = []
+        for x_t in x:
+            h = self.cell(x_t, h)
+            ys.append(h)
+        return torch.stack(ys), h
+
+
+class ScriptedWhole(Scripted):
+    """All of it is, as its factory returns it."""
+
+    def forward(self, x, h: torch.Tensor):
+        ys = []
+        for t in range(x.size(0)):
+            h = self.cell(x[t], h)
+            ys.append(h)
+        return torch.stack(ys), h
+
+
+def scripted_whole(input_size: int, hidden_size: int):
+    """Return a compiled layer."""
+    return torch.jit.script(ScriptedWhole(input_size, hidden_size))
+
+
+class Orthogonal(Scripted):
+    """Its recurrent matrix is the exponential of a skew-symmetric one, of which torch makes NaN in half precision."""
+
+    def __init__(self, input_size, hidden_size):
+        nn.Module.__init__(self)
+        self.inputs, self.hidden_size = nn.Linear(input_size, hidden_size), hidden_size
+        self.skew = nn.Parameter(torch.randn(hidden_size, hidden_size))
+
+    def cell(self, x_t, h):
+        return torch.tanh(self.inputs(x_t) + h @ torch.matrix_exp(self.skew - self.skew.T))
+
+
+class TwoWaysByFlip(nn.Module):
+    """One LSTM reads the flipped sequences; of input without a batch axis it would flip the features."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.forwards, self.backwards = (nn.LSTM(input_size, hidden_size, batch_first=True) for _ in range(2))
+
+    def forward(self, x):
+        y, _ = self.forwards(x)
+        z, _ = self.backwards(x.flip(1))
+        return torch.cat([y, z.flip(1)], -1)

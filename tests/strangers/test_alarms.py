@@ -2,6 +2,12 @@
 
 import pytest
 
+from rnncheck.adapters.targets import resolve
+from rnncheck.campaign.probing import probe_all
+from rnncheck.catalog import CATALOG
+from rnncheck.judging.judge import judge
+from rnncheck.running.trial import Trial
+from rnncheck.strategies.plan import plan
 from tests.mutants.search import first_kill
 
 from . import alarms
@@ -10,8 +16,11 @@ from .hunted import subject_of
 RED_ONCE = {
     alarms.OptionsOfItsOwn: ("shape.output", "weights.flags", "time.prefill"),
     alarms.SumsOverAxisOne: ("batch.unbatched",),
+    alarms.TwoWaysByFlip: ("batch.*", "time.*", "layout.*"),
     alarms.SkipRNN: ("gradient.*",),
     alarms.SkipByDetach: ("gradient.*",),
+    alarms.Scripted: ("life.*", "layout.no_mutation"),
+    alarms.scripted_whole: ("weights.*", "layout.no_mutation"),
 }
 """The layer, and what was red."""
 
@@ -24,3 +33,18 @@ def test_a_right_layer_is_not_red(layer, properties):
 
 def test_gradients_that_stop_are_no_estimates():
     assert first_kill(subject_of(alarms.DetachedState), 12, ("gradient.numerical",), strict=False) is not None
+
+
+def test_a_broken_kernel_of_torchs_offers_no_low_precision():
+    (subject,) = probe_all(resolve.subjects(alarms.Orthogonal), "inline")
+    assert subject.claims["bfloat16"].why == "torch's linalg_matrix_exp makes no finite numbers of finite ones in bfloat16"
+    assert subject.offers("float32") and subject.offers("float64")
+
+
+def test_what_onnx_has_no_function_for_is_not_claimed():
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    (subject,) = probe_all(resolve.subjects(alarms.Orthogonal), "inline")
+    case = next(case for case in plan(subject, ("float32",), 2, 0) if CATALOG["agree.onnx"].applies(case))
+    outcome = judge(CATALOG["agree.onnx"], Trial(subject, case))
+    assert (outcome.status, outcome.reason) == ("not_claimed", "torch.onnx has no function for aten.linalg_matrix_exp")

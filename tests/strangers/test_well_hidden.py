@@ -12,6 +12,8 @@ PAIRS = (
     (well_hidden.TransposedLSTM, well_hidden.OpensItByData, "mode.repeatable", None),
     (well_hidden.Peepholes, well_hidden.PeepholesAsPlainTensors, "weights.registered", None),
     (well_hidden.Stacked, well_hidden.StackedInAPythonList, "weights.registered", None),
+    (well_hidden.Normalised, well_hidden.StatesBatchFirst, "shape.state", None),
+    (well_hidden.Dropping, well_hidden.DropsInEval, "mode.dropout_of_one_layer", None),
     (well_hidden.InChunks, well_hidden.ForgetsAtEachChunk, "time.prefill", None),
 )  # fmt: skip
 """A right layer, the mistake, the properties that see it, and the reference that it is to agree with."""
@@ -22,3 +24,8 @@ def test_a_mistake_is_found_by_what_looks_at_it(right, wrong, by, reference):
     kill = kill_of(subject_of(wrong, reference), by=by)
     assert kill is not None and kill.outcome.red
     assert kill_of(subject_of(right, reference), by=by) is None
+
+
+def test_dropout_of_one_layer_is_not_looked_at_in_training():
+    assert "what dropout does in training" in subject_of(well_hidden.Dropping).not_looked_at
+    assert "what dropout does in training" not in subject_of(well_hidden.Stacked).not_looked_at

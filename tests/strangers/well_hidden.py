@@ -153,3 +153,44 @@ class Stacked(nn.Module):
 class StackedInAPythonList(Stacked):
     def listed(self, cells):
         return cells
+
+
+class Normalised(nn.GRU):
+    """torch's GRU whose outputs are normalised; it hands all options on."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.norm = nn.LayerNorm(self.hidden_size * (2 if self.bidirectional else 1))
+
+    def forward(self, input, hx=None):
+        output, state = super().forward(input, hx)
+        if isinstance(output, nn.utils.rnn.PackedSequence):
+            return output._replace(data=self.norm(output.data)), state
+        return self.norm(output), state
+
+
+class StatesBatchFirst(Normalised):
+    def forward(self, input, hx=None):
+        output, state = super().forward(input, hx)
+        return output, state.transpose(0, 1) if self.batch_first else state
+
+
+class Dropping(nn.Module):
+    """A GRU whose outputs are dropped in training."""
+
+    def __init__(self, input_size, hidden_size, dropout=0.0):
+        super().__init__()
+        self.gru = nn.GRU(input_size, hidden_size)
+        self.dropout = dropout
+
+    def forward(self, input, hx=None):
+        output, state = self.gru(input, hx)
+        return self.dropped(output), state
+
+    def dropped(self, output):
+        return nn.functional.dropout(output, self.dropout, self.training)
+
+
+class DropsInEval(Dropping):
+    def dropped(self, output):
+        return nn.functional.dropout(output, self.dropout)

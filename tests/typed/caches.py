@@ -84,6 +84,17 @@ class Module(nn.Module):
         return torch.stack(outputs, 1)
 
 
+class Differentiable(Module):
+    """The same, where what the cache holds has a graph: torch copies that in no_grad() alone."""
+
+    def forward(self, x: X, cache: Annotated[Sized, rnncheck.State(new=Sized)]) -> X:
+        outputs = []
+        for t in range(x.shape[1]):
+            cache.h = torch.tanh(self.weight) * cache.h + x[:, t]
+            outputs.append(cache.h)
+        return torch.stack(outputs, 1)
+
+
 Lengths, LeftPadded = Int[Tensor, " batch"], Annotated[Bool[Tensor, "batch time"], rnncheck.Mask(padding="left")]
 
 
@@ -146,7 +157,7 @@ def for_inference(x: X, cache: Annotated[ForInference, rnncheck.State(new=ForInf
     return torch.stack(outputs, 1)
 
 
-RIGHT = (in_place, needed, returned, Module, with_lengths, with_mask, beside_a_state)
+RIGHT = (in_place, needed, returned, Module, Differentiable, with_lengths, with_mask, beside_a_state)
 
 
 def dropped_for_several_steps(x: X, cache: Given | None = None) -> X:

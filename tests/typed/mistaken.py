@@ -148,6 +148,15 @@ def second_derivative_missing(x: Outputs) -> Outputs:
     return _OnceDifferentiable.apply(x)
 
 
+def decays_divided(q: Keys, k: Keys, v: Outputs, log_decay: Decays, initial_state: State | None = None) -> tuple[Outputs, State]:
+    """All steps at once, each key divided by the decays up to it: as numbers they overflow where decays are strong."""
+    state, total = start(q, v, initial_state), log_decay.cumsum(1)
+    later = torch.ones(q.shape[1], q.shape[1], dtype=torch.bool, device=q.device).tril()
+    attention = torch.einsum("bthk,bshk->btsh", q * total.exp(), k * (-total).exp()).masked_fill(~later[..., None], 0.0)
+    output = torch.einsum("btsh,bshv->bthv", attention, v) + torch.einsum("bthk,bhkv->bthv", q * total.exp(), state)
+    return output, parallel(q, k, v, log_decay, initial_state)[1]
+
+
 MISTAKES = {
     state_ignored_at_chunk_edge: "time.split",
     state_without_decay: "time.split",
@@ -162,5 +171,6 @@ MISTAKES = {
     state_dropped_for_several_steps: "time.split",
     remainder_padded_with_decay: "time.split",
     gradient_missing_in_remainder: "gradient.split",
+    decays_divided: "time.split",
 }
 """Each mistake, and a property that sees it."""

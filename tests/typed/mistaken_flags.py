@@ -32,6 +32,13 @@ def reset_of_the_first_row(x: X, first: Steps | None = None, h0: H | None = None
     return leaky_sum(x, h0, lambda t, h: h if first is None else torch.where(first[:1, t, None], 0, h))
 
 
+def speaker_forgotten(x: X, speaker: H, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A flag forgets what the sequence has for all of its steps as well."""
+    known = torch.ones_like(x[:, 0, :1]) if first is None else 1 - first.any(1, keepdim=True).to(x.dtype)
+    reset = torch.zeros_like(x[:, :, 0], dtype=torch.bool) if first is None else first
+    return leaky_sum(x + (known * speaker)[:, None], h0, lambda t, h: torch.where(reset[:, t, None], 0, h))
+
+
 def reset_not_of_the_initial_state(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
     """A flag at the first step leaves the initial state."""
     return leaky_sum(x, h0, lambda t, h: h if first is None or t == 0 else torch.where(first[:, t, None], 0, h))
@@ -120,6 +127,7 @@ MISTAKES: dict[Any, str] = {
     state_conjugated: "time.split",
     SecondStateOverwritten: "state.fresh",
     two_states_in_one_tensor: "layout.no_alias",
+    speaker_forgotten: "time.reset",
     reset_one_step_late: "time.reset",
     reset_of_the_first_row: "time.reset",
     reset_not_of_the_initial_state: "time.reset",

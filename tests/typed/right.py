@@ -142,6 +142,18 @@ def untyped(q, k, v, u, initial_state=None):
     return torch.stack(outputs, 1), state
 
 
+Variance = Annotated[H, rnncheck.Values(low=0.1, high=0.5)]
+
+
+def leaving_its_bounds(x: X, variance: Variance | None = None) -> tuple[X, H]:
+    """A filter whose variance begins between bounds and grows beyond them."""
+    p, outputs = x.new_zeros(x.shape[0], x.shape[2]) if variance is None else variance, []
+    for t in range(x.shape[1]):
+        p = 0.9 * (p + 1)
+        outputs.append(p.sqrt() * x[:, t])
+    return torch.stack(outputs, 1), p
+
+
 Key, Value, Matrix = Float[Tensor, "b t key"], Float[Tensor, "b t value"], Float[Tensor, "b key value"]
 
 
@@ -230,6 +242,37 @@ def with_speaker(
     return torch.stack(outputs, 1), h
 
 
+def with_speaker_and_flags(x: X, speaker: H, first: Bool[Tensor, "batch time"] | None = None, h0: H | None = None) -> tuple[X, H]:
+    """The same, where a flag forgets the sum and not the speaker."""
+    h, outputs = torch.zeros_like(speaker) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = h if first is None else torch.where(first[:, t, None], 0, h)
+        h = 0.5 * h + torch.tanh(x[:, t] + speaker)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def above_a_bound(
+    x: X, bound: Annotated[Float[Tensor, " units"], rnncheck.Values(low=0.0, high=0.9)], h0: H | None = None
+) -> tuple[X, H]:
+    """A sum that forgets no more than a learned bound allows, which moves by less than a digit of bfloat16."""
+    h, outputs = torch.zeros_like(x[:, 0]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        keep = bound + (1 - bound) * torch.sigmoid(x[:, t])
+        h = keep * h + (1 - keep) * x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def forecasting(x: X, level: H | None = None) -> tuple[X, H]:
+    """A smoothed level that is returned before a step is known."""
+    h, outputs = torch.zeros_like(x[:, 0]) if level is None else level, []
+    for t in range(x.shape[1]):
+        outputs.append(h)
+        h = 0.5 * h + 0.5 * x[:, t]
+    return torch.stack(outputs, 1), h
+
+
 def in_logarithms(x: X, log_h0: H | None = None) -> tuple[X, H]:
     """A leaky sum of exponentials that begins from a uniform state: one that is not zero."""
     h, outputs = torch.full_like(x[:, 0], -0.7) if log_h0 is None else log_h0, []
@@ -253,6 +296,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "in_logarithms": {}, "with_integral": {},
     "diagonal": {}, "with_speaker": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
+    "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip

@@ -19,6 +19,7 @@ from tests.typed.caches import (
     MISTAKES,
     RIGHT,
     Cache,
+    Differentiable,
     Module,
     Sized,
     X,
@@ -36,6 +37,7 @@ CASES = 4
 NO_LENGTHS, NO_WAY_BACK = {"cache.prefill"}, {"cache.cropped", "cache.reset"}
 LACKING = {
     in_place: NO_LENGTHS, needed: NO_LENGTHS, returned: NO_LENGTHS, Module: NO_LENGTHS | NO_WAY_BACK | {"cache.reordered"},
+    Differentiable: NO_LENGTHS | NO_WAY_BACK | {"cache.reordered"},
     with_lengths: NO_WAY_BACK, with_mask: NO_WAY_BACK, beside_a_state: NO_LENGTHS | NO_WAY_BACK,
 }  # fmt: skip
 """What each of the right ones does not offer."""
@@ -78,8 +80,11 @@ def test_its_script_fails_alone_and_passes_once_mended(mistake):
     case, outcome = next((case, seen) for case in cases if (seen := judge(prop, trial_of(subject, case))).red)
     text = script(subject, prop, case, outcome)
     assert isinstance(raised_by(text), AssertionError)
+    assert ("class Typed" in text) == (prop.id == "cache.gradient")  # else it has the calls of the function itself
     new = "window" if prop.id in MENDED else "Cache"
-    mended = re.sub(r"'new': [\w.]+", f"'new': tests.typed.caches.{new}", text)
+    mended = re.sub(r"('new':|cache_\d+ =) tests\.[\w.]+", rf"\1 tests.typed.caches.{new}", text)
+    if new == "Cache":
+        mended = re.sub(r"(cache_\d+ = tests.typed.caches.Cache)\([^)]*\)", r"\1()", mended)
     assert raised_by(mended.replace(mistake.__name__, MENDED.get(prop.id, "in_place"))) is None
 
 

@@ -16,7 +16,7 @@ from tests.typed.right import RIGHT, scan_of, stub, stub_with_body, untyped
 
 TELLING = ("shape.output", "shape.state", "time.split", "time.split_packed", "batch.alone", "state.fresh", "layout.no_mutation",
            "lengths.each_alone", "lengths.module", "lengths.zero",
-           "time.reset", "state.moves", "state.used", "gradient.every_output",
+           "time.reset", "time.causal", "state.moves", "state.used", "gradient.every_output",
            "gradient.numerical", "gradient.second", "gradient.split", "graph.memory",
            "layout.strides", "life.copied", "weights.trainable")  # fmt: skip
 CASES = 6
@@ -48,6 +48,12 @@ def test_a_first_state_that_is_not_zero_warns():
         outcome.red for outcome in outcomes
     )
     assert not any(judge(same, trial).red for trial in trials)
+
+
+def test_a_step_may_move_less_than_a_digit():
+    (subject,) = probe_all(subjects("tests/typed/right.py:above_a_bound"), "inline")
+    trials = [trial_of(subject, case.but(dtype="bfloat16")) for case in planned(subject)]
+    assert {judge(CATALOG["weights.trainable"], trial).status for trial in trials} == {"holds"}
 
 
 def test_counts_are_exact():

@@ -12,9 +12,10 @@ from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, gro
 from rnncheck.adapters.probing.same_features import SUMMED, are_added
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
-from rnncheck.core.subject import Claim, NotClaimed, Subject
+from rnncheck.core.subject import Claim, Layer, NotClaimed, Subject
 from rnncheck.reading.fewer_steps import STEPS, steps_of_stack
 from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.running.trial import seeded
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)
 """How a constructor says that it does not offer something; what else it raises is a failure inside."""
@@ -27,6 +28,7 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "reset_before": ("reset_after", {"reset_after": False}),
 }
 """Features of the constructor: the argument, and the configuration that asks for it."""
+IN_EVAL = "dropout of one layer is looked at in eval() alone"
 ONLY = {feature: option for option in OPTIONS for feature in option.features}
 """Features of arguments that only some kinds have."""
 OF_A_CELL = ("bias_off", "reset_before")
@@ -52,7 +54,9 @@ def constructor_claims(start: Baseline) -> dict[str, Claim]:
         claims["bidirectional"] = SUMMED
     claims["reset_after"] = _only(start.subject, "reset_after") or Claim(True, "signature")
     if not claims["layers"].offered:
-        claims["dropout"] = Claim(False, "signature", "dropout acts between layers only")
+        claims["dropout"] = Claim(
+            False, "signature", IN_EVAL if _takes_dropout(start.subject) else "dropout acts between layers only"
+        )
     return claims
 
 
@@ -91,6 +95,15 @@ def _asked(start: Baseline, feature: str) -> Claim:
     if signature.takes(argument) == "maybe" and feature in SHAPED and _shapes(start, config) == _shapes(start):
         return Claim(False, "signature", f"{argument} disappears in the constructor's ** without effect")
     return Claim(True, "signature")
+
+
+def _takes_dropout(subject: Subject) -> bool:
+    """Whether the constructor has an argument for dropout, in torch's words or its own."""
+    build = subject.build
+    if not isinstance(build, Constructor) or build.is_cell:
+        return False
+    read = None if build.reading is None else build.reading.arguments
+    return build.signature.takes("dropout") == "yes" if read is None else "dropout" in read.options
 
 
 def not_in_signature(subject: Subject, feature: str) -> Claim | None:
@@ -177,12 +190,21 @@ def layout_claims(start: Baseline) -> dict[str, Claim]:
 
 
 def _heeded(start: Baseline) -> Claim:
-    """batch_first=True where only ** takes it: whether it is then read so."""
-    claim = _not_refused(start, start.case.config.but(batch_first=True))
-    seen, error = attempt(lambda: ground(start.subject, start.case.but(batch_first=True), start.forms))
-    if claim.offered and error is None and not _reads_batch_first(seen):
+    """batch_first=True where only ** takes it: whether the same call gives something else then, be it right or wrong."""
+    claim, (x, hx) = _not_refused(start, start.case.config.but(batch_first=True)), start.tensors()
+    outputs, error = attempt(lambda: [_as_built(start, value)(x, hx)[0] for value in (False, True)])
+    if claim.offered and error is None and torch.equal(*outputs):
         return Claim(False, "signature", "batch_first disappears in the constructor's ** without effect")
     return claim
+
+
+def _as_built(start: Baseline, batch_first: bool) -> Layer:
+    """A layer in eval() with the numbers that its constructor draws."""
+    config = start.case.config.but(batch_first=batch_first)
+    with seeded(start.case.seed, start.case.device):
+        layer: Layer = start.subject.build(config, start.case.torch_dtype, torch.device(start.case.device))
+    layer.train(False)
+    return layer
 
 
 def _not_refused(start: Baseline, config: Config) -> Claim:

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.adapters.probing.ground import BATCH, LENGTHS, Baseline, NotOffered, ground, reason_not, trial_of_ground
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
+from rnncheck.backend.broken_kernels import FiniteKernels
 from rnncheck.core import plain_text
 from rnncheck.core.subject import Malformed
 from rnncheck.running.trial import SubjectError
@@ -153,9 +154,12 @@ def parametrized(g: Baseline) -> None:
 
 
 def low_precision(g: Baseline, dtype: str) -> None:
-    """In this dtype, and that none of the kernels which a case may need is lacking on this processor."""
-    g.run(dtype=dtype)
-    kernels_exist(trial_of_ground(g.subject, g.case).subject, g.case.but(dtype=dtype))
+    """In this dtype, and that none of the kernels which a case may need is lacking on this processor, or broken."""
+    with FiniteKernels() as seen:
+        g.run(dtype=dtype)
+        kernels_exist(trial_of_ground(g.subject, g.case).subject, g.case.but(dtype=dtype))
+    if seen.broken is not None:
+        raise NotOffered(f"{seen.broken} in {dtype}")
 
 
 def autocast(g: Baseline, low: torch.dtype = torch.bfloat16) -> None:

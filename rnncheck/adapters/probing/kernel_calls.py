@@ -56,7 +56,7 @@ def _configs(case: Case) -> Iterator[Any]:
 
 
 def _call(subject: Subject, case: Case, dtype: torch.dtype, cast: torch.dtype | None) -> None:
-    """One call, and backward where it trains, on input of this dtype."""
+    """One call, and backward into input and parameters where it trains, on input of this dtype."""
     trial = Trial(subject, case)
     device = torch.device(case.device).type
     x = trial.x.to(dtype).requires_grad_(case.training)
@@ -66,7 +66,8 @@ def _call(subject: Subject, case: Case, dtype: torch.dtype, cast: torch.dtype | 
     if case.training:
         data = output.data if isinstance(output, PackedSequence) else output
         with subject_boundary("running backward"):
-            torch.autograd.grad(data.float().sum(), x)
+            trained = [p for p in trial.layer.parameters().values() if p.requires_grad]
+            torch.autograd.grad(data.float().sum(), [x, *trained], allow_unused=True)
 
 
 CLAIMS: Mapping[str, tuple[str, torch.dtype | None]] = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
+from rnncheck.adapters.probing.constructor_claims import IN_EVAL
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
 from rnncheck.core.features import FEATURES, PAIR_FEATURES
@@ -57,7 +58,8 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
         if not any(claims[name].offered for name in needed):
             raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
     modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
-    return _as_seen(replace(subject, modes=modes, claims=claims))
+    told = ("what dropout does in training",) if claims["dropout"].why == IN_EVAL and not subject.drop_in else ()
+    return _as_seen(replace(subject, modes=modes, claims=claims, not_looked_at=(*subject.not_looked_at, *told)))
 
 
 def _pair(subject: Subject, found: Mapping[str, Claim]) -> Subject:

@@ -58,12 +58,18 @@ def after_another(layer: Layer, x: Tensor, hx: Any) -> dict[str, Tensor]:
     return {"output": layer.module.with_cache(x, hx, first)[0].detach()}
 
 
+@torch.no_grad()
 def branched(layer: Layer, x: Tensor, hx: Any, k: int) -> dict[str, Tensor]:
     """Return the outputs with the cache, and then with a copy of it as it was after k steps."""
     before, state, original = call_after_call(layer, x, hx, [(0, k)], layer.module.new_cache(x))
-    other = copy.deepcopy(original)
+    other = copied(original)
     later, again = (call_after_call(layer, x, state, [(k, len(x))], one)[0] for one in (original, other))
     return {"cache": torch.cat(before + later).detach(), "copy": torch.cat(before + again).detach()}
+
+
+def copied(cache: Any) -> Any:
+    """Return a cache of its own that knows the same."""
+    return copy.deepcopy(cache)
 
 
 def called_on(cache: Any, methods: dict[str, list[Any]]) -> tuple[Any, str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 
@@ -10,7 +11,8 @@ class Handed:
 
     def __init__(self, module: Any) -> None:
         own = module.wrapped() if hasattr(module, "wrapped") else module
-        self.module = own if isinstance(own, nn.Module) else None
+        takes_hooks = isinstance(own, nn.Module) and not isinstance(own, torch.jit.ScriptModule)
+        self.module = own if takes_hooks else None
         self.seen: list[tuple[str, Any, list[Any]]] = []
 
     def __enter__(self) -> "Handed":

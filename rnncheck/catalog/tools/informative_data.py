@@ -25,7 +25,7 @@ def enlivened(trial: Trial, time: int, rows: int, lengths: tuple[int, ...]) -> T
     """The case on such data; the lengths count where its input is packed. What cannot be set, parameters, stays."""
     x = positive(trial, trial.x.new_empty(time, rows, trial.config.input_size), "input")
     shapes = [(part.shape[0], rows, part.shape[2]) for part in trial.state or ()]
-    state = tuple(positive(trial, trial.x.new_empty(shape), "hx") for shape in shapes) or None
+    state = tuple(trial.within_bounds(positive(trial, trial.x.new_empty(shape), "hx")) for shape in shapes) or None
     return trial.but(x=x, state=state, parameters=lively_parameters(trial), lengths=trial.lengths and lengths)
 
 
@@ -53,9 +53,10 @@ def enliven(trial: Trial, module: nn.Module) -> None:
     """Give a module's parameters such values, where a case cannot set them by name: no rectifier inside is dead."""
     if not trial.parameters:
         values = as_lively(trial, {name: p.detach() for name, p in module.named_parameters()})
+        live = dict(module.named_parameters())
         with torch.no_grad():
             for name, value in values.items():
-                module.get_parameter(name).copy_(value)
+                live[name].copy_(value)
 
 
 def as_lively(trial: Trial, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -101,9 +101,15 @@ def parameters_are(now: Mapping[str, Tensor], expected: Mapping[str, Tensor], wh
     return dtypes & every(identical(f"{name} {what}", now[name], value) for name, value in expected.items())
 
 
+def has_scripts(layer: Layer) -> bool:
+    """Return whether TorchScript has compiled a part of it."""
+    module = layer.module
+    return isinstance(module, nn.Module) and any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
+
+
 def importable(layer: Layer) -> bool:
     """Whether pickle finds the class, and functions that it holds, by name: not so for one defined inside a function."""
-    if isinstance(layer.module, nn.Module) and any(isinstance(part, torch.jit.ScriptModule) for part in layer.module.modules()):
+    if has_scripts(layer):
         return False  # torch.jit.save is for these
     functions = [value for value in vars(layer.module).values() if isinstance(value, FunctionType)]
     try:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.catalog.tools.deeds import unpickled
-from rnncheck.catalog.tools.lifecycle import Life, generic, importable, parameters_are
+from rnncheck.catalog.tools.lifecycle import Life, generic, has_scripts, importable, parameters_are
 from rnncheck.catalog.tools.lifecycle_deeds import (
     convert,
     halve,
@@ -149,7 +149,7 @@ def replaced(life: Life, copied: Layer) -> Observation:
     return parameters_are(life.parameters(), before, f"of the copy ({life.done[-1]}), when the original is zeroed")
 
 
-@operation("deepcopy")
+@operation("deepcopy", lambda life: not has_scripts(life.layer))  # a copy of TorchScript's may have other flags
 def deepcopied(life: Life) -> Observation:
     """The life goes on as a deep copy."""
     return replaced(life, life.trial.do(copy.deepcopy, life.layer, doing="being copied"))
@@ -219,7 +219,7 @@ def resized(life: Life, time: int, batch: int) -> Observation:
     """The life goes on with input of another shape."""
     here = life.trial
     name = f"{time} steps of {batch}"
-    state = here.map_state(lambda part: generic(here, name, (len(part), batch, part.shape[-1])))
+    state = here.map_state(lambda part: here.within_bounds(generic(here, name, (len(part), batch, part.shape[-1]))))
     lengths = here.lengths and of_lengths(time, batch)
     life.trial = here.but(x=generic(here, name, (time, batch, here.config.input_size)), state=state, lengths=lengths)
     return life.call()
@@ -240,6 +240,7 @@ def another_batch(life: Life) -> Observation:
 @operation("another hx", takes_either_state)
 def another_state(life: Life) -> Observation:
     """hx is given from now on, or left out."""
-    given = tuple(generic(life.trial, "another hx", part.shape) for part in life.trial.given_state)
-    life.trial = life.trial.but(state=None if life.trial.state is not None else given)
+    here = life.trial
+    given = tuple(here.within_bounds(generic(here, "another hx", part.shape)) for part in here.given_state)
+    life.trial = here.but(state=None if here.state is not None else given)
     return life.call()

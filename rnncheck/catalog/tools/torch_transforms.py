@@ -3,6 +3,7 @@
 import copy
 import importlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.core.subject import Layer
+from rnncheck.core.plain_text import plain
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
-from rnncheck.running.trial import NotReached, Trial, subject_boundary
+from rnncheck.running.trial import NotReached, SubjectError, Trial, subject_boundary
 
 State = tuple[Tensor, ...] | None
 Call = Callable[[Any, State], tuple[Any, tuple[Tensor, ...]]]
@@ -162,12 +164,20 @@ def exported_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...], others: tup
 
 
 def as_onnx(trial: Trial, layer: Layer) -> Through:
-    """The layer exported to ONNX and run by ONNX Runtime; raises NotReached where these are not installed."""
+    """The layer exported to ONNX and run by ONNX Runtime; raises NotReached where these are not installed.
+
+    Raises NotClaimed where torch's exporter lacks an operator.
+    """
     runtime = _installed("onnxruntime")
     for package in ("onnx", "onnxscript"):
         _installed(package)
-    with subject_boundary("running torch.onnx.export"), _quiet("torch.onnx"):
-        program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
+    try:
+        with subject_boundary("running torch.onnx.export"), _quiet("torch.onnx"):
+            program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
+    except SubjectError as error:
+        if (operator := _without_onnx(error.cause)) is not None:
+            raise NotClaimed(f"torch.onnx has no function for {operator}") from error
+        raise
     assert program is not None
     with subject_boundary("loading its ONNX model"):
         session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -179,6 +189,15 @@ def as_onnx(trial: Trial, layer: Layer) -> Through:
         return torch.from_numpy(output), tuple(map(torch.from_numpy, rest))
 
     return Through(layer, "ONNX Runtime", call)
+
+
+def _without_onnx(error: BaseException | None) -> str | None:
+    """Return the operator that the exporter has no function for; None where it failed otherwise."""
+    while error is not None:
+        if found := re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", plain(error)):
+            return found[1]
+        error = error.__cause__
+    return None
 
 
 @contextmanager

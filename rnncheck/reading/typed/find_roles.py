@@ -27,6 +27,7 @@ from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, in_words
 from rnncheck.reading.typed.sizes import axis_for
+from rnncheck.reading.typed.spelling import check_spelling
 
 TIME = ("time", "seq", "seq_len", "seqlen", "sequence", "length", "len", "t", "steps", "timesteps")
 BATCH = ("batch", "b", "bsz", "bs", "batch_size", "n")
@@ -53,6 +54,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
         raise UsageError(f'{name}: no argument has named axes; write {first}: Float[Tensor, "batch time …"], and so on')
     t = _time_axis(name, axes, time)
     b = _batch_axis([one for one in arguments if one.has(t)], axes)
+    check_spelling(name, arguments, t, b)
     arguments = [as_flags(one, t, b, name) for one in arguments]
     _check_once(name, [(one.name, leaf) for one in arguments for leaf in one.tensors], (t, b))
     if len(telling) > 1 and telling[1][0].needed:

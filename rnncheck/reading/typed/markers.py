@@ -65,8 +65,10 @@ class Reset:
 class Values:
     """Give an argument values from ``low`` to ``high``, most of them near ``high``, or near ``low`` where that is given alone.
 
-    Cases draw x from a normal distribution; the argument is ``high - softplus(x - 3)``, or ``low + softplus(x - 3)``, or
-    between both ``low + (high - low) * sigmoid(x + 3)``. A logarithm of a decay (high=0) is then near no forgetting.
+    Cases draw x from a normal distribution. With one bound, the argument is ``softplus(x - 3) + 24 sigmoid(4x - 10)`` away from
+    it; between both it is ``low + (high - low) * (0.001 + 0.999 sigmoid(x + 3) sigmoid(4x + 10))``. So most logarithms of a
+    decay (high=0) are near no forgetting, and one in forty forgets nearly all. A state of a case is reflected at its bounds;
+    what a call returns goes into the next one as it is.
     """
 
     low: float | None = None

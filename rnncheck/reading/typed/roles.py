@@ -105,7 +105,7 @@ class Roles:
             "parameters": [_bounded(one) for one in self.parameters],
             "state": [(one.name, _structure(one.tree, count)) for one in self.states],
             "kept": list(self.kept),
-            "tensors": [(*_bounds(_tensor("", leaf)), _type_of(leaf)) for one in self.states for leaf in one.tensors],
+            "tensors": [(" ".join(leaf.axes), _type_of(leaf)) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
             "finals": self._paths(),
             "rows": self.rows,
@@ -174,10 +174,6 @@ def _type_of(leaf: Leaf) -> str:
     if leaf.complex:
         return "complex"
     return "float" if leaf.floating else "bool" if any("bool" in dtype for dtype in leaf.dtypes) else "int"
-
-
-def _bounds(tensor: NamedTensor) -> tuple[str, float | None, float | None]:
-    return tensor.axes, tensor.low, tensor.high
 
 
 def _bounded(argument: Argument) -> tuple[str, str, float | None, float | None]:

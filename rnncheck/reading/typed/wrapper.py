@@ -18,7 +18,7 @@ class Typed(torch.nn.Module):
 
     roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (the type of sequences that are
     reset flags, raised beyond 1.5), "complex" (arguments that are complex), "state" (argument, structure of tensor numbers),
-    "tensors" (axes, low, high, type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
+    "tensors" (axes and type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
     axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
     (argument, name in sizes), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps, of
     sequences, and of sequences in a state
@@ -58,15 +58,18 @@ class Typed(torch.nn.Module):
         rows = input.shape[1] if rows is None else rows
         cache = self.new_cache(input, rows) if cache is None and how is not None and how["needed"] else cache
         carried = {} if cache is None else {how["name"]: cache}
-        result = self.layer(
-            **self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx, rows), **lengths, **carried
-        )
+        given = {**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx, rows)}
+        result = self.own_call(**given, **lengths, **carried)
         taken.write_back()
         if self.own is not None:
             paths = [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])
             self.own += [at(result, path) for path in paths if path is not None]
         back = at(result, how["path"]) if how is not None and how["path"] is not None else None
         return taken.output(result, input), taken.final(result, rows), cache if back is None else back
+
+    def own_call(self, **arguments: Any) -> Any:
+        """Return what the layer itself returns."""
+        return self.layer(**arguments)
 
     def new_cache(self, input: torch.Tensor, rows: Any = None) -> Any:
         """A cache that knows nothing; rows: of how many sequences, where that is not the input's batch."""
@@ -142,12 +145,11 @@ class Arguments:
 
         rows: how many sequences there are, where that is not the input's batch
         """
-        features = [torch.Size(self.rest(axes)).numel() for axes, *_ in self.roles["tensors"]]
+        features = [torch.Size(self.rest(axes)).numel() for axes, _ in self.roles["tensors"]]
         given = self.input.new_zeros(self.input.shape[1] if rows is None else rows, sum(features)) if hx is None else hx[0]
         self.flats, tensors = list(given.split(features, -1)) if features else [], []
-        for (axes, low, high, kind), flat in zip(self.roles["tensors"], self.flats, strict=True):
-            tensor = self.unflattened(flat, axes, (self.roles["rows"],))
-            tensors.append(in_type(tensor if low is None and high is None else tensor.clamp(low, high), kind))
+        for (axes, kind), flat in zip(self.roles["tensors"], self.flats, strict=True):
+            tensors.append(in_type(self.unflattened(flat, axes, (self.roles["rows"],)), kind))
         wanted = [(name, part) for name, part in self.roles["state"] if hx is not None or name in self.roles["kept"]]
         return {name: rebuilt(structure, tensors) for name, structure in wanted}
 
@@ -187,7 +189,7 @@ class Arguments:
         front = {self.roles["rows"]: rows}
         parts = [
             flat if path is None else self.flat(result, path, axes, front)
-            for path, (axes, *_), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
+            for path, (axes, _), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
         ]
         return (beside(parts, self.dtype).unsqueeze(0),)
 
@@ -237,12 +239,13 @@ def beside(parts: list[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
 
 
 def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
-    """Any numbers as numbers between these bounds, most of them near ``high``, or near ``low`` if that is alone."""
+    """Any numbers as numbers between these bounds, most of them near ``high``, or near ``low`` if that is alone; some far off."""
     if low is None and high is None:
         return x
-    if low is None:
-        return high - torch.nn.functional.softplus(x - 3)
-    return low + (torch.nn.functional.softplus(x - 3) if high is None else (high - low) * torch.sigmoid(x + 3))
+    if low is None or high is None:
+        away = torch.nn.functional.softplus(x - 3) + 24 * torch.sigmoid(4 * x - 10)
+        return high - away if low is None else low + away
+    return low + (high - low) * (1e-3 + 0.999 * torch.sigmoid(x + 3) * torch.sigmoid(4 * x + 10))
 
 
 def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
