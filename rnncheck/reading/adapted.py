@@ -251,12 +251,14 @@ def at(result: Any, path: list[Any]) -> Any:
 
 
 def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, hidden: int) -> Any:
-    """A further argument of one value throughout, or a memory that is the same for each row: its shape follows the input's."""
+    """A further argument of one value throughout, or a vector or a memory that is the same for each row, as large as asked."""
     if shape == "number":
         return {"float": float, "bool": bool, "long": int}[kind](value)
     front = input.shape[:-1]
     sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden)}
     sizes |= {"rows": (rows,), "rows 1": (rows, 1)}
+    if shape == "vector":
+        return (value * torch.linspace(-1, 1, hidden, dtype=input.dtype, device=input.device)).repeat(rows, 1)
     if "memory" in shape:
         whole = value * torch.linspace(-1, 1, 2 * hidden, dtype=input.dtype, device=input.device).view(2, 1, hidden)
         return whole.expand(2, rows, hidden).movedim(0, int(shape == "memory")).contiguous()

@@ -12,6 +12,8 @@ Beside = list[list[Any]]
 SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
 MEMORY = ("memory", "memory first")
 """Shapes of what is looked up at each step, such as what an encoder returned."""
+VECTOR = "vector"
+"""Features of each sequence, such as those that its initial state is made of."""
 NUMBERS = {float: "float", int: "long", bool: "bool", "float": "float", "int": "long", "bool": "bool"}
 ONES = (
     "mask", "masks", "valid", "keep", "dt", "delta", "time", "times", "timestamps", "scale", "weight", "weights", "steps", "not",
@@ -43,19 +45,23 @@ def _fillings(needed: list[inspect.Parameter], shapes_of_states: tuple[str, ...]
     if not needed:
         return
     shapes = [
-        shapes_of_states if is_state_word(p.name) else [NUMBERS[p.annotation]] if p.annotation in NUMBERS else (*SHAPES, *MEMORY)
+        shapes_of_states
+        if is_state_word(p.name)
+        else [NUMBERS[p.annotation]]
+        if p.annotation in NUMBERS
+        else (*SHAPES, VECTOR, *MEMORY)
         for p in needed
     ]
-    by_turns = (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES) + len(MEMORY)))
+    by_turns = (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES) + 1 + len(MEMORY)))
     chosen = list(product(*shapes) if len(needed) <= MANY else by_turns)
     for number, kinds in NUMBERS_GIVEN.items():
         for shape in chosen:
-            for kind in kinds[:1] if {*shape} <= {*MEMORY} else kinds:
+            for kind in kinds[:1] if {*shape} <= {VECTOR, *MEMORY} else kinds:
                 yield [_filled(p, one, kind, number) for p, one in zip(needed, shape, strict=True)]
 
 
 def _filled(parameter: inspect.Parameter, shape: str, kind: str, number: str) -> list[Any]:
-    if shape in MEMORY:
+    if shape in (VECTOR, *MEMORY):
         return [parameter.name, shape, "float", 1.0]
     neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in parameter.name.lower().split("_")))
     value = {"neutral": neutral, "between": 0.5, "opposite": 1.0 - neutral}[number]

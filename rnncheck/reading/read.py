@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rnncheck.reading.adapted import ORDERS, Vectors
 from rnncheck.reading.beside import beside
-from rnncheck.reading.call_arguments import input_names, kept, lengths, parameters, reset
+from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, parameters, reset
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
@@ -205,6 +205,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         carries = _taken(run, x, output, sizes)
     elif how["given"]:
         carries = _carries(run, x, output)
+        if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
+            carries = carries if carries == 1 else min(carries, 0.1)
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):

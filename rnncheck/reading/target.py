@@ -15,6 +15,7 @@ from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.asked import Asked
+from rnncheck.reading.beside import MEMORY, VECTOR
 from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.candidates import candidates
@@ -166,7 +167,7 @@ def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> t
     """Arguments of a call that are left out, or change nothing."""
     lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
-    filled = {name: f"argument {name}, {'the same for each row' if 'memory' in shape else f'given as {value:g}'}"
+    filled = {name: f"argument {name}, {'the same for each row' if shape in (VECTOR, *MEMORY) else f'given as {value:g}'}"
               for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip
     filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
     unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]

@@ -77,6 +77,18 @@ class Attends(nn.Module):
         return torch.stack(outputs, 1), h, torch.stack(weights, 1)
 
 
+class BeginsFromFeatures(nn.Module):
+    """Its first state is made of what is known of a whole sequence; none can be given."""
+
+    def __init__(self, dynamic_dim, static_dim, hidden_dim):
+        super().__init__()
+        self.start = nn.Linear(static_dim, hidden_dim)
+        self.gru = nn.GRU(dynamic_dim, hidden_dim, batch_first=True)
+
+    def forward(self, x, static):
+        return self.gru(x, self.start(static).tanh()[None])
+
+
 class PyramidOfLayers(nn.Module):
     """Each layer after the first reads two steps of the one below at once."""
 
@@ -127,6 +139,7 @@ READ = [
     (AllLayers, ("no state comes back",), ()),
     (Encoder, ("no state comes back", "returns only the last output", "result['logvar'] of shape"), ("state h",)),
     (Tagger, ("no state comes back",), ()),
+    (BeginsFromFeatures, ("state h", "argument static, the same for each row"), ("parameter start",)),
     (Attends, ("state h", "result[2] of shape (3, 5, 2)", "argument memory, the same for each row"), ("parameter score",)),
 ]
 
@@ -175,7 +188,7 @@ def test_each_direction_is_causal(layer, status):
     assert judge(CATALOG["direction.causal"], Trial(subject, Case(config, 4, 2))).status == status
 
 
-@pytest.mark.parametrize("layer", [AllLayers, Encoder, Tagger, Attends, PyramidOfLayers])
+@pytest.mark.parametrize("layer", [AllLayers, Encoder, Tagger, BeginsFromFeatures, Attends, PyramidOfLayers])
 def test_right_layers_hold(layer):
     kill = kill_of(subject_of(layer), cases=5)
     assert kill is None, (kill.prop.id, kill.outcome)
