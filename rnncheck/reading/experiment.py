@@ -21,7 +21,12 @@ INPUT, HIDDEN = 4, 7
 
 
 class Unreadable(Exception):
-    """No reading fits; the message says what the most promising one met."""
+    """No reading fits; the message says what the most promising one met.
+
+    built: whether the constructor took what it was given
+    """
+
+    built = False
 
 
 @dataclass(frozen=True)

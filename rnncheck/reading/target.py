@@ -74,19 +74,22 @@ def _existing(value: Any, fixed: Config, said: Said) -> Built:
 def _best(value: Any, cell_first: bool, said: Said) -> Built:
     """The first way to build and call it that nothing contradicts, or else the best one."""
     best: Built | None = None
-    failures: list[str] = []
+    failures, called = list[str](), list[str]()
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         try:
             built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this
-            failures.append(str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}")
+            failures.append(f"{type(error).__name__}: {error}")
+            called += [str(error)] if isinstance(error, Unreadable) else []
             continue
         if best is None or built[0].score > best[0].score:
             best = built
         if built[0].score >= ENOUGH:
             break
     if best is None:
-        raise Unreadable(failures[0] if failures else "its constructor takes no sizes")
+        reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
+        reason.built = bool(called)
+        raise reason
     return best
 
 

@@ -94,6 +94,13 @@ FORWARDS = (
         results.append(self.layer(row))
     return torch.cat(results, 1)
     """,
+    """
+    results = []
+    for row in input.unbind(1):
+        self.layer.hidden = self.layer.init_hidden()
+        results.append(self.layer(row))
+    return torch.stack(results, 1)
+    """,
     *(
         f"images = input[..., None, None].expand(*input.shape, 2, 2)  # of four equal pixels\n{call}"
         for call in (

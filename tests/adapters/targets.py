@@ -119,6 +119,11 @@ class FailsInside(nn.LSTM):
         return super().forward(input, hx)
 
 
+class RefusesAll(nn.Module):
+    def __init__(self, vocabulary, tagger):
+        raise ValueError("not today")
+
+
 class NeedsVocabulary(nn.Module):
     def __init__(self, vocabulary, embedding, layers):
         super().__init__()

@@ -212,7 +212,8 @@ def test_an_elman_network_is_told_by_its_parameters():
 
 def test_nothing_that_can_be_run():
     for target, complaint in {
-        targets.NeedsVocabulary: "NeedsVocabulary: its constructor refuses every configuration: TypeError: NeedsVocab",
+        targets.NeedsVocabulary: "NeedsVocabulary: it is built, but cannot be called as a recurrent layer: NotImplemented",
+        targets.RefusesAll: "RefusesAll: its constructor refuses every configuration: ValueError: not today",
         nn.Linear: "torch.nn.Linear: no recurrent layer",
     }.items():
         with pytest.raises(UsageError) as error:

@@ -16,6 +16,7 @@ class NotRecurrent(Exception):
     """Nothing that could be judged can be run; the message says why."""
 
 
+REFUSES = "its constructor refuses every configuration"
 NO_LAYER = "no recurrent layer as torch's are"
 
 
@@ -26,7 +27,7 @@ def why_not(reasons: list[BaseException], call: str) -> str:
     first = reasons[0]
     if isinstance(first, SubjectError) and first.doing == "building":
         why = said(root(first))
-        return f"its constructor refuses every configuration: {why}; name a factory (input_size, hidden_size) -> layer"
+        return f"{REFUSES}: {why}; name a factory (input_size, hidden_size) -> layer"
     why = f"it cannot be called as a recurrent layer: {said(root(first))}"
     return (
         f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one (docs/layers.md shows some)"

@@ -19,15 +19,24 @@ from rnncheck.adapters.probing.constructor_claims import constructor_claims, lay
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
-from rnncheck.adapters.probing.not_recurrent import NotRecurrent, require_sizes, require_steps_and_rows, why_shortened, with_wrapper
+from rnncheck.adapters.probing.not_recurrent import (
+    REFUSES,
+    NotRecurrent,
+    require_sizes,
+    require_steps_and_rows,
+    why_shortened,
+    with_wrapper,
+)
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.features import FEATURES
+from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import BIT_FOR_BIT, Claim, Subject
 from rnncheck.reading import Reading
+from rnncheck.reading.experiment import Unreadable
 from rnncheck.reading.target import read_target
 from rnncheck.running.pair import PairReading
 from rnncheck.running.trial import subject_boundary
@@ -65,14 +74,16 @@ def _probe_pair(subject: Subject) -> Mapping[str, Claim]:
 
 
 def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
+    unread: list[str] = []
     try:
-        reading = _read(subject)
+        reading = _read(subject, unread)
         subject = as_read(subject, reading)
         start = find_ground(subject)
         require_steps_and_rows(start)
         require_sizes(start)
     except NotRecurrent as reason:
-        return _nothing(why_shortened(subject) or f"{reason}{with_wrapper(subject, str(reason))}")
+        why = unread[0] if unread and str(reason).startswith(REFUSES) else str(reason)
+        return _nothing(why_shortened(subject) or f"{why}{with_wrapper(subject, why)}")
     refused = _refused_option(start)
     return _claims(start, reading, subject) if refused is None else _nothing(refused)
 
@@ -119,8 +130,11 @@ def _refused(start: Baseline, name: str, value: Any, time: int) -> str | None:
     return reason_not(lambda: ground(start.subject, case, start.forms))
 
 
-def _read(subject: Subject) -> Reading | None:
-    """How the target is built and called, by experiment; None where it is known, or where nothing fits."""
+def _read(subject: Subject, unread: list[str]) -> Reading | None:
+    """How the target is built and called, by experiment; None where it is known, or where nothing fits.
+
+    unread: takes the reason, where it is built and no call fits
+    """
     if not isinstance(subject.build, Constructor | Instance):
         return None
     try:
@@ -130,6 +144,9 @@ def _read(subject: Subject) -> Reading | None:
         if subject.said:
             told = ", ".join(f"{word} = {value}" for word, value in subject.said.items())
             raise NotRecurrent(f"it cannot be read with {told}: {said(root(error))}") from None
+        why = root(error)
+        if isinstance(why, Unreadable) and why.built:
+            unread.append(f"it is built, but cannot be called as a recurrent layer: {one_line(why)}")
         return None  # what is wrong is said by the calls that follow
 
 
