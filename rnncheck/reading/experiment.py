@@ -48,7 +48,7 @@ class Start:
 
 
 class quiet:
-    """Inside, no gradients, no warnings, and random numbers from one seed."""
+    """Inside, no gradients, no warnings, random numbers from one seed, and float64 where a layer names no dtype."""
 
     def __init__(self, seed: int = 0, grad: bool = False) -> None:
         self.seed, self.with_grad = seed, grad
@@ -56,7 +56,9 @@ class quiet:
     def __enter__(self) -> None:
         self.process = os.getpid()
         self.before, self.warn, self.state = torch.is_grad_enabled(), warnings.catch_warnings(), torch.default_generator.get_state()
+        self.dtype = torch.get_default_dtype()
         torch.set_grad_enabled(self.with_grad)
+        torch.set_default_dtype(torch.float64)
         self.warn.__enter__()
         warnings.simplefilter("ignore")
         torch.default_generator.manual_seed(self.seed)
@@ -65,6 +67,7 @@ class quiet:
         end_a_copy(self.process)
         torch.default_generator.set_state(self.state)
         self.warn.__exit__(*exception)  # type: ignore[arg-type]
+        torch.set_default_dtype(self.dtype)
         torch.set_grad_enabled(self.before)
 
 

@@ -147,3 +147,27 @@ class TwoWaysByFlip(nn.Module):
         y, _ = self.forwards(x)
         z, _ = self.backwards(x.flip(1))
         return torch.cat([y, z.flip(1)], -1)
+
+
+class FirstStateInFloat32(nn.Module):
+    """As in most tutorials, the first state is made without a dtype."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.i2h, self.h2h = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x, h=None):
+        h = torch.zeros(x.size(1), self.hidden_size) if h is None else h
+        steps = []
+        for x_t in x:
+            h = torch.tanh(self.i2h(x_t) + self.h2h(h))
+            steps.append(h)
+        return torch.stack(steps), h
+
+
+class FirstStateInside(FirstStateInFloat32):
+    """No state can be given."""
+
+    def forward(self, x):
+        return super().forward(x)[0]

@@ -17,6 +17,8 @@ RED_ONCE = {
     alarms.OptionsOfItsOwn: ("shape.output", "weights.flags", "time.prefill"),
     alarms.SumsOverAxisOne: ("batch.unbatched",),
     alarms.TwoWaysByFlip: ("batch.*", "time.*", "layout.*"),
+    alarms.FirstStateInFloat32: ("shape.*", "time.*", "gradient.*"),
+    alarms.FirstStateInside: ("shape.*", "time.*", "gradient.*"),
     alarms.SkipRNN: ("gradient.*",),
     alarms.SkipByDetach: ("gradient.*",),
     alarms.Scripted: ("life.*", "layout.no_mutation"),

@@ -10,6 +10,7 @@ from .judge_all import REFERENCES
 from .table import STRANGERS, mistakes
 
 TOLD = {
+    "DictStateGRU2": "the first state that it makes itself does not follow its dtype",
     "KeptState1": "attribute hidden, which changes no later call",
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",

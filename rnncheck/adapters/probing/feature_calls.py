@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.adapters.probing.ground import BATCH, LENGTHS, Baseline, NotOffered, ground, reason_not, trial_of_ground
+from rnncheck.adapters.probing.ground import BATCH, FIRST_STATE, LENGTHS, Baseline, NotOffered, ground, reason_not, trial_of_ground
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
 from rnncheck.backend.broken_kernels import FiniteKernels
 from rnncheck.core import plain_text
@@ -98,7 +98,7 @@ def training(g: Baseline) -> None:
 
 def float64(g: Baseline) -> None:
     """Where the equations are not known, also that digits beyond float32's have an effect, if the input has any."""
-    found = g.run(dtype="float64")
+    found = _in_each_form(g, dtype="float64")
     if not g.subject.of_its_own:
         return
     x, hx = found.tensors()
@@ -153,10 +153,21 @@ def parametrized(g: Baseline) -> None:
         parametrize.remove_parametrizations(module.get_submodule(path), own)
 
 
+def _in_each_form(g: Baseline, **changes: Any) -> Baseline:
+    """Run the case with these changes; raises NotOffered where that fails for the first state that the layer makes itself."""
+    found = g.run(**changes)
+    if "none" in g.forms and found.case.hx != "none":
+        try:
+            ground(g.subject, g.case.but(hx="none", **changes), g.forms)
+        except SubjectError as error:
+            raise NotOffered(f"{FIRST_STATE}: {error}") from error
+    return found
+
+
 def low_precision(g: Baseline, dtype: str) -> None:
     """In this dtype, and that none of the kernels which a case may need is lacking on this processor, or broken."""
     with FiniteKernels() as seen:
-        g.run(dtype=dtype)
+        _in_each_form(g, dtype=dtype)
         kernels_exist(trial_of_ground(g.subject, g.case).subject, g.case.but(dtype=dtype))
     if seen.broken is not None:
         raise NotOffered(f"{seen.broken} in {dtype}")
@@ -171,7 +182,7 @@ def autocast(g: Baseline, low: torch.dtype = torch.bfloat16) -> None:
 
 def meta(g: Baseline) -> None:
     """Built and called on the meta device."""
-    g.run(device="meta")
+    _in_each_form(g, device="meta")
 
 
 def export(g: Baseline) -> None:

@@ -15,6 +15,8 @@ from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
 TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
+FIRST_STATE = "the first state that it makes itself does not follow its dtype and device"
+"""Begins the reason why a dtype, or the meta device, is not offered that works where a state is given."""
 
 
 class NotOffered(Exception):

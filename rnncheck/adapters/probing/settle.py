@@ -6,6 +6,7 @@ from dataclasses import replace
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.constructor_claims import IN_EVAL
+from rnncheck.adapters.probing.ground import FIRST_STATE
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
 from rnncheck.core.features import FEATURES, PAIR_FEATURES
@@ -53,6 +54,8 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     if subject.kind != "layer":
         return replace(subject, claims=found)
     subject = as_read(subject, getattr(found, "reading", None))
+    if any(claim.why.startswith(FIRST_STATE) for claim in found.values()):
+        subject = replace(subject, not_looked_at=(*subject.not_looked_at, f"other dtypes and devices: {FIRST_STATE}"))
     claims = {name: claim for name, claim in found.items() if name not in MODES}
     for needed in (tuple(FORMS.values()), tuple(DTYPES)):
         if not any(claims[name].offered for name in needed):
