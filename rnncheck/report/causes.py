@@ -38,6 +38,8 @@ AT_EXTREMES = (
     "numeric.extreme", "numeric.extreme_gradient",
 )  # fmt: skip
 """Properties that set sizes, steps or numbers to extremes: whatever fails at ordinary ones as well leads."""
+DTYPES, MIXED = "shape.dtype_device", "the same dtype"
+"""The property of the results' dtypes, and what torch says in several ways where one of another dtype is used."""
 UNREADABLE = "the result cannot be read"
 DISCONNECTED = "does not require grad"
 """What autograd raises where a result does not depend on what it should depend on."""
@@ -151,8 +153,12 @@ def _key(verdict: Verdict) -> str | None:
     """What makes verdicts one cause whatever they are about: a diagnosis, an exception, one way to die."""
     if verdict.diagnosis:
         return verdict.diagnosis
+    if verdict.property == DTYPES and verdict.verdict == "fails":
+        return MIXED
     if _raised(verdict) or verdict.verdict in ("crashed", "hung"):
         first = (verdict.reason or verdict.property).splitlines()[0]
+        if MIXED in first and not verdict.property.startswith("reject."):
+            return MIXED
         of_its_own = verdict.property if verdict.property in BY_THEMSELVES else ""
         return f"{verdict.verdict} {of_its_own} {VARYING.sub('*', first)}"
     if verdict.property.startswith("reject.") and not _about_states(verdict):
@@ -161,7 +167,8 @@ def _key(verdict: Verdict) -> str | None:
 
 
 def _same_key(verdict: Verdict, group: Sequence[Verdict]) -> bool:
-    return _key(group[0]) == _key(verdict)
+    key = _key(verdict)
+    return _key(group[0]) == key or (key == MIXED and any(member.property == DTYPES for member in group))
 
 
 def _about_states(verdict: Verdict) -> bool:
