@@ -113,10 +113,10 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
     """Return the causes of all that is red among the verdicts on one subject, the most telling first."""
     red = sorted((verdict for verdict in verdicts if verdict.red), key=_basic)
     groups: list[list[Verdict]] = []
-    for verdict in (v for v in red if _key(v)):
+    for verdict in (v for v in red if _key(v) not in (None, MIXED)):
         _join(groups, verdict, partial(_same_key, verdict))
-    for verdict in (v for v in red if not _key(v)):
-        _join(groups, verdict, partial(follows, verdict))
+    for verdict in (v for v in red if _key(v) in (None, MIXED)):
+        _join(groups, verdict, partial(_same_key if _key(verdict) else follows, verdict))
     found = [Cause(tuple(sorted(group, key=_basic))) for group in groups]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
 
@@ -153,8 +153,6 @@ def _key(verdict: Verdict) -> str | None:
     """What makes verdicts one cause whatever they are about: a diagnosis, an exception, one way to die."""
     if verdict.diagnosis:
         return verdict.diagnosis
-    if verdict.property == DTYPES and verdict.verdict == "fails":
-        return MIXED
     if _raised(verdict) or verdict.verdict in ("crashed", "hung"):
         first = (verdict.reason or verdict.property).splitlines()[0]
         if MIXED in first and not verdict.property.startswith("reject."):

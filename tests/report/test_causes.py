@@ -127,6 +127,8 @@ def test_dtypes_that_are_mixed_are_one_cause_however_torch_says_it():
     assert len(grouped(product, refused)) == 2
     for wrong in (fails("shape.dtype_device"), fails("shape.dtype_device", diagnosis="its final states are rounded to float32")):
         assert grouped(product, wrong) == [["shape.dtype_device", "state.default_is_zero"]]
+    rounded = fails("state.is_last_output", diagnosis="its final states are rounded to float32")
+    assert len(grouped(rounded, fails("shape.dtype_device"), product)) == 1
 
 
 def test_what_cannot_be_read_follows_from_the_shape():
