@@ -198,7 +198,7 @@ def within_reach(trial: Trial) -> Tensor:
     cost=4,
 )
 def causal(trial: Trial) -> Observation:
-    """A change at a later step changes no earlier output; that step's own output changes with it, or at least with a NaN.
+    """A change at a later step changes no earlier output; its own output changes with it, or at least with NaN or large numbers.
 
     What a recurrence that is read from its types returns may be a forecast: then a later output or the state changes.
     """
@@ -214,14 +214,22 @@ def causal(trial: Trial) -> Observation:
     return every(changed_from(k) for k in {1, trial.time - 1})
 
 
+LARGE = 1000.0
+"""Times an input of usual size: beyond any threshold, and within the range of float16."""
+
+
 def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
-    """Whether the output at step k moves with its input, as fact() wants it; NaN goes through what is saturated."""
+    """Whether the output at step k moves with its input, as fact() wants it: NaN goes through what is saturated, and large numbers
+    move spikes, which are 0 or 1.
+    """
     own = _from_step(trial, trial.run, k)
     moves = not torch.equal(_from_step(trial, changed, k), own) or not own.isfinite().all()
-    if not moves:
-        with_nan = trial.x.clone()
-        with_nan[k] = torch.nan
-        moves = not torch.equal(_from_step(trial, trial.but(x=with_nan).run, k), own)
+    large = LARGE * trial.like(trial.x[k], "large input")
+    for extreme in (torch.full_like(large, torch.nan), large, -large):
+        if not moves:
+            x = trial.x.clone()
+            x[k] = extreme
+            moves = not torch.equal(_from_step(trial, trial.but(x=x).run, k), own)
     return moves, "another" if moves else "the same", "another"
 
 

@@ -38,6 +38,8 @@ AT_EXTREMES = (
     "numeric.extreme", "numeric.extreme_gradient",
 )  # fmt: skip
 """Properties that set sizes, steps or numbers to extremes: whatever fails at ordinary ones as well leads."""
+DTYPES, MIXED = "shape.dtype_device", "the same dtype"
+"""The property of the results' dtypes, and what torch says in several ways where one of another dtype is used."""
 UNREADABLE = "the result cannot be read"
 DISCONNECTED = "does not require grad"
 """What autograd raises where a result does not depend on what it should depend on."""
@@ -111,10 +113,10 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
     """Return the causes of all that is red among the verdicts on one subject, the most telling first."""
     red = sorted((verdict for verdict in verdicts if verdict.red), key=_basic)
     groups: list[list[Verdict]] = []
-    for verdict in (v for v in red if _key(v)):
+    for verdict in (v for v in red if _key(v) not in (None, MIXED)):
         _join(groups, verdict, partial(_same_key, verdict))
-    for verdict in (v for v in red if not _key(v)):
-        _join(groups, verdict, partial(follows, verdict))
+    for verdict in (v for v in red if _key(v) in (None, MIXED)):
+        _join(groups, verdict, partial(_same_key if _key(verdict) else follows, verdict))
     found = [Cause(tuple(sorted(group, key=_basic))) for group in groups]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
 
@@ -153,6 +155,8 @@ def _key(verdict: Verdict) -> str | None:
         return verdict.diagnosis
     if _raised(verdict) or verdict.verdict in ("crashed", "hung"):
         first = (verdict.reason or verdict.property).splitlines()[0]
+        if MIXED in first and not verdict.property.startswith("reject."):
+            return MIXED
         of_its_own = verdict.property if verdict.property in BY_THEMSELVES else ""
         return f"{verdict.verdict} {of_its_own} {VARYING.sub('*', first)}"
     if verdict.property.startswith("reject.") and not _about_states(verdict):
@@ -161,7 +165,8 @@ def _key(verdict: Verdict) -> str | None:
 
 
 def _same_key(verdict: Verdict, group: Sequence[Verdict]) -> bool:
-    return _key(group[0]) == _key(verdict)
+    key = _key(verdict)
+    return _key(group[0]) == key or (key == MIXED and any(member.property == DTYPES for member in group))
 
 
 def _about_states(verdict: Verdict) -> bool:

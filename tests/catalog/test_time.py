@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.time import within_reach
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
@@ -88,3 +89,33 @@ def test_nothing_is_asked_to_move_where_there_is_no_sequence():
     """An output of an empty batch has no elements that another input could move."""
     case = Case(Config("GRU", 1, 1), time=2, batch=0, hx="none")
     assert judge(CATALOG["time.causal"], Trial(TORCH["GRU"], case)).status == "not_applicable"
+
+
+class Spiking(torch.nn.Module):
+    """A leaky neuron of each unit, whose outputs are its spikes: 0 or 1."""
+
+    def __init__(self, input_size, hidden_size, *options, **more):
+        super().__init__()
+        self.linear = torch.nn.Linear(input_size, hidden_size)
+
+    def forward(self, x, mem=None):
+        mem, spikes = torch.zeros(x.shape[1], self.linear.out_features) if mem is None else mem[0], []
+        for step in self.linear(x):
+            mem = 0.9 * mem + step
+            spikes.append((mem > 1).to(x))
+        return torch.stack(spikes), mem[None]
+
+
+class Skipping(Spiking):
+    """The same, which ignores the last step."""
+
+    def forward(self, x, mem=None):
+        return super().forward(torch.cat([x[:-1], x[:-1][-1:]]), mem)
+
+
+def test_a_spike_moves_with_some_input():
+    case = Case(Config("RNN_TANH", 3, 4), time=5, batch=2)
+    for layer, status in ((Spiking, "holds"), (Skipping, "fails")):
+        subject = torch_like(layer, ("RNN_TANH",), "spiking", without=("load",))
+        outcomes = [judge(CATALOG["time.causal"], Trial(subject, case.but(seed=seed))).status for seed in range(8)]
+        assert {*outcomes} == {status}, outcomes

@@ -119,6 +119,18 @@ def test_the_same_exception_is_one_cause_whatever_its_numbers():
     assert found == [["batch.alone", "time.split"], ["life.leak"]]
 
 
+def test_dtypes_that_are_mixed_are_one_cause_however_torch_says_it():
+    product = raises("state.default_is_zero", "RuntimeError: mat1 and mat2 must have the same dtype, but got Float and Half")
+    matmul = raises("layout.fresh_memory", "RuntimeError: expected m1 and m2 to have the same dtype, but got: float != double")
+    refused = raises("reject.hx_dtype", "RuntimeError: mat1 and mat2 must have the same dtype, but got Float and Half")
+    assert grouped(product, matmul) == [["state.default_is_zero", "layout.fresh_memory"]]
+    assert len(grouped(product, refused)) == 2
+    for wrong in (fails("shape.dtype_device"), fails("shape.dtype_device", diagnosis="its final states are rounded to float32")):
+        assert grouped(product, wrong) == [["shape.dtype_device", "state.default_is_zero"]]
+    rounded = fails("state.is_last_output", diagnosis="its final states are rounded to float32")
+    assert len(grouped(rounded, fails("shape.dtype_device"), product)) == 1
+
+
 def test_what_cannot_be_read_follows_from_the_shape():
     unread = raises("time.split", "the result cannot be read; see shape.*")
     assert grouped(unread, fails("shape.output")) == [["shape.output", "time.split"]]
