@@ -12,7 +12,7 @@ from rnncheck.campaign.order import Checks, breadth_first
 from rnncheck.campaign.settings import Settings
 from rnncheck.campaign.shard import Check, SubjectPart, smallest_of
 from rnncheck.campaign.store import Stored
-from rnncheck.campaign.tally import PropertyTally, kind_of
+from rnncheck.campaign.tally import PropertyTally, kind_of, promised
 from rnncheck.campaign.verdicts import verdict_of
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
@@ -64,7 +64,7 @@ class SubjectRun:
         wanted = [p for p in self.settings.properties if p.about == self.subject.kind]
         in_part = self.settings.shard is not None
         self.tallies = {
-            p.id: PropertyTally(p, self.settings.strict or self.subject.drop_in and p.torchs, shard=in_part)
+            p.id: PropertyTally(p, self.settings.strict or promised(p, self.subject), shard=in_part)
             for p in sorted(wanted, key=lambda p: p.cost)
         }
         structure = rows(self.subject, self.settings.dtypes, self.settings.profile.strength, self.device)

@@ -28,6 +28,11 @@ def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
     return prop.cost > (1 if is_huge(case, fixed=fixed) else NARROW if is_narrow(case, fixed=fixed) else CHEAP)
 
 
+def promised(prop: Property, subject: Subject) -> bool:
+    """Whether a convention is a contract of this subject: it replaces torch's layers, or shows in its code that it keeps it."""
+    return bool(subject.nature.get(prop.promised)) or (subject.drop_in and prop.torchs)
+
+
 @dataclass
 class PropertyTally:
     """All that is known so far about one property on one subject."""

@@ -96,6 +96,7 @@ def in_batch(trial: Trial, name: str, gradient: Tensor | None, row: int) -> Tens
 @batch(
     "unbatched",
     convention="input without a batch axis is taken, and gives other results than a batch of one",
+    promised="counts_axes",
     formula="f(x) = f(x[:, None])[:, 0]",
     kind="metamorphic",
     needs=("batched",),

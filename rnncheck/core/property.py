@@ -61,6 +61,7 @@ class Property:
     lenient: a pattern that each line of what differs or was raised must match for it to be a matter of convention;
              "": whatever differs
     torchs:  whether torch's layers keep the convention, so that it is a contract of what replaces them
+    promised: what in a subject's nature makes it a contract as well
     """
 
     id: str
@@ -76,6 +77,7 @@ class Property:
     convention: str = ""
     lenient: str = ""
     torchs: bool = True
+    promised: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -131,6 +133,7 @@ class Family:
         convention: str = "",
         lenient: str = "",
         torchs: bool = True,
+        promised: str = "",
     ) -> Callable[[Check], Check]:
         """Declare the decorated check as the property ``family.name``."""
 
@@ -140,7 +143,7 @@ class Family:
                 raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
             prop = Property(
                 f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost,
-                convention or self.convention, lenient or self.lenient, torchs,
+                convention or self.convention, lenient or self.lenient, torchs, promised,
             )  # fmt: skip
             self.properties.append(prop)
             return check

@@ -74,6 +74,8 @@ def _unusual_batch(trial: AnyTrial) -> str | None:
     """Return by which convention a layer of its own takes this case; None where it has promised to."""
     if not isinstance(trial, Trial) or trial.subject.drop_in or not trial.subject.offers("batched"):
         return None
+    if trial.case.batch is None and trial.subject.nature.get("counts_axes"):  # so it tells the two forms apart
+        return None
     return {0: NOBODY, None: WITHOUT_AXIS}.get(trial.case.batch)
 
 

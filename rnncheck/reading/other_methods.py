@@ -1,4 +1,4 @@
-"""Which parameters a module has for other methods than its call, such as one that computes the loss."""
+"""What a module's own code says by the names in it: what is for other methods than its call, and whether it counts axes."""
 
 import inspect
 from collections.abc import Iterator
@@ -10,14 +10,23 @@ from torch import nn
 AFTER_CALLS = ("loss", "score", "likelihood", "nll", "log_prob", "decode", "viterbi", "partition", "beam", "energy", "generate")
 """Parts of names of methods that go on from what a call returns; one that makes a step in another way is none of them."""
 
+COUNTS = {"dim", "ndim", "ndimension"}
+"""Attributes of a tensor that say how many axes it has."""
+
+
+def counts_axes(module: Any) -> bool:
+    """Whether the module's own code, or that of a module inside, asks how many axes a tensor has: torch's own modules do."""
+    if not isinstance(module, nn.Module):
+        return False
+    own = (type(part) for part in module.modules() if not type(part).__module__.startswith("torch."))
+    return any(COUNTS & words for kind in own for words in _methods(kind).values())
+
 
 def for_other_methods(module: Any, names: set[str]) -> tuple[str, ...]:
     """Return those of these parameters that the module's own code names, though in no method that its call leads to."""
     if not isinstance(module, nn.Module):
         return ()
-    methods = {name: method for kind in reversed(type(module).__mro__) if not issubclass(nn.Module, kind)
-               for name, method in vars(kind).items() if inspect.isfunction(method)}  # fmt: skip
-    words = {name: set(_words(method.__code__)) for name, method in methods.items()}
+    words = _methods(type(module))
     reached, waiting = set[str](), ["forward"]
     while waiting:
         name = waiting.pop()
@@ -29,6 +38,13 @@ def for_other_methods(module: Any, names: set[str]) -> tuple[str, ...]:
     in_the_call = set().union(*(words[name] for name in reached))
     elsewhere = set().union(*(words[name] for name in others))
     return tuple(sorted(name for name, attribute in mine.items() if attribute in elsewhere - in_the_call))
+
+
+def _methods(kind: type) -> dict[str, set[str]]:
+    """The methods of a kind of module that are its author's, and the names of attributes in each."""
+    own = [one for one in reversed(kind.__mro__) if not issubclass(nn.Module, one) and not one.__module__.startswith("torch.")]
+    methods = {name: method for one in own for name, method in vars(one).items() if inspect.isfunction(method)}
+    return {name: set(_words(method.__code__)) for name, method in methods.items()}
 
 
 def _words(code: CodeType) -> Iterator[str]:

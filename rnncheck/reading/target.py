@@ -22,6 +22,7 @@ from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
+from rnncheck.reading.other_methods import counts_axes
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -120,6 +121,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["square"] = True
     if is_summed(module, seen, config, zeros(seen, config)):
         nature["summed"] = True
+    if counts_axes(module):
+        nature["counts_axes"] = True
     if seen.looks_back:
         nature["looks_back"] = True
     start = learned_start(module, seen, config, zeros(seen, config))

@@ -136,3 +136,25 @@ def test_torchs_layers_have_no_lengths_so_zeros_behind_the_end_stay_a_convention
     assert report.exit_code == exit_code
     if exit_code == 0:
         assert {verdict.verdict for verdict in verdicts(report).values()} == {"warns"}
+
+
+class DropsTheUnbatchedState(nn.Module):
+    """A sequence without a batch axis begins from zero, whatever state is given; the code counts the axes or does not."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.gru = nn.GRU(input_size, hidden_size)
+
+    def forward(self, input, hx=None):
+        return self.gru(input, hx if input.dim() == 3 else None)
+
+
+class DropsItUncounted(DropsTheUnbatchedState):
+    def forward(self, input, hx=None):
+        return self.gru(input, hx if len(input.shape) == 3 else None)
+
+
+@pytest.mark.parametrize(("layer", "verdict"), [(DropsTheUnbatchedState, "fails"), (DropsItUncounted, "warns")])
+def test_unbatched_input_is_a_contract_where_the_code_counts_axes(layer, verdict):
+    report = rnncheck.verify(layer, properties="batch.unbatched", engine="inline", max_examples=30)
+    assert verdicts(report)["batch.unbatched"].verdict == verdict

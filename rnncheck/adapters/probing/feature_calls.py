@@ -28,8 +28,8 @@ REENTRANT = "When use_reentrant=True, torch.utils.checkpoint is incompatible wit
 def unbatched(g: Baseline) -> None:
     """Offered where the output or the state loses an axis, with hx and without, and the first axis is time: else it was misread.
 
-    What replaces torch's layers offers it where it answers at all, though with hx it may raise: a wrong answer is for the
-    catalog to find.
+    What replaces torch's layers offers it where it answers at all, though with hx it may raise, and what counts the axes of its
+    input tells the two forms apart: a wrong answer is for the catalog to find.
     """
     raised: SubjectError | Malformed | None = None
     for hx in g.forms:
@@ -45,7 +45,7 @@ def unbatched(g: Baseline) -> None:
             if replaces:
                 return
             raise NotOffered(f"input of 2 axes, hx {hx}, gives output and state of {dims[0]} axes")
-        if not replaces and not _along_time(seen):
+        if not replaces and not g.subject.nature.get("counts_axes") and not _along_time(seen):
             raise NotOffered("input of 2 axes: no output changes with another step's input, so its first axis is not read as time")
     if raised is not None:
         raise raised
