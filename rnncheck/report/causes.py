@@ -77,7 +77,7 @@ class Cause:
     def headline(self) -> str:
         """Return what is wrong in plain words: the diagnosis, what was raised, or what does not hold."""
         found = SAID_AS.fullmatch(self.diagnosis or "")
-        why = (verdict for verdict in self.verdicts if verdict.property in WHY)
+        why = (verdict for verdict in self.verdicts if verdict.property in WHY and self.lead.property in AT_ONCE)
         said = found[2] if found else self.diagnosis or _said_of(next(why, self.lead))
         return f"{said}, only with {' and '.join(self.only)}" if self.only else said
 

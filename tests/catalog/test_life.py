@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.lifecycle import Life, importable
 from rnncheck.catalog.tools.lifecycle_operations import OPERATIONS, owner, perform
@@ -83,3 +84,20 @@ def test_a_parameter_is_found_where_it_lives():
     life = Life.begin(Trial(TORCH["LSTM"], CASE))
     assert owner(life, life.module.weight_hh_l1) == ("", "weight_hh_l1")
     assert owner(life, torch.zeros(1)) is None
+
+
+class DropoutBuiltOnce(torch.nn.Module):
+    """A stack whose dropout is a part of it, where there is any: the number that it keeps is for its repr alone."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, dropout=0.0, **others):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * num_layers]
+        self.parts = torch.nn.ModuleList(torch.nn.GRUCell(one, hidden_size) for one in sizes[:-1])
+        self.dropout, self.between = dropout, torch.nn.Dropout(dropout) if dropout else None
+
+
+def test_a_dropout_that_is_built_once_is_not_changed():
+    subject = torch_like(DropoutBuiltOnce, ("GRU",), "dropout built once", without=("load", "bidirectional", "bias_off"))
+    life = Life.begin(Trial(subject, Case(Config("GRU", 3, 4, 2), time=3, batch=2)))
+    assert not OPERATIONS["another dropout"][1](life)
+    assert OPERATIONS["another dropout"][1](Life.begin(Trial(TORCH["LSTM"], CASE.but(dropout=0.0))))

@@ -60,6 +60,8 @@ def test_what_a_call_writes_is_named_where_it_is_why_a_call_is_not_repeatable():
     (cause,) = causes([fails("layout.no_mutation"), fails("mode.repeatable"), fails("time.split")])
     assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call changes what it was given")
     assert len(causes([fails("layout.no_mutation"), fails("batch.alone")])) == 2
+    (shapes,) = causes([fails("layout.no_mutation"), fails("shape.dtype_device")])
+    assert shapes.headline.startswith("a result has another dtype")
 
 
 def test_what_fails_when_it_is_called_as_usual_leads_what_transforms_the_layer():

@@ -58,9 +58,11 @@ def trains(life: Life) -> bool:
 
 def drops(life: Life) -> bool:
     """Whether its dropout acts, and can be changed as torch's can: a float called dropout, and no part of it has its own."""
-    stacked = life.trial.config.num_layers > 1
-    inside = any(isinstance(part, nn.Dropout | nn.RNNBase) for part in life.module.modules() if part is not life.module)
-    return trains(life) and stacked and not inside and isinstance(getattr(life.module, "dropout", None), float)
+    told = isinstance(getattr(life.module, "dropout", None), float) and life.trial.subject.offers("dropout")
+    if not (told and trains(life) and life.trial.config.num_layers > 1):
+        return False
+    dropping = life.trial.but(dropout=0.5).build().module  # some build a part for it only where it is not 0
+    return not any(isinstance(part, nn.Dropout | nn.RNNBase) for part in dropping.modules() if part is not dropping)
 
 
 def batched(life: Life) -> bool:
