@@ -1,9 +1,12 @@
 """A layer that is called its own way, behind torch's call. Scripts show this file as it is, so it needs torch alone."""
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import torch
+
+from rnncheck.reading.token_ids import Vectors, ids_of, standing_for
 
 HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", another order of the axes (ORDERS), or "step": a cell
@@ -29,11 +32,9 @@ HOW: dict[str, Any] = {
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
     "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it
     "eval": False,  # the layer draws random numbers of its own in training, so it stays in eval()
-    "ids": False,  # the layer looks vectors up for token ids: it is given ids, and the vectors are those of the input
+    "ids": False,  # the layer takes token ids, and makes vectors of them: it is given ids, and the vectors are those of the input
 }
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
-FIRST = 10**6
-"""The first of the ids that stand for vectors; those that a layer knows itself are smaller."""
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
 """Further orders of the axes that a layer may take, from those of (time, batch, features)."""
 
@@ -156,14 +157,8 @@ class Adapted(torch.nn.Module):
             steps = input.shape[int(how["batch_first"])]
             lengths = torch.full((rows,), steps) if lengths is None else lengths
             named[how["lengths"][0]] = said(lengths, steps, how, input)
-        tables = [part for part in self.wrapped().modules() if isinstance(part, Vectors)] if how["ids"] else []
-        for table in tables:
-            table.vectors = input
-        try:
+        with standing_for(input, self.wrapped()) if how["ids"] else nullcontext():
             return self.answer(given, named)
-        finally:
-            for table in tables:
-                table.vectors = None
 
     def answer(self, given: list[Any], named: dict[str, Any]) -> Any:
         """Call the layer."""
@@ -199,25 +194,6 @@ class Adapted(torch.nn.Module):
             return torch.stack(parts)
         parts, half = [parts[place] for place in self.how["order"]], len(parts) // 2
         return torch.stack(parts[:half]), torch.stack(parts[half:])
-
-
-class Vectors(torch.nn.Module):
-    """In place of a table of embeddings: it returns the input's own vector for each of the ids that stand for them."""
-
-    def __init__(self, table: torch.nn.Embedding) -> None:
-        super().__init__()
-        self.num_embeddings, self.embedding_dim, self.padding_idx = table.num_embeddings, table.embedding_dim, table.padding_idx
-        self.vectors: torch.Tensor | None = None
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        assert self.vectors is not None
-        return self.vectors.reshape(-1, self.vectors.shape[-1])[ids - FIRST]
-
-
-def ids_of(vectors: torch.Tensor) -> torch.Tensor:
-    """An id for each vector of the input, none of which is padding."""
-    shape = vectors.shape[:-1]
-    return torch.arange(FIRST, FIRST + shape.numel(), device=vectors.device).view(shape)
 
 
 class AdaptedWithLengths(Adapted):

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from rnncheck.reading.token_ids import Vectors
+
 AFTER_CALLS = ("loss", "score", "likelihood", "nll", "log_prob", "decode", "viterbi", "partition", "beam", "energy", "generate")
 """Parts of names of methods that go on from what a call returns; one that makes a step in another way is none of them."""
 
@@ -20,6 +22,16 @@ def counts_axes(module: Any) -> bool:
         return False
     own = (type(part) for part in module.modules() if not type(part).__module__.startswith("torch."))
     return any(COUNTS & words for kind in own for words in _methods(kind).values())
+
+
+def looks_up(module: Any) -> bool:
+    """Whether the module has a table of vectors for token ids."""
+    return isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
+
+
+def makes_one_hot(module: Any) -> bool:
+    """Whether the module's own code makes one-hot vectors."""
+    return isinstance(module, nn.Module) and any("one_hot" in words for words in _methods(type(module)).values())
 
 
 def for_other_methods(module: Any, names: set[str]) -> tuple[str, ...]:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnncheck.reading.adapted import ORDERS, Vectors
+from rnncheck.reading.adapted import ORDERS
 from rnncheck.reading.beside import beside
 from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, parameters, reset
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.order_of_lengths import is_longest_first
+from rnncheck.reading.other_methods import looks_up, makes_one_hot
 from rnncheck.reading.outputs import output_of
 from rnncheck.reading.results import leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
@@ -109,15 +110,19 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
 
 
 def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]]:
-    """The ways in which the input may be given."""
+    """The ways in which the input may be given; first as token ids, where the module takes such."""
+    for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
+        yield from _forms_of(module, cell_first, said, ids)
+
+
+def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool) -> Iterator[dict[str, Any]]:
     said_lengths = lengths(module)
     base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
-    looks_up = isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
-    base |= {"ids": True} if looks_up else {}
+    base |= {"ids": True} if ids else {}
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
     turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
-    layers = [*sequences, *([] if looks_up else turned)]
+    layers = [*sequences, *([] if ids else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
     forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]

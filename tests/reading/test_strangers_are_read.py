@@ -12,7 +12,6 @@ REFUSED = {
     "OneSequence": "a single sequence, without rows",
     "PackedInPackedOut": "packed features in, packed features out",
     "TutorialTagger": "one sequence at a time, whatever its rows",
-    "OneHotRNN": "token ids that are made one-hot inside",
     "lstm": "a pure function", "gru_scan": "a pure function",
 }  # fmt: skip
 """What is not read yet, and why: a wrapper is needed."""

@@ -11,6 +11,7 @@ from .table import STRANGERS, mistakes
 
 TOLD = {
     "DictStateGRU2": "the first state that it makes itself does not follow its dtype",
+    "OneHotRNN2": "it makes float32 vectors of the token ids",
     "KeptState1": "attribute hidden, which changes no later call",
     "KerasStyleOptions1": "go_backwards other than False",
     "RequiredExtras2": "activation other than 'tanh'",

@@ -56,6 +56,11 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     subject = as_read(subject, getattr(found, "reading", None))
     if any(claim.why.startswith(FIRST_STATE) for claim in found.values()):
         subject = replace(subject, not_looked_at=(*subject.not_looked_at, f"other dtypes and devices: {FIRST_STATE}"))
+    reading = getattr(found, "reading", None)
+    if reading is not None and reading.called["ids"] and not found["float64"].offered:
+        subject = replace(
+            subject, not_looked_at=(*subject.not_looked_at, "other dtypes: it makes float32 vectors of the token ids")
+        )
     claims = {name: claim for name, claim in found.items() if name not in MODES}
     for needed in (tuple(FORMS.values()), tuple(DTYPES)):
         if not any(claims[name].offered for name in needed):

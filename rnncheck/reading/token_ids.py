@@ -1,0 +1,66 @@
+"""Ids that stand for the vectors of an input, for a layer that takes token ids and looks them up or makes them one-hot vectors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+FIRST = 10**6
+"""The first of the ids that stand for vectors; those that a layer knows itself are smaller."""
+CONVERSIONS = ("float", "to", "type")
+"""Methods by which one-hot vectors are made numbers of a dtype."""
+
+
+class Vectors(torch.nn.Module):
+    """In place of a table of embeddings: it returns the input's own vector for each of the ids that stand for them."""
+
+    def __init__(self, table: torch.nn.Embedding) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding_dim, self.padding_idx = table.num_embeddings, table.embedding_dim, table.padding_idx
+        self.vectors: torch.Tensor | None = None
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        assert self.vectors is not None
+        return self.vectors.reshape(-1, self.vectors.shape[-1])[ids - FIRST]
+
+
+class OneHot(TorchFunctionMode):
+    """In place of one-hot vectors: the input's own vector for each of the ids; in experiments float32 stands for their float64."""
+
+    def __init__(self, vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.vectors = vectors.reshape(-1, vectors.shape[-1])
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name == "one_hot":
+            return self.vectors[args[0] - FIRST]
+        to_float32 = name in CONVERSIONS and (name == "float" or torch.float32 in (*args, *(kwargs or {}).values()))
+        if to_float32 and torch.get_default_dtype() == torch.float64 == args[0].dtype:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def ids_of(vectors: torch.Tensor) -> torch.Tensor:
+    """An id for each vector of the input, none of which is padding."""
+    shape = vectors.shape[:-1]
+    return torch.arange(FIRST, FIRST + shape.numel(), device=vectors.device).view(shape)
+
+
+@contextmanager
+def standing_for(vectors: torch.Tensor, layer: torch.nn.Module) -> Iterator[None]:
+    """Inside, the ids stand for these vectors wherever the layer looks them up or makes them one-hot."""
+    tables = [part for part in layer.modules() if isinstance(part, Vectors)]
+    for table in tables:
+        table.vectors = vectors
+    try:
+        if tables:
+            yield
+        else:
+            with OneHot(vectors):
+                yield
+    finally:
+        for table in tables:
+            table.vectors = None
