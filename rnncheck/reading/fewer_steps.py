@@ -26,7 +26,7 @@ def steps_back(value: Any) -> int | None:
             positions, named = arguments.of(Config("RNN_TANH", INPUT, HIDDEN))
             with quiet():
                 module = value(*positions, **named)
-                module = module.eval() if isinstance(module, nn.Module) else module
+                module = module.double().eval() if isinstance(module, nn.Module) else module
         except Exception:  # it is not built like this
             continue
         for time in (0, 1):
@@ -38,12 +38,12 @@ def steps_back(value: Any) -> int | None:
 
 def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int | None:
     """Return the same of a module of several layers, which is called as the one of one layer is."""
-    called, found = Adapted(module, config.hidden_size, **how), []
+    called, found = Adapted(module.double(), config.hidden_size, **how), []
     for steps in STEPS:
         shape = (BATCH, steps) if how["batch_first"] else (steps, BATCH)
         try:
             with quiet():
-                output = at(called.result(torch.zeros(*shape, config.input_size), None, None), how["output"])
+                output = at(called.result(torch.zeros(*shape, config.input_size, dtype=torch.float64), None, None), how["output"])
         except Exception:  # it is not called like this
             return None
         found.append(output.shape[int(how["batch_first"])] if output.dim() == 3 else 0)
@@ -52,7 +52,7 @@ def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int |
 
 def _steps(module: Any, steps: int, time: int) -> int | None:
     """The size of the axis of time in what the module returns; None where no tensor has the batch in its place."""
-    x = torch.zeros((steps, BATCH, INPUT) if time == 0 else (BATCH, steps, INPUT))
+    x = torch.zeros((steps, BATCH, INPUT) if time == 0 else (BATCH, steps, INPUT), dtype=torch.float64)
     try:
         with quiet():
             found = list(leaves(module(x)))
