@@ -42,10 +42,13 @@ def named_script(subject: Subject, prop: Property, case: Any) -> str | None:
     found = _pair(subject, prop, case)
     if found is None:
         return None
-    build, part, (left, other) = found
-    calls = _once([left[0], *([other[0]] if other else [])])
-    suffixes = [f"_{place}" if len(calls) > 1 else "" for place in range(1, len(calls) + 1)]
-    lines = [line for event, suffix in zip(calls, suffixes, strict=True) for line in _call(build, case, event, suffix, literal)]
+    build, part, (left, other), made = found
+    calls = _once([*_before(left[0], made), left[0], *([*_before(other[0], made), other[0]] if other else [])])
+    lines: list[str] = []
+    for place, event in enumerate(calls, 1):
+        last = next(reversed(_before(event, made)), None)
+        source = next((earlier for earlier, one in enumerate(calls, 1) if one is last), None)
+        lines += _call(build, case, event, f"_{place}" if len(calls) > 1 else "", literal, source)
     return "\n".join([*lines, *_last(part, _text(left, calls), _text(other, calls) if other else None), ""])
 
 
@@ -75,7 +78,7 @@ def named_brief(subject: Subject, prop: Property, case: Any) -> list[str] | None
     found = _pair(subject, prop, case)
     if found is None:
         return None
-    build, part, (left, other) = found
+    build, part, (left, other), _ = found
     calls = _once([left[0], *([other[0]] if other else [])])
     suffixes = [f"_{place}" if len(calls) > 1 else "" for place in range(1, len(calls) + 1)]
     lines = [line for event, suffix in zip(calls, suffixes, strict=True) for line in _call(build, case, event, suffix, value_text)]
@@ -117,7 +120,21 @@ def _once(events: list[Event]) -> list[Event]:
     return [event for place, event in enumerate(events) if not any(event is other for other in events[:place])]
 
 
-def _pair(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Comparison, tuple[Place, Place | None]] | None:
+def _before(event: Event, made: list[Event]) -> list[Event]:
+    """The calls whose final states went into one another, and the last one's into this call, the first one first."""
+    state, earlier = event.arguments[1], made[: next(place for place, one in enumerate(made) if one is event)]
+    for one in reversed(earlier if state is not None and bool(state[0].any()) else []):
+        final = next((value for name, value in one.values.items() if name.startswith("state")), None)
+        if final is not None and final.shape == state[0].shape and torch.equal(final, state[0]):
+            return [*_before(one, made), one]
+    return []
+
+
+Found = tuple[TypedBuild, Comparison, tuple[Place, Place | None], list[Event]]
+"""Of what the numbers are, the comparison, where they are, and all calls that were made."""
+
+
+def _pair(subject: Subject, prop: Property, case: Any) -> Found | None:
     build = subject.build
     if not isinstance(case, Case) or not isinstance(build, TypedBuild) or not build.is_plain_function:
         return None
@@ -130,7 +147,7 @@ def _pair(subject: Subject, prop: Property, case: Any) -> tuple[TypedBuild, Comp
         if isinstance(part, Comparison) and part.worst() > 1 and part.actual.dtype.is_floating_point:
             for left in _places(build, case, calls, part, part.actual):
                 others = (place for place in _places(build, case, calls, part, part.expected) if place[0] is not left[0])
-                return build, part, (left, None if part.bound else next(others, None))
+                return build, part, (left, None if part.bound else next(others, None)), calls
     return None
 
 
@@ -155,11 +172,13 @@ def _element(build: TypedBuild, case: Case, kind: str, at: tuple[int, int, int])
         size = named.features(tensor)
         if feature < size:
             known = {roles.time: step, roles.batch: row, roles.rows: row}
-            return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path) + _index(
-                named, tensor, leaf, known, feature
-            )
+            return _path(path) + _index(named, tensor, leaf, known, feature)
         feature -= size
     raise IndexError(feature)
+
+
+def _path(path: Any) -> str:
+    return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path)
 
 
 def _index(named: Named, tensor: NamedTensor, leaf: Any, known: dict[Any, int], feature: int) -> str:
@@ -174,8 +193,8 @@ def _named(case: Case) -> Named:
     return case.config.named
 
 
-def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any) -> list[str]:
-    """The lines of one call, its arguments a line each."""
+def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any, source: int | None = None) -> list[str]:
+    """The lines of one call, its arguments a line each; source: the number of the call whose states it is given."""
     roles, sizes = build.roles.for_wrapper(), _named(case).arguments
     x, hx = event.arguments
     given = x if x.dim() == 3 else x.unsqueeze(1)
@@ -184,7 +203,11 @@ def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any) -
     tensors = {**taken.sequences(given), **taken.states(None if state is None else state[0])}
     options = {name: sizes[size] for name, size in roles["options"]}
     tensors = {name: value.clone() if value.is_contiguous() else value for name, value in tensors.items()}
-    lines = [f"{name}{suffix} = {text(value)}" for name, value in tensors.items()]
+    texts = {name: text(value) for name, value in tensors.items()}
+    if source is not None and roles["finals"] is not None:
+        paths = zip((name for name, _ in roles["state"]), roles["finals"], strict=True)
+        texts |= {name: f"result_{source}{_path(path)}" for name, path in paths if path is not None and name in tensors}
+    lines = [f"{name}{suffix} = {value}" for name, value in texts.items()]
     arguments = [f"{name}={name}{suffix}" for name in tensors] + [f"{name}={value!r}" for name, value in options.items()]
     call = f"result{suffix} = {build.target.expression}({', '.join(arguments)})"
     return [*lines, *textwrap.wrap(call, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)]

@@ -71,6 +71,8 @@ def test_the_script_fails_alone(failure, tmp_path):
         [sys.executable, str(file)], cwd=ROOT, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
     )
     assert ended.returncode == 1 and "AssertionError: allowed" in ended.stderr
+    assert "initial_state_2 = result_1[1]\n" in file.read_text()  # what the mistake returned would be wrong for a right one too
+    assert raised_by(file.read_text().replace("state_without_decay", "chunked")) is None
 
 
 class Summed(torch.nn.Module):
