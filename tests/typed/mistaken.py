@@ -171,6 +171,6 @@ MISTAKES = {
     state_dropped_for_several_steps: "time.split",
     remainder_padded_with_decay: "time.split",
     gradient_missing_in_remainder: "gradient.split",
-    decays_divided: "time.split",
+    decays_divided: "numeric.finite",
 }
 """Each mistake, and a property that sees it."""
