@@ -79,9 +79,26 @@ def reset(module: Any) -> tuple[str, bool] | None:
                 continue
             needed = [p for p in taken if p.default is p.empty]
             sized = needed or [p for p in taken if p.name.lower() in ROWS][:1]
-            if len(sized) <= 1:
+            if len(sized) <= 1 and not _only_returns(module, name, len(sized)):
                 return name, len(sized) == 1
     return None
+
+
+def _only_returns(module: Any, name: str, sized: int) -> bool:
+    """Whether a method returns a state for others to take, and leaves nothing in the layer; a copy is asked."""
+    other = copy.deepcopy(module)
+    before = dict(vars(other))
+    try:
+        made = getattr(other, name)(*[2][:sized])
+    except Exception:  # it is called otherwise, or fails: the catalog is to find that
+        return False
+    after = vars(other)
+    return (
+        made is not None
+        and made is not other
+        and before.keys() == after.keys()
+        and all(after[key] is before[key] for key in before)
+    )
 
 
 def kept(module: Any, called: Callable[[Any], Any]) -> str | None:

@@ -16,6 +16,7 @@ class Dependency:
     both:     the same of the two halves of the features, one in each direction
     unturned: the same with the second half as it comes from the reversed sequence, the last step first
     memory:   whether any other step of the same row changes
+    in_order: whether other rows of the same step change, and always later ones, as if rows were steps
     """
 
     rows: float
@@ -24,6 +25,7 @@ class Dependency:
     both: float
     memory: bool
     unturned: float = 0.0
+    in_order: bool = False
 
     @property
     def score(self) -> float:
@@ -64,4 +66,7 @@ def _shares(changed: Tensor, steps: int) -> Dependency:
     first, before = untouched(earlier, changed[..., 0]), same & (source < steps - 1 - target)
     halves, unturned = (first + untouched(later, changed[..., 1])) / 2, (first + untouched(before, changed[..., 1])) / 2
     memory = bool(mixed[earlier | later].any())
-    return Dependency(untouched(~same, mixed), untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned)
+    rows, at_once = untouched(~same, mixed), source == target
+    upwards = torch.ones(changed.shape[1], changed.shape[1]).tril(-1).bool()[None, :, None, :].expand(mixed.shape)
+    in_order = untouched(~same & at_once, mixed) < 1 and untouched(upwards & at_once, mixed) == 1
+    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order)

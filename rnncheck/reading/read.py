@@ -205,6 +205,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     output, final = run(x)
     if depends is None:
         depends = dependency(lambda x: run(x)[0], x)
+    if how.get("step_axis") is not None and depends.in_order:
+        raise Unreadable("rows change with earlier ones, so that they may be the steps of one sequence")
     carries, pair = 0.0, how["order"] is not None
     if how["given"] and how["states"] is None:
         carries = _taken(run, x, output, sizes)
