@@ -32,7 +32,7 @@ class Comparison:
 
     def ratios(self) -> Tensor:
         """|actual - expected| / allowed, float64: at most 1 where the comparison holds."""
-        actual, expected = self.actual.detach().double().cpu(), self.expected.detach().double().cpu()
+        actual, expected = _in_full(self.actual), _in_full(self.expected)
         allowed = torch.as_tensor(self.allowed, dtype=torch.float64).cpu().expand(actual.shape)
         error = (actual - expected).abs()
         ratios = torch.where(error == 0, 0.0, error / allowed)
@@ -69,7 +69,7 @@ class Comparison:
 
     def course(self) -> tuple[tuple[float, float], ...]:
         """(|error|, allowed) at each step, of the element with the largest ratio there; infinite where an error is not a number."""
-        error = (self.actual.detach().double().cpu() - self.expected.detach().double().cpu()).abs()
+        error = (_in_full(self.actual) - _in_full(self.expected)).abs()
         allowed = torch.as_tensor(self.allowed, dtype=torch.float64).cpu().expand(error.shape)
         at = self.ratios().flatten(1).argmax(1, keepdim=True)
         picked = (values.flatten(1).gather(1, at).nan_to_num(nan=inf, posinf=inf) for values in (error, allowed))
@@ -254,6 +254,11 @@ def both(
             else equal(prefix + name, None, f"a tensor of shape {tuple(value.shape)}")
         )
     return seen
+
+
+def _in_full(value: Tensor) -> Tensor:
+    """On the CPU, in as many digits as there are; complex numbers stay complex."""
+    return value.detach().cpu().to(torch.complex128 if value.is_complex() else torch.float64)
 
 
 def _in_pairs(value: Tensor) -> Tensor:

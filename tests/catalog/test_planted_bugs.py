@@ -133,6 +133,8 @@ def test_no_layout_ends_in_an_exception(situation, like):
 @pytest.mark.parametrize("name", [name for name, correct in CORRECT.items() if correct.kind == "layer"])
 def test_a_correct_variant_agrees_with_torch(name, situation):
     correct = CORRECT[name]
+    if (name, situation) == ("lstm-once-differentiable", "second_derivatives"):
+        pytest.skip("it refuses in backward() alone, which tests/catalog/test_gradient.py calls")
     if "projection" in situation and "proj" in correct.without:
         with pytest.raises(ValueError, match="proj_size"):
             correct.target(2, 3, proj_size=1)

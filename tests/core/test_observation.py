@@ -1,0 +1,17 @@
+"""What is compared: complex numbers as they are."""
+
+import torch
+
+from rnncheck.core.observation import near
+
+
+def test_the_imaginary_part_counts():
+    seen = near("state", torch.tensor([1 + 2j, 1]), torch.tensor([1 + 3j, 1]), 0.5, ("unit",))
+    assert not seen.holds
+    assert seen.mismatches() == [
+        "state: 1 of 2 elements differ; worst at (unit=0): 1+2j, but should be 1+3j; off by 1, allowed 0.5"
+    ]
+
+
+def test_complex_numbers_that_are_close_hold():
+    assert near("state", torch.tensor([1 + 2j]), torch.tensor([1 + 2.25j]), 0.5).holds
