@@ -12,6 +12,7 @@ from tests.mutants.search import first_kill
 
 from . import alarms
 from .hunted import subject_of
+from .other_recurrences import LRU
 
 RED_ONCE = {
     alarms.OptionsOfItsOwn: ("shape.output", "weights.flags", "time.prefill"),
@@ -41,6 +42,15 @@ def test_a_broken_kernel_of_torchs_offers_no_low_precision():
     (subject,) = probe_all(resolve.subjects(alarms.Orthogonal), "inline")
     assert subject.claims["bfloat16"].why == "torch's linalg_matrix_exp makes no finite numbers of finite ones in bfloat16"
     assert subject.offers("float32") and subject.offers("float64")
+
+
+def test_onnx_is_not_claimed_for_complex_numbers():
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    (subject,) = probe_all(resolve.subjects(LRU), "inline")
+    case = next(case for case in plan(subject, ("float32",), 2, 0) if CATALOG["agree.onnx"].applies(case))
+    outcome = judge(CATALOG["agree.onnx"], Trial(subject, case))
+    assert (outcome.status, outcome.reason) == ("not_claimed", "ONNX Runtime does not compute with complex numbers")
 
 
 def test_what_onnx_has_no_function_for_is_not_claimed():

@@ -166,7 +166,7 @@ def exported_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...], others: tup
 def as_onnx(trial: Trial, layer: Layer) -> Through:
     """The layer exported to ONNX and run by ONNX Runtime; raises NotReached where these are not installed.
 
-    Raises NotClaimed where torch's exporter lacks an operator.
+    Raises NotClaimed where torch's exporter lacks an operator, or ONNX Runtime has complex numbers to compute with.
     """
     runtime = _installed("onnxruntime")
     for package in ("onnx", "onnxscript"):
@@ -179,8 +179,13 @@ def as_onnx(trial: Trial, layer: Layer) -> Through:
             raise NotClaimed(f"torch.onnx has no function for {operator}") from error
         raise
     assert program is not None
-    with subject_boundary("loading its ONNX model"):
-        session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    try:
+        with subject_boundary("loading its ONNX model"):
+            session = runtime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    except SubjectError as error:
+        if "tensor(complex" in plain(error):
+            raise NotClaimed("ONNX Runtime does not compute with complex numbers") from error
+        raise
     names = [given.name for given in session.get_inputs()]
 
     def call(input: Tensor, state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
