@@ -144,8 +144,8 @@ def moves(trial: Trial) -> Observation:
 def used(trial: Trial) -> Observation:
     """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
 
-    Over many steps rounding may hide a change; there, none is required. Where parameters cannot be set, NaN in either state moves
-    some result, unless these are not finite anyway.
+    Over many steps rounding may hide a change; there, none is required. Where parameters cannot be set, NaN in a layer's part of
+    either state moves some result, unless these are not finite anyway.
     """
     if not trial.subject.offers("load"):
         return _moves_anything(raised(trial, {}))  # a flag at the first step would hide the state
@@ -174,18 +174,20 @@ def used(trial: Trial) -> Observation:
 
 
 def _moves_anything(trial: Trial) -> Observation:
-    """Whether NaN in each of the initial states reaches any result."""
+    """Whether NaN in each layer's part of each of the initial states reaches any result."""
+    layers = trial.config.num_layers
 
-    def noticed(part: int) -> Observation:
-        given = tuple(torch.full_like(old, torch.nan) if k == part else old for k, old in enumerate(trial.given_state))
+    def noticed(part: int, layer: int) -> Observation:
+        given = tuple(old.clone() for old in trial.given_state)
+        given[part].unflatten(0, (layers, -1))[layer] = torch.nan
         other = trial.but(state=given).run
         moves = any(not torch.equal(new, getattr(plain, name)) for name, new in other.parts())
-        name = ("h_0", "c_0")[part]
+        name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
         return fact(f"results with NaN in {name}", moves, "others" if moves else "the same", "others")
 
     plain = trial.but(state=trial.given_state).run
     finite = all(tensor.isfinite().all() for _, tensor in plain.parts())
-    return every(noticed(part) for part in range(len(trial.given_state) if finite else 0))
+    return every(noticed(part, layer) for part in range(len(trial.given_state) if finite else 0) for layer in range(layers))
 
 
 @state(

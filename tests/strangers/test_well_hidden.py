@@ -15,6 +15,7 @@ PAIRS = (
     (well_hidden.Normalised, well_hidden.StatesBatchFirst, "shape.state", None),
     (well_hidden.Dropping, well_hidden.DropsInEval, "mode.dropout_of_one_layer", None),
     (well_hidden.InChunks, well_hidden.ForgetsAtEachChunk, "time.prefill", None),
+    (well_hidden.CharGRU, well_hidden.GoesOnFromTheFirstLayer, "state.used", None),
 )  # fmt: skip
 """A right layer, the mistake, the properties that see it, and the reference that it is to agree with."""
 

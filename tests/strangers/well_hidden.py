@@ -194,3 +194,33 @@ class Dropping(nn.Module):
 class DropsInEval(Dropping):
     def dropped(self, output):
         return nn.functional.dropout(output, self.dropout)
+
+
+class CharGRU(nn.Module):
+    """Token ids in, made one-hot; several cells, and a head."""
+
+    def __init__(self, n_chars, hidden_size, n_layers=2):
+        super().__init__()
+        self.n_chars, self.hidden_size, self.n_layers = n_chars, hidden_size, n_layers
+        self.cells = nn.ModuleList([nn.GRUCell(hidden_size if i else n_chars, hidden_size) for i in range(n_layers)])
+        self.head = nn.Linear(hidden_size, n_chars)
+
+    def of(self, layer):
+        """Of which layer the state is that this layer goes on from."""
+        return layer
+
+    def forward(self, ids, hidden=None):
+        x = nn.functional.one_hot(ids, self.n_chars).float()
+        hidden = list(x.new_zeros(self.n_layers, len(x), self.hidden_size) if hidden is None else hidden)
+        outputs = []
+        for t in range(x.shape[1]):
+            given = x[:, t]
+            for i, cell in enumerate(self.cells):
+                given = hidden[i] = cell(given, hidden[self.of(i)])
+            outputs.append(self.head(given))
+        return torch.stack(outputs, 1), torch.stack(hidden)
+
+
+class GoesOnFromTheFirstLayer(CharGRU):
+    def of(self, layer):
+        return 0
