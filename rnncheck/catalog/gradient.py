@@ -65,11 +65,15 @@ def every_output(trial: Trial) -> Observation:
 
 
 def _flowing(trial: Trial, names: list[str]) -> list[str]:
-    """The output, and the states through which anything flows; a count of steps has no gradient, and differences say so."""
+    """The output, and the states through which anything flows; a count of steps has no gradient, and differences say so.
+
+    A forecast of the first step alone is a constant, where no state is given.
+    """
     x, state = trial.x.clone().requires_grad_(), trial.map_state(lambda part: part.clone().requires_grad_())
     with torch.enable_grad():
         found = named_results(trial.call_on(trial.layer, x, state))
-    return [name for name in names if name == "output" or found[name].requires_grad]
+    constant = trial.time == 1 and trial.state is None
+    return [name for name in names if (name == "output" and not constant) or found[name].requires_grad]
 
 
 @gradient("one_result", formula="d <y, w> / d (x, hx, W) = float64 truth, so for h_n, c_n",

@@ -50,6 +50,13 @@ def test_a_first_state_that_is_not_zero_warns():
     assert not any(judge(same, trial).red for trial in trials)
 
 
+def test_a_forecast_of_one_step_alone_may_be_a_constant():
+    (subject,) = probe_all(subjects("tests/typed/right.py:forecasting"), "inline")
+    case = next(case for case in plan(subject, ("float32",), 2, 0) if case.hx == "none" and case.batch)
+    for time in (1, 3):
+        assert judge(CATALOG["gradient.every_output"], trial_of(subject, case.but(time=time, lengths=None))).status == "holds"
+
+
 def test_a_step_may_move_less_than_a_digit():
     (subject,) = probe_all(subjects("tests/typed/right.py:above_a_bound"), "inline")
     trials = [trial_of(subject, case.but(dtype="bfloat16")) for case in planned(subject)]
