@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -14,7 +15,7 @@ from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
-from rnncheck.reading import Reading, adapted, arranged
+from rnncheck.reading import Reading, adapted, arranged, token_ids
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.asked import Asked
 from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
@@ -145,7 +146,11 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
 def _adapters(reading: Reading) -> list[str]:
     """The classes that stand between torch's call and the layer."""
     arrangements = [] if reading.arrangement is None else [inspect.getsource(arranged).partition("\n\n\n")[2].strip()]
-    return [inspect.getsource(adapted).partition("\n\n")[2], *(part for text in arrangements for part in ("", text, "", ""))]
+    texts = [
+        inspect.getsource(module).partition("\n\n")[2] for module in ([token_ids] if reading.called["ids"] else []) + [adapted]
+    ]
+    imports_ours = re.compile(r"^from rnncheck\b.*\n\n?", re.MULTILINE)
+    return [imports_ours.sub("", text) for text in texts] + [part for text in arrangements for part in ("", text, "", "")]
 
 
 def _otherwise(reading: Reading, words: list[str], make: Maker | None) -> Iterator[tuple[tuple[int, bool], dict[str, Any]]]:

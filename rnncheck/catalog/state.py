@@ -180,14 +180,19 @@ def _moves_anything(trial: Trial) -> Observation:
     def noticed(part: int, layer: int) -> Observation:
         given = tuple(old.clone() for old in trial.given_state)
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
-        other = trial.but(state=given).run
-        moves = any(not torch.equal(new, getattr(plain, name)) for name, new in other.parts())
+        moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
-        return fact(f"results with NaN in {name}", moves, "others" if moves else "the same", "others")
+        return fact(f"whether NaN in {name} moves a result", moves, moves, True)
 
-    plain = trial.but(state=trial.given_state).run
-    finite = all(tensor.isfinite().all() for _, tensor in plain.parts())
+    plain = trial.but(state=trial.given_state)
+    finite = all(tensor.isfinite().all() for _, tensor in plain.run.parts())
     return every(noticed(part, layer) for part in range(len(trial.given_state) if finite else 0) for layer in range(layers))
+
+
+def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:
+    """Return whether a call gives other results from another state."""
+    one, moved = (named_results(layer(x, state)) for state in (hx, other))
+    return not all(torch.equal(part, moved[name]) for name, part in one.items())
 
 
 @state(

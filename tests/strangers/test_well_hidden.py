@@ -2,6 +2,9 @@
 
 import pytest
 
+from rnncheck.repro import script
+from tests.run_script import raised_by
+
 from . import well_hidden
 from .hunted import kill_of, subject_of
 
@@ -25,6 +28,14 @@ def test_a_mistake_is_found_by_what_looks_at_it(right, wrong, by, reference):
     kill = kill_of(subject_of(wrong, reference), by=by)
     assert kill is not None and kill.outcome.red
     assert kill_of(subject_of(right, reference), by=by) is None
+
+
+def test_a_state_that_is_ignored_has_a_script():
+    subject = subject_of(well_hidden.GoesOnFromTheFirstLayer)
+    kill = kill_of(subject, by="state.used")
+    text = script(subject, kill.prop, kill.case, kill.outcome)
+    assert raised_by(text) is not None and "from rnncheck" not in text
+    assert raised_by(text.replace("GoesOnFromTheFirstLayer", "CharGRU")) is None
 
 
 def test_dropout_of_one_layer_is_not_looked_at_in_training():
