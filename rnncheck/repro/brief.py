@@ -155,7 +155,7 @@ def _calls_of_the_property(subject: Subject, prop: Property, case: Case) -> list
     made = recorded(subject, prop, case)
     if made.raised is not None:
         return _raising(subject, case, made)
-    right = right_events(subject, prop, case) if subject.offers("equations") else None
+    right = right_events(subject, prop, case, made) if subject.offers("equations") else None
     accepted = not_refused(made.events, right)
     if accepted is not None:
         return _one_call(subject, case, made, accepted, "accepted, should be refused")

@@ -89,7 +89,7 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     if not isinstance(case, Case | ClipCase):
         return None
     made = _shortest(subject, prop, case)
-    right = right_events(subject, prop, case, made.turns)
+    right = right_events(subject, prop, case, made)
     wrong_call = None if made.raised else not_refused(made.events, right)
     should_raise = any(part.worst() > 1 and asks_for_refusal(part) for part in made.seen.parts)
     if wrong_call is None and should_raise and made.events[-1].is_deed:
@@ -140,13 +140,37 @@ def recorded(subject: Subject, prop: Property, case: Any, chosen: Sequence[str] 
     return Recorded(events, seen, raised, names, beside, one.turns, prop.id in LOADED)
 
 
-def right_events(subject: Subject, prop: Property, case: Any, chosen: Sequence[str] = ()) -> list[Event] | None:
-    """The same with a right layer; None where the property does not hold of that all the same."""
+def right_events(subject: Subject, prop: Property, case: Any, made: Recorded) -> list[Event] | None:
+    """What was made, with a right layer; None where the property does not hold of that all the same."""
     try:
-        right = recorded(right_subject(subject, case), prop, case, chosen or None)
+        right = recorded(right_subject(subject, case), prop, case, made.turns or None)
     except Exception:  # it does not know what the subject is asked to do
         return None
-    return right.events if right.raised is None and right.seen.parts and right.seen.holds else None
+    return in_step(right.events, made.events) if right.raised is None and right.seen.parts and right.seen.holds else None
+
+
+def in_step(right: Sequence[Event], made: Sequence[Event]) -> list[Event]:
+    """The events of a right layer in the places of the same events of another, which may be given numbers where it is not.
+
+    >>> build, load, call = Event("build", 1), Event("load", 1), Event("call", 1, values={"output_2": torch.zeros(1)})
+    >>> [(one.kind, *one.values) for one in in_step([build, call], [build, load, Event("call", 1)])]
+    [('build',), ('load',), ('call', 'output_3')]
+    """
+    rest, found = [(number, event) for number, event in enumerate(right, 1)], list[Event]()
+    for event in made:
+        while rest and rest[0][1].kind == "load" != event.kind:
+            rest.pop(0)
+        extra = event.kind == "load" and not (rest and rest[0][1].kind == "load")
+        if extra or rest:
+            found.append(event if extra else _renumbered(*rest.pop(0), len(found) + 1))
+    return found + [_renumbered(*one, len(found) + more) for more, one in enumerate(rest, 1)]
+
+
+def _renumbered(number: int, event: Event, now: int) -> Event:
+    """The event with its results called by another number."""
+    values, facts = ({name.replace(f"_{number}", f"_{now}", 1): one for name, one in found.items()}
+                     for found in (event.values, event.facts))  # fmt: skip
+    return replace(event, values=values, facts=facts)
 
 
 def _probed(lines: list[str]) -> list[str]:

@@ -19,8 +19,10 @@ from tests.run_script import raised_by
 from tests.strangers.hunted import asked, kill_of
 from tests.strangers.table import STRANGERS
 
-BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "BoolMaskLSTM1", "SteppableGRU1", "ListOfStates1")
-"""One matrix, exchanged arguments, several results, lengths beside the input in two forms, a cell, a state for each layer."""
+BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "BoolMaskLSTM1", "SteppableGRU1", "ListOfStates1",
+          "OneHotRNN1")  # fmt: skip
+"""One matrix, exchanged arguments, several results, lengths beside the input in two forms, a cell, a state for each layer, ids and
+a bias that begins with zeros."""
 SHOWN = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2")
 """Those whose calls fit into a few lines."""
 OWN_PARAMETERS = "time.prefill"
