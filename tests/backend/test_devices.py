@@ -114,7 +114,7 @@ def test_a_device_without_switches_has_no_such_axis():
 def test_cases_are_planned_with_and_without_onednn():
     seen = Counter(case.switches for case in islice(plan(TORCH["LSTM"], ("float32",), 2, 0), 60))
     assert set(seen) == {(), ("onednn_off",)}
-    assert min(seen.values()) >= 10
+    assert min(seen.values()) >= sum(seen.values()) / 6  # some of every few cases
 
 
 def sees(**expected):

@@ -1,10 +1,12 @@
-"""Further conventions are read without a wrapper, and a mistake in such a layer is red."""
+"""Further conventions, and further ways to build a layer, are read without a wrapper; a mistake in such a layer is red."""
 
 import pytest
 
 from rnncheck.reading.target import read_target
-from tests.reading.more_layers import PAIRS
+from tests.reading import more_layers, other_ways
 from tests.strangers.hunted import kill_of, subject_of
+
+PAIRS = {**more_layers.PAIRS, **other_ways.PAIRS}
 
 
 @pytest.mark.parametrize("layer", PAIRS, ids=lambda layer: layer.__name__)
@@ -21,3 +23,16 @@ def test_a_right_layer_is_not_red(layer):
 @pytest.mark.parametrize("layer", [wrong for wrong, _ in PAIRS.values()], ids=lambda layer: layer.__name__)
 def test_its_mistake_is_red(layer):
     assert kill_of(subject_of(layer), cases=8) is not None
+
+
+def test_a_state_by_keyword_alone_is_claimed():
+    assert subject_of(other_ways.ByKeyword).offers("hx")
+
+
+@pytest.mark.parametrize("layer", PAIRS, ids=lambda layer: layer.__name__)
+def test_a_script_builds_it(layer):
+    names = {}
+    exec(subject_of(layer).source, names)
+    built = names["build"](4, 7)
+    inside = built.wrapped() if hasattr(built, "wrapped") else built
+    assert layer in map(type, inside.modules())
