@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from rnncheck.adapters.cells import Stepwise
+from rnncheck.adapters.file_text import file_text
 from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
@@ -145,12 +145,8 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
 
 def _adapters(reading: Reading) -> list[str]:
     """The classes that stand between torch's call and the layer."""
-    arrangements = [] if reading.arrangement is None else [inspect.getsource(arranged).partition("\n\n\n")[2].strip()]
-    texts = [
-        inspect.getsource(module).partition("\n\n")[2] for module in ([token_ids] if reading.called["ids"] else []) + [adapted]
-    ]
-    imports_ours = re.compile(r"^from rnncheck\b.*\n\n?", re.MULTILINE)
-    return [imports_ours.sub("", text) for text in texts] + [part for text in arrangements for part in ("", text, "", "")]
+    needed = [*([token_ids] if reading.called["ids"] else []), adapted, *([] if reading.arrangement is None else [arranged])]
+    return [part for module in needed for part in (file_text(module), "", "")]
 
 
 def _otherwise(reading: Reading, words: list[str], make: Maker | None) -> Iterator[tuple[tuple[int, bool], dict[str, Any]]]:

@@ -1,7 +1,6 @@
 """A recurrence that is read from its types, a function or a module, as a subject like any other."""
 
 import copy
-import inspect
 import re
 import sys
 import typing
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.adapters.file_text import file_text
 from rnncheck.adapters.forms import Form, declared_forms, has_options
 from rnncheck.adapters.placed import placed
 from rnncheck.adapters.targets.locate import Located, described, locate
@@ -103,7 +103,7 @@ class TypedBuild:
         taken = "form={}, **sizes" if has_options(target.object) else "**sizes"
         build = f"def build(input_size, hidden_size, {taken}):\n    return Typed({made}, sizes, {text})\n"
         lines = "\n".join(dict.fromkeys(filter(None, imported)))
-        return "\n".join([first + lines, *(_text(module) for module in (axis_size, wrapper)), "", "", build])
+        return "\n".join([first + lines, *map(file_text, (axis_size, wrapper)), "", "", build])
 
     def maker(self) -> Located | None:
         """What makes a new cache, with the import that leads to it, by its own name or else through the types that say it."""
@@ -137,12 +137,6 @@ def _path_to(new: Any, hint: Any) -> str | None:
         f".__args__[{place}]{path}" for place, part in enumerate(getattr(hint, "__args__", ())) if (path := _path_to(new, part))
     )
     return next(paths, None)
-
-
-def _text(module: Any) -> str:
-    """A module of ours as a script shows it: without its docstring and without imports of ours."""
-    text = inspect.getsource(module).partition("\n\n")[2]
-    return "\n".join(line for line in text.splitlines() if not line.startswith("from rnncheck"))
 
 
 def read_typed(target: Located, declared: Mapping[str, Claim], stub: Located | None = None, time: str | None = None) -> Subject:

@@ -121,7 +121,7 @@ class Log:
         path = roles.cache.path
         back = None if path is None else at(result, path)
         if back is not None and back is not cache:
-            self.known(back, did.name + _path(path), begin + steps)
+            self.known(back, did.name + path_text(path), begin + steps)
         return result
 
     def _new(self, module: Typed, given: Any, new: Any) -> Any:
@@ -235,20 +235,22 @@ def _elements(log: Log, case: Case, number: Tensor, step: int | None, row: int, 
                 steps, rows = (value.shape[leaf.axes.index(axis)] if axis in leaf.axes else 1 for axis in (roles.time, roles.batch))
                 wanted = [t for t in range(steps) if step is None or roles.ragged is not None or did.begin + t == step]
                 for t, r in ((t, r) for t in wanted for r in range(rows)):
-                    index = _index(named, leaf.axes, {roles.time: t, roles.batch: r}, left)
+                    index = index_of(named, leaf.axes, {roles.time: t, roles.batch: r}, left)
                     if value[index] == number or bool(value[index].isnan() & number.isnan()):
-                        found.append((r != row, (did, f"{did.name}{_path(path)}[{', '.join(map(str, index))}]")))
+                        found.append((r != row, (did, f"{did.name}{path_text(path)}[{', '.join(map(str, index))}]")))
             left -= named.features(tensor)
     yield from (element for _, element in sorted(found, key=lambda one: one[0]))
 
 
-def _index(named: Named, axes: tuple[str, ...], known: dict[Any, int], feature: int) -> tuple[int, ...]:
+def index_of(named: Named, axes: tuple[str, ...], known: dict[Any, int], feature: int) -> tuple[int, ...]:
+    """Return the index of a feature along a tensor's own axes, between those that are known."""
     rest = [axis_size(axis, dict(named.sizes)) for axis in axes if axis not in known]
     inner = iter(int(i) for i in torch.unravel_index(torch.tensor(feature), rest)) if rest else iter(())
     return tuple(known[axis] if axis in known else next(inner) for axis in axes)
 
 
-def _path(path: Any) -> str:
+def path_text(path: Any) -> str:
+    """Return a path in a result as Python."""
     return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path)
 
 

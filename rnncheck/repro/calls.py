@@ -168,9 +168,12 @@ def in_step(right: Sequence[Event], made: Sequence[Event]) -> list[Event]:
 
 def _renumbered(number: int, event: Event, now: int) -> Event:
     """The event with its results called by another number."""
-    values, facts = ({name.replace(f"_{number}", f"_{now}", 1): one for name, one in found.items()}
-                     for found in (event.values, event.facts))  # fmt: skip
-    return replace(event, values=values, facts=facts)
+
+    def called(name: str) -> str:
+        return name.replace(f"_{number}", f"_{now}", 1)
+
+    values = {called(name): value for name, value in event.values.items()}
+    return replace(event, values=values, facts={called(name): fact for name, fact in event.facts.items()})
 
 
 def _probed(lines: list[str]) -> list[str]:

@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.typed import TypedBuild
-from rnncheck.core.axis_size import axis_size
 from rnncheck.core.case import Case
 from rnncheck.core.mismatch_text import digits, number
-from rnncheck.core.named import Named, NamedTensor
+from rnncheck.core.named import Named
 from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
 from rnncheck.reading.typed.wrapper import Arguments
 from rnncheck.repro.brief_layer import value_text
-from rnncheck.repro.cached_calls import cached_calls
+from rnncheck.repro.cached_calls import cached_calls, index_of, path_text
 from rnncheck.repro.calls import recorded
 from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
@@ -131,7 +130,7 @@ def _before(event: Event, made: list[Event]) -> list[Event]:
 
 
 Found = tuple[TypedBuild, Comparison, tuple[Place, Place | None], list[Event]]
-"""Of what the numbers are, the comparison, where they are, and all calls that were made."""
+"""What was built, the comparison, where its two numbers are among the results, and all calls that were made."""
 
 
 def _pair(subject: Subject, prop: Property, case: Any) -> Found | None:
@@ -172,20 +171,9 @@ def _element(build: TypedBuild, case: Case, kind: str, at: tuple[int, int, int])
         size = named.features(tensor)
         if feature < size:
             known = {roles.time: step, roles.batch: row, roles.rows: row}
-            return _path(path) + _index(named, tensor, leaf, known, feature)
+            return f"{path_text(path)}[{', '.join(map(str, index_of(named, leaf.axes, known, feature)))}]"
         feature -= size
     raise IndexError(feature)
-
-
-def _path(path: Any) -> str:
-    return "".join(f"[{one!r}]" if isinstance(one, int) else f".{one}" for one in path)
-
-
-def _index(named: Named, tensor: NamedTensor, leaf: Any, known: dict[Any, int], feature: int) -> str:
-    """The index of a feature along the tensor's own axes, between those that are known."""
-    rest = [axis_size(axis, dict(named.sizes)) for axis in leaf.axes if axis not in known]
-    inner = iter(int(i) for i in torch.unravel_index(torch.tensor(feature), rest)) if rest else iter(())
-    return f"[{', '.join(str(known[axis] if axis in known else next(inner)) for axis in leaf.axes)}]"
 
 
 def _named(case: Case) -> Named:
@@ -206,7 +194,7 @@ def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any, s
     texts = {name: text(value) for name, value in tensors.items()}
     if source is not None and roles["finals"] is not None:
         paths = zip((name for name, _ in roles["state"]), roles["finals"], strict=True)
-        texts |= {name: f"result_{source}{_path(path)}" for name, path in paths if path is not None and name in tensors}
+        texts |= {name: f"result_{source}{path_text(path)}" for name, path in paths if path is not None and name in tensors}
     lines = [f"{name}{suffix} = {value}" for name, value in texts.items()]
     arguments = [f"{name}={name}{suffix}" for name in tensors] + [f"{name}={value!r}" for name, value in options.items()]
     call = f"result{suffix} = {build.target.expression}({', '.join(arguments)})"
