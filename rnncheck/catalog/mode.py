@@ -18,7 +18,7 @@ from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.same_start import numbers_of, take_over
-from rnncheck.running.trial import SubjectError, Trial, seeded, subject_boundary
+from rnncheck.running.trial import SubjectError, Trial, seeded
 
 mode = Family("mode")
 
@@ -95,11 +95,9 @@ def dropout_of_one_layer(trial: Trial) -> Observation:
     if trial.subject.fixed is not None:
         raise NotClaimed("an object is copied, not built anew")
     quiet = trial.but(training=False)
-    layer = quiet.build()
-    with seeded(trial.case.seed, trial.case.device), subject_boundary("building with dropout"):
-        half = trial.subject.build(trial.config.but(dropout=0.5), trial.case.torch_dtype, torch.device(trial.case.device))
-        take_over(half, numbers_of(layer))
-        half.train(False)
+    layer, half = quiet.build(), quiet.anew(trial.config.but(dropout=0.5))
+    take_over(half, numbers_of(layer))
+    half.train(False)
     return quiet.same(quiet.run_on(half), sides=("with dropout 0.5", "with dropout 0"), other=quiet.run_on(layer))
 
 

@@ -17,11 +17,10 @@ from rnncheck.catalog.tools.informative_data import (
 from rnncheck.catalog.tools.significance import distance_from_uniform, uniform
 from rnncheck.catalog.weights import weights
 from rnncheck.core.case import Case
-from rnncheck.core.config import Config
 from rnncheck.core.kinds import by_name
 from rnncheck.core.observation import Observation, equal, every, within
 from rnncheck.core.subject import Layer
-from rnncheck.running.trial import Trial, seeded, subject_boundary
+from rnncheck.running.trial import Trial
 
 FLAGS: Mapping[str, dict[str, Any]] = {
     "bias": {"bias": (True, False)},
@@ -94,7 +93,7 @@ def init(trial: Trial) -> Observation:
     """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none copies another."""
     config = replace(trial.config, input_size=24, hidden_size=96, proj_size=trial.config.proj_size and 48)
     bound, eps = config.hidden_size**-0.5, torch.finfo(trial.case.torch_dtype).eps
-    seen = trial.do(initial_numbers, _new(trial, config), bound)
+    seen = trial.do(initial_numbers, trial.anew(config), bound)
     inside = every(within(f"initial {name}", p, -bound, bound, eps * bound) for name, p in seen["numbers"].items())
     spread = every(uniform(f"initial {name}", d, len(seen["numbers"][name]), eps) for name, d in seen["distances"].items())
     return inside & spread & equal("initial parameters that are copies", seen["copies"], [])
@@ -144,9 +143,3 @@ def _wants_arguments(function: Callable[..., Any]) -> bool:
     except TypeError:
         return True
     return False
-
-
-def _new(trial: Trial, config: Config) -> Layer:
-    with seeded(trial.case.seed, trial.case.device), subject_boundary("building", str(config)):
-        layer: Layer = trial.subject.build(config, trial.case.torch_dtype, torch.device(trial.case.device))
-    return layer

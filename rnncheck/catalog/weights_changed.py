@@ -13,7 +13,7 @@ from rnncheck.core.observation import Observation
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import named_results
 from rnncheck.running.same_start import numbers_of, take_over
-from rnncheck.running.trial import Trial, seeded, subject_boundary
+from rnncheck.running.trial import Trial
 
 
 @weights("as_new", formula="f(x; W); W := W'; f(x) = g(x; W'), g new", kind="metamorphic", cost=4,
@@ -45,18 +45,12 @@ def registered(trial: Trial) -> Observation:
     """Everything that a layer draws is in its state_dict: another layer that loads it gives the same results."""
     if trial.subject.fixed is not None:
         raise NotClaimed("an object is copied, not built anew")
-    layer, other = trial.build(), _drawn_anew(trial)
+    layer, other = trial.build(), trial.anew(another_seed=1)
+    other.train(trial.case.training)
     if _names(layer) != _names(other):
         raise NotClaimed("each layer that is built has other names in its state_dict")
     found = trial.do(after_loading, layer, other, *trial.arguments, doing="loading its state_dict")
     return trial.same(trial.read_results(found), sides=("from another layer with its state_dict", "from the layer"))
-
-
-def _drawn_anew(trial: Trial) -> Layer:
-    with seeded(trial.case.seed + 1, trial.case.device), subject_boundary("building"):
-        other: Layer = trial.subject.build(trial.config, trial.case.torch_dtype, torch.device(trial.case.device))
-        other.train(trial.case.training)
-    return other
 
 
 def _names(layer: Layer) -> list[set[str]]:

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck import oracle
 from rnncheck.core.case import DTYPES, Case
+from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, both
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed, Subject
@@ -108,10 +109,14 @@ class Trial(Given):
             layer.train(self.case.training)
         return layer
 
-    def _built(self) -> Layer:
-        """As its constructor leaves it, from the case's seed."""
-        with seeded(self.case.seed, self.case.device):
-            return self.subject.build(self.config, self.case.torch_dtype, torch.device(self.case.device))
+    def anew(self, config: Config | None = None, another_seed: int = 0) -> Layer:
+        """A new layer as its constructor leaves it, of this configuration or another, from a seed of the case."""
+        with subject_boundary("building", "" if config is None else str(config)):
+            return self._built(config, another_seed)
+
+    def _built(self, config: Config | None = None, another_seed: int = 0) -> Layer:
+        with seeded(self.case.seed + another_seed, self.case.device):
+            return self.subject.build(config or self.config, self.case.torch_dtype, torch.device(self.case.device))
 
     @property
     def _otherwise(self) -> str:
