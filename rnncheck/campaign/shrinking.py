@@ -25,8 +25,8 @@ NO_TIME = "there was no time to make the case smaller"
 ENDING = 0.2
 """Seconds in which a worker has to give back what it has made by then."""
 SURE, LONGEST_SURE = 1.0, 5.0
-"""Seconds, not counting those without a core, that the case of each cause is given even where the time is up, and the wall time
-in which that has to be over."""
+"""Seconds that are spent on the case of each cause even where the time is up, waiting for a core not counted, and after how many
+seconds of wall time that ends in any case."""
 Failing = tuple[SubjectRun, PropertyTally]
 
 

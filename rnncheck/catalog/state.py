@@ -182,7 +182,7 @@ def _moves_anything(trial: Trial) -> Observation:
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
         moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
-        return fact(f"whether NaN in {name} moves a result", moves, moves, True)
+        return fact(f"NaN in {name} moves a result", moves, moves, True)
 
     plain = trial.but(state=trial.given_state)
     finite = all(tensor.isfinite().all() for _, tensor in plain.run.parts())

@@ -61,7 +61,7 @@ class Property:
     lenient: a pattern that each line of what differs or was raised must match for it to be a matter of convention;
              "": whatever differs
     torchs:  whether torch's layers keep the convention, so that it is a contract of what replaces them
-    promised: what in a subject's nature makes it a contract as well
+    promised: the word in a subject's nature with which the convention is a contract of that subject
     """
 
     id: str

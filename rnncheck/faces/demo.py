@@ -23,7 +23,7 @@ FOLDER = Path(".rnncheck", "demo")
 PROPERTIES = "shape.output,state.*,time.split,layout.batch_first,layout.square,gate.one_step,agree.forward,gradient.reference"
 """Few enough to be judged in seconds; each mistake breaks some of them, none breaks all."""
 CASES = 6
-"""Of each of the two layers; no time ends their runs, so that a busy machine shows the same."""
+"""Cases of each of the two layers: a number ends their runs and no time does, so that a busy machine shows the same."""
 SCRIPT_SECONDS = 15.0
 COLOURS = {"-": "red", "+": "green"}
 

@@ -1,4 +1,4 @@
-"""A layer that is called its own way, behind torch's call. Scripts show this file as it is, so it needs torch alone."""
+"""A layer that is called its own way, behind torch's call. Scripts show this file, and token_ids.py where ids are given."""
 
 import sys
 from contextlib import nullcontext

@@ -45,7 +45,10 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "beside": (LIST, "further arguments that must be given: each a name, a shape, a dtype, and the number that fills it"),
     "lengths": (LIST, "the argument for lengths or a mask, its form, and whether it must be given"),
     "reset": (LIST, "the method that makes it forget, and whether that takes the batch size"),
-    "ids": (FLAG, "whether it takes token ids and looks up a vector for each, which is the input's own then"),
+    "ids": (
+        FLAG,
+        "whether it takes token ids: it is given an id for each vector of the input, and finds that one",
+    ),
     "eval": (FLAG, "whether it is judged in eval() alone, since it is random in training"),
 }
 """Each word with its values and its meaning; docs/layers.md has the same table."""

@@ -105,7 +105,7 @@ def _mostly_late(subject: SubjectReport) -> bool:
 
 
 HOLDS_NOW = ": the stored case holds now"
-"""The end of what is said of a stored failing case that passes."""
+"""How the line about a stored failing case ends that passes now."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Results:
     missing:  required devices that were not there
     stopped:  why the campaign ended early (Ctrl-C, the budget, a full disk), None if it did not
     stale:    declared deviations that no longer occur, are past their date, or match nothing
-    mended:   what is said of stored failing cases, of those that pass now with HOLDS_NOW at the end
+    mended:   lines about stored failing cases; the line of one that passes now ends with HOLDS_NOW
     seconds:  wall time of all; 0 where it was not measured
     shard:    where this is one of several parts of a run, all that ``rnncheck merge`` has to know of it
     """

@@ -28,7 +28,7 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "reset_before": ("reset_after", {"reset_after": False}),
 }
 """Features of the constructor: the argument, and the configuration that asks for it."""
-IN_EVAL = "dropout of one layer is looked at in eval() alone"
+IN_EVAL = "the dropout of a single layer is checked in eval() only"
 ONLY = {feature: option for option in OPTIONS for feature in option.features}
 """Features of arguments that only some kinds have."""
 OF_A_CELL = ("bias_off", "reset_before")

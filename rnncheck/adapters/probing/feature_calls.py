@@ -140,9 +140,10 @@ def functional(g: Baseline) -> None:
 
 
 def parametrized(g: Baseline) -> None:
-    """Of each of its own parameters in turn, in a new layer: what fails halfway may spoil it.
+    """Call a new layer with one of its own parameters parametrized, and do so with each of them in turn.
 
-    A call that gives its own parameters other values, as by torch.func.functional_call, may raise then.
+    A layer that gives its parameters other values in a call, as by torch.func.functional_call, may raise then. It is a new
+    layer, since a failure halfway may leave a parametrization behind.
     """
     _, arguments = _module(g)
     module = trial_of_ground(g.subject, g.case).build().module

@@ -16,6 +16,8 @@ from rnncheck.errors import UsageError
 from rnncheck.reading import Reading
 from rnncheck.strategies.structure import FORMS
 
+OF_FLOAT32 = "other dtypes: it makes float32 vectors of the token ids"
+
 
 def declares_all(subject: Subject) -> bool:
     """Return whether nothing of the subject is left to probe."""
@@ -53,14 +55,12 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
         return _pair(subject, found)
     if subject.kind != "layer":
         return replace(subject, claims=found)
-    subject = as_read(subject, getattr(found, "reading", None))
+    reading = getattr(found, "reading", None)
+    subject = as_read(subject, reading)
     if any(claim.why.startswith(FIRST_STATE) for claim in found.values()):
         subject = replace(subject, not_looked_at=(*subject.not_looked_at, f"other dtypes and devices: {FIRST_STATE}"))
-    reading = getattr(found, "reading", None)
     if reading is not None and reading.called["ids"] and not found["float64"].offered:
-        subject = replace(
-            subject, not_looked_at=(*subject.not_looked_at, "other dtypes: it makes float32 vectors of the token ids")
-        )
+        subject = replace(subject, not_looked_at=(*subject.not_looked_at, OF_FLOAT32))
     claims = {name: claim for name, claim in found.items() if name not in MODES}
     for needed in (tuple(FORMS.values()), tuple(DTYPES)):
         if not any(claims[name].offered for name in needed):

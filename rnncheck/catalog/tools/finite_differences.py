@@ -59,9 +59,9 @@ def as_differences(
 ) -> Observation:
     """The gradients of ``value``, along generic directions of the input, each state, and all parameters, are differences.
 
-    Where that of all parameters is not, each is looked at alone, to name those that are wrong; raises NotClaimed where it is a
-    straight-through estimator that differs. How far the differences to the two
-    sides are apart is allowed, as a kink there may account for it.
+    Where that of all parameters together is not, each parameter is looked at alone, to name the wrong ones. How far the
+    differences to the two sides are apart is allowed, as a kink there may account for it. Raises NotClaimed where gradients
+    differ that a straight-through estimator makes.
 
     wanted: the names of those that are looked at; all unless said; names: the results that the loss is of; more: what value takes
     """
