@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.asked import Asked, value_for
+from rnncheck.reading.guessed_values import Asked, value_for
 from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
 from rnncheck.reading.size_words import (
     BOTH,

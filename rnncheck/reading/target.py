@@ -14,7 +14,6 @@ from rnncheck.core.further import Further
 from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
-from rnncheck.reading.asked import Asked
 from rnncheck.reading.beside import MEMORY, VECTOR
 from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.call_arguments import parameters
@@ -22,6 +21,7 @@ from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
+from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.other_methods import counts_axes
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
