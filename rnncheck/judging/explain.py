@@ -106,7 +106,8 @@ def _diagnosis(trial: Trial) -> str | None:
 
     A minimal case has so few numbers that many explanations fit. So the subject is asked in the same situation with generic
     numbers, as many as can tell; where it agrees there, in one more and more like the case; at last on the case itself. Where it
-    first does not agree, the change must explain that, and another draw of it: what fits once only is not said.
+    first does not agree, the change must explain that, and another draw of it: what fits once only is not said. A layer with two
+    mistakes may show one of them only where initial states are given: then both are said, if a pair of changes explains them.
     """
     for case in _situations(trial):
         answer = _elsewhere(trial.subject, case)
@@ -115,7 +116,12 @@ def _diagnosis(trial: Trial) -> str | None:
         again = _elsewhere(trial.subject, case.but(seed=case.seed + 1))
         if again is None:
             return None
-        return diagnosis.diagnose(answer, again, moved=_elsewhere(trial.subject, case, moved=True))
+        moved = _elsewhere(trial.subject, case, moved=True)
+        found = diagnosis.diagnose(answer, again, moved=moved)
+        given = _elsewhere(trial.subject, case.but(hx="random")) if found and case.hx == "none" else None
+        if given is None or given.agrees:
+            return found
+        return diagnosis.diagnose(answer, again, given, moved=moved) or found
     return None
 
 

@@ -89,6 +89,20 @@ def test_is_found_and_named(layer, words, tmp_path, monkeypatch):
         assert (verdict.diagnosis or "").startswith(words)
 
 
+class TwoMistakes(Swapped):
+    """It shows the second one only where an initial state is given."""
+
+    def forward(self, x, hx=None):
+        return super().forward(x, None)
+
+
+def test_a_second_mistake_that_only_given_states_show_is_named_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report = rnncheck.verify(TwoMistakes, properties="agree.forward", dtypes=["float32"], engine="inline", budget="60s")
+    (verdict,) = report.subjects[0].verdicts
+    assert verdict.diagnosis == "agrees with torch.nn.GRU if z and 1 - z are exchanged and the initial state is ignored"
+
+
 @pytest.mark.parametrize(
     "bug",
     [
