@@ -17,6 +17,8 @@ NO_TIME = "the budget ended before a case that it applies to"
 """Why a property was not reached that only more time would have reached."""
 TIME_UP = "when the time was up"
 """What is said of a check that had been begun then."""
+NOT_TOLD = "# with parameters that take more lines: the script sets them"
+"""Stands in a verdict's calls for parameters that are too many or too large to be shown."""
 CHECKED: tuple[Status, ...] = (*GREEN, *RED, "deviates", "warns")
 LARGEST = 1e308
 """Stands for infinity in JSON, which has none."""

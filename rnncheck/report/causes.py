@@ -13,7 +13,7 @@ from typing import Any
 
 from rnncheck.catalog.notes import headline_of
 from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
-from rnncheck.core.verdict import Verdict
+from rnncheck.core.verdict import NOT_TOLD, Verdict
 
 BASIC_FIRST = (
     "shape", "state", "time", "cache", "batch", "argument", "layer", "direction", "layout", "lengths", "gate", "agree", "mode",
@@ -89,9 +89,9 @@ class Cause:
 
     @property
     def calls(self) -> str | None:
-        """Return the shortest failing calls, the lead's where others are no shorter."""
+        """Return the shortest failing calls, those that say all first, the lead's where others are no shorter."""
         shown = [verdict.calls for verdict in self.verdicts if verdict.calls]
-        return min(shown, key=lambda text: (text.count("\n"), len(text)), default=None)
+        return min(shown, key=lambda text: (NOT_TOLD in text, text.count("\n"), len(text)), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the cause by the ids of its properties."""

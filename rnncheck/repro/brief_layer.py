@@ -14,6 +14,7 @@ from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Layer, Subject
+from rnncheck.core.verdict import NOT_TOLD
 from rnncheck.reading.arranged import Arranged
 from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.repro.own_call import adapter_of, own_parameters
@@ -98,7 +99,7 @@ def _keywords(named: Mapping[str, Any]) -> list[str]:
 
 
 def _parameter_lines(brief: Brief, parameters: Mapping[str, Tensor]) -> list[str]:
-    """Return as few lines as will do: all zero, all weights and all biases alike, each by itself, or a remark."""
+    """Return as few lines as will do: all zero, all weights and all biases alike, those that are not zero, or a remark."""
     names, adapter = brief.own_names(), adapter_of(brief.layer)
     if isinstance(adapter, Arranged):
         parameters = own_parameters(adapter, parameters)
@@ -113,9 +114,12 @@ def _parameter_lines(brief: Brief, parameters: Mapping[str, Tensor]) -> list[str
         value = f"{bias:g} if 'bias' in n else {weight:g}" if biases else f"{weight:g}"
         if (float(f"{bias:g}"), float(f"{weight:g}")) == (bias, weight):
             return [f"for n, p in layer.named_parameters(): p.data.fill_({value})"]
-    if names is not None and len(parameters) <= MOST_PARAMETERS and all(p.numel() <= FEW for p in parameters.values()):
-        return [f"layer.{names[name]}.data = {value_text(value)}" for name, value in parameters.items()]
-    return ["# with parameters that take more lines: the script sets them"]
+    others = {name: p for name, p in parameters.items() if p.any()}
+    before = ["for p in layer.parameters(): p.data.zero_()"] if len(others) + 1 < len(parameters) else []
+    told = others if before else parameters
+    if names is not None and len(told) <= MOST_PARAMETERS and all(p.numel() <= FEW for p in told.values()):
+        return before + [f"layer.{names[name]}.data = {value_text(value)}" for name, value in told.items()]
+    return [NOT_TOLD]
 
 
 def value_text(value: Any) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rnncheck.catalog import CATALOG
-from rnncheck.core.verdict import Verdict
+from rnncheck.core.verdict import NOT_TOLD, Verdict
 from rnncheck.report.causes import AT_EXTREMES, causes
 from tests.report.built import CASE, failing, verdict
 
@@ -160,6 +160,11 @@ def test_what_is_not_about_numbers_does_not_follow_from_them():
 def test_the_shortest_calls_are_shown():
     (cause,) = causes([fails("state.used", calls="a\nb\nc"), fails("time.split", calls="a\nb"), fails("agree.forward")])
     assert cause.calls == "a\nb"
+
+
+def test_calls_that_say_all_are_shown_before_shorter_ones_that_do_not():
+    (cause,) = causes([fails("state.used", calls=NOT_TOLD), fails("time.split", calls="a\nb\nc")])
+    assert cause.calls == "a\nb\nc"
 
 
 def test_the_properties_at_extremes_are_in_the_catalog():

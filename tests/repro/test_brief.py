@@ -84,7 +84,7 @@ def told(text: str, layer: type[nn.Module]) -> tuple[float, float]:
     (Forgetful, "time.split", SMALL.but(hx="none", biases=Values("ones"))),
     (Forgetful, "agree.forward", SMALL.but(batch_first=True, batch=2)), (Forgetful, "agree.forward", SMALL.but(batch=None)),
     (Forgetful, "agree.forward", SMALL.but(lengths=(2, 1), batch=2)), (Forgetful, "agree.forward", SMALL.but(dtype="float64")),
-    (Forgetful, "agree.forward", SMALL.but(weights=Values())),
+    (Forgetful, "agree.forward", SMALL.but(weights=Values())), (Forgetful, "state.used", SMALL.but(weights=Values(), num_layers=2)),
     (BatchMajor, "agree.forward", SMALL.but(batch_first=True, batch=2)),
     (Backwards, "agree.forward", SMALL.but(mode="LSTM", biases=Values("ones"))),
 ])  # fmt: skip
