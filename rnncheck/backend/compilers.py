@@ -1,5 +1,6 @@
 """What torch's compilers import when they are first used, which takes seconds: forked processes share what their parent has."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -12,8 +13,12 @@ ALL = (*PROBED, "torch.onnx", "torch.onnx._internal.exporter._core", "onnxscript
 
 
 def import_compilers(modules: Sequence[str] = ALL) -> None:
-    """Import them here, so that none of several processes need; what is not installed is left out."""
-    with uncollected():
+    """Import them here, so that none of several processes need; what is not installed is left out.
+
+    What torch warns of while it imports itself is nobody's concern here, also where warnings are made errors.
+    """
+    with uncollected(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         for name in modules:
             with suppress(ImportError):
                 import_module(name)
