@@ -77,5 +77,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """A property that does not hold prints its message, not a traceback through our code."""
     report: Any = yield
     if call.excinfo is not None and call.excinfo.type.__module__ == "rnncheck.report.model" and call.excinfo.typename == "Failed":
-        report.longrepr = str(call.excinfo.value)
+        from rnncheck.faces.pytest_summary import packed
+
+        failed: Any = call.excinfo.value
+        report.longrepr = str(failed)
+        if failed.report is not None:
+            report.rnncheck = packed(failed.report)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the end what the failing items have in common: each cause once, with its smallest calls."""
+    failures = [report.rnncheck for report in terminalreporter.stats.get("failed", ()) if hasattr(report, "rnncheck")]
+    if failures:
+        from rnncheck.faces.pytest_summary import summary
+
+        terminalreporter.section("what rnncheck found")
+        for line in summary(failures, terminalreporter._tw.fullwidth):
+            terminalreporter.write_line(line)

@@ -20,7 +20,9 @@ Choice = tuple[str, Any]
 
 
 class Failed(AssertionError):
-    """Raised where a claim does not hold; the message is the report's text on it."""
+    """Raised where a claim does not hold; the message is the report's text on it, and ``report`` all of it, if there is one."""
+
+    report: "Results | None" = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,9 @@ class Results:
             from rnncheck.report.text import failure_text
 
             told = [failure_text(subject.name, cause.lead, cause.also) for subject in self.subjects for cause in subject.causes]
-            raise Failed("\n\n".join([*told, *self.stale]))
+            failed = Failed("\n\n".join([*told, *self.stale]))
+            failed.report = self
+            raise failed
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON report; except for times (seconds), it is the same for the same seed."""

@@ -86,15 +86,25 @@ def test_it_stops_at_the_first_failure(run):
 
 def test_one_item_a_property_with_its_message_alone(tmp_path):
     (tmp_path / "test_mine.py").write_text(TESTS)
-    options = ["-p", "no:cacheprovider", "-n", "2", "--junitxml", "report.xml"]
+    options = ["-p", "no:cacheprovider", "-n", "2", "--junitxml", "report.xml", "-W", "error"]
     ended = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True)
     said = ended.stdout
     assert ended.returncode == 1
     assert "state.is_last_output does not hold for" in said and "Traceback" not in said and "pytest_items.py" not in said
+    summary = said[said.index("what rnncheck found") :]
+    assert "FAIL   " in summary and "found by      state.is_last_output" in summary and "rnncheck replay" in summary
     cases = ElementTree.parse(tmp_path / "report.xml").iter("testcase")
     items = {case.get("name"): [child.tag for child in case] for case in cases}
     assert set(items) == {f"test_mine[{id}]" for id in ALL}
     assert items["test_mine[state.is_last_output]"] == ["failure"] and items["test_mine[shape.output]"] == []
+
+
+def test_the_end_tells_one_cause_once(run):
+    code, said = run("--tb=no")
+    summary = said[said.index("what rnncheck found") :]
+    assert code == 1 and summary.count("FAIL   ") == 1 and "Wrong(1, 1, num_layers=2)" in summary
+    code, said = run("--tb=no", "-k", "shape")
+    assert code == 0 and "what rnncheck found" not in said
 
 
 def test_of_all_shards_one_is_red_and_none_for_what_only_another_reaches(run):
