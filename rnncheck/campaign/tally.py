@@ -30,7 +30,8 @@ def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
 
 def promised(prop: Property, subject: Subject) -> bool:
     """Whether a convention is a contract of this subject: it replaces torch's layers, or shows in its code that it keeps it."""
-    return bool(subject.nature.get(prop.promised)) or (subject.drop_in and prop.torchs)
+    replaces = subject.drop_in and (subject.reference is not None or not prop.by_choice)
+    return bool(subject.nature.get(prop.promised)) or (replaces and prop.torchs)
 
 
 @dataclass

@@ -87,7 +87,7 @@ def _enliven(trial: Trial, layer: Layer) -> None:
 
 
 @weights("init", convention="initial parameters are drawn otherwise than torch's", formula="W ~ U(-1/sqrt(hidden), 1/sqrt(hidden))",
-         source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant",
+         source="torch.nn.LSTM, documentation of Variables", cost=40, kind="invariant", by_choice=True,
          needs=("torch_init", "torch_parameters"))  # fmt: skip
 def init(trial: Trial) -> Observation:
     """New parameters are uniform within 1/sqrt(hidden_size) of 0, in every layer and direction, and none copies another."""

@@ -62,6 +62,7 @@ class Property:
              "": whatever differs
     torchs:  whether torch's layers keep the convention, so that it is a contract of what replaces them
     promised: the word in a subject's nature with which the convention is a contract of that subject
+    by_choice: whether a subclass of torch's layers may break it on purpose: a contract only of what is to agree with them
     """
 
     id: str
@@ -78,6 +79,7 @@ class Property:
     lenient: str = ""
     torchs: bool = True
     promised: str = ""
+    by_choice: bool = False
 
     @property
     def severity(self) -> Severity:
@@ -134,6 +136,7 @@ class Family:
         lenient: str = "",
         torchs: bool = True,
         promised: str = "",
+        by_choice: bool = False,
     ) -> Callable[[Check], Check]:
         """Declare the decorated check as the property ``family.name``."""
 
@@ -143,7 +146,7 @@ class Family:
                 raise ValueError(f"{self.name}.{name} has no statement: its check needs a docstring")
             prop = Property(
                 f"{self.name}.{name}", statement, formula, source, kind, applies, check, needs, stratum, cost,
-                convention or self.convention, lenient or self.lenient, torchs, promised,
+                convention or self.convention, lenient or self.lenient, torchs, promised, by_choice,
             )  # fmt: skip
             self.properties.append(prop)
             return check

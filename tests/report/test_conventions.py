@@ -70,6 +70,22 @@ def test_strict_makes_it_fail():
     assert report.exit_code == 1
 
 
+class DrawsItsOwn(nn.GRU):
+    """Its weights are orthogonal from the first, as many a subclass is written for."""
+
+    def reset_parameters(self):
+        super().reset_parameters()
+        for name, parameter in self.named_parameters():
+            if "weight_hh" in name:
+                nn.init.orthogonal_(parameter)
+
+
+@pytest.mark.parametrize(("against", "found"), [(None, "warns"), ("torch.nn.GRU", "fails")])
+def test_a_subclass_may_draw_other_parameters_unless_it_is_to_agree(against, found):
+    report = rnncheck.verify(DrawsItsOwn, against=against, **{**OPTIONS, "properties": "weights.init"})
+    assert verdicts(report)["weights.init"].verdict == found
+
+
 @pytest.mark.parametrize(("target", "against"), [(Subclass, None), (SharesMemory, "torch.nn.GRU")])
 def test_it_fails_where_the_layer_replaces_torchs(target, against):
     report = rnncheck.verify(target, against=against, **{**OPTIONS, "properties": "layout.no_alias"})
