@@ -3,6 +3,7 @@
 import pickle
 import sys
 import textwrap
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -41,6 +42,21 @@ def test_in_a_file_beside_another(write):
     assert (found.object, found.name) == (7, "sub/mine.py:Inner.value")
     scope = {}
     exec(f"{found.lines}\nbuild = {found.expression}", scope)
+    assert scope["build"] == 7
+
+
+@pytest.mark.parametrize("line", ["from .helper import size", "from kit.helper import size", "from helper_at_the_root import size"])
+def test_in_a_file_of_a_package_whose_imports_lead_elsewhere(write, line):
+    write("helper_at_the_root.py", "size = 7\n")
+    write("lib/kit/__init__.py", "")
+    write("lib/kit/helper.py", "size = 7\n")
+    write("lib/kit/mine.py", f"{line}\n\nclass Inner:\n    value = size\n")
+    with patch.dict(sys.modules):
+        found = locate("lib/kit/mine.py:Inner.value")
+    assert found.object == 7
+    scope = {}
+    with patch.dict(sys.modules):
+        exec(f"{found.lines}\nbuild = {found.expression}", scope)
     assert scope["build"] == 7
 
 

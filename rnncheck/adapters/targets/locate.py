@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,10 @@ from rnncheck.core.plain_text import one_line, quoted, said
 from rnncheck.errors import UsageError
 
 FORMS = "package.module:attr, path/to/file.py:attr, or dotted (torch.nn.LSTM)"
+
+
+class NoImport(UsageError):
+    """A file imports what is not there, as far as its own folder shows."""
 
 
 @dataclass(frozen=True)
@@ -117,20 +121,36 @@ def _no_module(reference: str, name: str) -> str:
 def _in_file(reference: str, path: Path, attribute: str) -> Located:
     _require_file(reference, path)
     whole = path.resolve()  # before the file can change the current folder
-    module = _load(reference, whole)
+    folders, name = [whole.parent], path.stem
+    try:
+        module = _load(reference, whole)
+    except NoImport:
+        folders, name = _elsewhere(whole)
+        module = _load(reference, whole, folders, name)
     value = _get(reference, module, str(path), attribute)
-    folder, stem = str(whole.parent), path.stem
-    if stem.isidentifier():
+    if path.stem.isidentifier():
         first = attribute.partition(".")[0]
-        lines = f"import sys\n\nsys.path.insert(0, {folder!r})\nfrom {stem} import {first}"
+        paths = "\n".join(f"sys.path.insert(0, {str(folder)!r})" for folder in folders)
+        lines = f"import sys\n\n{paths}\nfrom {name} import {first}"
         return Located(value, reference, lines, attribute, reference)
     top, _, rest = attribute.partition(".")
     expression = f"runpy.run_path({str(whole)!r})[{top!r}]" + (f".{rest}" if rest else "")
     return Located(value, reference, "import runpy", expression, reference)
 
 
-def _load(reference: str, path: Path) -> ModuleType:
-    """The file as a module of a private name; again only if the file has changed."""
+def _elsewhere(path: Path) -> tuple[list[Path], str]:
+    """Where else its imports may lead, and its name there: in the current folder, and in the package that the file is a part of."""
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file() and root.name.isidentifier():
+        root, parts = root.parent, [root.name, *parts]
+    return list(dict.fromkeys([Path.cwd(), root])), ".".join(parts)
+
+
+def _load(reference: str, path: Path, folders: Sequence[Path] = (), place: str = "") -> ModuleType:
+    """The file as a module of a private name; again only if the file has changed. As a part of its package, under its own name."""
+    if "." in place:
+        with _importing(reference, *folders):
+            return importlib.import_module(place)
     name = f"_rnncheck_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
     stamp = (path.stat().st_mtime_ns, path.stat().st_size)
     known = sys.modules.get(name)
@@ -141,7 +161,7 @@ def _load(reference: str, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # classes are pickled by the name of their module
     try:
-        with _importing(reference, path.parent, path):
+        with _importing(reference, *folders, path.parent, path=path):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
@@ -207,12 +227,13 @@ def _something_in(module: ModuleType) -> str:
 
 
 @contextmanager
-def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterator[None]:
-    """Imports see the folder first; what the module prints goes to stderr; what it raises becomes one line.
+def _importing(reference: str, *folders: Path, path: Path | None = None) -> Iterator[None]:
+    """Imports see the folders first, the last of them before all; what is printed goes to stderr, what is raised becomes one line.
 
-    The folder stays at the very end of sys.path, for what is imported only when something is called.
+    The folders stay at the very end of sys.path, for what is imported only when something is called.
     """
-    sys.path.insert(0, str(folder))
+    added = list(map(str, reversed(folders)))
+    sys.path[:0] = added
     try:
         from rnncheck.backend import own_functions  # imports torch, which answers to wrong usage do without
         from rnncheck.backend.torch_state import default_device_kept
@@ -229,11 +250,12 @@ def _importing(reference: str, folder: Path, path: Path | None = None) -> Iterat
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UsageError(f"{reference}: cannot be imported: {said(error)}{_where(error, path)}{_hint(error)}") from None
+        kind = NoImport if issubclass(type(error), ImportError) else UsageError
+        raise kind(f"{reference}: cannot be imported: {said(error)}{_where(error, path)}{_hint(error)}") from None
     finally:
-        sys.path.remove(str(folder))
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
+        for folder in added:
+            sys.path.remove(folder)
+        sys.path += [folder for folder in added if folder not in sys.path]
 
 
 def _where(error: BaseException, path: Path | None) -> str:
