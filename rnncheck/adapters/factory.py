@@ -85,10 +85,20 @@ class Constructor:
         taken = {name: value for name, value in places.items() if name in self.signature.names}
         sizes, options = self.given(config)
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
-            made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
+            try:
+                made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
+            except TypeError as error:
+                self._require_taken(options, error)
+                raise
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = placed(made, dtype, device)
         return drawn(made, config, self.reading, dtype, device) if isinstance(made, nn.Module) else made
+
+    def _require_taken(self, options: Mapping[str, Any], error: TypeError) -> None:
+        """Raise NotClaimed where the error says that an option, which ** would take, is not known where ** goes."""
+        for name in options:
+            if self.signature.takes(name) == "maybe" and f"unexpected keyword argument '{name}'" in str(error):
+                raise NotClaimed(f"the constructor takes no {name}") from None
 
     def given(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the target, as the reading says or in torch's words."""
@@ -108,6 +118,8 @@ class Constructor:
         wanted = options_of(config)
         if getattr(self.target.object, "rnncheck_mode", None) == OTHER or self.refuses_nonlinearity:  # it is no RNN of torch's
             del wanted["nonlinearity"]
+        if self.reading is not None and config.batch_first == self.reading.batch_first and self.signature.others:
+            del wanted["batch_first"]  # so it was read without being told
         always = self.reading.nature if self.reading is not None else {}
         options = {name: value for name, value in wanted.items() if name not in always and self.gives(name, value)}
         return ((), dict(zip(names, sizes, strict=True)) | options) if names else (sizes, options)

@@ -168,7 +168,7 @@ def used(trial: Trial) -> Observation:
             axis = "direction" if name == "output" else "layers*directions"
             return identical(f"{name} {what}", actual, wanted, [axis])
 
-        return every(only_above(name) for name in moved)
+        return every(only_above(name) for name, of_parts in moved.items() if len(of_parts))
 
     return every(changed(part, k) for part in range(len(faint)) for k in range(len(order)))
 

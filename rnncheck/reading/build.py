@@ -45,7 +45,8 @@ def either_axes(reading: Reading) -> bool:
 def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> dict[str, Any]:
     """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
     known = {**reading.called, "batch_first": config.batch_first if either_axes(reading) else reading.called["batch_first"]}
-    if (known["states"] is None and not known["output"]) or (config.num_layers, config.directions) == (
+    fixed = known["states"] is None and not known["given"] and not known["output"]
+    if fixed or (config.num_layers, config.directions) == (
         reading.layers,
         reading.directions,
     ):

@@ -205,9 +205,11 @@ def _with_attributes(target: Any, name: str) -> Iterator[str]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(target)))
     except (OSError, TypeError, SyntaxError):
         return
-    (taken,) = (p.name for p in inspect.signature(target).parameters.values() if p.default is p.empty)
+    needed = [p.name for p in inspect.signature(target).parameters.values() if p.default is p.empty]
+    if len(needed) != 1:
+        return
     read = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
-    attributes = list(dict.fromkeys(node.attr for node in read if node.value.id == taken))  # type: ignore[attr-defined]
+    attributes = list(dict.fromkeys(node.attr for node in read if node.value.id == needed[0]))  # type: ignore[attr-defined]
     for kind in KINDS:
         given = ", ".join(f"{attribute}={_attribute(attribute, kind)}" for attribute in attributes)
         yield f"{name}(SimpleNamespace({given}))"

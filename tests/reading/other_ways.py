@@ -260,7 +260,58 @@ class OfCellClassWrong(OfCellClass):
         return super().forward(x)
 
 
+class Named(nn.Module):
+    def __init__(self, label: str = "") -> None:
+        super().__init__()
+        self.label = label
+
+
+class OfTheRest(Named):
+    """Takes further options in **, and hands them to a class that has none of torch's."""
+
+    def __init__(self, in_features: int, out_features: int, **more: str) -> None:
+        super().__init__(**more)
+        self.gru = nn.GRU(in_features, out_features, batch_first=True)
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.gru(x, h)
+
+
+class OfTheRestWrong(OfTheRest):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x)
+
+
+class LastOfStack(nn.Module):
+    """The last output of a stack that takes the states of all layers, and returns none."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int) -> None:
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.cells, self.hidden_size = nn.ModuleList(nn.GRUCell(size, hidden_size) for size in sizes), hidden_size
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        hx = input.new_zeros(len(self.cells), len(input), self.hidden_size) if hx is None else hx
+        states = [hx[number, :, :] for number in range(len(self.cells))]
+        for step in input.unbind(1):
+            for number, cell in enumerate(self.cells):
+                states[number] = step = cell(step, states[number])
+        return states[-1]
+
+
+class LastOfStackWrong(LastOfStack):
+    """Rows are mixed."""
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        last = super().forward(input, hx)
+        return last + 0.1 * last.mean(0)
+
+
 PAIRS = {
+    OfTheRest: (OfTheRestWrong, "(batch, time, features), state h"),
+    LastOfStack: (LastOfStackWrong, "(batch, time, features), no state comes back, returns only the last output"),
     BySettings: (BySettingsWrong, "(batch, time, features), state h, not looked at: pre_norm other than True"),
     ByKeyword: (ByKeywordWrong, "(batch, time, features), state (h, c)"),
     OfIds: (OfIdsWrong, "(batch, time, features), state (h, c), token ids, each with a vector of the input, two directions"),

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 import torch
+from torch import nn
 
 import rnncheck
 from tests.reading import refused
@@ -63,3 +64,16 @@ def test_what_no_wrapper_is_known_for_is_shown_one_to_fill_in():
         rnncheck.verify(RowsOfEye, **OPTIONS)
     assert "self.layer = RowsOfEye(vocab_size=11, num_hiddens=hidden_size)" in str(told.value)
     assert "# it is called as forward(X, H=None); hx" in str(told.value)
+
+
+class OfTwoObjects(nn.Module):
+    """Neither argument is a size."""
+
+    def __init__(self, options, shape):
+        super().__init__()
+        self.cell = nn.GRUCell(options["width"].total(), shape.count())
+
+
+def test_a_constructor_of_several_objects_is_left_open():
+    with pytest.raises(rnncheck.UsageError, match=r"self\.layer = OfTwoObjects\(\.\.\.\)"):
+        rnncheck.verify(OfTwoObjects, **OPTIONS)
