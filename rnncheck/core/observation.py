@@ -60,7 +60,12 @@ class Comparison:
     @property
     def decided(self) -> bool:
         """Whether anything is said: not where every number may be off by anything."""
-        return self.actual.numel() == 0 or not bool(torch.as_tensor(self.allowed).isinf().all())
+        return self.actual.numel() == 0 or self.exact or not bool(torch.as_tensor(self.allowed).isinf().all())
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is allowed, as one number says: of most comparisons, so that no tensor is made to see it."""
+        return not isinstance(self.allowed, Tensor) and self.allowed == 0
 
     @property
     def along_time(self) -> bool:
@@ -139,7 +144,7 @@ class Observation:
     def __and__(self, other: "Observation") -> "Observation":
         return Observation(self.parts + other.parts)
 
-    @property
+    @cached_property
     def budget_used(self) -> float:
         """The largest |error| / allowed: 0.12 means 12 % of the budget."""
         return max((part.worst() for part in self.parts), default=0.0)
@@ -162,7 +167,8 @@ class Observation:
     @property
     def measured(self) -> bool:
         """Whether any allowed difference above zero was involved, so that "budget used" means something."""
-        return any(isinstance(p, Comparison) and bool((torch.as_tensor(p.allowed) > 0).any()) for p in self.parts)
+        toleranced = (p for p in self.parts if isinstance(p, Comparison) and not p.exact)
+        return any(bool((torch.as_tensor(p.allowed) > 0).any()) for p in toleranced)
 
     def course(self) -> tuple[tuple[float, float], ...] | None:
         """(|error|, allowed) at each time step of the worst comparison along time, where it is farthest off; None without one."""

@@ -18,7 +18,8 @@ from rnncheck.oracle.trace import Trace
 from rnncheck.oracle.truth import Problem
 
 Factors = Mapping[str, tuple[Tensor, Tensor | None]]
-"""parameter -> (gradient of what it is added or multiplied into, what it multiplies); (gates, time, copies, batch, size)."""
+"""parameter -> (gradient of what it is added or multiplied into, what it multiplies); (gates, time, copies, batch, size), where the
+second has one gate for all if they multiply the same."""
 
 
 def factors(problem: Problem, index: int, trace: Trace, x: Tensor, grads: Mapping[str, Tensor]) -> Factors:
@@ -26,8 +27,7 @@ def factors(problem: Problem, index: int, trace: Trace, x: Tensor, grads: Mappin
     config, da = problem.config, grads["x"]
     dr, start = grads.get("rec", da), problem.start(index, x.shape[1])[0]
     h = trace.before("h", start, problem.reverse(index), problem.valid).detach()
-    multiplied = equations_of(config).multiplied(h, trace).expand(len(da), -1, -1, -1, -1)
-    found = {"weight_ih": (da, x.expand(len(da), -1, -1, -1, -1)), "weight_hh": (dr, multiplied)}
+    found = {"weight_ih": (da, x[None]), "weight_hh": (dr, equations_of(config).multiplied(h, trace))}
     biases = {"bias_ih": (da, None), "bias_hh": (dr, None)} if config.bias else {}
     projection = {"weight_hr": (grads["h"][None], trace["m"].detach()[None])} if config.proj_size else {}
     return {**found, **biases, **projection}
@@ -38,7 +38,7 @@ def _sum(config: Config, d: Tensor, multiplied: Tensor | None) -> Tensor:
     if multiplied is None:
         total = d.sum(dim=(1, 3)).transpose(0, 1)
     else:
-        total = torch.einsum("gtkbh,gtkbi->kghi", d, multiplied)
+        total = torch.einsum("gtkbh,gtkbi->kghi", d, multiplied.expand(len(d), -1, -1, -1, -1))
     if total.shape[1] > 1:
         total = total[:, [config.kind.order.index(gate) for gate in config.gates]]
     return total.flatten(1, 2)

@@ -74,11 +74,14 @@ def differentiate(problem: Problem, traces: Sequence[Trace], cotangents: Run, co
     problem = replace(problem, x=leaves["input"], h_0=leaves["h_0"], c_0=leaves.get("c_0"))
     with torch.enable_grad():
         result, inputs = forward(problem, traces, copies)
-        loss = sum((part * getattr(cotangents, name)).sum() for name, part in result.parts())
-        for trace, x, terms in zip(traces, inputs, added, strict=True):
-            for place, number in terms.items():
-                loss = loss + ((x if place == "input" else trace[place]) * number).sum()
-        found = iter(torch.autograd.grad(loss, [*leaves.values(), *(step for trace in traces for step in _steps(trace))]))
+    flowing = [(part, getattr(cotangents, name).expand_as(part)) for name, part in result.parts()]
+    for trace, x, terms in zip(traces, inputs, added, strict=True):
+        for place, number in terms.items():
+            steps = zip(_in_order(trace.values[place]), number.unbind(-4), strict=True) if place != "input" else [(x, number)]
+            flowing += steps
+    outputs, weights = zip(*flowing, strict=True)
+    asked = [*leaves.values(), *(step for trace in traces for step in _steps(trace))]
+    found = iter(torch.autograd.grad(outputs, asked, weights))
     start = {name: next(found) for name in leaves}
     grads = [_by_place(trace, list(islice(found, len(_steps(trace))))) for trace in traces]
     return Pass([trace.detached() for trace in traces], [x.detach() for x in inputs], grads, start)
@@ -87,7 +90,11 @@ def differentiate(problem: Problem, traces: Sequence[Trace], cotangents: Run, co
 def _steps(trace: Trace) -> list[Tensor]:
     """The values that are differentiated by, step after step, place after place."""
     places = (trace.values[place] for place in DIFFERENTIATED if place in trace.values)
-    return [steps[time] for steps in places for time in range(len(steps))]
+    return [step for steps in places for step in _in_order(steps)]
+
+
+def _in_order(steps: Mapping[int, Tensor]) -> list[Tensor]:
+    return [steps[time] for time in range(len(steps))]
 
 
 def _by_place(trace: Trace, grads: list[Tensor]) -> dict[str, Tensor]:

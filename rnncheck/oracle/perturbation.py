@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import torch
 from torch import Tensor
@@ -52,10 +53,11 @@ class RandomTape:
 
     def window(self, place: int, shape: Sequence[int]) -> Tensor:
         """The numbers from there on, in this shape."""
-        size = 1
-        for length in shape:
-            size *= length
-        return self._numbers[place : place + size].view(shape)
+        return self._numbers[place : place + prod(shape)].view(shape)
+
+    def windows(self, places: Sequence[int], shape: Sequence[int]) -> Tensor:
+        """A copy of those from each of these places on, (places, *shape)."""
+        return self._numbers.unfold(0, prod(shape), 1)[list(places)].view(len(places), *shape)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Numbers:
         numbers = self._tape.window(self._always, (*error.shape[:-3], self._copies.runs, *error.shape[-2:]))
         return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
 
-    def at(self, time: int, error: Tensor, away: Tensor | None = None) -> Tensor:
+    def at(self, error: Tensor, away: Tensor) -> Tensor:
         """Of this step, for errors (…, 1, batch, size) of every copy; away: how far from the truth each copy is by now.
 
         A part of each error is not random from step to step: it pushes further away, or on the way back, where nothing is known
@@ -94,12 +96,22 @@ class Numbers:
         """
         shape = (*error.shape[:-3], self._copies.runs, *error.shape[-2:])
         numbers = self._tape.window(self._tape.place(), shape)
-        same, alternating = self._kept = self._kept or self._steady(shape)
-        if away is None:
-            numbers = numbers + (same + alternating if time % 2 else same - alternating)
-        else:
-            numbers = numbers + torch.copysign(same, torch.add(away, same, alpha=NOTHING))
+        same, _ = self._kept = self._kept or self._steady(shape)
+        numbers = numbers + torch.copysign(same, torch.add(away, same, alpha=NOTHING))
         return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
+
+    def throughout(self, errors: Tensor) -> Tensor:
+        """Of all steps at once, on the way back: (…, time, copies, batch, size) for errors (…, time, 1, batch, size)."""
+        shape = (*errors.shape[:-4], self._copies.runs, *errors.shape[-2:])
+        first = self._tape.place()
+        same, alternating = self._kept = self._kept or self._steady(shape)
+        places = [first, *(self._tape.place() for _ in range(errors.shape[-4] - 1))]
+        numbers = self._tape.windows(places, shape)
+        numbers[0::2] += same - alternating
+        numbers[1::2] += same + alternating
+        if self._twins is not None:
+            numbers = torch.stack([self._twins.share(step, self._copies.count) for step in numbers])
+        return numbers.movedim(0, -4)
 
     def _steady(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Two numbers that are the same at every step."""
@@ -137,7 +149,7 @@ class Perturb(Through):
             return value
         error = errors[time]
         away = value.detach() - self.exact[place][time]
-        value = torch.addcmul(value, error, self.numbers[place].at(time, error, away))
+        value = torch.addcmul(value, error, self.numbers[place].at(error, away))
         if place == "s" and self.saturates:
             lost = self.errors[SATURATED][time]
             value = torch.addcmul(value, lost, self.numbers[SATURATED].always(lost))
@@ -201,5 +213,4 @@ class PerturbRectifiers(Perturb):
 
 def random_like(errors: Tensor, tape: RandomTape, copies: Copies, twins: Twins | None) -> Tensor:
     """Errors of these sizes for all steps, (…, time, copies, batch, size)."""
-    numbers = Numbers(tape, copies, twins)
-    return errors * torch.stack([numbers.at(time, error) for time, error in enumerate(errors.unbind(-4))], dim=-4)
+    return errors * Numbers(tape, copies, twins).throughout(errors)

@@ -13,17 +13,21 @@ class Trace(Through):
     def __init__(self, inner: Observer | None = None) -> None:
         super().__init__(inner)
         self.values: dict[str, dict[int, Tensor]] = {}
+        self._stacked: dict[str, Tensor] = {}
 
     def __call__(self, place: str, time: int, value: Tensor) -> Tensor:
         value = self.inner(place, time, value)
         if place != "operand":
             self.values.setdefault(place, {})[time] = value
+            self._stacked.pop(place, None)
         return value
 
     def __getitem__(self, place: str) -> Tensor:
         """All steps of a place, (time, copies, batch, size), behind an axis of gates where there is one."""
-        steps = self.values[place]
-        return torch.stack([steps[time] for time in range(len(steps))], dim=-4 if steps[0].dim() > 3 else 0)
+        if place not in self._stacked:
+            steps = self.values[place]
+            self._stacked[place] = torch.stack([steps[time] for time in range(len(steps))], dim=-4 if steps[0].dim() > 3 else 0)
+        return self._stacked[place]
 
     def detached(self) -> "Trace":
         """The same values, cut from the graph."""

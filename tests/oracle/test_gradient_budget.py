@@ -9,6 +9,8 @@ from torch import Tensor
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.run import Run
 from rnncheck.oracle import ROUNDINGS, GradientBudget, gradient_budget, rounding_for
+from rnncheck.oracle.error_size import Sizes
+from rnncheck.oracle.gradient_budget import overflowing
 from tests.effort import at_night
 from tests.oracle.correct_layers import LAYERS, MODELS, Data, Draw, Style, can, gradients, loop, torch_nn
 from tests.oracle.test_budget import generic
@@ -155,3 +157,12 @@ def test_gradients_through_rectifiers_in_doubt_may_take_other_ways():
         found, _ = asked(Data(config, torch.float32, parameters, x, torch.zeros(1, 1, 3), None, None))
         room.append(float(found.allowed["input"][0, 0, 0]))
     assert 1.5 < room[0] / room[1] < 20
+
+
+@pytest.mark.parametrize(("model", "value"), [("float16", 65000.0), ("float16", torch.nan), ("float64", 1e200)])
+def test_the_row_that_may_leave_the_range_is_the_one_that_is_lost(model: str, value: float):
+    truth = torch.ones(3, 1, 2, 4, dtype=torch.float64)
+    copies = truth.repeat_interleave(16, -3)
+    assert not overflowing(truth, copies, Sizes(ROUNDINGS[model]), 16).any()
+    copies[1, :, 1, 2] = value
+    assert overflowing(truth, copies, Sizes(ROUNDINGS[model]), 16).tolist() == [False, True]

@@ -92,10 +92,11 @@ def test_generic_weights_have_none_and_constant_ones_only_twins():
 
 def test_twins_share_their_errors_in_the_second_half_of_the_copies():
     same = twins(torch.ones(6, 2).double())  # 2 gates of 3 units
-    numbers = Numbers(RandomTape(0, 1000), Copies(4, 8), same).at(0, torch.ones(2, 1, 5, 3).double())
-    assert numbers.shape == (2, 8, 5, 3)
-    shared = numbers[:, 4:]
-    assert bool((shared == shared[:1, :, :, :1]).all()) and not bool((numbers[:, :4] == numbers[:1, :4, :, :1]).all())
+    numbers = Numbers(RandomTape(0, 1000), Copies(4, 8), same).throughout(torch.ones(2, 3, 1, 5, 3).double())
+    assert numbers.shape == (2, 3, 8, 5, 3)
+    for step in numbers.unbind(1):
+        shared = step[:, 4:]
+        assert bool((shared == shared[:1, :, :, :1]).all()) and not bool((step[:, :4] == step[:1, :4, :, :1]).all())
 
 
 @pytest.mark.parametrize(("model", "layer"), [("float32", LAYERS["torch.nn"]), MODELS["TF32, cut off"]], ids=["float32", "tf32"])

@@ -12,6 +12,7 @@ from rnncheck.demo import MISTAKES, written
 from rnncheck.faces.cli import cli
 from rnncheck.faces.demo import PROPERTIES
 from rnncheck.report.brief import brief
+from tests.command import rnncheck
 
 PAGE = (Path(__file__).parents[2] / "docs" / "loop.md").read_text(encoding="utf-8")
 
@@ -51,12 +52,11 @@ def test_every_key_is_documented(red):
     assert keys <= set(re.findall(r"`(\w+)`", PAGE)), keys - set(re.findall(r"`(\w+)`", PAGE))
 
 
-def test_the_command_line_prints_it_alone_on_stdout(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_command_line_prints_it_alone_on_stdout(tmp_path):
     target = written(MISTAKES["stale-state"], tmp_path)[0]
     words = ["verify", target, "--properties", "time.split", "--max-examples", "2", "--engine", "inline", "--json", "-", "--brief"]
-    done = CliRunner().invoke(cli, words, standalone_mode=False)
-    assert done.return_value == 1 and json.loads(done.stdout)["brief"] == 1
+    done = rnncheck(tmp_path, *words)
+    assert done.code == 1 and json.loads(done.out)["brief"] == 1
 
 
 def test_without_json_it_is_wrong_usage():
