@@ -21,4 +21,4 @@ def finite_where_moderate(run: Run, other: Run, what: str, sides: tuple[str, str
 
 def saturating_input(trial: Trial) -> Tensor:
     """Input of some tens, with which 1 - sigmoid(x) is 0 in float32 and not in float64."""
-    return trial.like(trial.x, "saturating x", 2.0 ** trial.draw("scale", 3, 5))
+    return trial.like(trial.x, "saturating x", 2.0 ** trial.draw("scale", 3, 6))
