@@ -59,6 +59,7 @@ class Roles:
     outputs, finals: paths to tensors of the result, and the tensors; of the states in the order of their tensors
     choices: the values of each option; given: arguments that are sizes of axes, or always have one value
     kept: names of states that do not come back: what each sequence has for all of its steps
+    never: names of arguments that are None in every call, as nothing says what they may be
     """
 
     name: str
@@ -74,6 +75,7 @@ class Roles:
     ragged: Ragged | None = None
     cache: Cache | None = None
     kept: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -155,6 +157,7 @@ class Roles:
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
+        told += [f"{', '.join(self.never)}: never given"] if self.never else []
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
 
