@@ -10,6 +10,7 @@ from torch import Tensor
 from rnncheck.catalog.agree import agree
 from rnncheck.catalog.tools.conditions import deterministic
 from rnncheck.catalog.tools.gradients import axes_of
+from rnncheck.catalog.tools.moderate import finite_where_moderate, saturating_input
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, both, every, near
 from rnncheck.core.run import Run
@@ -67,7 +68,21 @@ def _both_right(trial: Trial, reference: Subject) -> Observation:
 
 
 def agreement(pair: Pair, sides: tuple[str, str]) -> Observation:
-    """Results and gradients of the two, in float64 where both offer it, and in the case's dtype."""
+    """Results and gradients of the two; and none is NaN or inf that is a moderate number of the reference."""
+    finite = _finite(pair, sides)
+    return _agreement(pair, sides) & (Observation() if finite.holds else finite)
+
+
+def _finite(pair: Pair, sides: tuple[str, str]) -> Observation:
+    """The first is finite where the other is, also where large input saturates gates; float16 has a range that is soon left."""
+    if pair.mine.case.dtype == "float16":
+        return Observation()
+    pairs = {"": pair, "large x: ": pair.on(saturating_input(pair.mine))}
+    return every(finite_where_moderate(one.mine.run, one.theirs.run, what, sides) for what, one in pairs.items())
+
+
+def _agreement(pair: Pair, sides: tuple[str, str]) -> Observation:
+    """In float64 where both offer it, and in the case's dtype."""
     dtype = pair.mine.case.dtype
     if not all(one.subject.offers("float64") for one in (pair.mine, pair.theirs)):
         return _same(pair, pair, "", sides)

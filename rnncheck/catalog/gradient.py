@@ -143,7 +143,7 @@ def accumulated(
             leaf.requires_grad_(wanted is None or name in wanted)
         for _ in range(calls):
             loss = weighted_sum(named_results(layer(x, hx)), weights)
-            for left in reversed(range(backwards)):
+            for left in reversed(range(backwards if loss.requires_grad else 0)):
                 loss.backward(retain_graph=left > 0)
     others = [name for name, leaf in leaves.items() if wanted is not None and name not in wanted and leaf.grad is not None]
     return {"gradients": {name: leaf.grad for name, leaf in leaves.items()}, "others": others}

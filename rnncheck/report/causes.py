@@ -35,7 +35,7 @@ BY_THEMSELVES = (
 """Properties that do not fail because numbers are wrong: each shows a cause of its own, unless shapes are wrong."""
 AT_EXTREMES = (
     "gate.latch", "batch.cliffs", "batch.many", "numeric.finite", "numeric.finite_gradient", "numeric.many_steps",
-    "numeric.extreme", "numeric.extreme_gradient",
+    "numeric.extreme", "numeric.extreme_gradient", "numeric.range",
 )  # fmt: skip
 """Properties that set sizes, steps or numbers to extremes: whatever fails at ordinary ones as well leads."""
 DTYPES, MIXED = "shape.dtype_device", "the same dtype"

@@ -29,6 +29,10 @@ class Pair:
         """The same numbers in this dtype."""
         return Pair(self.mine.to(name), self.theirs.to(name), self.names)
 
+    def on(self, x: Tensor) -> "Pair":
+        """Both on another input."""
+        return Pair(self.mine.but(x=x), self.theirs.but(x=x), self.names)
+
     def gradients(self, cotangents: Run) -> tuple[Mapping[str, Tensor | None], Mapping[str, Tensor | None]]:
         """The gradients of both, under the subject's names."""
         return self.mine.gradients(cotangents), self.renamed(self.theirs.gradients(cotangents))

@@ -48,8 +48,6 @@ RAISES = {
     "unused-output-crash",
     "second-backward",
     "eval-mode-backward",
-    "own-graph-only-if-input-requires-grad",
-    "own-frozen-layer-cuts-graph",
     "double-backward-one-device",
 }
 FORWARD_MODE = "NotImplementedError while calling: Trying to use forward AD with mkldnn_rnn_layer"

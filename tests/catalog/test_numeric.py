@@ -17,6 +17,7 @@ KILLS = {
     "numeric.nan_in_state": "own-nan-in-state-cleaned",
     "numeric.extreme": "stabiliser-or-normaliser-missing",
     "numeric.extreme_gradient": "own-nan-gradient-of-where",
+    "numeric.range": "own-tanh-from-exponentials",
 }
 MORE = [
     ("numeric.nan_stays", "own-nan-not-carried"),

@@ -148,3 +148,34 @@ def test_the_command_line_says_it_in_one_line(monkeypatch, capsys):
     assert command_line() == 2
     err = capsys.readouterr().err
     assert err.startswith("rnncheck: tests/typed/wrongly_typed.py:untyped: is a function without types")
+
+
+def with_more(x: X, cache: object = None, done: Float[Tensor, "batch time"] | None = None) -> X: ...
+
+
+def test_what_is_never_given_is_said():
+    assert "cache: never given" in subjects(with_more)[0].read_as
+
+
+def test_flags_of_real_numbers_are_flags():
+    assert "done: the state is forgotten before such a step" in subjects(with_more)[0].read_as
+
+
+class Summing(nn.Module):
+    """Has no body of its own where a stub needs none."""
+
+    def forward(self, x: X, h0: X | None = None) -> X: ...
+
+
+class Sums(nn.Module):
+    def forward(self, x: X, h0: X | None = None) -> X:
+        return x.cumsum(1)
+
+
+def test_a_module_is_a_stub_and_the_reference_where_it_has_a_body():
+    assert subjects(sums, typed=Summing)[0].reference is None
+    assert subjects(sums, typed=Sums)[0].reference is not None
+
+
+def sums(x, h0=None):
+    return x.cumsum(1)

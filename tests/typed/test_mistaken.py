@@ -13,7 +13,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.strategies.plan import plan
 from tests.typed import mistaken_flags
-from tests.typed.mistaken import MISTAKES, second_derivative_missing
+from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing
 
 CASES = 24
 
@@ -48,6 +48,14 @@ def test_a_mistake_is_seen(mistake, claims):
 def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     (subject,) = probe_all(subjects(mistake), "inline")
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
+
+
+def test_where_no_gradient_reaches_the_state_that_is_said():
+    (subject,) = probe_all(subjects(initial_state_detached), "inline")
+    assert red(subject, CATALOG["gradient.into_initial_state"]).status == "fails"
+    cases = islice(plan(subject, ("float64",), 2, 0), CASES)
+    found = [judge(CATALOG["gradient.any_requires_grad"], trial_of(subject, case)) for case in cases if case.hx == "random"]
+    assert {outcome.status for outcome in found} == {"holds"}
 
 
 def test_a_bias_that_is_zero_at_first_is_no_first_state():

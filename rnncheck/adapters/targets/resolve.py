@@ -74,7 +74,9 @@ def _beside(subject: Subject, against: Any, kind: str | None, typed: Any, time: 
     if against is None:
         stub = typed if subject.named is None else typed or TypedName.of(subject.name).typed
         located = None if stub is None else _located(stub)
-        return subject if located is None or not has_body(located.object) else _with_reference(subject, _subject(stub, kind))
+        if located is None or not has_body(located.object):
+            return subject
+        return _with_reference(subject, _subject(stub, kind, None if is_typed(located.object) else stub, time))
     reference = _located(against).object if not isinstance(against, Subject) else against
     untyped = subject.named is not None and not isinstance(reference, Subject) and not is_typed(reference)
     return _with_reference(subject, _subject(against, kind, typed if untyped else None, time if subject.named else None))

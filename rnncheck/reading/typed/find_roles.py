@@ -23,6 +23,7 @@ from rnncheck.reading.typed.annotations import (
 )
 from rnncheck.reading.typed.caches import Cache, cache_of
 from rnncheck.reading.typed.markers import Reset, State
+from rnncheck.reading.typed.not_understood import check_has_axes, check_named_each, how_to_say
 from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, in_words
@@ -42,6 +43,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     unreadable = why_unreadable(function)
     if unreadable is not None:
         raise UsageError(f"{name}: {unreadable}")
+    check_named_each(function, name)
     hints = hints_of(function)
     taken = [_argument(one, hints, name) for one in _taken(function)]
     telling = [(one, found) for one in taken if (found := ragged_of(one.name, one.tensors, name))]
@@ -52,6 +54,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     if not axes:
         first = next((one.name for one in arguments), "x")
         raise UsageError(f'{name}: no argument has named axes; write {first}: Float[Tensor, "batch time …"], and so on')
+    check_has_axes(name, arguments)
     t = _time_axis(name, axes, time)
     b = _batch_axis([one for one in arguments if one.has(t)], axes)
     check_spelling(name, arguments, t, b)
@@ -73,10 +76,12 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     _check_parameters(name, parameters, b)
     if ragged is not None and b is None and ragged.form != "offsets":
         raise UsageError(f"{name}: {ragged.name} says the lengths of several sequences, but no axis is called batch; name one so")
-    choices, given = _options(name, [one for one in arguments if one.tree is None], axes)
+    options = [one for one in arguments if one.tree is None]
+    choices, given = _options(name, options, axes)
+    never = tuple(one.name for one in options if one.default is None and one.name not in {**choices, **given})
     choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
     return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(one for one in parameters if one.needed), tuple(outputs),
-                 finals, choices, given, ragged, cache, tuple(one.name for one in kept))  # fmt: skip
+                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never)  # fmt: skip
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
@@ -116,7 +121,7 @@ def _time_axis(name: str, axes: Sequence[str], said: str | None) -> str:
     wanted = (
         f"--time = {said!r}, but should be one of"
         if said
-        else "no axis is called time; call one so, or say which with --time NAME, of"
+        else "no axis is called time; call one so, say which with --time NAME, or give one step to rnncheck.scan; there are"
     )
     raise UsageError(f"{name}: {wanted} {there}")
 
@@ -213,7 +218,7 @@ def _states(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple
             )
         raise UsageError(
             f"{name}: {in_words([left[0]])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
-            f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None'
+            f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None{_or_one_of(arguments, states)}'
         )
     in_order = [one for one in arguments if one in states]  # of the same type, the first that goes in is the first that comes out
     finals, left = [], list(candidates)
@@ -222,6 +227,12 @@ def _states(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple
         finals += found
         left = [pair for pair in left if pair not in found]
     return in_order, tuple(finals)
+
+
+def _or_one_of(arguments: Sequence[Argument], states: Sequence[Argument]) -> str:
+    """Which argument may be meant, where one alone is left that may be left out."""
+    left = [one.name for one in arguments if one not in states and not one.needed]
+    return f"; or give {left[0]} these axes, if it is the one" if len(left) == 1 else ""
 
 
 def _comes_back(argument: Argument, candidates: Sequence[tuple[Path, Leaf]]) -> list[tuple[Path, Leaf]] | None:
@@ -264,20 +275,5 @@ def _options(name: str, arguments: Sequence[Argument], axes: Sequence[str]) -> t
         elif one.hint is int and axis_for(one.name, axes) is not None:
             given[one.name] = axis_for(one.name, axes)
         elif one.needed:
-            raise UsageError(_how_to_say(name, one))
+            raise UsageError(how_to_say(name, one))
     return choices, given
-
-
-def _how_to_say(name: str, argument: Argument) -> str:
-    if argument.hint is None:
-        return f'{name}: {argument.name} is not annotated; write {argument.name}: Float[Tensor, "batch time …"], or its type'
-    if isinstance(argument.hint, type) and argument.hint.__module__ != "builtins":
-        kind = argument.hint.__name__
-        return (
-            f"{name}: {argument.name} has no default and is no tensor with named axes; if it is carried from call to call, "
-            f"write {argument.name}: Annotated[{kind}, rnncheck.State(new={kind})]"
-        )
-    return (
-        f"{name}: {argument.name} has no default and is no tensor with named axes; "
-        f"write {argument.name}: Annotated[int, rnncheck.Options(16, 64)], or a Literal, or give it a default"
-    )

@@ -50,6 +50,7 @@ def ragged_of(name: str, arguments: Sequence[Any], function: str) -> Ragged | No
     (leaf,) = arguments
     marker = next((one for one in leaf.markers if isinstance(one, Lengths | Mask | Offsets)), None) or _by_name(name, leaf)
     if marker is None:
+        _check_whole(name, leaf, function)
         return None
     wanted = 2 if isinstance(marker, Mask) else 1
     if len(leaf.axes) != wanted:
@@ -60,6 +61,15 @@ def ragged_of(name: str, arguments: Sequence[Any], function: str) -> Ragged | No
     if isinstance(marker, Offsets):
         return Ragged(name, "offsets", leaf.axes, rows=next(iter(names_in(leaf.axes[0])), None))
     return Ragged(name, "lengths", leaf.axes)
+
+
+def _check_whole(name: str, leaf: Leaf, function: str) -> None:
+    """Raise UsageError where real numbers are called as lengths or offsets."""
+    if leaf.floating and len(leaf.axes) == 1 and name in (*LENGTHS, *OFFSETS):
+        raise UsageError(
+            f'{function}: {name} has real numbers, but should be Int[Tensor, "{leaf.axes[0]}"]; give it another name where it does '
+            "not say how long sequences are"
+        )
 
 
 def _by_name(name: str, leaf: Leaf) -> Lengths | Mask | Offsets | None:

@@ -10,6 +10,9 @@ RESETS = ("reset", "resets", "reset_mask", "reset_flags", "first", "is_first", "
           "episode_start", "begins", "done", "dones", "is_done")  # fmt: skip
 """What these arguments are called; of all of them the state is forgotten before the step, unless ``Reset(after=True)`` is said."""
 
+NEVER_BETWEEN = ("is_first", "is_init", "done", "dones", "is_done", "episode_starts", "episode_start", "reset_flags")
+"""Names of flags that are 0 or 1 also where they are real numbers."""
+
 
 def as_flags(argument: Argument, time: str, batch: str | None, function: str) -> Argument:
     """Return the argument, marked as reset flags where its annotation or its name says so; raises UsageError on other axes."""
@@ -17,7 +20,7 @@ def as_flags(argument: Argument, time: str, batch: str | None, function: str) ->
     if len(argument.tensors) != 1 or (marked is None and (argument.name not in RESETS or not argument.has(time))):
         return argument
     (leaf,) = argument.tensors
-    if marked is None and leaf.floating:
+    if marked is None and leaf.floating and argument.name not in NEVER_BETWEEN:
         return argument
     wrong = [axis for axis in leaf.axes if axis not in (time, batch, "1")]
     if wrong or time not in leaf.axes:

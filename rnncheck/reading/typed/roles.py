@@ -59,6 +59,7 @@ class Roles:
     outputs, finals: paths to tensors of the result, and the tensors; of the states in the order of their tensors
     choices: the values of each option; given: arguments that are sizes of axes, or always have one value
     kept: names of states that do not come back: what each sequence has for all of its steps
+    never: names of arguments that are None in every call, as nothing says what they may be
     """
 
     name: str
@@ -74,6 +75,7 @@ class Roles:
     ragged: Ragged | None = None
     cache: Cache | None = None
     kept: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -100,12 +102,12 @@ class Roles:
             "time": self.time,
             "batch": self.batch,
             "sequences": [_bounded(one) for one in self.sequences],
-            "flags": {one.name: _type_of(one.tensors[0]) for one in self.sequences if one.said(Reset)},
+            "flags": {one.name: type_of(one.tensors[0]) for one in self.sequences if one.said(Reset)},
             "complex": [one.name for one in (*self.sequences, *self.parameters) if one.tensors[0].complex],
             "parameters": [_bounded(one) for one in self.parameters],
-            "state": [(one.name, _structure(one.tree, count)) for one in self.states],
+            "state": [(one.name, structure_of(one.tree, count)) for one in self.states],
             "kept": list(self.kept),
-            "tensors": [(" ".join(leaf.axes), _type_of(leaf)) for one in self.states for leaf in one.tensors],
+            "tensors": [(" ".join(leaf.axes), type_of(leaf)) for one in self.states for leaf in one.tensors],
             "outputs": [(list(path), " ".join(leaf.axes)) for path, leaf in self.outputs],
             "finals": self._paths(),
             "rows": self.rows,
@@ -155,6 +157,7 @@ class Roles:
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
+        told += [f"{', '.join(self.never)}: never given"] if self.never else []
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
 
@@ -169,7 +172,7 @@ def _tensor(name: str, leaf: Leaf) -> NamedTensor:
     return NamedTensor(name, " ".join(leaf.axes), low, high, resets)
 
 
-def _type_of(leaf: Leaf) -> str:
+def type_of(leaf: Leaf) -> str:
     """The type that a tensor has in a call: "bool", "int", "complex", or "float", which is that of the input."""
     if leaf.complex:
         return "complex"
@@ -181,10 +184,10 @@ def _bounded(argument: Argument) -> tuple[str, str, float | None, float | None]:
     return tensor.name, tensor.axes, tensor.low, tensor.high
 
 
-def _structure(tree: Tree | None, count: Iterator[int]) -> Any:
+def structure_of(tree: Tree | None, count: Iterator[int]) -> Any:
     """The structure of a state as literals; tensors are their numbers."""
     if isinstance(tree, Node):
-        return [tree.kind, *([name, _structure(part, count)] for name, part in tree.parts)]
+        return [tree.kind, *([name, structure_of(part, count)] for name, part in tree.parts)]
     return next(count)
 
 

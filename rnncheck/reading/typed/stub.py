@@ -52,9 +52,9 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
 
 
 def has_body(stub: Any) -> bool:
-    """Return whether a function does something: more than a docstring, ``...``, ``pass`` or ``raise``."""
+    """Return whether a function, or a module's forward, does something: more than a docstring, ``...``, ``pass``, ``raise``."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(stub)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(called(stub))))
     except (OSError, TypeError, SyntaxError):
         return False
     body = getattr(tree.body[0], "body", [])

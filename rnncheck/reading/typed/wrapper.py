@@ -200,7 +200,7 @@ class Arguments:
         sizes = {**self.sizes, **front}
         wanted = tuple(axis_size(axis, sizes) for axis in axes.split())
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != wanted:
-            came = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else tensor
+            came = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else f"a {type(tensor).__name__}"
             raise ValueError(f"result{''.join(f'[{step!r}]' for step in path)} is {came}, but should be ({axes}) = {wanted}")
         tensor = tensor if tensor.is_floating_point() else tensor.to(self.dtype)
         tensor = pairs_apart(tensor, axes)
