@@ -24,6 +24,12 @@ def counts_axes(module: Any) -> bool:
     return any(COUNTS & words for kind in own for words in _methods(kind).values())
 
 
+def normalises_over_rows(module: Any) -> bool:
+    """Whether training computes with the mean of all rows, and moves what eval() computes with, as torch's batch norm does."""
+    parts = module.modules() if isinstance(module, nn.Module) else ()
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats for part in parts)
+
+
 def looks_up(module: Any) -> bool:
     """Whether the module has a table of vectors for token ids."""
     return isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
