@@ -12,6 +12,8 @@ from rnncheck.reading.token_ids import Vectors
 AFTER_CALLS = ("loss", "score", "likelihood", "nll", "log_prob", "decode", "viterbi", "partition", "beam", "energy", "generate")
 """Parts of names of methods that go on from what a call returns; one that makes a step in another way is none of them."""
 
+ONE_HOT = {"one_hot", "eye", "scatter", "scatter_"}
+"""Functions that make one-hot vectors of ids, or a matrix whose rows they are."""
 COUNTS = {"dim", "ndim", "ndimension"}
 """Attributes of a tensor that say how many axes it has."""
 
@@ -36,8 +38,9 @@ def looks_up(module: Any) -> bool:
 
 
 def makes_one_hot(module: Any) -> bool:
-    """Whether the module's own code makes one-hot vectors."""
-    return isinstance(module, nn.Module) and any("one_hot" in words for words in _methods(type(module)).values())
+    """Whether the module's own code may make vectors of ids: one-hot vectors, or rows of a matrix."""
+    kinds = type(module).__mro__ if isinstance(module, nn.Module) else ()
+    return any(ONE_HOT & words for kind in kinds for words in _methods(kind).values())
 
 
 def for_other_methods(module: Any, names: set[str]) -> tuple[str, ...]:

@@ -167,11 +167,77 @@ class ProjectedNotLearned(Projected):
         return r.detach()
 
 
+class RowsOfEye(nn.Module):
+    """A language model on characters, whose one-hot vectors are rows of the identity."""
+
+    def __init__(self, vocab_size, n_hidden):
+        super().__init__()
+        self.vocab_size, self.rnn, self.out = vocab_size, nn.RNN(vocab_size, n_hidden), nn.Linear(n_hidden, vocab_size)
+
+    def forward(self, ids, h=None):
+        y, h = self.rnn(torch.eye(self.vocab_size)[self.looked_up(ids)], h)
+        return self.out(y), h
+
+    def looked_up(self, ids):
+        return ids
+
+
+class RowsOfEyeBefore(RowsOfEye):
+    """Each step looks up the token of the step before."""
+
+    def looked_up(self, ids):
+        return torch.cat([ids[:1], ids[:-1]])
+
+
+class RowsOfEyeForget(RowsOfEye):
+    """The state that is given has no effect."""
+
+    def forward(self, ids, h=None):
+        return super().forward(ids)
+
+
+class Scattered(nn.Module):
+    """One-hot vectors by a scatter, as they were made before there was a function for it."""
+
+    def __init__(self, vocab_size, hidden_size):
+        super().__init__()
+        self.vocab_size, self.hidden_size, self.cell = vocab_size, hidden_size, nn.GRUCell(vocab_size, hidden_size)
+
+    def forward(self, seq, h=None):
+        one_hot = torch.zeros(*seq.shape, self.vocab_size)
+        one_hot.scatter_(2, seq.unsqueeze(2), 1.0)
+        h = torch.zeros(seq.shape[1], self.hidden_size) if h is None else h
+        ys = []
+        for x in one_hot:
+            h = self.cell(x, self.carried(h))
+            ys.append(h)
+        return torch.stack(ys), h
+
+    def carried(self, h):
+        return h
+
+
+class ScatteredMixed(Scattered):
+    """Each step goes on from the mean state of all rows."""
+
+    def carried(self, h):
+        return h.mean(0, keepdim=True).expand_as(h)
+
+
+class ScatteredNotLearned(Scattered):
+    """No gradient goes from step to step."""
+
+    def carried(self, h):
+        return h.detach()
+
+
 RESEARCH = {
     NormedGates: ("state h, batch norm in training: judged in eval()", NormedGatesByRow, NormedGatesForget),
     ValueOfEach: ("(time, batch, features), state h", ValueOfTheFirst, ValueOfTheNext),
     Forecast: ("returns only the last output", ForecastOfOthers, ForecastNotLearned),
     Projected: ("(time, batch, features), no state comes back", ProjectedOfOthers, ProjectedNotLearned),
+    RowsOfEye: ("state h, token ids", RowsOfEyeBefore, RowsOfEyeForget),
+    Scattered: ("state h, token ids", ScatteredMixed, ScatteredNotLearned),
     OneUnitAtATime: ("one step per call, state (h, c)", OneUnitOfTheFirst, OneUnitNotLearned),
 }
 """The right layer -> what is read of it, and two layers with a mistake."""
