@@ -127,6 +127,8 @@ class Constructor:
     def gives(self, name: str, value: Any) -> bool:
         """Whether the option is passed; raises NotClaimed where it would have to be and cannot."""
         takes, default = self.signature.takes(name), value == OPTIONS[name]
+        if name == "proj_size" and self.signature.defaults.get(name):  # its projection cannot be left out, which 0 would ask for
+            takes = "no"
         if takes == "no" and not default and name not in NATURE:
             raise NotClaimed(f"the constructor takes no {name}")
         return takes == "yes" or (takes == "maybe" and not default)

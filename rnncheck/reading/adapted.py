@@ -24,6 +24,7 @@ HOW: dict[str, Any] = {
     "merged": False,  # steps and rows of the output are one axis
     "turned": False,  # the output is (time, batch, features), though the input is (batch, time, features)
     "reverse": False,  # it reads a sequence from its end
+    "feature_axes": 1,  # how many axes of features the output has: several are made one, and one is put where there is none
     "features": None,  # how many features the output has, where they are others than hidden_size
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
     "longest_first": False,  # it refuses lengths in another order: sequences are put in this order for it, and back
@@ -78,14 +79,14 @@ class Adapted(torch.nn.Module):
                 self.begin(input)
                 until = (input.narrow(time, 0, t + 1), hx, None) if lengths is None else (input, hx, lengths.clamp(max=t + 1))
                 results.append(self.result(*until))
-            outputs = [at(result, how["output"]) for result in results]
+            outputs = [self.flat(at(result, how["output"])) for result in results]
             if lengths is not None:  # only the last output of a sequence comes back, so nothing follows it
                 outputs = [output * (t < lengths).to(output)[:, None] for t, output in enumerate(outputs)]
             return self.filled(torch.stack(outputs, time)), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
         output = at(result, how["output"])
         output = torch.stack(list(output), time) if how["listed"] else output
-        output = output.unflatten(0, input.shape[:-1]) if how["merged"] else output
+        output = self.flat(output.unflatten(0, input.shape[:-1]) if how["merged"] else output)
         output = output.transpose(-1, -2) if how["input"] == "channels first" else output
         output = output.permute([ORDERS[how["input"]].index(axis) for axis in range(3)]) if how["input"] in ORDERS else output
         output = output.transpose(0, 1) if how["turned"] and output.dim() == 3 else output
@@ -118,11 +119,16 @@ class Adapted(torch.nn.Module):
         return self.layer
 
     def filled(self, output: torch.Tensor) -> torch.Tensor:
-        """The output with hidden_size features: of twice as many, sums; zeros for those that it lacks; no others."""
-        lacking = 0 if self.how["features"] is None else self.hidden_size - output.shape[-1]
-        if lacking == -self.hidden_size:
-            return output.unflatten(-1, (2, self.hidden_size)).sum(-2)
-        return torch.nn.functional.pad(output, (0, lacking)) if lacking else output
+        """The output with hidden_size features: zeros for those that it lacks, and more of them added up with falling weights."""
+        if self.how["features"] is None or output.shape[-1] in (0, self.hidden_size):
+            return output
+        whole = torch.nn.functional.pad(output, (0, -output.shape[-1] % self.hidden_size)).unflatten(-1, (-1, self.hidden_size))
+        return sum(part / (number + 1) for number, part in enumerate(whole.unbind(-2)))
+
+    def flat(self, output: torch.Tensor) -> torch.Tensor:
+        """The output with one axis of features, which are its last axes."""
+        axes = self.how["feature_axes"]
+        return output if axes == 1 else output.flatten(-axes) if axes else output.unsqueeze(-1)
 
     def stepped(self, input: torch.Tensor, hx: Any) -> tuple[torch.Tensor, Any]:
         """Call a cell once a step."""
@@ -132,7 +138,7 @@ class Adapted(torch.nn.Module):
         for step in input:
             result = self.result(step, hx, None)
             hx = self.final(result)
-            output = at(result, self.how["output"])
+            output = self.flat(at(result, self.how["output"]))
             outputs.append(output.squeeze(self.how["step_axis"]) if output.dim() > step.dim() else output)
         return self.filled(torch.stack(outputs)), hx
 

@@ -48,7 +48,10 @@ class Start:
 
 
 class quiet:
-    """Inside, no gradients, no warnings, random numbers from one seed, and float64 where a layer names no dtype."""
+    """Inside, no gradients, no warnings, random numbers from one seed, and float64 where a layer names no dtype.
+
+    What TorchScript compiled runs as written, without its optimizer.
+    """
 
     def __init__(self, seed: int = 0, grad: bool = False) -> None:
         self.seed, self.with_grad = seed, grad
@@ -60,11 +63,14 @@ class quiet:
         torch.set_grad_enabled(self.with_grad)
         torch.set_default_dtype(torch.float64)
         self.warn.__enter__()
+        self.as_written = torch.jit.optimized_execution(False)
+        self.as_written.__enter__()
         warnings.simplefilter("ignore")
         torch.default_generator.manual_seed(self.seed)
 
     def __exit__(self, *exception: object) -> None:
         end_a_copy(self.process)
+        self.as_written.__exit__(None, None, None)
         torch.default_generator.set_state(self.state)
         self.warn.__exit__(*exception)  # type: ignore[arg-type]
         torch.set_default_dtype(self.dtype)

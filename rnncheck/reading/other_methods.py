@@ -12,6 +12,8 @@ from rnncheck.reading.token_ids import Vectors
 AFTER_CALLS = ("loss", "score", "likelihood", "nll", "log_prob", "decode", "viterbi", "partition", "beam", "energy", "generate")
 """Parts of names of methods that go on from what a call returns; one that makes a step in another way is none of them."""
 
+ONE_HOT = {"one_hot", "eye", "scatter", "scatter_"}
+"""Functions that make one-hot vectors of ids, or a matrix whose rows they are."""
 COUNTS = {"dim", "ndim", "ndimension"}
 """Attributes of a tensor that say how many axes it has."""
 
@@ -24,14 +26,21 @@ def counts_axes(module: Any) -> bool:
     return any(COUNTS & words for kind in own for words in _methods(kind).values())
 
 
+def normalises_over_rows(module: Any) -> bool:
+    """Whether training computes with the mean of all rows, and moves what eval() computes with, as torch's batch norm does."""
+    parts = module.modules() if isinstance(module, nn.Module) else ()
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats for part in parts)
+
+
 def looks_up(module: Any) -> bool:
     """Whether the module has a table of vectors for token ids."""
     return isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
 
 
 def makes_one_hot(module: Any) -> bool:
-    """Whether the module's own code makes one-hot vectors."""
-    return isinstance(module, nn.Module) and any("one_hot" in words for words in _methods(type(module)).values())
+    """Whether the module's own code may make vectors of ids: one-hot vectors, or rows of a matrix."""
+    kinds = type(module).__mro__ if isinstance(module, nn.Module) else ()
+    return any(ONE_HOT & words for kind in kinds for words in _methods(kind).values())
 
 
 def for_other_methods(module: Any, names: set[str]) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
 """Which part of a result is the output, and how steps, rows and features lie in it."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.experiment import BATCH, TIME
+from rnncheck.reading.experiment import BATCH, TIME, Unreadable
 from rnncheck.reading.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
 
@@ -20,8 +21,12 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said) ->
     if how.get("input") == "step":
         axis = how.get("step_axis")
         shapes = [(BATCH,), *([(1, BATCH), (BATCH, 1)][axis : axis + 1] if axis is not None else [])]
-        path, tensor = next((path, t) for path, t in found if t.shape[:-1] in shapes)
-        return path, {"last": False, "listed": False, "features": tensor.shape[-1]}
+        first = [(path, t) for path, t in found if t.is_floating_point() and t.dim() and t.shape[0] == BATCH][:1]
+        fitting = [*(one for one in first if one[1].dim() == 1), *(one for one in found if one[1].shape[:-1] in shapes), *first]
+        if not fitting:
+            raise Unreadable("it returns no row for each of the input's")
+        path, tensor = fitting[0]
+        return path, _with_features(tensor, tensor.dim() - 1 if tensor.shape[:-1] in shapes else 1)
     channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
     usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
     axes = tuple(usual[place] for place in order)
@@ -31,16 +36,36 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said) ->
         return path, {"last": False, "listed": False, "features": t.shape[axes.index(None)]}
     for path, t in found:
         if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
-            return path, {"last": False, "listed": False, "merged": True, "features": t.shape[1]}
+            return path, _with_features(t, 1, merged=True)
     for path, t in found:
         if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
-            return path, {"last": False, "listed": False, "turned": True, "features": t.shape[2]}
+            return path, _with_features(t, 2, turned=True)
     for front in ((), *(path[:1] for path, _ in found if path)):
         listed = value_at(result, front)
         if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
-    path, tensor = next((path, t) for path, t in found if t.dim() == 2 and t.shape[0] == BATCH)
-    return path, {"last": True, "listed": False, "features": tensor.shape[-1]}
+    return _of_other_axes(found, usual[:2] if order == (0, 1, 2) and not channels else None)
+
+
+def _of_other_axes(found: list[tuple[Path, Tensor]], front: tuple[Any, ...] | None) -> tuple[Path, dict[str, Any]]:
+    """The output of the last step, or one with no axis of features or with several.
+
+    front: the axes of steps and rows, where they may come first
+    """
+    real = [(path, t) for path, t in found if t.is_floating_point() and t.dim()]
+    last = [(path, _with_features(t, 1, last=True)) for path, t in real if t.shape[0] == BATCH and TIME not in t.shape]
+    flat = [one for one in last if one[1]["feature_axes"] == 1]
+    whole = [(path, _with_features(t, 2)) for path, t in real if front is not None and t.shape[:2] == front]
+    merged = [(path, _with_features(t, 1, merged=True)) for path, t in real if front is not None and t.shape[0] == TIME * BATCH]
+    for one in (*flat, *whole, *merged, *last):
+        return one
+    raise Unreadable("it returns no output for each step, and none for each row")
+
+
+def _with_features(tensor: Tensor, front: int, **more: bool) -> dict[str, Any]:
+    """What is known of an output whose axes behind the first ones are features."""
+    features = tensor.shape[front:]
+    return {"last": False, "listed": False, **more, "feature_axes": len(features), "features": math.prod(features)}
 
 
 def _of_the_last_layer(result: Any, whole: list[tuple[Path, Tensor]]) -> tuple[Path, Tensor]:

@@ -22,7 +22,7 @@ from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable,
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
-from rnncheck.reading.other_methods import counts_axes
+from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -132,7 +132,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     if start:
         nature["start"] = start
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
-    how = {**seen.how, "eval": said.get("eval", _draws(module, config, seen))}
+    batch_norm = normalises_over_rows(module)
+    how = {**seen.how, "eval": said.get("eval", batch_norm or _draws(module, config, seen))}
     nearest = _arrangement(module, seen, config, arguments)
     arrangement = nearest if nearest is not None and (nearest.exact or nearest.mode in reference) else None
     if arrangement is not None and _names_say(module, arrangement, config):
@@ -159,6 +160,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         directions=seen.directions,
         unread=seen.unread,
         idle=seen.idle,
+        batch_norm=batch_norm,
         further=tuple(one for one in further if one.looked_at),
         notes=(
             *seen.extras,

@@ -9,6 +9,8 @@ from torch.overrides import TorchFunctionMode
 
 FIRST = 10**6
 """The first of the ids that stand for vectors; those that a layer knows itself are smaller."""
+LOOKS_UP = {"one_hot": 0, "__getitem__": 1, "index_select": 2, "scatter": 2, "scatter_": 2}
+"""Functions that make vectors of ids, and which of their arguments the ids are."""
 CONVERSIONS = ("float", "to", "type")
 """Methods by which one-hot vectors are made numbers of a dtype."""
 
@@ -27,7 +29,10 @@ class Vectors(torch.nn.Module):
 
 
 class OneHot(TorchFunctionMode):
-    """In place of one-hot vectors: the input's own vector for each of the ids; in experiments float32 stands for their float64."""
+    """In place of one-hot vectors, or of rows of a matrix that is no parameter: the input's own vector for each of the ids.
+
+    In experiments float32 stands for their float64.
+    """
 
     def __init__(self, vectors: torch.Tensor) -> None:
         super().__init__()
@@ -35,12 +40,22 @@ class OneHot(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
-        if name == "one_hot":
-            return self.vectors[args[0] - FIRST]
+        ids = args[LOOKS_UP[name]] if len(args) > LOOKS_UP.get(name, len(args)) else None
+        if isinstance(ids, torch.Tensor) and not isinstance(args[0], torch.nn.Parameter) and stand_for_vectors(ids):
+            if not name.startswith("scatter"):
+                return self.vectors[ids - FIRST]
+            vectors = self.vectors[ids.squeeze(args[1]) - FIRST]
+            return args[0].copy_(vectors) if name == "scatter_" else vectors
         to_float32 = name in CONVERSIONS and (name == "float" or torch.float32 in (*args, *(kwargs or {}).values()))
         if to_float32 and torch.get_default_dtype() == torch.float64 == args[0].dtype:
             return args[0]
         return func(*args, **(kwargs or {}))
+
+
+def stand_for_vectors(ids: torch.Tensor) -> bool:
+    """Whether these are ids that stand for vectors; where no numbers can be seen, whole numbers are taken for such."""
+    whole = ids.dtype == torch.long and ids.numel() > 0
+    return whole and (ids.is_meta or torch.compiler.is_compiling() or int(ids.flatten()[0]) >= FIRST)
 
 
 def ids_of(vectors: torch.Tensor) -> torch.Tensor:

@@ -36,6 +36,7 @@ class NotReached(Exception):
 class subject_boundary:
     """Turns whatever the subject raises into SubjectError, SystemExit and its like included.
 
+    What TorchScript compiled runs as written: its optimizer, which depends on earlier calls, is off.
     A KeyboardInterrupt is the user's, unless SIGINT is ignored, as it is in isolated workers: then it is the subject's.
     """
 
@@ -50,12 +51,15 @@ class subject_boundary:
         self._inside.depth = self.depth() + 1
         if self._inside.depth == 1:
             own_functions.entered()
+            self._as_written = torch.jit.optimized_execution(False)
+            self._as_written.__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, traceback: object) -> None:
         end_a_copy(self._process)
         self._inside.depth = self.depth() - 1
         if self._inside.depth == 0:
             own_functions.left()
+            self._as_written.__exit__(None, None, None)
         interrupted = issubclass(kind or type(None), KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
         judged = issubclass(kind or type(None), SubjectError | Malformed | NotClaimed | NotReached)  # by an inner one, or by us
         if cause is not None and not interrupted and not judged:

@@ -15,14 +15,14 @@ STRANGERS = (lengths.PackedInPackedOut, stateful.TutorialTagger)
 OPTIONS = {"properties": "time.split", "engine": "inline", "budget": 200, "max_examples": 2}
 
 
-class RowsOfEye(embedding.OneHotRNN):
-    """One-hot vectors that are rows of a matrix."""
+class RowsOfWeights(embedding.OneHotRNN):
+    """Token ids that choose rows of a parameter, in place of a product with one-hot vectors."""
 
     def forward(self, X, H=None):
         H = self.W_xh.new_zeros(len(X), self.W_hh.shape[0]) if H is None else H
         outputs = []
-        for X_t in torch.eye(self.vocab_size).to(self.W_xh)[X.T]:
-            H = torch.tanh(X_t @ self.W_xh + H @ self.W_hh + self.b_h)
+        for X_t in self.W_xh[X.T]:
+            H = torch.tanh(X_t + H @ self.W_hh + self.b_h)
             outputs.append(H)
         return torch.stack(outputs), H
 
@@ -61,8 +61,8 @@ def test_a_mistake_of_the_layer_is_red_behind_the_wrapper(layer, tmp_path, monke
 
 def test_what_no_wrapper_is_known_for_is_shown_one_to_fill_in():
     with pytest.raises(rnncheck.UsageError, match="fill in the dots of this wrapper") as told:
-        rnncheck.verify(RowsOfEye, **OPTIONS)
-    assert "self.layer = RowsOfEye(vocab_size=11, num_hiddens=hidden_size)" in str(told.value)
+        rnncheck.verify(RowsOfWeights, **OPTIONS)
+    assert "self.layer = RowsOfWeights(vocab_size=11, num_hiddens=hidden_size)" in str(told.value)
     assert "# it is called as forward(X, H=None); hx" in str(told.value)
 
 

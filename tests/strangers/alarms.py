@@ -124,6 +124,27 @@ def scripted_whole(input_size: int, hidden_size: int):
     return torch.jit.script(ScriptedWhole(input_size, hidden_size))
 
 
+class ScriptedSteps(torch.jit.ScriptModule):
+    """Compiled as a class: its optimizer goes by the calls before, and fails in inference mode behind calls with gradients."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(4 * hidden_size, input_size) * 0.3)
+        self.weight_hh = nn.Parameter(torch.randn(4 * hidden_size, hidden_size) * 0.3)
+        self.norm = nn.LayerNorm(4 * hidden_size)
+
+    @torch.jit.script_method
+    def forward(self, input: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]):
+        h, c = state
+        outputs = torch.jit.annotate(list[torch.Tensor], [])
+        for x in input.unbind(0):
+            i, f, g, o = self.norm(x @ self.weight_ih.t() + h @ self.weight_hh.t()).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            outputs += [h]
+        return torch.stack(outputs), (h, c)
+
+
 class Orthogonal(Scripted):
     """Its recurrent matrix is the exponential of a skew-symmetric one, of which torch makes NaN in half precision."""
 

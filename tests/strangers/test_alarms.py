@@ -23,6 +23,7 @@ RED_ONCE = {
     alarms.SkipRNN: ("gradient.*",),
     alarms.SkipByDetach: ("gradient.*",),
     alarms.Scripted: ("life.*", "layout.no_mutation"),
+    alarms.ScriptedSteps: ("layout.no_mutation", "agree.no_grad", "gradient.every_output"),
     alarms.scripted_whole: ("weights.*", "layout.no_mutation"),
 }
 """The layer, and what was red."""

@@ -61,5 +61,5 @@ def enliven(trial: Trial, module: nn.Module) -> None:
 
 def as_lively(trial: Trial, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Such values for these parameters, whole numbers aside."""
-    columns = {name: p[0].numel() if p.dim() > 1 else 1 for name, p in parameters.items() if p.is_floating_point()}
+    columns = {name: p.numel() // max(1, len(p)) if p.dim() > 1 else 1 for name, p in parameters.items() if p.is_floating_point()}
     return {name: positive(trial, parameters[name], name) / (2 * n) for name, n in columns.items()}

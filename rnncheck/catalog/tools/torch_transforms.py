@@ -140,13 +140,14 @@ class WithTwoStates(Scriptable):
 
 
 def scripted_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...]) -> list[dict[str, Tensor]]:
-    """Return the results of these calls through torch.jit.script."""
+    """Return the results of these calls through torch.jit.script, whose optimizer goes by the calls before."""
     twin, module = copy.copy(layer), torch.jit.script(layer.module)
     if not hasattr(module, "forward"):
         around = (WithoutState, WithState, WithTwoStates)[len(calls[0][1] or ())]
         module = torch.jit.script(around(layer.module))
     twin.module = module  # type: ignore[misc]
-    return [{name: part.detach() for name, part in named_results(twin(*given)).items()} for given in calls]
+    with torch.jit.optimized_execution(True):
+        return [{name: part.detach() for name, part in named_results(twin(*given)).items()} for given in calls]
 
 
 def exported_calls(layer: Layer, calls: tuple[tuple[Any, Any], ...], others: tuple[tuple[Any, Any], ...]) -> dict[str, Any]:
