@@ -125,6 +125,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["counts_axes"] = True
     if seen.looks_back:
         nature["looks_back"] = True
+    if seen.with_rows and isinstance(module, nn.Module):
+        nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
     start = learned_start(module, seen, config, zeros(seen, config))
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     if idle:
