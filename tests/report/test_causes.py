@@ -88,7 +88,7 @@ def test_a_run_that_is_wrong_and_not_explained_does_not_follow_from_a_diagnosis(
 
 
 @pytest.mark.parametrize("need, changes", [
-    ("unbatched input", {}), ("packed input", {"lengths": (4, 2, 1), "batch": 3}), ("bidirectional=True", {"bidirectional": True}),
+    ("unbatched input", {}), ("lengths given", {"lengths": (4, 2, 1), "batch": 3}), ("bidirectional=True", {"bidirectional": True}),
 ])  # fmt: skip
 def test_what_fails_only_in_some_cases_stays_apart_and_is_said_to(need, changes):
     some = fails("time.split", case=PLAIN.but(**changes), needs=(need,))
