@@ -25,7 +25,7 @@ WHY = ("mode.rng", "layout.no_mutation")
 NOT_AGAIN = ("mode.repeatable", "state.fresh")
 AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
 """Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
-IN_ANOTHER_WAY = ("agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
+IN_ANOTHER_WAY = ("shape.autocast", "agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""
 BY_THEMSELVES = (
     "shape.parameters", "shape.meta", "weights.init", "weights.reset", "weights.flags", "layout.no_alias", "layout.no_mutation",
@@ -181,7 +181,7 @@ def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     if _raised(lead) or lead.verdict in ("crashed", "hung") or len(of_refusals) > 1:
         return _about_states(verdict) and _ignores_states(group)
     if lead.property.startswith("shape."):
-        return lead.property not in BY_THEMSELVES
+        return lead.property not in (*BY_THEMSELVES, *IN_ANOTHER_WAY)
     if _says_why(verdict, group) or any(_says_why(member, [verdict]) for member in group):
         return True
     if verdict.property in BY_THEMSELVES or lead.property in BY_THEMSELVES:

@@ -48,6 +48,12 @@ def test_what_no_two_calls_or_batches_can_do_without_leads(basic):
     assert cause.lead.property == basic
 
 
+def test_a_dtype_under_autocast_does_not_stand_for_wrong_numbers():
+    found = grouped(fails("shape.autocast"), fails("agree.forward", diagnosis=IGNORED, location="time 0"), fails("gate.one_step"))
+    assert found == [["gate.one_step", "agree.forward", "shape.autocast"]]
+    assert grouped(fails("shape.autocast"), fails("batch.alone")) == [["batch.alone", "shape.autocast"]]
+
+
 def test_random_numbers_are_named_where_they_are_why_a_call_is_not_repeatable():
     (cause,) = causes([fails("state.used"), fails("mode.rng"), fails("mode.repeatable"), fails("time.split")])
     assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call draws, or seeds, random numbers")
