@@ -54,6 +54,11 @@ def test_a_dtype_under_autocast_does_not_stand_for_wrong_numbers():
     assert grouped(fails("shape.autocast"), fails("batch.alone")) == [["batch.alone", "shape.autocast"]]
 
 
+def test_wrong_results_lead_before_wrong_gradients_of_any_family():
+    found = grouped(fails("batch.gradient_alone"), fails("lengths.each_alone"), fails("gradient.numerical"))
+    assert found[0][0] == "lengths.each_alone"
+
+
 def test_random_numbers_are_named_where_they_are_why_a_call_is_not_repeatable():
     (cause,) = causes([fails("state.used"), fails("mode.rng"), fails("mode.repeatable"), fails("time.split")])
     assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call draws, or seeds, random numbers")
