@@ -175,7 +175,7 @@ class Constructor:
 
 def layer_of(module: Any, config: Config) -> ModuleLayer:
     """A built module behind the one door, its parameters matched with torch's names where they can be."""
-    forward, names = forward_of(module), match(own_parameters(module), config)
+    forward, names = forward_of(module), match(own_parameters(module), config) or match(own_parameters(module, shared=True), config)
     hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
     if lengths is None:
         return ModuleLayer(module, config.takes_tuple, names, hx)

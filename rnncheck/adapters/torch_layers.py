@@ -42,12 +42,15 @@ class ModuleLayer:
 
     def parameters(self) -> dict[str, Tensor]:
         """The live tensors; a parametrized one is computed anew at each call, so it is not among them."""
-        own: dict[str, Tensor] = dict(self.module.named_parameters()) if isinstance(self.module, nn.Module) else {}
+        shared = self.names is not None  # what two of torch's names stand for is found under both
+        own: dict[str, Tensor] = (
+            dict(self.module.named_parameters(remove_duplicate=not shared)) if isinstance(self.module, nn.Module) else {}
+        )
         return own if self.names is None else {name: own[mine] for name, mine in self.names.items() if mine in own}
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
         raw = dict(self.module.named_parameters()) if parameters and isinstance(self.module, nn.Module) else {}
-        own = {**raw, **own_parameters(self.module)} if parameters else {}
+        own = {**raw, **own_parameters(self.module, shared=True)} if parameters else {}
         for name, value in parameters.items():
             mine = name if self.names is None else self.names[name]
             if mine not in own:

@@ -1,5 +1,7 @@
 """What must hold along the batch axis: sequences know nothing of each other, whatever their number."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -7,9 +9,12 @@ from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, 
 from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.core.case import Case
-from rnncheck.core.observation import Observation, both, equal, every, near
+from rnncheck.core.mismatch_text import Origins
+from rnncheck.core.observation import Observation, both, equal, every, identical, near
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
+from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.reading.results import leaves
 from rnncheck.running.trial import Trial
 
 batch = Family("batch")
@@ -72,6 +77,47 @@ def gradient_alone(trial: Trial) -> Observation:
     by_itself = rows(trial, [row]).gradients(pick(own, [row]))
     expected = {name: in_batch(trial, name, g, row) for name, g in by_itself.items()}
     return agree(trial, trial.gradients(own), expected, own, sides=("in the batch", "alone"))
+
+
+@batch(
+    "beside",
+    formula="x[:, others] changes  =>  r(x)[b] stays, r whatever else comes back",
+    kind="metamorphic",
+    source="hidden.view(batch, -1) of a (2, batch, hidden) state: facebookresearch/fairseq#239",
+    applies=several & padded,
+    cost=3,
+)
+def beside(trial: Trial) -> Observation:
+    """What comes back beside output and state, and has a row for each sequence, does not depend on the other sequences."""
+    batch_first, paths = trial.subject.nature.get("with_rows", (False, ()))
+    if not paths or batch_first != trial.config.batch_first:
+        raise NotClaimed("nothing else comes back that has a row for each sequence")
+    row = trial.draw("the row that stays", 0, trial.batch - 1)
+    others = trial.like(trial.x, "other sequences").index_copy(1, torch.tensor([row], device=trial.x.device), trial.x[:, [row]])
+    quiet = trial.but(training=False)
+    before, after = (t.do(results_beside, quiet.layer, *t.arguments, paths) for t in (quiet, quiet.but(x=others)))
+    axes = {_named(path): axis for path, axis in paths}
+    pairs = ((name, axes[name], after[name], was) for name, was in before.items() if was.shape[axes[name]] == trial.batch)
+    sides = Origins("beside other sequences", "beside the case's own")
+    return every(identical(f"row {row} of {name}", now.select(axis, row), was.select(axis, row), sides=sides)
+                 for name, axis, now, was in pairs)  # fmt: skip
+
+
+def results_beside(layer: Layer, x: Any, hx: Any, paths: tuple[tuple[tuple[Any, ...], int], ...]) -> dict[str, Tensor]:
+    """Return what a call returns at these paths, as the layer itself returns it."""
+    module = layer.module.wrapped() if hasattr(layer.module, "wrapped") else layer.module
+    results = list[Any]()
+    hook = module.register_forward_hook(lambda _, given, result: results.append(result))
+    try:
+        layer(x, hx)
+    finally:
+        hook.remove()
+    wanted = [tuple(path) for path, _ in paths]
+    return {_named(path): tensor for path, tensor in leaves(results[-1]) if path in wanted}
+
+
+def _named(path: tuple[Any, ...]) -> str:
+    return f"result{''.join(f'[{step!r}]' for step in path)}"
 
 
 ON_THE_BATCH = ("input", "h_0", "c_0")

@@ -32,6 +32,21 @@ UNIT = ("layers*directions", "batch", "hidden")
 
 
 @gate(
+    "one_step",
+    formula="f(x_0, state) = cell(x_0, state)",
+    kind="differential",
+    needs=("load",),
+    source="the equations in torch.nn's documentation, written out again",
+    applies=one_layer & deterministic,
+)
+def single_step(trial: Trial) -> Observation:
+    """One step of the layer matches one step of its cell's equations."""
+    step = first_step(trial)
+    each = [next_state(step, index) for index in range(trial.config.directions)]
+    return both(step.run, _joined(each), step.budget.allowed)
+
+
+@gate(
     "range",
     formula="0 <= i, f, o, r, z <= 1",
     kind="invariant",
@@ -179,21 +194,6 @@ def blend(trial: Trial) -> Observation:
     candidate, old = exact(written.run.h_n), exact(step.given_state[0])
     low, high = torch.minimum(candidate, old), torch.maximum(candidate, old)
     return within("h_n", exact(step.run.h_n), low, high, written.budget.allowed.h_n + step.budget.allowed.h_n, UNIT)
-
-
-@gate(
-    "one_step",
-    formula="f(x_0, state) = cell(x_0, state)",
-    kind="differential",
-    needs=("load",),
-    source="the equations in torch.nn's documentation, written out again",
-    applies=one_layer & deterministic,
-)
-def single_step(trial: Trial) -> Observation:
-    """One step of the layer matches one step of its cell's equations."""
-    step = first_step(trial)
-    each = [next_state(step, index) for index in range(trial.config.directions)]
-    return both(step.run, _joined(each), step.budget.allowed)
 
 
 @gate(

@@ -10,7 +10,7 @@ from rnncheck.backend.torch_state import flags
 from rnncheck.catalog.tools import gradients
 from rnncheck.catalog.tools.conditions import anywhere, at_least, deterministic, has_dropout
 from rnncheck.catalog.tools.deeds import calls_that_differ
-from rnncheck.catalog.tools.dropout_counts import dropout_in_calls
+from rnncheck.catalog.tools.dropout_counts import LOCKED, dropout_in_calls
 from rnncheck.catalog.tools.dropout_masks import as_it_should, panes
 from rnncheck.catalog.tools.finite_differences import as_differences, in_double, loss
 from rnncheck.core.observation import Observation, both, equal, every, identical, near
@@ -178,17 +178,22 @@ def of_another_size(trial: Trial) -> tuple[tuple[Any, tuple[Tensor, ...] | None]
     source="torch.nn.LSTM: dropout; tensorflow/tensorflow#29391, pytorch/pytorch#189285",
     applies=has_dropout,
     needs=("training", "dropout", "load"),
+    convention="dropout has one mask for all steps of a sequence, as in variational dropout",
+    lenient=f"^{LOCKED}",
     cost=30,
 )
 def dropout_between_layers(trial: Trial) -> Observation:
     """Dropout acts between layers and nowhere else, scaled by 1 / (1 - p) and drawn anew for every value at every call.
 
     How often it drops is put to an exact binomial test at 1e-9, on the first, the second, a call after eval, one without gradients.
+    Where all steps share a mask, that is said, and the test is of the first step.
     """
     glass = panes(trial)
     config = glass.config
     told = (trial.case.seed, config.num_layers, config.directions, 1 - config.dropout, config.batch_first)
-    return first_layer_as_without(trial) & as_it_should(glass, glass.do(dropout_in_calls, glass.layer, *glass.arguments, *told))
+    seen = glass.do(dropout_in_calls, glass.layer, *glass.arguments, *told)
+    locked = equal(LOCKED, seen["locked"], False)
+    return first_layer_as_without(trial) & as_it_should(glass, seen) & locked
 
 
 def first_layer_as_without(trial: Trial) -> Observation:
@@ -234,6 +239,8 @@ def loss_under_one_mask(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor
     source="torch.nn.functional.dropout: p in [0, 1]",
     applies=has_dropout,
     needs=("training", "dropout", "load"),
+    convention="with dropout 1 the results are NaN, not those for zeros",
+    lenient=": nan, but",
     cost=8,
 )
 def all_dropped(trial: Trial) -> Observation:

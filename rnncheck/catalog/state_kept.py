@@ -9,7 +9,7 @@ from rnncheck.catalog.state import state
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, padded
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.core.mismatch_text import Origins
-from rnncheck.core.observation import Observation, near
+from rnncheck.core.observation import Observation, equal, near
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.reading.call_arguments import is_another, is_state_word
 from rnncheck.running.backward import named_results
@@ -18,7 +18,7 @@ from rnncheck.running.trial import Trial
 
 @state(
     "kept",
-    formula="f(x) = f(x_0) ++ f(x_1) ++ f(x[2:]), none of these calls but the first beginning anew",
+    formula="f(x) = f(x_0) ++ f(x[1:-1]) ++ f(x[-1]), none of these calls but the first beginning anew",
     kind="metamorphic",
     source="Keras stateful layers; a state that a module keeps in an attribute or a buffer",
     applies=deterministic & padded & batched & one_direction & at_least(time=2, batch=1),
@@ -29,7 +29,7 @@ def kept(trial: Trial) -> Observation:
     how = getattr(trial.layer.module, "how", {})
     if not trial.subject.keeps_state or how.get("last"):
         raise NotClaimed("it keeps no state from call to call")
-    pieces = [trial.but(x=x) for x in trial.x.split((1, 1, trial.time - 2)) if len(x)]
+    pieces = [trial.but(x=x) for x in trial.x.split((1, trial.time - 2, 1)) if len(x)]
     anew = [piece.run.output for piece in pieces]
     results = trial.do(going_on, trial.layer, tuple(piece.arguments[0] for piece in pieces))
     outputs = [piece.read_results(found).output.detach() for piece, found in zip(pieces, results.values(), strict=True)]
@@ -72,6 +72,44 @@ def leaves_a_state(layer: Layer, x: Any) -> bool:
     method(*sizes)
     now = {**vars(inner), **inner._buffers}
     return len(calls) == 1 and any(is_state_word(key) and is_another(now.get(key), value) for key, value in left.items())
+
+
+@state(
+    "cut",
+    formula="f(x_0), backward; f(x[1:]), backward",
+    kind="derivative",
+    source="truncated backpropagation; RuntimeError: Trying to backward through the graph a second time",
+    convention="the state that it keeps is not detached: backward after a second call fails unless the caller cuts the graph",
+    torchs=False,
+    needs=("training",),
+    applies=deterministic & padded & batched & at_least(time=2, batch=1),
+    cost=4,
+)
+def cut(trial: Trial) -> Observation:
+    """Backward works after each of two calls of a layer that keeps its state, which is cut from the graph of the call before."""
+    if not trial.subject.keeps_state or getattr(trial.layer.module, "how", {}).get("last"):
+        raise NotClaimed("it keeps no state from call to call")
+    inputs = tuple(trial.but(x=x).leaves[0] for x in (trial.x[:1], trial.x[1:]))
+    return equal("backward after the second call", trial.do(backward_in_turn, trial.build(), inputs), "works")
+
+
+def backward_in_turn(layer: Layer, inputs: tuple[Any, ...]) -> str:
+    """Return whether backward works after the last of several calls, of which the first alone begins anew."""
+    told = "works"
+    try:
+        for number, x in enumerate(inputs):
+            with torch.enable_grad():
+                loss = torch.stack([part.sum() for part in named_results(layer(x, None)).values()]).sum()
+            layer.module.begin = lambda input: None
+            try:
+                loss.backward()
+            except RuntimeError as error:
+                if number == 0:
+                    raise
+                told = str(error).partition(" (")[0]
+    finally:
+        vars(layer.module).pop("begin", None)
+    return told
 
 
 @state(

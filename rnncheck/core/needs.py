@@ -23,7 +23,7 @@ FEW_STEPS = 8
 """No more than shows what a step does; what needs more than these goes wrong at the end of a chunk, or grows."""
 NEEDS = (
     Need(UNBATCHED, "batch", lambda case: case.batch is None, (1, 2)),
-    Need("packed input", "lengths", lambda case: case.lengths is not None, (None,)),
+    Need("lengths given", "lengths", lambda case: case.lengths is not None, (None,)),
     Need("several layers", "num_layers", lambda case: case.config.num_layers > 1, (1,)),
     Need("bidirectional=True", "bidirectional", lambda case: case.config.bidirectional, (False,)),
     Need("batch_first=True", "batch_first", lambda case: case.config.batch_first, (False,)),

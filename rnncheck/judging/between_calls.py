@@ -23,16 +23,16 @@ def between_calls(trial: Trial) -> str | None:
     if trial.config.bidirectional or trial.lengths is not None or trial.subject.named is not None:
         return None
     try:
-        generic = _generic(trial)
-        if not trial.subject.offers("hx") or _goes_on(generic, lambda states: states):
+        other = generic(trial)
+        if not trial.subject.offers("hx") or _goes_on(other, lambda states: states):
             return None
-        found = [words for words, explains in _hypotheses(generic) if explains()]
+        found = [words for words, explains in _hypotheses(other) if explains()]
     except NO_ANSWER:
         return None
     return found[0] if len(found) == 1 else None
 
 
-def _generic(trial: Trial) -> Trial:
+def generic(trial: Trial) -> Trial:
     """The case with generic numbers, as many as can tell one change from another."""
     subject: Subject = trial.subject
     sizes = {} if subject.fixed is not None else {"input_size": 5, "hidden_size": 6}

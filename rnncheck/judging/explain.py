@@ -13,6 +13,7 @@ from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.values import Values
 from rnncheck.core.verdict import Outcome
 from rnncheck.judging.between_calls import ABOUT, between_calls
+from rnncheck.judging.gradient_stops import gradient_stops
 from rnncheck.judging.judge import AnyTrial, as_the_case_says, our_mistake
 from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
@@ -51,6 +52,8 @@ def explain(prop: Property, trial: AnyTrial, outcome: Outcome) -> Explanation:
             told = _mistake(prop, trial, outcome) if isinstance(trial, StepTrial) else _where_and_why(trial, outcome)
             if isinstance(trial, Trial) and outcome.status == "fails" and prop.id in ABOUT and not trial.subject.offers("load"):
                 told = replace(told, diagnosis=between_calls(trial))
+            if isinstance(trial, Trial) and outcome.status == "fails" and prop.family == "gradient" and told.location is None:
+                told = replace(told, diagnosis=told.diagnosis or gradient_stops(trial))
             if not outcome.red:
                 return told
             told = replace(told, script=script(trial.subject, prop, trial.case, outcome))

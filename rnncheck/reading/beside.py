@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from rnncheck.reading.call_arguments import is_state_word, parameters
+from rnncheck.reading.call_arguments import is_mask_word, is_state_word, parameters
 
 Beside = list[list[Any]]
 """For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapted has them."""
@@ -49,6 +49,8 @@ def _fillings(needed: list[inspect.Parameter], shapes_of_states: tuple[str, ...]
         if is_state_word(p.name)
         else [NUMBERS[p.annotation]]
         if p.annotation in NUMBERS
+        else SHAPES
+        if is_mask_word(p.name)
         else (*SHAPES, VECTOR, *MEMORY)
         for p in needed
     ]
@@ -64,5 +66,5 @@ def _filled(parameter: inspect.Parameter, shape: str, kind: str, number: str) ->
     if shape in (VECTOR, *MEMORY):
         return [parameter.name, shape, "float", 1.0]
     neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in parameter.name.lower().split("_")))
-    value = {"neutral": neutral, "between": 0.5, "opposite": 1.0 - neutral}[number]
+    value = {"neutral": neutral, "between": neutral if is_mask_word(parameter.name) else 0.5, "opposite": 1.0 - neutral}[number]
     return [parameter.name, *(("number", shape) if shape in NUMBERS.values() else (shape, kind)), value]

@@ -82,10 +82,13 @@ def _torch_name(reading: NameParts, directions: int, says_reverse: bool) -> str:
     return f"{reading.kind}_{reading.side}_l{layer}{'_reverse' if reverse else ''}"
 
 
-def own_parameters(module: object) -> dict[str, Tensor]:
-    """A module's parameters by its own names; a parametrized one under the name that its module reads. None: none."""
+def own_parameters(module: object, shared: bool = False) -> dict[str, Tensor]:
+    """A module's parameters by its own names; a parametrized one under the name that its module reads. None: none.
+
+    shared: also under further names, where several layers share it
+    """
     found: dict[str, Tensor] = {}
-    for name, parameter in module.named_parameters() if isinstance(module, nn.Module) else ():
+    for name, parameter in module.named_parameters(remove_duplicate=not shared) if isinstance(module, nn.Module) else ():
         head, inside, tail = name.partition("parametrizations.")
         plain = head + tail.partition(".")[0] if inside else name
         found.setdefault(plain, _value(module, plain) if inside else parameter)
@@ -119,7 +122,7 @@ def set_parameter(module: nn.Module, name: str, value: Tensor) -> None:
 
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     path, _, attribute = name.rpartition(".")
-    return dict(module.named_modules())[path], attribute
+    return module.get_submodule(path), attribute
 
 
 def _value(module: object, name: str) -> Tensor:

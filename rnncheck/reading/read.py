@@ -18,12 +18,12 @@ from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.order_of_lengths import is_longest_first
 from rnncheck.reading.other_methods import looks_up, makes_one_hot
 from rnncheck.reading.outputs import output_of
-from rnncheck.reading.results import leaves
+from rnncheck.reading.results import Path, leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 from rnncheck.reading.signature import Signature, forward_of, hx_argument
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, may_be_a_state, tensors_of, ways
-from rnncheck.reading.unread import extras_of, of_pairs_of_steps, others, unread_of
+from rnncheck.reading.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
@@ -50,6 +50,7 @@ class Seen:
     needed: bool = False
     unread: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    with_rows: tuple[tuple[Path, int], ...] = ()
     idle: bool = False
     looks_back: bool = False
 
@@ -184,6 +185,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         best,
         unread=unread,
         extras=extras_of(first, best.how, given),
+        with_rows=with_rows(first, best.how),
         idle=_idle(runner(module, best.how, start, sizes), x, best),
         looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(first, best.how))),
     )

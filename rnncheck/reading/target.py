@@ -57,9 +57,25 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         if mask_makes_it_forget(module, seen, config, zeros(seen, config)):
             sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
             seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
+        if fixed is None and seen.directions == 1 and _has_two_directions(seen, config, reference):
+            seen = _in_two_directions(module, seen, config, cell_first, said)
         if not seen.depends.memory and not (seen.how["given"] and seen.how["states"] is not None):
             raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
+
+
+def _has_two_directions(seen: Seen, config: Config, reference: tuple[Mode, ...]) -> bool:
+    """Whether output and states have the sizes of two directions of torch's layer with which it is to agree."""
+    states = {len(kind_of(mode).states) for mode in reference if kind_of(mode).in_torch}
+    return seen.features == 2 * config.hidden_size and any(seen.parts == 2 * number for number in states)
+
+
+def _in_two_directions(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:
+    """The reading as two directions, whatever the second one reads: if that is wrong, the comparison says so."""
+    try:
+        return read_module(module, Sizes(config.input_size, config.hidden_size, config.num_layers, 2), cell_first, said)
+    except Unreadable:
+        return seen
 
 
 Built = tuple[Seen, Arguments | None, Any, Config]
@@ -125,6 +141,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["counts_axes"] = True
     if seen.looks_back:
         nature["looks_back"] = True
+    if seen.with_rows and isinstance(module, nn.Module):
+        nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
     start = learned_start(module, seen, config, zeros(seen, config))
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     if idle:

@@ -37,6 +37,12 @@ def others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:
     return [(path, t) for path, t in leaves(result) if not any(list(path[: len(one)]) == one for one in known)]
 
 
+def with_rows(result: Any, how: Mapping[str, Any]) -> tuple[tuple[Path, int], ...]:
+    """Return the paths to what comes back beside output and state and has a row for each sequence, and the axis of its rows."""
+    found = ((path, list(tensor.shape)) for path, tensor in others(result, how))
+    return tuple((path, sizes.index(BATCH)) for path, sizes in found if sizes.count(BATCH) == 1)
+
+
 def of_pairs_of_steps(tensor: Tensor) -> bool:
     """Return whether it has a number for each two steps of a sequence, as the weights of an attention over the steps do."""
     return BATCH in tensor.shape and list(tensor.shape).count(TIME) == 2

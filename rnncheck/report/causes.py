@@ -25,7 +25,7 @@ WHY = ("mode.rng", "layout.no_mutation")
 NOT_AGAIN = ("mode.repeatable", "state.fresh")
 AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
 """Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
-IN_ANOTHER_WAY = ("agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
+IN_ANOTHER_WAY = ("shape.autocast", "agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""
 BY_THEMSELVES = (
     "shape.parameters", "shape.meta", "weights.init", "weights.reset", "weights.flags", "layout.no_alias", "layout.no_mutation",
@@ -137,7 +137,8 @@ def _basic(verdict: Verdict) -> tuple[bool, int]:
 
 def place_of(property: str) -> int:
     """Return how basic a property is: 0 for the first family, and all families once more for what is at extremes."""
-    family = property.partition(".")[0]
+    family, _, name = property.partition(".")
+    family = "gradient" if "gradient" in name else family  # wrong results lead, whichever family speaks of their gradients
     if property in AT_ONCE:
         return 1 + AT_ONCE.index(property)
     place = BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
@@ -181,7 +182,7 @@ def follows(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     if _raised(lead) or lead.verdict in ("crashed", "hung") or len(of_refusals) > 1:
         return _about_states(verdict) and _ignores_states(group)
     if lead.property.startswith("shape."):
-        return lead.property not in BY_THEMSELVES
+        return lead.property not in (*BY_THEMSELVES, *IN_ANOTHER_WAY)
     if _says_why(verdict, group) or any(_says_why(member, [verdict]) for member in group):
         return True
     if verdict.property in BY_THEMSELVES or lead.property in BY_THEMSELVES:

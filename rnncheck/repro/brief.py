@@ -274,6 +274,8 @@ def _apart(subject: Subject, case: Case, made: Recorded, right: list[Event] | No
             continue
         brief, head = _layer_of(subject, case, made, calls[0])
         numbered = {f"_{_place(made.events, event) + 1}": f"_{n}" for n, event in enumerate(calls, 1)}
+        if not {_number(place) for place in (pair[0], pair[1])} <= numbered.keys():  # what a deed returned is no call's result
+            continue
         left, other = (_renamed(brief, calls, place, numbered) for place in (pair[0], pair[1]))
         one, second = (values[name][at].item() for name, at in (pair[0], pair[1]))
         shown = digits(one, second)
@@ -282,9 +284,14 @@ def _apart(subject: Subject, case: Case, made: Recorded, right: list[Event] | No
     return None
 
 
+def _number(place: Place) -> str:
+    """Return the number of the event that an expression is a result of."""
+    return f"_{place[0].partition('_')[2].partition('[')[0]}"
+
+
 def _renamed(brief: Brief, calls: list[Event], place: Place, numbered: Mapping[str, str]) -> str:
     expression, at = place
-    suffix = numbered[f"_{expression.partition('_')[2].partition('[')[0]}"]
+    suffix = numbered[_number(place)]
     arguments: Any = calls[int(suffix[1:]) - 1].arguments
     own = _in_own_result(brief, arguments, _part(expression), at, suffix)
     return own or f"{_result_name(expression, suffix)}[{', '.join(map(str, at))}]"

@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import combinations, islice
 
 import pytest
+from torch import nn
 
 from rnncheck.catalog import CATALOG
 from rnncheck.core.config import MODES
@@ -12,10 +13,12 @@ from rnncheck.running.trial import Trial
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
 from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
-from tests.catalog.support import TORCH, claiming, complaints, killed, subject_of
+from tests.adapters.test_probe import claimed
+from tests.catalog.support import TORCH, claiming, complaints, killed, outcomes, subject_of
 from tests.effort import at_night
 from tests.mutants import EXTRA, MUTANTS
 from tests.mutants.planted.rounding import CORRECT
+from tests.strangers import results_beside
 
 KILLS = {
     "batch.alone": "batch-gt-1",
@@ -28,6 +31,7 @@ KILLS = {
     "batch.cliffs": "rocm-large-batch",
 }
 KILLS_OF_CLAIMS = {"batch.invariant": "own-rounds-by-batch"}
+KILLS_OF_READ = {"batch.beside": "BridgedByView"}
 RAISES = {"batch.empty", "batch.empty_backward"}
 
 
@@ -41,6 +45,21 @@ def test_what_is_claimed_bit_for_bit_is_held_to_it():
 def test_one_layer_is_asked_for_the_batch_and_for_each_sequence():
     """A default state that is made for the first batch, and kept, needs a second batch of another size."""
     assert killed(CATALOG["batch.alone"], subject_of(MUTANTS["trace-bakes-batch"])) is not None
+
+
+@pytest.mark.parametrize("mistake", results_beside.MISTAKES)
+def test_what_comes_back_beside_may_not_mix_sequences(mistake):
+    _, outcome = killed(CATALOG["batch.beside"], claimed(mistake), 6)
+    assert outcome.status == "fails" and "beside other sequences" in outcome.mismatches[0]
+
+
+@pytest.mark.parametrize("right", results_beside.RIGHT)
+def test_what_comes_back_beside_is_looked_at_where_it_is_right(right):
+    assert {outcome.status for _, outcome in outcomes(CATALOG["batch.beside"], claimed(right), 4)} == {"holds"}
+
+
+def test_of_a_layer_that_returns_nothing_beside_nothing_is_said():
+    assert list(outcomes(CATALOG["batch.beside"], claimed(nn.GRU), 1)) == []
 
 
 def cliff_cases(subject, count):

@@ -6,6 +6,7 @@ from math import comb
 
 import pytest
 import torch
+from torch import nn
 
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.backend.torch_state import preserved
@@ -17,6 +18,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial, seeded
+from tests.adapters.test_probe import claimed
 from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS
 
@@ -71,6 +73,66 @@ def test_numbers_that_python_draws_anew_are_found_whatever_was_called_before():
 @pytest.mark.parametrize("mutant", ["own-dropout-of-one-has-no-gradient", "own-dropout-of-one-is-none"])
 def test_a_dropout_of_one_is_found(mutant):
     assert killed(CATALOG["mode.all_dropped"], subject_of(MUTANTS[mutant])) is not None
+
+
+class Locked(nn.Module):
+    """A stack with variational dropout: one mask for all steps of a sequence."""
+
+    def __init__(self, input_size, hidden_size, num_layers=2, dropout=0.3):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.rnns, self.p = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes), dropout
+
+    def masked(self, x):
+        return x * x.new_empty(1, *x.shape[1:]).bernoulli_(1 - self.p) / (1 - self.p)
+
+    def forward(self, x, hx=None):
+        states = []
+        for k, rnn in enumerate(self.rnns):
+            x = self.masked(x) if k and self.training and self.p else x
+            x, state = rnn(x, None if hx is None else (hx[0][k : k + 1], hx[1][k : k + 1]))
+            states.append(state)
+        return x, tuple(map(torch.cat, zip(*states, strict=True)))
+
+
+class LockedForAll(Locked):
+    """All sequences share a mask."""
+
+    def masked(self, x):
+        return x * x.new_empty(1, 1, x.shape[2]).bernoulli_(1 - self.p) / (1 - self.p)
+
+
+class LockedAtOneNumber(Locked):
+    """Every call draws the same mask."""
+
+    def masked(self, x):
+        torch.manual_seed(0)
+        return super().masked(x)
+
+
+class LockedUnscaled(Locked):
+    """What is kept is not scaled."""
+
+    def masked(self, x):
+        return x * x.new_empty(1, *x.shape[1:]).bernoulli_(1 - self.p)
+
+
+BETWEEN, DROPPED = CATALOG["mode.dropout_between_layers"], CATALOG["mode.all_dropped"]
+
+
+def test_one_mask_for_all_steps_is_warned_of_and_no_failure():
+    subject = claimed(Locked)
+    _, outcome = killed(BETWEEN, subject, 6)
+    assert outcome.mismatches == ("one mask for all steps = True, but should be False",)
+    assert BETWEEN.warns_of(outcome.mismatches) and "new_empty" in subject.claims["packed"].why
+    _, outcome = killed(DROPPED, subject, 6)
+    assert "nan" in outcome.mismatches[0] and DROPPED.warns_of(outcome.mismatches)
+
+
+@pytest.mark.parametrize("mistake", [LockedForAll, LockedAtOneNumber, LockedUnscaled])
+def test_a_mistake_in_one_mask_for_all_steps_is_found(mistake):
+    _, outcome = killed(BETWEEN, claimed(mistake), 6)
+    assert BETWEEN.warns_of(outcome.mismatches) is None
 
 
 def test_a_layer_may_refuse_a_dropout_of_one():

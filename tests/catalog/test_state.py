@@ -34,7 +34,7 @@ def test_what_a_state_moved_is_named():
     assert "moved by h_0 of layer" in outcome.mismatches[0]
 
 
-KILLS_OF_KEPT = {"state.kept": "BufferedGRU2", "state.forgets": "StatefulLSTM1"}
+KILLS_OF_KEPT = {"state.kept": "BufferedGRU2", "state.forgets": "StatefulLSTM1", "state.cut": "StatefulLSTM"}
 STATEFUL = vars(stateful) | vars(called_otherwise)
 
 
@@ -84,6 +84,39 @@ def test_a_state_that_is_stored_and_never_read_is_found_unless_a_call_resets_it(
     _, outcome = killed(CATALOG["state.kept"], claimed(NeverGoesOn), 8)
     assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
     assert complaints(CATALOG["state.kept"], claimed(BeginsEachCallItself), 6) == []
+
+
+class KeepsItsFirstStep(stateful.StatefulLSTM):
+    """Stores the state of the first step of a call, not that of the last."""
+
+    def forward(self, x):
+        first = super().forward(x[:1])
+        kept = self.h, self.c
+        rest = super().forward(x[1:]) if len(x) > 1 else x.new_zeros(0, *first.shape[1:])
+        self.h, self.c = kept
+        return stateful.torch.cat([first, rest])
+
+
+def test_a_state_of_another_step_than_the_last_is_found():
+    _, outcome = killed(CATALOG["state.kept"], claimed(KeepsItsFirstStep), 8)
+    assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
+
+
+class Detached(stateful.StatefulLSTM):
+    """Cuts the state that it keeps from the graph of the call."""
+
+    def forward(self, x):
+        output = super().forward(x)
+        self.h, self.c = self.h.detach(), self.c.detach()
+        return output
+
+
+def test_a_kept_state_that_is_not_detached_is_warned_of():
+    prop = CATALOG["state.cut"]
+    _, outcome = killed(prop, claimed(stateful.StatefulLSTM), 4)
+    assert "a second time" in outcome.mismatches[0] and prop.warns_of(outcome.mismatches)
+    assert {outcome.status for _, outcome in outcomes(prop, claimed(Detached), 4)} == {"holds"}
+    assert list(outcomes(prop, claimed(stateful.nn.GRU), 1)) == []
 
 
 def test_of_a_layer_that_keeps_nothing_or_changes_no_later_call_nothing_is_said():

@@ -48,6 +48,17 @@ def test_what_no_two_calls_or_batches_can_do_without_leads(basic):
     assert cause.lead.property == basic
 
 
+def test_a_dtype_under_autocast_does_not_stand_for_wrong_numbers():
+    found = grouped(fails("shape.autocast"), fails("agree.forward", diagnosis=IGNORED, location="time 0"), fails("gate.one_step"))
+    assert found == [["gate.one_step", "agree.forward", "shape.autocast"]]
+    assert grouped(fails("shape.autocast"), fails("batch.alone")) == [["batch.alone", "shape.autocast"]]
+
+
+def test_wrong_results_lead_before_wrong_gradients_of_any_family():
+    found = grouped(fails("batch.gradient_alone"), fails("lengths.each_alone"), fails("gradient.numerical"))
+    assert found[0][0] == "lengths.each_alone"
+
+
 def test_random_numbers_are_named_where_they_are_why_a_call_is_not_repeatable():
     (cause,) = causes([fails("state.used"), fails("mode.rng"), fails("mode.repeatable"), fails("time.split")])
     assert cause.lead.property == "mode.repeatable" and cause.headline.startswith("a call draws, or seeds, random numbers")
@@ -88,7 +99,7 @@ def test_a_run_that_is_wrong_and_not_explained_does_not_follow_from_a_diagnosis(
 
 
 @pytest.mark.parametrize("need, changes", [
-    ("unbatched input", {}), ("packed input", {"lengths": (4, 2, 1), "batch": 3}), ("bidirectional=True", {"bidirectional": True}),
+    ("unbatched input", {}), ("lengths given", {"lengths": (4, 2, 1), "batch": 3}), ("bidirectional=True", {"bidirectional": True}),
 ])  # fmt: skip
 def test_what_fails_only_in_some_cases_stays_apart_and_is_said_to(need, changes):
     some = fails("time.split", case=PLAIN.but(**changes), needs=(need,))

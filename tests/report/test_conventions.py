@@ -31,6 +31,15 @@ class SharesMemory(nn.Module):
         return output, output[-1:]
 
 
+class InTorchsPlace(SharesMemory):
+    """The same with torch's options, so that it may stand where torch's layer does."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, bidirectional=False):
+        if num_layers > 1 or not bias or batch_first or bidirectional:
+            raise NotImplementedError("one layer and direction, with biases")
+        super().__init__(input_size, hidden_size)
+
+
 class TakesWiderInput(SharesMemory):
     takes_wider_input = True
 
@@ -86,10 +95,15 @@ def test_a_subclass_may_draw_other_parameters_unless_it_is_to_agree(against, fou
     assert verdicts(report)["weights.init"].verdict == found
 
 
-@pytest.mark.parametrize(("target", "against"), [(Subclass, None), (SharesMemory, "torch.nn.GRU")])
+@pytest.mark.parametrize(("target", "against"), [(Subclass, None), (InTorchsPlace, "torch.nn.GRU")])
 def test_it_fails_where_the_layer_replaces_torchs(target, against):
     report = rnncheck.verify(target, against=against, **{**OPTIONS, "properties": "layout.no_alias"})
     assert [verdict.property for _, verdict in report.failures] == ["layout.no_alias"]
+
+
+def test_it_warns_where_a_layer_of_other_options_is_to_agree_with_torchs():
+    report = rnncheck.verify(SharesMemory, against="torch.nn.GRU", **{**OPTIONS, "properties": "layout.no_alias"})
+    assert report.failures == [] and verdicts(report)["layout.no_alias"].verdict == "warns"
 
 
 def test_wrong_input_that_is_accepted_breaks_a_contract():

@@ -80,6 +80,10 @@ def packed(g: Baseline) -> None:
         seen = ground(g.subject, g.case.but(hx=hx, batch=BATCH, lengths=LENGTHS), g.forms)
         if not isinstance(seen.output, PackedSequence | Tensor) and not _replaces_torchs(g):
             raise NotOffered(f"a {type(seen.output).__name__} is returned for a PackedSequence")
+    loud = g.case.but(config=g.case.config.but(num_layers=2, dropout=0.5), training=True, batch=BATCH)
+    own = g.subject.fixed is None and not _replaces_torchs(g)  # its dropout may take no packed input, though its layers do
+    if own and reason_not(lambda: ground(g.subject, loud, g.forms)) is None:
+        ground(g.subject, loud.but(lengths=LENGTHS), g.forms)
 
 
 def training(g: Baseline) -> None:

@@ -16,6 +16,7 @@ from rnncheck.adapters.forms import declared_forms
 from rnncheck.adapters.instance import Instance, config_of
 from rnncheck.adapters.pairs import is_example, pair_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
+from rnncheck.adapters.probing.feature_calls import TORCHS_OPTIONS
 from rnncheck.adapters.probing.modes import declared_modes
 from rnncheck.adapters.probing.probe import probe
 from rnncheck.adapters.step_functions import FORM, is_step, step_function
@@ -242,4 +243,15 @@ def _with_reference(subject: Subject, reference: Subject) -> Subject:
     if subject.kind == "layer" and not modes and subject.modes and reference.modes:
         known = [", ".join(one.modes) for one in (subject, reference)]
         raise UsageError(f"{pair}: {known[0]} cannot agree with {known[1]}; name a reference of the same mode")
-    return replace(subject, modes=modes, reference=reference, drop_in=subject.drop_in or reference.drop_in)
+    replaces = subject.drop_in or (reference.drop_in and has_torchs_options(subject))
+    return replace(subject, modes=modes, reference=reference, drop_in=replaces)
+
+
+def has_torchs_options(subject: Subject) -> bool:
+    """Return whether a layer is built as torch's are, and so may stand in their place; a cell may, whatever it takes."""
+    target = getattr(subject.build, "target", None)
+    if subject.kind != "layer" or target is None or subject.build.is_cell:
+        return True
+    made = target.object if isinstance(subject.build, Constructor) else type(target.object)
+    signature = Signature.of(made)
+    return signature.others or TORCHS_OPTIONS <= signature.names

@@ -16,6 +16,8 @@ from rnncheck.running.backward import named_results
 
 LAGS = tuple(2**k for k in range(12))
 """How far apart two values are that may share a random number: vectors, and counters that begin again, have a power of two."""
+LOCKED = "one mask for all steps"
+"""What is said of variational dropout."""
 ALONG = ("time", "batch", "direction", "features", "memory", "memory, batch first")
 """The axes of a mask, and its memory, along which values are compared."""
 Parts = dict[str, Tensor]
@@ -30,12 +32,15 @@ def dropout_in_calls(layer: Layer, x: Any, hx: Any, seed: int, layers: int, dire
                      batch_first: bool) -> dict[str, Any]:  # fmt: skip
     """Return of a first and a second call, one after eval and one without gradients which values are kept, and how many.
 
+    locked: whether all steps share a mask, so that only the first step is counted
     counts: in groups, what is counted and what is found; where the first of a group is not as chance has it, the others tell more
     """
     torch.manual_seed(seed)
     calls = four_calls(layer, x, hx)
     parts = {call: in_parts(results, x, (layers, directions), batch_first) for call, results in calls.items()}
     masks = {call: {name: part != 0 for name, part in one.items()} for call, one in parts.items()}
+    locked = all(bool((one["output"] == one["output"][:1]).all()) for one in masks.values())
+    masks = {call: {name: mask[:1] if locked else mask for name, mask in one.items()} for call, one in masks.items()}
     chances = {"output": keep ** (layers - 1), **{f"h_n of layer {k}": keep**k for k in range(layers)}}
     groups = [between_calls(masks["first call"], masks["second call"], chances)]
     for call, one in masks.items():
@@ -44,6 +49,7 @@ def dropout_in_calls(layer: Layer, x: Any, hx: Any, seed: int, layers: int, dire
     return {
         "kept": {f"{name}, {call}": extremes(name, part) for call, one in parts.items() for name, part in one.items()},
         "counts": [{what: found for what, (found, _) in group.items()} for group in told],
+        "locked": locked and layers > 1,
         "by chance": [{what: should for what, (_, should) in group.items()} for group in told],
     }
 
