@@ -224,6 +224,9 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)
         carries += 0.2 if same else 0.05 * (how["order"] == sorted(how["order"]))
+        if same and sizes.directions == 2:  # the cell of one direction may stand where the other's h is looked for
+            back = output[0, :, sizes.hidden :]
+            carries += 0.1 * (final[0][-1].shape == back.shape and torch.allclose(final[0][-1], back))
     parts = sum(map(_parts, how["tensors"]))
     literal = {**how, "others": {}}
     plain = _is_plain(literal, module, sizes)

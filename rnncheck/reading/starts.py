@@ -39,8 +39,15 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]
             yield Start(tuple(zero[: len(names)]), names)
         else:
             one, two = zero[:2]
-            for value in (one, (one, two), [one], [(one, two)], {"h": one}, {"h": one, "c": two}):
+            for value in (one, (one, two), *_listed(one, sizes), *_listed((one, two), sizes), {"h": one}, {"h": one, "c": two}):
                 yield Start((value,), names)
+
+
+def _listed(state: Any, sizes: Sizes) -> Iterator[list[Any]]:
+    """A list of what each layer begins with, and of what each direction of each does."""
+    yield [state] * (sizes.layers * sizes.directions)
+    for directions in dict.fromkeys((sizes.directions, 2)):
+        yield [[state] * directions for _ in range(sizes.layers)]
 
 
 def _made(module: Any, sizes: Sizes) -> Iterator[Any]:

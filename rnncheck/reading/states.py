@@ -131,8 +131,8 @@ def _needs_several(parameters: list[inspect.Parameter]) -> bool:
 def _as_before(how: Mapping[str, Any], paths: list[Path], tensors: list[Tensor], sizes: Sizes) -> list[list[int] | None]:
     """Where h and c are, if a reading of one layer tells by which step of their paths they differ; nothing otherwise."""
     before, order = how.get("states") or [], how.get("order")
-    if len(before) != 2 or order is None or len(order) != 2 or len(before[0]) != len(before[1]):
-        return []
+    if len(before) != 2 or order is None or len(order) != 2 or {len(path) for path in (*before, *paths)} != {len(before[0])}:
+        return []  # a list of directions inside a list of layers has no such step in one place
     step = next(i for i, (one, other) in enumerate(zip(*before, strict=True)) if one != other)
     kinds = [path[step : step + 1] for path, t in zip(paths, tensors, strict=True) for _ in range(parts_of(t, sizes))]
     h, c = ([i for i, kind in enumerate(kinds) if list(kind) == [before[place][step]]] for place in order)

@@ -3,10 +3,10 @@
 import pytest
 
 from rnncheck.reading.target import read_target
-from tests.reading import more_layers, other_ways
+from tests.reading import more_layers, nested_states, other_ways
 from tests.strangers.hunted import kill_of, subject_of
 
-PAIRS = {**more_layers.PAIRS, **other_ways.PAIRS}
+PAIRS = {**more_layers.PAIRS, **nested_states.PAIRS, **other_ways.PAIRS}
 
 
 @pytest.mark.parametrize("layer", PAIRS, ids=lambda layer: layer.__name__)

@@ -77,3 +77,19 @@ class OfTwoObjects(nn.Module):
 def test_a_constructor_of_several_objects_is_left_open():
     with pytest.raises(rnncheck.UsageError, match=r"self\.layer = OfTwoObjects\(\.\.\.\)"):
         rnncheck.verify(OfTwoObjects, **OPTIONS)
+
+
+class CallsAnOldTorch(nn.Module):
+    """A cell that is called as cells are, and asks torch for what it does not have."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.both = nn.Linear(input_size + hidden_size, hidden_size)
+
+    def forward(self, x, hx):
+        return torch.split(self.both(torch.cat([x, hx], -1)), split_size=1)[0]
+
+
+def test_the_reason_is_what_the_call_raises_that_fits_best():
+    with pytest.raises(rnncheck.UsageError, match="got an unexpected keyword argument 'split_size'"):
+        rnncheck.verify(CallsAnOldTorch, kind="cell", **OPTIONS)

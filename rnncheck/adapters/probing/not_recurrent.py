@@ -17,6 +17,8 @@ class NotRecurrent(Exception):
 
 
 REFUSES = "its constructor refuses every configuration"
+LACKS = "required positional argument"
+"""What Python says where a state, say, must be given."""
 NO_LAYER = "no recurrent layer as torch's are"
 
 
@@ -24,7 +26,7 @@ def why_not(reasons: list[BaseException], call: str) -> str:
     malformed = next((root(reason) for reason in reasons if isinstance(root(reason), Malformed)), None)
     if malformed is not None:
         return f"{NO_LAYER}: {said(malformed)}; wrap it in a module that returns just that"
-    first = reasons[0]
+    first = next((reason for reason in reasons if LACKS not in said(root(reason))), reasons[0])  # it says more of the layer
     if isinstance(first, SubjectError) and first.doing == "building":
         why = said(root(first))
         return f"{REFUSES}: {why}; name a factory (input_size, hidden_size) -> layer"
