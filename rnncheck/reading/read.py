@@ -209,7 +209,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         depends = dependency(lambda x: run(x)[0], x)
     if how.get("ids") and not depends.memory:
         raise Unreadable("the vectors that ids stand for change nothing")
-    if how.get("step_axis") is not None and depends.in_order:
+    if (how.get("step_axis") is not None or how.get("feature_axes", 1) > 1) and how.get("input") == "step" and depends.in_order:
         raise Unreadable("rows change with earlier ones, so that they may be the steps of one sequence")
     carries, pair = 0.0, how["order"] is not None
     if how["given"] and how["states"] is None:

@@ -87,9 +87,10 @@ class CallsAnOldTorch(nn.Module):
         self.both = nn.Linear(input_size + hidden_size, hidden_size)
 
     def forward(self, x, hx):
-        return torch.split(self.both(torch.cat([x, hx], -1)), split_size=1)[0]
+        h, c = hx
+        return torch.split(self.both(torch.cat([x, h * c], -1)), split_size=1)
 
 
-def test_the_reason_is_what_the_call_raises_that_fits_best():
+def test_the_reason_is_what_a_call_with_a_state_raises():
     with pytest.raises(rnncheck.UsageError, match="got an unexpected keyword argument 'split_size'"):
         rnncheck.verify(CallsAnOldTorch, kind="cell", **OPTIONS)
