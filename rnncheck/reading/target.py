@@ -157,7 +157,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     if arrangement is not None and _names_say(module, arrangement, config):
         arrangement = None
     further = further_arguments(module, seen, config, zeros(seen, config))
-    plain = seen.plain and not how["eval"]
+    plain = seen.plain and not how["eval"] and not (arguments is not None and _is_one_layers(how) and _takes_several(arguments))
     if arrangement is not None and not arrangement.bias:
         nature["bias"] = False
     if not seen.pair and each > 1 and arrangement is None:
@@ -187,6 +187,15 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
             *(() if arguments is None else _other_options(value, arguments)),
         ),
     )
+
+
+def _is_one_layers(how: Mapping[str, Any]) -> bool:
+    """Whether the state has no axis of layers: that of several layers, or directions, looks otherwise."""
+    return any(axes[:1] == ("batch",) for axes in how["tensors"])
+
+
+def _takes_several(arguments: Arguments) -> bool:
+    return not arguments.options.keys().isdisjoint(("num_layers", "bidirectional"))
 
 
 def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tuple[str, ...]:

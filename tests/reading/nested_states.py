@@ -71,7 +71,38 @@ class ListOfListsWrong(ListOfLists):
         return super().forward(x, [given[::-1] for given in states])
 
 
+class SideBySide(nn.Module):
+    """The states of all layers side by side: that of one layer looks like a cell's."""
+
+    def __init__(self, input_size: int, hidden_size: int, n_layer: int = 1) -> None:
+        super().__init__()
+        sizes = [hidden_size if i else input_size for i in range(n_layer)]
+        self.cells, self.hidden_size = nn.ModuleList(nn.GRUCell(size, hidden_size) for size in sizes), hidden_size
+
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if hidden is None:
+            hidden = x.new_zeros(x.shape[1], len(self.cells) * self.hidden_size)
+        after = []
+        for cell, h in zip(self.cells, hidden.chunk(len(self.cells), -1), strict=True):
+            outputs = []
+            for step in x:
+                h = cell(step, h)
+                outputs.append(h)
+            x = torch.stack(outputs)
+            after.append(h)
+        return x, torch.cat(after, -1)
+
+
+class SideBySideWrong(SideBySide):
+    """The final states come in the opposite order."""
+
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        output, after = super().forward(x, hidden)
+        return output, torch.cat(after.chunk(len(self.cells), -1)[::-1], -1)
+
+
 PAIRS = {
+    SideBySide: (SideBySideWrong, "(time, batch, features), state h"),
     ListOfPairs: (ListOfPairsWrong, "(time, batch, features), state (h, c)"),
     ListOfLists: (ListOfListsWrong, "(time, batch, features), state (h, c), two directions"),
 }
