@@ -11,7 +11,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import TORCH, complaints, killed, outcomes
 from tests.strangers.sliced import Sliced, SlicedTwice
 
