@@ -10,6 +10,10 @@ EMPTY: tuple[Any, ...] = ([], {}, ())
 """Literals that have no parts."""
 
 
+Needed = tuple[set[str], set[str]]
+"""Names, and attributes, which methods are."""
+
+
 def folded(tree: ast.Module, known: Mapping[str, Any], table: str, names: Mapping[str, Any]) -> ast.Module:
     """Return the module with ``table["k"]``, ``self.table["k"]`` and these names as they are known, and without annotations.
 
@@ -30,7 +34,8 @@ def used(tree: ast.Module, names: Iterable[str], attributes: Iterable[str] = ())
     def f():
         return A
     """
-    before, needed = ({*()}, {*()}), ({*names}, {*attributes})
+    before: Needed = (set(), set())
+    needed: Needed = ({*names}, {*attributes})
     while needed != before:
         before, found = needed, [part for node in _kept(tree, needed) for part in _parts(node, needed)]
         needed = ({*names, *(part.id for part in found if isinstance(part, ast.Name))},
@@ -41,10 +46,6 @@ def used(tree: ast.Module, names: Iterable[str], attributes: Iterable[str] = ())
             node.body = [one for one in node.body if _stays(one, needed)]
     imports = {ast.unparse(node): node for node in kept if isinstance(node, ast.Import | ast.ImportFrom)}
     return ast.Module([*imports.values(), *(node for node in kept if not isinstance(node, ast.Import | ast.ImportFrom))], [])
-
-
-Needed = tuple[set[str], set[str]]
-"""Names, and attributes, which methods are."""
 
 
 def _kept(tree: ast.Module, needed: Needed) -> Iterable[ast.stmt]:
@@ -151,7 +152,7 @@ class _Fold(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        value = _value(node.args[0]) if len(node.args) == 1 else UNKNOWN
+        value: Any = _value(node.args[0]) if len(node.args) == 1 else UNKNOWN
         whole = isinstance(node.func, ast.Name) and node.func.id == "int" and value is not UNKNOWN
         return ast.Constant(int(value)) if whole else node
 
