@@ -1,7 +1,9 @@
 """The Python lines of a script that build a layer as it was read: they bind ``build``, to be called as torch's constructor."""
 
+import ast
 import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -12,6 +14,7 @@ import torch
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.file_text import file_text
+from rnncheck.adapters.fold import folded, used
 from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
@@ -24,6 +27,8 @@ SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {
     10**6 + 3: "input_size", 10**6 + 1: "hidden_size", 2 * (10**6 + 1): "2 * hidden_size",
 }  # fmt: skip
 """Sizes that stand for themselves in the text of a script."""
+CALLED = ("forward", "train", "_apply", "begin", "wrapped")
+"""Methods of an adapter that torch calls, and the deeds of a script."""
 LAYERS = (1, 2, 3)
 """Numbers of layers that cases have."""
 
@@ -125,8 +130,9 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()] if is_cell else []
         body = [f"    return {f'Stepwise({called})' if is_cell else called}"]
         return "\n".join([*head, *stepwise, "", "", f"def build({heads}):", *body, ""])
-    how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name]}
     others = dict(_otherwise(reading, words, make))
+    varying = {*(OBSERVED if others else ()), *(["batch_first"] if either_axes(reading) else [])}
+    how = {name: value for name, value in reading.called.items() if value != adapted.HOW[name] or name in {*varying, "reset"}}
     place = f"num_layers, {'bidirectional' if 'bidirectional' in words else False}"
     read = ["READ", *([f"OTHERWISE.get(({place}), {{}})"] if others else [])]
     if either_axes(reading):
@@ -136,17 +142,22 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
     more = "" if reading.arrangement is None else f"{reading.arrangement.pieces!r}, ['_l0'], "
     how_called = ", ".join(f"**{one}" for one in read)
     return "\n".join([
-        *head, *_adapters(reading),
+        *head, *_adapters(reading, kind, varying),
         f"READ = {how!r}", '"""How the layer is called."""',
         *([f"OTHERWISE = {others!r}", '"""What is otherwise for (layers, whether in two directions)."""'] if others else []),
         "", "", f"def build({heads}):", f"    return {kind}({called}, hidden_size, {more}**{{{how_called}}})", "",
     ])  # fmt: skip
 
 
-def _adapters(reading: Reading) -> list[str]:
-    """The classes that stand between torch's call and the layer."""
+def _adapters(reading: Reading, kind: str, varying: set[str]) -> list[str]:
+    """The classes that stand between torch's call and the layer, without what this reading has no need of."""
     needed = [*([token_ids] if reading.called["ids"] else []), adapted, *([] if reading.arrangement is None else [arranged])]
-    return [part for module in needed for part in (file_text(module), "", "")]
+    tree = ast.parse("\n\n\n".join(map(file_text, needed)).replace("{**HOW, **how}", "how"))
+    known = {name: value for name, value in reading.called.items() if name not in varying}
+    names = {"ORDERS": adapted.ORDERS, **({} if reading.called["kept"] else {"self.first": ()})}
+    called = [*CALLED, *(["forgets"] if reading.called["reset"] else [])]
+    text = ast.unparse(used(folded(tree, known, "how", names), [kind], called))
+    return [re.sub(r"\n+(?=class |def |@)", "\n\n\n", text), "", ""]
 
 
 def _otherwise(reading: Reading, words: list[str], make: Maker | None) -> Iterator[tuple[tuple[int, bool], dict[str, Any]]]:

@@ -98,6 +98,57 @@ def _trained(t: Trial) -> Observation:
     return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
 
 
+MOST_BLOCKS = 8
+"""Gates, directions and the like whose rows lie in one parameter."""
+
+
+@weights("blocks", formula="d loss / d W[k hidden : (k + 1) hidden] != 0",
+         source="gates[:, :hidden] taken twice, where the second was to be gates[:, hidden : 2 * hidden]",
+         kind="derivative", cost=8, needs=("training", "module", "batched"), applies=deterministic)  # fmt: skip
+def blocks(trial: Trial) -> Observation:
+    """Where a parameter is several blocks of hidden_size rows or columns, each block gets a nonzero gradient, or none does."""
+    if trial.subject.offers("load") or trial.subject.fixed is not None:
+        raise NotClaimed("its rows are those of torch's layer: see weights.alive" if trial.parameters else "it is not built anew")
+    if trial.config.hidden_size < 2:
+        return Observation()
+    t = lively(in_many_digits(trial), LONG)
+    found = [_gradients_of_module(t, alive) for alive in (True, False)]
+    return equal("blocks without a gradient", [
+        told for name, parts in _blocks(trial).items() if has_effect(t, name) and all(bool(g[name].any()) for g in found)
+        for told, at in parts if not any(bool(g[name][at].any()) for g in found)
+    ], [])  # fmt: skip
+
+
+def _gradients_of_module(t: Trial, enlivened: bool) -> dict[str, Tensor]:
+    """The gradients of a loss of all results, by the module's own names; zeros where nothing flows."""
+    layer, cotangents = t.build(), dict(t.cotangents().parts())
+    if enlivened:
+        enliven(t, layer.module)
+    with torch.enable_grad():
+        run = t.read(*t.call_on(layer, t.x.clone(), t.state))
+        loss = torch.stack([(part * cotangents[name]).sum() for name, part in run.parts()]).sum()
+    with subject_boundary("running backward"):
+        loss.backward()
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in layer.module.named_parameters()}
+
+
+def _blocks(trial: Trial) -> dict[str, list[tuple[str, tuple[slice, ...]]]]:
+    """Of each parameter the blocks that it has along an axis which is as many times as large as hidden_size, whatever that is."""
+    config = trial.config
+    wider = config.but(hidden_size=config.hidden_size + 1, input_size=config.input_size + trial.subject.one_size)
+    shapes, others = ({n: p.shape for n, p in trial.anew(one).module.named_parameters()} for one in (config, wider))
+    found: dict[str, list[tuple[str, tuple[slice, ...]]]] = {}
+    for name, shape in shapes.items():
+        for axis, size in enumerate(shape):
+            count, rest = divmod(size, config.hidden_size)
+            if rest or not 1 < count <= MOST_BLOCKS or others.get(name, shape)[axis] != count * wider.hidden_size:
+                continue
+            ends = [(k * config.hidden_size, (k + 1) * config.hidden_size) for k in range(count)]
+            places = [(f"{name}[{':, ' * axis}{low}:{high}]", (slice(None),) * axis + (slice(low, high),)) for low, high in ends]
+            found.setdefault(name, []).extend(places)
+    return found
+
+
 # read -----------------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from rnncheck.running.trial import Trial
 from rnncheck.strategies import rows
 from rnncheck.strategies.cases import plain_case
 from rnncheck.strategies.cliffs import AXES, DEPTHS, EVERYWHERE, PAIRED, SIZES, is_large, on_cliffs
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import TORCH, claiming, complaints, killed, outcomes, subject_of
 from tests.effort import at_night
 from tests.mutants import EXTRA, MUTANTS

@@ -3,7 +3,7 @@
 import pytest
 
 from rnncheck.catalog import CATALOG
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import killed, outcomes
 from tests.strangers.hunted import subject_of
 from tests.strangers.shared_layers import Cells, OneCellAbove, OneForAll, OneForEach

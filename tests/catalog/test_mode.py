@@ -18,7 +18,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial, seeded
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import TORCH, killed, subject_of
 from tests.mutants import MUTANTS
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rnncheck.catalog import CATALOG
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import complaints, killed, outcomes, subject_of
 from tests.mutants import MUTANTS
 from tests.strangers import called_otherwise, stateful

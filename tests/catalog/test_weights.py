@@ -11,7 +11,9 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
-from tests.catalog.support import TORCH
+from tests.adapters.support import claimed
+from tests.catalog.support import TORCH, complaints, killed, outcomes
+from tests.strangers.sliced import Sliced, SlicedTwice
 
 KILLS = {
     "weights.relabel": "own-units-differ-by-index",
@@ -26,6 +28,7 @@ KILLS = {
     "weights.as_new": "own-weights-cached",
     "weights.registered": "own-weights-not-registered",
 }
+KILLS_OF_BLOCKS = {"weights.blocks": "SlicedTwice"}
 MORE = [
     ("weights.relabel", "own-directions-summed"),
     ("weights.alive", "own-last-unit-masked"),
@@ -45,6 +48,14 @@ def test_relabelling_moves_the_features_and_restoring_moves_them_back():
     assert not torch.allclose(moved.output, trial.run.output)
     for part in ("output", "h_n", "c_n"):
         torch.testing.assert_close(getattr(restored(trial, moved), part), getattr(trial.run, part))
+
+
+def test_a_slice_that_is_never_taken_is_found():
+    prop = CATALOG["weights.blocks"]
+    _, outcome = killed(prop, claimed(SlicedTwice), 6)
+    assert "'W[:, " in outcome.mismatches[0]
+    assert "holds" in {outcome.status for _, outcome in outcomes(prop, claimed(Sliced), 6)}
+    assert complaints(prop, claimed(Sliced), 6) == []
 
 
 class WithSpare(torch.nn.GRU):

@@ -8,7 +8,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.judging.explain import explain
 from rnncheck.judging.gradient_stops import START, STEPS, gradient_stops
 from rnncheck.running.trial import Trial
-from tests.adapters.test_probe import claimed
+from tests.adapters.support import claimed
 from tests.catalog.support import killed, planned
 
 
