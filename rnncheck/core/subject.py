@@ -169,6 +169,11 @@ class Subject:
         """Whether it is declared to be a recurrence that is none of torch's."""
         return "equations" in self.claims and not self.offers("equations")
 
+    @property
+    def must_be_torchs(self) -> bool:
+        """Whether its reference declares torch's equations, as torch's layers and ours do; another's own may be any recurrence."""
+        return self.reference is not None and bool(self.reference.modes) and not self.reference.of_its_own
+
     def refuses(self, case: Case | ClipCase | StepCase | PairCase) -> str | None:
         """Why this case is outside the claims, or None where it is within."""
         if isinstance(case, ClipCase | StepCase | PairCase):

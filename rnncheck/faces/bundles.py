@@ -83,7 +83,10 @@ def diff_command(bundle: str, other: str, device: str, switches: str | None, **o
         return _absent(device, "nothing was compared")
     how = {name: options.pop(name) for name in ("kind", "typed", "time")}
     chosen, found = _switches(switches), _other(other, **how)
-    report = diff(recorded, found, device=device, switches=chosen, again=f"rnncheck diff {bundle} {other}", **options)
+    given = {"--as": how["kind"], "--typed": how["typed"], "--time": how["time"], "--switches": switches}
+    given["--device"] = None if device == "cpu" else device
+    again = " ".join([f"rnncheck diff {bundle} {other}", *(f"{name} {value}" for name, value in given.items() if value)])
+    report = diff(recorded, found, device=device, switches=chosen, again=again, **options)
     code = write_reports(report, files, report.exit_code)
     print_report(report, Console(stderr="-" in files.values()))
     return code

@@ -59,13 +59,13 @@ def named_cases(draw: Callable[..., Any], row: Row, subject: Subject, *, odd: bo
 
 
 def times(named: Named) -> tuple[int, ...]:
-    """Return numbers of steps around the ends of chunks, () where no option is one.
+    """Return numbers of steps around the ends of chunks, () where no option is one; first the one that goes on from both ends.
 
     >>> times(Named((), options=(("chunk_size", 4),)))
-    (7, 5, 3, 4, 11, 1, 8)
+    (11, 5, 3, 4, 7, 1, 8)
     """
     chunk = chunk_of(named)
-    ends = (2 * chunk - 1, chunk + 1, chunk - 1, chunk, 2 * chunk + 3, 1, 2 * chunk)
+    ends = (2 * chunk + 3, chunk + 1, chunk - 1, chunk, 2 * chunk - 1, 1, 2 * chunk)
     return tuple(dict.fromkeys(time for time in ends if time > 0)) if chunk else ()
 
 

@@ -386,3 +386,39 @@ class SharedDefault(nn.Module):
 
 def test_a_state_that_an_earlier_export_left_behind_is_the_layers_mistake():
     assert claimed(SharedDefault).offers("batched")
+
+
+class MinGRU(nn.Module):
+    """A recurrence of its own with GRU in its name: h = (1 - z) h + z x, step by step."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.gate, self.value = nn.Linear(input_size, hidden_size), nn.Linear(input_size, hidden_size)
+
+    def forward(self, x, hx=None):
+        h = x.new_zeros(x.shape[1], self.gate.out_features) if hx is None else hx
+        z, value, outputs = torch.sigmoid(self.gate(x)), self.value(x), []
+        for t in range(len(x)):
+            h = (1 - z[t]) * h + z[t] * value[t]
+            outputs.append(h)
+        return torch.stack(outputs), h.clone()
+
+
+class FastMinGRU(MinGRU):
+    """All steps at once."""
+
+    def forward(self, x, hx=None):
+        z, value = torch.sigmoid(self.gate(x)), self.value(x)
+        since = nn.functional.logsigmoid(-self.gate(x)).cumsum(0)
+        later = torch.ones(len(x), len(x), device=x.device).tril()[..., None, None]
+        share = torch.where(later > 0, since[:, None] - since, -torch.inf).exp()
+        h = (share * (z * value)).sum(1)
+        h = h if hx is None else h + since.exp() * hx
+        return h, h[-1].clone()
+
+
+def test_a_reference_of_ones_own_does_not_say_that_it_is_torchs():
+    (subject,) = probe_all(subjects(FastMinGRU, against=MinGRU), "inline")
+    assert subject.of_its_own and subject.reference.of_its_own
+    (subject,) = probe_all(subjects(TakesTorchsOptions, against="torch.nn.GRU"), "inline")
+    assert not subject.of_its_own

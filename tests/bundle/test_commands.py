@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -66,6 +67,23 @@ def test_a_failure_is_told_and_looked_at_again(run):
     code, out, _ = run(*again.split())
     assert code == 1
     assert "so in 1 of 1 cases" in out
+
+
+TYPED = """
+def stub(x: Float[Tensor, "batch time units"]) -> Float[Tensor, "batch time units"]: ...
+def right(x):
+    return x.cumsum(1)
+def wrong(x):
+    return x.cumsum(1) * 1.01
+"""
+
+
+def test_the_stub_is_part_of_the_command_that_looks_again(run):
+    Path("sums.py").write_text(f"from jaxtyping import Float\nfrom torch import Tensor\n{TYPED}")
+    run("record", "sums.py:right", "--typed", "sums.py:stub", "-o", "sums.safetensors", "--max-examples", "3")
+    code, out, _ = run("diff", "sums.safetensors", "sums.py:wrong", "--typed", "sums.py:stub")
+    again = next(line.partition("rnncheck ")[2] for line in out.splitlines() if line.startswith("  again "))
+    assert code == run(*again.split())[0] == 1
 
 
 def test_json_is_as_its_schema_says(run):

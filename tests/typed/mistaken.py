@@ -17,6 +17,19 @@ def state_ignored_at_chunk_edge(
     return torch.cat(outputs, 1), last if q.shape[1] else state
 
 
+def state_lost_at_every_second_edge(
+    q: Keys, k: Keys, v: Outputs, log_decay: Decays, initial_state: State | None = None, chunk_size: Chunk = 16
+) -> tuple[Outputs, State]:
+    """After two chunks the state is zero."""
+    state, outputs = initial_state, []
+    for first in range(0, q.shape[1], chunk_size):
+        part = slice(first, first + chunk_size)
+        state = None if first and first % (2 * chunk_size) == 0 else state
+        output, state = parallel(q[:, part], k[:, part], v[:, part], log_decay[:, part], state)
+        outputs.append(output)
+    return torch.cat(outputs, 1), start(q, v, state)
+
+
 def state_without_decay(
     q: Keys, k: Keys, v: Outputs, log_decay: Decays, initial_state: State | None = None, chunk_size: Chunk = 16
 ) -> tuple[Outputs, State]:
@@ -159,6 +172,7 @@ def decays_divided(q: Keys, k: Keys, v: Outputs, log_decay: Decays, initial_stat
 
 MISTAKES = {
     state_ignored_at_chunk_edge: "time.split",
+    state_lost_at_every_second_edge: "time.split",
     state_without_decay: "time.split",
     last_step_of_chunk_lost: "time.split",
     final_state_detached: "gradient.numerical",

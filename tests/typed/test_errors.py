@@ -157,6 +157,13 @@ def test_what_is_never_given_is_said():
     assert "cache: never given" in subjects(with_more)[0].read_as
 
 
+@pytest.mark.parametrize("name", ["output_final_state", "return_next_prev_hidden", "use_cache"])
+def test_the_state_is_asked_for(name):
+    space = {"X": X, "H": Float[Tensor, "batch units"]}
+    exec(f"def layer(x: X, h0: H, {name}: bool = False) -> tuple[X, H]: ...", space)
+    assert subjects(space["layer"])[0].choices == {name: (True,)}
+
+
 def test_flags_of_real_numbers_are_flags():
     assert "done: the state is forgotten before such a step" in subjects(with_more)[0].read_as
 

@@ -13,7 +13,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.strategies.plan import plan
 from tests.typed import mistaken_flags
-from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing
+from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing, state_lost_at_every_second_edge
 
 CASES = 24
 
@@ -48,6 +48,13 @@ def test_a_mistake_is_seen(mistake, claims):
 def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     (subject,) = probe_all(subjects(mistake), "inline")
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
+
+
+def test_the_first_cases_go_on_from_the_ends_of_two_chunks(claims):
+    (subject,) = subjects(state_lost_at_every_second_edge)
+    subject = replace(subject, claims=claims)
+    cases = islice(plan(subject, ("float64", "float32"), 2, 0), 2)
+    assert any(judge(CATALOG["time.split"], trial_of(subject, case)).red for case in cases)
 
 
 def test_where_no_gradient_reaches_the_state_that_is_said():

@@ -38,7 +38,7 @@ def load_claims(start: Baseline, configs: Collection[Config]) -> dict[str, Claim
     configs: the configurations in which the names must be matched
 
     Who uses torch's names promises torch's order of gates and torch's GRU. Names of one's own promise neither: there
-    the numbers decide, unless a reference is named.
+    the numbers decide, unless a reference is named that has torch's equations.
     """
     if getattr(getattr(start.subject.build, "reading", None), "arrangement", None) is not None:
         return _as_arranged(start)
@@ -48,7 +48,7 @@ def load_claims(start: Baseline, configs: Collection[Config]) -> dict[str, Claim
     reason = _why_not_loaded(start, configs)
     load = Claim(reason is None, "probed", reason or "")
     claims = {"torch_parameters": Claim(registered, "probed", why), "load": load}
-    if reason is not None or torchs or start.subject.reference is not None:
+    if reason is not None or torchs or start.subject.must_be_torchs:
         return claims
     formula = _formula(start)
     if formula is None and getattr(start.subject.build, "reading", None) is not None:

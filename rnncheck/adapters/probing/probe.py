@@ -98,7 +98,7 @@ def _claims(start: Baseline, reading: Reading | None, subject: Subject) -> Claim
     start = laid_out(start, layout)
     claims = {**constructor_claims(start), **claims_of_calls(start, layout, subject.claims)}
     claims |= load_claims(start, variations(start, claims)) | promises(start, claims)
-    if reading is not None and subject.reference is None and not says_what_it_is(start):
+    if reading is not None and not subject.must_be_torchs and not says_what_it_is(start):
         claims["refusals"] = ONLY_REPLACEMENTS
         if not claims["load"].offered:
             claims |= without_equations(start, ("equations", "torch_init", "torch_parameters", "last_output"), reading)

@@ -33,9 +33,8 @@ from rnncheck.reading.typed.spelling import check_spelling
 TIME = ("time", "seq", "seq_len", "seqlen", "sequence", "length", "len", "t", "steps", "timesteps")
 BATCH = ("batch", "b", "bsz", "bs", "batch_size", "n")
 """What the axes of time and batch are called, the first that is there."""
-RETURNS_STATE = ("output_final_state", "return_last_states", "return_final_state", "return_state", "return_states", "use_cache",
-                 "return_hidden", "output_state", "return_last_state", "return_cache")  # fmt: skip
-"""Options without which no state comes back: they are True unless a Literal says otherwise."""
+RETURNS, STATE_WORDS = ("return", "output", "use"), {"state", "states", "hidden", "cache", "hx"}
+"""How an option begins, and words that it has, without which no state comes back: it is True unless a Literal says otherwise."""
 
 
 def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -> Roles:
@@ -262,13 +261,19 @@ def _is_called_state(argument: Argument) -> bool:
     return argument.said(State) is not None or by_name or name.endswith("_0")
 
 
+def _returns_state(option: str) -> bool:
+    """Whether this option, such as ``output_final_state``, lets the state come back; ``hidden_states`` are those of all layers."""
+    first, *rest = option.split("_")
+    return first in RETURNS and bool(STATE_WORDS & {*rest}) and "hidden_states" not in option
+
+
 def _options(name: str, arguments: Sequence[Argument], axes: Sequence[str]) -> tuple[dict[str, tuple[Any, ...]], dict[str, Any]]:
     """The values of each option; and what the call is always given."""
     choices: dict[str, tuple[Any, ...]] = {}
     given: dict[str, Any] = {}
     for one in arguments:
         values = choices_of(one.hint, one.default)
-        if one.name in RETURNS_STATE and one.hint is bool:
+        if one.hint is bool and _returns_state(one.name):
             values = (True,)
         if values is not None:
             choices[one.name] = values
