@@ -130,6 +130,13 @@ def _outcome(prop: Property, seen: Observation) -> Outcome:
     return Outcome(prop.id, "fails", seen.budget_used, tuple(seen.mismatches()), course=seen.course())
 
 
+OF_THE_WHOLE = {
+    "summed": "both directions are in the same features",
+    "decoded": "each output is decoded from a summary of the whole sequence",
+}
+"""Natures of a layer whose outputs are to depend on later steps too."""
+
+
 def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
     subject = subject.claiming(case)
@@ -138,8 +145,9 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
         return Outcome(prop.id, "not_claimed", reason=lacking)
     if not prop.applies(case):
         return Outcome(prop.id, "not_applicable", reason=f"applies to: {prop.applies.words}")
-    if subject.nature.get("summed") and prop.applies.includes(one_direction):
-        return Outcome(prop.id, "not_claimed", reason="both directions are in the same features")
+    of_the_whole = next((why for name, why in OF_THE_WHOLE.items() if subject.nature.get(name)), None)
+    if of_the_whole is not None and prop.applies.includes(one_direction):
+        return Outcome(prop.id, "not_claimed", reason=of_the_whole)
     return None
 
 

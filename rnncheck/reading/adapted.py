@@ -9,7 +9,7 @@ import torch
 from rnncheck.reading.token_ids import Vectors, ids_of, standing_for
 
 HOW: dict[str, Any] = {
-    "input": "sequence",  # or "channels first", another order of the axes (ORDERS), or "step": a cell
+    "input": "sequence",  # or "channels first", another order (ORDERS), "numbers": no axis of features, or "step": a cell
     "batch_first": False,  # (batch, time, features)
     "step_axis": None,  # a cell's input has an axis of one step here
     "needed": False,  # the state must be given
@@ -25,6 +25,7 @@ HOW: dict[str, Any] = {
     "turned": False,  # the output is (time, batch, features), though the input is (batch, time, features)
     "reverse": False,  # it reads a sequence from its end
     "feature_axes": 1,  # how many axes of features the output has: several are made one, and one is put where there is none
+    "rows": 0,  # the axis of the batch in the output of the last step alone; 1: a state of layers comes back for it
     "features": None,  # how many features the output has, where they are others than hidden_size
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
     "longest_first": False,  # it refuses lengths in another order: sequences are put in this order for it, and back
@@ -34,6 +35,7 @@ HOW: dict[str, Any] = {
     "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it
     "eval": False,  # the layer draws random numbers of its own in training, so it stays in eval()
     "ids": False,  # the layer takes token ids, and makes vectors of them: it is given ids, and the vectors are those of the input
+    "tied": False,  # it uses the weights of its table of vectors for its output too
 }
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
@@ -53,8 +55,8 @@ class Adapted(torch.nn.Module):
         self.first = begins_with(layer, self.how["kept"])
         if self.how["ids"]:
             for name, module in list(layer.named_modules()):
-                if isinstance(module, torch.nn.Embedding):
-                    layer.set_submodule(name, Vectors(module))
+                if isinstance(module, torch.nn.Embedding | Vectors):
+                    layer.set_submodule(name, Vectors(module, self.how["tied"]))
 
     def train(self, mode: bool = True) -> "Adapted":
         super().train(mode)
@@ -126,8 +128,8 @@ class Adapted(torch.nn.Module):
         return sum(part / (number + 1) for number, part in enumerate(whole.unbind(-2)))
 
     def flat(self, output: torch.Tensor) -> torch.Tensor:
-        """The output with one axis of features, which are its last axes."""
-        axes = self.how["feature_axes"]
+        """The output with one axis of features, which are its last axes; the last layer's, where a state of layers comes back."""
+        output, axes = output[-1] if self.how["rows"] else output, self.how["feature_axes"]
         return output if axes == 1 else output.flatten(-axes) if axes else output.unsqueeze(-1)
 
     def stepped(self, input: torch.Tensor, hx: Any) -> tuple[torch.Tensor, Any]:
@@ -147,7 +149,8 @@ class Adapted(torch.nn.Module):
         how, rows = self.how, input.shape[0 if self.how["batch_first"] else -2] if input.dim() > 1 else 1
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
-        given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else input], dict(how["others"])
+        own = input.squeeze(-1) if how["input"] == "numbers" else input
+        given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else own], dict(how["others"])
         given = [ids_of(input)] if how["ids"] else given
         named |= {
             keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]

@@ -27,6 +27,7 @@ class Arguments:
     listed: the argument that lists the input size and the hidden size of each layer
     halves: whether the constructor is given the size of two directions together
     holds: how an argument holds its size, where it is no number (FORMS), or the class of which it is an object of both sizes
+    own: input size and hidden size of a layer that takes neither
     """
 
     input: tuple[str | int, ...] = (0,)
@@ -39,6 +40,7 @@ class Arguments:
     inside: frozenset[str] = frozenset()
     halves: bool = False
     holds: Mapping[str, Any] = field(default_factory=dict)
+    own: tuple[int, int] | None = None
 
     @property
     def head(self) -> str | None:
@@ -50,7 +52,7 @@ class Arguments:
     @property
     def square(self) -> bool:
         """Whether one size is both."""
-        return not self.input and self.listed is None
+        return not self.input and self.listed is None and self.own is None
 
     def of(self, config: Config) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments for this configuration."""

@@ -9,7 +9,10 @@ from rnncheck.reading.call_arguments import is_mask_word, is_state_word, paramet
 
 Beside = list[list[Any]]
 """For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapted has them."""
+Numbers = tuple[tuple[str, tuple[str, ...]], ...]
 SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
+OF_STEPS = {*SHAPES[:4]}
+"""Those of which no state is: they have an axis of steps."""
 MEMORY = ("memory", "memory first")
 """Shapes of what is looked up at each step, such as what an encoder returned."""
 VECTOR = "vector"
@@ -20,27 +23,27 @@ ONES = (
     "nonterminal", "nonterminals",
 )  # fmt: skip
 """Words in names of arguments that leave the recurrence as it is where they are 1."""
-NUMBERS_GIVEN = {"neutral": ("float", "bool", "long"), "between": ("float",), "opposite": ("float", "bool")}
+NUMBERS_GIVEN = (("neutral", ("float", "bool", "long")), ("between", ("float",)), ("opposite", ("float", "bool")))
 """What is tried, in this order: a number that leaves the recurrence as it is, as far as names say so, or one that changes it."""
 MANY = 2
 """Up to as many such arguments, each is tried in a shape of its own."""
 
 
-def beside(module: Any, how: Mapping[str, Any]) -> Iterator[Beside]:
+def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN) -> Iterator[Beside]:
     """Return what the arguments may be filled with that must be given and are not among those taken."""
     taken = how["lengths"][:1] if how["lengths"] else ()
     known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in taken]
     needed = [p for p in known if not is_state_word(p.name)]
-    yield from _fillings(needed)
+    yield from _fillings(needed, numbers)
     states = [p for p in parameters(module, how) if is_state_word(p.name)]
     for p in (p for p in states if p in known and len(states) > 1):  # what an encoder returned may be called a state too
-        yield from _fillings([one for one in known if one == p or one in needed], MEMORY)
+        yield from _fillings([one for one in known if one == p or one in needed], numbers, MEMORY)
     if len(needed) == len(known):  # one of them may be the state, under another name
         for state in needed[: MANY * (len(needed) > 1)]:
-            yield from _fillings([p for p in needed if p is not state])
+            yield from _fillings([p for p in needed if p is not state], numbers)
 
 
-def _fillings(needed: list[inspect.Parameter], shapes_of_states: tuple[str, ...] = ()) -> Iterator[Beside]:
+def _fillings(needed: list[inspect.Parameter], numbers: Numbers, shapes_of_states: tuple[str, ...] = ()) -> Iterator[Beside]:
     """What these arguments may be filled with; those that are called a state in these shapes alone."""
     if not needed:
         return
@@ -56,7 +59,7 @@ def _fillings(needed: list[inspect.Parameter], shapes_of_states: tuple[str, ...]
     ]
     by_turns = (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES) + 1 + len(MEMORY)))
     chosen = list(product(*shapes) if len(needed) <= MANY else by_turns)
-    for number, kinds in NUMBERS_GIVEN.items():
+    for number, kinds in numbers:
         for shape in chosen:
             for kind in kinds[:1] if {*shape} <= {VECTOR, *MEMORY} else kinds:
                 yield [_filled(p, one, kind, number) for p, one in zip(needed, shape, strict=True)]

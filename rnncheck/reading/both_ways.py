@@ -1,4 +1,4 @@
-"""Whether a layer reads a sequence in both directions into the same features, by what the parts inside it are given."""
+"""Whether each output is to depend on the whole sequence, by what parts of a layer are given: two directions, or a decoder."""
 
 import copy
 from itertools import combinations
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted
-from rnncheck.reading.experiment import quiet
+from rnncheck.reading.experiment import TIME, quiet
 from rnncheck.reading.read import Seen
+from rnncheck.reading.results import leaves
 
 
 def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
@@ -18,11 +19,37 @@ def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
 
     zero: a state of zeros, where one can be given
     """
-    whole = seen.directions == 1 and not seen.how["last"] and seen.how.get("input") != "step"
-    if not isinstance(module, nn.Module) or not whole:
+    return _everywhere(module, seen) and (_has_both(module) or _is_given_both(module, seen, config, zero))
+
+
+def is_decoded(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
+    """Return whether a part inside is given, at each step, the one vector that another part returned for a sequence: a decoder.
+
+    A sum or a mean over the sequence, or one step of the input, is no such vector.
+    """
+    if not _everywhere(module, seen):
         return False
-    everywhere = max(seen.depends.forward, seen.depends.reverse) < 1.0
-    return everywhere and (_has_both(module) or _is_given_both(module, seen, config, zero))
+    calls = _calls(module, seen, config, zero)
+    sequences = ((place, given, time) for place, (_, given, _) in enumerate(calls) for time in (0, 1) if given.dim() == 3)
+    repeated = ((place, given.select(time, 0)) for place, given, time in sequences if _is_one_step(given, time))
+    return any(_ends_with(back, vector) for place, vector in repeated for _, read, back in calls[:place] if read.dim() == 3)
+
+
+def _is_one_step(sequence: Tensor, time: int) -> bool:
+    """Whether each step along this axis of time is the same."""
+    return sequence.shape[time] == TIME and torch.equal(sequence, sequence.narrow(time, 0, 1).expand_as(sequence))
+
+
+def _ends_with(returned: Any, vector: Tensor) -> bool:
+    """Whether this vector of each row is a part of what was returned, or of a state in it."""
+    parts = [t for _, t in leaves(returned)]
+    return any(torch.equal(part, vector) for t in parts for part in (t, *(t.unbind(0) if t.dim() == 3 else ())))
+
+
+def _everywhere(module: Any, seen: Seen) -> bool:
+    """Whether each output of a sequence depends on earlier and on later steps."""
+    whole = seen.directions == 1 and not seen.how["last"] and seen.how.get("input") != "step"
+    return isinstance(module, nn.Module) and whole and max(seen.depends.forward, seen.depends.reverse) < 1.0
 
 
 def _has_both(module: nn.Module) -> bool:
@@ -31,17 +58,22 @@ def _has_both(module: nn.Module) -> bool:
 
 def _is_given_both(module: nn.Module, seen: Seen, config: Config, zero: Any) -> bool:
     """Whether one part inside is given what another, or the same one in another call, is given in reverse order of time."""
-    module, calls = copy.deepcopy(module), []  # a call may leave something in it
+    sequences = _sequences([(part, given) for part, given, _ in _calls(module, seen, config, zero)])
+    pairs = ((a, b) for a, b in combinations(sequences, 2) if a.shape == b.shape)
+    return any(torch.equal(a.flip(time), b) for a, b in pairs for time in (0, 1))
+
+
+def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tuple[nn.Module, Tensor, Any]]:
+    """Each call of a part inside, in order: the part, the tensor that it was given, and what it returned."""
+    module, calls = copy.deepcopy(module), list[tuple[nn.Module, Any, Any]]()  # a call may leave something in it
     for part in module.modules():
         if part is not module and not isinstance(part, torch.jit.ScriptModule):
-            part.register_forward_pre_hook(lambda part, given: calls.append((part, *given[:1])))
-    how, x = seen.how, torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+            part.register_forward_hook(lambda part, given, returned: calls.append((part, *given[:1], returned)))
+    how, x = seen.how, torch.randn(TIME, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     called = Adapted(module, config.hidden_size, **how)
     with quiet():
         called(x.transpose(0, 1) if how["batch_first"] else x, zero if seen.needed else None)
-    sequences = _sequences([(part, *given) for part, *given in calls if given and isinstance(given[0], Tensor)])
-    pairs = ((a, b) for a, b in combinations(sequences, 2) if a.shape == b.shape)
-    return any(torch.equal(a.flip(time), b) for a, b in pairs for time in (0, 1))
+    return [call for call in calls if len(call) == 3 and isinstance(call[1], Tensor)]
 
 
 def _sequences(calls: list[tuple[nn.Module, Tensor]]) -> list[Tensor]:

@@ -15,7 +15,7 @@ STATE_WORDS = (
     *HX,
     "c", "cx", "c0", "c_0", "cell", "cell_state", "c_prev", "h_prev", "memory", "mem", "carry", "prev", "previous",
     "initial", "hidden_states", "prev_hidden", "last_state", "hiddens", "hprev", "s", "hs", "cs", "h_t", "c_t",
-    "last_hidden",
+    "last_hidden", "a0", "a_prev",
 )  # fmt: skip
 RESETS = (
     "reset_state", "reset_states", "reset", "reset_hidden", "reset_hidden_state", "clear_state", "clear", "init_hidden",

@@ -68,6 +68,10 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
         if one not in found:
             found.append(one)
             yield one
+    two_ways = options.get("bidirectional")
+    if any(p.name == two_ways and p.default is True for p in parameters):  # and it may be written for two directions alone
+        left = {word: own for word, own in options.items() if own != two_ways}
+        yield from (dataclasses.replace(one, options=left) for one in found if one.options == options)
     yield from _with_halves(parameters, required, options)
     yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
@@ -160,6 +164,8 @@ def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, 
         yield from _filled(required, (sizes[0],), (sizes[1],), options)
         yield from _filled(required, (sizes[1],), (sizes[0],), options)
     if len(sizes) == 1:
+        for other in [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN) and p.name != sizes[0]][:1]:
+            yield from _filled(required, (sizes[0],), (other,), options)
         yield from _filled(required, (), (sizes[0],), options)
     numbers = [p.name for p in parameters if type(p.default) is int or p.annotation in (int, "int")]
     if len(sizes) < 2 <= len(numbers):

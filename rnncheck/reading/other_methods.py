@@ -43,29 +43,49 @@ def makes_one_hot(module: Any) -> bool:
     return any(ONE_HOT & words for kind in kinds for words in _methods(kind).values())
 
 
+def uses_weights(module: nn.Module) -> bool:
+    """Whether the code of a call, of the module's own or of a module inside, names a weight."""
+    own = (type(part) for part in module.modules() if not type(part).__module__.startswith("torch."))
+    return any("weight" in _in_a_call(_methods(kind)) for kind in own)
+
+
 def for_other_methods(module: Any, names: set[str]) -> tuple[str, ...]:
     """Return those of these parameters that the module's own code names, though in no method that its call leads to."""
     if not isinstance(module, nn.Module):
         return ()
     words = _methods(type(module))
+    reached = _reached(words)
+    others = [name for name in words if name not in reached and any(word in name.lower() for word in AFTER_CALLS)]
+    mine = {name: name.partition(".")[0] for name in names}
+    in_the_call = _in_a_call(words)
+    elsewhere = set().union(*(words[name] for name in others))
+    return tuple(sorted(name for name, attribute in mine.items() if attribute in elsewhere - in_the_call))
+
+
+def _in_a_call(words: dict[str, set[str]]) -> set[str]:
+    """The names in the methods that a call leads to."""
+    return set[str]().union(*(words[name] for name in _reached(words)))
+
+
+def _reached(words: dict[str, set[str]]) -> set[str]:
+    """The methods that a call leads to."""
     reached, waiting = set[str](), ["forward"]
     while waiting:
         name = waiting.pop()
         if name in words and name not in reached:
             reached.add(name)
             waiting += words[name]
-    others = [name for name in words if name not in reached and any(word in name.lower() for word in AFTER_CALLS)]
-    mine = {name: name.partition(".")[0] for name in names}
-    in_the_call = set().union(*(words[name] for name in reached))
-    elsewhere = set().union(*(words[name] for name in others))
-    return tuple(sorted(name for name, attribute in mine.items() if attribute in elsewhere - in_the_call))
+    return reached
 
 
 def _methods(kind: type) -> dict[str, set[str]]:
-    """The methods of a kind of module that are its author's, and the names of attributes in each."""
-    own = [one for one in reversed(kind.__mro__) if not issubclass(nn.Module, one) and not one.__module__.startswith("torch.")]
-    methods = {name: method for one in own for name, method in vars(one).items() if inspect.isfunction(method)}
-    return {name: set(_words(method.__code__)) for name, method in methods.items()}
+    """The methods of a kind of module that are its author's, with those that they extend, and the names of attributes in each."""
+    own = [one for one in kind.__mro__ if not issubclass(nn.Module, one) and not one.__module__.startswith("torch.")]
+    words: dict[str, set[str]] = {}
+    for name, method in ((name, method) for one in own for name, method in vars(one).items() if inspect.isfunction(method)):
+        if name not in words or "super" in words[name]:
+            words[name] = words.get(name, set()) | set(_words(method.__code__))
+    return words
 
 
 def _words(code: CodeType) -> Iterator[str]:

@@ -4,18 +4,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.experiment import BATCH, TIME, Unreadable
+from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
 from rnncheck.reading.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
 
 
-def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said) -> tuple[Path, dict[str, Any]]:
+def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, longer: Any = None) -> tuple[Path, dict[str, Any]]:
     """Return the path to the output, and what is known of it: whether it is of the last step alone, a list, its features.
 
-    given: the input, which may come back beside it
+    given: the input, which may come back beside it; longer: the result of one more step, if it is known
     """
     found = [(path, t) for path, t in leaves(result) if t is not given and agrees({"output": path}, said, ("output",))]
     if how.get("input") == "step":
@@ -27,39 +28,64 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said) ->
             raise Unreadable("it returns no row for each of the input's")
         path, tensor = fitting[0]
         return path, _with_features(tensor, tensor.dim() - 1 if tensor.shape[:-1] in shapes else 1)
+    more = dict(leaves(longer))
+    stepped = [(path, t) for path, t in found if (more[path].shape != t.shape if path in more else _may_have_steps(t))]
     channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
     usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
     axes = tuple(usual[place] for place in order)
-    whole = [(path, t) for path, t in found if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
+    whole = [(path, t) for path, t in stepped if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
     if whole:
         path, t = _of_the_last_layer(result, whole)
         return path, {"last": False, "listed": False, "features": t.shape[axes.index(None)]}
-    for path, t in found:
+    for path, t in stepped:
         if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
             return path, _with_features(t, 1, merged=True)
-    for path, t in found:
+    for path, t in stepped:
         if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
             return path, _with_features(t, 2, turned=True)
     for front in ((), *(path[:1] for path, _ in found if path)):
         listed = value_at(result, front)
         if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
-    return _of_other_axes(found, usual[:2] if order == (0, 1, 2) and not channels else None)
+    in_front = usual[:2] if order == (0, 1, 2) and not channels else None
+    moved, layered = [path for path, _ in stepped], bool(how.get("rows"))
+    return _of_other_axes([(path, t, path in moved) for path, t in found if t.is_floating_point() and t.dim()], in_front, layered)
 
 
-def _of_other_axes(found: list[tuple[Path, Tensor]], front: tuple[Any, ...] | None) -> tuple[Path, dict[str, Any]]:
-    """The output of the last step, or one with no axis of features or with several.
+def _of_other_axes(
+    found: list[tuple[Path, Tensor, bool]], front: tuple[Any, ...] | None, layered: bool
+) -> tuple[Path, dict[str, Any]]:
+    """The output of the last step, or one with no axis of features or with several, or a state of layers.
 
-    front: the axes of steps and rows, where they may come first
+    found: also whether it has an axis of steps; front: the axes of steps and rows, where they may come first
+    layered: whether it is known to be a state of layers
     """
-    real = [(path, t) for path, t in found if t.is_floating_point() and t.dim()]
-    last = [(path, _with_features(t, 1, last=True)) for path, t in real if t.shape[0] == BATCH and TIME not in t.shape]
+    still = [(path, t) for path, t, steps in found if not steps]
+    real = [(path, t) for path, t, steps in found if steps and front is not None]
+    last = [(path, _with_features(t, 1, last=True)) for path, t in still if t.shape[0] == BATCH and not layered]
     flat = [one for one in last if one[1]["feature_axes"] == 1]
-    whole = [(path, _with_features(t, 2)) for path, t in real if front is not None and t.shape[:2] == front]
-    merged = [(path, _with_features(t, 1, merged=True)) for path, t in real if front is not None and t.shape[0] == TIME * BATCH]
-    for one in (*flat, *whole, *merged, *last):
+    whole = [(path, _with_features(t, 2)) for path, t in real if t.shape[:2] == front]
+    merged = [(path, _with_features(t, 1, merged=True)) for path, t in real if t.shape[0] == TIME * BATCH]
+    layers = [(path, _with_features(t, 2, last=True) | {"rows": 1}) for path, t in still if t.dim() == 3 and t.shape[1] == BATCH]
+    places = [path for path, _, _ in found]
+    for one in (*sorted([*flat, *whole], key=lambda one: places.index(one[0])), *merged, *last, *layers):
         return one
     raise Unreadable("it returns no output for each step, and none for each row")
+
+
+def of_more_steps(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
+    """Return what a call with one more step returns; None where a call is one step, or takes no other number of steps."""
+    if how.get("input") == "step":
+        return None
+    time = int(how["batch_first"])
+    try:
+        return call(module, how, start, torch.cat([given, given.narrow(time, 0, 1)], time), sizes)
+    except Exception:  # it takes no other number of steps
+        return None
+
+
+def _may_have_steps(t: Tensor) -> bool:
+    return TIME in t.shape or t.shape[:1] == (TIME * BATCH,)
 
 
 def _with_features(tensor: Tensor, front: int, **more: bool) -> dict[str, Any]:

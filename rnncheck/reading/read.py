@@ -10,27 +10,28 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.beside import beside
-from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, parameters, reset
+from rnncheck.reading.beside import NUMBERS_GIVEN, OF_STEPS, beside
+from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, reset, state_parameters
 from rnncheck.reading.dependency import Dependency, dependency
 from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
 from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.order_of_lengths import is_longest_first
-from rnncheck.reading.other_methods import looks_up, makes_one_hot
-from rnncheck.reading.outputs import output_of
+from rnncheck.reading.other_methods import looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.outputs import of_more_steps, output_of
+from rnncheck.reading.plain_calls import is_plain
 from rnncheck.reading.results import Path, leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
-from rnncheck.reading.signature import Signature, forward_of, hx_argument
 from rnncheck.reading.starts import starts
 from rnncheck.reading.states import groups, may_be_a_state, tensors_of, ways
 from rnncheck.reading.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
-UNUSUAL = (
-    "ids", "last", "listed", "longest_first", "merged", "turned", "reset", "reverse", "beside", "input_name", "kept",
+FORM = (
+    "input", "batch_first", "step_axis", "lengths", "reset", "ids", "tied", "tensors", "states", "order", "input_name", "beside",
+    "rows",
 )  # fmt: skip
-"""Words of a call that torch's layers know nothing of."""
+"""Words that hold for other numbers of layers and directions too."""
 UNLIKELY = "time features batch"
 """A layer of (batch, features, time) that takes rows for steps looks so too: a state of columns, or a person, must say it."""
 
@@ -53,6 +54,18 @@ class Seen:
     with_rows: tuple[tuple[Path, int], ...] = ()
     idle: bool = False
     looks_back: bool = False
+    alone: bool = False
+
+    @property
+    def recurs(self) -> bool:
+        """Whether a step depends on another one, or a state goes in and comes back."""
+        return self.depends.memory or bool(self.how["given"] and self.how["states"] is not None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no other reading can explain more; with no state to find, none does but one of two directions."""
+        divided = self.depends.two_ways and self.directions == 1
+        return self.score >= GOOD + (divided or not self.alone)
 
     @property
     def score(self) -> float:
@@ -64,7 +77,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     """Return the best way to call this module of those that agree with what is said; raises Unreadable where none works."""
     best: Seen | None = None
     failures: list[str] = []
-    for how in _forms(module, cell_first, said):
+    for how in _forms(module, cell_first, said, sizes.input):
         if best is not None and how.get("step_axis") is not None:
             break  # a layer that takes whole sequences takes single steps too
         for start in starts(module, how, sizes):
@@ -76,7 +89,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
             if best is None or seen.score > best.score + 1e-6:
                 best = seen
             break
-        if best is not None and best.score >= GOOD + 1:
+        if best is not None and best.complete:
             break
     if best is None:
         raise Unreadable(failures[0] if failures else "it takes no input")
@@ -85,23 +98,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
     """Return how this module of other layers or directions is called, in a form that is known."""
-    form = {
-        name: how[name]
-        for name in (
-            "input",
-            "batch_first",
-            "step_axis",
-            "lengths",
-            "reset",
-            "ids",
-            "tensors",
-            "states",
-            "order",
-            "input_name",
-            "beside",
-        )
-        if name in how
-    }
+    form = {name: how[name] for name in FORM if name in how}
     for start in starts(module, form, sizes):
         try:
             return _look(module, form, start, sizes).how
@@ -110,34 +107,40 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     raise Unreadable("its state has another structure with other layers or directions")
 
 
-def _forms(module: Any, cell_first: bool, said: Said) -> Iterator[dict[str, Any]]:
+def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
     """The ways in which the input may be given; first as token ids, where the module takes such."""
     for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
-        yield from _forms_of(module, cell_first, said, ids)
+        yield from _forms_of(module, cell_first, said, ids, numbers=input == 1)
+    if looks_up(module) and uses_weights(module):
+        yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
 
 
-def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool) -> Iterator[dict[str, Any]]:
+def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool) -> Iterator[dict[str, Any]]:
     said_lengths = lengths(module)
     base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
     base |= {"ids": True} if ids else {}
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
     turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
-    layers = [*sequences, *([] if ids else turned)]
+    numbered = [{"input": "numbers", **form} for form in sequences] if numbers and not ids else []
+    layers = [*sequences, *numbered, *([] if ids else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
     forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
-    for form in [{**form, "input_name": name} for form in forms for name in input_names(module)]:
-        if not agrees({"input": "sequence", "batch_first": False, **form}, said, ("input", "batch_first")):
-            continue
-        yield {**base, **form, **asked(said, OF_A_CALL)}
-        if said_lengths is not None and said_lengths[2]:
-            for other in other_forms(*said_lengths[:2]):
-                yield {**base, **form, "lengths": (said_lengths[0], other, True), **asked(said, OF_A_CALL)}
-        for lengthy in (said_lengths, None) if said_lengths is not None and said_lengths[2] else (said_lengths,):
-            known = {**base, **form, "lengths": lengthy}
-            for more in beside(module, known):
-                yield {**known, "beside": more, **asked(said, OF_A_CALL)}
+    named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
+    usual = {"input": "sequence", "batch_first": False}
+    named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]
+    said_call, must = asked(said, OF_A_CALL), said_lengths is not None and said_lengths[2]
+    for first in (True, False):
+        for form in named:
+            if first:
+                yield {**form, **said_call}
+                others = other_forms(*said_lengths[:2]) if said_lengths is not None and must else ()
+                yield from ({**form, "lengths": (said_lengths[0], other, True), **said_call} for other in others)  # type: ignore[index]
+            for lengthy in (said_lengths, None) if must else (said_lengths,):
+                known = {**form, "lengths": lengthy}
+                for more in beside(module, known, NUMBERS_GIVEN[:1] if first else NUMBERS_GIVEN[1:]):
+                    yield {**known, "beside": more, **said_call}
 
 
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
@@ -149,7 +152,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
     how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, given, sizes)
-    output, found = output_of(first, given, how, said)
+    output, found = output_of(first, given, how, said, of_more_steps(module, how, start, given, sizes))
     called = {**how, **found, "output": list(output)}
     usual = (sizes.hidden, 2 * sizes.hidden) if sizes.directions == 2 or not found["last"] else (sizes.hidden,)
     called["features"] = found["features"] if found["features"] not in usual else None
@@ -187,6 +190,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         extras=extras_of(first, best.how, given),
         with_rows=with_rows(first, best.how),
         idle=_idle(runner(module, best.how, start, sizes), x, best),
+        alone=not (unread or state_parameters(module, best.how) or {one[1] for one in best.how.get("beside", ())} - OF_STEPS),
         looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(first, best.how))),
     )
 
@@ -229,7 +233,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
             carries += 0.1 * (final[0][-1].shape == back.shape and torch.allclose(final[0][-1], back))
     parts = sum(map(_parts, how["tensors"]))
     literal = {**how, "others": {}}
-    plain = _is_plain(literal, module, sizes)
+    plain = is_plain(literal, module, sizes)
     return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
 
 
@@ -273,26 +277,3 @@ def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, si
     if begun.shape != output.shape or not torch.equal(begun[:, 1:], moved[:, 1:]):
         return -1.0
     return 0.1 if torch.equal(begun, moved) else 0.3
-
-
-def _is_reached(module: Any, name: str) -> bool:
-    """Whether a state given as torch's layers take it ends in the argument of this name."""
-    forward = forward_of(module)
-    argument = hx_argument(forward)
-    return argument.given == "yes" and name == (argument.keyword or Signature.of(forward).positional[2])
-
-
-def _is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
-    """Whether this is how torch's layers are called."""
-    states, pair = sizes.layers * sizes.directions, how["order"] is not None
-    axes = [(states, "batch", -1), *([("batch", -1)] if states == 1 else [])]
-    second = next(iter(parameters(module, how)), None)
-    as_given = (
-        second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)] and _is_reached(module, second.name)
-    )
-    as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
-    in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
-    by_lengths = not how["lengths"] or (not how["lengths"][2] and how["lengths"][1] == "tensor")
-    unusual = any(how.get(word) for word in UNUSUAL)
-    otherwise = how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None
-    return as_given and as_returned and in_order and by_lengths and not otherwise

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rnncheck.core.config import Config
 from rnncheck.core.further import Further
+from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.reading.adapted import HOW, ORDERS
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement
@@ -74,6 +76,15 @@ class Reading:
         return {**HOW, **self.how}
 
     @property
+    def only(self) -> Config | None:
+        """The one configuration of a layer whose constructor takes no sizes; None for others."""
+        if self.arguments is None or self.arguments.own is None:
+            return None
+        mode = OF_ITS_OWN[1 + self.pair] if self.arrangement is None else self.arrangement.mode
+        always = {name: self.nature[name] for name in ("bias", "bidirectional", "num_layers") if name in self.nature}
+        return Config(mode, *self.arguments.own, batch_first=bool(self.called["batch_first"])).but(**always)
+
+    @property
     def not_looked_at(self) -> tuple[str, ...]:
         """Return what no verdict speaks of, in words."""
         how = self.called
@@ -90,6 +101,7 @@ class Reading:
         told: dict[str, Any] = {"kind": self.kind, **_sizes(self.arguments)}
         told |= {word: plain(how[word]) for word in WORDS if word in how and how[word] is not None and how[word] != HOW[word]}
         told |= {"batch_first": how["batch_first"]} if self.kind == "layer" else {}
+        told |= {"decoded": True} if self.nature.get("decoded") else {}
         told |= {"looks_back": True} if self.nature.get("looks_back") else {}
         return "\n".join(f"{word} = {_toml(value)}" for word, value in told.items())
 
@@ -97,21 +109,28 @@ class Reading:
         """The reading in one line, for the head of a report."""
         how = self.called
         step = {None: "(batch, features)", 0: "(1, batch, features)", 1: "(batch, 1, features)"}[how["step_axis"]]
-        axes = {"channels first": "(batch, features, time)", "step": f"{step}, one step per call"}.get(how["input"])
+        numbers = "(batch, time), each input a number" if self.batch_first else "(time, batch), each input a number"
+        axes = {"numbers": numbers, "channels first": "(batch, features, time)", "step": f"{step}, one step per call"}.get(
+            how["input"]
+        )
         axes = f"({how['input'].replace(' ', ', ')})" if how["input"] in ORDERS else axes
         major = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
         if self.parts > 1 and not self.pair:
             state = f"state of {self.parts} tensors or parts"
         start, first = self.nature.get("start"), ", longest first" if how["longest_first"] else ""
+        own = None if self.arguments is None else self.arguments.own
         told = [
             axes or major, state,
+            *([f"always input_size {own[0]} and hidden_size {own[1]}"] if own else []),
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
             *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
+            *(["decodes a summary of the whole sequence"] if self.nature.get("decoded") else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
+            *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),
             *(["steps and rows in one axis of the output"] if how["merged"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),

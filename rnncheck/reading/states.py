@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.reading.adapted import ORDERS
 from rnncheck.reading.call_arguments import is_state_word, state_parameters, takes_more
 from rnncheck.reading.experiment import BATCH, TIME, Sizes
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
@@ -24,8 +25,8 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
         fitting = [(path, t) for path, t in fitting if parts_of(t, sizes) % (sizes.layers * sizes.directions) == 0]
     outputs = len(output) if how["listed"] else None
     other = [(path, t) for path, t in fitting if path[:outputs] != output]
-    if step and not _is_returned_twice(fitting, output):
-        yield fitting  # a cell may return its state alone
+    if (step or how.get("rows")) and not _is_returned_twice(fitting, output):
+        yield fitting  # a cell may return its state alone, and so may an encoder
     if other:
         yield other
     fronts = list(dict.fromkeys(path[0] for path, _ in other if path))
@@ -111,7 +112,9 @@ def _only_taken(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[d
     states = sizes.layers * sizes.directions
     for p in state_parameters(module, how)[:1]:
         if is_state_word(p.name):
-            for axes in (("batch", -1), (states, "batch", -1), ("batch", states, -1)) if states == 1 else ((states, "batch", -1),):
+            columns = [(-1, "batch")] if how.get("input") in ORDERS else []
+            of_one = [("batch", -1), (states, "batch", -1), ("batch", states, -1), *columns]
+            for axes in of_one if states == 1 else [(states, "batch", -1)]:
                 yield {"given": [(p.name, 0)], "tensors": [axes]}
 
 

@@ -15,7 +15,7 @@ from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.beside import MEMORY, VECTOR
-from rnncheck.reading.both_ways import is_summed
+from rnncheck.reading.both_ways import is_decoded, is_summed
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
@@ -23,6 +23,7 @@ from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
+from rnncheck.reading.own_sizes import with_own_sizes
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -33,8 +34,6 @@ TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUC
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
 """Arguments that other parts read."""
-ENOUGH = 5.0
-"""The score of a reading beyond which no other way to build the layer is tried."""
 
 
 def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = False,
@@ -59,7 +58,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
             seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
         if fixed is None and seen.directions == 1 and _has_two_directions(seen, config, reference):
             seen = _in_two_directions(module, seen, config, cell_first, said)
-        if not seen.depends.memory and not (seen.how["given"] and seen.how["states"] is not None):
+        if not seen.recurs:
             raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
@@ -101,8 +100,10 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
             continue
         if best is None or built[0].score > best[0].score:
             best = built
-        if built[0].score >= ENOUGH:
+        if built[0].complete:
             break
+    if best is None or not best[0].recurs:
+        best = with_own_sizes(value, said) or best
     if best is None:
         reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
         reason.built = bool(called)
@@ -137,6 +138,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["square"] = True
     if is_summed(module, seen, config, zeros(seen, config)):
         nature["summed"] = True
+    elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):
+        nature["decoded"] = True
     if counts_axes(module):
         nature["counts_axes"] = True
     if seen.looks_back:
@@ -223,6 +226,8 @@ def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
 def _usual(value: Any, arguments: Arguments) -> bool:
     """Whether the constructor is called as torch's is, or under usual names."""
     signature = Signature.of(value)
+    if arguments.own is not None:
+        return False
     same = all(word == own for word, own in arguments.options.items())
     more = arguments.others or arguments.halves or arguments.holds or arguments.bundle is not None or arguments.listed is not None
     plain = same and not more

@@ -18,10 +18,13 @@ CONVERSIONS = ("float", "to", "type")
 class Vectors(torch.nn.Module):
     """In place of a table of embeddings: it returns the input's own vector for each of the ids that stand for them."""
 
-    def __init__(self, table: torch.nn.Embedding) -> None:
+    def __init__(self, table: Any, tied: bool = False) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim, self.padding_idx = table.num_embeddings, table.embedding_dim, table.padding_idx
         self.vectors: torch.Tensor | None = None
+        self.table: tuple[torch.nn.Parameter] = table.table if isinstance(table, Vectors) else (table.weight,)
+        if tied:
+            (self.weight,) = self.table
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         assert self.vectors is not None

@@ -100,7 +100,7 @@ def _configs(subject: Subject) -> Iterator[Config]:
     nature = {
         name: value
         for name, value in subject.nature.items()
-        if name not in ("square", "summed", "joined", "looks_back", "idle", "start", "counts_axes", "with_rows")
+        if name not in ("square", "summed", "decoded", "joined", "looks_back", "idle", "start", "counts_axes", "with_rows")
     }
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):

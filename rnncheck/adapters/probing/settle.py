@@ -43,7 +43,8 @@ def as_read(subject: Subject, reading: Reading | None) -> Subject:
         claims["sizes"] = Claim(False, "signature", "the constructor takes one size for input and state")
     build = replace(subject.build, reading=reading, is_cell=reading.kind == "cell" and not reading.adapts)
     return replace(
-        subject, build=build, claims=claims, nature=reading.nature, read_as=reading.words(), source=build.source(),
+        subject, build=build, fixed=subject.fixed or reading.only, claims=claims, nature=reading.nature,
+        read_as=reading.words(), source=build.source(),
         keeps_state=called["reset"] is not None or called["kept"] is not None, unread=reading.unread,
         further=reading.further, not_looked_at=reading.not_looked_at,
     )  # fmt: skip

@@ -1,0 +1,83 @@
+"""The sizes of a layer whose constructor takes none, found by calls of one that is built."""
+
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from rnncheck.core.config import Config
+from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.experiment import HIDDEN, Sizes, Unreadable
+from rnncheck.reading.guessed_values import value_for
+from rnncheck.reading.read import Seen, read_module
+from rnncheck.reading.said import Said
+from rnncheck.reading.signature import parameters_of
+from rnncheck.reading.size_words import UNSAID, size_of
+
+FEW = 4
+"""Up to as many sizes of parameters, input and state may share one of them."""
+
+
+def with_own_sizes(value: Any, said: Said) -> tuple[Seen, Arguments | None, Any, Config] | None:
+    """Return the target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be."""
+    arguments = _arguments(value)
+    if arguments is None or {"input_size", "hidden_size"} & said.keys():
+        return None
+    try:
+        module = value(**arguments.others).double().eval()
+        seen, sizes = _read(module, said)
+    except Exception:  # what is wrong is said by the ways to build it that were tried before
+        return None
+    return seen, replace(arguments, own=(sizes.input, sizes.hidden)), module, Config("RNN_TANH", sizes.input, sizes.hidden)
+
+
+def _arguments(target: Any) -> Arguments | None:
+    """Return what the constructor is given that takes no input size; None where it takes one, or more than a number."""
+    try:
+        parameters = [p for p in parameters_of(target) if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    except (TypeError, ValueError):
+        return None
+    required = [p for p in parameters if p.default is p.empty]
+    if any(size_of(p.name) == "input" for p in parameters) or sum(p.annotation in UNSAID for p in required) > 1:
+        return None
+    others = {p.name: HIDDEN if p.annotation in UNSAID else value_for(p) for p in required}
+    return Arguments((), (), {}, others)
+
+
+def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:
+    """Return how a module is called that has sizes of its own, and which; raises Unreadable where none of its numbers fit."""
+    widths = _widths(module)
+    reason = Unreadable("it has no parameters")
+    for input in widths:
+        best: tuple[Seen, Sizes] | None = None
+        for hidden in reversed(widths):  # the state's size rather than a part of it
+            try:
+                seen = read_module(module, Sizes(input, hidden), said=said)
+            except Unreadable as error:
+                reason = error
+                break  # no call takes such an input
+            if best is None or seen.score > best[0].score:
+                best = seen, Sizes(input, hidden)
+            if seen.complete or not (seen.unread or seen.how["given"]):
+                break
+        if best is not None and best[0].recurs:
+            return _as_wide_as_its_output(module, *best, said)
+    raise reason
+
+
+def _widths(module: nn.Module) -> list[int]:
+    """The sizes that input and state may have, in order: those of the parameters, of a gate, and what is left beside one."""
+    whole = {size for p in module.parameters() if p.dim() > 1 for size in p.shape}
+    gates = {size // gates for size in whole for gates in (1, 3, 4) if size % gates == 0}
+    beside = {one - other for one in whole for other in gates if one > other} if len(whole) <= FEW else set()
+    return sorted(whole | gates | beside)
+
+
+def _as_wide_as_its_output(module: nn.Module, seen: Seen, sizes: Sizes, said: Said) -> tuple[Seen, Sizes]:
+    """The same with the output's size for the state's, where no state is known."""
+    features = seen.how["features"]
+    if features is None or seen.how["states"] is not None or seen.how["given"]:
+        return seen, sizes
+    narrow = replace(sizes, hidden=features)
+    again = read_module(module, narrow, said=said)
+    return (again, narrow) if again.how["states"] is None and not again.how["given"] else (seen, sizes)

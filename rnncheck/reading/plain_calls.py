@@ -1,0 +1,38 @@
+"""Whether a module is called as torch's layers are, so that nothing has to stand between."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnncheck.reading.call_arguments import parameters
+from rnncheck.reading.experiment import Sizes
+from rnncheck.reading.signature import Signature, forward_of, hx_argument
+
+UNUSUAL = (
+    "ids", "last", "listed", "longest_first", "merged", "turned", "rows", "reset", "reverse", "beside", "input_name", "kept",
+)  # fmt: skip
+"""Words of a call that torch's layers know nothing of."""
+
+
+def _is_reached(module: Any, name: str) -> bool:
+    """Whether a state given as torch's layers take it ends in the argument of this name."""
+    forward = forward_of(module)
+    argument = hx_argument(forward)
+    return argument.given == "yes" and name == (argument.keyword or Signature.of(forward).positional[2])
+
+
+def is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
+    """Return whether this is how torch's layers are called."""
+    states, pair = sizes.layers * sizes.directions, how["order"] is not None
+    axes = [(states, "batch", -1), *([("batch", -1)] if states == 1 else [])]
+    second = next(iter(parameters(module, how)), None)
+    as_given = (
+        second is not None and how["given"] == [(second.name, ["tuple", 0, 1] if pair else 0)] and _is_reached(module, second.name)
+    )
+    as_returned = how["output"] == [0] and how["states"] == ([[1, 0], [1, 1]] if pair else [[1]])
+    in_order = how["order"] in (None, list(range(2 * states))) and all(tensor in axes for tensor in how["tensors"])
+    by_lengths = not how["lengths"] or (not how["lengths"][2] and how["lengths"][1] == "tensor")
+    unusual = any(how.get(word) for word in UNUSUAL)
+    otherwise = (
+        how.get("input", "sequence") != "sequence" or unusual or how["features"] is not None or how.get("feature_axes", 1) != 1
+    )
+    return as_given and as_returned and in_order and by_lengths and not otherwise

@@ -1,0 +1,424 @@
+"""Right models as tutorials and applications write them, each with two mistakes of its own."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+
+class Hazards(nn.Module):
+    """A number for each step, and what follows from all of them so far."""
+
+    def __init__(self, n_covariates, hidden=16):
+        super().__init__()
+        self.gru = nn.GRU(n_covariates, hidden, batch_first=True)
+        self.hazard = nn.Linear(hidden, 1)
+
+    def forward(self, x):
+        hazard = torch.sigmoid(self.hazard(self.gru(x)[0])).squeeze(-1)
+        return hazard, torch.cumprod(1 - hazard, dim=1)
+
+
+class HazardsOfOtherRows(Hazards):
+    """Rows are mixed."""
+
+    def forward(self, x):
+        hazard, _ = super().forward(x)
+        hazard = hazard.T.reshape(hazard.shape)
+        return hazard, torch.cumprod(1 - hazard, dim=1)
+
+
+class HazardsOfTheFuture(Hazards):
+    """It reads the future."""
+
+    def forward(self, x):
+        return super().forward(x - x.mean(1, keepdim=True))
+
+
+class Forecaster(nn.Module):
+    """An encoder, and a decoder that goes on from it for some steps."""
+
+    def __init__(self, n_features, hidden_size, horizon=6):
+        super().__init__()
+        self.horizon = horizon
+        self.encoder = nn.GRU(n_features, hidden_size, batch_first=True)
+        self.decoder = nn.GRUCell(n_features, hidden_size)
+        self.proj = nn.Linear(hidden_size, n_features)
+
+    def begin(self, history):
+        return self.encoder(history)[1][0]
+
+    def forward(self, history):
+        h, y = self.begin(history), history[:, -1]
+        predictions = []
+        for _ in range(self.horizon):
+            h = self.decoder(y, h)
+            y = self.proj(h)
+            predictions.append(y)
+        return torch.stack(predictions, dim=1)
+
+
+class ForecasterOfOtherRows(Forecaster):
+    """Rows are mixed."""
+
+    def begin(self, history):
+        return super().begin(history).flip(0)
+
+
+class ForecasterAtRandom(Forecaster):
+    """Dropout in eval()."""
+
+    def begin(self, history):
+        return F.dropout(super().begin(history), 0.2)
+
+
+class SentenceEncoder(nn.Module):
+    """The state of its layers alone comes back."""
+
+    def __init__(self, emb_dim, hid_dim, n_layers=1):
+        super().__init__()
+        self.rnn = nn.LSTM(emb_dim, hid_dim, n_layers)
+
+    def forward(self, src):
+        _, (hidden, cell) = self.rnn(src)
+        return hidden, cell
+
+
+class SentenceEncoderOfTwoSentences(SentenceEncoder):
+    """The state is kept between calls."""
+
+    state = None
+
+    def forward(self, src):
+        known = self.state is not None and self.state[0].shape[1:] == (src.shape[1], self.rnn.hidden_size)
+        _, state = self.rnn(src, self.state if known else None)
+        self.state = tuple(part.detach() for part in state)
+        return state
+
+
+class SentenceEncoderOfOtherRows(SentenceEncoder):
+    """Rows are mixed."""
+
+    def forward(self, src):
+        hidden, cell = super().forward(src)
+        return hidden + hidden.mean(1, keepdim=True), cell
+
+
+class FixedSizes(nn.Module):
+    """The constructor takes no sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = 20
+        self.cell1, self.cell2 = nn.LSTMCell(5, self.hidden), nn.LSTMCell(self.hidden, self.hidden)
+        self.linear = nn.Linear(self.hidden, 3)
+
+    def step(self, x, one, two):
+        one = self.cell1(x, one)
+        return one, self.cell2(one[0], two)
+
+    def forward(self, x):
+        one = two = (x.new_zeros(len(x), self.hidden),) * 2
+        out = []
+        for t in range(x.shape[1]):
+            one, two = self.step(x[:, t], one, two)
+            out.append(self.linear(two[0]))
+        return torch.stack(out, 1)
+
+
+class FixedSizesWithoutGradient(FixedSizes):
+    """No gradient goes through the state."""
+
+    def step(self, x, one, two):
+        one, two = super().step(x, one, two)
+        return tuple(part.detach() for part in one), two
+
+
+class FixedSizesOfOtherRows(FixedSizes):
+    """Rows are mixed."""
+
+    def step(self, x, one, two):
+        return super().step(x - x.mean(0), one, two)
+
+
+class ByHyperparameters(nn.Module):
+    """Sizes in a dictionary that has a default, and one matrix for input and state."""
+
+    def __init__(self, hparams={"input_dim": 6, "hidden_dim": 11}):  # noqa: B006  people do
+        super().__init__()
+        self.hidden_dim = hparams["hidden_dim"]
+        self.gates = nn.Linear(hparams["input_dim"] + self.hidden_dim, 4 * self.hidden_dim)
+
+    def candidate(self, j):
+        return torch.tanh(j)
+
+    def forward(self, x, hidden=None):
+        h, c = (x.new_zeros(len(x), self.hidden_dim),) * 2 if hidden is None else hidden
+        outs = []
+        for t in range(x.size(1)):
+            i, j, f, o = self.gates(torch.cat([x[:, t], h], dim=1)).chunk(4, dim=1)
+            c = c * torch.sigmoid(f + 1) + torch.sigmoid(i) * self.candidate(j)
+            h = torch.tanh(c) * torch.sigmoid(o)
+            outs.append(h)
+        return torch.stack(outs, dim=1), (h, c)
+
+
+class ByHyperparametersWithoutState(ByHyperparameters):
+    """The initial state is not used."""
+
+    def forward(self, x, hidden=None):
+        return super().forward(x, None if hidden is None else tuple(0 * part for part in hidden))
+
+
+class ByHyperparametersWithoutGradient(ByHyperparameters):
+    """No gradient of a part of the parameters."""
+
+    def candidate(self, j):
+        return torch.tanh(j.detach())
+
+
+class SineWave(nn.Module):
+    """Numbers in and numbers out: a step has no axis of features."""
+
+    def __init__(self, units=12):
+        super().__init__()
+        self.cell, self.linear = nn.LSTMCell(1, units), nn.Linear(units, 1)
+
+    def forward(self, input, future=0):
+        h = c = input.new_zeros(len(input), self.cell.hidden_size)
+        outputs = []
+        for x in input.split(1, dim=1):
+            h, c = self.cell(x, (h, c))
+            outputs.append(self.linear(h))
+        for _ in range(future):
+            h, c = self.cell(outputs[-1], (h, c))
+            outputs.append(self.linear(h))
+        return torch.cat(outputs, dim=1)
+
+
+class SineWaveReversed(SineWave):
+    """A step reads the input of another step."""
+
+    def forward(self, input, future=0):
+        return super().forward(input.roll(-1, 1), future)
+
+
+class SineWaveCentred(SineWave):
+    """Rows are mixed."""
+
+    def forward(self, input, future=0):
+        return super().forward(input - input.mean(0), future)
+
+
+class TwoWaysAlone(nn.Module):
+    """Written for two directions, which an option could turn off."""
+
+    def __init__(self, embedding_dim, hidden_dim, n_layers=1, bidirectional=True):
+        super().__init__()
+        self.rnn = nn.LSTM(embedding_dim, hidden_dim, n_layers, bidirectional=bidirectional)
+        self.fc = nn.Linear(2 * hidden_dim, hidden_dim)
+
+    def forward(self, embedded, text_lengths):
+        packed = pack_padded_sequence(embedded, self.seen(text_lengths.cpu()), enforce_sorted=False)
+        _, (hidden, _) = self.rnn(packed)
+        return self.fc(self.joined(hidden))
+
+    def seen(self, lengths):
+        return lengths
+
+    def joined(self, hidden):
+        return torch.cat((hidden[-2], hidden[-1]), dim=1)
+
+
+class TwoWaysTooShort(TwoWaysAlone):
+    """Lengths are off by one."""
+
+    def seen(self, lengths):
+        return (lengths - 1).clamp(min=1)
+
+
+class TwoWaysOfOtherRows(TwoWaysAlone):
+    """Rows are mixed."""
+
+    def joined(self, hidden):
+        return hidden[-2:].reshape(hidden.shape[1], -1)
+
+
+class Autoencoder(nn.Module):
+    """A vector for the whole sequence, and a decoder that reads it at each step."""
+
+    def __init__(self, n_features=3, embedding_dim=16):
+        super().__init__()
+        self.encoder = nn.LSTM(n_features, embedding_dim, batch_first=True)
+        self.decoder = nn.LSTM(embedding_dim, 2 * embedding_dim, batch_first=True)
+        self.out = nn.Linear(2 * embedding_dim, n_features)
+
+    def summary(self, x):
+        return self.encoder(x)[1][0][-1]
+
+    def forward(self, x):
+        y, _ = self.decoder(self.summary(x).unsqueeze(1).repeat(1, x.shape[1], 1))
+        return self.out(y)
+
+
+class AutoencoderOfOtherRows(Autoencoder):
+    """Rows are mixed."""
+
+    def summary(self, x):
+        return self.encoder(x)[1][0][-1].flip(0)
+
+
+class AutoencoderWithoutGradient(Autoencoder):
+    """No gradient of a part of the parameters."""
+
+    def summary(self, x):
+        return super().summary(x).detach()
+
+
+class AutoencoderOfTheMean(Autoencoder):
+    """Right, but its summary is computed beside the parts, as many a mistake is that reads the future."""
+
+    def summary(self, x):
+        return self.encoder(x)[0].mean(1)
+
+
+class TiedLanguageModel(nn.Module):
+    """The table of vectors is used for the output too."""
+
+    def __init__(self, vocab, dim):
+        super().__init__()
+        self.emb, self.cell = nn.Embedding(vocab, dim), nn.GRUCell(dim, dim)
+        self.bias = nn.Parameter(torch.zeros(vocab))
+
+    def weights(self):
+        return self.emb.weight
+
+    def forward(self, idx, h=None):
+        e = self.emb(idx)
+        h = e.new_zeros(len(idx), self.cell.hidden_size) if h is None else h
+        logits = []
+        for t in range(idx.size(1)):
+            h = self.cell(e[:, t], h)
+            logits.append(h @ self.weights().T + self.bias)
+        return torch.stack(logits, 1), h
+
+
+class TiedLanguageModelWithoutGradient(TiedLanguageModel):
+    """No gradient of a parameter."""
+
+    def weights(self):
+        return self.emb.weight.detach()
+
+
+class TiedLanguageModelWithoutState(TiedLanguageModel):
+    """The initial state has no effect."""
+
+    def forward(self, idx, h=None):
+        return super().forward(idx, None if h is None else 0 * h)
+
+
+class Columns(nn.Module):
+    """Columns for sequences, as a course in numpy writes them: (features, batch, time), and a state that does not come back."""
+
+    def __init__(self, n_x, n_a):
+        super().__init__()
+        self.Waa, self.Wax = (nn.Parameter(torch.randn(n_a, n) * 0.3) for n in (n_a, n_x))
+        self.ba = nn.Parameter(torch.zeros(n_a, 1))
+
+    def forward(self, x, a0):
+        a_next, a = self.begin(a0), []
+        for t in range(x.shape[2]):
+            a_next = torch.tanh(self.Waa @ a_next + self.Wax @ x[:, :, t] + self.ba)
+            a.append(a_next)
+        return torch.stack(a, dim=2)
+
+    def begin(self, a0):
+        return a0
+
+
+class ColumnsOfOtherRows(Columns):
+    """Rows are mixed."""
+
+    def begin(self, a0):
+        return a0 + a0.mean(1, keepdim=True)
+
+
+class ColumnsWithoutGradient(Columns):
+    """No gradient through the state."""
+
+    def begin(self, a0):
+        return a0.detach()
+
+
+class Decay(nn.Module):
+    """Values with masks and times, all of which must be given."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.decay, self.cell = nn.Linear(input_size, hidden_size), nn.GRUCell(2 * input_size, hidden_size)
+
+    def forward(self, x, mask, delta):
+        h, out = x.new_zeros(len(x), self.hidden_size), []
+        for t in range(x.size(1)):
+            h = torch.exp(-F.relu(self.decay(self.at(delta, t)))) * h
+            h = self.cell(torch.cat([x[:, t] * mask[:, t], mask[:, t]], dim=-1), h)
+            out.append(h)
+        return torch.stack(out, 1), h
+
+    def at(self, delta, t):
+        return delta[:, t]
+
+
+class DecayOfOtherRows(Decay):
+    """Rows are mixed."""
+
+    def at(self, delta, t):
+        return delta[:, t].mean(0, keepdim=True)
+
+
+class DecayOfTheNextStep(Decay):
+    """A step reads the input of another step."""
+
+    def forward(self, x, mask, delta):
+        return super().forward(x.roll(-1, 1), mask, delta)
+
+
+MODELS = {
+    Hazards: ((HazardsOfOtherRows, HazardsOfTheFuture), "(batch, time, features), no state comes back, each output is a number"),
+    Forecaster: (
+        (ForecasterOfOtherRows, ForecasterAtRandom),
+        "no state comes back, 2 axes of features as one, returns only the last output",
+    ),
+    SentenceEncoder: (
+        (SentenceEncoderOfTwoSentences, SentenceEncoderOfOtherRows),
+        "(time, batch, features), state (h, c), returns only the last output",
+    ),
+    Autoencoder: (
+        (AutoencoderOfOtherRows, AutoencoderWithoutGradient),
+        "(batch, time, features), no state comes back, decodes a summary of the whole sequence",
+    ),
+    TiedLanguageModel: (
+        (TiedLanguageModelWithoutGradient, TiedLanguageModelWithoutState),
+        "(batch, time, features), state h, token ids, each with a vector of the input",
+    ),
+    Columns: ((ColumnsOfOtherRows, ColumnsWithoutGradient), "(features, batch, time), no state comes back"),
+    Decay: ((DecayOfOtherRows, DecayOfTheNextStep), "(batch, time, features), state h, beside it mask; delta"),
+    FixedSizes: (
+        (FixedSizesWithoutGradient, FixedSizesOfOtherRows),
+        "(batch, time, features), no state comes back, always input_size 5 and hidden_size 3",
+    ),
+    ByHyperparameters: (
+        (ByHyperparametersWithoutState, ByHyperparametersWithoutGradient),
+        "state (h, c), always input_size 6 and hidden_size 11, parameters: gates.weight = [W_ih | W_hh], gates i g f o",
+    ),
+    SineWave: (
+        (SineWaveReversed, SineWaveCentred),
+        "(batch, time), each input a number, no state comes back, always input_size 1 and hidden_size 1, each output is a number",
+    ),
+    TwoWaysAlone: (
+        (TwoWaysTooShort, TwoWaysOfOtherRows),
+        "returns only the last output, text_lengths: tensor, not looked at: bidirectional other than True",
+    ),
+}
+"""Each right model with its mistakes, and with what is said of how it is read."""
