@@ -1,27 +1,23 @@
 """From a class, a factory or an object to its Reading."""
 
 import copy
-import inspect
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config, Mode
-from rnncheck.core.further import Further
 from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
-from rnncheck.reading.beside import MEMORY, VECTOR
 from rnncheck.reading.both_ways import is_decoded, is_summed
-from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
+from rnncheck.reading.left_out import other_arguments, other_options
 from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.own_sizes import with_own_sizes
 from rnncheck.reading.parameter_names import match, own_parameters
@@ -32,8 +28,6 @@ from rnncheck.reading.signature import Signature
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
-NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
-"""Arguments that other parts read."""
 
 
 def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = False,
@@ -186,8 +180,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         notes=(
             *seen.extras,
             *(f"parameter {name}" for name in idle if name not in start),
-            *_other_arguments(module, seen, further),
-            *(() if arguments is None else _other_options(value, arguments)),
+            *other_arguments(module, seen, further),
+            *(() if arguments is None else other_options(value, arguments)),
         ),
     )
 
@@ -199,28 +193,6 @@ def _is_one_layers(how: Mapping[str, Any]) -> bool:
 
 def _takes_several(arguments: Arguments) -> bool:
     return not arguments.options.keys().isdisjoint(("num_layers", "bidirectional"))
-
-
-def _other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tuple[str, ...]:
-    """Arguments of a call that are left out, or change nothing."""
-    lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
-    taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
-    filled = {name: f"argument {name}, {'the same for each row' if shape in (VECTOR, *MEMORY) else f'given as {value:g}'}"
-              for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip
-    filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
-    unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]
-    return tuple(told for told in unread if told not in seen.unread)
-
-
-def _other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
-    """Return the options that keep their defaults, so that their other values are not checked."""
-    kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]
-    defaults = {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
-    known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
-    left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
-    if arguments.listed is not None:
-        return (f"hidden sizes that differ in {arguments.listed}",)
-    return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
 
 
 def _usual(value: Any, arguments: Arguments) -> bool:

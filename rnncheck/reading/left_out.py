@@ -1,0 +1,37 @@
+"""What a reading leaves out: arguments of a call that are not looked at, and options that keep their defaults."""
+
+import inspect
+from types import SimpleNamespace
+from typing import Any
+
+from rnncheck.core.further import Further
+from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.beside import MEMORY, VECTOR
+from rnncheck.reading.call_arguments import parameters
+from rnncheck.reading.guessed_values import Asked
+from rnncheck.reading.read import Seen
+
+NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
+"""Arguments that other parts read."""
+
+
+def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tuple[str, ...]:
+    """Arguments of a call that are left out, or change nothing."""
+    lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
+    taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
+    filled = {name: f"argument {name}, {'the same for each row' if shape in (VECTOR, *MEMORY) else f'given as {value:g}'}"
+              for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip
+    filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
+    unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]
+    return tuple(told for told in unread if told not in seen.unread)
+
+
+def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
+    """Return the options that keep their defaults, so that their other values are not checked."""
+    kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]
+    defaults = {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
+    known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
+    left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
+    if arguments.listed is not None:
+        return (f"hidden sizes that differ in {arguments.listed}",)
+    return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
