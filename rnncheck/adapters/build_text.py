@@ -112,6 +112,8 @@ def argument_text(value: Any) -> str:
         return WORDS.get(value, repr(value))
     if isinstance(value, range):
         return f"range({argument_text(len(value))})"
+    if type(value) is tuple and len(value) > 1:
+        return f"({', '.join(map(argument_text, value))})"
     if isinstance(value, torch.Tensor):
         return f"torch.zeros({', '.join(map(argument_text, value.shape))})"
     name = getattr(value, "__name__", "")

@@ -231,11 +231,15 @@ UNTYPED = (inspect.Parameter.empty, SimpleNamespace, Namespace, dict, Any, dict[
 
 
 def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """A vocabulary in place of its size, and a table of vectors in place of theirs."""
+    """A vocabulary in place of its size, a table of vectors in place of theirs, and a shape in place of the last axis's."""
     for p in required:
         rest = [other for other in required if other is not p]
         hidden = [other.name for other in (*rest, *parameters) if size_of(other.name) == "hidden" and other.name != p.name]
         parts = set(p.name.lower().split("_"))
+        if "shape" in parts and size_of(p.name) == "input":
+            for one in hidden[:1]:
+                for found in _filled(rest, (p.name,), (one,), options):
+                    yield dataclasses.replace(found, holds={p.name: "shape"})
         if parts & ENTRIES:
             for one in hidden[:1]:
                 for found in _filled(rest, (p.name,), (one,), options):

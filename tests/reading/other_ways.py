@@ -309,7 +309,27 @@ class LastOfStackWrong(LastOfStack):
         return last + 0.1 * last.mean(0)
 
 
+class OfShape(nn.Module):
+    """The shape of a batch, in place of the size of its last axis."""
+
+    def __init__(self, hidden_size: int, input_shape: tuple[int, ...], num_layers: int = 1) -> None:
+        super().__init__()
+        _, _, features = input_shape
+        self.gru = nn.GRU(features, hidden_size, num_layers, batch_first=True)
+
+    def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.gru(x, hx)
+
+
+class OfShapeWrong(OfShape):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x)
+
+
 PAIRS = {
+    OfShape: (OfShapeWrong, "(batch, time, features), state h"),
     OfTheRest: (OfTheRestWrong, "(batch, time, features), state h"),
     LastOfStack: (LastOfStackWrong, "(batch, time, features), no state comes back, returns only the last output"),
     BySettings: (BySettingsWrong, "(batch, time, features), state h, not looked at: pre_norm other than True"),
