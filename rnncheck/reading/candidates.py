@@ -82,6 +82,7 @@ def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str
     yield from _listed(required)
     yield from _by_name(parameters, required, options)
     yield from _by_parts(parameters, required, options)
+    yield from _of_the_input_alone(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
     yield from _beside_a_bundle(required, options)
@@ -97,7 +98,8 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from _filled(required, (one,), (other,), options)
-    for name in (name for name in RESULT if name in names and inputs and not hidden):
+    others = [p.name for p in required if size_of(p.name) == "hidden"]
+    for name in (name for name in RESULT if name in names and inputs and not hidden and not others):
         yield from _filled(required, (inputs[0],), (name,), options)
     for name in BOTH:
         if name in names and not (inputs and hidden) and len(sizes) <= 1:
@@ -156,6 +158,15 @@ def _listed(required: list[Any]) -> Iterator[Arguments]:
     for p in required:
         if p.name in LISTS and len(required) == 1:
             yield Arguments((), (), {"num_layers": p.name}, {}, None, p.name)
+
+
+def _of_the_input_alone(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """One size that is the input's, where no name is one of the state: both are as large."""
+    sizes = [p.name for p in parameters if p.name not in options.values() and p.annotation in UNSAID]
+    kinds = {name: size_of(name) for name in sizes}
+    inputs = [name for name, kind in kinds.items() if kind == "input"]
+    if len(inputs) == 1 and "hidden" not in kinds.values() and inputs[0] not in [p.name for p in required]:
+        yield from _filled(required, (), (inputs[0],), options)
 
 
 def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:

@@ -28,7 +28,8 @@ RESULT = (
 )  # fmt: skip
 VOCABULARY = (
     "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
-    "num_words", "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size",
+    "num_words", "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size", "n_symbols", "num_symbols", "n_token",
+    "ntokens", "vocab_sz", "nb_tokens", "n_letters", "num_letters", "n_phonemes", "num_phonemes", "num_vocab", "voc_size",
 )  # fmt: skip
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),
@@ -82,7 +83,7 @@ def size_of(name: str) -> Literal["input", "hidden", "result"] | None:
     >>> size_of("rnn_hidden_dim"), size_of("word_dim"), size_of("num_actions"), size_of("kernel_size")
     ('hidden', 'input', 'result', None)
     """
-    parts = set(name.lower().split("_"))
+    parts = {part.removesuffix("s") for part in name.lower().split("_")} | set(name.lower().split("_"))
     if name in (*RESULT, *VOCABULARY):
         return "result" if name in RESULT else None
     if name in HIDDEN or name in MORE_HIDDEN or parts & HIDDEN_PARTS:
