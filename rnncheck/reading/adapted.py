@@ -236,7 +236,7 @@ def at(result: Any, path: list[Any]) -> Any:
 
 
 def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, hidden: int) -> Any:
-    """A further argument of one value throughout, or a vector or a memory that is the same for each row, as large as asked."""
+    """A further argument of one value throughout, or times, a vector or a memory that are the same for each row."""
     if shape == "number":
         return {"float": float, "bool": bool, "long": int}[kind](value)
     front = input.shape[:-1]
@@ -244,6 +244,9 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
     sizes |= {"rows": (rows,), "rows 1": (rows, 1)}
     if shape == "vector":
         return (value * torch.linspace(-1, 1, hidden, dtype=input.dtype, device=input.device)).repeat(rows, 1)
+    if shape == "times":
+        steps = front[0] if len(front) == 1 else front.numel() // rows
+        return value * torch.arange(steps, dtype=input.dtype, device=input.device) / 2
     if "memory" in shape:
         whole = value * torch.linspace(-1, 1, 2 * hidden, dtype=input.dtype, device=input.device).view(2, 1, hidden)
         return whole.expand(2, rows, hidden).movedim(0, int(shape == "memory")).contiguous()

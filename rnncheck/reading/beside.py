@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from rnncheck.reading.adapted import ORDERS
 from rnncheck.reading.call_arguments import is_mask_word, is_state_word, parameters
 
 Beside = list[list[Any]]
@@ -15,6 +16,11 @@ OF_STEPS = {*SHAPES[:4]}
 """Those of which no state is: they have an axis of steps."""
 MEMORY = ("memory", "memory first")
 """Shapes of what is looked up at each step, such as what an encoder returned."""
+MEMORY_PARTS = {"memory", "mem", "encoder", "encoded", "enc", "context", "contexts", "annotations", "keys", "values"}
+"""Parts of names of what is looked up, which may be called a state too."""
+TIMES = "times"
+TIME_PARTS = {"time", "times", "t", "ts", "timestamps", "timestamp", "tp", "tps", "timespans", "dt", "dts", "delta", "deltas"}
+"""Times of the steps that all rows share, and parts of their names."""
 VECTOR = "vector"
 """Features of each sequence, such as those that its initial state is made of."""
 NUMBERS = {float: "float", int: "long", bool: "bool", "float": "float", "int": "long", "bool": "bool"}
@@ -26,25 +32,39 @@ ONES = (
 NUMBERS_GIVEN = (("neutral", ("float", "bool", "long")), ("between", ("float",)), ("opposite", ("float", "bool")))
 """What is tried, in this order: a number that leaves the recurrence as it is, as far as names say so, or one that changes it."""
 MANY = 2
-"""Up to as many such arguments, each is tried in a shape of its own."""
+"""Up to as many such arguments, each is tried in a shape of its own; with more, all are of one shape."""
 
 
 def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN) -> Iterator[Beside]:
-    """Return what the arguments may be filled with that must be given and are not among those taken."""
+    """Return what the arguments may be filled with that must be given and are not among those taken.
+
+    Where the input itself is given in a way that is rare, all arguments are of one shape, and none is a state without its name.
+    """
+    usual = how.get("input") not in ORDERS and how.get("step_axis") is None
     taken = how["lengths"][:1] if how["lengths"] else ()
     known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in taken]
     needed = [p for p in known if not is_state_word(p.name)]
-    yield from _fillings(needed, numbers)
+    yield from _fillings(needed, numbers, alike=not usual)
     states = [p for p in parameters(module, how) if is_state_word(p.name)]
-    for p in (p for p in states if p in known and len(states) > 1):  # what an encoder returned may be called a state too
+    looked_up = [p for p in states if p in known and (len(states) > 1 or is_memory_word(p.name))]
+    for p in looked_up:  # what an encoder returned may be called a state too
         yield from _fillings([one for one in known if one == p or one in needed], numbers, MEMORY)
-    if len(needed) == len(known):  # one of them may be the state, under another name
+    if len(needed) == len(known) and usual:  # one of them may be the state, under another name
         for state in needed[: MANY * (len(needed) > 1)]:
-            yield from _fillings([p for p in needed if p is not state], numbers)
+            yield from _fillings([p for p in needed if p is not state], numbers, alike=len(needed) > MANY)
 
 
-def _fillings(needed: list[inspect.Parameter], numbers: Numbers, shapes_of_states: tuple[str, ...] = ()) -> Iterator[Beside]:
-    """What these arguments may be filled with; those that are called a state in these shapes alone."""
+def is_memory_word(name: str) -> bool:
+    """Whether an argument of this name may be what is looked up at each step."""
+    return bool(set(name.lower().split("_")) & MEMORY_PARTS)
+
+
+def _fillings(needed: list[inspect.Parameter], numbers: Numbers, shapes_of_states: tuple[str, ...] = (),
+              alike: bool = False) -> Iterator[Beside]:  # fmt: skip
+    """What these arguments may be filled with; those that are called a state in these shapes alone.
+
+    alike: whether all have one shape
+    """
     if not needed:
         return
     shapes = [
@@ -54,19 +74,20 @@ def _fillings(needed: list[inspect.Parameter], numbers: Numbers, shapes_of_state
         if p.annotation in NUMBERS
         else SHAPES
         if is_mask_word(p.name)
-        else (*SHAPES, VECTOR, *MEMORY)
+        else (*([TIMES] if set(p.name.lower().split("_")) & TIME_PARTS else []), *SHAPES, VECTOR, *MEMORY)
         for p in needed
     ]
-    by_turns = (tuple(one[k % len(one)] for one in shapes) for k in range(len(SHAPES) + 1 + len(MEMORY)))
-    chosen = list(product(*shapes) if len(needed) <= MANY else by_turns)
+    kinds_of_shapes = dict.fromkeys(kind for one in shapes for kind in one)
+    by_turns = list(dict.fromkeys(tuple(kind if kind in one else one[0] for one in shapes) for kind in kinds_of_shapes))
+    chosen = list(product(*shapes)) if len(needed) <= MANY and not alike else by_turns
     for number, kinds in numbers:
-        for shape in chosen:
-            for kind in kinds[:1] if {*shape} <= {VECTOR, *MEMORY} else kinds:
+        for shape in chosen if number == "neutral" or len(needed) == 1 else by_turns:
+            for kind in kinds[:1] if {*shape} <= {TIMES, VECTOR, *MEMORY} else kinds:
                 yield [_filled(p, one, kind, number) for p, one in zip(needed, shape, strict=True)]
 
 
 def _filled(parameter: inspect.Parameter, shape: str, kind: str, number: str) -> list[Any]:
-    if shape in (VECTOR, *MEMORY):
+    if shape in (TIMES, VECTOR, *MEMORY):
         return [parameter.name, shape, "float", 1.0]
     neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in parameter.name.lower().split("_")))
     value = {"neutral": neutral, "between": neutral if is_mask_word(parameter.name) else 0.5, "opposite": 1.0 - neutral}[number]

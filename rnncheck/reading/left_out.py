@@ -6,7 +6,7 @@ from typing import Any
 
 from rnncheck.core.further import Further
 from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.beside import MEMORY, VECTOR
+from rnncheck.reading.beside import MEMORY, TIMES, VECTOR
 from rnncheck.reading.call_arguments import parameters
 from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.read import Seen
@@ -19,7 +19,7 @@ def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tu
     """Arguments of a call that are left out, or change nothing."""
     lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
-    filled = {name: f"argument {name}, {'the same for each row' if shape in (VECTOR, *MEMORY) else f'given as {value:g}'}"
+    filled = {name: f"argument {name}, {'the same for each row' if shape in (TIMES, VECTOR, *MEMORY) else f'given as {value:g}'}"
               for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip
     filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
     unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]

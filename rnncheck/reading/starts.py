@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.call_arguments import state_parameters
+from rnncheck.reading.call_arguments import is_state_word, state_parameters
 from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start
 
 MAKERS = (
@@ -39,7 +39,8 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]
             yield Start(tuple(zero[: len(names)]), names)
         else:
             one, two = zero[:2]
-            for value in (one, (one, two), *_listed(one, sizes), *_listed((one, two), sizes), {"h": one}, {"h": one, "c": two}):
+            held = (*_listed(one, sizes), *_listed((one, two), sizes), {"h": one}, {"h": one, "c": two})
+            for value in (one, (one, two), *(held if is_state_word(names[0]) else ())):
                 yield Start((value,), names)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapted import ORDERS
+from rnncheck.reading.beside import is_memory_word
 from rnncheck.reading.call_arguments import is_state_word, state_parameters, takes_more
 from rnncheck.reading.experiment import BATCH, TIME, Sizes
 from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
@@ -111,7 +112,7 @@ def _only_taken(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[d
     """The ways in which a state may be given that does not come back."""
     states = sizes.layers * sizes.directions
     for p in state_parameters(module, how)[:1]:
-        if is_state_word(p.name):
+        if is_state_word(p.name) and not is_memory_word(p.name):
             columns = [(-1, "batch")] if how.get("input") in ORDERS else []
             of_one = [("batch", -1), (states, "batch", -1), ("batch", states, -1), *columns]
             for axes in of_one if states == 1 else [(states, "batch", -1)]:

@@ -19,6 +19,7 @@ from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.left_out import other_arguments, other_options
 from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
+from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import with_own_sizes
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
@@ -52,6 +53,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
             seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
         if fixed is None and seen.directions == 1 and _has_two_directions(seen, config, reference):
             seen = _in_two_directions(module, seen, config, cell_first, said)
+        seen = with_other_numbers(module, seen, config, cell_first, said)
         if not seen.recurs:
             raise Unreadable("no step depends on another one, and no state can be given")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
@@ -223,14 +225,6 @@ def _draws(module: Any, config: Config, seen: Seen) -> bool:
     except Exception:  # it cannot be called without a state of another kind: then nothing is said of it
         return False
     return torch.equal(first, again) and not torch.equal(first, moved)
-
-
-def zeros(seen: Seen, config: Config, value: float = 0.0) -> Any:
-    """A state of zeros, or of another number, where one can be given; None where none can."""
-    if not seen.how["given"]:
-        return None
-    part = torch.full((seen.parts // (2 if seen.pair else 1), 3, config.hidden_size), value, dtype=torch.float64)
-    return (part, part.clone()) if seen.pair else part
 
 
 def _arrangement(module: Any, seen: Seen, config: Config, arguments: Arguments | None) -> Arrangement | None:

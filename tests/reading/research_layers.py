@@ -231,6 +231,141 @@ class ScatteredNotLearned(Scattered):
         return h.detach()
 
 
+class Decays(nn.Module):
+    """Values that are missing decay to a mean, and so does the state: three arguments beside the input must be given."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.fade, self.gamma = nn.Parameter(torch.rand(input_size)), nn.Linear(input_size, hidden_size)
+        self.cell = nn.GRUCell(2 * input_size, hidden_size)
+
+    def forward(self, x, x_last, mask, delta):
+        h, ys = x.new_zeros(len(x), self.cell.hidden_size), []
+        for t in range(x.shape[1]):
+            kept = torch.exp(-torch.relu(self.fade * delta[:, t]))
+            seen = mask[:, t] * x[:, t] + (1 - mask[:, t]) * self.imputed(kept, x_last[:, t])
+            h = self.cell(torch.cat([seen, mask[:, t]], 1), torch.exp(-torch.relu(self.gamma(delta[:, t]))) * h)
+            ys.append(h)
+        return torch.stack(ys, 1)
+
+    def imputed(self, kept, last):
+        return kept * last
+
+
+class DecaysOfAll(Decays):
+    """What is missing is the mean of all rows, which is not seen where nothing is missing."""
+
+    def imputed(self, kept, last):
+        return (kept * last).mean(0, keepdim=True)
+
+
+class DecaysOfTheFirst(Decays):
+    """What is missing is taken from the first row."""
+
+    def imputed(self, kept, last):
+        return (kept * last)[:1]
+
+
+class BetweenTimes(nn.Module):
+    """A state that moves by itself between the times of the observations, which all rows share."""
+
+    def __init__(self, in_features, latent_dim):
+        super().__init__()
+        self.field, self.update = nn.Linear(latent_dim, latent_dim), nn.GRUCell(in_features, latent_dim)
+
+    def forward(self, data, time_steps):
+        h, before, ys = data.new_zeros(len(data), self.update.hidden_size), time_steps[0], []
+        for x, now in zip(data.unbind(1), time_steps, strict=True):
+            h = self.update(x, self.moved(h, now - before))
+            ys.append(h)
+            before = now
+        return torch.stack(ys, 1)
+
+    def moved(self, h, passed):
+        return h + passed * torch.tanh(self.field(h))
+
+
+class BetweenTimesOfAll(BetweenTimes):
+    """What moves the state is the mean of all rows."""
+
+    def moved(self, h, passed):
+        return h + passed * torch.tanh(self.field(h)).mean(0, keepdim=True)
+
+
+class BetweenTimesNotLearned(BetweenTimes):
+    """How the state moves is never learned."""
+
+    def moved(self, h, passed):
+        return h + passed * torch.tanh(self.field(h)).detach()
+
+
+class LooksUp(nn.Module):
+    """A decoder that looks at a memory of several steps: the argument is no state, though its name may be one."""
+
+    def __init__(self, n_mels, enc_dim):
+        super().__init__()
+        self.rnn, self.out = nn.GRUCell(n_mels + enc_dim, enc_dim), nn.Linear(enc_dim, n_mels)
+
+    def forward(self, mels, memory):
+        h, ys = mels.new_zeros(len(mels), self.rnn.hidden_size), []
+        for x in mels.unbind(1):
+            attended = self.scores(memory, h).softmax(1).transpose(1, 2) @ memory
+            h = self.rnn(torch.cat([x, attended[:, 0]], -1), h)
+            ys.append(self.out(h))
+        return torch.stack(ys, 1)
+
+    def scores(self, memory, h):
+        return memory @ h.unsqueeze(-1)
+
+
+class LooksUpForAll(LooksUp):
+    """Each row looks where the mean state of all rows says."""
+
+    def scores(self, memory, h):
+        return memory @ h.mean(0, keepdim=True).expand_as(h).unsqueeze(-1)
+
+
+class LooksUpNotLearned(LooksUp):
+    """No gradient goes through the state into what is looked at."""
+
+    def scores(self, memory, h):
+        return memory @ h.detach().unsqueeze(-1)
+
+
+class Symbols(nn.Module):
+    """The encoder of a speech synthesizer: its constructor has no hidden size."""
+
+    def __init__(self, n_symbols, embedding_dim=16, n_convolutions=1):
+        super().__init__()
+        self.embedding = nn.Embedding(n_symbols, embedding_dim)
+        sizes = [embedding_dim] * n_convolutions
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, size, 3, padding=1) for size in sizes)
+        self.lstm = nn.LSTM(embedding_dim, embedding_dim, batch_first=True)
+
+    def forward(self, text):
+        x = self.embedding(text).transpose(1, 2)
+        for convolution in self.convolutions:
+            x = torch.tanh(convolution(nn.functional.pad(x, (1, 0))))[..., : text.shape[1]]
+        return self.told(self.lstm(x.transpose(1, 2))[0])
+
+    def told(self, y):
+        return y
+
+
+class SymbolsMixed(Symbols):
+    """Each row is given the mean of all rows."""
+
+    def told(self, y):
+        return y.mean(0, keepdim=True).expand_as(y)
+
+
+class SymbolsBefore(Symbols):
+    """Each step is given the output of the step behind it."""
+
+    def told(self, y):
+        return torch.cat([y[:, 1:], y[:, -1:]], 1)
+
+
 RESEARCH = {
     NormedGates: ("state h, batch norm in training: judged in eval()", NormedGatesByRow, NormedGatesForget),
     ValueOfEach: ("(time, batch, features), state h", ValueOfTheFirst, ValueOfTheNext),
@@ -238,6 +373,10 @@ RESEARCH = {
     Projected: ("(time, batch, features), no state comes back", ProjectedOfOthers, ProjectedNotLearned),
     RowsOfEye: ("state h, token ids", RowsOfEyeBefore, RowsOfEyeForget),
     Scattered: ("state h, token ids", ScatteredMixed, ScatteredNotLearned),
+    Decays: ("beside it x_last; mask; delta", DecaysOfAll, DecaysOfTheFirst),
+    BetweenTimes: ("not looked at: argument time_steps, the same for each row", BetweenTimesOfAll, BetweenTimesNotLearned),
+    LooksUp: ("not looked at: argument memory, the same for each row", LooksUpForAll, LooksUpNotLearned),
+    Symbols: ("(batch, time, features), no state comes back, token ids", SymbolsMixed, SymbolsBefore),
     OneUnitAtATime: ("one step per call, state (h, c)", OneUnitOfTheFirst, OneUnitNotLearned),
 }
 """The right layer -> what is read of it, and two layers with a mistake."""

@@ -1,0 +1,45 @@
+"""What must be given beside an input: other numbers, where those that leave all as it is leave parameters without effect."""
+
+from typing import Any
+
+import torch
+
+from rnncheck.core.config import Config
+from rnncheck.reading.beside import SHAPES
+from rnncheck.reading.call_arguments import is_mask_word
+from rnncheck.reading.experiment import Sizes, Unreadable
+from rnncheck.reading.gradients import not_looked_at
+from rnncheck.reading.read import Seen, read_module
+from rnncheck.reading.said import Said
+
+BETWEEN = 0.5
+"""A number that leaves nothing as it is."""
+
+
+def with_other_numbers(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:
+    """The same with another number in what must be given, where parameters have no effect with one that leaves all as it is."""
+    beside = [[name, shape, kind, BETWEEN if kind == "float" and _may_differ(name, shape) else value]
+              for name, shape, kind, value in seen.how.get("beside", ())]  # fmt: skip
+    idle = not_looked_at(module, seen, config, zeros(seen, config, 0.3)) if beside != list(seen.how.get("beside", ())) else ()
+    if not idle or "beside" in said:
+        return seen
+    sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
+    try:
+        other = read_module(module, sizes, cell_first, {**said, "beside": beside})
+    except Unreadable:
+        return seen
+    fewer = len(not_looked_at(module, other, config, zeros(other, config, 0.3))) < len(idle)
+    return other if fewer and other.score >= seen.score else seen
+
+
+def _may_differ(name: str, shape: str) -> bool:
+    """Whether a number between 0 and 1 may be meant: no mask of steps or rows, but one of the numbers of the input."""
+    return shape in SHAPES and (shape == "features" or not is_mask_word(name))
+
+
+def zeros(seen: Seen, config: Config, value: float = 0.0) -> Any:
+    """A state of zeros, or of another number, where one can be given; None where none can."""
+    if not seen.how["given"]:
+        return None
+    part = torch.full((seen.parts // (2 if seen.pair else 1), 3, config.hidden_size), value, dtype=torch.float64)
+    return (part, part.clone()) if seen.pair else part
