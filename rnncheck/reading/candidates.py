@@ -101,7 +101,7 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     others = [p.name for p in required if size_of(p.name) == "hidden"]
     for name in (name for name in RESULT if name in names and inputs and not hidden and not others):
         yield from _filled(required, (inputs[0],), (name,), options)
-    for name in BOTH:
+    for name in (*BOTH, *(hidden[:1] if not sizes else ())):
         if name in names and not (inputs and hidden) and len(sizes) <= 1:
             yield from _filled(required, (), (name,), options)
 
@@ -112,7 +112,7 @@ def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, 
     sizes = {p.name: size_of(p.name) for p in numbers if p.annotation in UNSAID}
     inputs, hidden = ([name for name, what in sizes.items() if what == kind] for kind in ("input", "hidden"))
     if hidden:
-        for one in inputs:
+        for one in sorted(inputs, key=lambda name: name not in INPUT):
             yield from _filled(required, (one,), tuple(hidden), options)
 
 

@@ -23,7 +23,7 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
         axis = how.get("step_axis")
         shapes = [(BATCH,), *([(1, BATCH), (BATCH, 1)][axis : axis + 1] if axis is not None else [])]
         first = [(path, t) for path, t in found if t.is_floating_point() and t.dim() and t.shape[0] == BATCH][:1]
-        fitting = [*(one for one in first if one[1].dim() == 1), *(one for one in found if one[1].shape[:-1] in shapes), *first]
+        fitting = [*(one for one in first if one[1].dim() == 1), *(one for one in found if one[1].shape[:-1] in shapes)]
         if not fitting:
             raise Unreadable("it returns no row for each of the input's")
         path, tensor = fitting[0]

@@ -15,7 +15,7 @@ MORE_HIDDEN = (
     "hidden", "n_units", "num_units", "nhid", "n_hid", "hid", "d_hidden", "dim_hidden", "lstm_dim", "gru_dim",
     "rnn_dim", "rnn_size", "cell_size", "cell_dim", "state_size", "d_state", "state_dim", "out_channels",
     "hidden_channels", "hdim", "n_neurons", "reservoir_size", "num_hidden", "width", "hsize", "dim_out", "d_out",
-    "n_out", "units",
+    "n_out", "units", "h_dim", "h_size", "dim_h", "n_hiddens", "hidden_units",
 )  # fmt: skip
 BOTH = (
     "d_model", "dim", "model_dim", "size", "features", "channels", "n", "d", "width", "units", "hidden_size", "n_units",
@@ -62,6 +62,8 @@ HIDDEN_PARTS = {
     "hidden", "hiddens", "hid", "units", "unit", "neurons", "rnn", "lstm", "gru", "recurrent", "cell", "cells", "core", "memory",
     "mem", "latent", "enc", "encoder", "dec", "decoder", "nodes", "ctx", "context",
 }  # fmt: skip
+INTO = {"in", "inp", "input"}
+"""Parts of names of sizes of an input, also of the input of what a state's size is named after: ``enc_in``."""
 RESULT_PARTS = {"out", "output", "outputs", "class", "classes", "tag", "tags", "label", "labels", "action", "actions", "logits"}
 """Parts of a name, between underscores, by which sizes are known whose names stand in no list."""
 KIND_NAMES = (
@@ -86,7 +88,7 @@ def size_of(name: str) -> Literal["input", "hidden", "result"] | None:
     parts = {part.removesuffix("s") for part in name.lower().split("_")} | set(name.lower().split("_"))
     if name in (*RESULT, *VOCABULARY):
         return "result" if name in RESULT else None
-    if name in HIDDEN or name in MORE_HIDDEN or parts & HIDDEN_PARTS:
+    if name in HIDDEN or name in MORE_HIDDEN or (parts & HIDDEN_PARTS and not parts & INTO):
         return "hidden"
     if name in INPUT or name in MORE_INPUT or parts & INPUT_PARTS:
         return "input"

@@ -112,6 +112,16 @@ FORWARDS = (
             "return self.layer(images).mean((-2, -1))",
         )
     ),
+    *(
+        f"repeated = input.repeat_interleave({times}, 0)  # for a layer that makes one step of {times}\n{call}"
+        for times in (2, 3, 4)
+        for call in (
+            "return self.layer(repeated)",
+            "return self.layer(repeated.transpose(0, 1)).transpose(0, 1)",
+            "return self.layer(repeated)[0]",
+            "return self.layer(repeated.transpose(0, 1))[0].transpose(0, 1)",
+        )
+    ),
 )  # fmt: skip
 """What a call may have to do, each until the layer is read behind it."""
 

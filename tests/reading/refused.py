@@ -117,7 +117,25 @@ class Namespaced(nn.Module):
         return self.rnn(x, state)
 
 
-REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne)
+class Pyramid(nn.Module):
+    """Two steps become one."""
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        self.blstm = nn.LSTM(2 * input_dim, hidden_dim, batch_first=True, bidirectional=True)
+
+    def forward(self, x):
+        return self.blstm(x[:, : x.shape[1] // 2 * 2].unflatten(1, (-1, 2)).flatten(2))[0]
+
+
+class PyramidCut(Pyramid):
+    """No gradient reaches the input."""
+
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid)
 READ = {
     SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h",
     FlatScores: "steps and rows in one axis of the output", TimeLast: "(features, batch, time)",

@@ -366,6 +366,38 @@ class SymbolsBefore(Symbols):
         return torch.cat([y[:, 1:], y[:, -1:]], 1)
 
 
+class Trajectory(nn.Module):
+    """Offsets of a path, embedded: the size of the embedding is no size of the input, and that of the state has a short name."""
+
+    def __init__(self, embedding_dim=16, h_dim=24, input_dim=2):
+        super().__init__()
+        self.into, self.rnn, self.out = (
+            nn.Linear(input_dim, embedding_dim),
+            nn.GRU(embedding_dim, h_dim),
+            nn.Linear(h_dim, input_dim),
+        )
+
+    def forward(self, offsets):
+        return self.out(self.told(self.rnn(self.into(offsets))[0]))
+
+    def told(self, y):
+        return y
+
+
+class TrajectoryMixed(Trajectory):
+    """Each row is given the mean of all rows."""
+
+    def told(self, y):
+        return y.mean(1, keepdim=True).expand_as(y)
+
+
+class TrajectoryAhead(Trajectory):
+    """Each step is given the output of the step behind it."""
+
+    def told(self, y):
+        return torch.cat([y[1:], y[-1:]])
+
+
 RESEARCH = {
     NormedGates: ("state h, batch norm in training: judged in eval()", NormedGatesByRow, NormedGatesForget),
     ValueOfEach: ("(time, batch, features), state h", ValueOfTheFirst, ValueOfTheNext),
@@ -377,6 +409,7 @@ RESEARCH = {
     BetweenTimes: ("not looked at: argument time_steps, the same for each row", BetweenTimesOfAll, BetweenTimesNotLearned),
     LooksUp: ("not looked at: argument memory, the same for each row", LooksUpForAll, LooksUpNotLearned),
     Symbols: ("(batch, time, features), no state comes back, token ids", SymbolsMixed, SymbolsBefore),
+    Trajectory: ("(time, batch, features), no state comes back", TrajectoryMixed, TrajectoryAhead),
     OneUnitAtATime: ("one step per call, state (h, c)", OneUnitOfTheFirst, OneUnitNotLearned),
 }
 """The right layer -> what is read of it, and two layers with a mistake."""

@@ -52,7 +52,10 @@ def test_the_target_may_be_a_file(tmp_path, monkeypatch):
     assert kill_of(subject_of("wrapped.py:Wrapped"), cases=2) is None
 
 
-@pytest.mark.parametrize("layer", [lengths.PackedInPackedOut2, refused.CutOff], ids=lambda layer: layer.__name__)
+CUT = (lengths.PackedInPackedOut2, refused.CutOff, refused.PyramidCut)
+
+
+@pytest.mark.parametrize("layer", CUT, ids=lambda layer: layer.__name__)
 def test_a_mistake_of_the_layer_is_red_behind_the_wrapper(layer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrapped.py").write_text(shown(layer))

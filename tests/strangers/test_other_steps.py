@@ -30,6 +30,18 @@ class Strided(nn.Module):
         return self.rnn(x[::3])[0]
 
 
+class NodesGRUCell(nn.Module):
+    """A cell on a graph, whose state has an axis of nodes, one for each feature of the input."""
+
+    def __init__(self, num_nodes, out_channels):
+        super().__init__()
+        self.num_nodes, self.cell = num_nodes, nn.GRUCell(1, out_channels)
+
+    def forward(self, X, H=None):
+        H = X.new_zeros(len(X), self.num_nodes, self.cell.hidden_size) if H is None else H
+        return self.cell(X.reshape(-1, 1), H.flatten(0, 1)).unflatten(0, X.shape)
+
+
 def refusal(layer):
     with pytest.raises(rnncheck.UsageError) as told:
         rnncheck.verify(layer, properties="time.split", engine="inline", budget=100, max_examples=2)
@@ -43,3 +55,8 @@ def test_the_message_says_how_many_steps_come_back(layer, steps):
 
 def test_a_layer_with_each_step_is_refused_for_what_it_is():
     assert "steps for 12" not in refusal(BatchOfOne)
+
+
+def test_a_state_with_an_axis_of_nodes_is_refused_and_not_judged_as_a_state_without_one():
+    told = refusal(NodesGRUCell)
+    assert "flatten what lies behind the batch axis, for a fixed number of nodes or pixels" in told

@@ -20,6 +20,7 @@ REFUSES = "its constructor refuses every configuration"
 LACKS = "required positional argument"
 """What Python says where a state, say, must be given."""
 NO_LAYER = "no recurrent layer as torch's are"
+SHORTENED = "it returns"
 
 
 def why_not(reasons: list[BaseException], call: str) -> str:
@@ -41,8 +42,10 @@ def require_steps_and_rows(start: Baseline) -> None:
     output, build = start.output, start.subject.build
     if reading_of(start.subject) is not None or not isinstance(build, Constructor) or not isinstance(output, Tensor):
         return
-    if start.case.batch is not None and output.dim() != 3 and wrapper(build.target.object, None, None):
-        raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features)")
+    other_axes = start.case.batch is not None and output.dim() != 3
+    if other_axes and (output.dim() > 3 or wrapper(build.target.object, None, None)):
+        flat = "; flatten what lies behind the batch axis, for a fixed number of nodes or pixels" if output.dim() > 3 else ""
+        raise NotRecurrent(f"the output has shape {tuple(output.shape)} for an input (time, batch, features){flat}")
 
 
 def require_sizes(start: Baseline) -> None:
@@ -64,7 +67,7 @@ def why_shortened(subject: Subject) -> str | None:
     if back is None:
         return None
     return (
-        f"it returns {back} steps for {STEPS[0]}, but a recurrent layer should return an output for each step; "
+        f"{SHORTENED} {back} steps for {STEPS[0]}, but a recurrent layer should return an output for each step; "
         "name the recurrent layer inside it, or a module of what comes behind the change of steps"
     )
 
@@ -77,7 +80,7 @@ def with_wrapper(subject: Subject, reason: str) -> str:
     of = build.target.object, build.target.lines, build.target.expression
     with subject_boundary("probing"):
         found = wrapper(*of)
-    if found is None and (build.is_cell or reason.startswith(NO_LAYER)):
+    if found is None and (build.is_cell or reason.startswith((NO_LAYER, SHORTENED))):
         return ""
     told = "this wrapper is read" if found else "fill in the dots of this wrapper"
     code = found or skeleton(*of)

@@ -83,7 +83,8 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         require_sizes(start)
     except NotRecurrent as reason:
         why = unread[0] if unread and str(reason).startswith(REFUSES) else str(reason)
-        return _nothing(why_shortened(subject) or f"{why}{with_wrapper(subject, why)}")
+        why = why_shortened(subject) or why
+        return _nothing(f"{why}{with_wrapper(subject, why)}")
     refused = _refused_option(start)
     return _claims(start, reading, subject) if refused is None else _nothing(refused)
 
