@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.tools.conditions import at_least, batched, bidirectional, deterministic, one_layer
+from rnncheck.catalog.tools.conditions import at_least, batched, bidirectional, deterministic, one_layer, padded
 from rnncheck.catalog.tools.follow_ups import backwards, parameters_of
-from rnncheck.core.observation import Observation, every
+from rnncheck.catalog.tools.informative_data import in_many_digits
+from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
+from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
 direction = Family("direction")
@@ -76,6 +78,39 @@ def causal(trial: Trial) -> Observation:
         return trial.same(other, f"input up to, or from, step {k} changed: ", ("with another input there", "with the case's own"))
 
     return every(changed_at(k) for k in {1, trial.time - 1})
+
+
+STEPS = 5
+"""Steps in which a half that is not turned back leaves gaps in what an output sees."""
+
+
+@direction(
+    "turned",
+    formula="not: y_t moves with x_s  <=>  s <= t or s >= T - 1 - t",
+    kind="invariant",
+    source="two GRUs, torch.flip for the second one's input alone, and a linear layer over both",
+    applies=batched & padded & deterministic & at_least(batch=1),
+    cost=6,
+)
+def turned(trial: Trial) -> Observation:
+    """Outputs that see later steps see all between: the half that reads from the end is turned back, also behind a layer."""
+    if trial.subject.offers("load"):
+        raise NotClaimed("what each half of its outputs sees is known: see time.reach")
+    x = trial.like(trial.x.new_empty(STEPS, trial.batch, trial.config.input_size), "steps")
+    t = in_many_digits(trial.but(x=x, training=False))
+    seen = torch.stack([_moved(t, s) for s in range(STEPS)])
+    s, at = torch.arange(STEPS)[:, None], torch.arange(STEPS)
+    if not bool(seen[s > at].any()):
+        raise NotClaimed("its outputs see no later steps")
+    with_gaps = torch.equal(seen, (s <= at) | (s >= STEPS - 1 - at))
+    return identical("whether output[t] depends on x[s]", seen, torch.ones_like(seen) if with_gaps else seen, ("s", "t"))
+
+
+def _moved(t: Trial, s: int) -> Tensor:
+    """Which outputs another input of one step moves."""
+    x = t.x.clone()
+    x[s] = 1 - x[s]
+    return (t.but(x=x).run.output != t.run.output).flatten(1).any(1).cpu()
 
 
 def _other(name: str) -> str:

@@ -10,12 +10,13 @@ from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.catalog.tools.informative_data import enliven, has_effect, in_many_digits, lively
 from rnncheck.catalog.tools.weight_updates import WAYS, stepped, ways_of
+from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, fact, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import named_results, weighted_sum
 from rnncheck.running.layout import scattered_in_memory
-from rnncheck.running.trial import Trial, subject_boundary
+from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
 weights = Family("weights")
 
@@ -106,7 +107,7 @@ MOST_BLOCKS = 8
          source="gates[:, :hidden] taken twice, where the second was to be gates[:, hidden : 2 * hidden]",
          kind="derivative", cost=8, needs=("training", "module", "batched"), applies=deterministic)  # fmt: skip
 def blocks(trial: Trial) -> Observation:
-    """Where a parameter is several blocks of hidden_size rows or columns, each block gets a nonzero gradient, or none does."""
+    """Where a parameter has a block for each gate or each layer, every block gets a nonzero gradient, or none does."""
     if trial.subject.offers("load") or trial.subject.fixed is not None:
         raise NotClaimed("its rows are those of torch's layer: see weights.alive" if trial.parameters else "it is not built anew")
     if trial.config.hidden_size < 2:
@@ -132,18 +133,35 @@ def _gradients_of_module(t: Trial, enlivened: bool) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in layer.module.named_parameters()}
 
 
-def _blocks(trial: Trial) -> dict[str, list[tuple[str, tuple[slice, ...]]]]:
-    """Of each parameter the blocks that it has along an axis which is as many times as large as hidden_size, whatever that is."""
+Blocks = dict[str, list[tuple[str, tuple[slice, ...]]]]
+"""By parameter, what a block is called and where it lies."""
+
+
+def _blocks(trial: Trial) -> Blocks:
+    """Of each parameter the blocks along an axis that is as many times as long as hidden_size, or as long as there are layers."""
     config = trial.config
     wider = config.but(hidden_size=config.hidden_size + 1, input_size=config.input_size + trial.subject.one_size)
-    shapes, others = ({n: p.shape for n, p in trial.anew(one).module.named_parameters()} for one in (config, wider))
-    found: dict[str, list[tuple[str, tuple[slice, ...]]]] = {}
+    found = _along(trial, wider, config.hidden_size, wider.hidden_size)
+    if config.num_layers > 1:
+        for name, places in _along(trial, config.but(num_layers=config.num_layers + 1), 1, 1, config.num_layers).items():
+            found.setdefault(name, []).extend(places)
+    return found
+
+
+def _along(trial: Trial, other: Config, size: int, others_size: int, layers: int = 0) -> Blocks:
+    """Of each parameter the blocks of this size along an axis that grows as the other configuration says."""
+    found: Blocks = {}
+    try:
+        shapes, grown = ({n: p.shape for n, p in trial.anew(one).module.named_parameters()} for one in (trial.config, other))
+    except SubjectError:  # it is not built in other sizes
+        return found
     for name, shape in shapes.items():
-        for axis, size in enumerate(shape):
-            count, rest = divmod(size, config.hidden_size)
-            if rest or not 1 < count <= MOST_BLOCKS or others.get(name, shape)[axis] != count * wider.hidden_size:
+        for axis, length in enumerate(shape):
+            count, rest = divmod(length, size)
+            known = count == layers if layers else 1 < count <= MOST_BLOCKS
+            if rest or not known or grown.get(name, shape)[axis] != (count + bool(layers)) * others_size:
                 continue
-            ends = [(k * config.hidden_size, (k + 1) * config.hidden_size) for k in range(count)]
+            ends = [(k * size, (k + 1) * size) for k in range(count)]
             places = [(f"{name}[{':, ' * axis}{low}:{high}]", (slice(None),) * axis + (slice(low, high),)) for low, high in ends]
             found.setdefault(name, []).extend(places)
     return found

@@ -22,7 +22,7 @@ BASIC_FIRST = (
 """The families of properties in the order in which a failure of one explains those of the next."""
 WHY = ("mode.rng", "layout.no_mutation")
 """Properties that say why a call that is repeated gives other results: the headline is theirs, though others lead."""
-NOT_AGAIN = ("mode.repeatable", "state.fresh")
+NOT_AGAIN = ("mode.repeatable", "state.fresh", "state.one_tensor")
 AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
 """Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
 IN_ANOTHER_WAY = ("shape.autocast", "agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
@@ -40,6 +40,10 @@ AT_EXTREMES = (
 """Properties that set sizes, steps or numbers to extremes: whatever fails at ordinary ones as well leads."""
 DTYPES, MIXED = "shape.dtype_device", "the same dtype"
 """The property of the results' dtypes, and what torch says in several ways where one of another dtype is used."""
+WRITES, IN_PLACE = "layout.no_mutation", re.compile(r"in-?place|written-to tensor")
+"""The property of what a call writes into, and what torch says in several ways where it refuses that."""
+SHOWN_BY = {MIXED: DTYPES, "in place": WRITES}
+"""What is raised in several ways, and the property that says why."""
 UNREADABLE = "the result cannot be read"
 DISCONNECTED = "does not require grad"
 """What autograd raises where a result does not depend on what it should depend on."""
@@ -77,7 +81,7 @@ class Cause:
     def headline(self) -> str:
         """Return what is wrong in plain words: the diagnosis, what was raised, or what does not hold."""
         found = SAID_AS.fullmatch(self.diagnosis or "")
-        why = (verdict for verdict in self.verdicts if verdict.property in WHY and self.lead.property in AT_ONCE)
+        why = (verdict for verdict in self.verdicts if verdict.property in WHY and self.lead.property in (*AT_ONCE, *NOT_AGAIN))
         said = found[2] if found else self.diagnosis or _said_of(next(why, self.lead))
         return f"{said}, only with {' and '.join(self.only)}" if self.only else said
 
@@ -113,9 +117,9 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
     """Return the causes of all that is red among the verdicts on one subject, the most telling first."""
     red = sorted((verdict for verdict in verdicts if verdict.red), key=_basic)
     groups: list[list[Verdict]] = []
-    for verdict in (v for v in red if _key(v) not in (None, MIXED)):
+    for verdict in (v for v in red if _key(v) not in (None, *SHOWN_BY)):
         _join(groups, verdict, partial(_same_key, verdict))
-    for verdict in (v for v in red if _key(v) in (None, MIXED)):
+    for verdict in (v for v in red if _key(v) in (None, *SHOWN_BY)):
         _join(groups, verdict, partial(_same_key if _key(verdict) else follows, verdict))
     found = [Cause(tuple(sorted(group, key=_basic))) for group in groups]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
@@ -158,6 +162,8 @@ def _key(verdict: Verdict) -> str | None:
         first = (verdict.reason or verdict.property).splitlines()[0]
         if MIXED in first and not verdict.property.startswith("reject."):
             return MIXED
+        if IN_PLACE.search(first):
+            return "in place"
         of_its_own = verdict.property if verdict.property in BY_THEMSELVES else ""
         return f"{verdict.verdict} {of_its_own} {VARYING.sub('*', first)}"
     if verdict.property.startswith("reject.") and not _about_states(verdict):
@@ -167,7 +173,7 @@ def _key(verdict: Verdict) -> str | None:
 
 def _same_key(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     key = _key(verdict)
-    return _key(group[0]) == key or (key == MIXED and any(member.property == DTYPES for member in group))
+    return _key(group[0]) == key or any(member.property == SHOWN_BY.get(key or "") for member in group)
 
 
 def _about_states(verdict: Verdict) -> bool:

@@ -22,7 +22,7 @@ IN_TESTS_OF_THEIR_OWN = {
     "cache.copied", "cache.cropped", "cache.fresh", "cache.gradient", "cache.pieces", "cache.prefill", "cache.reordered",
     "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused", "lengths.module", "lengths.zero",
     "mode.dropout_of_one_layer", "numeric.many_steps", "state.cut", "state.forgets", "state.kept", "time.in_pieces", "time.reset",
-    "weights.blocks", "weights.scattered",
+    "direction.turned", "weights.blocks", "weights.scattered",
 }  # fmt: skip
 """They need a reference, a device, a compiler, large sizes, a claim, further arguments, a cache or a refusal."""
 LAYERS = sorted({prop.id for prop in CATALOG.values() if prop.about == "layer"} - IN_TESTS_OF_THEIR_OWN)

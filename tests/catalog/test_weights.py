@@ -13,7 +13,7 @@ from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.adapters.support import claimed
 from tests.catalog.support import TORCH, complaints, killed, outcomes
-from tests.strangers.sliced import Sliced, SlicedTwice
+from tests.strangers.sliced import FirstRowForAll, Independent, Sliced, SlicedTwice
 
 KILLS = {
     "weights.relabel": "own-units-differ-by-index",
@@ -56,6 +56,13 @@ def test_a_slice_that_is_never_taken_is_found():
     assert "'W[:, " in outcome.mismatches[0]
     assert "holds" in {outcome.status for _, outcome in outcomes(prop, claimed(Sliced), 6)}
     assert complaints(prop, claimed(Sliced), 6) == []
+
+
+def test_a_row_that_no_layer_takes_is_found():
+    prop = CATALOG["weights.blocks"]
+    _, outcome = killed(prop, claimed(FirstRowForAll), 20)
+    assert "u[1:2]'" in outcome.mismatches[0]
+    assert complaints(prop, claimed(Independent), 8) == []
 
 
 class WithSpare(torch.nn.GRU):

@@ -66,11 +66,12 @@ def planted(prop: Property, bug: str) -> Subject:
     from tests.catalog.support import TORCH, claiming
     from tests.mutants import EXTRA, MUTANTS
     from tests.recurrences.test_forms import FormWithoutState
-    from tests.strangers import mistaken_arguments, results_beside, shared_layers, sliced, stateful, well_hidden
+    from tests.strangers import mistaken_arguments, mixed_halves, results_beside, shared_layers, sliced, stateful, well_hidden
     from tests.typed import caches, mistaken_flags
 
-    strangers = (*mistaken_arguments.MISTAKES, *results_beside.MISTAKES, shared_layers.OneForAll, sliced.SlicedTwice,
-                 stateful.BufferedGRU2, stateful.StatefulLSTM, stateful.StatefulLSTM1, well_hidden.DropsInEval)  # fmt: skip
+    strangers = (*mistaken_arguments.MISTAKES, *results_beside.MISTAKES, mixed_halves.LeftTurned, shared_layers.OneForAll,
+                 sliced.SlicedTwice, stateful.BufferedGRU2, stateful.StatefulLSTM, stateful.StatefulLSTM1,
+                 well_hidden.DropsInEval)  # fmt: skip
     typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, *strangers)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:
         return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))

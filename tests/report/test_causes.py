@@ -54,6 +54,17 @@ def test_a_dtype_under_autocast_does_not_stand_for_wrong_numbers():
     assert grouped(fails("shape.autocast"), fails("batch.alone")) == [["batch.alone", "shape.autocast"]]
 
 
+def test_what_torch_refuses_to_write_into_is_one_cause_with_what_a_call_writes():
+    refused = ("RuntimeError while calling: a view is being modified inplace", "RuntimeError: a leaf in an in-place operation",
+               "RuntimeError: more than one element of the written-to tensor")  # fmt: skip
+    raised = [
+        raises(id, reason) for id, reason in zip(("layout.strides", "weights.trainable", "graph.memory"), refused, strict=True)
+    ]
+    (cause,) = causes([fails("layout.no_mutation"), fails("state.one_tensor"), *raised])
+    assert cause.headline == "a call changes what it was given, or its own parameters (layout.no_mutation)"
+    assert len(causes([fails("time.split"), *raised])) == 2
+
+
 def test_wrong_results_lead_before_wrong_gradients_of_any_family():
     found = grouped(fails("batch.gradient_alone"), fails("lengths.each_alone"), fails("gradient.numerical"))
     assert found[0][0] == "lengths.each_alone"

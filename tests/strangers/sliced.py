@@ -31,3 +31,32 @@ class SlicedTwice(Sliced):
     """Both gates are the first slice."""
 
     second = 0
+
+
+class Independent(nn.Module):
+    """Layers whose units see themselves alone, by a parameter with a row for each layer."""
+
+    def __init__(self, input_size, hidden_size, num_layers=2):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.inputs = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes)
+        self.u = nn.Parameter(torch.rand(num_layers, hidden_size) - 0.5)
+
+    def row(self, layer):
+        return self.u[layer]
+
+    def forward(self, x):
+        for layer, inner in enumerate(self.inputs):
+            h, outputs = x.new_zeros(x.shape[1], self.u.shape[1]), []
+            for step in inner(x):
+                h = torch.tanh(step + self.row(layer) * h)
+                outputs.append(h)
+            x = torch.stack(outputs)
+        return x
+
+
+class FirstRowForAll(Independent):
+    """All layers take the first row."""
+
+    def row(self, layer):
+        return self.u[0]
