@@ -26,7 +26,8 @@ from rnncheck.running.trial import Trial
 def reset(trial: Trial) -> Observation:
     """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it."""
     first = int(any(one.resets == "after" for one in flags_of(trial)))
-    steps = [trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
+    at_once = trial.draw("row that forgets what is given", 0, trial.batch)  # none, where it is the number of rows
+    steps = [first if row == at_once else trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
     sides = ("in two sequences", "with a reset flag between them")
     pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
     flagged = raised(trial, dict(enumerate(steps)))

@@ -137,3 +137,18 @@ def test_what_cannot_be_carried_is_said(function, words):
 def test_each_of_two_calls_that_need_a_cache_has_a_new_one():
     report = rnncheck.verify(needed, properties="time.*,cache.*,state.*", max_examples=3, engine="inline")
     assert report.exit_code in (0, 3) and not [v for _, v in report.verdicts() if v.verdict in ("fails", "errored")]
+
+
+def in_a_list(x: X, cache: Annotated[list, rnncheck.State(new=lambda: [None])] | None = None) -> X:  # type: ignore[type-arg]
+    h, outputs = torch.zeros_like(x[:, 0]) if cache is None or cache[0] is None else cache[0], []
+    for t in range(x.shape[1]):
+        h = 0.5 * h + x[:, t]
+        outputs.append(h)
+    if cache is not None:
+        cache[0] = h
+    return torch.stack(outputs, 1)
+
+
+def test_a_list_is_cleared_by_python_alone():
+    assert {outcome.status for outcome in outcomes(in_a_list, ["cache.reset"], 6)} <= {"not_claimed", "not_applicable"}
+    assert "holds" in {outcome.status for outcome in outcomes(in_a_list, ["cache.pieces"], 6)}

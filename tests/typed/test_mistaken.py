@@ -50,6 +50,12 @@ def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
 
 
+def test_a_flag_at_the_first_step_is_met_early():
+    (subject,) = probe_all(subjects(mistaken_flags.reset_not_of_the_initial_state), "inline")
+    given = (case for case in plan(subject, ("float64", "float32"), 2, 0) if case.hx == "random" and case.time > 1 and case.batch)
+    assert any(judge(CATALOG["time.reset"], trial_of(subject, case)).red for case in islice(given, 3))
+
+
 def test_the_first_cases_go_on_from_the_ends_of_two_chunks(claims):
     (subject,) = subjects(state_lost_at_every_second_edge)
     subject = replace(subject, claims=claims)

@@ -18,7 +18,7 @@ TELLING = ("shape.output", "shape.state", "time.split", "time.split_packed", "ba
            "lengths.each_alone", "lengths.module", "lengths.zero",
            "time.reset", "time.causal", "state.moves", "state.used", "gradient.every_output",
            "gradient.numerical", "gradient.second", "gradient.split", "graph.memory",
-           "layout.strides", "life.copied", "weights.trainable")  # fmt: skip
+           "layout.strides", "life.copied", "weights.trainable", "weights.blocks")  # fmt: skip
 CASES = 6
 
 

@@ -73,8 +73,12 @@ def copied(cache: Any) -> Any:
 
 
 def called_on(cache: Any, methods: dict[str, list[Any]]) -> tuple[Any, str]:
-    """Return the cache after the first of these methods that it has, and what it says where it has none or refuses."""
-    name = next((name for name in methods if callable(getattr(cache, name, None))), None)
+    """Return the cache after the first of these methods that it has, and what it says where it has none or refuses.
+
+    Methods that Python's own lists and dicts have, such as ``clear``, say nothing of a recurrence.
+    """
+    found = {name: getattr(cache, name, None) for name in methods}
+    name = next((name for name, method in found.items() if callable(method) and not isinstance(method, type(len))), None)
     if name is None:
         return cache, f"its cache has no method {' or '.join(methods)}"
     try:
