@@ -112,7 +112,7 @@ class Renamed(torch.nn.Module):
 
 def test_what_torch_cannot_parametrize_or_assign_to_is_not_asked_for():
     (subject,) = probe_all(subjects(Renamed), "inline")
-    assert "already has an attribute" in subject.claims["parametrize"].why
+    assert not subject.claims["parametrize"].offered  # torch 2.6 refuses without a word, a newer one with a sentence
     trial = Trial(subject, Case(Config("GRU", 3, 4), time=4, batch=3, training=True))
     statuses = {name: judge(CATALOG[f"weights.{name}"], trial).status for name in ("parametrize", "write_through")}
     assert statuses == {"parametrize": "not_claimed", "write_through": "holds"}
