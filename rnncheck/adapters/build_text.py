@@ -167,7 +167,8 @@ def _otherwise(reading: Reading, words: list[str], make: Maker | None) -> Iterat
     if make is None or "num_layers" not in words:
         return
     for layers, both in product(LAYERS, (False, True) if "bidirectional" in words else (False,)):
-        config = SIZES.but(mode="LSTM" if reading.pair else "RNN_TANH", input_size=2, hidden_size=3, num_layers=layers)
+        small = dict(zip(("input_size", "hidden_size"), reading.sizes, strict=True))
+        config = SIZES.but(mode="LSTM" if reading.pair else "RNN_TANH", num_layers=layers, **small)
         config = config.but(bidirectional=both or bool(reading.nature.get("bidirectional")))
         try:
             how = how_for(make(config, torch.float64, torch.device("cpu")), reading, config, make)

@@ -81,6 +81,8 @@ class Constructor:
 
     def make(self, config: Config, dtype: torch.dtype, device: torch.device) -> Any:
         """What the target returns for this configuration, of this dtype and on this device."""
+        if self.reading is not None:
+            self.reading.require_sizes(config)
         places: dict[str, Any] = {"dtype": dtype, "device": device}
         taken = {name: value for name, value in places.items() if name in self.signature.names}
         sizes, options = self.given(config)

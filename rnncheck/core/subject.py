@@ -159,6 +159,14 @@ class Subject:
         """Whether input_size has to be hidden_size."""
         return "sizes" in self.claims and not self.offers("sizes")
 
+    def fitted(self, config: Config) -> Config:
+        """Return the configuration with both sizes rounded up to what the constructor takes."""
+        steps = self.nature.get("multiples", (1, 1))
+        input_size, hidden_size = (
+            -(-size // step) * step for size, step in zip((config.input_size, config.hidden_size), steps, strict=True)
+        )
+        return config.but(input_size=input_size, hidden_size=hidden_size)
+
     @property
     def stateless(self) -> bool:
         """Whether no final state comes back."""

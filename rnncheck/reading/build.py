@@ -10,7 +10,7 @@ from torch import nn
 from rnncheck.core.config import Config
 from rnncheck.reading.adapted import Adapted, AdaptedWithLengths
 from rnncheck.reading.arranged import Arranged, ArrangedWithLengths
-from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes
+from rnncheck.reading.experiment import Sizes
 from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 
@@ -53,8 +53,7 @@ def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = 
         return known
     key = (config.num_layers, config.directions)
     if key not in reading.seen:
-        square = reading.nature.get("square")
-        small = {"input_size": HIDDEN if square else INPUT, "hidden_size": HIDDEN, "batch_first": known["batch_first"]}
+        small = {**dict(zip(("input_size", "hidden_size"), reading.sizes, strict=True)), "batch_first": known["batch_first"]}
         told = config if make is None else config.but(**small)
         probe = copy.deepcopy(module) if make is None else make(told, torch.float64, torch.device("cpu"))
         probe = probe.double().eval() if isinstance(probe, nn.Module) else probe

@@ -8,9 +8,11 @@ from typing import Any, Literal
 from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import OF_ITS_OWN
+from rnncheck.core.subject import NotClaimed
 from rnncheck.reading.adapted import HOW, ORDERS
 from rnncheck.reading.arguments import Arguments
 from rnncheck.reading.arrangement import Arrangement
+from rnncheck.reading.experiment import HIDDEN, INPUT
 from rnncheck.reading.said import WORDS, plain
 
 Known = Literal["annotation", "signature", "experiment", "said by the user"]
@@ -36,7 +38,7 @@ class Reading:
     further:   arguments of a call that properties of their own vary
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
     nearly: which layer it is with one change: "torch.nn.LSTM, except that …"; None where none is known
-    layers, directions: of the configuration that was read
+    sizes, layers, directions: of the configuration that was read; sizes: of input and state
     seen: what other configurations showed
     """
 
@@ -56,6 +58,7 @@ class Reading:
     further: tuple[Further, ...] = ()
     arrangement: Arrangement | None = None
     nearly: str | None = None
+    sizes: tuple[int, int] = (INPUT, HIDDEN)
     layers: int = 1
     directions: int = 1
     seen: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -83,6 +86,13 @@ class Reading:
         mode = OF_ITS_OWN[1 + self.pair] if self.arrangement is None else self.arrangement.mode
         always = {name: self.nature[name] for name in ("bias", "bidirectional", "num_layers") if name in self.nature}
         return Config(mode, *self.arguments.own, batch_first=bool(self.called["batch_first"])).but(**always)
+
+    def require_sizes(self, config: Config) -> None:
+        """Raise NotClaimed where the constructor is known to refuse a size."""
+        sizes = (("input_size", config.input_size), ("hidden_size", config.hidden_size))
+        for (name, size), step in zip(sizes, self.nature.get("multiples", (1, 1)), strict=True):
+            if size % step:
+                raise NotClaimed(f"the constructor takes a {name} that {step} divides")
 
     @property
     def not_looked_at(self) -> tuple[str, ...]:

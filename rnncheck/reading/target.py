@@ -18,6 +18,7 @@ from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.left_out import other_arguments, other_options
+from rnncheck.reading.multiples import OTHERS, multiples, other_sizes
 from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import with_own_sizes
@@ -111,7 +112,12 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
     """The target built like this, and read; alone: whether it can be built in no way that was tried before."""
     config = SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
     positions, named = arguments.of(config)
-    module = value(*positions, **named)
+    try:
+        module = value(*positions, **named)
+    except Exception as refusal:  # these sizes, perhaps
+        config = other_sizes(value, arguments, config, refusal)
+        positions, named = arguments.of(config)
+        module = value(*positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
     seen = read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said)
     if arguments.halves and seen.directions != 2 and not (alone and arguments.head is not None):
@@ -132,6 +138,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["bidirectional"] = True
     if arguments is not None and arguments.square:
         nature["square"] = True
+    if arguments is not None and arguments.own is None and (config.input_size, config.hidden_size) in OTHERS:
+        nature["multiples"] = multiples(value, arguments, config)
     if is_summed(module, seen, config, zeros(seen, config)):
         nature["summed"] = True
     elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):
@@ -173,6 +181,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         known={**dict.fromkeys(("call", "axes", "state"), "experiment"), **dict.fromkeys(said, "said by the user")},
         arrangement=arrangement,
         nearly=_nearly(nearest) if arrangement is None and nearest is not None else None,
+        sizes=(config.input_size, config.hidden_size),
         layers=layers,
         directions=seen.directions,
         unread=seen.unread,

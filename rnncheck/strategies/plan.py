@@ -1,6 +1,7 @@
 """In which order a subject's cases are visited: every structural row once, awkward sizes in between, then odd ones, then depth."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -40,6 +41,14 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
     if subject.named is not None:
         yield from _named_cases(structure, subject, seed)
         return
+    if "multiples" in subject.nature:
+        yield from (replace(case, config=subject.fitted(case.config)) for case in _layer_cases(structure, subject, seed))
+    else:
+        yield from _layer_cases(structure, subject, seed)
+
+
+def _layer_cases(structure: list[dict[str, Any]], subject: Subject, seed: int) -> Iterator[Case]:
+    """Every row plain, and some long or wide in between, then drawn ones."""
     plain = [plain_case(row, subject, turn, seed + turn) for turn, row in enumerate(structure)]  # a property draws anew on each
     cliffs = on_cliffs(plain, fixed=subject.fixed is not None)
     for turn, case in enumerate(plain):

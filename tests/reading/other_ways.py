@@ -328,7 +328,35 @@ class OfShapeWrong(OfShape):
         return super().forward(x)
 
 
+class OfHeads(nn.Module):
+    """A number of heads divides the hidden size; each has a recurrence of its own."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_heads: int = 4) -> None:
+        super().__init__()
+        if hidden_size % num_heads:
+            raise ValueError(f"hidden_size {hidden_size} cannot be divided by {num_heads} heads")
+        self.heads, self.hidden_size = num_heads, hidden_size
+        self.into = nn.Linear(input_size, hidden_size)
+        self.weight = nn.Parameter(torch.randn(num_heads, hidden_size // num_heads, hidden_size // num_heads) / 4)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        h = x.new_zeros(x.shape[1], self.hidden_size) if state is None else state
+        outputs = []
+        for step in self.into(x):
+            h = torch.tanh(step + torch.einsum("bhi,hij->bhj", h.unflatten(1, (self.heads, -1)), self.weight).flatten(1))
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class OfHeadsWrong(OfHeads):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(x)
+
+
 PAIRS = {
+    OfHeads: (OfHeadsWrong, "(time, batch, features), state h"),
     OfShape: (OfShapeWrong, "(batch, time, features), state h"),
     OfTheRest: (OfTheRestWrong, "(batch, time, features), state h"),
     LastOfStack: (LastOfStackWrong, "(batch, time, features), no state comes back, returns only the last output"),

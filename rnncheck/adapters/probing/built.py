@@ -24,7 +24,7 @@ def probe_built(subject: Subject) -> Mapping[str, Claim]:
 
     The subject has its modes. What its constructor refuses is no claim at all.
     """
-    config = subject.fixed or Config(subject.modes[0], *SIZES)
+    config = subject.fixed or subject.fitted(Config(subject.modes[0], *SIZES))
     layer, error = attempt(partial(subject.build, config, torch.float32, torch.device("cpu")))
     if error is not None:
         return {}

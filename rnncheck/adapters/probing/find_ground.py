@@ -100,12 +100,13 @@ def _configs(subject: Subject) -> Iterator[Config]:
     nature = {
         name: value
         for name, value in subject.nature.items()
-        if name not in ("square", "summed", "decoded", "joined", "looks_back", "idle", "start", "counts_axes", "with_rows")
+        if name
+        not in ("square", "summed", "decoded", "joined", "looks_back", "idle", "start", "counts_axes", "with_rows", "multiples")
     }
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):
-                yield Config(mode, input_size, hidden_size, batch_first=batch_first).but(**nature)
+                yield subject.fitted(Config(mode, input_size, hidden_size, batch_first=batch_first).but(**nature))
 
 
 def _majors(subject: Subject) -> tuple[bool, ...]:

@@ -1,0 +1,43 @@
+"""Sizes that a constructor takes where it does not take all: such as those that a number of heads divides."""
+
+from typing import Any
+
+from rnncheck.core.config import Config
+from rnncheck.reading.arguments import Arguments
+
+OTHERS = ((6, 8), (12, 8), (6, 16), (6, 32), (6, 64), (6, 128))
+"""Input and hidden sizes that are tried where the usual ones are refused: multiples of 2, 4, 8, …, the smallest first."""
+
+
+def other_sizes(value: Any, arguments: Arguments, config: Config, refusal: Exception) -> Config:
+    """Return the configuration with the first sizes that the constructor takes; raises the refusal where it takes none."""
+    for input_size, hidden_size in OTHERS if not issubclass(type(refusal), TypeError) else ():
+        other = config.but(input_size=hidden_size if arguments.square else input_size, hidden_size=hidden_size)
+        if _takes(value, arguments, other):
+            return other
+    raise refusal
+
+
+def multiples(value: Any, arguments: Arguments, config: Config) -> tuple[int, int]:
+    """Return of which numbers the two sizes must be multiples, as far as a few sizes tell."""
+    hidden = _step(value, arguments, config, "hidden_size")
+    return hidden if arguments.square else _step(value, arguments, config, "input_size"), hidden
+
+
+def _step(value: Any, arguments: Arguments, config: Config, name: str) -> int:
+    """The smallest divisor of this size that is taken for it, and three times it."""
+    size = getattr(config, name)
+    for step in (divisor for divisor in range(1, size) if size % divisor == 0):
+        sizes = [dict.fromkeys(("input_size", "hidden_size"), n) if arguments.square else {name: n} for n in (step, 3 * step)]
+        if all(_takes(value, arguments, config.but(**one)) for one in sizes):
+            return step
+    return size
+
+
+def _takes(value: Any, arguments: Arguments, config: Config) -> bool:
+    positions, named = arguments.of(config)
+    try:
+        value(*positions, **named)
+    except Exception:  # it refuses these sizes
+        return False
+    return True
