@@ -12,7 +12,7 @@ from rnncheck.reading.size_words import RESULT, TOKENS, size_of
 FORMS: Mapping[str, Callable[[int], Any]] = {
     "range": range, "table": lambda size: torch.zeros(TOKENS, size), "shape": lambda size: (1, 1, size),
 }  # fmt: skip
-"""How an argument may hold a size: as the entries of a vocabulary, a table of vectors, or the shape of a batch of sequences."""
+"""How an argument may hold a size: as a vocabulary, a table of vectors, or the shape of a batch of sequences."""
 
 LARGEST = 10**6
 """Larger sizes stand for themselves in the text of a script: nothing is built of them."""

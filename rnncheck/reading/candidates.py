@@ -32,6 +32,7 @@ from rnncheck.reading.size_words import (
     UNSAID,
     VOCABULARY,
     is_part,
+    says_dropout,
     says_kind,
     says_layers,
     size_of,
@@ -52,6 +53,8 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
     layers = [p.name for p in parameters if says_layers(p)] if "num_layers" not in options else []
     options |= {"num_layers": layers[0]} if len(layers) == 1 else {}
+    dropped = [p.name for p in parameters if says_dropout(p)] if "dropout" not in options else []
+    options |= {"dropout": dropped[0]} if len(dropped) == 1 and "num_layers" in options else {}
     needed = [p.name for p in parameters if p.default is p.empty]
     own_dropout = "num_layers" not in options and options.get("dropout") in needed
     drops = {options["dropout"]: 0.5} if own_dropout else {}
@@ -138,7 +141,7 @@ def _with_halves(parameters: list[Any], required: list[Any], options: Mapping[st
 
 def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     """The same names, where both sizes have to be the same."""
-    for one in _by_name(parameters, required, options):
+    for one in chain(_by_name(parameters, required, options), _by_parts(parameters, required, options)):
         if one.input and one.hidden:
             yield dataclasses.replace(one, input=(), hidden=(*one.input, *one.hidden))
 

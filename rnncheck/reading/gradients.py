@@ -47,9 +47,15 @@ def not_looked_at(module: Any, seen: Seen, config: Config, state: Any) -> tuple[
     """
     read, unread = _used(module, seen, config, state)
     names = {name for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else set()
-    if not (seen.how.get("beside") or seen.unread):
-        return for_other_methods(module, names - read) if read else ()
-    return tuple(sorted((names if seen.how.get("beside") else unread) - read)) if read else ()
+    if not read or seen.how.get("beside"):
+        return tuple(sorted(names - read)) if read else ()
+    return tuple(sorted({*(unread - read), *(() if seen.unread else for_other_methods(module, names - read))}))
+
+
+def in_training_alone(module: Any, seen: Seen, config: Config, state: Any) -> tuple[str, ...]:
+    """Return the parameters that move what is read in train(), and not in eval()."""
+    (trained, _), (read, _) = (_used(copy.deepcopy(module).train(mode), seen, config, state) for mode in (True, False))
+    return tuple(sorted(trained - read)) if read else ()
 
 
 def _used(module: Any, seen: Seen, config: Config, state: Any) -> tuple[set[str], set[str]]:

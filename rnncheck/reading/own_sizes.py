@@ -1,5 +1,7 @@
-"""The sizes of a layer whose constructor takes none, found by calls of one that is built."""
+"""Sizes of a layer that no name tells: of one whose constructor takes none, and of a state whose size has a default."""
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +20,24 @@ FEW = 4
 """Up to as many sizes of parameters, input and state may share one of them."""
 
 
-def with_own_sizes(value: Any, said: Said) -> tuple[Seen, Arguments | None, Any, Config] | None:
-    """Return the target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be."""
+Built = tuple[Seen, Arguments | None, Any, Config]
+
+
+def of_other_sizes(value: Any, best: Built | None, said: Said, build: Callable[[Arguments], Built]) -> Built | None:
+    """Return a better way to build and read the target than the best one by the names of sizes, or that one.
+
+    build: builds and reads it with these arguments
+    """
+    if best is not None and best[1] is not None and best[0].unread:
+        for arguments in _with_a_default(value, best[1]):
+            with suppress(Exception):  # it is not built like this
+                built = build(arguments)
+                best = built if built[0].score > best[0].score else best
+    return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
+
+
+def _with_own_sizes(value: Any, said: Said) -> Built | None:
+    """The target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be."""
     arguments = _arguments(value)
     if arguments is None or {"input_size", "hidden_size"} & said.keys():
         return None
@@ -29,6 +47,14 @@ def with_own_sizes(value: Any, said: Said) -> tuple[Seen, Arguments | None, Any,
     except Exception:  # what is wrong is said by the ways to build it that were tried before
         return None
     return seen, replace(arguments, own=(sizes.input, sizes.hidden)), module, Config("RNN_TANH", sizes.input, sizes.hidden)
+
+
+def _with_a_default(target: Any, known: Arguments) -> Iterator[Arguments]:
+    """The arguments with one more size for the state: each number that has a default, whatever it is called."""
+    taken = (*known.input, *known.hidden, *known.options.values(), *known.others)
+    for p in parameters_of(target) if known.bundle is None else ():
+        if type(p.default) is int and p.default > 1 and p.name not in taken and size_of(p.name) != "input":
+            yield replace(known, hidden=(*known.hidden, p.name))
 
 
 def _arguments(target: Any) -> Arguments | None:

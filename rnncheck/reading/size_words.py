@@ -24,12 +24,13 @@ BOTH = (
 RESULT = (
     "output_size", "out_size", "output_dim", "out_dim", "out_features", "n_classes", "num_classes", "num_outputs",
     "n_out", "proj", "proj_dim", "proj_size", "projection_size", "n_outputs", "n_actions", "num_actions", "action_dim",
-    "nout", "target_size", "num_tags", "n_tags", "tagset_size", "num_labels", "n_labels", "nclasses", "n_class",
+    "nout", "n_y", "target_size", "num_tags", "n_tags", "tagset_size", "num_labels", "n_labels", "nclasses", "n_class",
 )  # fmt: skip
 VOCABULARY = (
     "vocab_size", "num_embeddings", "n_tokens", "num_tokens", "vocab", "ntoken", "n_vocab", "vocabulary_size", "n_words",
     "num_words", "nb_words", "n_chars", "num_chars", "dict_size", "alphabet_size", "n_symbols", "num_symbols", "n_token",
     "ntokens", "vocab_sz", "nb_tokens", "n_letters", "num_letters", "n_phonemes", "num_phonemes", "num_vocab", "voc_size",
+    "n_items", "num_items",
 )  # fmt: skip
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "num_layers": ("n_layers", "nlayers", "layers", "depth", "num_rnn_layers", "n_layer"),
@@ -109,3 +110,8 @@ def says_layers(parameter: Any) -> bool:
     """Return whether a parameter is a number of layers, under a name that stands in no list."""
     number = type(parameter.default) is int or (parameter.default is parameter.empty and parameter.annotation in UNSAID)
     return number and parameter.name.lower().endswith("layers")
+
+
+def says_dropout(parameter: Any) -> bool:
+    """Return whether a parameter is a probability of dropout that has a default, under a name that stands in no list."""
+    return type(parameter.default) is float and "drop" in parameter.name.lower()

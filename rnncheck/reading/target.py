@@ -15,13 +15,13 @@ from rnncheck.reading.both_ways import is_decoded, is_summed
 from rnncheck.reading.candidates import candidates
 from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
-from rnncheck.reading.gradients import learned_start, not_looked_at
+from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.left_out import other_arguments, other_options
 from rnncheck.reading.multiples import OTHERS, multiples, other_sizes
 from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
-from rnncheck.reading.own_sizes import with_own_sizes
+from rnncheck.reading.own_sizes import Built, of_other_sizes
 from rnncheck.reading.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
@@ -74,9 +74,6 @@ def _in_two_directions(module: Any, seen: Seen, config: Config, cell_first: bool
         return seen
 
 
-Built = tuple[Seen, Arguments | None, Any, Config]
-
-
 def _existing(value: Any, fixed: Config, said: Said) -> Built:
     module = copy.deepcopy(value)
     module = module.double().eval() if isinstance(module, nn.Module) else module
@@ -99,8 +96,7 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
             best = built
         if built[0].complete:
             break
-    if best is None or not best[0].recurs:
-        best = with_own_sizes(value, said) or best
+    best = of_other_sizes(value, best, said, lambda arguments: _built(value, arguments, cell_first, said, alone=False))
     if best is None:
         reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
         reason.built = bool(called)
@@ -138,7 +134,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["bidirectional"] = True
     if arguments is not None and arguments.square:
         nature["square"] = True
-    if arguments is not None and arguments.own is None and (config.input_size, config.hidden_size) in OTHERS:
+    if arguments is not None and arguments.own is None and config.hidden_size in {hidden for _, hidden in OTHERS}:
         nature["multiples"] = multiples(value, arguments, config)
     if is_summed(module, seen, config, zeros(seen, config)):
         nature["summed"] = True
@@ -151,14 +147,15 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     if seen.with_rows and isinstance(module, nn.Module):
         nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
     start = learned_start(module, seen, config, zeros(seen, config))
+    batch_norm = normalises_over_rows(module)
+    how = {**seen.how, "eval": said.get("eval", batch_norm or _draws(module, config, seen))}
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
+    idle += in_training_alone(module, seen, config, zeros(seen, config, 0.3)) if how["eval"] else ()
     if idle:
         nature["idle"] = idle
     if start:
         nature["start"] = start
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
-    batch_norm = normalises_over_rows(module)
-    how = {**seen.how, "eval": said.get("eval", batch_norm or _draws(module, config, seen))}
     nearest = _arrangement(module, seen, config, arguments)
     arrangement = nearest if nearest is not None and (nearest.exact or nearest.mode in reference) else None
     if arrangement is not None and _names_say(module, arrangement, config):

@@ -384,6 +384,140 @@ class DecayOfTheNextStep(Decay):
         return super().forward(x.roll(-1, 1), mask, delta)
 
 
+class Reservoir(nn.Module):
+    """The state has a size of its own, which has a default; it is no parameter."""
+
+    def __init__(self, n_in, n_res=50, n_out=1):
+        super().__init__()
+        self.register_buffer("W_in", torch.rand(n_res, n_in) - 0.5)
+        self.register_buffer("W", (torch.rand(n_res, n_res) - 0.5) / n_res**0.5)
+        self.readout = nn.Linear(n_res, n_out)
+
+    def begin(self, x):
+        return x
+
+    def forward(self, u, x=None):
+        x, states = u.new_zeros(u.shape[1], len(self.W)) if x is None else self.begin(x), []
+        for u_t in u:
+            x = 0.7 * x + 0.3 * torch.tanh(u_t @ self.W_in.T + x @ self.W.T)
+            states.append(x)
+        return self.readout(torch.stack(states)), x
+
+
+class ReservoirOfOtherRows(Reservoir):
+    """Rows are mixed."""
+
+    def begin(self, x):
+        return x + x.mean(0)
+
+
+class ReservoirWithoutState(Reservoir):
+    """The initial state has no effect."""
+
+    def begin(self, x):
+        return 0 * x
+
+
+class SentenceModel(nn.Module):
+    """Two sizes that have to be the same, one of them under a name of its own."""
+
+    def __init__(self, n_vocab, lstm_size=32, embedding_dim=32, num_layers=3):
+        super().__init__()
+        self.lstm_size, self.num_layers = lstm_size, num_layers
+        self.embedding = nn.Embedding(n_vocab, embedding_dim)
+        self.lstm = nn.LSTM(lstm_size, lstm_size, num_layers)
+        self.fc = nn.Linear(lstm_size, n_vocab)
+
+    def forward(self, x, prev_state):
+        output, state = self.lstm(self.embedding(x), self.begin(prev_state))
+        return self.fc(output), state
+
+    def begin(self, state):
+        return state
+
+    def init_state(self, sequence_length):
+        return (torch.zeros(self.num_layers, sequence_length, self.lstm_size),) * 2
+
+
+class SentenceModelOfOtherRows(SentenceModel):
+    """Rows are mixed."""
+
+    def begin(self, state):
+        return tuple(part + part.mean(1, keepdim=True) for part in state)
+
+
+class SentenceModelWithoutState(SentenceModel):
+    """The initial state has no effect."""
+
+    def begin(self, state):
+        return tuple(0 * part for part in state)
+
+
+class MeanAndSpread(nn.Module):
+    """Two heads, and a constructor that takes any further options; the spread is for training alone."""
+
+    def __init__(self, input_size, hidden_size, **options):
+        super().__init__()
+        self.cell = nn.RNNCell(input_size, hidden_size)
+        self.mean, self.spread, self.other = (nn.Linear(hidden_size, 1) for _ in range(3))
+
+    def forward(self, x):
+        h, outputs, others = None, [], []
+        for x_t in x:
+            h = self.cell(x_t, h)
+            noise = torch.randn_like(h[:, :1]) * F.softplus(self.spread(h)) if self.training else 0
+            outputs.append((self.mean(self.at(h)) + noise).squeeze(-1))
+            others.append(self.other(h).squeeze(-1))
+        return torch.stack(outputs), torch.stack(others)
+
+    def at(self, h):
+        return h
+
+
+class MeanAndSpreadOfOtherRows(MeanAndSpread):
+    """Rows are mixed."""
+
+    def at(self, h):
+        return h - h.mean(0)
+
+
+class MeanAndSpreadWithoutGradient(MeanAndSpread):
+    """No gradient of a part of the parameters."""
+
+    def at(self, h):
+        return h.detach()
+
+
+class EnergyGRU(nn.Module):
+    """Dropout between layers, under a name of its own."""
+
+    def __init__(self, input_dim, hidden_dim, output_dim, n_layers, drop_prob=0.2):
+        super().__init__()
+        self.gru = nn.GRU(input_dim, hidden_dim, n_layers, batch_first=True, dropout=drop_prob)
+        self.fc = nn.Linear(hidden_dim, output_dim)
+
+    def forward(self, x, h):
+        out, h = self.gru(x, self.begin(h))
+        return self.fc(F.relu(out[:, -1])), h
+
+    def begin(self, h):
+        return h
+
+
+class EnergyGRUOfOtherRows(EnergyGRU):
+    """Rows are mixed."""
+
+    def begin(self, h):
+        return h + h.mean(1, keepdim=True)
+
+
+class EnergyGRUWithoutState(EnergyGRU):
+    """The initial state has no effect."""
+
+    def begin(self, h):
+        return 0 * h
+
+
 MODELS = {
     Hazards: ((HazardsOfOtherRows, HazardsOfTheFuture), "(batch, time, features), no state comes back, each output is a number"),
     Forecaster: (
@@ -404,6 +538,17 @@ MODELS = {
     ),
     Columns: ((ColumnsOfOtherRows, ColumnsWithoutGradient), "(features, batch, time), no state comes back"),
     Decay: ((DecayOfOtherRows, DecayOfTheNextStep), "(batch, time, features), state h, beside it mask; delta"),
+    Reservoir: ((ReservoirOfOtherRows, ReservoirWithoutState), "(time, batch, features), state h"),
+    SentenceModel: ((SentenceModelOfOtherRows, SentenceModelWithoutState), "(time, batch, features), state (h, c), token ids"),
+    MeanAndSpread: (
+        (MeanAndSpreadOfOtherRows, MeanAndSpreadWithoutGradient),
+        "each output is a number, random in training: judged in eval(), not looked at: result[1] of shape (5, 3), "
+        "parameter other.bias, parameter other.weight, parameter spread.bias, parameter spread.weight",
+    ),
+    EnergyGRU: (
+        (EnergyGRUOfOtherRows, EnergyGRUWithoutState),
+        "(batch, time, features), state h, returns only the last output",
+    ),
     FixedSizes: (
         (FixedSizesWithoutGradient, FixedSizesOfOtherRows),
         "(batch, time, features), no state comes back, always input_size 5 and hidden_size 3",

@@ -33,6 +33,6 @@ def test_a_state_by_keyword_alone_is_claimed():
 def test_a_script_builds_it(layer):
     names = {}
     exec(subject_of(layer).source, names)
-    built = names["build"](4, 7)
+    built = names["build"](4, 8)
     inside = built.wrapped() if hasattr(built, "wrapped") else built
     assert layer in map(type, inside.modules())

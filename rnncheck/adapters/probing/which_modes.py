@@ -5,18 +5,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.constructor_claims import refusal
 from rnncheck.adapters.probing.declared_claims import OWN_EQUATIONS
-from rnncheck.adapters.probing.ground import Baseline
+from rnncheck.adapters.probing.ground import Baseline, attempt, ground
 from rnncheck.adapters.probing.modes import ELMAN, declared_modes, modes_by_parameters, modes_in
 from rnncheck.adapters.probing.parameter_claims import TORCHS
 from rnncheck.adapters.probing.settle import reading_of
 from rnncheck.adapters.probing.state_as_output import is_an_output
-from rnncheck.core.config import Mode
+from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import OF_ITS_OWN, RESET_AFTER, kind_of, modes_by_states
 from rnncheck.core.subject import Claim
 from rnncheck.reading import Reading
@@ -88,9 +89,18 @@ def _elman(found: Baseline) -> tuple[Mode, ...]:
     build = found.subject.build
     if isinstance(build, Constructor) and build.signature.takes("nonlinearity") != "no":
         tanh, relu = ELMAN
-        return (tanh,) if refusal(found, found.case.config.but(mode=relu)) else ELMAN
+        if refusal(found, found.case.config.but(mode=relu)):
+            return (tanh,)
+        if build.signature.takes("nonlinearity") == "yes" or not _same_output(found, found.case.config.but(mode=relu)):
+            return ELMAN
     positive = isinstance(found.output, Tensor) and bool((found.output >= 0).all())
     return (ELMAN[positive],)
+
+
+def _same_output(found: Baseline, config: Config) -> bool:
+    """Whether a layer of this configuration returns the same output: then an option disappeared in the constructor's **."""
+    other, error = attempt(lambda: ground(found.subject, found.case.but(config=config), found.forms))
+    return error is None and isinstance(other.output, Tensor) and torch.equal(found.output, other.output)
 
 
 def inner_module(found: Baseline) -> Any:
