@@ -163,4 +163,4 @@ def neighbour(trial: Trial) -> Trial:
         hidden_size=config.hidden_size + 2, input_size=config.input_size + more,
         batch_first=not config.batch_first if subject.offers(flip) else config.batch_first,
     )  # fmt: skip
-    return Trial(subject, case.but(config=subject.fixed or wider, seed=case.seed + 1))
+    return Trial(subject, case.but(config=subject.fixed or subject.fitted(wider), seed=case.seed + 1))

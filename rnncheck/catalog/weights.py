@@ -141,7 +141,8 @@ Blocks = dict[str, list[tuple[str, tuple[slice, ...]]]]
 def _blocks(trial: Trial) -> Blocks:
     """Of each parameter the blocks along an axis that is as many times as long as hidden_size, or as long as there are layers."""
     config = trial.config
-    wider = config.but(hidden_size=config.hidden_size + 1, input_size=config.input_size + trial.subject.one_size)
+    one_size = trial.subject.one_size
+    wider = trial.subject.fitted(config.but(hidden_size=config.hidden_size + 1, input_size=config.input_size + one_size))
     found = _along(trial, wider, config.hidden_size, wider.hidden_size)
     if config.num_layers > 1:
         for name, places in _along(trial, config.but(num_layers=config.num_layers + 1), 1, 1, config.num_layers).items():

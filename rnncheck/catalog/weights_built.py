@@ -43,7 +43,8 @@ def flags(trial: Trial) -> Observation:
 
 def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:
     """Both values of a flag give different results, in training, for an input of time = batch; if both are claimed."""
-    config, training = replace(trial.config, hidden_size=3, proj_size=0, dropout=0.0), trial.subject.offers("training")
+    config = trial.subject.fitted(replace(trial.config, hidden_size=3, proj_size=0, dropout=0.0))
+    training = trial.subject.offers("training")
     own = {name: getattr(trial.case, name) for name in ("dtype", "device", "seed")}
     base = Case(config, 4, 4, training=training, **own)
     try:

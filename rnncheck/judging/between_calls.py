@@ -41,7 +41,8 @@ def generic(trial: Trial) -> Trial:
     plain: dict[str, Any] = {name: Values() for name in ("weights", "biases", "input", "state")}
     plain |= {"dtype": "float64"} if subject.offers("float64") else {}
     batch = None if trial.case.batch is None else ROWS
-    return Trial(subject, trial.case.but(time=STEPS, batch=batch, hx="random", training=False, dropout=0.0, **sizes, **plain))
+    fitted = subject.fitted(trial.config.but(dropout=0.0, **sizes))
+    return Trial(subject, trial.case.but(config=fitted, time=STEPS, batch=batch, hx="random", training=False, **plain))
 
 
 def _hypotheses(trial: Trial) -> Iterator[tuple[str, Callable[[], bool]]]:

@@ -135,10 +135,11 @@ def _situations(trial: Trial) -> Iterator[Case]:
     lengths = None if case.lengths is None else tuple(sorted((time - row % 3 for row in range(batch or 1)), reverse=True))
     if lengths is not None and not case.sorted_lengths:
         lengths = lengths[::-1]
-    sizes = {} if fixed else {"input_size": max(case.config.input_size, 6), "hidden_size": max(case.config.hidden_size, 7)}
+    sizes = {"input_size": max(case.config.input_size, 6), "hidden_size": max(case.config.hidden_size, 7)}
+    larger = case if fixed else case.but(config=trial.subject.fitted(case.config.but(**sizes)))
     plain = {name: Values() for name in ("weights", "biases", "input", "state")}
-    yield case.but(time=time, batch=batch, lengths=lengths, **sizes, **plain)
-    yield case.but(**sizes, **plain)
+    yield larger.but(time=time, batch=batch, lengths=lengths, **plain)
+    yield larger.but(**plain)
     yield case.but(**plain)
     if (trial.budget.ratios(trial.run).output > 1).sum() >= ENOUGH:
         yield case
