@@ -109,7 +109,7 @@ class _Fold(ast.NodeTransformer):
         if named == self.table and isinstance(key, str) and key in self.known and isinstance(node.ctx, ast.Load):
             return ast.parse(repr(self.known[key]), mode="eval").body
         value = _value(node.value)
-        parts = isinstance(value, list | tuple) and type(key) is int
+        parts = isinstance(value, list | tuple) and type(key) is int and key in range(-len(value), len(value))
         return ast.parse(repr(value[key]), mode="eval").body if parts else node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:

@@ -16,7 +16,7 @@ from rnncheck.reading.said import Said, agrees
 def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, longer: Any = None) -> tuple[Path, dict[str, Any]]:
     """Return the path to the output, and what is known of it: whether it is of the last step alone, a list, its features.
 
-    given: the input, which may come back beside it; longer: the result of one more step, if it is known
+    given: the input, which may come back beside it; longer: the result of twice the steps, if it is known
     """
     found = [(path, t) for path, t in leaves(result) if t is not given and agrees({"output": path}, said, ("output",))]
     if how.get("input") == "step":
@@ -74,12 +74,12 @@ def _of_other_axes(
 
 
 def of_more_steps(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
-    """Return what a call with one more step returns; None where a call is one step, or takes no other number of steps."""
+    """Return what a call with twice the steps returns; None where a call is one step, or takes no other number of steps."""
     if how.get("input") == "step":
         return None
     time = int(how["batch_first"])
     try:
-        return call(module, how, start, torch.cat([given, given.narrow(time, 0, 1)], time), sizes)
+        return call(module, how, start, torch.cat([given, given], time), sizes)
     except Exception:  # it takes no other number of steps
         return None
 

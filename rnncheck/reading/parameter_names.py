@@ -5,6 +5,7 @@ A name is read word by word. Whatever the words say, a match counts only if it i
 
 import re
 from collections.abc import Collection, Mapping
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -121,8 +122,8 @@ def set_parameter(module: nn.Module, name: str, value: Tensor) -> None:
 
 
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
-    path, _, attribute = name.rpartition(".")
-    return module.get_submodule(path), attribute
+    *path, attribute = name.split(".")
+    return reduce(getattr, path, module), attribute  # get_submodule is not there where TorchScript compiled it
 
 
 def _value(module: object, name: str) -> Tensor:

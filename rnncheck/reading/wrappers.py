@@ -136,6 +136,8 @@ def wrapper(target: Any, lines: str | None, expression: str | None) -> str | Non
         for forward in _forwards(target):
             code = _code(name, built, forward)
             seen = _seen(code, name, target)
+            if seen is not None and seen.how["last"] and "repeated" in forward:
+                continue  # a step for each of several would come back in each
             if seen is not None and (seen.carries >= 1 or "hx" not in code):
                 return _whole(code, name, lines, expression)
             second = second or (code if seen is not None else None)  # its state does not carry on: that may be its mistake

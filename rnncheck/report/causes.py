@@ -142,10 +142,11 @@ def _basic(verdict: Verdict) -> tuple[bool, int]:
 def place_of(property: str) -> int:
     """Return how basic a property is: 0 for the first family, and all families once more for what is at extremes."""
     family, _, name = property.partition(".")
-    family = "gradient" if "gradient" in name else family  # wrong results lead, whichever family speaks of their gradients
     if property in AT_ONCE:
         return 1 + AT_ONCE.index(property)
     place = BASIC_FIRST.index(family) if family in BASIC_FIRST else len(BASIC_FIRST)
+    if "gradient" in name:  # wrong results lead, whichever family speaks of their gradients
+        place = max(place, BASIC_FIRST.index("gradient"))
     last = property in AT_EXTREMES or property in IN_ANOTHER_WAY
     return place + len(AT_ONCE) * (place > 0) + (1 + len(BASIC_FIRST) + len(AT_ONCE)) * last
 
