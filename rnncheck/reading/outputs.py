@@ -73,7 +73,7 @@ def _of_other_axes(
     raise Unreadable("it returns no output for each step, and none for each row")
 
 
-def of_more_steps(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
+def of_twice_the_steps(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
     """Return what a call with twice the steps returns; None where a call is one step, or takes no other number of steps."""
     if how.get("input") == "step":
         return None

@@ -20,6 +20,11 @@ def _is_reached(module: Any, name: str) -> bool:
     return argument.given == "yes" and name == (argument.keyword or Signature.of(forward).positional[2])
 
 
+def returns_no_more(result: Any) -> bool:
+    """Return whether a result is output and state alone, as torch's layers return them: behind an adapter the rest is left out."""
+    return isinstance(result, tuple) and len(result) == 2 and (not isinstance(result[1], tuple | list) or len(result[1]) == 2)
+
+
 def is_plain(how: Mapping[str, Any], module: Any, sizes: Sizes) -> bool:
     """Return whether this is how torch's layers are called."""
     states, pair = sizes.layers * sizes.directions, how["order"] is not None

@@ -17,8 +17,8 @@ from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadab
 from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.order_of_lengths import is_longest_first
 from rnncheck.reading.other_methods import looks_up, makes_one_hot, uses_weights
-from rnncheck.reading.outputs import of_more_steps, output_of
-from rnncheck.reading.plain_calls import is_plain
+from rnncheck.reading.outputs import of_twice_the_steps, output_of
+from rnncheck.reading.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.results import Path, leaves
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 from rnncheck.reading.starts import starts
@@ -63,7 +63,7 @@ class Seen:
 
     @property
     def complete(self) -> bool:
-        """Whether no other reading can explain more; with no state to find, none does but one of two directions."""
+        """Whether no other reading can explain more: it scores as well as any, or no state is left to find."""
         divided = self.depends.two_ways and self.directions == 1
         return self.score >= GOOD + (divided or not self.alone)
 
@@ -152,7 +152,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
     how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, given, sizes)
-    output, found = output_of(first, given, how, said, of_more_steps(module, how, start, given, sizes))
+    output, found = output_of(first, given, how, said, of_twice_the_steps(module, how, start, given, sizes))
     called = {**how, **found, "output": list(output)}
     usual = (sizes.hidden, 2 * sizes.hidden) if sizes.directions == 2 or not found["last"] else (sizes.hidden,)
     called["features"] = found["features"] if found["features"] not in usual else None
@@ -186,6 +186,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     unread = (*([f"attribute {moved}, which changes no later call"] if idle else []), *unread_of(module, first, best.how))
     return replace(
         best,
+        plain=best.plain and returns_no_more(first),
         unread=unread,
         extras=extras_of(first, best.how, given),
         with_rows=with_rows(first, best.how),
@@ -213,7 +214,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         depends = dependency(lambda x: run(x)[0], x)
     if how.get("ids") and not depends.memory:
         raise Unreadable("the vectors that ids stand for change nothing")
-    if (how.get("step_axis") is not None or how.get("feature_axes", 1) > 1) and how.get("input") == "step" and depends.in_order:
+    if how.get("step_axis") is not None and depends.in_order:
         raise Unreadable("rows change with earlier ones, so that they may be the steps of one sequence")
     carries, pair = 0.0, how["order"] is not None
     if how["given"] and how["states"] is None:
