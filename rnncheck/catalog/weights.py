@@ -139,7 +139,7 @@ Blocks = dict[str, list[tuple[str, tuple[slice, ...]]]]
 
 
 def _blocks(trial: Trial) -> Blocks:
-    """Of each parameter the blocks along an axis that is as many times as long as hidden_size, or as long as there are layers."""
+    """Return the blocks of each parameter: along an axis, parts of hidden_size, or one part a layer."""
     config = trial.config
     one_size = trial.subject.one_size
     wider = trial.subject.fitted(config.but(hidden_size=config.hidden_size + 1, input_size=config.input_size + one_size))
@@ -151,7 +151,7 @@ def _blocks(trial: Trial) -> Blocks:
 
 
 def _along(trial: Trial, other: Config, size: int, others_size: int, layers: int = 0) -> Blocks:
-    """Of each parameter the blocks of this size along an axis that grows as the other configuration says."""
+    """Return the blocks of this size along each axis that grows with the other configuration."""
     found: Blocks = {}
     try:
         shapes, grown = ({n: p.shape for n, p in trial.anew(one).module.named_parameters()} for one in (trial.config, other))

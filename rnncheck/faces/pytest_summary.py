@@ -24,7 +24,7 @@ def summary(failures: Iterable[str], width: int) -> Iterator[str]:
             together[one.name, one.reading] = replace(one, verdicts=(before.verdicts if before else ()) + one.verdicts)
     for subject in together.values():
         for number, cause in enumerate(subject.causes):
-            yield from (
-                [""] if number else [f"{subject.name}   read as: {subject.reading}" if subject.reading else subject.name, ""]
-            )
+            if number == 0:
+                yield f"{subject.name}   read as: {subject.reading}" if subject.reading else subject.name
+            yield ""
             yield from (line.text for line in cause_lines(subject, cause, width))

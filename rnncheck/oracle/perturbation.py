@@ -74,7 +74,7 @@ class Copies:
 
 
 class Numbers:
-    """The random numbers of one place of one strand, step by step."""
+    """The random numbers that move the results of one operation, step by step."""
 
     def __init__(self, tape: RandomTape, copies: Copies, twins: Twins | None) -> None:
         self._tape, self._copies, self._twins = tape, copies, twins
@@ -101,7 +101,7 @@ class Numbers:
         return numbers if self._twins is None else self._twins.share(numbers, self._copies.count)
 
     def throughout(self, errors: Tensor) -> Tensor:
-        """Of all steps at once, on the way back: (…, time, copies, batch, size) for errors (…, time, 1, batch, size)."""
+        """Return the numbers of all steps of the way back, (…, time, copies, batch, size) for errors (…, time, 1, batch, size)."""
         shape = (*errors.shape[:-4], self._copies.runs, *errors.shape[-2:])
         first = self._tape.place()
         same, alternating = self._kept = self._kept or self._steady(shape)

@@ -45,13 +45,10 @@ def either_axes(reading: Reading) -> bool:
 def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> dict[str, Any]:
     """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
     known = {**reading.called, "batch_first": config.batch_first if either_axes(reading) else reading.called["batch_first"]}
-    fixed = known["states"] is None and not known["given"] and not known["output"]
-    if fixed or (config.num_layers, config.directions) == (
-        reading.layers,
-        reading.directions,
-    ):
-        return known
     key = (config.num_layers, config.directions)
+    the_same = known["states"] is None and not known["given"] and not known["output"]
+    if the_same or key == (reading.layers, reading.directions):
+        return known
     if key not in reading.seen:
         small = {**dict(zip(("input_size", "hidden_size"), reading.sizes, strict=True)), "batch_first": known["batch_first"]}
         told = config if make is None else config.but(**small)

@@ -26,6 +26,12 @@ def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tu
     return tuple(told for told in unread if told not in seen.unread)
 
 
+def other_sizes(multiples: tuple[int, int]) -> tuple[str, ...]:
+    """Return the sizes that the constructor refuses, so that none of them is looked at."""
+    told = zip(("input_size", "hidden_size"), multiples, strict=True)
+    return tuple(f"{name} that is no multiple of {step}" for name, step in told if step > 1)
+
+
 def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     """Return the options that keep their defaults, so that their other values are not checked."""
     kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]

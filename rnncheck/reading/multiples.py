@@ -5,13 +5,13 @@ from typing import Any
 from rnncheck.core.config import Config
 from rnncheck.reading.arguments import Arguments
 
-OTHERS = ((6, 8), (12, 8), (6, 16), (6, 32), (6, 64), (6, 128))
+SIZES = ((6, 8), (12, 8), (6, 16), (6, 32), (6, 64), (6, 128))
 """Input and hidden sizes that are tried where the usual ones are refused: multiples of 2, 4, 8, …, the smallest first."""
 
 
-def other_sizes(value: Any, arguments: Arguments, config: Config, refusal: Exception) -> Config:
-    """Return the configuration with the first sizes that the constructor takes; raises the refusal where it takes none."""
-    for input_size, hidden_size in OTHERS if not issubclass(type(refusal), TypeError) else ():
+def in_multiples(value: Any, arguments: Arguments, config: Config, refusal: Exception) -> Config:
+    """Return the configuration with the first of SIZES that the constructor takes; raises the refusal where it takes none."""
+    for input_size, hidden_size in SIZES if not issubclass(type(refusal), TypeError) else ():
         other = config.but(input_size=hidden_size if arguments.square else input_size, hidden_size=hidden_size)
         if _takes(value, arguments, other):
             return other

@@ -92,7 +92,7 @@ class Reading:
         sizes = (("input_size", config.input_size), ("hidden_size", config.hidden_size))
         for (name, size), step in zip(sizes, self.nature.get("multiples", (1, 1)), strict=True):
             if size % step:
-                raise NotClaimed(f"the constructor takes a {name} that {step} divides")
+                raise NotClaimed(f"the constructor takes a {name} that is a multiple of {step}")
 
     @property
     def not_looked_at(self) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable,
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
 from rnncheck.reading.guessed_values import Asked
-from rnncheck.reading.left_out import other_arguments, other_options
-from rnncheck.reading.multiples import OTHERS, multiples, other_sizes
+from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
+from rnncheck.reading.multiples import SIZES, in_multiples, multiples
 from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import Built, of_other_sizes
@@ -111,7 +111,7 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
     try:
         module = value(*positions, **named)
     except Exception as refusal:  # these sizes, perhaps
-        config = other_sizes(value, arguments, config, refusal)
+        config = in_multiples(value, arguments, config, refusal)
         positions, named = arguments.of(config)
         module = value(*positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
@@ -129,32 +129,13 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
              reference: tuple[Mode, ...], exists: bool, said: Said) -> Reading:  # fmt: skip
     layers = config.num_layers
     told = hasattr(module, "batch_first") or (not exists and "batch_first" in Signature.of(value).names)
-    nature: dict[str, Any] = {}
-    if seen.directions == 2 and not exists and not (arguments and "bidirectional" in arguments.options):
-        nature["bidirectional"] = True
-    if arguments is not None and arguments.square:
-        nature["square"] = True
-    if arguments is not None and arguments.own is None and config.hidden_size in {hidden for _, hidden in OTHERS}:
-        nature["multiples"] = multiples(value, arguments, config)
-    if is_summed(module, seen, config, zeros(seen, config)):
-        nature["summed"] = True
-    elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):
-        nature["decoded"] = True
-    if counts_axes(module):
-        nature["counts_axes"] = True
-    if seen.looks_back:
-        nature["looks_back"] = True
-    if seen.with_rows and isinstance(module, nn.Module):
-        nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
+    nature = _nature(value, seen, arguments, module, config, exists, said)
     start = learned_start(module, seen, config, zeros(seen, config))
     batch_norm = normalises_over_rows(module)
     how = {**seen.how, "eval": said.get("eval", batch_norm or _draws(module, config, seen))}
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     idle += in_training_alone(module, seen, config, zeros(seen, config, 0.3)) if how["eval"] else ()
-    if idle:
-        nature["idle"] = idle
-    if start:
-        nature["start"] = start
+    nature |= {name: found for name, found in (("idle", idle), ("start", start)) if found}
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     nearest = _arrangement(module, seen, config, arguments)
     arrangement = nearest if nearest is not None and (nearest.exact or nearest.mode in reference) else None
@@ -189,9 +170,33 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
             *seen.extras,
             *(f"parameter {name}" for name in idle if name not in start),
             *other_arguments(module, seen, further),
+            *other_sizes(nature.get("multiples", (1, 1))),
             *(() if arguments is None else other_options(value, arguments)),
         ),
     )
+
+
+def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, config: Config,
+            exists: bool, said: Said) -> dict[str, Any]:  # fmt: skip
+    """What is always so with this layer, whatever is asked of it."""
+    nature: dict[str, Any] = {}
+    if seen.directions == 2 and not exists and not (arguments and "bidirectional" in arguments.options):
+        nature["bidirectional"] = True
+    if arguments is not None and arguments.square:
+        nature["square"] = True
+    if arguments is not None and arguments.own is None and config.hidden_size in {hidden for _, hidden in SIZES}:
+        nature["multiples"] = multiples(value, arguments, config)
+    if is_summed(module, seen, config, zeros(seen, config)):
+        nature["summed"] = True
+    elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):
+        nature["decoded"] = True
+    if counts_axes(module):
+        nature["counts_axes"] = True
+    if seen.looks_back:
+        nature["looks_back"] = True
+    if seen.with_rows and isinstance(module, nn.Module):
+        nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
+    return nature
 
 
 def _is_one_layers(how: Mapping[str, Any]) -> bool:

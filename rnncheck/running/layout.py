@@ -83,7 +83,7 @@ def _states(case: Case, batch: int, state: State, flat: bool) -> list[Tensor]:
     states, sizes = case.config.states, case.config.state_sizes
     if len(state) != len(sizes):
         raise Malformed(f"{len(state)} state tensors returned, but should be {len(sizes)}")
-    axes = [*([] if flat and states == 1 else [states]), *([] if case.batch is None else [batch])]
+    axes = [*([] if flat else [states]), *([] if case.batch is None else [batch])]
     named = zip(state, sizes.items(), strict=True)
     return [_expect(f"{name}_n", part, (*axes, size)).reshape(states, batch, size) for part, (name, size) in named]
 

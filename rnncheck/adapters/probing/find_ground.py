@@ -1,7 +1,7 @@
 """Which case a subject runs on: its layout, its sizes, its states and their axes are tried, the simplest first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 
 from torch import Tensor
@@ -97,12 +97,8 @@ def _configs(subject: Subject) -> Iterator[Config]:
         if subject.of_its_own:
             yield subject.fixed.but(mode=OF_ITS_OWN[2])
         return
-    nature = {
-        name: value
-        for name, value in subject.nature.items()
-        if name
-        not in ("square", "summed", "decoded", "joined", "looks_back", "idle", "start", "counts_axes", "with_rows", "multiples")
-    }
+    options = {field.name for field in fields(Config)}
+    nature = {name: value for name, value in subject.nature.items() if name in options}
     for batch_first in (False, True) if reading_of(subject) is None else _majors(subject):
         for input_size, hidden_size in SIZES if "square" not in subject.nature else ((7, 7), (8, 8)):
             for mode in subject.modes or _modes_read(subject):

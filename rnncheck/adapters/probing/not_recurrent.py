@@ -21,6 +21,7 @@ LACKS = "required positional argument"
 """What Python says where a state, say, must be given."""
 NO_LAYER = "no recurrent layer as torch's are"
 SHORTENED = "it returns"
+"""How the reason begins where a layer returns another number of steps than it is given."""
 
 
 def why_not(reasons: list[BaseException], call: str) -> str:
