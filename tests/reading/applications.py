@@ -317,7 +317,7 @@ class TiedLanguageModelWithoutState(TiedLanguageModel):
         return super().forward(idx, None if h is None else 0 * h)
 
 
-class Columns(nn.Module):
+class TimeLast(nn.Module):
     """Columns for sequences, as a course in numpy writes them: (features, batch, time), and a state that does not come back."""
 
     def __init__(self, n_x, n_a):
@@ -336,14 +336,14 @@ class Columns(nn.Module):
         return a0
 
 
-class ColumnsOfOtherRows(Columns):
+class TimeLastMixed(TimeLast):
     """Rows are mixed."""
 
     def begin(self, a0):
         return a0 + a0.mean(1, keepdim=True)
 
 
-class ColumnsWithoutGradient(Columns):
+class TimeLastNotLearned(TimeLast):
     """No gradient through the state."""
 
     def begin(self, a0):
@@ -518,52 +518,58 @@ class EnergyGRUWithoutState(EnergyGRU):
         return 0 * h
 
 
-MODELS = {
-    Hazards: ((HazardsOfOtherRows, HazardsOfTheFuture), "(batch, time, features), no state comes back, each output is a number"),
+LAYERS = {
+    Hazards: ("(batch, time, features), no state comes back, each output is a number", HazardsOfOtherRows, HazardsOfTheFuture),
     Forecaster: (
-        (ForecasterOfOtherRows, ForecasterAtRandom),
         "no state comes back, 2 axes of features as one, returns only the last output",
+        ForecasterOfOtherRows,
+        ForecasterAtRandom,
     ),
     SentenceEncoder: (
-        (SentenceEncoderOfTwoSentences, SentenceEncoderOfOtherRows),
         "(time, batch, features), state (h, c), returns only the last output",
+        SentenceEncoderOfTwoSentences,
+        SentenceEncoderOfOtherRows,
     ),
     Autoencoder: (
-        (AutoencoderOfOtherRows, AutoencoderWithoutGradient),
         "(batch, time, features), no state comes back, decodes a summary of the whole sequence",
+        AutoencoderOfOtherRows,
+        AutoencoderWithoutGradient,
     ),
     TiedLanguageModel: (
-        (TiedLanguageModelWithoutGradient, TiedLanguageModelWithoutState),
         "(batch, time, features), state h, token ids, each with a vector of the input",
+        TiedLanguageModelWithoutGradient,
+        TiedLanguageModelWithoutState,
     ),
-    Columns: ((ColumnsOfOtherRows, ColumnsWithoutGradient), "(features, batch, time), no state comes back"),
-    Decay: ((DecayOfOtherRows, DecayOfTheNextStep), "(batch, time, features), state h, beside it mask; delta"),
-    Reservoir: ((ReservoirOfOtherRows, ReservoirWithoutState), "(time, batch, features), state h"),
-    SentenceModel: ((SentenceModelOfOtherRows, SentenceModelWithoutState), "(time, batch, features), state (h, c), token ids"),
+    TimeLast: ("(features, batch, time), no state comes back", TimeLastMixed, TimeLastNotLearned),
+    Decay: ("(batch, time, features), state h, beside it mask; delta", DecayOfOtherRows, DecayOfTheNextStep),
+    Reservoir: ("(time, batch, features), state h", ReservoirOfOtherRows, ReservoirWithoutState),
+    SentenceModel: ("(time, batch, features), state (h, c), token ids", SentenceModelOfOtherRows, SentenceModelWithoutState),
     MeanAndSpread: (
-        (MeanAndSpreadOfOtherRows, MeanAndSpreadWithoutGradient),
         "each output is a number, random in training: judged in eval(), not looked at: result[1] of shape (5, 3), "
         "parameter other.bias, parameter other.weight, parameter spread.bias, parameter spread.weight",
+        MeanAndSpreadOfOtherRows,
+        MeanAndSpreadWithoutGradient,
     ),
-    EnergyGRU: (
-        (EnergyGRUOfOtherRows, EnergyGRUWithoutState),
-        "(batch, time, features), state h, returns only the last output",
-    ),
+    EnergyGRU: ("(batch, time, features), state h, returns only the last output", EnergyGRUOfOtherRows, EnergyGRUWithoutState),
     FixedSizes: (
-        (FixedSizesWithoutGradient, FixedSizesOfOtherRows),
         "(batch, time, features), no state comes back, always input_size 5 and hidden_size 3",
+        FixedSizesWithoutGradient,
+        FixedSizesOfOtherRows,
     ),
     ByHyperparameters: (
-        (ByHyperparametersWithoutState, ByHyperparametersWithoutGradient),
         "state (h, c), always input_size 6 and hidden_size 11, parameters: gates.weight = [W_ih | W_hh], gates i g f o",
+        ByHyperparametersWithoutState,
+        ByHyperparametersWithoutGradient,
     ),
     SineWave: (
-        (SineWaveReversed, SineWaveCentred),
         "(batch, time), each input a number, no state comes back, always input_size 1 and hidden_size 1, each output is a number",
+        SineWaveReversed,
+        SineWaveCentred,
     ),
     TwoWaysAlone: (
-        (TwoWaysTooShort, TwoWaysOfOtherRows),
         "returns only the last output, text_lengths: tensor, not looked at: bidirectional other than True",
+        TwoWaysTooShort,
+        TwoWaysOfOtherRows,
     ),
 }
-"""Each right model with its mistakes, and with what is said of how it is read."""
+"""Each right layer, with what is said of how it is read and with its mistakes."""

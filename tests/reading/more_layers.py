@@ -300,20 +300,20 @@ class TwoWaysWrong(TwoWays):
         return backwards[:, -1]
 
 
-PAIRS = {
-    ListedOutputs: (ListedOutputsWrong, "(time, batch, features), state (h, c)"),
-    StateFirst: (StateFirstWrong, "(batch, time, features), state h"),
-    ReturnedTwice: (ReturnedTwiceWrong, "(batch, features), one step per call, state h"),
-    LongestFirst: (LongestFirstWrong, "ilens: tensor, longest first"),
-    Columns: (ColumnsWrong, "(time, features, batch), state h"),
-    AttendingStep: (AttendingStepWrong, "(batch, 1, features), one step per call, state h"),
-    SharedSize: (SharedSizeWrong, "two directions, not looked at: parameter transitions"),
-    Agent: (AgentWrong, "(batch, features), one step per call, state h"),
-    Keeping: (KeepingWrong, "reset_hidden() before each call"),
-    Masked: (MaskedWrong, "argument masks, given as 1"),
-    TwoWays: (TwoWaysWrong, "(batch, time, features), state h, two directions"),
-    VectorCell: (VectorCellWrong, "(batch, features), one step per call, state h"),
+LAYERS = {
+    ListedOutputs: ("(time, batch, features), state (h, c)", ListedOutputsWrong),
+    StateFirst: ("(batch, time, features), state h", StateFirstWrong),
+    ReturnedTwice: ("(batch, features), one step per call, state h", ReturnedTwiceWrong),
+    LongestFirst: ("ilens: tensor, longest first", LongestFirstWrong),
+    Columns: ("(time, features, batch), state h", ColumnsWrong),
+    AttendingStep: ("(batch, 1, features), one step per call, state h", AttendingStepWrong),
+    SharedSize: ("two directions, not looked at: parameter transitions", SharedSizeWrong),
+    Agent: ("(batch, features), one step per call, state h", AgentWrong),
+    Keeping: ("reset_hidden() before each call", KeepingWrong),
+    Masked: ("argument masks, given as 1", MaskedWrong),
+    TwoWays: ("(batch, time, features), state h, two directions", TwoWaysWrong),
+    VectorCell: ("(batch, features), one step per call, state h", VectorCellWrong),
 }
-"""Each layer with its mistake, and what the reading says."""
+"""Each right layer, with what is said of how it is read and with its mistakes."""
 WRAPPED = (InADictionary, OfImages)
 """Layers that a wrapper is shown for."""

@@ -101,9 +101,30 @@ class SideBySideWrong(SideBySide):
         return output, torch.cat(after.chunk(len(self.cells), -1)[::-1], -1)
 
 
-PAIRS = {
-    SideBySide: (SideBySideWrong, "(time, batch, features), state h"),
-    ListOfPairs: (ListOfPairsWrong, "(time, batch, features), state (h, c)"),
-    ListOfLists: (ListOfListsWrong, "(time, batch, features), state (h, c), two directions"),
+class EitherWay(nn.Module):
+    """A list of (h, c), one a direction, of which an option says how many there are."""
+
+    def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False) -> None:
+        super().__init__()
+        ways = (False, True) if bidirectional else (False,)
+        self.ways = nn.ModuleList(OneWay(input_size, hidden_size, backwards) for backwards in ways)
+
+    def forward(self, x: Tensor, states: list[Pair]) -> tuple[Tensor, list[Pair]]:
+        outputs, ends = zip(*(way(x, state) for way, state in zip(self.ways, states, strict=True)), strict=True)
+        return torch.cat(outputs, -1), list(ends)
+
+
+class EitherWayWrong(EitherWay):
+    """Both directions begin with the first one's state."""
+
+    def forward(self, x: Tensor, states: list[Pair]) -> tuple[Tensor, list[Pair]]:
+        return super().forward(x, [states[0]] * len(states))
+
+
+LAYERS = {
+    EitherWay: ("(time, batch, features), state (h, c)", EitherWayWrong),
+    SideBySide: ("(time, batch, features), state h", SideBySideWrong),
+    ListOfPairs: ("(time, batch, features), state (h, c)", ListOfPairsWrong),
+    ListOfLists: ("(time, batch, features), state (h, c), two directions", ListOfListsWrong),
 }
-"""A right layer, the same with a mistake, and what is said of how it is read."""
+"""Each right layer, with what is said of how it is read and with its mistakes."""

@@ -267,7 +267,7 @@ class Named(nn.Module):
 
 
 class OfTheRest(Named):
-    """Takes further options in **, and hands them to a class that has none of torch's."""
+    """Takes further options in **, and hands them to a class that refuses torch's."""
 
     def __init__(self, in_features: int, out_features: int, **more: str) -> None:
         super().__init__(**more)
@@ -355,21 +355,63 @@ class OfHeadsWrong(OfHeads):
         return super().forward(x)
 
 
-PAIRS = {
-    OfHeads: (OfHeadsWrong, "(time, batch, features), state h"),
-    OfShape: (OfShapeWrong, "(batch, time, features), state h"),
-    OfTheRest: (OfTheRestWrong, "(batch, time, features), state h"),
-    LastOfStack: (LastOfStackWrong, "(batch, time, features), no state comes back, returns only the last output"),
-    BySettings: (BySettingsWrong, "(batch, time, features), state h, not looked at: pre_norm other than True"),
-    ByKeyword: (ByKeywordWrong, "(batch, time, features), state (h, c)"),
-    OfIds: (OfIdsWrong, "(batch, time, features), state (h, c), token ids, each with a vector of the input, two directions"),
-    OfAttentionMask: (OfAttentionMaskWrong, "each with a vector of the input, attention_mask: float mask"),
-    ByArgs: (ByArgsWrong, "(time, batch, features), state (h, c)"),
-    BesideSettings: (BesideSettingsWrong, "(time, batch, features), state h"),
-    OfTable: (OfTableWrong, "(time, batch, features), state h, token ids, each with a vector of the input"),
-    OfCharacters: (OfCharactersWrong, "(time, batch, features), state h"),
-    OfCell: (OfCellWrong, "(time, batch, features), state h"),
-    OfCellClass: (OfCellClassWrong, "(time, batch, features), state h"),
-    OfPadding: (OfPaddingWrong, "padding_mask: padding mask"),
+class WithScores(nn.Module):
+    """Called as torch's layers are, but the scores of each step come back behind the state."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.gru, self.score = nn.GRU(input_size, hidden_size), nn.Linear(hidden_size, 2)
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        y, h = self.gru(x, h)
+        return y, h, self.scored(self.score(y))
+
+    def scored(self, scores: Tensor) -> Tensor:
+        return scores.softmax(-1)
+
+
+class WithScoresWrong(WithScores):
+    """The scores of a step are shared among the rows."""
+
+    def scored(self, scores: Tensor) -> Tensor:
+        return scores.softmax(1)
+
+
+class WithNothing(nn.Module):
+    """Called as torch's layers are, but None comes back behind the state."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, hidden_size)
+
+    def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor], None]:
+        return *self.lstm(x, hx), None
+
+
+class WithNothingWrong(WithNothing):
+    """The state that is given has no effect."""
+
+    def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor], None]:
+        return super().forward(x)
+
+
+LAYERS = {
+    WithScores: ("(time, batch, features), state h, not looked at: result[2]", WithScoresWrong),
+    WithNothing: ("(time, batch, features), state (h, c)", WithNothingWrong),
+    OfHeads: ("(time, batch, features), state h", OfHeadsWrong),
+    OfShape: ("(batch, time, features), state h", OfShapeWrong),
+    OfTheRest: ("(batch, time, features), state h", OfTheRestWrong),
+    LastOfStack: ("(batch, time, features), no state comes back, returns only the last output", LastOfStackWrong),
+    BySettings: ("(batch, time, features), state h, not looked at: pre_norm other than True", BySettingsWrong),
+    ByKeyword: ("(batch, time, features), state (h, c)", ByKeywordWrong),
+    OfIds: ("(batch, time, features), state (h, c), token ids, each with a vector of the input, two directions", OfIdsWrong),
+    OfAttentionMask: ("each with a vector of the input, attention_mask: float mask", OfAttentionMaskWrong),
+    ByArgs: ("(time, batch, features), state (h, c)", ByArgsWrong),
+    BesideSettings: ("(time, batch, features), state h", BesideSettingsWrong),
+    OfTable: ("(time, batch, features), state h, token ids, each with a vector of the input", OfTableWrong),
+    OfCharacters: ("(time, batch, features), state h", OfCharactersWrong),
+    OfCell: ("(time, batch, features), state h", OfCellWrong),
+    OfCellClass: ("(time, batch, features), state h", OfCellClassWrong),
+    OfPadding: ("padding_mask: padding mask", OfPaddingWrong),
 }
-"""A right layer, the same with a mistake, and what is said of how it is read."""
+"""Each right layer, with what is said of how it is read and with its mistakes."""

@@ -326,7 +326,7 @@ class LooksUpForAll(LooksUp):
 
 
 class LooksUpNotLearned(LooksUp):
-    """No gradient goes through the state into what is looked at."""
+    """No gradient goes from what is looked at into the state."""
 
     def scores(self, memory, h):
         return memory @ h.detach().unsqueeze(-1)
@@ -398,7 +398,7 @@ class TrajectoryAhead(Trajectory):
         return torch.cat([y[1:], y[-1:]])
 
 
-RESEARCH = {
+LAYERS = {
     NormedGates: ("state h, batch norm in training: judged in eval()", NormedGatesByRow, NormedGatesForget),
     ValueOfEach: ("(time, batch, features), state h", ValueOfTheFirst, ValueOfTheNext),
     Forecast: ("returns only the last output", ForecastOfOthers, ForecastNotLearned),
@@ -412,4 +412,4 @@ RESEARCH = {
     Trajectory: ("(time, batch, features), no state comes back", TrajectoryMixed, TrajectoryAhead),
     OneUnitAtATime: ("one step per call, state (h, c)", OneUnitOfTheFirst, OneUnitNotLearned),
 }
-"""The right layer -> what is read of it, and two layers with a mistake."""
+"""Each right layer, with what is said of how it is read and with its mistakes."""

@@ -18,8 +18,8 @@ from .table import STRANGERS
 
 HERE = Path(__file__).parent
 TELLING = ",".join((
-    "shape.output", "shape.state", "shape.dtype_device", "state.*", "time.*", "batch.alone", "batch.permute",
-    "batch.gradient_alone", "batch.unbatched", "layout.no_mutation", "lengths.*", "gate.one_step", "agree.forward",
+    "shape.output", "shape.state", "shape.dtype_device", "state.*", "time.*", "batch.alone", "batch.beside",
+    "batch.permute", "batch.gradient_alone", "batch.unbatched", "layout.no_mutation", "lengths.*", "gate.one_step", "agree.forward",
     "agree.against", "gradient.reference", "gradient.numerical", "gradient.every_output", "gradient.split", "mode.repeatable",
     "mode.rng", "weights.trainable", "weights.flags", "direction.*", "layer.*", "life.interleaved", "argument.rows",
     "argument.resets",
