@@ -18,10 +18,11 @@ from rnncheck.adapters.fold import folded, used
 from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
-from rnncheck.reading import Reading, adapted, arranged, token_ids
-from rnncheck.reading.arguments import Arguments
+from rnncheck.reading import Reading
+from rnncheck.reading.adapter import adapted, arranged, token_ids
 from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
-from rnncheck.reading.guessed_values import Asked
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.guessed_values import Asked
 
 SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {
     10**6 + 3: "input_size", 10**6 + 1: "hidden_size", 2 * (10**6 + 1): "2 * hidden_size",

@@ -22,7 +22,7 @@ from rnncheck.adapters.with_lengths import LengthsLayer
 from rnncheck.core.config import Config
 from rnncheck.core.subject import NotClaimed
 from rnncheck.reading import Reading, behind_torchs_call
-from rnncheck.reading.parameter_names import match, own_parameters
+from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.signature import Signature, forward_of, hx_argument, lengths_argument
 
 OPTIONS: Mapping[str, Any] = {

@@ -22,7 +22,7 @@ from rnncheck.core.kinds import OF_ITS_OWN, PROJECTION, RESET_AFTER
 from rnncheck.core.plain_text import one_line
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading, behind_torchs_call
-from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.parameters.parameter_names import own_parameters
 from rnncheck.reading.signature import HIDDEN, INPUT
 
 

@@ -6,7 +6,7 @@ from torch.nn.parameter import is_lazy
 
 from rnncheck.core.config import Config
 from rnncheck.reading import Reading
-from rnncheck.reading.adapted import Adapted
+from rnncheck.reading.adapter.adapted import Adapted
 
 
 @torch.no_grad()

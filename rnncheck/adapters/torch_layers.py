@@ -17,7 +17,7 @@ from rnncheck.core.features import FEATURES
 from rnncheck.core.kinds import KINDS, OPTIONS, by_name, kind_of, modes_with
 from rnncheck.core.subject import BIT_FOR_BIT, Claim, Malformed, Subject
 from rnncheck.older_torch import why_not_compile
-from rnncheck.reading.parameter_names import own_parameters, set_parameter
+from rnncheck.reading.parameters.parameter_names import own_parameters, set_parameter
 
 
 @dataclass

@@ -14,7 +14,7 @@ from rnncheck.core.observation import Observation, both, equal, every, identical
 from rnncheck.core.property import Condition, Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.reading.results import leaves
+from rnncheck.reading.calls.results import leaves
 from rnncheck.running.trial import Trial
 
 batch = Family("batch")

@@ -11,7 +11,7 @@ from rnncheck.catalog.tools.deeds import copies
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, near
 from rnncheck.core.subject import Layer, NotClaimed
-from rnncheck.reading.call_arguments import is_another, is_state_word
+from rnncheck.reading.calls.call_arguments import is_another, is_state_word
 from rnncheck.running.backward import named_results
 from rnncheck.running.trial import Trial
 

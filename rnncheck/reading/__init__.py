@@ -1,6 +1,6 @@
 """How a target is read: which argument and which result is what, on which axes, and how that is known."""
 
-from rnncheck.reading import adapted
+from rnncheck.reading.adapter import adapted
 from rnncheck.reading.build import behind_torchs_call
 from rnncheck.reading.reading import Reading
 

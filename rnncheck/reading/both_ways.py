@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.adapted import Adapted
-from rnncheck.reading.experiment import TIME, quiet
+from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.calls.experiment import TIME, quiet
+from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.read import Seen
-from rnncheck.reading.results import leaves
 
 
 def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:

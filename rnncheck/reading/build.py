@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.adapted import Adapted, AdaptedWithLengths
-from rnncheck.reading.arranged import Arranged, ArrangedWithLengths
-from rnncheck.reading.experiment import Sizes
+from rnncheck.reading.adapter.adapted import Adapted, AdaptedWithLengths
+from rnncheck.reading.adapter.arranged import Arranged, ArrangedWithLengths
+from rnncheck.reading.calls.experiment import Sizes
 from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.adapted import Adapted, at
-from rnncheck.reading.candidates import candidates
-from rnncheck.reading.experiment import BATCH, HIDDEN, INPUT, quiet
-from rnncheck.reading.results import leaves
+from rnncheck.reading.adapter.adapted import Adapted, at
+from rnncheck.reading.calls.experiment import BATCH, HIDDEN, INPUT, quiet
+from rnncheck.reading.calls.results import leaves
+from rnncheck.reading.constructor.candidates import candidates
 
 STEPS = (12, 24)
 """Numbers of steps that are given; what comes back for the second is twice what comes back for the first."""

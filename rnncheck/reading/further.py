@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.core.further import Further
-from rnncheck.reading.adapted import Adapted, filled
-from rnncheck.reading.beside import ONES, SHAPES
-from rnncheck.reading.call_arguments import is_state_word, parameters, state_parameters
-from rnncheck.reading.experiment import BATCH, CUT, TIME, quiet
+from rnncheck.reading.adapter.adapted import Adapted, filled
+from rnncheck.reading.calls.beside import ONES, SHAPES
+from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
+from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, quiet
 from rnncheck.reading.read import Seen
 from rnncheck.reading.typed.resets import RESETS
 

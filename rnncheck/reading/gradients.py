@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.adapted import Adapted
-from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
-from rnncheck.reading.other_methods import for_other_methods
+from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
+from rnncheck.reading.calls.other_methods import for_other_methods
+from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.read import Seen
-from rnncheck.reading.results import leaves
 
 
 def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:

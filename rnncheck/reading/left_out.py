@@ -5,10 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from rnncheck.core.further import Further
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.beside import MEMORY, TIMES, VECTOR
-from rnncheck.reading.call_arguments import parameters
-from rnncheck.reading.guessed_values import Asked
+from rnncheck.reading.calls.beside import MEMORY, TIMES, VECTOR
+from rnncheck.reading.calls.call_arguments import parameters
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.guessed_values import Asked
 from rnncheck.reading.read import Seen
 
 NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 
 from rnncheck.core.config import Config
-from rnncheck.reading.beside import SHAPES
-from rnncheck.reading.call_arguments import is_mask_word
-from rnncheck.reading.experiment import Sizes, Unreadable
+from rnncheck.reading.calls.beside import SHAPES
+from rnncheck.reading.calls.call_arguments import is_mask_word
+from rnncheck.reading.calls.experiment import Sizes, Unreadable
 from rnncheck.reading.gradients import not_looked_at
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.said import Said

@@ -8,13 +8,13 @@ from typing import Any
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.experiment import HIDDEN, Sizes, Unreadable
-from rnncheck.reading.guessed_values import value_for
+from rnncheck.reading.calls.experiment import HIDDEN, Sizes, Unreadable
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.guessed_values import value_for
+from rnncheck.reading.constructor.size_words import UNSAID, size_of
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.signature import parameters_of
-from rnncheck.reading.size_words import UNSAID, size_of
 
 FEW = 4
 """Up to as many sizes of parameters, input and state may share one of them."""

@@ -9,21 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.beside import NUMBERS_GIVEN, OF_STEPS, beside
-from rnncheck.reading.call_arguments import input_names, is_state_word, kept, lengths, reset, state_parameters
-from rnncheck.reading.dependency import Dependency, dependency
-from rnncheck.reading.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
-from rnncheck.reading.form_of_lengths import form_of_lengths, other_forms
-from rnncheck.reading.order_of_lengths import is_longest_first
-from rnncheck.reading.other_methods import looks_up, makes_one_hot, uses_weights
-from rnncheck.reading.outputs import of_twice_the_steps, output_of
-from rnncheck.reading.plain_calls import is_plain, returns_no_more
-from rnncheck.reading.results import Path, leaves
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.calls.beside import NUMBERS_GIVEN, OF_STEPS, beside
+from rnncheck.reading.calls.call_arguments import input_names, is_state_word, kept, lengths, reset, state_parameters
+from rnncheck.reading.calls.dependency import Dependency, dependency
+from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
+from rnncheck.reading.calls.form_of_lengths import form_of_lengths, other_forms
+from rnncheck.reading.calls.order_of_lengths import is_longest_first
+from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
+from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
+from rnncheck.reading.calls.results import Path, leaves
+from rnncheck.reading.calls.starts import starts
+from rnncheck.reading.calls.states import groups, may_be_a_state, tensors_of, ways
+from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
-from rnncheck.reading.starts import starts
-from rnncheck.reading.states import groups, may_be_a_state, tensors_of, ways
-from rnncheck.reading.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""

@@ -9,10 +9,10 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.subject import NotClaimed
-from rnncheck.reading.adapted import HOW, ORDERS
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.arrangement import Arrangement
-from rnncheck.reading.experiment import HIDDEN, INPUT
+from rnncheck.reading.adapter.adapted import HOW, ORDERS
+from rnncheck.reading.calls.experiment import HIDDEN, INPUT
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.parameters.arrangement import Arrangement
 from rnncheck.reading.said import WORDS, plain
 
 Known = Literal["annotation", "signature", "experiment", "said by the user"]
@@ -25,7 +25,7 @@ class Reading:
 
     kind:      "layer", or "cell", which is called once a step
     arguments: how the constructor takes its sizes and options; None: as torch's, or under usual names
-    how:       how it is called, where that is not as rnncheck.reading.adapted.HOW says
+    how:       how it is called, where that is not as rnncheck.reading.adapter.adapted.HOW says
     plain:     whether that is how torch's layers are called
     batch_first: whether it reads (batch, time, features) without being told; None where an option says it, or a call cannot
     nature:    what of a configuration it always has, such as two directions

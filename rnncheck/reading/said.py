@@ -8,7 +8,7 @@ from typing import Any
 
 from rnncheck.core.plain_text import quoted
 from rnncheck.errors import UsageError
-from rnncheck.reading.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import ORDERS
 
 Said = Mapping[str, Any]
 NOTHING: Said = MappingProxyType({})

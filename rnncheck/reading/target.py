@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.both_ways import is_decoded, is_summed
-from rnncheck.reading.candidates import candidates
-from rnncheck.reading.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.candidates import candidates
+from rnncheck.reading.constructor.guessed_values import Asked
+from rnncheck.reading.constructor.multiples import SIZES, in_multiples, multiples
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
-from rnncheck.reading.guessed_values import Asked
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
-from rnncheck.reading.multiples import SIZES, in_multiples, multiples
-from rnncheck.reading.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import Built, of_other_sizes
-from rnncheck.reading.parameter_names import match, own_parameters
+from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
+from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
 from rnncheck.reading.said import NOTHING, Said

@@ -13,14 +13,14 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import by_name
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.call_arguments import is_state_word
-from rnncheck.reading.candidates import candidates
-from rnncheck.reading.experiment import Sizes, Unreadable, quiet
-from rnncheck.reading.guessed_values import Asked, value_for
+from rnncheck.reading.calls.call_arguments import is_state_word
+from rnncheck.reading.calls.experiment import Sizes, Unreadable, quiet
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.candidates import candidates
+from rnncheck.reading.constructor.guessed_values import Asked, value_for
+from rnncheck.reading.constructor.size_words import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.read import GOOD, Seen, read_module
 from rnncheck.reading.signature import HIDDEN, INPUT
-from rnncheck.reading.size_words import MORE_HIDDEN, MORE_INPUT
 
 SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
 """Sizes that stand for themselves in the text of code."""

@@ -15,7 +15,7 @@ from rnncheck.core.mismatch_text import digits, number
 from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
-from rnncheck.reading.adapted import Adapted
+from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.repro.assertion import not_refused, values_of
 from rnncheck.repro.brief_layer import Brief, layer_lines, value_text
 from rnncheck.repro.calls import Recorded, recorded, right_events

@@ -15,7 +15,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Layer, Subject
 from rnncheck.core.verdict import NOT_TOLD
-from rnncheck.reading.arranged import Arranged
+from rnncheck.reading.adapter.arranged import Arranged
 from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.repro.own_call import adapter_of, own_parameters
 

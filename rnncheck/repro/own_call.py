@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.subject import Layer
-from rnncheck.reading.adapted import Adapted
-from rnncheck.reading.arranged import KINDS, Arranged, put_together
+from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.adapter.arranged import KINDS, Arranged, put_together
 from rnncheck.repro.events import frozen
 from rnncheck.repro.literal import NoLiteral
 

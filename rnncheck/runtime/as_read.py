@@ -17,10 +17,10 @@ from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
-from rnncheck.reading.adapted import Adapted, at
+from rnncheck.reading.adapter.adapted import Adapted, at
 from rnncheck.reading.build import how_for
-from rnncheck.reading.parameter_names import match, own_parameters
-from rnncheck.reading.results import value_at
+from rnncheck.reading.calls.results import value_at
+from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.target import read_target
 from rnncheck.running.subject_errors import subject_boundary
 
@@ -121,7 +121,7 @@ def _state(how: Mapping[str, Any], config: Config, given: Mapping[str, Any], oth
 
 
 def _collect(structure: Any, value: Any, found: dict[int, Tensor]) -> None:
-    """Note the tensors of a state by their numbers: rnncheck.reading.adapted.rebuilt, read the other way."""
+    """Note the tensors of a state by their numbers: rnncheck.reading.adapter.adapted.rebuilt, read the other way."""
     if isinstance(structure, int):
         found[structure] = value
         return

@@ -11,8 +11,8 @@ from rnncheck.core.config import Config
 from rnncheck.errors import UsageError
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
-from rnncheck.reading.adapted import at
-from rnncheck.reading.results import leaves
+from rnncheck.reading.adapter.adapted import at
+from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.target import read_target
 from rnncheck.running.subject_errors import subject_boundary
 

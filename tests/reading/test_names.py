@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.parameter_names import match, misfit, own_parameters, read, set_parameter, unmatched
+from rnncheck.reading.parameters.parameter_names import match, misfit, own_parameters, read, set_parameter, unmatched
 
 DEEP = Config("LSTM", 4, 3, num_layers=2, bidirectional=True)
 PATTERNS = {

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 import rnncheck
 from rnncheck.adapters.targets.reading import reading_text
 from rnncheck.faces.cli import cli
-from rnncheck.reading.experiment import Unreadable
+from rnncheck.reading.calls.experiment import Unreadable
 from rnncheck.reading.said import WORDS, checked, from_words
 from rnncheck.reading.target import read_target
 from tests.strangers.table import STRANGERS

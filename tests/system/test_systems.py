@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 
 import rnncheck
 from rnncheck.engine.processes import room
-from rnncheck.reading.experiment import quiet
+from rnncheck.reading.calls.experiment import quiet
 from rnncheck.running.subject_errors import subject_boundary
 from rnncheck.system import fork, supervised
 from rnncheck.system.descendants import children, descendants

@@ -13,7 +13,7 @@ from rnncheck.adapters.probing.parameter_claims import TORCHS
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.parameters.parameter_names import own_parameters
 from rnncheck.reading.signature import forward_of, lengths_argument
 
 SIZES = (4, 7)

@@ -14,7 +14,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.kinds import OPTIONS, RESET_AFTER, modes_with, only_with
 from rnncheck.core.subject import Claim, Layer, NotClaimed, Subject
 from rnncheck.reading.fewer_steps import STEPS, steps_of_stack
-from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.parameters.parameter_names import own_parameters
 from rnncheck.running.trial import seeded
 
 REFUSALS = (NotImplementedError, ValueError, TypeError, AssertionError, NotClaimed)

@@ -9,7 +9,7 @@ from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.core.config import MODES, Config, Mode
 from rnncheck.core.kinds import KINDS, PROJECTION, by_name, kind_of
 from rnncheck.errors import UsageError
-from rnncheck.reading.parameter_names import match, misfit
+from rnncheck.reading.parameters.parameter_names import match, misfit
 
 ELMAN = by_name()["RNN"]
 TORCH = {torchs: by_name()[kind.name] for kind in KINDS if kind.in_torch for torchs in (kind.layer, kind.cell)}

@@ -6,7 +6,7 @@ from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.probing.ground import Baseline, root, said
 from rnncheck.adapters.probing.settle import reading_of
 from rnncheck.core.subject import Malformed, Subject
-from rnncheck.reading.candidates import candidates
+from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.fewer_steps import STEPS, steps_back
 from rnncheck.reading.wrappers import skeleton, wrapper
 from rnncheck.running.trial import SubjectError, subject_boundary

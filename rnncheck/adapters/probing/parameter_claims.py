@@ -14,7 +14,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Claim
-from rnncheck.reading.parameter_names import misfit, own_parameters, unmatched
+from rnncheck.reading.parameters.parameter_names import misfit, own_parameters, unmatched
 from rnncheck.running.trial import Trial
 
 CLOSE = 1e-3

@@ -36,7 +36,7 @@ from rnncheck.core.features import FEATURES
 from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import BIT_FOR_BIT, Claim, Subject
 from rnncheck.reading import Reading
-from rnncheck.reading.experiment import Unreadable
+from rnncheck.reading.calls.experiment import Unreadable
 from rnncheck.reading.target import read_target
 from rnncheck.running.pair import PairReading
 from rnncheck.running.trial import subject_boundary

@@ -21,7 +21,7 @@ from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import OF_ITS_OWN, RESET_AFTER, kind_of, modes_by_states
 from rnncheck.core.subject import Claim
 from rnncheck.reading import Reading
-from rnncheck.reading.parameter_names import own_parameters
+from rnncheck.reading.parameters.parameter_names import own_parameters
 
 TORCHS_NAME = re.compile(r"(weight|bias)_(ih|hh|hr)(_l\d+(_reverse)?)?")
 

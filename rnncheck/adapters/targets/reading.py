@@ -9,7 +9,7 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.probe import read_subject
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.errors import UsageError
-from rnncheck.reading.experiment import Unreadable
+from rnncheck.reading.calls.experiment import Unreadable
 
 
 def reading_text(target: Any, kind: str | None = None, said: Mapping[str, Any] | None = None) -> str:

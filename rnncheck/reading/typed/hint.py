@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from rnncheck.reading.constructor.size_words import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.signature import HIDDEN, HX, INPUT, LENGTHS, forward_of
-from rnncheck.reading.size_words import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.typed import source
 
 BESIDE = {

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
-from rnncheck.reading.results import Path, leaves, value_at
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
+from rnncheck.reading.calls.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
 
 

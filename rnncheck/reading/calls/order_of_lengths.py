@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from rnncheck.reading.adapted import AdaptedWithLengths
-from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start, quiet
+from rnncheck.reading.adapter.adapted import AdaptedWithLengths
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, quiet
 
 LENGTHS = (TIME, TIME - 2, TIME - 3)
 """Of BATCH sequences, the longest first."""

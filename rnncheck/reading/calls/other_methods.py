@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from rnncheck.reading.token_ids import Vectors
+from rnncheck.reading.adapter.token_ids import Vectors
 
 AFTER_CALLS = ("loss", "score", "likelihood", "nll", "log_prob", "decode", "viterbi", "partition", "beam", "energy", "generate")
 """Parts of names of methods that go on from what a call returns; one that makes a step in another way is none of them."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapted import Adapted
+from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.system.copies import end_a_copy
 
 TIME, BATCH, CUT = 5, 3, 2

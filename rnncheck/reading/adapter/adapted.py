@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.reading.token_ids import Vectors, ids_of, standing_for
+from rnncheck.reading.adapter.token_ids import Vectors, ids_of, standing_for
 
 HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", another order (ORDERS), "numbers": no axis of features, or "step": a cell

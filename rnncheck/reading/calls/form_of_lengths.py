@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapted import AdaptedWithLengths
-from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start, quiet
-from rnncheck.reading.order_of_lengths import LENGTHS
+from rnncheck.reading.adapter.adapted import AdaptedWithLengths
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, quiet
+from rnncheck.reading.calls.order_of_lengths import LENGTHS
 
 
 def other_forms(name: str, form: str) -> tuple[str, ...]:

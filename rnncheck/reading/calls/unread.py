@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from rnncheck.reading.call_arguments import is_state_word, state_parameters
-from rnncheck.reading.experiment import BATCH, TIME
-from rnncheck.reading.results import Path, leaves
+from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.calls.experiment import BATCH, TIME
+from rnncheck.reading.calls.results import Path, leaves
 
 
 def unread_of(module: Any, result: Any, how: Mapping[str, Any]) -> tuple[str, ...]:

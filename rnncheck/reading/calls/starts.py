@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.call_arguments import is_state_word, state_parameters
-from rnncheck.reading.experiment import BATCH, TIME, Sizes, Start
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
 
 MAKERS = (
     "init_hidden", "init_state", "initial_state", "zero_state", "get_initial_state", "init_states", "begin_state",

@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.signature import HIDDEN, INPUT
-from rnncheck.reading.size_words import (
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.size_words import (
     BOTH,
     KIND_VALUES,
     MORE_HIDDEN,
@@ -20,6 +19,7 @@ from rnncheck.reading.size_words import (
     says_kind,
     size_of,
 )
+from rnncheck.reading.signature import HIDDEN, INPUT
 
 FLAGS = ("bias", "bidirectional", "batch_first", "bidir", "debug", "verbose", "cuda", "gpu")
 """Attributes that are true or false."""

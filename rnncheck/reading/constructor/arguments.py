@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from rnncheck.core.config import Config
-from rnncheck.reading.size_words import RESULT, TOKENS, size_of
+from rnncheck.reading.constructor.size_words import RESULT, TOKENS, size_of
 
 FORMS: Mapping[str, Callable[[int], Any]] = {
     "range": range, "table": lambda size: torch.zeros(TOKENS, size), "shape": lambda size: (1, 1, size),

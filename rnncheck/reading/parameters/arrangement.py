@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rnncheck import diagnosis
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, kinds_of
-from rnncheck.reading.arranged import taken_apart
+from rnncheck.reading.adapter.arranged import taken_apart
 
 CLOSE = 1e-6
 """Float64 runs of one formula are closer than this, those of different formulas are not."""
@@ -27,7 +27,7 @@ Piece = tuple[bool, tuple[tuple[Block, ...], ...]]
 
 @dataclass(frozen=True)
 class Arrangement:
-    """pieces: for each of the layer's own parameters what it is made of (rnncheck.reading.arranged.Arranged).
+    """pieces: for each of the layer's own parameters what it is made of (rnncheck.reading.adapter.arranged.Arranged).
 
     gates: the gates in the order in which the layer holds them, by torch's letters
     error: how far the layer is from the equations under this arrangement, for one run with its own parameters

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from rnncheck.reading.arguments import Arguments
-from rnncheck.reading.guessed_values import Asked, value_for
-from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
-from rnncheck.reading.size_words import (
+from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.guessed_values import Asked, value_for
+from rnncheck.reading.constructor.size_words import (
     BOTH,
     BUNDLES,
     ENTRIES,
@@ -37,6 +36,7 @@ from rnncheck.reading.size_words import (
     says_layers,
     size_of,
 )  # fmt: skip
+from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
 
 
 def candidates(target: Any, input: str | None = None, hidden: str | None = None) -> Iterator[Arguments]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rnncheck.reading.call_arguments import parameters
-from rnncheck.reading.experiment import Sizes
+from rnncheck.reading.calls.call_arguments import parameters
+from rnncheck.reading.calls.experiment import Sizes
 from rnncheck.reading.signature import Signature, forward_of, hx_argument
 
 UNUSUAL = (

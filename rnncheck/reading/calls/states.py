@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.beside import is_memory_word
-from rnncheck.reading.call_arguments import is_state_word, state_parameters, takes_more
-from rnncheck.reading.experiment import BATCH, TIME, Sizes
-from rnncheck.reading.results import Path, common, leaves, structure_of, value_at
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.calls.beside import is_memory_word
+from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters, takes_more
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes
+from rnncheck.reading.calls.results import Path, common, leaves, structure_of, value_at
 
 FINAL_WORDS = ("h_n", "c_n", "hn", "cn", "h_last", "c_last", "h_final", "c_final", "hy", "cy", "ht", "ct", "last")
 """What else a state is called that comes back."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rnncheck.core.config import Config
-from rnncheck.reading.arguments import Arguments
+from rnncheck.reading.constructor.arguments import Arguments
 
 SIZES = ((6, 8), (12, 8), (6, 16), (6, 32), (6, 64), (6, 128))
 """Input and hidden sizes that are tried where the usual ones are refused: multiples of 2, 4, 8, …, the smallest first."""

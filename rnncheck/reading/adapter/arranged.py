@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.reading.adapted import Adapted, begins_with
+from rnncheck.reading.adapter.adapted import Adapted, begins_with
 
 
 class Arranged(Adapted):

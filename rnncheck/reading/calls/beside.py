@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from rnncheck.reading.adapted import ORDERS
-from rnncheck.reading.call_arguments import is_mask_word, is_state_word, parameters
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.calls.call_arguments import is_mask_word, is_state_word, parameters
 
 Beside = list[list[Any]]
-"""For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapted has them."""
+"""For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapter.adapted has them."""
 Numbers = tuple[tuple[str, tuple[str, ...]], ...]
 SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
 OF_STEPS = {*SHAPES[:4]}

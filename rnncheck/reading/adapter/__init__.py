@@ -1,0 +1,1 @@
+"""What stands between torch's call and a layer that is called its own way; scripts show these files."""
