@@ -140,6 +140,9 @@ def test_the_gate_is_strict_where_the_configuration_says_so(tmp_path):
 class FreezesTheStateAlone(nn.GRU):
     """torch's GRU with lengths, behind which the state stays and the output does not."""
 
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+
     def forward(self, input, hx=None, lengths=None):
         if lengths is None:
             return super().forward(input, hx)
