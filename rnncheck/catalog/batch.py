@@ -34,8 +34,7 @@ def alone(trial: Trial) -> Observation:
     """A layer gives a sequence the same result in a batch as on its own."""
     together = trial.run_on(trial.layer)
     by_themselves = side_by_side(rows(trial, [row]).run for row in range(trial.batch))
-    allowed = trial.budget.twice
-    return both(by_themselves, together, allowed, sides=("alone", "in the batch"), right=trial.right)
+    return trial.same(by_themselves, sides=("alone", "in the batch"), other=together)
 
 
 @batch(
@@ -196,12 +195,15 @@ def poisoned(trial: Trial) -> Observation:
     """NaN or inf in one sequence and its state does not affect the other sequences."""
     victim = trial.draw("poisoned sequence", 0, trial.batch - 1)
     others = [row for row in range(trial.batch) if row != victim]
-    expected, allowed = pick(trial.run, others), pick(trial.budget.twice, others)
+    expected = pick(trial.run, others)
     right = trial.right and (pick(trial.right[0], others), pick(trial.right[1], others))
 
     def with_poison(value: float) -> Run:
         state = trial.map_state(lambda part: _poison(part, victim, value))
         return pick(trial.but(x=_poison(trial.x, victim, value), state=state).run, others)
+
+    def allowed() -> Run:
+        return pick(trial.budget.twice, others)
 
     return every(
         both(with_poison(value), expected, allowed, f"{value} in sequence {victim}: ", ("beside it", "without it"), right)
@@ -230,9 +232,7 @@ def cliffs(trial: Trial) -> Observation:
     """Results stay right at sizes where optimised kernels switch code paths, and match the same batch run in small pieces."""
     starts = range(0, trial.batch, PIECE)
     pieces = (rows(trial, range(start, min(start + PIECE, trial.batch))).run for start in starts)
-    return both(trial.run, trial.budget.truth, trial.budget.allowed) & trial.same(
-        side_by_side(pieces), "in pieces: ", ("in pieces", "at once")
-    )
+    return trial.is_true() & trial.same(side_by_side(pieces), "in pieces: ", ("in pieces", "at once"))
 
 
 MANY = 65_601
@@ -260,5 +260,5 @@ def many(trial: Trial) -> Observation:
     """Each of more than 65,535 sequences gives the same result as in a small batch."""
     t = trial.but(training=False, layout="contiguous")
     picked = torch.randint(0, t.batch, (MANY,), generator=trial.generator("sequences, many times")).tolist()
-    allowed = pick(t.budget.twice, picked)
-    return both(rows(t, picked).run, pick(t.run, picked), allowed, sides=("among many", "among a few"))
+    sides = ("among many", "among a few")
+    return both(rows(t, picked).run, pick(t.run, picked), lambda: pick(t.budget.twice, picked), sides=sides)

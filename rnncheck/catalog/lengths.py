@@ -167,8 +167,8 @@ def _padded_alone(trial: Trial) -> Observation:
     row = given.index(min(given))
     one = rows(trial, [row])
     padded = within_lengths(with_lengths(one, one.x, one.lengths or ()), steps_inside(one)[..., None])
-    allowed = pick(trial.budget.twice, [row])
-    return both(padded, pick(trial.run, [row]), allowed, "in a batch of one: ", ("padded", "packed"))
+    sides = ("padded", "packed")
+    return both(padded, pick(trial.run, [row]), lambda: pick(trial.budget.twice, [row]), "in a batch of one: ", sides)
 
 
 def _wasted(trial: Trial, inside: Tensor, waste: float) -> Run:
@@ -225,6 +225,5 @@ def zero(trial: Trial) -> Observation:
     known = trial.state is not None or trial.config.named is None  # what is read from its types may begin from another than zero
     start = Run(torch.zeros_like(trial.run.output), *(trial.given_state if known else run.state))
     of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
-    allowed = pick(trial.budget.twice, others)
     run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")
-    return of_zero & both(pick(run, others), pick(trial.run, others), allowed, "others: ", sides)
+    return of_zero & both(pick(run, others), pick(trial.run, others), lambda: pick(trial.budget.twice, others), "others: ", sides)

@@ -91,8 +91,8 @@ def is_last_output(trial: Trial) -> Observation:
     top = slice(-len(ends), None)
     right = (part.h_n[top] for part in trial.right or ())
     sides = Origins("in h_n", "in the output", *right)
-    allowed = 2 * trial.budget.allowed.h_n[top]
-    return near("h_n of the last layer", trial.run.h_n[top], ends, allowed, ("direction", "batch", "features"), sides)
+    axes = ("direction", "batch", "features")
+    return near("h_n of the last layer", trial.run.h_n[top], ends, lambda: trial.budget.twice.h_n[top], axes, sides)
 
 
 def by_direction(output: Tensor, trial: Trial) -> Tensor:
