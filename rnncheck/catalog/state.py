@@ -20,6 +20,7 @@ from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")
 ANOTHER = "another first state"
+ONE_OF_SEVERAL = "one of several states"
 """Begins the lines of a default state that is not zero, where it is one state and not another path."""
 
 
@@ -140,12 +141,15 @@ def moves(trial: Trial) -> Observation:
     applies=deterministic & at_least(time=1, batch=1),
     needs=("hx",),
     cost=12,
+    convention="one of several states has no effect: it is forgotten, or comes back for the caller alone",
+    lenient=f"^{ONE_OF_SEVERAL}",
 )
 def used(trial: Trial) -> Observation:
     """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
 
     Over many steps rounding may hide a change; there, none is required. Where parameters cannot be set, NaN in a layer's part of
-    either state moves some result, unless these are not finite anyway.
+    either state moves some result, unless these are not finite anyway. One of several states that are read from their types may
+    come back for the caller alone, and is warned of.
     """
     if not trial.subject.offers("load"):
         return _moves_anything(raised(trial, {}))  # a flag at the first step would hide the state
@@ -185,8 +189,27 @@ def _moves_anything(trial: Trial) -> Observation:
         return fact(f"NaN in {name} moves a result", moves, moves, True)
 
     plain = trial.but(state=trial.given_state)
-    finite = all(tensor.isfinite().all() for _, tensor in plain.run.parts())
-    return every(noticed(part, layer) for part in range(len(trial.given_state) if finite else 0) for layer in range(layers))
+    if not all(tensor.isfinite().all() for _, tensor in plain.run.parts()):
+        return Observation()
+    seen = every(noticed(part, layer) for part in range(len(trial.given_state)) for layer in range(layers))
+    return seen & _each_moves_anything(plain) if seen.holds else seen
+
+
+def _each_moves_anything(plain: Trial) -> Observation:
+    """Whether each of several states that are read from their types moves any result: with NaN, or with another count."""
+    named, start, seen = plain.config.named, 0, list[Observation]()
+    if named is None or len(named.states) == 1:
+        return Observation()
+    for place, state in enumerate(named.states, 1):
+        part = slice(start, start := start + named.features(state))
+        others = [plain.given_state[0].clone() for _ in range(2)]
+        others[0][..., part] = torch.nan
+        others[1][..., part] += 1
+        moves = any(
+            plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=(other,)).arguments[1]) for other in others
+        )
+        seen.append(fact(f"{ONE_OF_SEVERAL}: another number {place} ({state.name}) moves a result", moves, moves, True))
+    return every(seen)
 
 
 def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:
