@@ -74,7 +74,9 @@ def gradient_alone(trial: Trial) -> Observation:
     """Gradients do not mix sequences: one sequence's loss has the same gradients in a batch as on its own."""
     row = trial.draw("whose loss", 0, trial.batch - 1)
     own = trial.cotangents().map(lambda part: in_row(part[:, [row]], row, trial.batch))
-    by_itself = rows(trial, [row]).gradients(pick(own, [row]))
+    alone = rows(trial, [row])
+    _ = alone.run  # what cannot be read has no gradients
+    by_itself = alone.gradients(pick(own, [row]))
     expected = {name: in_batch(trial, name, g, row) for name, g in by_itself.items()}
     return agree(trial, trial.gradients(own), expected, own, sides=("in the batch", "alone"))
 
