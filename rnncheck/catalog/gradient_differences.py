@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from rnncheck.backend.wrong_tangents import with_wrong_tangents
 from rnncheck.catalog.gradient import TRAINING, gradient
 from rnncheck.catalog.tools.conditions import at_least, deterministic, padded
 from rnncheck.catalog.tools.finite_differences import as_differences, directions_of, in_double, loss, slope_of_loss, steepness
@@ -115,7 +116,11 @@ def forward_mode(trial: Trial) -> Observation:
     backward = sum(_dot(found[name], v) for name, v in directions.items())
     unit = roundoff(trial) if trial.subject.offers("load") else roundoff(trial) ** 0.5
     allowed = 4 * (unit * seen["size"] + sum(_dot(budget.allowed[name], v.abs()) for name, v in directions.items()))
-    return near("<jvp(v), w>", seen["slope"], torch.as_tensor(backward), allowed)
+    agreed = near("<jvp(v), w>", seen["slope"], torch.as_tensor(backward), allowed)
+    wrong = [] if agreed.holds else with_wrong_tangents(lambda: t.run_on(t.layer))
+    if wrong:
+        raise NotClaimed(f"torch's own forward-mode derivative of {wrong[0]} is wrong")
+    return agreed
 
 
 def forward_slope(layer: Layer, x: Any, hx: Any, along: dict[str, Tensor], weights: dict[str, Tensor]) -> dict[str, Any]:
