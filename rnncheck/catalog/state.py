@@ -8,6 +8,8 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.follow_ups import one_after_the_other
+from rnncheck.catalog.tools.informative_data import lively
 from rnncheck.catalog.tools.reset_flags import raised
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
@@ -21,6 +23,8 @@ from rnncheck.running.trial import Trial, subject_boundary
 state = Family("state")
 ANOTHER = "another first state"
 """Begins the lines of a default state that is not zero, where it is one state and not another path."""
+NOT_USED = "which no step uses"
+"""Is in the lines of an initial state that has no effect, where that of the step before has none either."""
 
 
 @state(
@@ -139,6 +143,8 @@ def moves(trial: Trial) -> Observation:
     source="torch.nn.LSTM: Inputs",
     applies=deterministic & at_least(time=1, batch=1),
     needs=("hx",),
+    convention="no step uses a part of the state that the step before returned, so that an initial one has no effect",
+    lenient=f", {NOT_USED},",
     cost=12,
 )
 def used(trial: Trial) -> Observation:
@@ -182,11 +188,23 @@ def _moves_anything(trial: Trial) -> Observation:
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
         moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
-        return fact(f"NaN in {name} moves a result", moves, moves, True)
+        why = "" if moves or _is_passed_on(trial, part, layer) else f", {NOT_USED},"
+        return fact(f"NaN in {name}{why} moves a result", moves, moves, True)
 
     plain = trial.but(state=trial.given_state)
     finite = all(tensor.isfinite().all() for _, tensor in plain.run.parts())
     return every(noticed(part, layer) for part in range(len(trial.given_state) if finite else 0) for layer in range(layers))
+
+
+def _is_passed_on(trial: Trial, part: int, layer: int) -> bool:
+    """Whether a step uses this part of what the step before returned: without it, a sequence in two pieces is another one."""
+    if not trial.subject.offers("state"):
+        return True
+    t = lively(trial.but(lengths=None))
+    first = t.but(x=t.x[:1]).run
+    left = tuple(old.clone() for old in first.state)
+    left[part].unflatten(0, (trial.config.num_layers, -1))[layer] = 0
+    return not t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
 
 
 def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:

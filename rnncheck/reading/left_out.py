@@ -11,7 +11,7 @@ from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import Asked
 from rnncheck.reading.read import Seen
 
-NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
+NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
 """Arguments that other parts read."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.reading.constructor.always_on import always_on
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import Asked, value_for
 from rnncheck.reading.constructor.size_words import (
@@ -51,6 +52,8 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
+    tensors = [p.name for p in parameters if p.name == options.get("bias") and p.default is None]  # the bias itself
+    options = {word: own for word, own in options.items() if own not in tensors}
     layers = [p.name for p in parameters if says_layers(p)] if "num_layers" not in options else []
     options |= {"num_layers": layers[0]} if len(layers) == 1 else {}
     dropped = [p.name for p in parameters if says_dropout(p)] if "dropout" not in options else []
@@ -71,10 +74,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
         if one not in found:
             found.append(one)
             yield one
-    two_ways = options.get("bidirectional")
-    if any(p.name == two_ways and p.default is True for p in parameters):  # and it may be written for two directions alone
-        left = {word: own for word, own in options.items() if own != two_ways}
-        yield from (dataclasses.replace(one, options=left) for one in found if one.options == options)
+    yield from always_on(found, parameters, options)
     yield from _with_halves(parameters, required, options)
     yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
