@@ -120,6 +120,8 @@ def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> Tensor:
     return tensor
 
 
+NEEDS_CONTIGUOUS = "view size is not compatible with input tensor's size and stride|(must be|is not) contiguous"
+"""What is said where memory that is not contiguous is refused."""
 SQUEEZED = "squeeze() takes off every axis of size 1, that of a single sequence too"
 
 

@@ -73,6 +73,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
         one = dataclasses.replace(one, others={**returns, **one.others}) if returns else one
         if one not in found:
             found.append(one)
+            yield from always_on([one], parameters, options) if one.head is not None else ()  # as it is by default
             yield one
     yield from always_on(found, parameters, options)
     yield from _with_halves(parameters, required, options)
@@ -147,13 +148,14 @@ def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping
 
 
 def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """The input size, beside one argument that holds all else under any name."""
+    """The input size, or a number of tokens, beside one argument that holds all else under any name."""
     bundles = [p.name for p in required if p.name in BUNDLES and p.annotation in UNSAID[:1]]
     sizes = [p.name for p in required if size_of(p.name) == "input"]
-    if len(bundles) == 1 and len(required) == 2 and sizes:
+    tokens = {p.name: TOKENS for p in required if p.name in VOCABULARY}
+    if len(bundles) == 1 and len(required) == 2 and (sizes or tokens):
         for value in KIND_VALUES:
-            inside = frozenset(("input", "hidden", "kind"))
-            yield Arguments((sizes[0], "input"), ("hidden",), {}, {"kind": value}, Asked, within=bundles[0], inside=inside)
+            input, others, inside = (*sizes, "input"), {**tokens, "kind": value}, frozenset(("input", "hidden", "kind"))
+            yield Arguments(input, ("hidden",), {}, others, Asked, within=bundles[0], inside=inside)
 
 
 def _listed(required: list[Any]) -> Iterator[Arguments]:
@@ -261,8 +263,9 @@ def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping
             for found in (*_by_name(rest, rest, options), *_by_parts(rest, rest, options)):
                 yield dataclasses.replace(found, others={**found.others, p.name: range(TOKENS)})
         if parts & TABLES:
+            also = [other.name for other in rest if size_of(other.name) == "input"]  # it may be asked for by itself as well
             for one in hidden[:1]:
-                for found in _filled(rest, (p.name,), (one,), options):
+                for found in _filled(rest, (p.name, *also), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "table"})
                     entries = {name: range(TOKENS) for name in found.others if set(name.lower().split("_")) & ENTRIES}
                     if entries:

@@ -98,6 +98,7 @@ class Asked:
         left = {name: value for name, value in self._answers.items() if name not in options.values()}
         sizes = [tuple(name for name, value in left.items() if type(value) is int and value == size) for size in self._sizes]
         others = {name: value for name, value in left.items() if name not in (*sizes[0], *sizes[1])}
+        others |= {name: value for name, value in asked.others.items() if asked.within is not None and name not in asked.inside}
         beside = tuple(name for name in asked.input if asked.within is not None and name not in asked.inside)
         if len(self._by_key) != 1 or not sizes[1] or not (*beside, *sizes[0]):
             return asked
