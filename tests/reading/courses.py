@@ -99,7 +99,39 @@ class WordsAndPadding(WordsPerSentence):
         return scores
 
 
+class AskedForItsState(nn.Module):
+    """A minGRU in logarithms, whose states are positive; an option of the call asks for the last one."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.to_hidden_and_gate = nn.Linear(dim, 2 * dim, bias=False)
+
+    def forward(self, x, prev_hidden=None, return_next_prev_hidden=False):
+        hidden, gate = self.to_hidden_and_gate(x).chunk(2, -1)
+        hidden = torch.where(hidden >= 0, hidden + 0.5, hidden.sigmoid())
+        if x.shape[1] == 1:
+            out = hidden * gate.sigmoid() if prev_hidden is None else torch.lerp(prev_hidden, hidden, gate.sigmoid())
+        else:
+            out = self.at_once(nn.functional.logsigmoid(gate) + hidden.log(), -nn.functional.softplus(gate), prev_hidden)
+        return (out, out[:, -1:]) if return_next_prev_hidden else out
+
+    def at_once(self, values, kept, prev_hidden):
+        if prev_hidden is not None:
+            values, kept = torch.cat([prev_hidden.log(), values], 1), nn.functional.pad(kept, (0, 0, 1, 0))
+        total = kept.cumsum(1)
+        out = (total + (values - total).logcumsumexp(1)).exp()
+        return out if prev_hidden is None else out[:, 1:]
+
+
+class AskedAndIgnoredAtOnce(AskedForItsState):
+    """The state that is given has no effect on several steps."""
+
+    def at_once(self, values, kept, prev_hidden):
+        return super().at_once(values, kept, None)
+
+
 LAYERS = {
+    AskedForItsState: ("(batch, time, features), state h", AskedAndIgnoredAtOnce),
     CountsRows: ("(batch, time, features), no state comes back, token ids", CountsRowsTogether),
     WordsPerSentence: ("returns only the last output, words_per_sentence: tensor", WordsAndPadding),
     FlattensSteps: ("(time, batch, features), state (h, c)", FlattensMemory),

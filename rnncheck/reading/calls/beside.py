@@ -42,8 +42,10 @@ def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN
 
     Where the input itself is given in a way that is rare, all arguments are of one shape, and none is a state without its name.
     """
-    counts = [p.name for p in parameters(module, how) if p.name in COUNTS and (p.default is None or p.default is p.empty)]
-    counted: Beside = [[name, COUNT, "long", 0.0] for name in counts]
+    known = parameters(module, how)
+    counts = [p.name for p in known if p.name in COUNTS and (p.default is None or p.default is p.empty)]
+    asked: Beside = [[p.name, "number", "bool", 1.0] for p in known if p.default is False and is_request(p.name)]
+    counted: Beside = [*([name, COUNT, "long", 0.0] for name in counts), *asked]
     if counted:
         yield counted
     for more in _beside(module, how, numbers, counts):
@@ -64,6 +66,12 @@ def _beside(module: Any, how: Mapping[str, Any], numbers: Numbers, counts: list[
     if len(needed) == len(known) and usual:  # one of them may be the state, under another name
         for state in needed[: MANY * (len(needed) > 1)]:
             yield from _fillings([p for p in needed if p is not state], numbers, alike=len(needed) > MANY)
+
+
+def is_request(name: str) -> bool:
+    """Whether an option of a call of this name asks for the final state, as ``return_next_hidden`` does."""
+    first, *rest = name.lower().split("_")
+    return first == "return" and any(map(is_state_word, rest))
 
 
 def is_memory_word(name: str) -> bool:
