@@ -145,6 +145,11 @@ OF_THE_WHOLE = {
 }
 """Natures of a layer whose outputs are to depend on later steps too."""
 
+IN_PIECES = (
+    "time.split", "time.split_packed", "time.step_by_step", "time.prefill", "time.in_pieces", "time.same_weights", "gradient.split",
+)  # fmt: skip
+"""Properties for which the second of two calls goes on where the first one ended."""
+
 
 def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
@@ -157,6 +162,8 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
     of_the_whole = next((why for name, why in OF_THE_WHOLE.items() if subject.nature.get(name)), None)
     if of_the_whole is not None and prop.applies.includes(one_direction):
         return Outcome(prop.id, "not_claimed", reason=of_the_whole)
+    if subject.nature.get("shifted") and prop.id in IN_PIECES:
+        return Outcome(prop.id, "not_claimed", reason="each output is of the step before, and a call begins with none")
     return None
 
 

@@ -26,6 +26,7 @@ from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
 from rnncheck.reading.said import NOTHING, Said
+from rnncheck.reading.shifted import is_shifted
 from rnncheck.reading.signature import Signature
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
@@ -191,6 +192,8 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["summed"] = True
     elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):
         nature["decoded"] = True
+    elif is_shifted(module, seen, config, zeros(seen, config)):
+        nature["shifted"] = True
     if counts_axes(module):
         nature["counts_axes"] = True
     if seen.looks_back:

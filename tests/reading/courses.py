@@ -130,11 +130,43 @@ class AskedAndIgnoredAtOnce(AskedForItsState):
         return super().at_once(values, kept, None)
 
 
+class TeacherForced(nn.Module):
+    """A decoder that is given the targets: each step reads the target of the step before."""
+
+    def __init__(self, vocab_size, emb_dim, hidden_size):
+        super().__init__()
+        self.embedding, self.out = nn.Embedding(vocab_size, emb_dim), nn.Linear(hidden_size, vocab_size)
+        self.rnn = nn.GRU(emb_dim, hidden_size)
+
+    def forward(self, targets, hidden):
+        output, hidden = self.rnn(self.before(self.embedding(targets)), hidden)
+        return self.out(output), hidden
+
+    def before(self, vectors):
+        return torch.cat([torch.zeros_like(vectors[:1]), vectors[:-1]])
+
+
+class TeacherForcedAround(TeacherForced):
+    """The first step reads the last target."""
+
+    def before(self, vectors):
+        return vectors.roll(1, 0)
+
+
+class TeacherForcedAhead(TeacherForced):
+    """Each step reads the target of the step behind it."""
+
+    def before(self, vectors):
+        return torch.cat([vectors[1:], torch.zeros_like(vectors[:1])])
+
+
 LAYERS = {
+    TeacherForced: ("token ids, each with a vector of the input, each output is of the step before", TeacherForcedAround,
+                    TeacherForcedAhead),
     AskedForItsState: ("(batch, time, features), state h", AskedAndIgnoredAtOnce),
     CountsRows: ("(batch, time, features), no state comes back, token ids", CountsRowsTogether),
     WordsPerSentence: ("returns only the last output, words_per_sentence: tensor", WordsAndPadding),
     FlattensSteps: ("(time, batch, features), state (h, c)", FlattensMemory),
     OptionsBesideWords: ("(time, batch, features), state h, token ids", OptionsBesideWordsFromZeros),
-}
+}  # fmt: skip
 """What a reading says of each right layer, among other things; and its mistakes."""

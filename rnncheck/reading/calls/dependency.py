@@ -16,6 +16,7 @@ class Dependency:
     both:     the same of the two halves of the features, one in each direction
     unturned: the same with the second half as it comes from the reversed sequence, the last step first
     memory:   whether any other step of the same row changes
+    own: how often the same step of the same row changes
     in_order: whether other rows of the same step change, and always later ones, as if rows were steps
     """
 
@@ -26,6 +27,7 @@ class Dependency:
     memory: bool
     unturned: float = 0.0
     in_order: bool = False
+    own: float = 1.0
 
     @property
     def score(self) -> float:
@@ -74,4 +76,5 @@ def _shares(changed: Tensor, steps: int) -> Dependency:
     rows, at_once = untouched(~same, mixed), source == target
     upwards = torch.ones(changed.shape[1], changed.shape[1]).tril(-1).bool()[None, :, None, :].expand(mixed.shape)
     in_order = untouched(~same & at_once, mixed) < 1 and untouched(upwards & at_once, mixed) == 1
-    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order)
+    own = 1.0 - untouched(same & at_once, mixed)
+    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order, own)

@@ -50,6 +50,8 @@ class Start:
 
 def told(error: BaseException) -> str:
     """Return the kind of an exception and its message, or the line of code that raised it where there is none."""
+    if isinstance(error, Unreadable):
+        return str(error)
     line = "" if str(error) else traceback.extract_tb(error.__traceback__)[-1].line
     return f"{type(error).__name__}: {error}{line}"
 
