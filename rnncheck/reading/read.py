@@ -16,7 +16,7 @@ from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
-from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.calls.other_methods import convolves, looks_up, makes_one_hot, uses_weights
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.results import Path, leaves
@@ -165,7 +165,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         depends = dependency(lambda x: run(x)[0][-1:] if called["last"] else run(x)[0], x)
         if depends.reverse == 1.0 and depends.forward < 1.0 and not called["last"]:
             settled = {**called, "reverse": True}
-        if depends.everywhere and found["features"] != sizes.hidden:
+        if depends.everywhere and sizes.directions == 1 and convolves(module) and found["features"] != sizes.hidden:
             settled["features"] = found["features"]
         if depends.two_ways and sizes.directions == 1 and found["features"] == 2 * sizes.hidden:
             return _look(module, how, start, replace(sizes, directions=2), said)
