@@ -14,7 +14,7 @@ from rnncheck.adapters.build_text import SIZES, class_text
 from rnncheck.adapters.cells import Stepwise
 from rnncheck.adapters.forms import Form, has_options
 from rnncheck.adapters.lazy import drawn
-from rnncheck.adapters.placed import placed
+from rnncheck.adapters.placed import placed, require_no_memory
 from rnncheck.adapters.probing.declared_claims import OTHER
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.adapters.torch_layers import ModuleLayer
@@ -92,6 +92,8 @@ class Constructor:
             except TypeError as error:
                 self._require_taken(options, error)
                 raise
+        if device.type == "meta":
+            require_no_memory(made)
         if isinstance(made, nn.Module) and len(taken) < len(places):
             made = placed(made, dtype, device)
         return drawn(made, config, self.reading, dtype, device) if isinstance(made, nn.Module) else made

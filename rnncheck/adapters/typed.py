@@ -14,7 +14,7 @@ from torch import nn
 
 from rnncheck.adapters.file_text import file_text
 from rnncheck.adapters.forms import Form, declared_forms, has_options
-from rnncheck.adapters.placed import placed
+from rnncheck.adapters.placed import placed, require_no_memory
 from rnncheck.adapters.targets.locate import Located, described, locate
 from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import ModuleLayer
@@ -62,7 +62,10 @@ class TypedBuild:
         assert config.named is not None
         sizes = {**{name: values[0] for name, values in self.roles.choices.items()}, **config.named.arguments}
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
-            module = placed(Typed(self.made(sizes), sizes, self.roles.for_wrapper()), dtype, device)
+            made = self.made(sizes)
+            if device.type == "meta" and isinstance(self.target.object, type):
+                require_no_memory(made)
+            module = placed(Typed(made, sizes, self.roles.for_wrapper()), dtype, device)
         return ModuleLayer(module, False, None) if self.roles.ragged is None else LengthsLayer(module, False, None)
 
     def made(self, sizes: Mapping[str, Any]) -> Any:

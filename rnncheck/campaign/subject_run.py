@@ -16,7 +16,7 @@ from rnncheck.campaign.tally import PropertyTally, kind_of, promised
 from rnncheck.campaign.verdicts import verdict_of
 from rnncheck.core.deviation import Deviation
 from rnncheck.core.subject import Claim, Subject
-from rnncheck.core.verdict import NO_TIME, Outcome, Status, Verdict
+from rnncheck.core.verdict import NO_CASE, Outcome, Status, Verdict
 from rnncheck.engine.jobs import GIVE_UP, Done, Job
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.report.model import Coverage, SubjectReport
@@ -289,7 +289,7 @@ class SubjectRun:
         cases = (case for case in (*self._own, *self._anything) if prop.applies(case))
         outside = [out_of_claim(prop, self.subject, case) for case in cases]
         if None in outside:
-            return "not_reached", f"{self._lost()}{NO_TIME}"
+            return "not_reached", f"{self._lost()}{NO_CASE}"
         for unclaimed in filter(None, outside):
             return unclaimed.status, unclaimed.reason or ""
         return "not_applicable", f"applies to: {prop.applies.words}"

@@ -13,8 +13,8 @@ Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", 
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
-NO_TIME = "the budget ended before a case that it applies to"
-"""Why a property was not reached that only more time would have reached."""
+NO_CASE = "the run ended before a case that it applies to"
+"""Why a property was not reached that more cases would have reached."""
 TIME_UP = "when the time was up"
 """What is said of a check that had been begun then."""
 NOT_TOLD = "# with parameters that take more lines: the script sets them"

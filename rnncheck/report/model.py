@@ -9,7 +9,7 @@ from typing import Any
 from rnncheck.core.case import Case
 from rnncheck.core.schema import SCHEMA
 from rnncheck.core.subject import Claim
-from rnncheck.core.verdict import CHECKED, NO_TIME, OPEN, TIME_UP, Verdict
+from rnncheck.core.verdict import CHECKED, NO_CASE, OPEN, TIME_UP, Verdict
 from rnncheck.report.causes import Cause, causes
 from rnncheck.report.words import count
 
@@ -97,7 +97,7 @@ class SubjectReport:
 
 
 def _late(verdict: Verdict) -> bool:
-    return any(words in (verdict.reason or "") for words in (NO_TIME, TIME_UP))
+    return any(words in (verdict.reason or "") for words in (NO_CASE, TIME_UP))
 
 
 def _mostly_late(subject: SubjectReport) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnncheck.core.features import EVERY_FEATURE
-from rnncheck.core.verdict import NO_TIME, Verdict
+from rnncheck.core.verdict import NO_CASE, Verdict
 from rnncheck.report.words import some
 
 SHORT = {
@@ -74,8 +74,9 @@ def _words(key: str, members: Sequence[Verdict]) -> str:
     if key == "raised":
         first = (RAISED.fullmatch(reasons[0]) or [reasons[0]] * 2)[1]
         return f"nothing to compare on any case: see {first} first ({some([verdict.property for verdict in members])})"
-    if key == NO_TIME:
-        return f"no time was left for them ({some([verdict.property for verdict in members])}): give more with --budget"
+    if key == NO_CASE:
+        names = some([verdict.property for verdict in members])
+        return f"the run ended before a case of theirs ({names}): give it more, with --budget or --max-examples"
     if key.startswith("load: "):
         return f"all comparisons with the equations ({some([v.property for v in members])}): {_unmapped(key[6:])}"
     if key.startswith("refusals: "):

@@ -12,6 +12,22 @@ from tests.adapters.support import claimed
 from tests.adapters.test_probe import offered
 
 
+class Allocating(nn.GRU):
+    """Its weights are made by torch.Tensor, which takes memory on the meta device too."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.weight_hh_l0 = nn.Parameter(torch.Tensor(3 * hidden_size, hidden_size))
+        self.reset_parameters()
+
+
+def test_what_would_allocate_production_sizes_is_not_built_on_meta():
+    subject = claimed(Allocating)
+    assert not subject.offers("meta")
+    assert "the constructor allocates weight_hh_l0 there" in subject.claims["meta"].why
+    assert claimed(nn.GRU).offers("meta")
+
+
 class Leaky(nn.Module):
     """A recurrence of its own, one layer or several, whose constructor hands on what it does not know."""
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from rnncheck.core.features import FEATURES
-from rnncheck.core.verdict import NO_TIME
+from rnncheck.core.verdict import NO_CASE
 from rnncheck.report import Report
 from rnncheck.report.terminal import print_report
 from rnncheck.report.text import MOST_LINES
@@ -91,12 +91,12 @@ def test_what_is_not_checked_is_grouped_by_what_to_do():
         *(verdict("not_claimed", f"reject.p{n}", reason=refused) for n in range(2)),
         verdict("not_claimed", "layer.stack", reason=f"{FEATURES['layers']}: the constructor takes no num_layers"),
         verdict("not_claimed", "direction.reversal", reason=f"{FEATURES['bidirectional']}: it takes no bidirectional"),
-        verdict("not_reached", "time.split", reason=NO_TIME),
+        verdict("not_reached", "time.split", reason=NO_CASE),
         verdict("not_applicable", "lengths.full", reason="applies to: packed input"),
         verdict(),
     ])  # fmt: skip
     assert [(len(group.properties), group.reason) for group in groups] == [
-        (1, "no time was left for them (time.split): give more with --budget"),
+        (1, "the run ended before a case of theirs (time.split): give it more, with --budget or --max-examples"),
         (4, "all comparisons with the equations (agree.p0, agree.p1, agree.p2, ...): cannot map a, b to weight_ih_l0, "
             "weight_hh_l0. Name the parameters as torch does to have them checked"),
         (2, "error messages for wrong input: the layer does not validate its input "
@@ -107,13 +107,13 @@ def test_what_is_not_checked_is_grouped_by_what_to_do():
 
 
 def test_nothing_that_is_incomplete_says_pass():
-    lines = shown(report(verdict(), verdict("not_reached", "time.split", reason=NO_TIME)))
+    lines = shown(report(verdict(), verdict("not_reached", "time.split", reason=NO_CASE)))
     assert lines[1].startswith("INCOMPLETE   1 property was not reached. 1 holds so far")
     assert not any("PASS" in line for line in lines)
 
 
 def test_a_first_look_that_had_no_time_for_a_property_is_no_reason_to_fail_a_run():
-    reasons = (NO_TIME, "agree.onnx had run for 3.1 s when the time was up")
+    reasons = (NO_CASE, "agree.onnx had run for 3.1 s when the time was up")
     late = [verdict("not_reached", "time.split", reason=reason) for reason in reasons]
     other = verdict("not_reached", "time.reach", reason="given up after 3 crashes or hangs")
     held = (verdict(),)
