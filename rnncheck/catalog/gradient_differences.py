@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from rnncheck.backend.wrong_tangents import with_wrong_tangents
 from rnncheck.catalog.gradient import TRAINING, gradient
 from rnncheck.catalog.tools.conditions import at_least, deterministic, padded
 from rnncheck.catalog.tools.finite_differences import as_differences, directions_of, in_double, loss, slope_of_loss, steepness
@@ -120,7 +121,11 @@ def forward_mode(trial: Trial) -> Observation:
         return agrees
     allowed = trial.gradient_budget().allowed
     more = 4 * sum(_dot(allowed[name], v.abs()) for name, v in directions.items())
-    return near("<jvp(v), w>", seen["slope"], backward, least + more)
+    agrees = near("<jvp(v), w>", seen["slope"], backward, least + more)
+    wrong = [] if agrees.holds else with_wrong_tangents(lambda: t.run_on(t.layer))
+    if wrong:
+        raise NotClaimed(f"torch's own forward-mode derivative of {wrong[0]} is wrong")
+    return agrees
 
 
 def forward_slope(layer: Layer, x: Any, hx: Any, along: dict[str, Tensor], weights: dict[str, Tensor]) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.batch import in_batch, in_row
+from rnncheck.catalog.batch import in_batch, in_row, paths_beside, results_beside
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, packed, unsorted
 from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side, steps_inside
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.catalog.tools.rejections import named, refusal
-from rnncheck.core.observation import Observation, both, equal, identical
+from rnncheck.core.mismatch_text import Origins
+from rnncheck.core.observation import Observation, both, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import TakesLengths
@@ -159,6 +160,25 @@ def module(trial: Trial) -> Observation:
         & _masked_from_the_end(trial, inside[..., 0], poisoned, opposite)
         & _padded_alone(trial)
     )
+
+
+@lengths(
+    "beside",
+    formula="x[n_b:, b] changes  =>  r(x, n)[b] stays, r whatever else comes back",
+    kind="metamorphic",
+    needs=("lengths",),
+    cost=3,
+    source="an encoder that packs its input, and takes the final states of a call with the padding",
+    applies=packed & deterministic,
+)
+def beside(trial: Trial) -> Observation:
+    """A result beside output and state, with a row for each sequence and no axis of steps, does not depend on the padding."""
+    paths, quiet = paths_beside(trial), trial.but(training=False, lengths=None)
+    other = torch.where(steps_inside(trial)[..., None], trial.x, trial.like(trial.x, "other padding"))
+    before, after = (t.do(results_beside, quiet.layer, *t.arguments, paths, trial.lengths) for t in (quiet, quiet.but(x=other)))
+    sides = Origins("with other padding", "with the case's own")
+    return every(identical(name, after[name], was, sides=sides)
+                 for name, was in before.items() if trial.time not in was.shape)  # fmt: skip
 
 
 def _padded_alone(trial: Trial) -> Observation:

@@ -8,6 +8,8 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.follow_ups import one_after_the_other
+from rnncheck.catalog.tools.informative_data import lively
 from rnncheck.catalog.tools.reset_flags import raised
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
@@ -20,8 +22,9 @@ from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")
 ANOTHER = "another first state"
-ONE_OF_SEVERAL = "one of several states"
 """Begins the lines of a default state that is not zero, where it is one state and not another path."""
+NOT_USED = ", which no step uses,"
+"""Is in the lines of an initial state that has no effect, where that of the step before has none either."""
 
 
 @state(
@@ -140,9 +143,9 @@ def moves(trial: Trial) -> Observation:
     source="torch.nn.LSTM: Inputs",
     applies=deterministic & at_least(time=1, batch=1),
     needs=("hx",),
+    convention="a part of the state has no effect: no step uses what the step before returned, or it is for the caller alone",
+    lenient=NOT_USED,
     cost=12,
-    convention="one of several states has no effect: it is forgotten, or comes back for the caller alone",
-    lenient=f"^{ONE_OF_SEVERAL}",
 )
 def used(trial: Trial) -> Observation:
     """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
@@ -186,7 +189,8 @@ def _moves_anything(trial: Trial) -> Observation:
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
         moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
-        return fact(f"NaN in {name} moves a result", moves, moves, True)
+        why = "" if moves or _is_passed_on(trial, part, layer) else NOT_USED
+        return fact(f"NaN in {name}{why} moves a result", moves, moves, True)
 
     plain = trial.but(state=trial.given_state)
     if not all(tensor.isfinite().all() for _, tensor in plain.run.parts()):
@@ -208,8 +212,19 @@ def _each_moves_anything(plain: Trial) -> Observation:
         moves = any(
             plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=(other,)).arguments[1]) for other in others
         )
-        seen.append(fact(f"{ONE_OF_SEVERAL}: another number {place} ({state.name}) moves a result", moves, moves, True))
+        seen.append(fact(f"another state {place} ({state.name}){NOT_USED} moves a result", moves, moves, True))
     return every(seen)
+
+
+def _is_passed_on(trial: Trial, part: int, layer: int) -> bool:
+    """Whether a step uses this part of what the step before returned: without it, a sequence in two pieces is another one."""
+    if not trial.subject.offers("state"):
+        return True
+    t = lively(trial.but(lengths=None))
+    first = t.but(x=t.x[:1]).run
+    left = tuple(old.clone() for old in first.state)
+    left[part].unflatten(0, (trial.config.num_layers, -1))[layer] = 0
+    return not t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
 
 
 def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:

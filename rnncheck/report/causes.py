@@ -109,6 +109,7 @@ def _said_of(verdict: Verdict) -> str:
     if verdict.verdict == "fails":
         return headline_of(verdict.property)
     if verdict.verdict == "errored":
+        reason[0] = verdict.mismatch or reason[0] if UNREADABLE in reason[0] else reason[0]
         return f"{verdict.property}: {reason[0]}" if reason[0] else f"{verdict.property} could not be judged (exception raised)"
     return f"{verdict.property} {verdict.verdict}{f': {reason[0]}' if reason[0] else ''}"
 

@@ -161,6 +161,11 @@ def test_what_cannot_be_read_follows_from_the_shape():
     assert grouped(unread, fails("shape.output")) == [["shape.output", "time.split"]]
 
 
+def test_what_cannot_be_read_is_said():
+    unread = verdict("errored", "batch.alone", reason="the result cannot be read; see shape.*", mismatch="output has shape (2, 1)")
+    assert [cause.headline for cause in causes([unread])] == ["batch.alone: output has shape (2, 1)"]
+
+
 def test_a_gradient_that_is_not_connected_follows_from_the_state_that_is_ignored():
     reason = "RuntimeError while running backward: element 0 of tensors does not require grad"
     unconnected = raises("gradient.any_requires_grad", reason)
