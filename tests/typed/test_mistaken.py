@@ -54,7 +54,7 @@ def test_one_of_several_states_that_is_not_read_is_warned_of():
     (subject,) = probe_all(subjects(mistaken_flags.second_state_ignored), "inline")
     seen = red(subject, CATALOG["state.used"])
     assert seen.mismatches == ("another state 2 (total), which no step uses, moves a result = False, but should be True",)
-    assert "forgotten" in CATALOG["state.used"].warns_of(seen.mismatches)
+    assert "has no effect" in CATALOG["state.used"].warns_of(seen.mismatches)
     assert CATALOG["state.used"].warns_of(("NaN in h_0 moves a result = False, but should be True",)) is None
 
 
