@@ -10,7 +10,7 @@ OURS = re.compile(r"^from rnncheck\b.*\n", re.MULTILINE)
 def file_text(module: ModuleType) -> str:
     """Return the text of a module without its docstring and what it imports of ours, which the script shows before it.
 
-    >>> from rnncheck.reading import arranged
+    >>> from rnncheck.reading.adapter import arranged
     >>> file_text(arranged).splitlines()[0]
     'from typing import Any'
     """

@@ -66,15 +66,22 @@ class PropertyTally:
     @property
     def over(self) -> bool:
         """Return whether no further case counts; in a shard one does after an error, which another shard may have met first."""
-        return self.failed is not None and not (self.shard and self.failed[1].cause is not None)
+        return self.failed is not None and not self._may_be_worse and not (self.shard and self.failed[1].cause is not None)
 
     @property
     def warning(self) -> str | None:
         """What to warn of where a convention is not kept; None where nothing failed, or what did is red."""
-        if self.failed is None or self.strict or self.failed[1].status not in ("fails", "errored"):
+        return None if self.failed is None else self._warning_of(self.failed[1])
+
+    def _warning_of(self, outcome: Outcome) -> str | None:
+        if self.strict or outcome.status not in ("fails", "errored"):
             return None
-        outcome = self.failed[1]
         return self.prop.warns_of(outcome.mismatches or (outcome.reason or "").splitlines()[:1])
+
+    @property
+    def _may_be_worse(self) -> bool:
+        """Whether it was only warned of so far, and another case may show what is no matter of convention."""
+        return bool(self.prop.lenient) and self.warning is not None
 
     @property
     def red(self) -> bool:
@@ -99,7 +106,10 @@ class PropertyTally:
         return not self.over and (first or self.applicable % self.share() == turn)
 
     def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
-        """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order."""
+        """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order.
+
+        After a warning only what is more than one counts as a failure.
+        """
         if outcome.status == "not_claimed":
             self.refused = outcome.reason
             self.lacking = outcome.reason if outcome.elsewhere else self.lacking
@@ -109,13 +119,17 @@ class PropertyTally:
             self.missed, self.elsewhere = outcome.reason, outcome.elsewhere
         if outcome.status == "not_applicable":
             self.silent = outcome.reason
-        if self.failed is not None or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
+        if (self.failed is not None and not self._may_be_worse) or outcome.status in (
+            "not_applicable",
+            "not_claimed",
+            "not_reached",
+        ):
             return False
         self.cases += 1
         if outcome.red:
             known = next((d for d in deviations if d.property == self.prop.id and d.covers(case)), None)
             if known is None:
-                self.failed = (case, outcome)
+                self.failed = (case, outcome) if self.failed is None or self._warning_of(outcome) is None else self.failed
             elif self.deviated is None:
                 self.deviated = (case, outcome, known)
         elif outcome.budget_used is not None:

@@ -94,7 +94,7 @@ def resets(trial: Trial) -> Observation:
 
 def _agree(trial: Trial, run: Run, prefix: str, sides: tuple[str, str], other: Run) -> Observation:
     """Two runs with other further arguments than the case's own, which may round differently."""
-    return both(run, other, trial.budget.allowed.map(lambda part: 2 * part), prefix, sides)
+    return both(run, other, lambda: trial.budget.twice, prefix, sides)
 
 
 def further(trial: Trial) -> tuple[Further, ...]:

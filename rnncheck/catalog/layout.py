@@ -17,6 +17,7 @@ from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
 from rnncheck.running.backward import named_results
+from rnncheck.running.layout import NEEDS_CONTIGUOUS
 from rnncheck.running.trial import Trial
 
 layout = Family("layout")
@@ -71,7 +72,8 @@ def gradient(trial: Trial) -> Observation:
 
 
 @layout("strides", formula="f(x) = f(contiguous x)", source="Tensor.contiguous, Tensor.expand",
-        kind="metamorphic", cost=6, applies=deterministic)  # fmt: skip
+        kind="metamorphic", cost=6, applies=deterministic,
+        convention="input or states that are not contiguous are refused", lenient=NEEDS_CONTIGUOUS)  # fmt: skip
 def strides(trial: Trial) -> Observation:
     """Transposed, strided, expanded or offset input and hx give the same results as contiguous ones."""
     state = trial.map_state(_repeated)

@@ -5,12 +5,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from rnncheck.catalog.batch import in_batch, in_row
+from rnncheck.catalog.batch import in_batch, in_row, paths_beside, results_beside
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, differentiable, packed, unsorted
 from rnncheck.catalog.tools.follow_ups import pick, rows, side_by_side, steps_inside
 from rnncheck.catalog.tools.gradients import agree
 from rnncheck.catalog.tools.rejections import named, refusal
-from rnncheck.core.observation import Observation, both, equal, identical
+from rnncheck.core.mismatch_text import Origins
+from rnncheck.core.observation import Observation, both, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import TakesLengths
@@ -161,14 +162,33 @@ def module(trial: Trial) -> Observation:
     )
 
 
+@lengths(
+    "beside",
+    formula="x[n_b:, b] changes  =>  r(x, n)[b] stays, r whatever else comes back",
+    kind="metamorphic",
+    needs=("lengths",),
+    cost=3,
+    source="an encoder that packs its input, and takes the final states of a call with the padding",
+    applies=packed & deterministic,
+)
+def beside(trial: Trial) -> Observation:
+    """A result beside output and state, with a row for each sequence and no axis of steps, does not depend on the padding."""
+    paths, quiet = paths_beside(trial), trial.but(training=False, lengths=None)
+    other = torch.where(steps_inside(trial)[..., None], trial.x, trial.like(trial.x, "other padding"))
+    before, after = (t.do(results_beside, quiet.layer, *t.arguments, paths, trial.lengths) for t in (quiet, quiet.but(x=other)))
+    sides = Origins("with other padding", "with the case's own")
+    return every(identical(name, after[name], was, sides=sides)
+                 for name, was in before.items() if trial.time not in was.shape)  # fmt: skip
+
+
 def _padded_alone(trial: Trial) -> Observation:
     """The shortest sequence as a batch of one with padding, for which there may be a path of its own."""
     given = trial.lengths or ()
     row = given.index(min(given))
     one = rows(trial, [row])
     padded = within_lengths(with_lengths(one, one.x, one.lengths or ()), steps_inside(one)[..., None])
-    allowed = pick(trial.budget.twice, [row])
-    return both(padded, pick(trial.run, [row]), allowed, "in a batch of one: ", ("padded", "packed"))
+    sides = ("padded", "packed")
+    return both(padded, pick(trial.run, [row]), lambda: pick(trial.budget.twice, [row]), "in a batch of one: ", sides)
 
 
 def _wasted(trial: Trial, inside: Tensor, waste: float) -> Run:
@@ -225,6 +245,5 @@ def zero(trial: Trial) -> Observation:
     known = trial.state is not None or trial.config.named is None  # what is read from its types may begin from another than zero
     start = Run(torch.zeros_like(trial.run.output), *(trial.given_state if known else run.state))
     of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
-    allowed = pick(trial.budget.twice, others)
     run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")
-    return of_zero & both(pick(run, others), pick(trial.run, others), allowed, "others: ", sides)
+    return of_zero & both(pick(run, others), pick(trial.run, others), lambda: pick(trial.budget.twice, others), "others: ", sides)

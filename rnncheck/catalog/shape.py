@@ -13,6 +13,7 @@ from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer
 from rnncheck.running.backward import named_results
+from rnncheck.running.layout import SQUEEZED, is_squeezed
 from rnncheck.running.trial import Trial, subject_boundary
 
 shape = Family("shape")
@@ -48,7 +49,9 @@ def output(trial: Trial) -> Observation:
     """The output is laid out like the input (unbatched, batch-first or packed) and has features for every direction."""
     given, _ = trial.lay_out(trial.x, trial.state)
     returned, _ = trial.returned
-    return equal("output", form(returned), form(given, trial.config.output_size))
+    seen, expected = form(returned), form(given, trial.config.output_size)
+    squeezed = is_squeezed(seen.get("shape", ()), expected.get("shape", ()))
+    return equal(f"output ({SQUEEZED})" if squeezed else "output", seen, expected)
 
 
 @shape("state", formula="h_n and c_n have the shapes of h_0 and c_0", kind="invariant", source=TORCH_RNN, cost=1,

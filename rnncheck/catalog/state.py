@@ -8,6 +8,8 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.follow_ups import one_after_the_other
+from rnncheck.catalog.tools.informative_data import lively
 from rnncheck.catalog.tools.reset_flags import raised
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
@@ -21,6 +23,8 @@ from rnncheck.running.trial import Trial, subject_boundary
 state = Family("state")
 ANOTHER = "another first state"
 """Begins the lines of a default state that is not zero, where it is one state and not another path."""
+NOT_USED = ", which no step uses,"
+"""Is in the lines of an initial state that has no effect, where that of the step before has none either."""
 
 
 @state(
@@ -91,8 +95,8 @@ def is_last_output(trial: Trial) -> Observation:
     top = slice(-len(ends), None)
     right = (part.h_n[top] for part in trial.right or ())
     sides = Origins("in h_n", "in the output", *right)
-    allowed = 2 * trial.budget.allowed.h_n[top]
-    return near("h_n of the last layer", trial.run.h_n[top], ends, allowed, ("direction", "batch", "features"), sides)
+    axes = ("direction", "batch", "features")
+    return near("h_n of the last layer", trial.run.h_n[top], ends, lambda: trial.budget.twice.h_n[top], axes, sides)
 
 
 def by_direction(output: Tensor, trial: Trial) -> Tensor:
@@ -139,13 +143,16 @@ def moves(trial: Trial) -> Observation:
     source="torch.nn.LSTM: Inputs",
     applies=deterministic & at_least(time=1, batch=1),
     needs=("hx",),
+    convention="a part of the state has no effect: no step uses what the step before returned, or it is for the caller alone",
+    lenient=NOT_USED,
     cost=12,
 )
 def used(trial: Trial) -> Observation:
     """Changing one initial state changes the results of its own layer and direction and of all layers above, and nothing else.
 
     Over many steps rounding may hide a change; there, none is required. Where parameters cannot be set, NaN in a layer's part of
-    either state moves some result, unless these are not finite anyway.
+    either state moves some result, unless these are not finite anyway. One of several states that are read from their types may
+    come back for the caller alone, and is warned of.
     """
     if not trial.subject.offers("load"):
         return _moves_anything(raised(trial, {}))  # a flag at the first step would hide the state
@@ -182,11 +189,42 @@ def _moves_anything(trial: Trial) -> Observation:
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
         moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
-        return fact(f"NaN in {name} moves a result", moves, moves, True)
+        why = "" if moves or _is_passed_on(trial, part, layer) else NOT_USED
+        return fact(f"NaN in {name}{why} moves a result", moves, moves, True)
 
     plain = trial.but(state=trial.given_state)
-    finite = all(tensor.isfinite().all() for _, tensor in plain.run.parts())
-    return every(noticed(part, layer) for part in range(len(trial.given_state) if finite else 0) for layer in range(layers))
+    if not all(tensor.isfinite().all() for _, tensor in plain.run.parts()):
+        return Observation()
+    seen = every(noticed(part, layer) for part in range(len(trial.given_state)) for layer in range(layers))
+    return seen & _each_moves_anything(plain) if seen.holds else seen
+
+
+def _each_moves_anything(plain: Trial) -> Observation:
+    """Whether each of several states that are read from their types moves any result: with NaN, or with another count."""
+    named, start, seen = plain.config.named, 0, list[Observation]()
+    if named is None or len(named.states) == 1:
+        return Observation()
+    for place, state in enumerate(named.states, 1):
+        part = slice(start, start := start + named.features(state))
+        others = [plain.given_state[0].clone() for _ in range(2)]
+        others[0][..., part] = torch.nan
+        others[1][..., part] += 1
+        moves = any(
+            plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=(other,)).arguments[1]) for other in others
+        )
+        seen.append(fact(f"another state {place} ({state.name}){NOT_USED} moves a result", moves, moves, True))
+    return every(seen)
+
+
+def _is_passed_on(trial: Trial, part: int, layer: int) -> bool:
+    """Whether a step uses this part of what the step before returned: without it, a sequence in two pieces is another one."""
+    if not trial.subject.offers("state"):
+        return True
+    t = lively(trial.but(lengths=None))
+    first = t.but(x=t.x[:1]).run
+    left = tuple(old.clone() for old in first.state)
+    left[part].unflatten(0, (trial.config.num_layers, -1))[layer] = 0
+    return not t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
 
 
 def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:

@@ -10,6 +10,7 @@ from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, 
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, equal, near
+from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.reading.calls.call_arguments import is_another, is_state_word
 from rnncheck.running.backward import named_results
@@ -36,8 +37,8 @@ def kept(trial: Trial) -> Observation:
     unmoved = all(torch.equal(one, other) for one, other in zip(outputs, anew, strict=True))
     if unmoved and not trial.look(leaves_a_state, trial.layer, trial.arguments[0]):
         raise NotClaimed("no call changes what a later one returns")
-    allowed, sides = 2 * trial.budget.allowed.output, Origins("in calls that go on", "in one call")
-    return near("output", torch.cat(outputs), trial.run.output, allowed, ("time", "batch", "features"), sides)
+    sides = Origins("in calls that go on", "in one call")
+    return near("output", torch.cat(outputs), trial.run.output, lambda: trial.budget.twice.output, Run.AXES["output"], sides)
 
 
 def going_on(layer: Layer, inputs: tuple[Any, ...]) -> dict[str, dict[str, Tensor]]:

@@ -1,5 +1,7 @@
 """What must hold along the time axis: continuation, shared weights, reach and memory."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -189,6 +191,9 @@ def within_reach(trial: Trial) -> Tensor:
     return pattern[:, :, None] & inside[:, None, :, None] & inside[None, :, :, None]
 
 
+LATER = "later outputs move, and not "
+
+
 @time(
     "causal",
     formula="x[k:] changes  =>  f(x)[:k] stays, f(x)[k] moves",
@@ -196,11 +201,14 @@ def within_reach(trial: Trial) -> Tensor:
     source="causality; it needs no parameters, so that it holds of any recurrence",
     applies=forward & padded & at_least(batch=1),
     cost=4,
+    convention="an output does not depend on its own step: it is a forecast, or one step late",
+    lenient=f"^{LATER}",
 )
 def causal(trial: Trial) -> Observation:
     """A change at a later step changes no earlier output; its own output changes with it, or at least with NaN or large numbers.
 
-    What a recurrence that is read from its types returns may be a forecast: then a later output or the state changes.
+    What a recurrence that is read from its types returns may be a forecast: then a later output or the state changes, and the
+    layer is warned of. An output may also be of the step before, as where a decoder is given the targets.
     """
     sides = ("with another sequel", "with the case's own")
 
@@ -208,8 +216,13 @@ def causal(trial: Trial) -> Observation:
         changed = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]])).run
         before = Run(torch.cat([changed.output[:k], trial.run.output[k:]]), *trial.run.state)
         seen = trial.same(before, f"input from step {k} on changed: ", sides)
-        what = f"output[{k}]" if trial.config.named is None else f"what comes from step {k} on"
-        return seen & fact(f"{what} with another input[{k}]", *_moved(trial, changed, k))
+        if trial.subject.nature.get("shifted"):
+            return seen
+        own = fact(f"output[{k}] with another input[{k}]", *_moved(trial, changed, k, _own_output))
+        if own.holds or trial.config.named is None:
+            return seen & own
+        later = fact(f"what comes from step {k} on with another input[{k}]", *_moved(trial, changed, k, _from_step))
+        return seen & (fact(f"{LATER}output[{k}], with another input[{k}]", False, "the same", "another") if later.holds else later)
 
     return every(changed_from(k) for k in {1, trial.time - 1})
 
@@ -218,25 +231,29 @@ LARGE = 1000.0
 """Times an input of usual size: beyond any threshold, and within the range of float16."""
 
 
-def _moved(trial: Trial, changed: Run, k: int) -> tuple[bool, str, str]:
-    """Whether the output at step k moves with its input, as fact() wants it: NaN goes through what is saturated, and large numbers
-    move spikes, which are 0 or 1.
+def _moved(trial: Trial, changed: Run, k: int, part: Callable[[Run, int], Tensor]) -> tuple[bool, str, str]:
+    """Whether this part of a run moves with the input at step k, as fact() wants it: NaN goes through what is saturated, and large
+    numbers move spikes, which are 0 or 1.
     """
-    own = _from_step(trial, trial.run, k)
-    moves = not torch.equal(_from_step(trial, changed, k), own) or not own.isfinite().all()
+    own = part(trial.run, k)
+    moves = not torch.equal(part(changed, k), own) or not own.isfinite().all()
     large = LARGE * trial.like(trial.x[k], "large input")
     for extreme in (torch.full_like(large, torch.nan), large, -large):
         if not moves:
             x = trial.x.clone()
             x[k] = extreme
-            moves = not torch.equal(_from_step(trial, trial.but(x=x).run, k), own)
+            moves = not torch.equal(part(trial.but(x=x).run, k), own)
     return moves, "another" if moves else "the same", "another"
 
 
-def _from_step(trial: Trial, run: Run, k: int) -> Tensor:
-    """The output that the input of this step should change; of a typed recurrence all later ones and the state too."""
-    own = (run.output[k],) if trial.config.named is None else (run.output[k:], *run.state)
-    return torch.cat([part.flatten() for part in own])
+def _own_output(run: Run, k: int) -> Tensor:
+    """The output of a step."""
+    return run.output[k]
+
+
+def _from_step(run: Run, k: int) -> Tensor:
+    """What a step may change: its output, later ones, and the state."""
+    return torch.cat([part.flatten() for part in (run.output[k:], *run.state)])
 
 
 LONG = 40

@@ -1,6 +1,6 @@
 """What one property saw on one case: what was compared, and how far apart it was for what is allowed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -185,7 +185,7 @@ def near(
     what: str,
     actual: Tensor,
     expected: Tensor,
-    allowed: Tensor | float,
+    allowed: Tensor | float | Callable[[], Tensor],
     axes: Iterable[str] = (),
     sides: Origins | None = None,
 ) -> Observation:
@@ -193,9 +193,13 @@ def near(
 
     Args:
         what: the name of the numbers in a message, such as "output"
+        allowed: a function where it is dear to compute: it is called only where the two are not the same bit for bit
         axes: the names of their axes
         sides: where both are from, if ``expected`` is not known to be right
     """
+    if callable(allowed):
+        seen = identical(what, actual, expected, axes, sides)
+        return seen if seen.same_bits else near(what, actual, expected, allowed(), axes, sides)
     return Observation((Comparison(what, actual, expected, allowed, tuple(axes), sides),))
 
 
@@ -237,16 +241,20 @@ def fact(what: str, holds: bool, actual: object, expected: object) -> Observatio
 def both(
     actual: Run,
     expected: Run,
-    allowed: Run | float,
+    allowed: Run | float | Callable[[], Run],
     prefix: str = "",
     sides: tuple[str, str] | None = None,
     right: tuple[Run, Run] | None = None,
 ) -> Observation:
     """Two runs agree in output and final states, within the allowed error of each part.
 
+    allowed: a function where it is dear to compute, as for ``near``
     sides: in words, where each is from, if both are the subject's own
     right: then the truth, and how far one run may be from it, where that is known
     """
+    if callable(allowed):
+        same = both(actual, expected, 0.0, prefix, sides)
+        return same if same.same_bits else both(actual, expected, allowed(), prefix, sides, right)
     seen = Observation()
     for name, value in expected.parts():
         limit = getattr(allowed, name) if isinstance(allowed, Run) else allowed

@@ -1,5 +1,8 @@
 """``rnncheck read``: how a target is understood, as text that can be edited and given back."""
 
+import sys
+from contextlib import redirect_stdout
+
 import click
 
 from rnncheck.adapters.targets.locate import require_there
@@ -15,5 +18,7 @@ def read_command(target: str, kind: str | None, said: tuple[str, ...]) -> int:
     from rnncheck.adapters.targets.reading import reading_text
     from rnncheck.reading.said import from_words
 
-    click.echo(reading_text(target, kind, from_words(said)))
+    with redirect_stdout(sys.stderr):  # what a layer prints in a call is no part of the text
+        text = reading_text(target, kind, from_words(said))
+    click.echo(text)
     return 0

@@ -22,6 +22,7 @@ from rnncheck.core.step_case import StepCase
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.running.clip_trial import ClipTrial
+from rnncheck.running.layout import NEEDS_CONTIGUOUS
 from rnncheck.running.pair_trial import PairTrial
 from rnncheck.running.step_trial import StepTrial
 from rnncheck.running.trial import NotReached, SubjectError, Trial, Unimplemented, seeded
@@ -59,13 +60,14 @@ def rehearse(trial: AnyTrial) -> None:
 UNDECIDED = "inconclusive: rounding alone could account for any difference here"
 NOBODY = "it is a convention that a batch without sequences works: see batch.empty"
 WITHOUT_AXIS = "it is a convention that input without a batch axis works: see batch.unbatched"
+CONTIGUOUS = "it is a convention that input and states may lie in memory in any way: see layout.strides"
 
 
 def judge(prop: Property, trial: AnyTrial) -> Outcome:
     """Check ``prop`` on ``trial``; a layer of its own that does not handle an unusual batch breaks a convention alone."""
     found = _judged(prop, trial)
     if found.status in ("fails", "errored") and not prop.convention and not is_our_mistake(found):
-        unusual = _unusual_batch(trial)
+        unusual = _unusual_batch(trial) or _unusual_memory(trial, found)
         return found if unusual is None else Outcome(prop.id, "not_applicable", reason=unusual)
     return found
 
@@ -77,6 +79,13 @@ def _unusual_batch(trial: AnyTrial) -> str | None:
     if trial.case.batch is None and trial.subject.nature.get("counts_axes"):  # so it tells the two forms apart
         return None
     return {0: NOBODY, None: WITHOUT_AXIS}.get(trial.case.batch)
+
+
+def _unusual_memory(trial: AnyTrial, found: Outcome) -> str | None:
+    """Return by which convention a layer of its own takes a case that is not contiguous, where it refuses that."""
+    if not isinstance(trial, Trial) or trial.subject.drop_in or trial.case.layout == "contiguous" or found.status != "errored":
+        return None
+    return CONTIGUOUS if re.search(NEEDS_CONTIGUOUS, found.reason or "") else None
 
 
 def _judged(prop: Property, trial: AnyTrial) -> Outcome:
@@ -136,6 +145,11 @@ OF_THE_WHOLE = {
 }
 """Natures of a layer whose outputs are to depend on later steps too."""
 
+IN_PIECES = (
+    "time.split", "time.split_packed", "time.step_by_step", "time.prefill", "time.in_pieces", "time.same_weights", "gradient.split",
+)  # fmt: skip
+"""Properties for which the second of two calls goes on where the first one ended."""
+
 
 def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
@@ -148,6 +162,8 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
     of_the_whole = next((why for name, why in OF_THE_WHOLE.items() if subject.nature.get(name)), None)
     if of_the_whole is not None and prop.applies.includes(one_direction):
         return Outcome(prop.id, "not_claimed", reason=of_the_whole)
+    if subject.nature.get("shifted") and prop.id in IN_PIECES:
+        return Outcome(prop.id, "not_claimed", reason="each output is of the step before, and a call begins with none")
     return None
 
 

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
+from rnncheck.core.subject import NotClaimed
 from rnncheck.reading.adapter.adapted import Adapted, AdaptedWithLengths
 from rnncheck.reading.adapter.arranged import Arranged, ArrangedWithLengths
-from rnncheck.reading.calls.experiment import Sizes
+from rnncheck.reading.calls.experiment import Sizes, Unreadable
 from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 
@@ -56,5 +57,8 @@ def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = 
         probe = probe.double().eval() if isinstance(probe, nn.Module) else probe
         with torch.device("cpu"):
             sizes = Sizes(told.input_size, told.hidden_size, told.num_layers, told.directions)
-            reading.seen[key] = read_again(probe, known, sizes)
+            try:
+                reading.seen[key] = read_again(probe, known, sizes)
+            except Unreadable as error:
+                raise NotClaimed(str(error)) from None
     return {**known, **{name: reading.seen[key][name] for name in OBSERVED}}

@@ -13,10 +13,10 @@ from rnncheck.reading.adapter.adapted import ORDERS
 from rnncheck.reading.calls.beside import NUMBERS_GIVEN, OF_STEPS, beside
 from rnncheck.reading.calls.call_arguments import input_names, is_state_word, kept, lengths, reset, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
-from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner
+from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
-from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.calls.other_methods import convolves, looks_up, makes_one_hot, uses_weights
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.results import Path, leaves
@@ -34,6 +34,7 @@ FORM = (
 """Words that hold for other numbers of layers and directions too."""
 UNLIKELY = "time features batch"
 """A layer of (batch, features, time) that takes rows for steps looks so too: a state of columns, or a person, must say it."""
+OTHERWISE = "its state has another structure with other layers or directions"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
             try:
                 seen = _look(module, how, start, sizes, said)
             except Exception as error:  # this is not how it is called
-                failures.append(f"{type(error).__name__}: {error}")
+                failures.append(told(error))
                 continue
             if best is None or seen.score > best.score + 1e-6:
                 best = seen
@@ -101,10 +102,12 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     form = {name: how[name] for name in FORM if name in how}
     for start in starts(module, form, sizes):
         try:
-            return _look(module, form, start, sizes).how
+            found = _look(module, form, start, sizes).how
         except Exception:  # the state begins otherwise
             continue
-    raise Unreadable("its state has another structure with other layers or directions")
+        if (found["states"] is None) == (how["states"] is None):
+            return found
+    raise Unreadable(OTHERWISE)
 
 
 def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
@@ -158,14 +161,18 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     called["features"] = found["features"] if found["features"] not in usual else None
     settled, depends = called, None
     if not step:
-        run = runner(module, {**called, "given": [], "states": None}, start, sizes)
+        run = runner(module, {**called, "given": [], "states": None, "features": None}, start, sizes)
         depends = dependency(lambda x: run(x)[0][-1:] if called["last"] else run(x)[0], x)
         if depends.reverse == 1.0 and depends.forward < 1.0 and not called["last"]:
             settled = {**called, "reverse": True}
+        if depends.everywhere and sizes.directions == 1 and convolves(module) and found["features"] != sizes.hidden:
+            settled["features"] = found["features"]
         if depends.two_ways and sizes.directions == 1 and found["features"] == 2 * sizes.hidden:
             return _look(module, how, start, replace(sizes, directions=2), said)
     settled = {**settled, **asked(said, OF_A_RESULT)}
     possible = [way for group in groups(first, output, called, sizes) for way in ways(module, first, group, settled, sizes)]
+    if depends is not None and depends.everywhere:  # two parts in one tensor are the directions', and not h and c
+        possible = [way | {"order": None} if len(way["tensors"]) == 1 else way for way in possible]
     judged: list[Seen] = []
     reasons: list[Exception] = [Unreadable("no state fits what read says of it")]
     for way in (way for way in possible if agrees(way, said, OF_A_STATE)):

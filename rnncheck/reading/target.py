@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.both_ways import is_decoded, is_summed
-from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.candidates import candidates
@@ -26,6 +26,7 @@ from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
 from rnncheck.reading.said import NOTHING, Said
+from rnncheck.reading.shifted import is_shifted
 from rnncheck.reading.signature import Signature
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
@@ -89,7 +90,7 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
         try:
             built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this
-            failures.append(f"{type(error).__name__}: {error}")
+            failures.append(told(error))
             called += [str(error)] if isinstance(error, Unreadable) else []
             continue
         if best is None or built[0].score > best[0].score:
@@ -128,7 +129,8 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
 def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, config: Config,
              reference: tuple[Mode, ...], exists: bool, said: Said) -> Reading:  # fmt: skip
     layers = config.num_layers
-    told = hasattr(module, "batch_first") or (not exists and "batch_first" in Signature.of(value).names)
+    taken = not exists and "batch_first" in Signature.of(value).names
+    says_axes = (hasattr(module, "batch_first") or taken) and not _leaves_out(value, arguments, "batch_first")
     nature = _nature(value, seen, arguments, module, config, exists, said)
     start = learned_start(module, seen, config, zeros(seen, config))
     batch_norm = normalises_over_rows(module)
@@ -152,7 +154,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         arguments=None if arguments is None or _usual(value, arguments) else arguments,
         how={**how, "needed": bool(seen.needed)},
         plain=plain,
-        batch_first=None if told or how.get("input") == "step" else how["batch_first"],
+        batch_first=None if says_axes or how.get("input") == "step" else how["batch_first"],
         nature=nature,
         parts=each,
         pair=seen.pair,
@@ -190,6 +192,8 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["summed"] = True
     elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):
         nature["decoded"] = True
+    elif is_shifted(module, seen, config, zeros(seen, config)):
+        nature["shifted"] = True
     if counts_axes(module):
         nature["counts_axes"] = True
     if seen.looks_back:
@@ -208,10 +212,15 @@ def _takes_several(arguments: Arguments) -> bool:
     return not arguments.options.keys().isdisjoint(("num_layers", "bidirectional"))
 
 
+def _leaves_out(value: Any, arguments: Arguments | None, word: str) -> bool:
+    """Whether the constructor takes an option of torch's, and works with its own default alone."""
+    return arguments is not None and word in Signature.of(value).names and word not in arguments.options
+
+
 def _usual(value: Any, arguments: Arguments) -> bool:
     """Whether the constructor is called as torch's is, or under usual names."""
     signature = Signature.of(value)
-    if arguments.own is not None:
+    if arguments.own is not None or any(_leaves_out(value, arguments, word) for word in ("batch_first", "bias")):
         return False
     same = all(word == own for word, own in arguments.options.items())
     more = arguments.others or arguments.halves or arguments.holds or arguments.bundle is not None or arguments.listed is not None

@@ -109,6 +109,7 @@ def _said_of(verdict: Verdict) -> str:
     if verdict.verdict == "fails":
         return headline_of(verdict.property)
     if verdict.verdict == "errored":
+        reason[0] = verdict.mismatch or reason[0] if UNREADABLE in reason[0] else reason[0]
         return f"{verdict.property}: {reason[0]}" if reason[0] else f"{verdict.property} could not be judged (exception raised)"
     return f"{verdict.property} {verdict.verdict}{f': {reason[0]}' if reason[0] else ''}"
 
@@ -121,7 +122,7 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
         _join(groups, verdict, partial(_same_key, verdict))
     for verdict in (v for v in red if _key(v) in (None, *SHOWN_BY)):
         _join(groups, verdict, partial(_same_key if _key(verdict) else follows, verdict))
-    found = [Cause(tuple(sorted(group, key=_basic))) for group in groups]
+    found = [Cause(tuple(sorted(group, key=_basic))) for group in _unbatched_once(groups)]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
 
 
@@ -132,6 +133,13 @@ def _join(groups: list[list[Verdict]], verdict: Verdict, belongs: Callable[[list
             group.append(verdict)
             return
     groups.append([verdict])
+
+
+def _unbatched_once(groups: list[list[Verdict]]) -> list[list[Verdict]]:
+    """The same with all that only unbatched input shows as one: a layer that misreads it raises in many ways."""
+    misread = [group for group in groups if all(UNBATCHED in _needs(one) and not one.diagnosis for one in group)]
+    others = [group for group in groups if group not in misread]
+    return [*others, [one for group in misread for one in group]] if misread else others
 
 
 def _basic(verdict: Verdict) -> tuple[bool, int]:

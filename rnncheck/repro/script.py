@@ -53,10 +53,12 @@ def script(subject: Subject, prop: Property, case: Any, outcome: Outcome) -> str
 
 
 def _with_imports_first(head: str, body: str) -> str:
-    """Return the whole script, what the body imports among the imports of its head."""
-    imports = dict.fromkeys(line for line in body.splitlines() if line.startswith(("import ", "from ")))
-    rest = "\n".join(line for line in body.splitlines() if line not in imports)
-    more = "\n".join(_merged(line for line in imports if line not in IMPORTS))
+    """Return the whole script, the body's imports at its head, but those from a path said before them."""
+    lines, there = body.splitlines(), head.splitlines()
+    paths = [number for number, line in enumerate(lines) if line.startswith("sys.path.insert")]
+    imports = dict.fromkeys(line for line in lines[: min(paths, default=len(lines))] if line.startswith(("import ", "from ")))
+    rest = "\n".join(line for line in lines if line not in imports and not (line.startswith("sys.path.") and line in there))
+    more = "\n".join(_merged(line for line in imports if line not in there))
     first = "\n".join(IMPORTS)
     return head.replace(first, f"{more}\n\n{first}" if more else first, 1) + "\n" + rest.lstrip("\n") + "\n"
 

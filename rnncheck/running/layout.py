@@ -1,5 +1,6 @@
 """A case's tensors as the subject wants them: batch_first, packed, unbatched, in the case's memory layout; and back again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -114,5 +115,21 @@ def _expect(what: str, tensor: Any, shape: tuple[int, ...]) -> Tensor:
         )
     tensor = _plain(tensor)
     if tuple(tensor.shape) != shape:
-        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}", tuple(tensor.shape), shape)
+        why = f": {SQUEEZED}" if is_squeezed(tensor.shape, shape) else ""
+        raise Malformed(f"{what} has shape {tuple(tensor.shape)}, but should have {shape}{why}", tuple(tensor.shape), shape)
     return tensor
+
+
+NEEDS_CONTIGUOUS = "view size is not compatible with input tensor's size and stride|(must be|is not) contiguous"
+"""What is said where memory that is not contiguous is refused."""
+SQUEEZED = "squeeze() takes off every axis of size 1, that of a single sequence too"
+
+
+def is_squeezed(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Return whether a shape has the expected sizes in any order, but fewer axes of size 1.
+
+    >>> is_squeezed((5, 7), (5, 1, 7)), is_squeezed((5, 7), (5, 7)), is_squeezed((5, 7), (5, 2, 7))
+    (True, False, False)
+    """
+    kept, wanted = (sorted(size for size in sizes if size != 1) for sizes in (shape, expected))
+    return len(shape) < len(expected) and kept == wanted

@@ -6,7 +6,7 @@ not every correct algorithm is backward stable (a scan in logarithms is not), so
 computes. The spread of the results is what rounding may do.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
 import torch
@@ -50,9 +50,22 @@ class Repeatable(Protocol):
     def gradients(self, cotangents: Run, layer: Layer) -> Mapping[str, Tensor | None]: ...
 
 
+def least_budget(trial: Repeatable) -> Budget:
+    """Return the same as ``noise_budget``, with what it allows at least: no noise has to be measured for that."""
+    own = trial.run.map(Tensor.double)
+    return Budget(own, own.map(lambda value: _granularity(trial) * value.abs().clamp(min=1.0)))
+
+
+def least_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
+    """Return the same for gradients."""
+    own = _own_gradients(trial, cotangents)
+    least = {name: (_granularity(trial) * _largest(g)).expand(g.shape) for name, g in own.items()}
+    return GradientBudget(own, least, trial.rounding, 0)
+
+
 def noise_budget(trial: Repeatable) -> Budget:
     """Return truth (the subject's own run, as there is no better one) and allowed error, in the form of rnncheck.oracle.budget."""
-    own = trial.run.map(Tensor.double)
+    own, least = trial.run.map(Tensor.double), least_budget(trial).allowed
     squares = own.map(torch.zeros_like)
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
@@ -62,23 +75,19 @@ def noise_budget(trial: Repeatable) -> Budget:
         squares = Run(
             *(s + (m - o) ** 2 for (_, s), (_, m), (_, o) in zip(squares.parts(), moved.parts(), own.parts(), strict=True))
         )
-    granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
-    def allowed(square: Tensor, value: Tensor, widths: list[int]) -> Tensor:
-        spread = SPREADS * _pooled(square, widths, -1).sqrt()
+    def allowed(name: str, square: Tensor, value: Tensor, least: Tensor) -> Tensor:
+        spread = SPREADS * _pooled(square, _widths(trial.case, name, value), -1).sqrt()
         decided = square.isfinite() & _small(spread, value.abs().nan_to_num().amax(-1, keepdim=True))
-        return torch.where(decided, spread + granularity * value.abs().clamp(min=1.0), torch.inf)
+        return torch.where(decided, spread + least, torch.inf)
 
-    parts = ((square, value, _widths(trial.case, name, value)) for (name, value), (_, square) in _pairs(own, squares))
-    return Budget(own, Run(*(allowed(*part) for part in parts)))
+    parts = zip(squares.parts(), own.parts(), least.parts(), strict=True)
+    return Budget(own, Run(*(allowed(name, square, value, low) for (name, square), (_, value), (_, low) in parts)))
 
 
 def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
     """The same for gradients, under the names that ``trial.gradients`` uses; no rectifier's kink is looked for."""
-    layer = trial.build()
-    given = dict(zip(("input", "h_0", "c_0"), (trial.x, *(trial.state or ())), strict=False)) | layer.parameters()
-    found = trial.gradients(cotangents, layer).items()
-    own = {name: torch.zeros_like(given[name]).double() if g is None else g.double() for name, g in found}
+    own = _own_gradients(trial, cotangents)
     squares = {name: torch.zeros_like(g) for name, g in own.items()}
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
@@ -87,16 +96,32 @@ def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
         for name, g in gradients.items():
             if g is not None:
                 squares[name] += (g.double() - own[name]) ** 2
-    granularity = 8 * torch.finfo(trial.case.torch_dtype).eps
 
     def allowed(name: str, square: Tensor, gradient: Tensor) -> Tensor:
         if not gradient.numel():
             return square
-        largest = torch.where(square.isfinite(), gradient.abs(), 0.0).max()
+        largest = _largest(gradient)
         spread = SPREADS * _pooled(square, _widths(trial.case, name, gradient), None).sqrt()
-        return torch.where(square.isfinite() & _small(spread, largest), spread + granularity * largest, torch.inf)
+        return torch.where(square.isfinite() & _small(spread, largest), spread + _granularity(trial) * largest, torch.inf)
 
     return GradientBudget(own, {name: allowed(name, square, own[name]) for name, square in squares.items()}, trial.rounding, 0)
+
+
+def _own_gradients(trial: Repeatable, cotangents: Run) -> dict[str, Tensor]:
+    """Those of a new layer, zeros where nothing flows."""
+    layer = trial.build()
+    given = dict(zip(("input", "h_0", "c_0"), (trial.x, *(trial.state or ())), strict=False)) | layer.parameters()
+    found = trial.gradients(cotangents, layer).items()
+    return {name: torch.zeros_like(given[name]).double() if g is None else g.double() for name, g in found}
+
+
+def _largest(gradient: Tensor) -> Tensor:
+    """The largest absolute value of those that are finite."""
+    return torch.where(gradient.isfinite(), gradient.abs(), 0.0).max() if gradient.numel() else gradient.new_zeros(())
+
+
+def _granularity(trial: Repeatable) -> float:
+    return 8 * float(torch.finfo(trial.case.torch_dtype).eps)
 
 
 def _rounding(trial: Repeatable, copy: int) -> RandomRounding:
@@ -126,10 +151,6 @@ def _widths(case: Case, name: str, value: Tensor) -> list[int]:
     tensors = {"input": "sequences", "output": "outputs", "h_0": "states", "h_n": "states"}.get(name)
     widths = [] if named is None or tensors is None else [named.features(one) for one in getattr(named, tensors)]
     return widths if value.dim() and sum(widths) == value.shape[-1] else []
-
-
-def _pairs(one: Run, other: Run) -> Iterator[tuple[tuple[str, Tensor], tuple[str, Tensor]]]:
-    return zip(one.parts(), other.parts(), strict=True)
 
 
 def _small(spread: Tensor, largest: Tensor) -> Tensor:

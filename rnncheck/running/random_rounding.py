@@ -52,11 +52,13 @@ class RandomRounding(TorchDispatchMode):
         return tree_map(lambda value: self._moved(value, written) if self._rounds(value) else value, result)
 
     def _moved(self, value: Tensor, written: bool) -> Tensor:
-        step, unit = self.roundoffs * torch.finfo(value.dtype).eps / 2, torch.finfo(value.dtype).smallest_normal
-        signs = torch.rand(value.shape, generator=self.generator, dtype=torch.float64, device="cpu") * 2 - 1
+        step, unit = self.roundoffs * _roundoff(value.dtype), _smallest_normal(value.dtype)
+        relative = torch.empty(value.shape, dtype=torch.float64, device="cpu").uniform_(-step, step, generator=self.generator)
         exact = value.double()
-        moved = exact + (step * signs).to(value.device) * exact.abs().clamp(min=unit)  # subnormal numbers have a unit of their own
-        moved = torch.where((exact == 0) | exact.isinf(), exact, moved).to(value.dtype)  # there is none of an infinity, as in masks
+        size = exact.abs()
+        stays = (size == 0) | (size == torch.inf)  # an infinity has no roundoff, as in masks
+        errors = relative.to(value.device).mul_(size.clamp_(min=unit))  # subnormal numbers have a unit of their own
+        moved = torch.where(stays, exact, errors.add_(exact)).to(value.dtype)
         return value.copy_(moved) if written else moved
 
     def _rounds(self, value: object) -> bool:
@@ -69,7 +71,21 @@ def _whole(value: object) -> bool:
         return all(map(_whole, value))
     if isinstance(value, float):
         return value.is_integer() and abs(value) <= COUNTS
-    return not _is_floating(value) or bool(((value == value.round()) & (value.abs() <= COUNTS)).all())  # type: ignore[attr-defined]
+    if not _is_floating(value) or not value.numel():  # type: ignore[attr-defined]
+        return True
+    if not _whole(value.min().item()):  # type: ignore[attr-defined]  # it is seldom that this does not tell
+        return False
+    return bool(((value == value.round()) & (value.abs() <= COUNTS)).all())  # type: ignore[attr-defined]
+
+
+@cache
+def _roundoff(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).eps / 2
+
+
+@cache
+def _smallest_normal(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).smallest_normal
 
 
 def rounds_at_random() -> bool:

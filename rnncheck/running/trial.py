@@ -18,6 +18,7 @@ from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.running.backward import RESULTS, as_leaves, backward_of, named_arguments, named_results
 from rnncheck.running.given import Given, Tensors
 from rnncheck.running.layout import as_arguments, as_run, lay_out
+from rnncheck.running.measured_noise import least_budget
 from rnncheck.running.same_start import FirstNumbers, begin_alike, move_what_hides, take_over
 from rnncheck.running.subject_errors import NotReached, SubjectError, Unimplemented, seeded, subject_boundary
 from rnncheck.running.tolerance import Unmeasurable, budget_of, gradient_budget_of, rounding_for_case, truth_of
@@ -274,15 +275,23 @@ class Trial(Given):
         known = self.subject.offers("load") and not self.case.dropout_active
         return (self.budget.truth, self.budget.allowed) if known else None
 
+    def is_true(self, prefix: str = "") -> Observation:
+        """The case's own run is the truth, within what is allowed; where the truth is not known, nothing is compared with it."""
+        run = self.run
+        return both(run, self.budget.truth, self.budget.allowed, prefix) if self.subject.offers("load") else Observation()
+
     def same(self, follow_up: Run, prefix: str = "", sides: tuple[str, str] = HERE, other: Run | None = None) -> Observation:
         """A follow-up, brought back into the layout of the case, agrees with another, or else with the case's own run.
 
         Both may round differently, so twice the budget of the case is allowed. ``sides`` says in words what the two are.
-        The budget costs more than the run, and is not asked for where the two are the same bit for bit.
+        The budget costs more than the run, and is not asked for where the two are the same bit for bit, or less suffices.
         """
         expected = other or self.run
         seen = both(follow_up, expected, 0.0, prefix, sides)
-        return seen if seen.same_bits else both(follow_up, expected, self.budget.twice, prefix, sides, self.right)
+        if seen.same_bits:
+            return seen
+        enough = None if self.subject.offers("load") else both(follow_up, expected, least_budget(self).twice, prefix, sides)
+        return enough if enough and enough.holds else both(follow_up, expected, self.budget.twice, prefix, sides, self.right)
 
     def identical(self, run: Run, other: Run, prefix: str = "", sides: tuple[str, str] = HERE) -> Observation:
         """Two runs of the case are the same bit for bit; which of them is right is asked where they are not."""

@@ -422,3 +422,26 @@ def test_a_reference_of_ones_own_does_not_say_that_it_is_torchs():
     assert subject.of_its_own and subject.reference.of_its_own
     (subject,) = probe_all(subjects(TakesTorchsOptions, against="torch.nn.GRU"), "inline")
     assert not subject.of_its_own
+
+
+class ScaledGRU(nn.Module):
+    """A GRU whose parameters are not torch's: what it returns is scaled by one more."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell, self.scale = nn.GRUCell(input_size, hidden_size), nn.Parameter(torch.ones(3))
+
+    def forward(self, x, hx=None):
+        h = x.new_zeros(x.shape[1], self.cell.hidden_size) if hx is None else hx[0]
+        outputs = []
+        for step in x:
+            h = self.cell(step, h)
+            outputs.append(h)
+        return torch.stack(outputs) * self.scale.sum().tanh(), h[None].clone()
+
+
+def test_what_is_named_beside_torchs_layer_is_held_to_its_equations():
+    (subject,) = probe_all(subjects(ScaledGRU, against="torch.nn.GRU"), "inline")
+    assert not subject.offers("load") and subject.offers("equations")
+    (subject,) = probe_all(subjects(ScaledGRU), "inline")
+    assert not subject.offers("load") and subject.of_its_own

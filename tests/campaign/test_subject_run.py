@@ -52,6 +52,17 @@ def test_two_digits_are_too_few_where_the_allowed_error_is_measured_on_the_subje
     assert dtypes and ("bfloat16" in dtypes) is tried
 
 
+def test_a_warning_does_not_hide_what_a_later_case_shows():
+    """Outputs behind a length of 0 are a matter of convention, and another sequence's state there is not."""
+    tally = PropertyTally(CATALOG["lengths.zero"])
+    mild, worse = (Outcome("lengths.zero", "fails", mismatches=[f"of length 0: {what}"]) for what in ("output: 1", "h_n: 1"))
+    one, other = (Case(Config("GRU", 2, 3), time=2, batch=size) for size in (2, 3))
+    assert tally.enter(one, mild, []) and tally.warning is not None and not tally.over
+    assert tally.enter(other, mild, []) and tally.failed == (one, mild)
+    assert tally.enter(other, worse, []) and tally.failed == (other, worse) and tally.red and tally.over
+    assert not tally.enter(one, mild, [])
+
+
 @pytest.fixture
 def subject_run():
     (subject,) = probe_all(resolve.subjects("torch.nn.GRU"), "inline")

@@ -11,11 +11,13 @@ from rnncheck.catalog import CATALOG
 from rnncheck.core.config import Config
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
+from tests.adapters.support import claimed
 from tests.catalog.support import TORCH, judged, killed, outcomes, subject_of
 from tests.effort import at_night
 from tests.mutants import MUTANTS
 from tests.mutants.controls.correct import Correct
 from tests.mutants.planted.lengths_argument import GRUWithLengths, LSTMWithLengths
+from tests.strangers import results_beside
 
 KILLS = {
     "lengths.each_alone": "final-state-at-padded-end",
@@ -25,6 +27,7 @@ KILLS = {
     "lengths.full": "reset-off-by-one",
 }
 KILLS_WITH_LENGTHS = {"lengths.module": "own-lengths-mask-by-product", "lengths.zero": "own-lengths-zero-reads-last"}
+KILLS_OF_READ = {"lengths.beside": "BridgedOverPadding"}
 OF_MODULES = [name for name, mutant in MUTANTS.items() if mutant.kind == "lengths"]
 
 
@@ -82,3 +85,10 @@ def test_torch_does_not_take_lengths(prop):
     assert judge(CATALOG[prop], Trial(TORCH["GRU"], case)).status == "not_claimed"
     with pytest.raises(RuntimeError, match="greater than 0"):
         nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4), torch.tensor([3, 0]))
+
+
+def test_what_comes_back_beside_may_not_depend_on_the_padding():
+    prop = CATALOG["lengths.beside"]
+    _, outcome = killed(prop, claimed(results_beside.BridgedOverPadding), 6)
+    assert outcome.status == "fails" and "with other padding" in outcome.mismatches[0]
+    assert {outcome.status for _, outcome in outcomes(prop, claimed(results_beside.BridgedWithLengths), 4)} == {"holds"}

@@ -1,8 +1,12 @@
 """``@rnncheck.parametrize`` as its users run it: in a project of their own, by pytest itself."""
 
+import contextlib
+import io
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,6 +35,11 @@ ALL = ["shape.output", "shape.state", "state.is_last_output", "agree.device"]
 @pytest.fixture
 def asked(monkeypatch):
     """The properties of each campaign that was run in this process."""
+    return recorded(monkeypatch)
+
+
+def recorded(monkeypatch) -> list[list[str]]:
+    """Return the properties of each campaign that is run from now on."""
     seen: list[list[str]] = []
 
     def verify(target, **options):
@@ -42,24 +51,35 @@ def asked(monkeypatch):
     return seen
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """pytest on that file in another folder, in this process: (exit code, what it says)."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "test_mine.py").write_text(TESTS)
-
-    def runs(*options: str, what: str = "test_mine.py") -> tuple[int, str]:
-        sys.modules.pop("test_mine", None)
+def in_folder(folder: Path, *options: str, what: str = "test_mine.py") -> tuple[int, str]:
+    """pytest on that file in this folder, in this process: (exit code, what it says)."""
+    sys.modules.pop("test_mine", None)
+    if not (folder / "test_mine.py").exists():
+        (folder / "test_mine.py").write_text(TESTS)
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as said:
         code = pytest.main(["-rs", "--import-mode=importlib", "--capture=sys", what, *options])
-        return int(code), capsys.readouterr().out
-
-    return runs
+    return int(code), said.getvalue()
 
 
-def test_the_items_of_one_subject_share_one_campaign(run, asked):
-    code, said = run()
+@pytest.fixture
+def run(tmp_path):
+    """pytest on that file in another folder."""
+    return partial(in_folder, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """One run of all items, at which several tests look: (its folder, what it says, the campaigns that were run)."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        asked = recorded(patch)
+        code, said = in_folder(folder)
     assert code == 1 and "1 failed" in said
-    (together,) = asked
+    return folder, said, asked
+
+
+def test_the_items_of_one_subject_share_one_campaign(whole):
+    _, _, (together,) = whole
     assert sorted(together) == sorted(ALL)
 
 
@@ -73,10 +93,9 @@ def test_only_the_properties_of_selected_items_are_checked(run, asked, what, opt
     assert asked == [["shape.output"]]
 
 
-def test_what_failed_last_is_checked_by_itself(run, asked):
-    assert run()[0] == 1
-    code, said = run("--lf")
-    assert code == 1 and "1 failed" in said and asked[1:] == [["state.is_last_output"]]
+def test_what_failed_last_is_checked_by_itself(whole, asked):
+    code, said = in_folder(whole[0], "--lf")
+    assert code == 1 and "1 failed" in said and asked == [["state.is_last_output"]]
 
 
 def test_it_stops_at_the_first_failure(run):
@@ -99,10 +118,9 @@ def test_one_item_a_property_with_its_message_alone(tmp_path):
     assert items["test_mine[state.is_last_output]"] == ["failure"] and items["test_mine[shape.output]"] == []
 
 
-def test_the_end_tells_one_cause_once(run):
-    code, said = run("--tb=no")
-    summary = said[said.index("what rnncheck found") :]
-    assert code == 1 and summary.count("FAIL   ") == 1 and "Wrong(1, 1, num_layers=2)" in summary
+def test_the_end_tells_one_cause_once(whole, run):
+    summary = whole[1][whole[1].index("what rnncheck found") :]
+    assert summary.count("FAIL   ") == 1 and "Wrong(1, 1, num_layers=2)" in summary
     code, said = run("--tb=no", "-k", "shape")
     assert code == 0 and "what rnncheck found" not in said
 
@@ -122,10 +140,11 @@ def test_a_device_that_is_not_here_is_a_visible_skip(run):
     assert code == 0 and "4 skipped" in said and "there is no device cuda here" in said
 
 
-def test_a_failing_case_is_kept_and_the_message_says_how_to_run_it_again(run, tmp_path):
-    code, said = run("-k", "state.is_last_output")
-    (file,) = (tmp_path / ".rnncheck" / "failing").glob("*.json")
-    assert code == 1 and f"again: rnncheck replay .rnncheck/failing/{file.name}" in said
+def test_a_failing_case_is_kept_and_the_message_says_how_to_run_it_again(whole, monkeypatch):
+    folder, said, _ = whole
+    (file,) = (folder / ".rnncheck" / "failing").glob("*.json")
+    assert f"again: rnncheck replay .rnncheck/failing/{file.name}" in said
+    monkeypatch.chdir(folder)
     again = CliRunner().invoke(cli, ["replay", str(file)], standalone_mode=False)
     assert again.return_value == 1 and "state.is_last_output does not hold for" in again.output
 

@@ -69,8 +69,8 @@ def planted(prop: Property, bug: str) -> Subject:
     from tests.strangers import mistaken_arguments, mixed_halves, results_beside, shared_layers, sliced, stateful, well_hidden
     from tests.typed import caches, mistaken_flags
 
-    strangers = (*mistaken_arguments.MISTAKES, *results_beside.MISTAKES, mixed_halves.LeftTurned, shared_layers.OneForAll,
-                 sliced.SlicedTwice, stateful.BufferedGRU2, stateful.StatefulLSTM, stateful.StatefulLSTM1,
+    strangers = (*mistaken_arguments.MISTAKES, *results_beside.MISTAKES, results_beside.BridgedOverPadding, shared_layers.OneForAll,
+                 mixed_halves.LeftTurned, sliced.SlicedTwice, stateful.BufferedGRU2, stateful.StatefulLSTM, stateful.StatefulLSTM1,
                  well_hidden.DropsInEval)  # fmt: skip
     typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, *strangers)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:

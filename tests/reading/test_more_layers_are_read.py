@@ -2,12 +2,13 @@
 
 import pytest
 
+import rnncheck
 from rnncheck.reading.target import read_target
 from tests.effort import some
-from tests.reading import applications, more_layers, nested_states, other_ways, research_layers
+from tests.reading import applications, courses, more_layers, nested_states, other_ways, research_layers, tutorials
 from tests.strangers.hunted import kill_of, subject_of
 
-TABLES = (more_layers, nested_states, other_ways, applications, research_layers)
+TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses)
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
@@ -50,3 +51,23 @@ def test_a_decoder_that_is_not_found_may_be_said():
     assert kill_of(subject_of(applications.AutoencoderOfTheMean), cases=4) is not None
     assert "decodes a summary of the whole sequence" in subject_of(SaidToDecode).read_as
     assert kill_of(subject_of(SaidToDecode), cases=4) is None
+
+
+def test_several_layers_that_are_not_looked_at_are_told():
+    assert "several layers, with which its state has another structure" in subject_of(tutorials.GivesTheLastState).not_looked_at
+
+
+def test_dropout_that_acts_elsewhere_too_is_told():
+    subject = subject_of(tutorials.DropsWords)
+    assert not subject.offers("dropout") and "what dropout does in training" in subject.not_looked_at
+
+
+def test_an_unused_part_of_a_state_is_warned_of():
+    (judged,) = rnncheck.verify(tutorials.GatesOfTheCell, properties="state.used", engine="inline", max_examples=4).subjects
+    assert [(one.verdict, one.red) for one in judged.verdicts] == [("warns", False)]
+
+
+def test_squeeze_is_named():
+    (judged,) = rnncheck.verify(tutorials.Squeezed, properties="batch.alone", engine="inline", max_examples=8).subjects
+    (cause,) = judged.causes
+    assert "squeeze() takes off every axis of size 1" in cause.headline

@@ -1,6 +1,7 @@
 """What a user says of how a layer is read overrules what experiments find, and what is printed can be given back."""
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import rnncheck
@@ -92,3 +93,18 @@ def test_every_word_is_documented():
 
     text = (Path(rnncheck.__file__).parent.parent / "docs" / "layers.md").read_text()
     assert [word for word in WORDS if f"`{word}`" not in text] == []
+
+
+class Prints(torch.nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.rnn = torch.nn.GRU(input_size, hidden_size)
+
+    def forward(self, x, h=None):
+        print("input", x.shape)
+        return self.rnn(x, h)
+
+
+def test_what_a_layer_prints_is_no_part_of_the_text():
+    text = CliRunner().invoke(cli, ["read", "tests/reading/test_said.py:Prints"]).stdout
+    assert text.startswith("# ") and "torch.Size" not in text

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rnncheck.catalog import CATALOG
+from rnncheck.core.needs import UNBATCHED
 from rnncheck.core.verdict import NOT_TOLD, Verdict
 from rnncheck.report.causes import AT_EXTREMES, causes
 from tests.report.built import CASE, failing, verdict
@@ -160,6 +161,11 @@ def test_what_cannot_be_read_follows_from_the_shape():
     assert grouped(unread, fails("shape.output")) == [["shape.output", "time.split"]]
 
 
+def test_what_cannot_be_read_is_said():
+    unread = verdict("errored", "batch.alone", reason="the result cannot be read; see shape.*", mismatch="output has shape (2, 1)")
+    assert [cause.headline for cause in causes([unread])] == ["batch.alone: output has shape (2, 1)"]
+
+
 def test_a_gradient_that_is_not_connected_follows_from_the_state_that_is_ignored():
     reason = "RuntimeError while running backward: element 0 of tensors does not require grad"
     unconnected = raises("gradient.any_requires_grad", reason)
@@ -195,3 +201,11 @@ def test_the_properties_at_extremes_are_in_the_catalog():
 
 def test_what_is_green_has_no_cause():
     assert causes([verdict(), verdict("not_reached"), verdict("deviates")]) == ()
+
+
+def test_what_only_unbatched_input_shows_is_one_cause():
+    misread = [fails("shape.output", needs=(UNBATCHED,)), raises("batch.unbatched", "IndexError: 2").but(needs=(UNBATCHED,)),
+               raises("layout.batch_first", "RuntimeError: 1x1 and 2x1").but(needs=(UNBATCHED,), case=PLAIN)]  # fmt: skip
+    (cause, other) = causes([*misread, raises("mode.rng", "RuntimeError: a seed")])
+    assert [one.property for one in cause.verdicts] == ["shape.output", "batch.unbatched", "layout.batch_first"]
+    assert cause.headline.endswith("only with unbatched input") and other.lead.property == "mode.rng"

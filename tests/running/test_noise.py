@@ -12,7 +12,8 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import equal, near
 from rnncheck.core.values import Values
-from rnncheck.running.measured_noise import noise_budget
+from rnncheck.running import tolerance
+from rnncheck.running.measured_noise import least_budget, least_gradient_budget, noise_budget, noise_gradient_budget
 from rnncheck.running.random_rounding import RandomRounding
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
@@ -63,6 +64,26 @@ def test_what_intermediate_rounding_does_is_allowed():
         found = trial.gradient_budget()
         error = (trial.gradients(weights)["input"] - gradient).abs()
         assert float(error.max()) > 1e-5 and bool((error <= found.allowed["input"]).all())
+
+
+def test_noise_is_measured_where_a_difference_is_more_than_is_allowed_without_any(monkeypatch):
+    trial, measured = Trial(claimed(Cancelling), Case(Config("RNN_RELU", 3, 5), 4, 2)), []
+    monkeypatch.setattr(tolerance, "noise_budget", lambda trial: measured.append(trial) or noise_budget(trial))
+    eps, truth = torch.finfo(torch.float32).eps, trial.run
+    for roundoffs in (0, 2, 8):
+        assert trial.same(truth.map(lambda part, k=roundoffs: part + k * eps)).holds and not measured
+    assert trial.same(truth.map(lambda part: part + 100 * eps)).holds and len(measured) == 1
+    assert not trial.same(truth.map(lambda part: part + 0.1)).holds
+
+
+def test_the_least_of_what_is_allowed_is_no_more_than_what_is_measured():
+    trial = Trial(claimed(Cancelling), Case(Config("RNN_RELU", 3, 5), 4, 2))
+    pairs = zip(least_budget(trial).allowed.parts(), noise_budget(trial).allowed.parts(), strict=True)
+    assert all(bool((0 < least).all()) and bool((least <= allowed).all()) for (_, least), (_, allowed) in pairs)
+    weights = trial.cotangents()
+    least, allowed = least_gradient_budget(trial, weights).allowed, noise_gradient_budget(trial, weights).allowed
+    assert least.keys() == allowed.keys()
+    assert all(bool((0 < least[name]).all()) and bool((least[name] <= allowed[name]).all()) for name in least)
 
 
 def scattered(f, *values: Tensor) -> float:
@@ -168,3 +189,13 @@ def test_noise_of_one_feature_is_its_own():
     truth = trial.but(dtype="float64", x=trial.x.double()).run.output
     assert bool(((trial.run.output - truth).abs() <= allowed).all())
     assert bool((allowed[..., 0] > 4 * allowed[..., 1]).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_zeros_infinities_and_counts_stay_and_subnormal_numbers_move(dtype):
+    stay = torch.tensor([0.0, -0.0, torch.inf, -torch.inf], dtype=dtype)
+    small = torch.tensor([torch.finfo(dtype).smallest_normal / 2, 1 / 3], dtype=dtype)
+    with RandomRounding(torch.Generator().manual_seed(0), 64.0):
+        moved, same, counts = torch.cat([stay, small]) * 0.75, stay * 0.75, torch.tensor([3.0, -7.0, 256.0], dtype=dtype) - 1
+    assert torch.equal(moved[:4], stay) and torch.equal(same, stay) and counts.tolist() == [2.0, -8.0, 255.0]
+    assert bool((moved[4:] != small * 0.75).all()) and bool(((moved[4:] - small * 0.75).abs() <= 0.5).all())

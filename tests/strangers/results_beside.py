@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class Bridged(nn.Module):
@@ -48,6 +49,26 @@ class AttendingOverTheBatch(Attending):
 
     def over(self):
         return 0
+
+
+class BridgedWithLengths(Bridged):
+    """The same with lengths beside the input."""
+
+    def forward(self, x, lengths):
+        packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
+        output, h = self.rnn(packed)
+        output, _ = pad_packed_sequence(output, total_length=len(x))
+        return output, torch.tanh(self.bridge(self.joined(self.final(x, h))))
+
+    def final(self, x, h):
+        return h
+
+
+class BridgedOverPadding(BridgedWithLengths):
+    """The final states are those behind the padding."""
+
+    def final(self, x, h):
+        return self.rnn(x)[1]
 
 
 RIGHT, MISTAKES = (Bridged, Attending), (BridgedByView, AttendingOverTheBatch)

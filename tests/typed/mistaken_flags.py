@@ -94,6 +94,12 @@ def two_states_in_one_tensor(x: X, h0: H | None = None, last: H | None = None) -
     return output, h, h
 
 
+def second_state_ignored(x: X, h0: H | None = None, total: H | None = None) -> tuple[X, H, H]:
+    """The second state comes back, and what it was before is not read."""
+    output, h = leaky_sum(x, h0, lambda t, h: h)
+    return output, h, x.sum(1)
+
+
 class SecondStateOverwritten(nn.Module):
     """In inference the second state is a buffer that the next call writes over."""
 
@@ -125,6 +131,7 @@ MISTAKES: dict[Any, str] = {
     BiasWithoutAStateOnly: "state.default_is_zero",
     speaker_of_the_first_row: "batch.alone",
     state_conjugated: "time.split",
+    second_state_ignored: "state.used",
     SecondStateOverwritten: "state.fresh",
     two_states_in_one_tensor: "layout.no_alias",
     speaker_forgotten: "time.reset",

@@ -88,6 +88,15 @@ def test_its_script_fails_alone_and_passes_once_mended(mistake):
     assert raised_by(mended.replace(mistake.__name__, MENDED.get(prop.id, "in_place"))) is None
 
 
+def test_a_script_finds_a_cache_beside_the_function_in_a_file():
+    (subject,), prop = probe_all(subjects("tests/typed/caches.py:single_step_apart"), "inline"), CATALOG["cache.steps"]
+    cases = islice(plan(subject, ("float64", "float32"), 2, 0), 24)
+    case, outcome = next((case, seen) for case in cases if (seen := judge(prop, trial_of(subject, case))).red)
+    text = script(subject, prop, case, outcome)
+    assert text.index("sys.path.insert") < text.index("from caches import Cache") and text.count("sys.path.insert") == 1
+    assert isinstance(raised_by(text), AssertionError)
+
+
 def test_what_makes_a_cache_may_have_no_name():
     (subject,) = probe_all(subjects("tests/typed/caches.py:beside_a_state"), "inline")
     assert "typing.get_type_hints(beside_a_state, include_extras=True)['cache'].__metadata__[0].new" in subject.source

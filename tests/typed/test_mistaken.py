@@ -50,6 +50,14 @@ def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
 
 
+def test_one_of_several_states_that_is_not_read_is_warned_of():
+    (subject,) = probe_all(subjects(mistaken_flags.second_state_ignored), "inline")
+    seen = red(subject, CATALOG["state.used"])
+    assert seen.mismatches == ("another state 2 (total), which no step uses, moves a result = False, but should be True",)
+    assert "has no effect" in CATALOG["state.used"].warns_of(seen.mismatches)
+    assert CATALOG["state.used"].warns_of(("NaN in h_0 moves a result = False, but should be True",)) is None
+
+
 def test_a_flag_at_the_first_step_is_met_early():
     (subject,) = probe_all(subjects(mistaken_flags.reset_not_of_the_initial_state), "inline")
     given = (case for case in plan(subject, ("float64", "float32"), 2, 0) if case.hx == "random" and case.time > 1 and case.batch)

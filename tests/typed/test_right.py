@@ -35,6 +35,7 @@ def settled(request):
 
 def test_nothing_is_red(settled):
     outcomes = [judge(CATALOG[name], trial) for case in planned(settled) for trial in [trial_of(settled, case)] for name in TELLING]
+    outcomes = [outcome for outcome in outcomes if not CATALOG["time.causal"].warns_of(outcome.mismatches)]
     assert [outcome for outcome in outcomes if outcome.red or "mistake" in (outcome.reason or "")] == []
     assert sum(outcome.status == "holds" for outcome in outcomes) > 4 * CASES
 
@@ -48,6 +49,13 @@ def test_a_first_state_that_is_not_zero_warns():
         outcome.red for outcome in outcomes
     )
     assert not any(judge(same, trial).red for trial in trials)
+
+
+def test_outputs_that_come_one_step_late_warn():
+    (subject,) = probe_all(subjects("tests/typed/right.py:forecasting"), "inline")
+    causal = CATALOG["time.causal"]
+    outcomes = [judge(causal, trial_of(subject, case)) for case in planned(subject) if case.time > 1 and case.batch]
+    assert outcomes and all(outcome.red and causal.warns_of(outcome.mismatches) for outcome in outcomes)
 
 
 def test_a_forecast_of_one_step_alone_may_be_a_constant():

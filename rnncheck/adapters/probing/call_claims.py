@@ -19,7 +19,9 @@ from rnncheck.reading.signature import HxArgument, forward_of, hx_argument, leng
 
 def claims_of_calls(start: Baseline, layout: Mapping[str, Claim], declared: Mapping[str, Claim]) -> dict[str, Claim]:
     claims = {**_mode_claims(start), **layout, **_forward_claims(start)}
-    claims |= {name: Claim(True, "probed") for name in ("equations", "last_output", "state", "layer_axis", "float32", "sizes")}
+    claims |= {name: Claim(True, "probed") for name in ("equations", "last_output", "state", "layer_axis", "sizes")}
+    single = start.case.dtype == "float32"
+    claims |= {"float32": Claim(single, "probed", "" if single else "it has numbers of float64 in it")}
     return claims | _module_claims(start) | _call_claims(start, declared) | dict(start.subject.claims)
 
 

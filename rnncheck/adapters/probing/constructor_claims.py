@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.adapters.factory import Constructor
+from rnncheck.adapters.probing.dropped_elsewhere import drops_elsewhere
 from rnncheck.adapters.probing.ground import BATCH, TIME, Baseline, attempt, ground, reason_not
 from rnncheck.adapters.probing.same_features import SUMMED, are_added
 from rnncheck.core.config import Config
@@ -29,6 +30,8 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """Features of the constructor: the argument, and the configuration that asks for it."""
 IN_EVAL = "the dropout of a single layer is checked in eval() only"
+OF_A_HEAD = "its output's size is"
+ELSEWHERE = "its dropout acts elsewhere than between layers too, and is checked in eval() only"
 ONLY = {feature: option for option in OPTIONS for feature in option.features}
 """Features of arguments that only some kinds have."""
 OF_A_CELL = ("bias_off", "reset_before")
@@ -57,6 +60,8 @@ def constructor_claims(start: Baseline) -> dict[str, Claim]:
         claims["dropout"] = Claim(
             False, "signature", IN_EVAL if _takes_dropout(start.subject) else "dropout acts between layers only"
         )
+    elif claims["dropout"].offered and not start.subject.drop_in and drops_elsewhere(start):
+        claims["dropout"] = Claim(False, "probed", ELSEWHERE)
     return claims
 
 
@@ -131,7 +136,7 @@ def _asked_as_read(start: Baseline, feature: str, argument: str, changes: Mappin
     if reading.arguments is None or argument not in reading.arguments.options:
         return Claim(False, "signature", f"the constructor takes no {argument}")
     if feature == "bidirectional" and reading.arguments.head is not None:
-        return Claim(False, "signature", f"its output's size is {reading.arguments.head}, whatever {argument} is")
+        return Claim(False, "signature", f"{OF_A_HEAD} {reading.arguments.head}, whatever {argument} is")
     own, config = reading.arguments.options[argument], start.case.config.but(**changes)
     why = refusal(start, config)
     if why is None and feature == "layers" and "layer" not in own and _is_as_large(start, config):
@@ -172,13 +177,13 @@ def layout_claims(start: Baseline) -> dict[str, Claim]:
     batched = start.case.batch is not None
     claims = {"batched": Claim(batched, "probed", "" if batched else "only input without a batch axis can be run")}
     fixed, build, config = start.subject.fixed, start.subject.build, start.case.config
+    reading = getattr(build, "reading", None)
     takes = build.signature.takes("batch_first") if isinstance(build, Constructor) and not build.is_cell else "no"
-    if takes == "yes":
+    if takes == "yes" and (reading is None or reading.batch_first is None):
         return claims | {
             name: _not_refused(start, config.but(batch_first=value))
             for name, value in (("time_first", False), ("batch_first", True))
         }
-    reading = getattr(build, "reading", None)
     told = fixed is not None and isinstance(getattr(start.layer.module, "batch_first", None), bool)
     told = told or (reading is not None and reading.batch_first is not None)
     major = config.batch_first if told else batched and _reads_batch_first(start)

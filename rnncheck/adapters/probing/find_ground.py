@@ -1,6 +1,7 @@
 """Which case a subject runs on: its layout, its sizes, its states and their axes are tried, the simplest first."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from itertools import product
 
@@ -21,14 +22,14 @@ SIZES = ((4, 7), (4, 6), (8, 8))
 HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 
 
-def find_ground(subject: Subject) -> Baseline:
-    """The simplest case that runs; raises NotRecurrent with the reason of the most promising attempt."""
+def find_ground(subject: Subject, dtype: str = "float32") -> Baseline:
+    """The simplest case that runs, in float64 where dtypes are mixed otherwise; raises NotRecurrent with the best reason."""
     reasons: list[BaseException] = []
     for config in _configs(subject):
         for batch, hx in product((BATCH, None) if subject.named is None else _batches(subject), HX_FORMS):
             for form in _forms(subject):
                 try:
-                    found = ground(form, Case(config, TIME, batch, hx=hx), ("zeros", "none"))
+                    found = ground(form, Case(config, TIME, batch, hx=hx, dtype=dtype), ("zeros", "none"))
                 except (SubjectError, Malformed) as error:
                     reasons.append(error)
                     continue
@@ -38,6 +39,9 @@ def find_ground(subject: Subject) -> Baseline:
                 reasons.append(Malformed(misread))
     if subject.named is not None:
         raise NotRecurrent(f"it cannot be called as its types say: {said(root(reasons[0]))}")
+    if dtype == "float32" and any("dtype" in said(root(reason)) for reason in reasons):
+        with suppress(NotRecurrent):
+            return find_ground(subject, "float64")
     raise NotRecurrent(why_not(reasons, "cell(x, (h, c)) or cell(x, h)" if is_cell(subject) else "layer(x, hx)"))
 
 

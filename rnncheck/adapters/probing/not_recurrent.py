@@ -17,6 +17,7 @@ class NotRecurrent(Exception):
 
 
 REFUSES = "its constructor refuses every configuration"
+NAME_A_FACTORY = "; name a factory (input_size, hidden_size) -> layer"
 LACKS = "required positional argument"
 """What Python says where a state, say, must be given."""
 NO_LAYER = "no recurrent layer as torch's are"
@@ -31,7 +32,7 @@ def why_not(reasons: list[BaseException], call: str) -> str:
     first = next((reason for reason in reasons if LACKS not in said(root(reason))), reasons[0])  # it says more of the layer
     if isinstance(first, SubjectError) and first.doing == "building":
         why = said(root(first))
-        return f"{REFUSES}: {why}; name a factory (input_size, hidden_size) -> layer"
+        return f"{REFUSES}: {why}{NAME_A_FACTORY}"
     why = f"it cannot be called as a recurrent layer: {said(root(first))}"
     return (
         f"{why}; it is called as {call}: wrap what wants another call in a module that takes this one (docs/layers.md shows some)"
@@ -57,7 +58,7 @@ def require_sizes(start: Baseline) -> None:
         return
     named = any(isinstance(place, str) for one in candidates(build.target.object) for place in one.hidden)
     if not named and output.dim() > 1 and output.shape[-1] == config.input_size:  # also where both sizes had to be the same
-        raise NotRecurrent("its constructor takes no sizes; name a factory (input_size, hidden_size) -> layer")
+        raise NotRecurrent(f"its constructor takes no sizes{NAME_A_FACTORY}")
 
 
 def why_shortened(subject: Subject) -> str | None:

@@ -20,6 +20,7 @@ from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.not_recurrent import (
+    NAME_A_FACTORY,
     REFUSES,
     NotRecurrent,
     require_sizes,
@@ -134,7 +135,7 @@ def _refused(start: Baseline, name: str, value: Any, time: int) -> str | None:
 def _read(subject: Subject, unread: list[str]) -> Reading | None:
     """How the target is built and called, by experiment; None where it is known, or where nothing fits.
 
-    unread: takes the reason, where it is built and no call fits
+    unread: takes the reason, where nothing fits
     """
     if not isinstance(subject.build, Constructor | Instance):
         return None
@@ -146,8 +147,9 @@ def _read(subject: Subject, unread: list[str]) -> Reading | None:
             told = ", ".join(f"{word} = {value}" for word, value in subject.said.items())
             raise NotRecurrent(f"it cannot be read with {told}: {said(root(error))}") from None
         why = root(error)
-        if isinstance(why, Unreadable) and why.built:
-            unread.append(f"it is built, but cannot be called as a recurrent layer: {one_line(why)}")
+        if isinstance(why, Unreadable):
+            built = "it is built, but cannot be called as a recurrent layer" if why.built else REFUSES
+            unread.append(f"{built}: {one_line(why)}{'' if why.built else NAME_A_FACTORY}")
         return None  # what is wrong is said by the calls that follow
 
 

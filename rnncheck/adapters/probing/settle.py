@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
-from rnncheck.adapters.probing.constructor_claims import IN_EVAL
+from rnncheck.adapters.probing.constructor_claims import ELSEWHERE, IN_EVAL, OF_A_HEAD
 from rnncheck.adapters.probing.ground import FIRST_STATE
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
@@ -14,6 +14,7 @@ from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading import Reading
+from rnncheck.reading.read import OTHERWISE
 from rnncheck.strategies.structure import FORMS
 
 OF_FLOAT32 = "other dtypes: it makes float32 vectors of the token ids"
@@ -67,7 +68,9 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
         if not any(claims[name].offered for name in needed):
             raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
     modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
-    told = ("what dropout does in training",) if claims["dropout"].why == IN_EVAL and not subject.drop_in else ()
+    told = ["what dropout does in training"] if claims["dropout"].why in (ELSEWHERE, IN_EVAL) and not subject.drop_in else []
+    told += ["several layers, with which its state has another structure"] if OTHERWISE in claims["layers"].why else []
+    told += ["bidirectional other than False"] if claims["bidirectional"].why.startswith(OF_A_HEAD) else []
     return _as_seen(replace(subject, modes=modes, claims=claims, not_looked_at=(*subject.not_looked_at, *told)))
 
 

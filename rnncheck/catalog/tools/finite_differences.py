@@ -53,6 +53,9 @@ def steepness(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], more: A
 Value = Callable[[Layer, Any, Any, dict[str, Tensor], Any], Tensor]
 """A number that a call makes: of the layer, its input, hx, the weights of its results, and what else it takes."""
 
+Moved = dict[str, tuple[Tensor, Tensor]]
+"""Leaves by name, each with its direction."""
+
 
 def as_differences(
     trial: Trial, value: Value, what: str, wanted: tuple[str, ...] = (), names: tuple[str, ...] = RESULTS, more: Any = None
@@ -72,18 +75,23 @@ def as_differences(
     given = (*trial.leaves, trial.as_returned(trial.cotangents(), names), more, directions)
     told, sides = f"slope of the {what} along a random direction of", Origins("by backward", "by differences")
 
-    def along(groups: dict[str, list[str]]) -> dict[str, Observation]:
-        found = trial.do(slopes, trial.layer, value, *given, groups, trial.subject.of_its_own, doing="running backward")
+    def along(groups: dict[str, list[str]], step: float) -> dict[str, Observation]:
+        wanted = (groups, trial.subject.of_its_own, step)
+        found = trial.do(slopes, trial.layer, value, *given, *wanted, doing="running backward")
         return {
             group: near(f"{told} {group}", one["by backward"], one["by differences"], one["allowed"], sides=sides)
             for group, one in found.items()
         }
 
-    seen = along(groups)
-    if not every(seen.values()).holds and passes_straight_through(trial):
-        raise NotClaimed(ESTIMATED)
+    seen, step = along(groups, STEP), STEP
+    if not every(seen.values()).holds:
+        if passes_straight_through(trial):
+            raise NotClaimed(ESTIMATED)
+        wrong = {group: groups[group] for group, one in seen.items() if not one.holds}
+        step = trial.look(wide_enough, trial.layer, value, *given, list(wrong.values()))
+        seen |= along(wrong, step) if step > STEP else {}
     return every(
-        whole if whole.holds else blame(whole, along({name: [name] for name in groups[group]}).values())
+        whole if whole.holds else blame(whole, along({name: [name] for name in groups[group]}, step).values())
         for group, whole in seen.items()
     )
 
@@ -98,11 +106,12 @@ def directions_of(trial: Trial, what: str) -> dict[str, Tensor]:
 
 def slopes(
     layer: Layer, value: Value, x: Any, hx: Any, weights: dict[str, Tensor], more: Any, directions: dict[str, Tensor],
-    groups: dict[str, list[str]], may_be_flat: bool,
+    groups: dict[str, list[str]], may_be_flat: bool, step: float,
 ) -> dict[str, dict[str, Tensor]]:  # fmt: skip
     """Return the slope of a value along the directions of each group of leaves: by backward, by differences, and what is allowed.
 
     may_be_flat: whether the value may depend on no leaf: what is linear has one gradient, and differences must be 0 then
+    step: how far the leaves are moved; over a wide one, half of the digits are roundoff's, and what the width does is measured
     """
     with torch.enable_grad():
         x, hx = as_leaves(x, hx)
@@ -110,25 +119,58 @@ def slopes(
         at = value(layer, x, hx, weights, more)
         flat = may_be_flat and not at.requires_grad
         found = (None,) * len(leaves) if flat else torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
-    gradients, seen = dict(zip(leaves, found, strict=True)), {}
+    gradients, seen, at = dict(zip(leaves, found, strict=True)), {}, at.detach()
     for group, names in groups.items():
         products = [(g * directions[name]).sum() for name in names if (g := gradients[name]) is not None]
         slope = sum(products, at.new_zeros(())).detach()
-        step = STEP / max(1.0, math.hypot(*(float(directions[name].norm()) for name in names)))
-        values = []
-        for sign in (1, -1):
-            before = {name: leaves[name].detach().clone() for name in names}
-            with torch.no_grad():
-                for name in names:
-                    leaves[name].add_(directions[name], alpha=sign * step)
-            with torch.enable_grad():
-                values.append(value(layer, x, hx, weights, more).detach())
-            with torch.no_grad():
-                for name in names:
-                    leaves[name].copy_(before[name])
-        above, below = values
-        size = slope.abs() + at.detach().abs() + 1e-9
-        uneven = (above - 2 * at.detach() + below).abs() / step
-        allowed = STEP * size + uneven.clamp(max=size)
-        seen[group] = {"by backward": slope, "by differences": (above - below) / (2 * step), "allowed": allowed}
+        moved = {name: (leaves[name], directions[name]) for name in names}
+        apart, uneven = of_two_sides(lambda: value(layer, x, hx, weights, more), at, moved, step)
+        size = slope.abs() + at.abs() + 1e-9
+        allowed = step * size + uneven.abs().clamp(max=size)
+        if step > STEP:
+            twice, more_uneven = of_two_sides(lambda: value(layer, x, hx, weights, more), at, moved, 2 * step)
+            allowed = 32 * step**2 * size + (twice - apart).abs() + (more_uneven - 2 * uneven).abs().clamp(max=size)
+        seen[group] = {"by backward": slope, "by differences": apart, "allowed": allowed}
     return seen
+
+
+def of_two_sides(value: Callable[[], Tensor], at: Tensor, moved: Moved, step: float) -> tuple[Tensor, Tensor]:
+    """Return the slope by differences to both sides, and how far those of one side are apart."""
+    (above, below), length = (beside(value, moved, sign * step) for sign in (1, -1)), length_of(moved)
+    return (above - below) / (2 * step) * length, (above - 2 * at + below) / step * length
+
+
+def beside(value: Callable[[], Tensor], moved: Moved, step: float) -> Tensor:
+    """Return a value with leaves moved by a step along their directions, all of it together; they are put back."""
+    before = [leaf.detach().clone() for leaf, _ in moved.values()]
+    with torch.no_grad():
+        for leaf, direction in moved.values():
+            leaf.add_(direction, alpha=step / length_of(moved))
+    with torch.enable_grad():
+        found = value().detach()
+    with torch.no_grad():
+        for (leaf, _), data in zip(moved.values(), before, strict=True):
+            leaf.copy_(data)
+    return found
+
+
+def length_of(moved: Moved) -> float:
+    """Return the length of a direction, and at least 1."""
+    return max(1.0, math.hypot(*(float(direction.norm()) for _, direction in moved.values())))
+
+
+def wide_enough(
+    layer: Layer, value: Value, x: Any, hx: Any, weights: dict[str, Tensor], more: Any, directions: dict[str, Tensor],
+    groups: list[list[str]],
+) -> float:  # fmt: skip
+    """Return the step over which differences of a value say most along these directions: wide, where it has few digits.
+
+    What fourth differences leave of a smooth value is its roundoff. It errs least over a step that is the cube root of it.
+    """
+    x, hx = as_leaves(x, hx)
+    leaves, roundoff = {**named_arguments(x, hx), **trained(layer)}, 0.0
+    for names in groups:
+        moved = {name: (leaves[name], directions[name]) for name in names}
+        near = torch.stack([beside(lambda: value(layer, x, hx, weights, more), moved, 1e-3 * times) for times in range(-4, 5)])
+        roundoff = max(roundoff, float(near.diff(n=4, dim=0).square().mean().sqrt() / (near.abs().max() + 1e-9)))
+    return max(STEP, roundoff ** (1 / 3))

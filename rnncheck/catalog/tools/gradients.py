@@ -10,6 +10,7 @@ from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, identical, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
+from rnncheck.running.measured_noise import least_gradient_budget
 from rnncheck.running.trial import Trial, subject_boundary
 
 Gradients = Mapping[str, Tensor | None]
@@ -45,14 +46,20 @@ def agree(
     seen = every(identical(f"{why}gradient of {name}", g, other, axes_of(name, g)) for name, g, other in flows)
     if len(flows) == len(actual) and seen.same_bits:  # the budget is dear
         return seen
-    budget = trial.gradient_budget(weights)
-    zero = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
-    known = (budget.truth, budget.allowed) if trial.subject.offers("load") else ()
-    return every(
-        near(f"{why}gradient of {name}", _or(g, zero[name]), _or(expected.get(name), zero[name]),
-             2 * budget.allowed[name], axes_of(name, zero[name]), Origins(*sides, *(part[name] for part in known)))
-        for name, g in actual.items()
-    )  # fmt: skip
+
+    def compared(budget: oracle.GradientBudget, *known: Gradients) -> Observation:
+        zero = {name: torch.zeros_like(allowed) for name, allowed in budget.allowed.items()}
+        return every(
+            near(f"{why}gradient of {name}", _or(g, zero[name]), _or(expected.get(name), zero[name]),
+                 2 * budget.allowed[name], axes_of(name, zero[name]), Origins(*sides, *(part[name] for part in known)))
+            for name, g in actual.items()
+        )  # fmt: skip
+
+    if trial.subject.offers("load"):
+        budget = trial.gradient_budget(weights)
+        return compared(budget, budget.truth, budget.allowed)
+    enough = compared(least_gradient_budget(trial, weights or trial.cotangents()))
+    return enough if enough.holds else compared(trial.gradient_budget(weights))
 
 
 def _or(gradient: Tensor | None, zero: Tensor) -> Tensor:

@@ -82,8 +82,10 @@ class Adapted(torch.nn.Module):
                 until = (input.narrow(time, 0, t + 1), hx, None) if lengths is None else (input, hx, lengths.clamp(max=t + 1))
                 results.append(self.result(*until))
             outputs = [self.flat(at(result, how["output"])) for result in results]
-            if lengths is not None:  # only the last output of a sequence comes back, so nothing follows it
-                outputs = [output * (t < lengths).to(output)[:, None] for t, output in enumerate(outputs)]
+            if lengths is not None:  # of each sequence what the whole batch gives, at its last step, behind which nothing follows
+                ended = [(t + 1 == lengths).to(input.device)[:, None] for t in range(len(outputs))]
+                inside = [(t < lengths).to(input.device)[:, None] for t in range(len(outputs))]
+                outputs = [torch.where(e, outputs[-1], one * i.to(one)) for e, i, one in zip(ended, inside, outputs, strict=True)]
             return self.filled(torch.stack(outputs, time)), self.final(results[-1])
         result = self.result(input.flip(time) if how["reverse"] else input, hx, lengths)
         output = at(result, how["output"])
@@ -239,6 +241,8 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
     """A further argument of one value throughout, or times, a vector or a memory that are the same for each row."""
     if shape == "number":
         return {"float": float, "bool": bool, "long": int}[kind](value)
+    if shape == "count":
+        return rows
     front = input.shape[:-1]
     sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden)}
     sizes |= {"rows": (rows,), "rows 1": (rows, 1)}

@@ -12,8 +12,10 @@ Beside = list[list[Any]]
 """For each argument its name, the shape, dtype and value that it is filled with, as rnncheck.reading.adapter.adapted has them."""
 Numbers = tuple[tuple[str, tuple[str, ...]], ...]
 SHAPES = ("steps", "steps 1", "features", "hidden", "rows", "rows 1")
-OF_STEPS = {*SHAPES[:4]}
-"""Those of which no state is: they have an axis of steps."""
+COUNT, COUNTS = "count", ("batch_size", "bsz", "n_batch")
+"""The number of sequences, and what it is called; it is given where it may be left out too."""
+OF_STEPS = {*SHAPES[:4], COUNT}
+"""Those of which no state is: they have an axis of steps, or are a number."""
 MEMORY = ("memory", "memory first")
 """Shapes of what is looked up at each step, such as what an encoder returned."""
 MEMORY_PARTS = {"memory", "mem", "encoder", "encoded", "enc", "context", "contexts", "annotations", "keys", "values"}
@@ -40,9 +42,21 @@ def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN
 
     Where the input itself is given in a way that is rare, all arguments are of one shape, and none is a state without its name.
     """
+    known = parameters(module, how)
+    counts = [p.name for p in known if p.name in COUNTS and (p.default is None or p.default is p.empty)]
+    asked: Beside = [[p.name, "number", "bool", 1.0] for p in known if p.default is False and is_request(p.name)]
+    counted: Beside = [*([name, COUNT, "long", 0.0] for name in counts), *asked]
+    if counted:
+        yield counted
+    for more in _beside(module, how, numbers, counts):
+        yield [*counted, *more]
+
+
+def _beside(module: Any, how: Mapping[str, Any], numbers: Numbers, counts: list[str]) -> Iterator[Beside]:
+    """The same of those that are no number of sequences."""
     usual = how.get("input") not in ORDERS and how.get("step_axis") is None
     taken = how["lengths"][:1] if how["lengths"] else ()
-    known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in taken]
+    known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in (*taken, *counts)]
     needed = [p for p in known if not is_state_word(p.name)]
     yield from _fillings(needed, numbers, alike=not usual)
     states = [p for p in parameters(module, how) if is_state_word(p.name)]
@@ -52,6 +66,12 @@ def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN
     if len(needed) == len(known) and usual:  # one of them may be the state, under another name
         for state in needed[: MANY * (len(needed) > 1)]:
             yield from _fillings([p for p in needed if p is not state], numbers, alike=len(needed) > MANY)
+
+
+def is_request(name: str) -> bool:
+    """Whether an option of a call of this name asks for the final state, as ``return_next_hidden`` does."""
+    first, *rest = name.lower().split("_")
+    return first == "return" and any(map(is_state_word, rest))
 
 
 def is_memory_word(name: str) -> bool:

@@ -59,7 +59,7 @@ def _known(module: Any) -> list[inspect.Parameter]:
 
 def lengths(module: Any) -> tuple[str, str, bool] | None:
     for p in parameters(module):
-        if p.name in LENGTHS or "len" in p.name.lower():
+        if p.name in LENGTHS or "len" in p.name.lower() or "_per_" in p.name.lower():
             return p.name, "list" if "list" in str(p.annotation).lower() else "tensor", p.default is p.empty
         if is_mask_word(p.name):
             return p.name, "mask", p.default is p.empty

@@ -16,6 +16,7 @@ class Dependency:
     both:     the same of the two halves of the features, one in each direction
     unturned: the same with the second half as it comes from the reversed sequence, the last step first
     memory:   whether any other step of the same row changes
+    own: how often the same step of the same row changes
     in_order: whether other rows of the same step change, and always later ones, as if rows were steps
     """
 
@@ -26,6 +27,7 @@ class Dependency:
     memory: bool
     unturned: float = 0.0
     in_order: bool = False
+    own: float = 1.0
 
     @property
     def score(self) -> float:
@@ -37,19 +39,24 @@ class Dependency:
         """Whether it is two directions side by side, though the second may not be turned back."""
         return max(self.both, self.unturned) == 1.0 and max(self.forward, self.reverse) < 1.0
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether it depends on earlier and on later steps, in all features."""
+        return max(self.forward, self.reverse, self.both) < 1.0
+
 
 def dependency(f: Callable[[Tensor], Tensor], x: Tensor) -> Dependency:
     """Return what depends on what in f, from (time, batch, input) to (time, batch, features); time may be the last step alone."""
     before = f(x)
     changed = torch.zeros(*x.shape[:2], *before.shape[:2], 2)  # from (step, row), to (step, row), by halves of the features
-    half = max(1, before.shape[2] // 2)
+    half = (before.shape[2] + 1) // 2  # an odd one in the middle is in both
     for step in range(x.shape[0]):
         for row in range(x.shape[1]):
             other = x.clone()
             other[step, row] = other[step, row] * 0.5 + 0.3
             moved = (f(other) - before).abs() > 1e-9
             changed[step, row, ..., 0] = moved[..., :half].any(-1).float()
-            changed[step, row, ..., 1] = moved[..., half:].any(-1).float()
+            changed[step, row, ..., 1] = moved[..., -half:].any(-1).float()
     return _shares(changed.bool(), x.shape[0])
 
 
@@ -69,4 +76,5 @@ def _shares(changed: Tensor, steps: int) -> Dependency:
     rows, at_once = untouched(~same, mixed), source == target
     upwards = torch.ones(changed.shape[1], changed.shape[1]).tril(-1).bool()[None, :, None, :].expand(mixed.shape)
     in_order = untouched(~same & at_once, mixed) < 1 and untouched(upwards & at_once, mixed) == 1
-    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order)
+    own = 1.0 - untouched(same & at_once, mixed)
+    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order, own)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Start:
 
     values: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()
+
+
+def told(error: BaseException) -> str:
+    """Return the kind of an exception and its message, or the line of code that raised it where there is none."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    line = "" if str(error) else traceback.extract_tb(error.__traceback__)[-1].line
+    return f"{type(error).__name__}: {error}{line}"
 
 
 class quiet:

@@ -94,3 +94,8 @@ def _words(code: CodeType) -> Iterator[str]:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _words(inner)
+
+
+def convolves(module: Any) -> bool:
+    """Return whether a convolution is inside, through which a step sees those around it."""
+    return isinstance(module, nn.Module) and any(isinstance(part, nn.Conv1d | nn.Conv2d) for part in module.modules())

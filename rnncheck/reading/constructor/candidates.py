@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.reading.constructor.always_on import always_on
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import Asked, value_for
 from rnncheck.reading.constructor.size_words import (
@@ -51,6 +52,8 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     parameters = [p for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     names = [p.name for p in parameters]
     options = {word: own for word, others in OPTIONS.items() for own in (word, *others) if own in names}
+    tensors = [p.name for p in parameters if p.name == options.get("bias") and p.default is None]  # the bias itself
+    options = {word: own for word, own in options.items() if own not in tensors}
     layers = [p.name for p in parameters if says_layers(p)] if "num_layers" not in options else []
     options |= {"num_layers": layers[0]} if len(layers) == 1 else {}
     dropped = [p.name for p in parameters if says_dropout(p)] if "dropout" not in options else []
@@ -70,11 +73,9 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
         one = dataclasses.replace(one, others={**returns, **one.others}) if returns else one
         if one not in found:
             found.append(one)
+            yield from always_on([one], parameters, options) if one.head is not None else ()  # as it is by default
             yield one
-    two_ways = options.get("bidirectional")
-    if any(p.name == two_ways and p.default is True for p in parameters):  # and it may be written for two directions alone
-        left = {word: own for word, own in options.items() if own != two_ways}
-        yield from (dataclasses.replace(one, options=left) for one in found if one.options == options)
+    yield from always_on(found, parameters, options)
     yield from _with_halves(parameters, required, options)
     yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
@@ -147,13 +148,14 @@ def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping
 
 
 def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """The input size, beside one argument that holds all else under any name."""
+    """The input size, or a number of tokens, beside one argument that holds all else under any name."""
     bundles = [p.name for p in required if p.name in BUNDLES and p.annotation in UNSAID[:1]]
     sizes = [p.name for p in required if size_of(p.name) == "input"]
-    if len(bundles) == 1 and len(required) == 2 and sizes:
+    tokens = {p.name: TOKENS for p in required if p.name in VOCABULARY}
+    if len(bundles) == 1 and len(required) == 2 and (sizes or tokens):
         for value in KIND_VALUES:
-            inside = frozenset(("input", "hidden", "kind"))
-            yield Arguments((sizes[0], "input"), ("hidden",), {}, {"kind": value}, Asked, within=bundles[0], inside=inside)
+            input, others, inside = (*sizes, "input"), {**tokens, "kind": value}, frozenset(("input", "hidden", "kind"))
+            yield Arguments(input, ("hidden",), {}, others, Asked, within=bundles[0], inside=inside)
 
 
 def _listed(required: list[Any]) -> Iterator[Arguments]:
@@ -261,8 +263,9 @@ def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping
             for found in (*_by_name(rest, rest, options), *_by_parts(rest, rest, options)):
                 yield dataclasses.replace(found, others={**found.others, p.name: range(TOKENS)})
         if parts & TABLES:
+            also = [other.name for other in rest if size_of(other.name) == "input"]  # it may be asked for by itself as well
             for one in hidden[:1]:
-                for found in _filled(rest, (p.name,), (one,), options):
+                for found in _filled(rest, (p.name, *also), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "table"})
                     entries = {name: range(TOKENS) for name in found.others if set(name.lower().split("_")) & ENTRIES}
                     if entries:

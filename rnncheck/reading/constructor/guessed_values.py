@@ -23,19 +23,26 @@ from rnncheck.reading.signature import HIDDEN, INPUT
 
 FLAGS = ("bias", "bidirectional", "batch_first", "bidir", "debug", "verbose", "cuda", "gpu")
 """Attributes that are true or false."""
+SHARES, SHARES_ALONE = ("drop", "prob", "zoneout", "noise", "leak"), {"rate", "alpha", "eps"}
+"""What a number between 0 and 1 has in its name, or as a whole part of it: ``steps`` holds ``eps``, and is none."""
+PADDING = {"pad", "padding"}
+"""Parts of the name of a padding token, or of an amount of padding: the first, or none."""
 
 
 def value_for(parameter: Any) -> Any:
     """A value for an argument that must be given, by its annotation or its name."""
     name, annotation = parameter.name.lower(), parameter.annotation
+    parts = set(name.split("_"))
     if parameter.name in VOCABULARY:
         return TOKENS
     if annotation is bool:
         return False
     if says_kind(parameter.name) and annotation in (parameter.empty, str, "str"):
         return KIND_VALUES[0]
-    if annotation is float or any(word in name for word in ("drop", "rate", "prob", "zoneout", "noise", "alpha", "eps", "leak")):
+    if annotation is float or any(word in name for word in SHARES) or parts & SHARES_ALONE:
         return 0.0
+    if parts & PADDING:
+        return 0
     if annotation is str or "nonlinearity" in name:
         return "tanh"
     if "activation" in name or name in ("act", "act_fn", "fn"):
@@ -91,6 +98,7 @@ class Asked:
         left = {name: value for name, value in self._answers.items() if name not in options.values()}
         sizes = [tuple(name for name, value in left.items() if type(value) is int and value == size) for size in self._sizes]
         others = {name: value for name, value in left.items() if name not in (*sizes[0], *sizes[1])}
+        others |= {name: value for name, value in asked.others.items() if asked.within is not None and name not in asked.inside}
         beside = tuple(name for name in asked.input if asked.within is not None and name not in asked.inside)
         if len(self._by_key) != 1 or not sizes[1] or not (*beside, *sizes[0]):
             return asked

@@ -22,11 +22,12 @@ from rnncheck.reading.typed.annotations import (
     why_unreadable,
 )
 from rnncheck.reading.typed.caches import Cache, cache_of
-from rnncheck.reading.typed.markers import Reset, State
+from rnncheck.reading.typed.find_states import axes_of, is_called_state, states_of
+from rnncheck.reading.typed.markers import Reset
 from rnncheck.reading.typed.not_understood import check_has_axes, check_named_each, how_to_say
 from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
-from rnncheck.reading.typed.roles import Argument, Roles, in_words
+from rnncheck.reading.typed.roles import Argument, Roles
 from rnncheck.reading.typed.sizes import axis_for
 from rnncheck.reading.typed.spelling import check_spelling
 
@@ -68,7 +69,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
     others = [one for one in arguments if one.tree is not None and one not in sequences]
-    states, finals = _states(name, others, candidates)
+    states, finals = states_of(name, others, candidates)
     parameters = [one for one in others if one not in states]
     kept = [one for one in parameters if _is_kept(one, (b, None if ragged is None else ragged.rows))]
     parameters = [one for one in parameters if one not in kept]
@@ -176,89 +177,17 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
 
 def _is_kept(argument: Argument, rows: Sequence[str | None]) -> bool:
     """Whether it is something that each sequence has for all of its steps, such as a speaker."""
-    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & {*rows}) and not _is_called_state(argument)
+    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & {*rows}) and not is_called_state(argument)
 
 
 def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | None) -> None:
     for one in parameters:
         if isinstance(one.tree, Node) or batch in one.tree.axes:  # type: ignore[union-attr]
-            axes = "; ".join(" ".join(leaf.axes) for leaf in one.tensors)
+            axes = axes_of(one)
             raise UsageError(
                 f"{name}: {one.name} ({axes}) is a state or a container, has no time axis and does not come back; return it, or "
                 "say what it is by another name or outside of a container"
             )
-
-
-def _states(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple[Path, Leaf]],
-            ) -> tuple[list[Argument], tuple[tuple[Path, Leaf], ...] | None]:  # fmt: skip
-    """The arguments that are states, and where each of their tensors comes back."""
-    if not candidates:
-        return [one for one in arguments if _is_called_state(one)], None
-    left, states, finals = list(candidates), [], []
-    for one in sorted(arguments, key=lambda one: not _is_called_state(one)):
-        found = _comes_back(one, left)
-        if found is None:
-            marker = one.said(State)
-            if marker is not None:
-                called = f" with State({marker.name!r})" if marker.name else ""
-                raise UsageError(f"{name}: {one.name} is a state, but no result of its type{called} comes back; return it")
-            continue
-        states.append(one)
-        finals += found
-        left = [pair for pair in left if pair not in found]
-    if left:
-        path, leaf = left[0]
-        other = next((one for one in arguments if one not in states and _is_called_state(one) and one.tensors), None)
-        if other is not None:
-            axes = "; ".join(" ".join(part.axes) for part in other.tensors)
-            raise UsageError(
-                f"{name}: {other.name} has the axes ({axes}), but {in_words([left[0]])} has ({' '.join(leaf.axes)}); give both the "
-                "same, in the same order"
-            )
-        raise UsageError(
-            f"{name}: {in_words([left[0]])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
-            f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None{_or_one_of(arguments, states)}'
-        )
-    in_order = [one for one in arguments if one in states]  # of the same type, the first that goes in is the first that comes out
-    finals, left = [], list(candidates)
-    for one in in_order:
-        found = _comes_back(one, left) or []
-        finals += found
-        left = [pair for pair in left if pair not in found]
-    return in_order, tuple(finals)
-
-
-def _or_one_of(arguments: Sequence[Argument], states: Sequence[Argument]) -> str:
-    """Which argument may be meant, where one alone is left that may be left out."""
-    left = [one.name for one in arguments if one not in states and not one.needed]
-    return f"; or give {left[0]} these axes, if it is the one" if len(left) == 1 else ""
-
-
-def _comes_back(argument: Argument, candidates: Sequence[tuple[Path, Leaf]]) -> list[tuple[Path, Leaf]] | None:
-    """The results of the argument's types, in order; those of its own name, where it has one. None where one is missing."""
-    left, found = list(candidates), []
-    marker = argument.said(State)
-    named = None if marker is None else marker.name
-    for leaf in argument.tensors:
-        same = [pair for pair in left if pair[1].axes == leaf.axes and (named is None or _state_name(pair[1]) in (None, named))]
-        same.sort(key=lambda pair: _state_name(pair[1]) != named)
-        if not same:
-            return None
-        found.append(same[0])
-        left.remove(same[0])
-    return found
-
-
-def _state_name(leaf: Leaf) -> str | None:
-    return next((marker.name for marker in leaf.markers if isinstance(marker, State)), None)
-
-
-def _is_called_state(argument: Argument) -> bool:
-    """Whether its name or its annotation says that it is a state."""
-    name = argument.name.lower()
-    parts = set(name.split("_"))
-    by_name = bool(parts & {"initial", "init", "state", "states", "hx", "hidden", "cache", "prev", "h0", "c0", "carry", "memory"})
-    return argument.said(State) is not None or by_name or name.endswith("_0")
 
 
 def _returns_state(option: str) -> bool:
