@@ -115,6 +115,8 @@ def argument_text(value: Any) -> str:
         return f"range({argument_text(len(value))})"
     if type(value) is tuple and len(value) > 1:
         return f"({', '.join(map(argument_text, value))})"
+    if type(value) is list:
+        return f"[{', '.join(map(argument_text, value))}]"
     if isinstance(value, torch.Tensor):
         return f"torch.zeros({', '.join(map(argument_text, value.shape))})"
     name = getattr(value, "__name__", "")

@@ -17,7 +17,7 @@ NO_OPTIONS = ("batch_first", "bias", "nonlinearity", "device", "dtype")
 
 def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tuple[str, ...]:
     """Arguments of a call that are left out, or change nothing."""
-    lengths, looked_at = seen.how["lengths"], [one.name for one in further if one.looked_at]
+    lengths, looked_at = seen.how["lengths"], [*(one.name for one in further if one.looked_at), *seen.how.get("asks", ())]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at]
     filled = {name: f"argument {name}, {'the same for each row' if shape in (TIMES, VECTOR, *MEMORY) else f'given as {value:g}'}"
               for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip

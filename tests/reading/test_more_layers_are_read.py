@@ -4,10 +4,10 @@ import pytest
 
 from rnncheck.reading.target import read_target
 from tests.effort import some
-from tests.reading import applications, more_layers, nested_states, other_ways, research_layers
+from tests.reading import applications, more_layers, nested_states, other_ways, public_layers, research_layers
 from tests.strangers.hunted import kill_of, subject_of
 
-TABLES = (more_layers, nested_states, other_ways, applications, research_layers)
+TABLES = (more_layers, nested_states, other_ways, applications, research_layers, public_layers)
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
