@@ -97,7 +97,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
                 failures.append(f"{type(error).__name__}: {error}")
                 continue
             best = seen if best is None else max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
-            if not start.names or (seen.complete and not seen.left):  # else another state may be meant: this one is broadcast
+            if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
                 break
         if best is not None and best.complete:
             break

@@ -18,11 +18,11 @@ class Oscillator(nn.Module):
         return hy + self.dt * hz, hz
 
 
-class OscillatorStops(Oscillator):
-    """Each step begins without velocity."""
+class OscillatorCut(Oscillator):
+    """No gradient goes back through the velocity."""
 
     def forward(self, x, hy, hz):
-        return super().forward(x, hy, torch.zeros_like(hz))
+        return super().forward(x, hy, hz.detach())
 
 
 class OscillatorOfAll(Oscillator):
@@ -339,8 +339,34 @@ class StepsInsideTurned(StepsInside):
         return y.flip(0)
 
 
+class GraphGRU(nn.Module):
+    """A graph of the features, each of which is a node: (batch, time, nodes) in, (batch, nodes, units) out."""
+
+    def __init__(self, adj, hidden_dim):
+        super().__init__()
+        self.register_buffer("graph", torch.as_tensor(adj).float() / len(adj))
+        self.gate, self.new = nn.Linear(1 + hidden_dim, hidden_dim), nn.Linear(1 + hidden_dim, hidden_dim)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), x.shape[2], self.gate.out_features)
+        for t in range(x.shape[1]):
+            u = torch.sigmoid(self.gate(self.spread(torch.cat([x[:, t, :, None], h], -1))))
+            h = u * h + (1 - u) * torch.tanh(self.new(self.spread(torch.cat([x[:, t, :, None], u * h], -1))))
+        return h
+
+    def spread(self, both):
+        return self.graph @ both
+
+
+class GraphGRUOfAll(GraphGRU):
+    """The nodes of all rows are made one graph."""
+
+    def spread(self, both):
+        return super().spread(both + 0.1 * both.roll(1, 0))
+
+
 LAYERS = {
-    Oscillator: ("one step per call, state (h, c)", OscillatorStops, OscillatorOfAll),
+    Oscillator: ("one step per call, state (h, c)", OscillatorCut, OscillatorOfAll),
     AttendedGRU: ("argument att_score, given as 0.5", AttendedGRUForgets, AttendedGRUOfAll),
     LogSpaceGRU: ("state h, with return_next_prev_hidden", LogSpaceGRUTwice, LogSpaceGRUForgets, LogSpaceGRUWrites),
     DilatedGRU: ("(time, batch, features), no state comes back", DilatedGRUFolded),
@@ -352,6 +378,7 @@ LAYERS = {
     NoiseOfNothing: ("(time, batch, features), state (h, c)", NoiseOfSomeSize),
     BegunInFloat32: ("(time, batch, features), state h", BegunInFloat32Cut),
     StepsInside: ("(time, batch, features), state h", StepsInsideTurned),
+    GraphGRU: ("(batch, time, features), no state comes back, 2 axes of features as one, returns only the last", GraphGRUOfAll),
     OnADevice: ("one step per call, state h", OnADeviceForgets),
 }  # fmt: skip
 """What is said of a right layer, and its mistakes."""

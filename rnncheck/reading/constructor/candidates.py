@@ -20,6 +20,7 @@ from rnncheck.reading.constructor.size_words import (
     BOTH,
     BUNDLES,
     ENTRIES,
+    GRAPHS,
     KIND_VALUES,
     LISTS,
     MORE_HIDDEN,
@@ -229,7 +230,7 @@ UNTYPED = (inspect.Parameter.empty, SimpleNamespace, Namespace, dict, Any, dict[
 
 
 def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """A vocabulary in place of its size, a table of vectors in place of theirs, and a shape in place of the last axis's."""
+    """A vocabulary, a table of vectors, or a graph in place of its size, and a shape in place of the last axis's."""
     for p in required:
         rest = [other for other in required if other is not p]
         hidden = [other.name for other in (*rest, *parameters) if size_of(other.name) == "hidden" and other.name != p.name]
@@ -238,6 +239,11 @@ def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping
             for one in hidden[:1]:
                 for found in filled(rest, (p.name,), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "shape"})
+        if parts & GRAPHS:
+            nodes = [other.name for other in rest if size_of(other.name) == "input" or "nodes" in other.name]
+            for one in [name for name in hidden if name not in nodes][:1]:
+                for found in filled(rest, (p.name, *nodes), (one,), options):
+                    yield dataclasses.replace(found, holds={p.name: "graph"})
         if parts & ENTRIES:
             for one in hidden[:1]:
                 for found in filled(rest, (p.name,), (one,), options):

@@ -57,6 +57,8 @@ ENTRIES = {
 """Parts of names of arguments that hold a vocabulary itself."""
 TABLES = {"weights", "weight", "matrix", "vectors", "pretrained", "embeddings"}
 """Parts of names of arguments that hold a vector for each token."""
+GRAPHS = {"adj", "adjacency", "graph", "laplacian"}
+"""Parts of names of arguments that say which features, each of a node, are neighbours."""
 INPUT_PARTS = {
     "in", "inp", "input", "inputs", "obs", "observation", "observations", "emb", "embed", "embedding", "embeddings", "word",
     "words", "char", "token", "feat", "feats", "feature", "features", "frame", "frames", "mel", "src", "signal", "vector", "sensor",
