@@ -111,7 +111,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
     """Return how this module of other layers or directions is called, in a form that is known.
 
-    Raises NotClaimed where a state that no call takes is not one for each of them; Unreadable where no call succeeds.
+    Raises Unreadable where no call succeeds, or none in which a state comes back as it does in that form.
     """
     form = {name: how[name] for name in FORM if name in how}
     for start in starts(module, form, sizes):

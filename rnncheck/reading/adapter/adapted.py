@@ -153,12 +153,8 @@ class Adapted(torch.nn.Module):
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         own = input.squeeze(-1) if how["input"] == "numbers" else input
-        given, named = (
-            [input.transpose(-1, -2) if how["input"] == "channels first" else own],
-            dict(how["others"]),
-        )
-        given = [ids_of(input)] if how["ids"] else given
-        named |= dict.fromkeys(how["asks"], True)
+        given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
+        named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {
             keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]
         }
