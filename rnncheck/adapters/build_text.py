@@ -10,6 +10,7 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
 from rnncheck.adapters.cells import Stepwise
@@ -115,6 +116,10 @@ def argument_text(value: Any) -> str:
         return f"range({argument_text(len(value))})"
     if type(value) is tuple and len(value) > 1:
         return f"({', '.join(map(argument_text, value))})"
+    if type(value) is list:
+        return f"[{', '.join(map(argument_text, value))}]"
+    if isinstance(value, np.ndarray):
+        return f"sum(numpy.eye({argument_text(len(value))}, k=k) for k in (-1, 0, 1))"
     if isinstance(value, torch.Tensor):
         return f"torch.zeros({', '.join(map(argument_text, value.shape))})"
     name = getattr(value, "__name__", "")
@@ -128,7 +133,8 @@ def argument_text(value: Any) -> str:
 def _text(target: Located, reading: Reading, heads: str, called: str, words: list[str], make: Maker | None,
           is_cell: bool) -> str:  # fmt: skip
     lines = target.lines or ""
-    head = [*(f"import {name}" for name in ("sys", "types") if f"{name}." in called and f"import {name}\n" not in lines), lines]
+    needed = [name for name in ("numpy", "sys", "types") if f"{name}." in called and f"import {name}\n" not in lines]
+    head = [*(f"import {name}" for name in needed), lines]
     if not reading.adapts:
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()] if is_cell else []
         body = [f"    return {f'Stepwise({called})' if is_cell else called}"]

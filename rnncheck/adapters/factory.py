@@ -88,7 +88,7 @@ class Constructor:
         sizes, options = self.given(config)
         with device if device.type == "meta" else nullcontext():  # production sizes must not be allocated first
             try:
-                made = self._in_its_form(self.target.object)(*sizes, **options, **taken)
+                made = self._in_its_form(self.target.object)(*sizes, **{**options, **taken})
             except TypeError as error:
                 self._require_taken(options, error)
                 raise
@@ -131,6 +131,8 @@ class Constructor:
     def gives(self, name: str, value: Any) -> bool:
         """Whether the option is passed; raises NotClaimed where it would have to be and cannot."""
         takes, default = self.signature.takes(name), value == OPTIONS[name]
+        if default and self.signature.defaults.get(name, value) is None:  # left out, it is None: no projection is not one of size 0
+            return False
         if name == "proj_size" and self.signature.defaults.get(name):  # its projection cannot be left out, which 0 would ask for
             takes = "no"
         if takes == "no" and not default and name not in NATURE:
@@ -152,7 +154,8 @@ class Constructor:
         if self._is_torch_like() and not self.is_cell and not has_options(target.object):
             return "\n".join([*head, f"build = {target.expression}"])
         taken = [name for name in OPTIONS if name in self.signature.names]
-        accepted = [f"{name}={OPTIONS[name]!r}" for name in OPTIONS if name in taken or name in NATURE]
+        unsaid = {name for name in taken if self.signature.defaults.get(name, OPTIONS[name]) is None}
+        accepted = [f"{name}={None if name in unsaid else OPTIONS[name]!r}" for name in OPTIONS if name in taken or name in NATURE]
         rest = ["**options"] if self.signature.others else []
         formed = has_options(target.object)
         names = self.signature.size_names()

@@ -137,6 +137,7 @@ def _untouched(trial: Trial, when: str = "", inference: bool = False) -> Observa
     flags = every(equal(f"{flag}{when}", after["flags"].get(flag, was), was) for flag, was in before["flags"].items())
     names = equal("parameters and buffers", after["names"], before["names"])
     whole = equal(f"arguments that hold other tensors after the call{when}", seen["handed"], [])
+    whole &= equal(f"arguments that the call writes into{when}", seen["written"], [])
     return names & flags & values & whole & equal("train/eval of each module", after["modes"], before["modes"])
 
 
@@ -147,7 +148,8 @@ def around_a_call(layer: Layer, x: Any, hx: Any, inference: bool, keeps_state: b
     before = as_it_is(layer, call_inputs(layer, x, hx, keeps_state))
     with torch.inference_mode() if inference else nullcontext(), Handed(layer.module) as handed:
         layer(x, hx)
-    return {"before": before, "after": as_it_is(layer, call_inputs(layer, x, hx, keeps_state)), "handed": handed.changed()}
+    after = as_it_is(layer, call_inputs(layer, x, hx, keeps_state))
+    return {"before": before, "after": after, "handed": handed.changed(), "written": handed.written()}
 
 
 def as_it_is(layer: Layer, tensors: dict[str, Tensor]) -> dict[str, Any]:

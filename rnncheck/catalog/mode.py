@@ -103,6 +103,7 @@ def dropout_of_one_layer(trial: Trial) -> Observation:
 
 @mode(
     "rng",
+    convention="a call draws random numbers, of which its results show nothing",
     formula="random state before f(x) ≡ random state after",
     kind="invariant",
     applies=deterministic,

@@ -24,7 +24,7 @@ state = Family("state")
 ANOTHER = "another first state"
 """Begins the lines of a default state that is not zero, where it is one state and not another path."""
 NOT_USED = ", which no step uses,"
-"""Is in the lines of an initial state that has no effect, where that of the step before has none either."""
+"""Is in the lines of an initial state that has no effect, where what the step before returned of it has none either."""
 
 
 @state(
@@ -143,7 +143,7 @@ def moves(trial: Trial) -> Observation:
     source="torch.nn.LSTM: Inputs",
     applies=deterministic & at_least(time=1, batch=1),
     needs=("hx",),
-    convention="a part of the state has no effect: no step uses what the step before returned, or it is for the caller alone",
+    convention="a part of the state has no effect: no step uses it, since it is an output, or for the caller alone",
     lenient=NOT_USED,
     cost=12,
 )
@@ -189,7 +189,7 @@ def _moves_anything(trial: Trial) -> Observation:
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
         moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
-        why = "" if moves or _is_passed_on(trial, part, layer) else NOT_USED
+        why = NOT_USED if not moves and _is_output_alone(trial, part, layer) else ""
         return fact(f"NaN in {name}{why} moves a result", moves, moves, True)
 
     plain = trial.but(state=trial.given_state)
@@ -216,15 +216,20 @@ def _each_moves_anything(plain: Trial) -> Observation:
     return every(seen)
 
 
-def _is_passed_on(trial: Trial, part: int, layer: int) -> bool:
-    """Whether a step uses this part of what the step before returned: without it, a sequence in two pieces is another one."""
+def _is_output_alone(trial: Trial, part: int, layer: int) -> bool:
+    """Whether this part of the state is an output that comes back once more, and that no step uses: without it, a sequence in two
+    pieces is the same.
+    """
     if not trial.subject.offers("state"):
-        return True
+        return False
     t = lively(trial.but(lengths=None))
     first = t.but(x=t.x[:1]).run
+    ends, output = first.state[part].unflatten(0, (trial.config.num_layers, -1))[-1], first.output[-1]
+    if ends.numel() != output.numel() or not torch.equal(ends.reshape(output.shape), output):
+        return False
     left = tuple(old.clone() for old in first.state)
     left[part].unflatten(0, (trial.config.num_layers, -1))[layer] = 0
-    return not t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
+    return t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
 
 
 def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:

@@ -46,7 +46,9 @@ def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int |
                 output = at(called.result(torch.zeros(*shape, config.input_size, dtype=torch.float64), None, None), how["output"])
         except Exception:  # it is not called like this
             return None
-        found.append(output.shape[int(how["batch_first"])] if output.dim() == 3 else 0)
+        time = int(how["batch_first"] and not how["listed"])
+        output = torch.stack(list(output)) if how["listed"] else output
+        found.append(output.shape[time] if output.dim() == 3 else 0)
     return found[0] if 0 < found[0] != STEPS[0] and found[1] * STEPS[0] == found[0] * STEPS[1] else None
 
 

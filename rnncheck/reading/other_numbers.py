@@ -1,4 +1,4 @@
-"""What must be given beside an input: other numbers, where those that leave all as it is leave parameters without effect."""
+"""What must be given beside an input: other numbers, where those that leave all as it is leave something without effect."""
 
 from typing import Any
 
@@ -17,19 +17,21 @@ BETWEEN = 0.5
 
 
 def with_other_numbers(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:
-    """The same with another number in what must be given, where parameters have no effect with one that leaves all as it is."""
+    """The same with another number in what must be given, where one leaves parameters without effect, or the state as it was."""
     beside = [[name, shape, kind, BETWEEN if kind == "float" and _may_differ(name, shape) else value]
               for name, shape, kind, value in seen.how.get("beside", ())]  # fmt: skip
-    idle = not_looked_at(module, seen, config, zeros(seen, config, 0.3)) if beside != list(seen.how.get("beside", ())) else ()
-    if not idle or "beside" in said:
+    if beside == list(seen.how.get("beside", ())) or "beside" in said:
+        return seen
+    idle = not_looked_at(module, seen, config, zeros(seen, config, 0.3))
+    if not idle and not seen.idle:
         return seen
     sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
     try:
         other = read_module(module, sizes, cell_first, {**said, "beside": beside})
     except Unreadable:
         return seen
-    fewer = len(not_looked_at(module, other, config, zeros(other, config, 0.3))) < len(idle)
-    return other if fewer and other.score >= seen.score else seen
+    left = not_looked_at(module, other, config, zeros(other, config, 0.3))
+    return other if (other.idle, len(left)) < (seen.idle, len(idle)) and other.score >= seen.score else seen
 
 
 def _may_differ(name: str, shape: str) -> bool:

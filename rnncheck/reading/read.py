@@ -1,9 +1,9 @@
 """Read a target by experiments on small shapes whose sizes all differ; names are hints where two readings fit."""
 
 import copy
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rnncheck.reading.adapter.adapted import ORDERS
 from rnncheck.reading.calls.beside import NUMBERS_GIVEN, OF_STEPS, beside
-from rnncheck.reading.calls.call_arguments import input_names, is_state_word, kept, lengths, reset, state_parameters
+from rnncheck.reading.calls.call_arguments import asks, input_names, is_state_word, kept, lengths, reset, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
-from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, Unreadable, call, runner, told
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths, other_forms
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves, looks_up, makes_one_hot, uses_weights
@@ -21,15 +21,16 @@ from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.results import Path, leaves
 from rnncheck.reading.calls.starts import starts
-from rnncheck.reading.calls.states import groups, may_be_a_state, tensors_of, ways
+from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
+from rnncheck.reading.carries import carries_on, is_idle, parts_in, taken
 from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
 FORM = (
     "input", "batch_first", "step_axis", "lengths", "reset", "ids", "tied", "tensors", "states", "order", "input_name", "beside",
-    "rows",
+    "rows", "asks",
 )  # fmt: skip
 """Words that hold for other numbers of layers and directions too."""
 UNLIKELY = "time features batch"
@@ -69,36 +70,49 @@ class Seen:
         return self.score >= GOOD + (divided or not self.alone)
 
     @property
+    def left(self) -> tuple[str, ...]:
+        """What of a call is not read."""
+        return (*self.unread, *self.extras)
+
+    @property
     def score(self) -> float:
         """How well this reading explains the module, its state included; two directions side by side rather than in one."""
         return self.depends.score + self.carries + 0.05 * (self.directions == 2)
 
 
-def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said = NOTHING) -> Seen:
-    """Return the best way to call this module of those that agree with what is said; raises Unreadable where none works."""
+def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said = NOTHING, begun: bool = False) -> Seen:
+    """Return the best way to call this module of those that agree with what is said; raises Unreadable where none works.
+
+    begun: whether a state is given though it may be left out: the module's own has another dtype
+    """
     best: Seen | None = None
     failures: list[str] = []
     for how in _forms(module, cell_first, said, sizes.input):
         if best is not None and how.get("step_axis") is not None:
             break  # a layer that takes whole sequences takes single steps too
-        for start in starts(module, how, sizes):
+        for start in starts(module, how, sizes, begun):
             try:
                 seen = _look(module, how, start, sizes, said)
             except Exception as error:  # this is not how it is called
                 failures.append(told(error))
                 continue
-            if best is None or seen.score > best.score + 1e-6:
-                best = seen
-            break
+            best = seen if best is None else max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
+            if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
+                break
         if best is not None and best.complete:
             break
-    if best is None:
-        raise Unreadable(failures[0] if failures else "it takes no input")
-    return best
+    if best is not None:
+        return best
+    if not begun and any("dtype" in failure for failure in failures):
+        return read_module(module, sizes, cell_first, said, begun=True)
+    raise Unreadable(failures[0] if failures else "it takes no input")
 
 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
-    """Return how this module of other layers or directions is called, in a form that is known."""
+    """Return how this module of other layers or directions is called, in a form that is known.
+
+    Raises Unreadable where no call succeeds, or none in which a state comes back as it does in that form.
+    """
     form = {name: how[name] for name in FORM if name in how}
     for start in starts(module, form, sizes):
         try:
@@ -112,8 +126,11 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
 
 def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
     """The ways in which the input may be given; first as token ids, where the module takes such."""
+    flags = asks(module)
     for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
-        yield from _forms_of(module, cell_first, said, ids, numbers=input == 1)
+        forms = partial(_forms_of, module, cell_first, said, ids, numbers=input == 1)
+        yield from ({**form, "asks": flags} for form in forms()) if flags else ()
+        yield from forms()
     if looks_up(module) and uses_weights(module):
         yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
 
@@ -170,7 +187,8 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         if depends.two_ways and sizes.directions == 1 and found["features"] == 2 * sizes.hidden:
             return _look(module, how, start, replace(sizes, directions=2), said)
     settled = {**settled, **asked(said, OF_A_RESULT)}
-    possible = [way for group in groups(first, output, called, sizes) for way in ways(module, first, group, settled, sizes)]
+    grouped = groups(first, output, called, sizes, len(start.names))
+    possible = [way for group in grouped for way in ways(module, first, group, settled, sizes)]
     if depends is not None and depends.everywhere:  # two parts in one tensor are the directions', and not h and c
         possible = [way | {"order": None} if len(way["tensors"]) == 1 else way for way in possible]
     judged: list[Seen] = []
@@ -190,6 +208,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         best = replace(best, how={**best.how, "lengths": form_of_lengths(module, best.how, start, sizes)})
     if best.how["lengths"] and is_longest_first(module, best.how, start, sizes):
         best = replace(best, how={**best.how, "longest_first": True})
+    best = replace(best, plain=best.plain and is_plain(best.how, module, sizes))
     unread = (*([f"attribute {moved}, which changes no later call"] if idle else []), *unread_of(module, first, best.how))
     return replace(
         best,
@@ -197,7 +216,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         unread=unread,
         extras=extras_of(first, best.how, given),
         with_rows=with_rows(first, best.how),
-        idle=_idle(runner(module, best.how, start, sizes), x, best),
+        idle=is_idle(runner(module, best.how, start, sizes), x, best.how),
         alone=not (unread or state_parameters(module, best.how) or {one[1] for one in best.how.get("beside", ())} - OF_STEPS),
         looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(first, best.how))),
     )
@@ -225,11 +244,12 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         raise Unreadable("rows change with earlier ones, so that they may be the steps of one sequence")
     carries, pair = 0.0, how["order"] is not None
     if how["given"] and how["states"] is None:
-        carries = _taken(run, x, output, sizes)
+        carries = taken(run, x, output, sizes)
     elif how["given"]:
-        carries = _carries(run, x, output)
+        carries = carries_on(run, x, output)
+        carries += 0.5 * (carries == 1 and len(how["given"]) > 1)  # rather than one of these arguments filled, and not looked at
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
-            carries = carries if carries == 1 else min(carries, 0.1)
+            carries = carries if carries >= 1 else min(carries, 0.1)
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):
@@ -239,49 +259,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         if same and sizes.directions == 2:  # the cell of one direction may stand where the other's h is looked for
             back = output[0, :, sizes.hidden :]
             carries += 0.1 * (final[0][-1].shape == back.shape and torch.allclose(final[0][-1], back))
-    parts = sum(map(_parts, how["tensors"]))
+    parts = sum(map(parts_in, how["tensors"]))
     literal = {**how, "others": {}}
     plain = is_plain(literal, module, sizes)
     return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
-
-
-def _parts(axes: tuple[Any, ...]) -> int:
-    """How many parts of hidden_size features a tensor with these axes has."""
-    return math.prod({"batch": 1, "complex": 2}.get(a) or abs(a) for a in axes)
-
-
-def _carries(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) -> float:
-    """Whether the state that comes back goes in again: 1 where two pieces are the whole, less where it is only taken."""
-    try:
-        _, middle = run(x[:CUT])
-        rest, _ = run(x[CUT:], middle)
-    except Exception:  # it is not taken like this
-        return -1.0
-    return 1.0 if rest.shape == output[CUT:].shape and torch.allclose(rest, output[CUT:], atol=1e-9) else 0.3
-
-
-def _idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, seen: Seen) -> bool:
-    """Whether a part of the state comes back as it went in, whatever the input is."""
-    if not seen.how["given"] or seen.how["states"] is None:
-        return False
-    _, final = run(x)
-    generator = torch.Generator().manual_seed(4)
-    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in tensors_of(final))
-    try:
-        _, after = run(x, given if isinstance(final, tuple) else given[0])
-    except Exception:  # it takes no such numbers, as the states of its own
-        return False
-    pairs = zip(given, tensors_of(after), strict=True)
-    return any(torch.equal(before, now) for one, other in pairs for before, now in zip(one, other, strict=True))
-
-
-def _taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:
-    """How well a state goes in that does not come back: 0.3 where each row of it moves its own row of the output alone."""
-    shape = (sizes.layers * sizes.directions, BATCH, sizes.hidden)
-    first = torch.randn(shape, dtype=x.dtype, generator=torch.Generator().manual_seed(4))
-    other = first.clone()
-    other[:, 0] += 1
-    (begun, _), (moved, _) = run(x, first), run(x, other)
-    if begun.shape != output.shape or not torch.equal(begun[:, 1:], moved[:, 1:]):
-        return -1.0
-    return 0.1 if torch.equal(begun, moved) else 0.3

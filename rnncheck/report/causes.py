@@ -47,6 +47,8 @@ SHOWN_BY = {MIXED: DTYPES, "in place": WRITES}
 UNREADABLE = "the result cannot be read"
 DISCONNECTED = "does not require grad"
 """What autograd raises where a result does not depend on what it should depend on."""
+OPTIONS = (UNBATCHED, "proj_size", "bidirectional=True", "several layers", "bias=False")
+"""What a layer may take and not handle."""
 SAID_AS = re.compile(r"(agrees with .+?) if (.+)", re.DOTALL)
 VARYING = re.compile(r"0x[0-9a-f]+|\d+")
 
@@ -122,7 +124,7 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
         _join(groups, verdict, partial(_same_key, verdict))
     for verdict in (v for v in red if _key(v) in (None, *SHOWN_BY)):
         _join(groups, verdict, partial(_same_key if _key(verdict) else follows, verdict))
-    found = [Cause(tuple(sorted(group, key=_basic))) for group in _unbatched_once(groups)]
+    found = [Cause(tuple(sorted(group, key=_basic))) for group in _each_option_once(groups)]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
 
 
@@ -135,11 +137,19 @@ def _join(groups: list[list[Verdict]], verdict: Verdict, belongs: Callable[[list
     groups.append([verdict])
 
 
-def _unbatched_once(groups: list[list[Verdict]]) -> list[list[Verdict]]:
-    """The same with all that only unbatched input shows as one: a layer that misreads it raises in many ways."""
-    misread = [group for group in groups if all(UNBATCHED in _needs(one) and not one.diagnosis for one in group)]
-    others = [group for group in groups if group not in misread]
-    return [*others, [one for group in misread for one in group]] if misread else others
+def _each_option_once(groups: list[list[Verdict]]) -> list[list[Verdict]]:
+    """The same with all that is raised with one option alone, or goes wrong with unbatched input alone, as one: what a layer does
+    not handle ends in one error here and in another there.
+    """
+    for option in OPTIONS:
+        of_it = [group for group in groups if all(_is_of(option, verdict) for verdict in group)]
+        others = [group for group in groups if group not in of_it]
+        groups = [*others, [verdict for group in of_it for verdict in group]] if of_it else others
+    return groups
+
+
+def _is_of(option: str, verdict: Verdict) -> bool:
+    return option in _needs(verdict) and not verdict.diagnosis and (option == UNBATCHED or _raised(verdict))
 
 
 def _basic(verdict: Verdict) -> tuple[bool, int]:

@@ -5,10 +5,19 @@ import pytest
 import rnncheck
 from rnncheck.reading.target import read_target
 from tests.effort import some
-from tests.reading import applications, courses, more_layers, nested_states, other_ways, research_layers, tutorials
+from tests.reading import (
+    applications,
+    courses,
+    more_layers,
+    nested_states,
+    other_ways,
+    public_layers,
+    research_layers,
+    tutorials,
+)
 from tests.strangers.hunted import kill_of, subject_of
 
-TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses)
+TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers)
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

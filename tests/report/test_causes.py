@@ -209,3 +209,12 @@ def test_what_only_unbatched_input_shows_is_one_cause():
     (cause, other) = causes([*misread, raises("mode.rng", "RuntimeError: a seed")])
     assert [one.property for one in cause.verdicts] == ["shape.output", "batch.unbatched", "layout.batch_first"]
     assert cause.headline.endswith("only with unbatched input") and other.lead.property == "mode.rng"
+
+
+def test_errors_with_one_option_alone_are_one_cause():
+    projected, said = (
+        PLAIN.but(proj_size=1, hidden_size=2),
+        {"shape.state": "RuntimeError: 5, 4", "batch.empty": "ValueError: mat1"},
+    )
+    errors = [raises(name, reason).but(needs=("proj_size",), case=projected) for name, reason in said.items()]
+    assert grouped(*errors, raises("mode.rng", "RuntimeError: a seed")) == [[*said], ["mode.rng"]]

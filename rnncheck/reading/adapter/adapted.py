@@ -30,6 +30,7 @@ HOW: dict[str, Any] = {
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
     "longest_first": False,  # it refuses lengths in another order: sequences are put in this order for it, and back
     "others": {},  # further arguments of each call
+    "asks": [],  # flags of a call by which the state comes back, which are raised
     "beside": [],  # further arguments that must be given: (keyword, shape, dtype, what it is filled with)
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
     "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it
@@ -152,8 +153,8 @@ class Adapted(torch.nn.Module):
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         own = input.squeeze(-1) if how["input"] == "numbers" else input
-        given, named = [input.transpose(-1, -2) if how["input"] == "channels first" else own], dict(how["others"])
-        given = [ids_of(input)] if how["ids"] else given
+        given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
+        named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {
             keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]
         }

@@ -42,10 +42,8 @@ def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN
 
     Where the input itself is given in a way that is rare, all arguments are of one shape, and none is a state without its name.
     """
-    known = parameters(module, how)
-    counts = [p.name for p in known if p.name in COUNTS and (p.default is None or p.default is p.empty)]
-    asked: Beside = [[p.name, "number", "bool", 1.0] for p in known if p.default is False and is_request(p.name)]
-    counted: Beside = [*([name, COUNT, "long", 0.0] for name in counts), *asked]
+    counts = [p.name for p in parameters(module, how) if p.name in COUNTS and (p.default is None or p.default is p.empty)]
+    counted: Beside = [[name, COUNT, "long", 0.0] for name in counts]
     if counted:
         yield counted
     for more in _beside(module, how, numbers, counts):
@@ -54,24 +52,18 @@ def beside(module: Any, how: Mapping[str, Any], numbers: Numbers = NUMBERS_GIVEN
 
 def _beside(module: Any, how: Mapping[str, Any], numbers: Numbers, counts: list[str]) -> Iterator[Beside]:
     """The same of those that are no number of sequences."""
-    usual = how.get("input") not in ORDERS and how.get("step_axis") is None
+    usual, step = how.get("input") not in ORDERS and how.get("step_axis") is None, how.get("input") == "step"
     taken = how["lengths"][:1] if how["lengths"] else ()
     known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in (*taken, *counts)]
     needed = [p for p in known if not is_state_word(p.name)]
-    yield from _fillings(needed, numbers, alike=not usual)
+    yield from _fillings(needed, numbers, step, alike=not usual)
     states = [p for p in parameters(module, how) if is_state_word(p.name)]
     looked_up = [p for p in states if p in known and (len(states) > 1 or is_memory_word(p.name))]
     for p in looked_up:  # what an encoder returned may be called a state too
-        yield from _fillings([one for one in known if one == p or one in needed], numbers, MEMORY)
+        yield from _fillings([one for one in known if one == p or one in needed], numbers, step, MEMORY)
     if len(needed) == len(known) and usual:  # one of them may be the state, under another name
         for state in needed[: MANY * (len(needed) > 1)]:
-            yield from _fillings([p for p in needed if p is not state], numbers, alike=len(needed) > MANY)
-
-
-def is_request(name: str) -> bool:
-    """Whether an option of a call of this name asks for the final state, as ``return_next_hidden`` does."""
-    first, *rest = name.lower().split("_")
-    return first == "return" and any(map(is_state_word, rest))
+            yield from _fillings([p for p in needed if p is not state], numbers, step, alike=len(needed) > MANY)
 
 
 def is_memory_word(name: str) -> bool:
@@ -79,11 +71,11 @@ def is_memory_word(name: str) -> bool:
     return bool(set(name.lower().split("_")) & MEMORY_PARTS)
 
 
-def _fillings(needed: list[inspect.Parameter], numbers: Numbers, shapes_of_states: tuple[str, ...] = (),
+def _fillings(needed: list[inspect.Parameter], numbers: Numbers, step: bool, shapes_of_states: tuple[str, ...] = (),
               alike: bool = False) -> Iterator[Beside]:  # fmt: skip
     """What these arguments may be filled with; those that are called a state in these shapes alone.
 
-    alike: whether all have one shape
+    step: whether a call is one step, which has one time; alike: whether all have one shape
     """
     if not needed:
         return
@@ -94,7 +86,7 @@ def _fillings(needed: list[inspect.Parameter], numbers: Numbers, shapes_of_state
         if p.annotation in NUMBERS
         else SHAPES
         if is_mask_word(p.name)
-        else (*([TIMES] if set(p.name.lower().split("_")) & TIME_PARTS else []), *SHAPES, VECTOR, *MEMORY)
+        else (*([TIMES] if set(p.name.lower().split("_")) & TIME_PARTS and not step else []), *SHAPES, VECTOR, *MEMORY)
         for p in needed
     ]
     kinds_of_shapes = dict.fromkeys(kind for one in shapes for kind in one)

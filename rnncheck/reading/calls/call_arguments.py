@@ -120,11 +120,19 @@ def is_another(before: Any, after: Any) -> bool:
     return before is None or (isinstance(before, torch.Tensor) and (before.shape != after.shape or not torch.equal(before, after)))
 
 
+def asks(module: Any) -> tuple[str, ...]:
+    """Return the flags of a call by which its state comes back, such as ``return_state=False``."""
+    return tuple(p.name for p in parameters(module) if p.default is False and "return" in p.name and is_state_word(p.name))
+
+
 def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[inspect.Parameter]:
     """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already."""
     taken = [name for name, *_ in how.get("beside", ())]
     beside = [p for p in parameters(module, how) if p.name not in taken]
-    rest = [p for p in beside if p.name not in LENGTHS and not is_mask_word(p.name) and "len" not in p.name.lower()]
+    rest = [
+        p for p in beside
+        if p.name not in LENGTHS and not is_mask_word(p.name) and "len" not in p.name.lower() and type(p.default) is not bool
+    ]  # fmt: skip
     named = [p for p in rest if is_state_word(p.name)]
     unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]
     optional = [p for p in rest if p.default is None] if not named else []

@@ -43,7 +43,7 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
     for path, t in stepped:
         if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
             return path, _with_features(t, 2, turned=True)
-    for front in ((), *(path[:1] for path, _ in found if path)):
+    for front in dict.fromkeys(path[:end] for path, _ in found for end in range(len(path))):
         listed = value_at(result, front)
         if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}

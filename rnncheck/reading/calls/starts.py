@@ -16,10 +16,10 @@ MAKERS = (
 )  # fmt: skip
 
 
-def starts(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Iterator[Start]:
-    """What may be given for the state; nothing, where it may be left out."""
+def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = False) -> Iterator[Start]:
+    """What may be given for the state; nothing, where it may be left out, unless it is to be begun with one."""
     parameters = state_parameters(module, how)
-    needed = [p for p in parameters if p.default is p.empty]
+    needed = [p for p in parameters if p.default is p.empty or (begun and is_state_word(p.name))]
     if not needed:
         yield Start()
         return

@@ -18,15 +18,18 @@ FINAL_WORDS = ("h_n", "c_n", "hn", "cn", "h_last", "c_last", "h_final", "c_final
 """What else a state is called that comes back."""
 
 
-def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> Iterator[list[tuple[Path, Tensor]]]:
-    """The tensors of the result that may be the state: all that can be, or those of one part of the result."""
+def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes, needed: int) -> Iterator[list[tuple[Path, Tensor]]]:
+    """The tensors of the result that may be the state: all that can be, or those of one part of the result.
+
+    needed: how many arguments of a state must be given; as many parts may hold the same numbers after a first step
+    """
     step = how.get("input") == "step"
-    fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes)]
+    fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes) and not (how["listed"] and _is_a_step(result, path))]
     if sum(parts_of(t, sizes) for path, t in fitting if path != output) % (sizes.layers * sizes.directions):
         fitting = [(path, t) for path, t in fitting if parts_of(t, sizes) % (sizes.layers * sizes.directions) == 0]
     outputs = len(output) if how["listed"] else None
     other = [(path, t) for path, t in fitting if path[:outputs] != output]
-    if (step or how.get("rows")) and not _is_returned_twice(fitting, output):
+    if (step or how.get("rows")) and (len(fitting) == needed > 1 or not _is_returned_twice(fitting, output)):
         yield fitting  # a cell may return its state alone, and so may an encoder
     if other:
         yield other
@@ -36,6 +39,11 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes) -> I
             yield [(path, t) for path, t in other if path[0] == front]
     if not step or not fitting:
         yield []
+
+
+def _is_a_step(result: Any, path: Path) -> bool:
+    """Whether a tensor stands in a list of as many as there are steps."""
+    return bool(path) and len(value_at(result, path[:-1])) == TIME
 
 
 def _is_returned_twice(found: list[tuple[Path, Tensor]], output: Path) -> bool:

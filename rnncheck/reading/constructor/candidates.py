@@ -15,11 +15,13 @@ from torch import nn
 
 from rnncheck.reading.constructor.always_on import always_on
 from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.filled import filled
 from rnncheck.reading.constructor.guessed_values import Asked, value_for
 from rnncheck.reading.constructor.size_words import (
     BOTH,
     BUNDLES,
     ENTRIES,
+    GRAPHS,
     KIND_VALUES,
     LISTS,
     MORE_HIDDEN,
@@ -33,7 +35,6 @@ from rnncheck.reading.constructor.size_words import (
     VOCABULARY,
     is_part,
     says_dropout,
-    says_kind,
     says_layers,
     size_of,
 )  # fmt: skip
@@ -65,7 +66,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     required = [p for p in parameters if p.default is p.empty and p.name not in (*options.values(), *drops)]
     if input is not None or hidden is not None:
         other = [p.name for p in required if p.name not in (input, hidden, *RESULT, *VOCABULARY)][:1]
-        yield from _filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
+        yield from filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
         return
     returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
     found: list[Arguments] = []
@@ -89,7 +90,7 @@ def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str
     yield from _of_the_input_alone(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
-    yield from _beside_a_bundle(required, options)
+    yield from _beside_a_bundle(parameters, required, options)
     yield from _in_a_bundle(parameters, required)
     yield from _held_otherwise(parameters, required, options)
 
@@ -98,16 +99,17 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     names = [p.name for p in parameters]
     inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
     hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
+    hidden += [name for name in BOTH if name in names and inputs and name not in (*inputs[:1], *hidden)]
     sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT, *VOCABULARY)]
     for one in inputs[:1]:
         for other in hidden[:2]:
-            yield from _filled(required, (one,), (other,), options)
+            yield from filled(required, (one,), (other,), options)
     others = [p.name for p in required if size_of(p.name) == "hidden"]
     for name in (name for name in RESULT if name in names and inputs and not hidden and not others):
-        yield from _filled(required, (inputs[0],), (name,), options)
+        yield from filled(required, (inputs[0],), (name,), options)
     for name in (*BOTH, *(hidden[:1] if not sizes else ())):
         if name in names and not (inputs and hidden) and len(sizes) <= 1:
-            yield from _filled(required, (), (name,), options)
+            yield from filled(required, (), (name,), options)
 
 
 def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
@@ -117,7 +119,7 @@ def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, 
     inputs, hidden = ([name for name, what in sizes.items() if what == kind] for kind in ("input", "hidden"))
     if hidden:
         for one in sorted(inputs, key=lambda name: name not in INPUT):
-            yield from _filled(required, (one,), tuple(hidden), options)
+            yield from filled(required, (one,), tuple(hidden), options)
 
 
 def _of_a_vocabulary(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
@@ -127,9 +129,9 @@ def _of_a_vocabulary(parameters: list[Any], required: list[Any], options: Mappin
     hidden = [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN)] or [p.name for p in required if p.name not in tokens]
     for one in hidden[:1]:
         for name in tokens[:1]:
-            yield from _filled(required, (name,), (one,), options)
+            yield from filled(required, (name,), (one,), options)
         for name in inputs[:1]:
-            for found in _filled([p for p in required if p.name != name], (), (one,), options):
+            for found in filled([p for p in required if p.name != name], (), (one,), options):
                 yield dataclasses.replace(found, others={**found.others, name: TOKENS})
 
 
@@ -147,15 +149,19 @@ def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping
             yield dataclasses.replace(one, input=(), hidden=(*one.input, *one.hidden))
 
 
-def _beside_a_bundle(required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """The input size, or a number of tokens, beside one argument that holds all else under any name."""
-    bundles = [p.name for p in required if p.name in BUNDLES and p.annotation in UNSAID[:1]]
-    sizes = [p.name for p in required if size_of(p.name) == "input"]
-    tokens = {p.name: TOKENS for p in required if p.name in VOCABULARY}
-    if len(bundles) == 1 and len(required) == 2 and (sizes or tokens):
+def _beside_a_bundle(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    """The input size, both sizes, or a number of tokens, beside one argument that holds all else under any name."""
+    bundles = [p for p in required if p.name in BUNDLES and p.annotation in (*UNSAID[:1], dict)]
+    if len(bundles) != 1 or len(required) == 1:
+        return
+    rest, inside = [p for p in required if p is not bundles[0]], frozenset(("input", "hidden", "kind"))
+    alone = [Arguments((p.name,), ()) for p in rest[:1] if len(rest) == 1 and size_of(p.name) == "input"]
+    alone += [Arguments((), (), others={p.name: TOKENS}) for p in rest[:1] if len(rest) == 1 and p.name in VOCABULARY]
+    beside = chain(*(find([p for p in parameters if p is not bundles[0]], rest, options) for find in (_by_name, _by_parts)))
+    for one in (*alone, *(one for one in beside if one.input)):
         for value in KIND_VALUES:
-            input, others, inside = (*sizes, "input"), {**tokens, "kind": value}, frozenset(("input", "hidden", "kind"))
-            yield Arguments(input, ("hidden",), {}, others, Asked, within=bundles[0], inside=inside)
+            sizes, others = ((*one.input, "input"), (*one.hidden, "hidden")), {**one.others, "kind": value}
+            yield Arguments(*sizes, one.options, others, Asked, within=bundles[0].name, inside=inside)
 
 
 def _listed(required: list[Any]) -> Iterator[Arguments]:
@@ -171,42 +177,21 @@ def _of_the_input_alone(parameters: list[Any], required: list[Any], options: Map
     kinds = {name: size_of(name) for name in sizes}
     inputs = [name for name, kind in kinds.items() if kind == "input"]
     if len(inputs) == 1 and "hidden" not in kinds.values() and inputs[0] not in [p.name for p in required]:
-        yield from _filled(required, (), (inputs[0],), options)
+        yield from filled(required, (), (inputs[0],), options)
 
 
 def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT[:5], *VOCABULARY)]
     if len(sizes) >= 2:
-        yield from _filled(required, (sizes[0],), (sizes[1],), options)
-        yield from _filled(required, (sizes[1],), (sizes[0],), options)
+        yield from filled(required, (sizes[0],), (sizes[1],), options)
+        yield from filled(required, (sizes[1],), (sizes[0],), options)
     if len(sizes) == 1:
         for other in [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN) and p.name != sizes[0]][:1]:
-            yield from _filled(required, (sizes[0],), (other,), options)
-        yield from _filled(required, (), (sizes[0],), options)
+            yield from filled(required, (sizes[0],), (other,), options)
+        yield from filled(required, (), (sizes[0],), options)
     numbers = [p.name for p in parameters if type(p.default) is int or p.annotation in (int, "int")]
     if len(sizes) < 2 <= len(numbers):
-        yield from _filled(required, (numbers[0],), (numbers[1],), options)
-
-
-def _filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
-            options: Mapping[str, str]) -> Iterator[Arguments]:  # fmt: skip
-    """The arguments with a value for everything else that must be given."""
-    missing = [p for p in required if p.name not in (*input, *hidden)]
-    also = tuple(p.name for p in missing if p.annotation in UNSAID and size_of(p.name) == "result")
-    others = {p.name: value_for(p) for p in missing if p.name not in also}
-    yield Arguments(input, (*hidden, *also), options, others)
-    kinds = [name for name in others if says_kind(name)]
-    for value in KIND_VALUES[1:] if kinds else ():
-        yield Arguments(input, (*hidden, *also), options, {**others, **dict.fromkeys(kinds, value)})
-    functions = {name: "tanh" for name, value in others.items() if value is torch.tanh}
-    if functions:
-        yield Arguments(input, (*hidden, *also), options, {**others, **functions})
-    kernels = {name: (3, 3) for name in others if "kernel" in name.lower()}
-    if kernels:
-        yield Arguments(input, (*hidden, *also), options, {**others, **kernels})
-    unknown = tuple(name for name, value in others.items() if value == 1 and type(value) is int)
-    if unknown:
-        yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
+        yield from filled(required, (numbers[0],), (numbers[1],), options)
 
 
 def _in_a_bundle(parameters: list[Any], required: list[Any]) -> Iterator[Arguments]:
@@ -247,25 +232,30 @@ UNTYPED = (inspect.Parameter.empty, SimpleNamespace, Namespace, dict, Any, dict[
 
 
 def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """A vocabulary in place of its size, a table of vectors in place of theirs, and a shape in place of the last axis's."""
+    """A vocabulary, a table of vectors, or a graph in place of its size, and a shape in place of the last axis's."""
     for p in required:
         rest = [other for other in required if other is not p]
         hidden = [other.name for other in (*rest, *parameters) if size_of(other.name) == "hidden" and other.name != p.name]
         parts = set(p.name.lower().split("_"))
         if "shape" in parts and size_of(p.name) == "input":
             for one in hidden[:1]:
-                for found in _filled(rest, (p.name,), (one,), options):
+                for found in filled(rest, (p.name,), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "shape"})
+        if parts & GRAPHS:
+            nodes = [other.name for other in rest if size_of(other.name) == "input" or "nodes" in other.name]
+            for one in [name for name in hidden if name not in nodes][:1]:
+                for found in filled(rest, (p.name, *nodes), (one,), options):
+                    yield dataclasses.replace(found, holds={p.name: "graph"})
         if parts & ENTRIES:
             for one in hidden[:1]:
-                for found in _filled(rest, (p.name,), (one,), options):
+                for found in filled(rest, (p.name,), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "range"})
             for found in (*_by_name(rest, rest, options), *_by_parts(rest, rest, options)):
                 yield dataclasses.replace(found, others={**found.others, p.name: range(TOKENS)})
         if parts & TABLES:
             also = [other.name for other in rest if size_of(other.name) == "input"]  # it may be asked for by itself as well
             for one in hidden[:1]:
-                for found in _filled(rest, (p.name, *also), (one,), options):
+                for found in filled(rest, (p.name, *also), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "table"})
                     entries = {name: range(TOKENS) for name in found.others if set(name.lower().split("_")) & ENTRIES}
                     if entries:
@@ -285,7 +275,7 @@ def _with_a_class(target: Any, parameters: list[Any], required: list[Any], optio
         for kind in (*kinds, *TORCHS):
             hidden = tuple(other.name for other in rest if size_of(other.name) == "hidden")
             inputs = tuple(other.name for other in rest if size_of(other.name) == "input")
-            for one in _filled(rest, (*inputs, p.name), (*hidden, p.name), options):
+            for one in filled(rest, (*inputs, p.name), (*hidden, p.name), options):
                 yield dataclasses.replace(one, holds={p.name: kind})
             for one in _candidates([other for other in parameters if other is not p], rest, options) if len(rest) > 1 else ():
                 yield dataclasses.replace(one, others={**one.others, p.name: kind})

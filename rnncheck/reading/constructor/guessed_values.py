@@ -37,6 +37,8 @@ def value_for(parameter: Any) -> Any:
         return TOKENS
     if annotation is bool:
         return False
+    if name == "device" or annotation is torch.device:
+        return "cpu"
     if says_kind(parameter.name) and annotation in (parameter.empty, str, "str"):
         return KIND_VALUES[0]
     if annotation is float or any(word in name for word in SHARES) or parts & SHARES_ALONE:
@@ -73,6 +75,10 @@ class Asked:
         self._by_key.add(True)
         return self._answers.setdefault(name, self._answer(name))
 
+    def __contains__(self, name: str) -> bool:
+        """Whether it has this size; any other option is left out where it may be."""
+        return size_of(name) is not None
+
     def get(self, name: str, default: Any = None) -> Any:
         """As a dict has it."""
         return self[name]
@@ -98,10 +104,12 @@ class Asked:
         left = {name: value for name, value in self._answers.items() if name not in options.values()}
         sizes = [tuple(name for name, value in left.items() if type(value) is int and value == size) for size in self._sizes]
         others = {name: value for name, value in left.items() if name not in (*sizes[0], *sizes[1])}
-        others |= {name: value for name, value in asked.others.items() if asked.within is not None and name not in asked.inside}
-        beside = tuple(name for name in asked.input if asked.within is not None and name not in asked.inside)
-        if len(self._by_key) != 1 or not sizes[1] or not (*beside, *sizes[0]):
+        beside = [tuple(str(name) for name in places if asked.within is not None and name not in asked.inside)
+                  for places in (asked.input, asked.hidden, asked.others)]  # fmt: skip
+        inputs, states = (*beside[0], *sizes[0]), (*beside[1], *sizes[1])
+        if len(self._by_key) != 1 or not inputs or not states or self._answers.keys() & {*beside[0], *beside[1], *beside[2]}:
             return asked
         kind = dict if True in self._by_key else SimpleNamespace
-        inside = frozenset(self._answers)
-        return Arguments((*beside, *sizes[0]), sizes[1], options, others, kind, within=asked.within, inside=inside)
+        others = {**others, **{name: asked.others[name] for name in beside[2]}}
+        options = {**asked.options, **options}
+        return Arguments(inputs, states, options, others, kind, within=asked.within, inside=frozenset(self._answers))

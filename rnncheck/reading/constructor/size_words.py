@@ -40,8 +40,11 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "batch_first": (),
 }
 """What torch's options are called elsewhere."""
-RETURNS = ("return_sequences", "return_state", "return_states", "return_hidden", "return_all", "return_all_outputs")
-"""Options by which more comes back, which are asked for."""
+RETURNS = (
+    "return_sequences", "return_state", "return_states", "return_hidden", "return_all", "return_all_outputs", "recurrent",
+    "use_rnn",
+)  # fmt: skip
+"""Options by which more comes back, or it recurs at all, which are asked for."""
 LISTS = ("dims", "sizes", "layer_sizes", "layer_dims", "shape", "units_per_layer", "dimensions")
 BUNDLES = ("args", "config", "cfg", "conf", "opt", "opts", "params", "hparams", "hps", "options", "settings", "configs")
 """What an object that holds many options is called."""
@@ -54,6 +57,8 @@ ENTRIES = {
 """Parts of names of arguments that hold a vocabulary itself."""
 TABLES = {"weights", "weight", "matrix", "vectors", "pretrained", "embeddings"}
 """Parts of names of arguments that hold a vector for each token."""
+GRAPHS = {"adj", "adjacency", "graph", "laplacian"}
+"""Parts of names of arguments that say which features, each of a node, are neighbours."""
 INPUT_PARTS = {
     "in", "inp", "input", "inputs", "obs", "observation", "observations", "emb", "embed", "embedding", "embeddings", "word",
     "words", "char", "token", "feat", "feats", "feature", "features", "frame", "frames", "mel", "src", "signal", "vector", "sensor",
@@ -69,6 +74,7 @@ RESULT_PARTS = {"out", "output", "outputs", "class", "classes", "tag", "tags", "
 """Parts of a name, between underscores, by which sizes are known whose names stand in no list."""
 KIND_NAMES = (
     "typ", "kind", "cell", "rnn", "rnn_cell", "cell_name", "rnn_name", "base_rnn", "unit", "model", "rnn_unit", "rnn_mode", "mode",
+    "module",
 )  # fmt: skip
 PARTS = {"cell", "rnn", "recurrent", "layer", "core", "base", "module", "backbone", "encoder", "gru", "lstm", "cls"}
 """Parts of names of arguments that take a module."""

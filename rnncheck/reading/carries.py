@@ -1,0 +1,53 @@
+"""Whether a state goes in again, and what it does: experiments with a sequence in two pieces."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.reading.calls.experiment import BATCH, CUT, Sizes
+from rnncheck.reading.calls.states import tensors_of
+
+
+def parts_in(axes: tuple[Any, ...]) -> int:
+    """Return how many parts of hidden_size features a tensor with these axes has."""
+    return math.prod({"batch": 1, "complex": 2}.get(a) or abs(a) for a in axes)
+
+
+def carries_on(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) -> float:
+    """Return whether the state that comes back goes in again: 1 where two pieces are the whole, less where it is only taken."""
+    try:
+        _, middle = run(x[:CUT])
+        rest, _ = run(x[CUT:], middle)
+    except Exception:  # it is not taken like this
+        return -1.0
+    return 1.0 if rest.shape == output[CUT:].shape and torch.allclose(rest, output[CUT:], atol=1e-9) else 0.3
+
+
+def is_idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, how: Mapping[str, Any]) -> bool:
+    """Return whether a part of the state comes back as it went in, whatever the input is."""
+    if not how["given"] or how["states"] is None:
+        return False
+    _, final = run(x)
+    generator = torch.Generator().manual_seed(4)
+    given = tuple(torch.randn(t.shape, dtype=t.dtype, generator=generator) for t in tensors_of(final))
+    try:
+        _, after = run(x, given if isinstance(final, tuple) else given[0])
+    except Exception:  # it takes no such numbers, as the states of its own
+        return False
+    pairs = zip(given, tensors_of(after), strict=True)
+    return any(torch.equal(before, now) for one, other in pairs for before, now in zip(one, other, strict=True))
+
+
+def taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:
+    """Return how well a state goes in that does not come back: 0.3 where each row of it moves its own row of the output alone."""
+    shape = (sizes.layers * sizes.directions, BATCH, sizes.hidden)
+    first = torch.randn(shape, dtype=x.dtype, generator=torch.Generator().manual_seed(4))
+    other = first.clone()
+    other[:, 0] += 1
+    (begun, _), (moved, _) = run(x, first), run(x, other)
+    if begun.shape != output.shape or not torch.equal(begun[:, 1:], moved[:, 1:]):
+        return -1.0
+    return 0.1 if torch.equal(begun, moved) else 0.3
