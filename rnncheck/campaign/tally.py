@@ -76,7 +76,7 @@ class PropertyTally:
     def _warning_of(self, outcome: Outcome) -> str | None:
         if self.strict or outcome.status not in ("fails", "errored"):
             return None
-        return self.prop.warns_of(outcome.mismatches or (outcome.reason or "").splitlines()[:1])
+        return self.prop.warns_of(outcome.differing)
 
     @property
     def _may_be_worse(self) -> bool:

@@ -53,6 +53,11 @@ class Outcome:
         """Whether something is wrong."""
         return self.status in RED
 
+    @builtins.property
+    def differing(self) -> tuple[str, ...]:
+        """The lines of what differs, or what was raised in one."""
+        return self.mismatches or tuple((self.reason or "").splitlines()[:1])
+
     def alike(self, other: "Outcome") -> bool:
         """Whether both go wrong in the same way."""
         return (self.status, self.cause) == (other.status, other.cause)

@@ -173,9 +173,15 @@ class WorkerContext:
         def in_time() -> bool:
             return job.attempts > 0 and not is_up()
 
+        def is_mild(outcome: Outcome) -> bool:
+            return self.catalog[name].warns_of(outcome.differing) is not None
+
         @cache
         def fails(case: Any) -> bool:
-            return in_time() and self._check(name, self._trial(job.subject, case), ATTEMPT, watch).alike(given)
+            if not in_time():
+                return False
+            found = self._check(name, self._trial(job.subject, case), ATTEMPT, watch)
+            return found.alike(given) and (is_mild(given) or not is_mild(found))
 
         def asked(case: Any) -> bool:
             return out_of_claim(self.catalog[name], subject, case) is None

@@ -142,14 +142,14 @@ def _each_option_once(groups: list[list[Verdict]]) -> list[list[Verdict]]:
     not handle ends in one error here and in another there.
     """
     for option in OPTIONS:
-        of_it = [group for group in groups if all(_is_of(option, verdict) for verdict in group)]
+        of_it = [group for group in groups if option in _shared(group) and _is_unhandled(option, group)]
         others = [group for group in groups if group not in of_it]
         groups = [*others, [verdict for group in of_it for verdict in group]] if of_it else others
     return groups
 
 
-def _is_of(option: str, verdict: Verdict) -> bool:
-    return option in _needs(verdict) and not verdict.diagnosis and (option == UNBATCHED or _raised(verdict))
+def _is_unhandled(option: str, group: Sequence[Verdict]) -> bool:
+    return not any(one.diagnosis for one in group) and (option == UNBATCHED or all(map(_raised, group)))
 
 
 def _basic(verdict: Verdict) -> tuple[bool, int]:

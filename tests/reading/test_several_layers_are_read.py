@@ -57,3 +57,24 @@ def test_the_state_is_found_where_options_are_passed_on(batch_first):
     layer = behind_torchs_call(passed_on(config, torch.float32, None), reading, config, passed_on)
     _, state = layer(torch.zeros((2, 6, 2) if batch_first else (6, 2, 2)))
     assert state.shape == (4, 2, 5)
+
+
+class MaskedLSTM(nn.LSTM):
+    """torch's LSTM with a mask beside the state."""
+
+    def forward(self, input, hx=None, mask=None):
+        return super().forward(input if mask is None else input * mask[..., None], hx)
+
+
+def projected(config, dtype, device):
+    return MaskedLSTM(config.input_size, config.hidden_size, proj_size=config.proj_size).to(dtype)
+
+
+def test_a_state_that_is_projected_is_found_and_given_back():
+    reading, config = read_target(MaskedLSTM), Config("LSTM", 2, 5, proj_size=3)
+    module, x = projected(config, torch.float32, None), torch.randn(6, 2, 2)
+    layer = behind_torchs_call(module, reading, config, projected)
+    assert layer is not module
+    output, state = layer(x)
+    assert output.shape == (6, 2, 3) and [part.shape for part in state] == [(1, 2, 3), (1, 2, 5)]
+    assert torch.equal(layer(x, state)[0], nn.LSTM.forward(module, x, state)[0])

@@ -162,6 +162,19 @@ class ForgetsTheState(FreezesTheStateAlone):
         return super().forward(input, hx, None)
 
 
+class TakesAnothersState(FreezesTheStateAlone):
+    """The same, but a sequence of length 0 gets the state that another one was given."""
+
+    def forward(self, input, hx=None, lengths=None):
+        output, h = super().forward(input, hx, lengths)
+        return output, h if lengths is None or hx is None else h.where((lengths > 0)[:, None], hx.roll(1, 1))
+
+
+def test_the_case_that_is_shown_breaks_the_contract_and_not_the_convention_alone():
+    report = rnncheck.verify(TakesAnothersState, **{**OPTIONS, "properties": "lengths.zero", "max_examples": 12})
+    assert "of length 0: h_n" in verdicts(report)["lengths.zero"].mismatch
+
+
 @pytest.mark.parametrize(("target", "exit_code"), [(FreezesTheStateAlone, 0), (ForgetsTheState, 1)])
 def test_torchs_layers_have_no_lengths_so_zeros_behind_the_end_stay_a_convention(target, exit_code):
     options = {**OPTIONS, "properties": "lengths.module,lengths.zero", "max_examples": 12}

@@ -92,8 +92,6 @@ def _asked(start: Baseline, feature: str) -> Claim:
     missing = not_in_signature(start.subject, feature)
     if missing is not None:
         return missing
-    if feature == "proj" and reading is not None and reading.adapts:
-        return Claim(False, "signature", "it is called in its own way, which is read without a projection")
     signature = start.subject.build.signature
     config = start.case.config.but(**changes)
     why = refusal(start, config)

@@ -183,9 +183,10 @@ class Adapted(torch.nn.Module):
         parts = [parts[list(places).index(place)] for place in range(len(parts))]
         tensors = []
         for axes in self.how["tensors"]:
-            sizes = [2 if a == "complex" else -a * self.hidden_size if a < 0 else a for a in axes if a != "batch"]
-            number = torch.Size(sizes).numel() // self.hidden_size
-            mine, parts = torch.stack(parts[:number], -2), parts[number:]  # (batch, number, hidden_size)
+            size = parts[0].shape[-1]  # that of a projection, where there is one
+            sizes = [2 if a == "complex" else -a * size if a < 0 else a for a in axes if a != "batch"]
+            number = torch.Size(sizes).numel() // size
+            mine, parts = torch.stack(parts[:number], -2), parts[number:]  # (batch, number, size)
             mine = mine.reshape(*mine.shape[:-2], *sizes)  # with its batch, where there is one, in front
             mine = mine.movedim(0, list(axes).index("batch")) if mine.dim() > len(sizes) else mine
             tensors.append(torch.view_as_complex(mine.contiguous()) if "complex" in axes else mine)
@@ -200,8 +201,10 @@ class Adapted(torch.nn.Module):
             tensor = at(result, path)
             tensor = torch.view_as_real(tensor) if tensor.is_complex() else tensor
             batched = tensor.dim() == len(axes)
-            mine = tensor.movedim(list(axes).index("batch"), 0).flatten(1) if batched else tensor.flatten()
-            parts += mine.unflatten(-1, (-1, self.hidden_size)).unbind(-2)
+            own = [a for a in axes if batched or a != "batch"]
+            size = tensor.shape[own.index(-1)] if -1 in own else self.hidden_size
+            mine = tensor.movedim(own.index("batch"), 0).flatten(1) if batched else tensor.flatten()
+            parts += mine.unflatten(-1, (-1, size)).unbind(-2)
         if self.how["order"] is None:
             return torch.stack(parts)
         parts, half = [parts[place] for place in self.how["order"]], len(parts) // 2
