@@ -23,25 +23,28 @@ def main(names: list[str]) -> int:
     if unknown := sorted(set(names) - set(known)):
         print(f"found: no module {unknown[0]}; write one of {', '.join(known)}", file=sys.stderr)
         return 2
-    names = names or [name for name in known if here(name)]
+    return max([_judged(name, known) for name in names or filter(here, known)], default=0)
+
+
+def _judged(name: str, known: list[str]) -> int:
+    """Judge one module and write it down at once: what is judged next may end the process."""
     judged = []
-    for name in names:
-        for one in judge(name):
-            print(f"{one['package']} {one['name']}: {one['cases']} cases, {len(one['red'])} red", flush=True)
-            judged.append(one)
+    for one in judge(name):
+        print(f"{one['package']} {one['name']}: {one['cases']} cases, {len(one['red'])} red", flush=True)
+        judged.append(one)
     old = json.loads(DATA.read_text()) if DATA.exists() else {"judged": [], "findings": {}}
-    judged += [one for one in old["judged"] if one["module"] in known and one["module"] not in names]
+    judged += [one for one in old["judged"] if one["module"] in known and one["module"] != name]
     judged.sort(key=lambda one: known.index(one["module"]))
-    return _write(judged, {name: one.get("ends") for name, one in old["findings"].items()}, names)
+    return _write(judged, {name: one.get("ends") for name, one in old["findings"].items()}, name)
 
 
-def _write(judged: list[dict[str, Any]], ends: dict[str, str | None], names: list[str]) -> int:
-    """Write data and page, with how the scripts of these modules end now, and those of others ended before, if they were run."""
+def _write(judged: list[dict[str, Any]], ends: dict[str, str | None], module: str) -> int:
+    """Write data and page, with how the scripts of this module end now, and those of others ended before, if they were run."""
     told = {one["module"] for one in judged}
     found = {name: one for name, one in findings().items() if one["module"] in told}
     for name, one in found.items():
         if one["defect"]:
-            again = one["module"] in names or (ends.get(name) is None and here(one["module"]))
+            again = one["module"] == module or (ends.get(name) is None and here(one["module"]))
             one["ends"] = shown(name) if again else ends.get(name)
     data = {"torch": torch.__version__, "python": platform.python_version(), "judged": judged, "findings": found}
     DATA.write_text(json.dumps(data, indent=1) + "\n")
