@@ -3,6 +3,7 @@
 import functools
 import inspect
 import sys
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -109,9 +110,17 @@ def lengths_argument(forward: Callable[..., Any]) -> str | None:
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return the parameters, their annotations as objects rather than text where the function's module knows the names."""
+    if isinstance(function, types.MethodType) and isinstance(function.__func__, types.FunctionType):
+        first, *rest = _own_parameters(function.__func__) or (None,)
+        return [first, *rest] if first is not None and first.kind is first.VAR_POSITIONAL else rest
     inner = function.func if isinstance(function, functools.partial) else function
     names = vars(sys.modules.get(getattr(inner, "__module__", None) or "", inspect))
     return [p.replace(annotation=_meant(p.annotation, names)) for p in inspect.signature(function).parameters.values()]
+
+
+@functools.lru_cache(maxsize=256)  # a call is tried in thousands of ways
+def _own_parameters(function: types.FunctionType) -> tuple[inspect.Parameter, ...]:
+    return tuple(parameters_of(function))
 
 
 def _meant(annotation: Any, names: Mapping[str, Any]) -> Any:

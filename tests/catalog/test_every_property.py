@@ -18,9 +18,9 @@ from tests.mutants.controls.correct import CORRECT
 IN_TESTS_OF_THEIR_OWN = {
     "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.forms", "agree.onnx",
     "agree.scripted", "argument.resets", "argument.rows", "argument.steps", "batch.beside", "batch.cliffs", "batch.invariant",
-    "batch.many",
-    "cache.copied", "cache.cropped", "cache.fresh", "cache.gradient", "cache.pieces", "cache.prefill", "cache.reordered",
-    "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused", "lengths.module", "lengths.zero",
+    "batch.many", "cache.copied", "cache.cropped", "cache.fresh", "cache.gradient", "cache.pieces", "cache.prefill",
+    "cache.reordered", "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused", "lengths.beside",
+    "lengths.module", "lengths.zero",
     "mode.dropout_of_one_layer", "numeric.many_steps", "state.cut", "state.forgets", "state.kept", "time.in_pieces", "time.reset",
     "direction.turned", "weights.blocks", "weights.scattered",
 }  # fmt: skip
