@@ -87,19 +87,14 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     """
     best: Seen | None = None
     failures: list[str] = []
-    refused: set[Any] = set()
     for how in _forms(module, cell_first, said, sizes.input):
         if best is not None and how.get("step_axis") is not None:
             break  # a layer that takes whole sequences takes single steps too
-        for number, start in enumerate(starts(module, how, sizes, begun)):
-            shapes = (number, repr({**how, "beside": [one[:3] for one in how.get("beside", ())]}))
-            if shapes in refused:
-                continue
+        for start in starts(module, how, sizes, begun):
             try:
                 seen = _look(module, how, start, sizes, said)
             except Exception as error:  # this is not how it is called
                 failures.append(told(error))
-                refused |= set() if isinstance(error, Unreadable) else {shapes}  # with other numbers too
                 continue
             best = seen if best is None else max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
             if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
