@@ -117,6 +117,42 @@ class LockedUnscaled(Locked):
         return x * x.new_empty(1, *x.shape[1:]).bernoulli_(1 - self.p)
 
 
+class DrawsInVain(nn.GRU):
+    """Noise of no size is added."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+
+    def forward(self, input, hx=None):
+        return super().forward(input + 0 * self.drawn(input), hx)
+
+    def drawn(self, input):
+        return torch.rand_like(input)
+
+
+class Seeds(DrawsInVain):
+    """Each call sets the seed of all that comes after it."""
+
+    def drawn(self, input):
+        torch.manual_seed(0)
+        return super().drawn(input)
+
+
+class BeginsAtRandom(DrawsInVain):
+    """Without a state, it begins from one that is drawn."""
+
+    def forward(self, input, hx=None):
+        rows = input.shape[1:-1]
+        return nn.GRU.forward(self, input, torch.randn(1, *rows, self.hidden_size, dtype=input.dtype) if hx is None else hx)
+
+
+@pytest.mark.parametrize(("layer", "warned"), [(DrawsInVain, True), (Seeds, False), (BeginsAtRandom, False)])
+def test_random_numbers_are_warned_of_where_nothing_shows_them(layer, warned):
+    prop = CATALOG["mode.rng"]
+    _, outcome = killed(prop, claimed(layer), 6)
+    assert (prop.warns_of(outcome.mismatches) is not None) is warned
+
+
 BETWEEN, DROPPED = CATALOG["mode.dropout_between_layers"], CATALOG["mode.all_dropped"]
 
 
