@@ -108,7 +108,7 @@ class PropertyTally:
     def enter(self, case: Any, outcome: Outcome, deviations: Sequence[Deviation]) -> bool:
         """Take note of an outcome; whether it counts: what comes after a failure does not, since that depends on the order.
 
-        After a warning only what is more than one counts as a failure.
+        After a warning, cases go on to count, and a failure that is no matter of convention takes its place.
         """
         if outcome.status == "not_claimed":
             self.refused = outcome.reason
@@ -119,11 +119,8 @@ class PropertyTally:
             self.missed, self.elsewhere = outcome.reason, outcome.elsewhere
         if outcome.status == "not_applicable":
             self.silent = outcome.reason
-        if (self.failed is not None and not self._may_be_worse) or outcome.status in (
-            "not_applicable",
-            "not_claimed",
-            "not_reached",
-        ):
+        told = self.failed is not None and not self._may_be_worse
+        if told or outcome.status in ("not_applicable", "not_claimed", "not_reached"):
             return False
         self.cases += 1
         if outcome.red:

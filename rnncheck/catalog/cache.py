@@ -59,11 +59,9 @@ def steps(trial: Trial) -> Observation:
     k = trial.draw("steps at once", 1, trial.time - 1)
     single = [(t, t + 1) for t in range(trial.time)]
     seen = same(trial, outputs(trial, *single), "step by step: ", IN_PIECES)
-    return (
-        seen
-        if k == 1
-        else seen & same(trial, outputs(trial, (0, k), *single[k:]), f"{k} steps at once, then single ones: ", IN_PIECES)
-    )
+    if k == 1:
+        return seen
+    return seen & same(trial, outputs(trial, (0, k), *single[k:]), f"{k} steps at once, then single ones: ", IN_PIECES)
 
 
 @cache("prefill", formula="f(x[:n_b] padded, n, new cache) ++ f(x[n_b], the cache) ++ ... = f(x), in each row b",

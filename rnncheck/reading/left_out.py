@@ -28,7 +28,7 @@ def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tu
 
 
 def other_sizes(multiples: tuple[int, int]) -> tuple[str, ...]:
-    """Return the sizes that the constructor refuses, so that none of them is looked at."""
+    """Return the sizes that the constructor refuses: no case has them."""
     told = zip(("input_size", "hidden_size"), multiples, strict=True)
     return tuple(f"{name} that is no multiple of {step}" for name, step in told if step > 1)
 

@@ -111,8 +111,8 @@ def _said_of(verdict: Verdict) -> str:
     if verdict.verdict == "fails":
         return headline_of(verdict.property)
     if verdict.verdict == "errored":
-        reason[0] = verdict.mismatch or reason[0] if UNREADABLE in reason[0] else reason[0]
-        return f"{verdict.property}: {reason[0]}" if reason[0] else f"{verdict.property} could not be judged (exception raised)"
+        said = verdict.mismatch if verdict.mismatch and UNREADABLE in reason[0] else reason[0]
+        return f"{verdict.property}: {said}" if said else f"{verdict.property} could not be judged (exception raised)"
     return f"{verdict.property} {verdict.verdict}{f': {reason[0]}' if reason[0] else ''}"
 
 
@@ -138,8 +138,9 @@ def _join(groups: list[list[Verdict]], verdict: Verdict, belongs: Callable[[list
 
 
 def _each_option_once(groups: list[list[Verdict]]) -> list[list[Verdict]]:
-    """The same with all that is raised with one option alone, or goes wrong with unbatched input alone, as one: what a layer does
-    not handle ends in one error here and in another there.
+    """The same, with one group for all that only one option raises, and one for all that only unbatched input shows.
+
+    A layer that does not handle an option ends in one error here and in another there.
     """
     for option in OPTIONS:
         of_it = [group for group in groups if option in _shared(group) and _is_unhandled(option, group)]

@@ -10,7 +10,7 @@ from rnncheck.backend.wrong_tangents import WRONG
 
 
 @pytest.mark.parametrize("operator", WRONG, ids=WRONG.values())
-def test_torch_has_not_mended_it(operator):
+def test_the_operator_is_still_wrong_in_this_torch(operator):
     x = torch.tensor([0.0, 30.0, 60.0], dtype=torch.float64)
     found = jvp(lambda x: operator(x, 0), (x,), (torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64),))[1]
     assert abs(found[0].item() - 1) > 0.1, "it is right now: take it out of WRONG"

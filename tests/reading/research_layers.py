@@ -326,7 +326,7 @@ class LooksUpForAll(LooksUp):
 
 
 class LooksUpNotLearned(LooksUp):
-    """No gradient goes from what is looked at into the state."""
+    """The scores of the memory give the state no gradient."""
 
     def scores(self, memory, h):
         return memory @ h.detach().unsqueeze(-1)

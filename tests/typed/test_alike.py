@@ -1,4 +1,4 @@
-"""Of several arguments with the type of a state, the one that is called one or may be left out is it, or none is guessed."""
+"""Where several arguments have the type of a state, names and defaults tell which one is the state; else one line asks."""
 
 import pytest
 
