@@ -212,9 +212,9 @@ def test_what_only_unbatched_input_shows_is_one_cause():
 
 
 def test_errors_with_one_option_alone_are_one_cause():
-    projected, said = (
-        PLAIN.but(proj_size=1, hidden_size=2),
-        {"shape.state": "RuntimeError: 5, 4", "batch.empty": "ValueError: mat1"},
-    )
+    projected = PLAIN.but(proj_size=1, hidden_size=2)
+    said = {"shape.state": "RuntimeError: 5, 4", "batch.empty": "ValueError: mat1"}
     errors = [raises(name, reason).but(needs=("proj_size",), case=projected) for name, reason in said.items()]
     assert grouped(*errors, raises("mode.rng", "RuntimeError: a seed")) == [[*said], ["mode.rng"]]
+    wrong = fails("weights.init", needs=("proj_size",), case=projected)
+    assert grouped(*errors, wrong) == [["weights.init"], [*said]]

@@ -129,3 +129,8 @@ def test_the_steps_of_a_scan_are_those_of_the_step():
     torch.testing.assert_close(last, state)
     with pytest.raises(rnncheck.UsageError, match="is no step"):
         rnncheck.scan(untyped)
+
+
+def test_what_would_allocate_production_sizes_is_not_built_on_meta():
+    (subject,) = probe_all(subjects("tests/typed/allocating.py:Allocating"), "inline")
+    assert not subject.offers("meta") and "allocates decay there" in subject.claims["meta"].why
