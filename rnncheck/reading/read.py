@@ -1,22 +1,21 @@
 """Read a target by experiments on small shapes whose sizes all differ; names are hints where two readings fit."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS
-from rnncheck.reading.calls.beside import NUMBERS_GIVEN, OF_STEPS, beside
-from rnncheck.reading.calls.call_arguments import asks, input_names, is_state_word, kept, lengths, reset, state_parameters
+from rnncheck.reading.calls.beside import OF_STEPS
+from rnncheck.reading.calls.call_arguments import is_state_word, kept, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, runner, told
-from rnncheck.reading.calls.form_of_lengths import form_of_lengths, other_forms
+from rnncheck.reading.calls.form_of_lengths import form_of_lengths
+from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
-from rnncheck.reading.calls.other_methods import convolves, looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.calls.other_methods import convolves
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.results import Path, leaves
@@ -24,7 +23,7 @@ from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 from rnncheck.reading.carries import carries_on, is_idle, parts_in, taken
-from rnncheck.reading.said import NOTHING, OF_A_CALL, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
+from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 
 GOOD = 4.0
 """The score of a reading that nothing contradicts."""
@@ -45,12 +44,12 @@ class Seen:
     how: Mapping[str, Any]
     depends: Dependency
     features: int
-    plain: bool
     parts: int
     pair: bool
     carries: float
     directions: int = 1
     needed: bool = False
+    plain: bool = False
     unread: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     with_rows: tuple[tuple[Path, int], ...] = ()
@@ -87,7 +86,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     """
     best: Seen | None = None
     failures: list[str] = []
-    for how in _forms(module, cell_first, said, sizes.input):
+    for how in forms(module, cell_first, said, sizes.input):
         if best is not None and how.get("step_axis") is not None:
             break  # a layer that takes whole sequences takes single steps too
         for start in starts(module, how, sizes, begun):
@@ -124,45 +123,6 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     raise Unreadable(OTHERWISE)
 
 
-def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
-    """The ways in which the input may be given; first as token ids, where the module takes such."""
-    flags = asks(module)
-    for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
-        forms = partial(_forms_of, module, cell_first, said, ids, numbers=input == 1)
-        yield from ({**form, "asks": flags} for form in forms()) if flags else ()
-        yield from forms()
-    if looks_up(module) and uses_weights(module):
-        yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
-
-
-def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool) -> Iterator[dict[str, Any]]:
-    said_lengths = lengths(module)
-    base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
-    base |= {"ids": True} if ids else {}
-    major = getattr(module, "batch_first", None) is True
-    sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
-    turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
-    numbered = [{"input": "numbers", **form} for form in sequences] if numbers and not ids else []
-    layers = [*sequences, *numbered, *([] if ids else turned)]
-    cell: list[dict[str, Any]] = [{"input": "step"}]
-    forms = [*cell, *layers] if cell_first else [*layers, *cell]
-    forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
-    named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
-    usual = {"input": "sequence", "batch_first": False}
-    named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]
-    said_call, must = asked(said, OF_A_CALL), said_lengths is not None and said_lengths[2]
-    for first in (True, False):
-        for form in named:
-            if first:
-                yield {**form, **said_call}
-                others = other_forms(*said_lengths[:2]) if said_lengths is not None and must else ()
-                yield from ({**form, "lengths": (said_lengths[0], other, True), **said_call} for other in others)  # type: ignore[index]
-            for lengthy in (said_lengths, None) if must else (said_lengths,):
-                known = {**form, "lengths": lengthy}
-                for more in beside(module, known, NUMBERS_GIVEN[:1] if first else NUMBERS_GIVEN[1:]):
-                    yield {**known, "beside": more, **said_call}
-
-
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
     """Call the module in this form, find output and state in what comes back, and how the state goes in again."""
     x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -191,6 +151,14 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     possible = [way for group in grouped for way in ways(module, first, group, settled, sizes)]
     if depends is not None and depends.everywhere:  # two parts in one tensor are the directions', and not h and c
         possible = [way | {"order": None} if len(way["tensors"]) == 1 else way for way in possible]
+    best = max(_all_judged(module, possible, x, start, sizes, said, found["features"], depends), key=lambda seen: seen.score)
+    unread = (f"attribute {moved}, which changes no later call",) if idle else ()
+    return _completed(module, best, first, given, x, start, sizes, said, unread)
+
+
+def _all_judged(module: Any, possible: list[dict[str, Any]], x: Tensor, start: Start, sizes: Sizes, said: Said, features: int,
+                depends: Dependency | None) -> list[Seen]:  # fmt: skip
+    """The ways that work and agree with what is said, each judged; raises the reason of the last one where none does."""
     judged: list[Seen] = []
     reasons: list[Exception] = [Unreadable("no state fits what read says of it")]
     for way in (way for way in possible if agrees(way, said, OF_A_STATE)):
@@ -198,27 +166,33 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
             reasons.append(Unreadable(f"only its output says that the input is ({', '.join(UNLIKELY.split())})"))
             continue
         try:
-            judged.append(_judged(module, way, x, start, sizes, found["features"], depends))
+            judged.append(_judged(module, way, x, start, sizes, features, depends))
         except Exception as error:  # the state does not go in like this
             reasons.append(error)
     if not judged:
         raise reasons[-1]
-    best = max(judged, key=lambda seen: seen.score)
-    if best.how["lengths"] and not step and "lengths" not in said:
-        best = replace(best, how={**best.how, "lengths": form_of_lengths(module, best.how, start, sizes)})
-    if best.how["lengths"] and is_longest_first(module, best.how, start, sizes):
-        best = replace(best, how={**best.how, "longest_first": True})
-    best = replace(best, plain=best.plain and is_plain(best.how, module, sizes))
-    unread = (*([f"attribute {moved}, which changes no later call"] if idle else []), *unread_of(module, first, best.how))
+    return judged
+
+
+def _completed(module: Any, best: Seen, result: Any, given: Tensor, x: Tensor, start: Start, sizes: Sizes, said: Said,
+               unread: tuple[str, ...]) -> Seen:  # fmt: skip
+    """The best way with what else is known of it: in which form lengths go in, and what of the result is not read."""
+    how = best.how
+    if how["lengths"] and how.get("input") != "step" and "lengths" not in said:
+        how = {**how, "lengths": form_of_lengths(module, how, start, sizes)}
+    if how["lengths"] and is_longest_first(module, how, start, sizes):
+        how = {**how, "longest_first": True}
+    unread = (*unread, *unread_of(module, result, how))
     return replace(
         best,
-        plain=best.plain and returns_no_more(first),
+        how=how,
+        plain=is_plain(how, module, sizes) and returns_no_more(result),
         unread=unread,
-        extras=extras_of(first, best.how, given),
-        with_rows=with_rows(first, best.how),
-        idle=is_idle(runner(module, best.how, start, sizes), x, best.how),
-        alone=not (unread or state_parameters(module, best.how) or {one[1] for one in best.how.get("beside", ())} - OF_STEPS),
-        looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(first, best.how))),
+        extras=extras_of(result, how, given),
+        with_rows=with_rows(result, how),
+        idle=is_idle(runner(module, how, start, sizes), x, how),
+        alone=not (unread or state_parameters(module, how) or {one[1] for one in how.get("beside", ())} - OF_STEPS),
+        looks_back=said.get("looks_back", best.carries < 1 and any(of_pairs_of_steps(t) for _, t in others(result, how))),
     )
 
 
@@ -260,6 +234,4 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
             back = output[0, :, sizes.hidden :]
             carries += 0.1 * (final[0][-1].shape == back.shape and torch.allclose(final[0][-1], back))
     parts = sum(map(parts_in, how["tensors"]))
-    literal = {**how, "others": {}}
-    plain = is_plain(literal, module, sizes)
-    return Seen(literal, depends, features, plain, parts, pair, carries, sizes.directions, bool(start.names))
+    return Seen({**how, "others": {}}, depends, features, parts, pair, carries, sizes.directions, bool(start.names))

@@ -1,0 +1,51 @@
+"""In which ways a module may be called: as a layer or a cell, time or rows first, with ids or vectors, and what is given beside."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside
+from rnncheck.reading.calls.call_arguments import asks, input_names, lengths, reset
+from rnncheck.reading.calls.form_of_lengths import other_forms
+from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
+
+
+def forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
+    """Return the ways in which the input may be given; first as token ids, where the module takes such."""
+    flags = asks(module)
+    for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
+        ways = partial(_forms_of, module, cell_first, said, ids, numbers=input == 1)
+        yield from ({**form, "asks": flags} for form in ways()) if flags else ()
+        yield from ways()
+    if looks_up(module) and uses_weights(module):
+        yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
+
+
+def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool) -> Iterator[dict[str, Any]]:
+    said_lengths = lengths(module)
+    base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
+    base |= {"ids": True} if ids else {}
+    major = getattr(module, "batch_first", None) is True
+    sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
+    turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
+    numbered = [{"input": "numbers", **form} for form in sequences] if numbers and not ids else []
+    layers = [*sequences, *numbered, *([] if ids else turned)]
+    cell: list[dict[str, Any]] = [{"input": "step"}]
+    forms = [*cell, *layers] if cell_first else [*layers, *cell]
+    forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
+    named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
+    usual = {"input": "sequence", "batch_first": False}
+    named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]
+    said_call, must = asked(said, OF_A_CALL), said_lengths is not None and said_lengths[2]
+    for first in (True, False):
+        for form in named:
+            if first:
+                yield {**form, **said_call}
+                others = other_forms(*said_lengths[:2]) if said_lengths is not None and must else ()
+                yield from ({**form, "lengths": (said_lengths[0], other, True), **said_call} for other in others)  # type: ignore[index]
+            for lengthy in (said_lengths, None) if must else (said_lengths,):
+                known = {**form, "lengths": lengthy}
+                for more in beside(module, known, NUMBERS_GIVEN[:1] if first else NUMBERS_GIVEN[1:]):
+                    yield {**known, "beside": more, **said_call}
