@@ -107,7 +107,7 @@ IN_VAIN = "drawn without effect: "
 
 @mode(
     "rng",
-    convention="a call draws random numbers, of which its results show nothing",
+    convention="a call draws random numbers that no result shows",
     lenient=f"^{IN_VAIN}",
     formula="random state before f(x) ≡ random state after",
     kind="invariant",

@@ -143,7 +143,7 @@ def moves(trial: Trial) -> Observation:
     source="torch.nn.LSTM: Inputs",
     applies=deterministic & at_least(time=1, batch=1),
     needs=("hx",),
-    convention="a part of the state has no effect: no step uses it, since it is an output, or for the caller alone",
+    convention="a part of the state has no effect: it is an output, or for the caller alone, and no step uses it",
     lenient=NOT_USED,
     cost=12,
 )

@@ -1,4 +1,4 @@
-"""What must be given beside an input: other numbers, where those that leave all as it is leave something without effect."""
+"""Other numbers for what must be given beside an input, where neutral ones (a mask of ones, say) hide a part of the layer."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.said import Said
 
 BETWEEN = 0.5
-"""A number that leaves nothing as it is."""
+"""A number that is not neutral: neither 0 nor 1."""
 
 
 def with_other_numbers(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:
-    """The same with another number in what must be given, where one leaves parameters without effect, or the state as it was."""
+    """Return the same with other numbers in what must be given, where the first leave a parameter or the state idle."""
     beside = [[name, shape, kind, BETWEEN if kind == "float" and _may_differ(name, shape) else value]
               for name, shape, kind, value in seen.how.get("beside", ())]  # fmt: skip
     if beside == list(seen.how.get("beside", ())) or "beside" in said:

@@ -1,4 +1,4 @@
-"""Whether each output is of the step before, as where a decoder is given the targets: the last one has no effect then."""
+"""Whether each output belongs to the step before, as in a decoder that is given the targets: the last input has no effect then."""
 
 from typing import Any
 

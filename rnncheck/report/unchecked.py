@@ -76,7 +76,7 @@ def _words(key: str, members: Sequence[Verdict]) -> str:
         return f"nothing to compare on any case: see {first} first ({some([verdict.property for verdict in members])})"
     if key == NO_CASE:
         names = some([verdict.property for verdict in members])
-        return f"the run ended before a case of theirs ({names}): give it more, with --budget or --max-examples"
+        return f"the run ended before a case that they apply to ({names}): give it more, with --budget or --max-examples"
     if key.startswith("load: "):
         return f"all comparisons with the equations ({some([v.property for v in members])}): {_unmapped(key[6:])}"
     if key.startswith("refusals: "):

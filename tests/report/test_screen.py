@@ -96,7 +96,7 @@ def test_what_is_not_checked_is_grouped_by_what_to_do():
         verdict(),
     ])  # fmt: skip
     assert [(len(group.properties), group.reason) for group in groups] == [
-        (1, "the run ended before a case of theirs (time.split): give it more, with --budget or --max-examples"),
+        (1, "the run ended before a case that they apply to (time.split): give it more, with --budget or --max-examples"),
         (4, "all comparisons with the equations (agree.p0, agree.p1, agree.p2, ...): cannot map a, b to weight_ih_l0, "
             "weight_hh_l0. Name the parameters as torch does to have them checked"),
         (2, "error messages for wrong input: the layer does not validate its input "

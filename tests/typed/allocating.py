@@ -13,10 +13,13 @@ class Allocating(nn.Module):
         self.decay = nn.Parameter(torch.Tensor(units).uniform_(0.1, 0.9))
 
     def forward(
-        self, x: Float[Tensor, "batch time units"], h: Float[Tensor, "batch units"] | None = None
+        self,
+        x: Float[Tensor, "batch time units"],
+        gate: Float[Tensor, "batch time units"],
+        h: Float[Tensor, "batch units"] | None = None,
     ) -> tuple[Float[Tensor, "batch time units"], Float[Tensor, "batch units"]]:
         h, outputs = torch.zeros_like(x[:, 0]) if h is None else h, []
-        for step in x.unbind(1):
-            h = self.decay * h + step
+        for step, opened in zip(x.unbind(1), gate.unbind(1), strict=True):
+            h = self.decay * h + opened * step
             outputs.append(h)
         return torch.stack(outputs, 1), h

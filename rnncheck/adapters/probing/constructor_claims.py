@@ -31,7 +31,7 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Features of the constructor: the argument, and the configuration that asks for it."""
 IN_EVAL = "the dropout of a single layer is checked in eval() only"
 OF_A_HEAD = "its output's size is"
-ELSEWHERE = "its dropout acts elsewhere than between layers too, and is checked in eval() only"
+ELSEWHERE = "its dropout acts in other places than between layers, too, and is checked in eval() only"
 ONLY = {feature: option for option in OPTIONS for feature in option.features}
 """Features of arguments that only some kinds have."""
 OF_A_CELL = ("bias_off", "reset_before")

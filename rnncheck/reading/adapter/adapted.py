@@ -30,7 +30,7 @@ HOW: dict[str, Any] = {
     "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
     "longest_first": False,  # it refuses lengths in another order: sequences are put in this order for it, and back
     "others": {},  # further arguments of each call
-    "asks": [],  # flags of a call by which the state comes back, which are raised
+    "asks": [],  # flags of a call that must be True for the state to come back
     "beside": [],  # further arguments that must be given: (keyword, shape, dtype, what it is filled with)
     "reset": None,  # (method that makes the layer forget, whether it takes the batch size), called before each call
     "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it

@@ -1,4 +1,4 @@
-"""Constructors that take two directions, or rows first, as an option, and work with it alone."""
+"""Constructors with an option for two directions or for rows first, whose layers work only with that option on."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
