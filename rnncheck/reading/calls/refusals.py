@@ -11,11 +11,12 @@ from torch import Tensor
 
 from rnncheck.reading.calls.experiment import Sizes, Start, call, told
 
-OF_CLASSES = {f"__{word}__" for word in ("class", "dict", "doc", "init", "init_subclass", "module", "new", "subclasshook", "weakref")}
+OF_CLASSES = {f"__{name}__" for name in ("class", "dict", "doc", "init", "init_subclass", "module", "new", "subclasshook")}
+"""What a class needs itself."""
 SPECIAL = {
     *(name for kind in (complex, int, list, dict, set, str, Tensor) for name in dir(kind) if name.startswith("__")),
     *("__call__", "__enter__", "__exit__", "__next__", "__await__", "__torch_function__"),
-} - OF_CLASSES
+} - {*OF_CLASSES, "__weakref__"}
 """The methods by which Python and torch look at a value."""
 NAME = "NotGiven"
 
