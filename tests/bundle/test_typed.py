@@ -9,7 +9,7 @@ from rnncheck import UsageError
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.bundle import diff, read, record, write
 from rnncheck.bundle.record import recording
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.strategies.plan import plan
 from tests.bundle.support import verdicts
@@ -19,7 +19,7 @@ RIGHT, MISTAKEN = "tests/typed/right.py", "tests/typed/mistaken.py"
 
 @cache
 def settled(target, **how):
-    return probe_all(subjects(target, **how), "inline")[0]
+    return probe_all(asked_only(subjects(target, **how), []), "inline")[0]
 
 
 def recorded(subject, count=8):
