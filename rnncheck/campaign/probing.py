@@ -8,8 +8,12 @@ from time import monotonic
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.campaign.probing_apart import Probes, claims_apart
 from rnncheck.core.kinds import RESET_AFTER
+from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
+
+DEAR = ("export", "script", "meta")
+"""Features that take a probe longest, and that nothing but the properties that need them asks for."""
 
 
 def probe_all(
@@ -52,3 +56,18 @@ def _asked_of(subject: Subject, reference: Subject) -> dict[str, Claim]:
     if subject.kind != "layer" or not all(offered) or offered[0] & offered[1]:
         return {}
     return {side: Claim(side in offered[1], "declared", f"as {reference.name} has it") for side in sides}
+
+
+def asked_only(subjects: Sequence[Subject], properties: Sequence[Property]) -> list[Subject]:
+    """Return the subjects, claiming nothing that takes a probe long and that none of these properties needs."""
+    needed = {feature for prop in properties for feature in prop.needs}
+    needed |= {"export"} if "onnx" in needed else set()
+    unasked = {name: Claim(False, "declared", "no chosen property needs it") for name in DEAR if name not in needed}
+    return [_with_less(subject, unasked) for subject in subjects]
+
+
+def _with_less(subject: Subject, unasked: Mapping[str, Claim]) -> Subject:
+    """The subject, and its reference, with these claims where they are layers that declare nothing else."""
+    less = replace(subject, claims={**unasked, **subject.claims}) if subject.kind == "layer" else subject
+    reference = subject.reference
+    return less if reference is None else replace(less, reference=_with_less(reference, unasked))

@@ -11,7 +11,7 @@ from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.backend import own_functions
 from rnncheck.backend.devices import is_here
 from rnncheck.campaign import importing
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.campaign.store import Stored, case_from_json, load
 from rnncheck.campaign.trust import outside
 from rnncheck.catalog import CATALOG, FAMILIES
@@ -185,7 +185,7 @@ def _judged(subject: Subject, property: str, case: Any, engine: str) -> Verdict:
     lacking = _lacking(case)
     if lacking is not None:
         return _not_reached(property, case, lacking)
-    workshop = WorkerContext(probe_all([subject], engine, 1), CATALOG, resolve.probe)
+    workshop = WorkerContext(probe_all(asked_only([subject], [CATALOG[property]]), engine, 1), CATALOG, resolve.probe)
     running = make_engine(engine, workshop, 1)
     try:
         (done,) = running.run([Job(0, "shrink", 0, (case,), ((property,),), attempts=0)])

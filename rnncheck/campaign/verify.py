@@ -27,7 +27,7 @@ from rnncheck.campaign.options import (
     shard_of,
 )
 from rnncheck.campaign.order import DEAR
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
 from rnncheck.core.bounds import whole
@@ -138,7 +138,7 @@ def verify(
         _import_once(subjects, settings)
     started += took
     left = started + settings.seconds(len(subjects)) - monotonic()
-    claimed = probe_all(subjects, engine, jobs, _for_a_probe(settings.seconds(1)), left)
+    claimed = probe_all(asked_only(subjects, settings.properties), engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
     workshop = WorkerContext([subject for subject, _ in named], CATALOG, resolve.probe)
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)

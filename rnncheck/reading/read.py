@@ -18,9 +18,11 @@ from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
+from rnncheck.reading.calls.refusals import Refusals
 from rnncheck.reading.calls.results import Path, leaves
 from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, may_be_a_state, ways
+from rnncheck.reading.calls.time_limit import is_over, left_out
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 from rnncheck.reading.carries import carries_on, is_idle, parts_in, taken
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
@@ -86,25 +88,43 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     """
     best: Seen | None = None
     failures: list[str] = []
-    for how in forms(module, cell_first, said, sizes.input):
+    refusals = Refusals(module, sizes)
+    possible = forms(module, cell_first, said, sizes.input)
+    for how in possible:
         if best is not None and how.get("step_axis") is not None:
             break  # a layer that takes whole sequences takes single steps too
+        if (refused := refusals.reason(how)) is not None:
+            failures.append(refused)
+            continue
         for start in starts(module, how, sizes, begun):
+            if (refused := refusals.reason(how, start)) is not None:
+                failures.append(refused)
+                continue
             try:
                 seen = _look(module, how, start, sizes, said)
             except Exception as error:  # this is not how it is called
                 failures.append(told(error))
+                refusals.learn(how, start, _given(how, _example(sizes)))
                 continue
             best = seen if best is None else max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
             if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
                 break
         if best is not None and best.complete:
             break
+        if is_over():
+            return _cut_short(best, failures, left_out(len(failures), [how, *possible]))
     if best is not None:
         return best
     if not begun and any("dtype" in failure for failure in failures):
         return read_module(module, sizes, cell_first, said, begun=True)
     raise Unreadable(failures[0] if failures else "it takes no input")
+
+
+def _cut_short(best: Seen | None, failures: list[str], left: str) -> Seen:
+    """What was found when the time is over, with what was not tried; raises Unreadable where nothing was."""
+    if best is None:
+        raise Unreadable(f"{failures[0].rstrip().removesuffix('.')}. {left}")
+    return replace(best, extras=(*best.extras, left))
 
 
 def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str, Any]:
@@ -123,11 +143,19 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     raise Unreadable(OTHERWISE)
 
 
+def _example(sizes: Sizes) -> Tensor:
+    return torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def _given(how: Mapping[str, Any], x: Tensor) -> Tensor:
+    """The input as this form of a call takes it: its first step, or rows first."""
+    return x[0] if how.get("input") == "step" else x.transpose(0, 1) if how["batch_first"] else x
+
+
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
     """Call the module in this form, find output and state in what comes back, and how the state goes in again."""
-    x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    step = how.get("input") == "step"
-    given = x[0] if step else x.transpose(0, 1) if how["batch_first"] else x
+    x, step = _example(sizes), how.get("input") == "step"
+    given = _given(how, x)
     moved = kept(module, lambda other: call(other, how, start, given, sizes))
     idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
     how = {**how, "kept": None if idle else moved}

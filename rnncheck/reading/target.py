@@ -12,6 +12,7 @@ from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.both_ways import is_decoded, is_summed
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
+from rnncheck.reading.calls.time_limit import is_over, limited
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.constructor.guessed_values import Asked
@@ -47,7 +48,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         return None
     if said.get("kind") == "cell":
         said = {"input": "step", **said}
-    with quiet(grad=True):
+    with quiet(grad=True), limited():
         built = _existing(value, fixed, said) if fixed is not None else _best(value, cell_first, said)
         seen, arguments, module, config = built
         if mask_makes_it_forget(module, seen, config, zeros(seen, config)):
@@ -87,6 +88,8 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
     best: Built | None = None
     failures, called = list[str](), list[str]()
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
+        if failures and is_over():
+            break  # the reason of the first attempt says what was not tried
         try:
             built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this

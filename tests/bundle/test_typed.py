@@ -1,5 +1,7 @@
 """Typed recurrences in a bundle: their own numbers go with them, and what is allowed is measured on both sides."""
 
+from functools import cache
+
 import pytest
 
 from examples.gated_linear_attention import chunked, loop
@@ -7,7 +9,7 @@ from rnncheck import UsageError
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.bundle import diff, read, record, write
 from rnncheck.bundle.record import recording
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.faces.bundles import diff_command, record_command
 from rnncheck.strategies.plan import plan
 from tests.bundle.support import verdicts
@@ -15,8 +17,9 @@ from tests.bundle.support import verdicts
 RIGHT, MISTAKEN = "tests/typed/right.py", "tests/typed/mistaken.py"
 
 
+@cache
 def settled(target, **how):
-    return probe_all(subjects(target, **how), "inline")[0]
+    return probe_all(asked_only(subjects(target, **how), []), "inline")[0]
 
 
 def recorded(subject, count=8):
@@ -40,10 +43,11 @@ SAME = {"bundle.results": "holds", "bundle.gradients": "holds"}
 )
 def test_the_same_again_through_a_file(target, how, tmp_path):
     subject = settled(target, **how)
-    write(recorded(subject), tmp_path / "b.safetensors")
+    in_memory = recorded(subject)
+    write(in_memory, tmp_path / "b.safetensors")
     bundle = read(tmp_path / "b.safetensors")
     assert statuses(bundle, subject) == SAME
-    assert statuses(bundle, recorded(subject)) == SAME
+    assert statuses(bundle, in_memory) == SAME
 
 
 def test_its_parameters_are_those_that_were_recorded():
@@ -58,9 +62,9 @@ def test_its_parameters_are_those_that_were_recorded():
 
 
 def test_a_mistake_is_red():
-    right, wrong = settled(chunked), settled(f"{MISTAKEN}:state_without_decay")
-    assert statuses(recorded(right, 12), wrong)["bundle.results"] == "fails"
-    assert statuses(recorded(right, 12), recorded(wrong, 12))["bundle.results"] == "fails"
+    right, wrong = recorded(settled(chunked), 12), settled(f"{MISTAKEN}:state_without_decay")
+    assert statuses(right, wrong)["bundle.results"] == "fails"
+    assert statuses(right, recorded(wrong, 12))["bundle.results"] == "fails"
 
 
 def test_another_module_has_other_parameters():

@@ -9,6 +9,7 @@ from torch import nn
 from rnncheck.backend.switches import switched
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.autocast import drawn_autocast
+from rnncheck.catalog.tools.onnx_functions import WHERE, read_once
 from rnncheck.core.case import Case
 from rnncheck.core.config import MODES, Config
 from rnncheck.core.subject import Claim
@@ -177,3 +178,19 @@ def test_autocast_is_to_the_devices_own_dtype_whatever_else_is_claimed(own, half
         assert {drawn_autocast(Trial(subject, case)).fast_dtype for case in cases} == drawn
     finally:
         torch.set_autocast_dtype("cpu", before)
+
+
+def test_the_functions_of_onnx_are_read_once_and_the_exporter_keeps_its_own(monkeypatch):
+    pytest.importorskip("onnxscript")
+    registry = pytest.importorskip(WHERE).ONNXRegistry
+    read = []
+    monkeypatch.setattr(
+        registry, "from_torchlib", classmethod(lambda kind, opset_version=0: read.append(opset_version) or object())
+    )
+    own = registry.from_torchlib
+    for _ in range(2):
+        with read_once():
+            first, again, other = (registry.from_torchlib(opset_version=version) for version in (18, 18, 20))
+            assert first is again and first is not other
+    assert read == [18, 20]
+    assert registry.from_torchlib == own

@@ -1,7 +1,9 @@
 """How a mutant is hunted: the default profile's cases in their order, cheap properties first, until one is red."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -12,12 +14,12 @@ from rnncheck.adapters.step_functions import probed_step, step_function
 from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.campaign.settings import PROFILES
 from rnncheck.campaign.subject_run import PropertyTally, kind_of
 from rnncheck.catalog import CATALOG, select
 from rnncheck.core.property import Property
-from rnncheck.core.subject import Subject
+from rnncheck.core.subject import Claim, Subject
 from rnncheck.core.verdict import Outcome
 from rnncheck.judging.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
 from rnncheck.judging.shrink import shrink
@@ -55,9 +57,14 @@ def subject_of(mutant: Any) -> Subject:
     if mutant.kind == "pair":
         return probe_all(resolve.subjects(mutant.target, mutant.like, "pair"), "inline")[0]
     if mutant.kind == "cell":
-        subject, clean = (probe_all(resolve.subjects(t, kind="cell"), "inline")[0] for t in (mutant.target, mutant.clean))
-        return replace(subject, claims=clean.claims)  # what its clean twin offers it claims
+        (subject,) = probe_all(asked_only(resolve.subjects(mutant.target, kind="cell"), []), "inline")
+        return replace(subject, claims=_claims_of_a_cell(mutant.clean))  # what its clean twin offers it claims
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
+
+
+@cache
+def _claims_of_a_cell(clean: type) -> Mapping[str, Claim]:
+    return probe_all(resolve.subjects(clean, kind="cell"), "inline")[0].claims
 
 
 def planted(prop: Property, bug: str) -> Subject:

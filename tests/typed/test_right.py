@@ -6,7 +6,7 @@ import torch
 import rnncheck
 from examples.gated_linear_attention import chunked, loop, parallel
 from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.judging.judge import judge, trial_of
@@ -29,8 +29,8 @@ def planned(subject, count=CASES):
 
 @pytest.fixture(scope="module", params=RIGHT)
 def settled(request):
-    (subject,) = subjects(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
-    return probe_all([subject], "inline")[0]
+    found = subjects(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
+    return probe_all(asked_only(found, [CATALOG[name] for name in TELLING]), "inline")[0]
 
 
 def test_nothing_is_red(settled):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnncheck.catalog.tools.onnx_functions import read_once
 from rnncheck.core.plain_text import plain
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import as_leaves, named_arguments, named_results, trained, weighted_sum
@@ -173,7 +174,7 @@ def as_onnx(trial: Trial, layer: Layer) -> Through:
     for package in ("onnx", "onnxscript"):
         _installed(package)
     try:
-        with subject_boundary("running torch.onnx.export"), _quiet("torch.onnx"):
+        with subject_boundary("running torch.onnx.export"), _quiet("torch.onnx"), read_once():
             program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
     except SubjectError as error:
         if (operator := _without_onnx(error.cause)) is not None:

@@ -13,7 +13,15 @@ from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
 
 
 def forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
-    """Return the ways in which the input may be given; first as token ids, where the module takes such."""
+    """Return the ways in which the input may be given, each once; first as token ids, where the module takes such."""
+    found: set[str] = set()
+    for form in _forms(module, cell_first, said, input):
+        if repr(form) not in found:  # what is said of a call may make several forms one
+            found.add(repr(form))
+            yield form
+
+
+def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
     flags = asks(module)
     for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
         ways = partial(_forms_of, module, cell_first, said, ids, numbers=input == 1)
