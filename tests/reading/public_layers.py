@@ -166,6 +166,8 @@ class BesideOptions(nn.Module):
             self.scale = hparams["scale"]
         self.back = nn.Linear(in_features + hidden_size, hparams["backbone_units"])
         self.ff, self.fc = nn.Linear(hparams["backbone_units"], hidden_size), nn.Linear(hidden_size, out_feature)
+        if "checkpoint" in hparams:
+            self.load_state_dict(torch.load(hparams["checkpoint"]))
 
     def forward(self, x):
         h, outputs = x.new_zeros(len(x), self.ff.out_features), []

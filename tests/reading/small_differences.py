@@ -78,7 +78,21 @@ class HeadOfItsWays(nn.Module):
         return self.head(torch.cat([*self.rnn(x)[1]], -1))
 
 
+class HeadOfOneWay(HeadOfItsWays):
+    """One direction by default."""
+
+    def __init__(self, input_size, hidden_size, output_size, bidirectional=False):
+        super().__init__(input_size, hidden_size, output_size, bidirectional)
+
+
 class HeadOfAll(HeadOfItsWays):
+    """Rows are mixed."""
+
+    def forward(self, x):
+        return super().forward(x - x.mean(1, keepdim=True))
+
+
+class HeadOfAllInOneWay(HeadOfOneWay):
     """Rows are mixed."""
 
     def forward(self, x):
@@ -105,6 +119,7 @@ LAYERS = {
     BiasGiven: ("(time, batch, features), state h", BiasOfAll),
     OneTensorOfBothWays: ("(time, batch, features), state (h, c), two directions", OneTensorTurned),
     HeadOfItsWays: ("returns only the last output, not looked at: bidirectional other than True", HeadOfAll),
+    HeadOfOneWay: ("(time, batch, features), no state comes back, returns only the last output", HeadOfAllInOneWay),
     GraphOfNodes: ("2 axes of features as one, returns only the last output", GraphOfAllNodes),
 }
 """Each right layer, with what is said of how it is read and with its mistakes."""

@@ -87,6 +87,29 @@ def test_an_unused_part_of_a_state_is_warned_of():
     assert [(one.verdict, one.red) for one in judged.verdicts] == [("warns", False)]
 
 
+class OutputsBefore(torch.nn.Module):
+    """Each output comes before its step's update; the final state has the last step in it."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = torch.nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(x.shape[1], self.cell.hidden_size) if h is None else h[0], []
+        for step in x:
+            outputs.append(h)
+            h = self.cell(step, h)
+        return torch.stack(outputs), h[None]
+
+
+def test_outputs_before_the_update_are_no_decoder_with_targets():
+    assert "each output is of the step before" not in read_target(OutputsBefore).words()
+
+
+def test_a_number_of_sequences_is_looked_at():
+    assert "batch_size" not in read_target(courses.CountsRows).words()
+
+
 def status(layer, prop, **changes):
     """How a property ends on four steps of three rows."""
     subject = subject_of(layer)
@@ -99,6 +122,10 @@ def test_what_refuses_memory_that_is_not_contiguous_breaks_a_convention_alone():
     for prop in ("time.causal", "batch.alone"):
         assert status(courses.FlattensSteps, prop, layout="transposed") == "not_applicable"
         assert status(courses.FlattensMemory, prop, layout="transposed") == "fails"
+
+
+def test_outputs_behind_the_end_are_none_where_the_last_one_comes_back():
+    assert status(courses.WordsPerSentence, "lengths.module", lengths=(4, 2, 1)) == "holds"
 
 
 def test_many_steps_go_on_from_states_that_are_reached():

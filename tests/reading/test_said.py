@@ -108,3 +108,10 @@ class Prints(torch.nn.Module):
 def test_what_a_layer_prints_is_no_part_of_the_text():
     text = CliRunner().invoke(cli, ["read", "tests/reading/test_said.py:Prints"]).stdout
     assert text.startswith("# ") and "torch.Size" not in text
+
+
+def test_what_a_file_prints_is_no_part_of_the_text(tmp_path):
+    file = tmp_path / "prints.py"
+    file.write_text("import torch\nprint('imported')\nclass Own(torch.nn.GRU): pass\n")
+    said = CliRunner().invoke(cli, ["read", f"{file}:Own"])
+    assert "imported" not in said.stdout
