@@ -1,5 +1,7 @@
 """What a user says of how a layer is read overrules what experiments find, and what is printed can be given back."""
 
+import json
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -110,8 +112,9 @@ def test_what_a_layer_prints_is_no_part_of_the_text():
     assert text.startswith("# ") and "torch.Size" not in text
 
 
-def test_what_a_file_prints_is_no_part_of_the_text(tmp_path):
+def test_what_a_file_prints_is_no_part_of_a_report(tmp_path):
     file = tmp_path / "prints.py"
     file.write_text("import torch\nprint('imported')\nclass Own(torch.nn.GRU): pass\n")
-    said = CliRunner().invoke(cli, ["read", f"{file}:Own"])
-    assert "imported" not in said.stdout
+    few = ["--properties", "shape.output", "--max-examples", "1", "--engine", "inline"]
+    said = CliRunner().invoke(cli, ["verify", f"{file}:Own", *few, "--json", "-"])
+    assert json.loads(said.stdout) and "imported" not in said.stdout
