@@ -70,8 +70,8 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
-    sizes = (trial.config.hidden_size, *([trial.config.input_size] if trial.subject.fixed is None else []))
-    if not trial.parameters and min(sizes) < 2:  # a norm or softmax of one number
+    sizes = (trial.config.input_size, trial.config.hidden_size)
+    if not trial.parameters and trial.subject.fixed is None and min(sizes) < 2:  # a norm or softmax of one number
         return Observation()
     if not any(p.requires_grad for p in trial.layer.module.parameters()):
         raise NotClaimed("it has no parameters to train")

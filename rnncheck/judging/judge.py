@@ -66,7 +66,7 @@ CONTIGUOUS = "it is a convention that input and states may lie in memory in any 
 def judge(prop: Property, trial: AnyTrial) -> Outcome:
     """Check ``prop`` on ``trial``; a layer of its own that does not handle an unusual batch breaks a convention alone."""
     found = _judged(prop, trial)
-    if found.status in ("fails", "errored") and not prop.convention and not is_our_mistake(found):
+    if found.status in ("fails", "errored") and prop.warns_of(found.differing) is None and not is_our_mistake(found):
         unusual = _unusual_batch(trial) or _unusual_memory(trial, found)
         return found if unusual is None else Outcome(prop.id, "not_applicable", reason=unusual)
     return found
@@ -83,7 +83,7 @@ def _unusual_batch(trial: AnyTrial) -> str | None:
 
 def _unusual_memory(trial: AnyTrial, found: Outcome) -> str | None:
     """Return by which convention a layer of its own takes a case that is not contiguous, where it refuses that."""
-    if not isinstance(trial, Trial) or trial.subject.drop_in or trial.case.layout == "contiguous" or found.status != "errored":
+    if not isinstance(trial, Trial) or trial.subject.drop_in or trial.case.layout == "contiguous":
         return None
     return CONTIGUOUS if re.search(NEEDS_CONTIGUOUS, found.reason or "") else None
 

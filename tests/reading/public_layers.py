@@ -129,11 +129,11 @@ class DilatedGRUFolded(DilatedGRU):
 class TiedWords(nn.Module):
     """Tied weights need equal sizes: its flag is left off."""
 
-    def __init__(self, vocab_size, emb_tying, emb_dim, module, dim, n_layers):
+    def __init__(self, vocab_size, tied, emb_dim, module, dim, n_layers):
         super().__init__()
-        assert not emb_tying or emb_dim == dim, "tied weights need equal sizes"
+        assert not tied or emb_dim == dim, "tied weights need equal sizes"
         self.emb, self.rnn = nn.Embedding(vocab_size, emb_dim), getattr(nn, module)(emb_dim, dim, n_layers, batch_first=True)
-        self.trans = nn.Linear(emb_dim if emb_tying else dim, vocab_size)
+        self.trans = nn.Linear(emb_dim if tied else dim, vocab_size)
 
     def forward(self, x, lens, hidden=None):
         packed = pack_padded_sequence(self.emb(x), lens.cpu(), batch_first=True, enforce_sorted=False)
@@ -166,6 +166,8 @@ class BesideOptions(nn.Module):
             self.scale = hparams["scale"]
         self.back = nn.Linear(in_features + hidden_size, hparams["backbone_units"])
         self.ff, self.fc = nn.Linear(hparams["backbone_units"], hidden_size), nn.Linear(hidden_size, out_feature)
+        if "checkpoint" in hparams:
+            self.load_state_dict(torch.load(hparams["checkpoint"]))
 
     def forward(self, x):
         h, outputs = x.new_zeros(len(x), self.ff.out_features), []

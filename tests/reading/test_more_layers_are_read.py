@@ -1,8 +1,13 @@
 """Further conventions, and further ways to build a layer, are read without a wrapper; a mistake in such a layer is red."""
 
 import pytest
+import torch
 
 import rnncheck
+from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.judging.judge import judge, trial_of
 from rnncheck.reading.target import read_target
 from tests.effort import some
 from tests.reading import (
@@ -13,11 +18,13 @@ from tests.reading import (
     other_ways,
     public_layers,
     research_layers,
+    small_differences,
     tutorials,
 )
 from tests.strangers.hunted import kill_of, subject_of
 
-TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers)
+TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
+          small_differences)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
@@ -66,6 +73,10 @@ def test_several_layers_that_are_not_looked_at_are_told():
     assert "several layers, with which its state has another structure" in subject_of(tutorials.GivesTheLastState).not_looked_at
 
 
+def test_a_flag_that_asks_for_equal_sizes_is_left_off():
+    assert subject_of(public_layers.TiedWords).offers("sizes")
+
+
 def test_dropout_that_acts_elsewhere_too_is_told():
     subject = subject_of(tutorials.DropsWords)
     assert not subject.offers("dropout") and "what dropout does in training" in subject.not_looked_at
@@ -74,6 +85,70 @@ def test_dropout_that_acts_elsewhere_too_is_told():
 def test_an_unused_part_of_a_state_is_warned_of():
     (judged,) = rnncheck.verify(tutorials.GatesOfTheCell, properties="state.used", engine="inline", max_examples=4).subjects
     assert [(one.verdict, one.red) for one in judged.verdicts] == [("warns", False)]
+
+
+class OutputsBefore(torch.nn.Module):
+    """Each output comes before its step's update; the final state has the last step in it."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = torch.nn.GRUCell(input_size, hidden_size)
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(x.shape[1], self.cell.hidden_size) if h is None else h[0], []
+        for step in x:
+            outputs.append(h)
+            h = self.cell(step, h)
+        return torch.stack(outputs), h[None]
+
+
+def test_outputs_before_the_update_are_no_decoder_with_targets():
+    assert "each output is of the step before" not in read_target(OutputsBefore).words()
+
+
+def test_a_number_of_sequences_is_looked_at():
+    assert "batch_size" not in read_target(courses.CountsRows).words()
+
+
+def status(layer, prop, **changes):
+    """How a property ends on four steps of three rows."""
+    subject = subject_of(layer)
+    config = (subject.fixed or Config(subject.modes[0], 3, 3)).but(batch_first=not subject.offers("time_first"))
+    case = Case(config, 4, 3).but(**changes)
+    return judge(CATALOG[prop], trial_of(subject, case)).status
+
+
+def test_what_refuses_memory_that_is_not_contiguous_breaks_a_convention_alone():
+    for prop in ("time.causal", "batch.alone"):
+        assert status(courses.FlattensSteps, prop, layout="transposed") == "not_applicable"
+        assert status(courses.FlattensMemory, prop, layout="transposed") == "fails"
+
+
+def test_outputs_behind_the_end_are_none_where_the_last_one_comes_back():
+    assert status(courses.WordsPerSentence, "lengths.module", lengths=(4, 2, 1)) == "holds"
+
+
+def test_many_steps_go_on_from_states_that_are_reached():
+    assert status(courses.AskedForItsState, "numeric.finite", hx="random") == "holds"
+
+
+def test_parameters_without_effect_at_one_size_alone_are_no_failure():
+    assert status(tutorials.LogSoftmaxed, "weights.trainable") == "holds"
+    assert status(tutorials.LogSoftmaxed, "weights.trainable", input_size=1) == "not_applicable"
+
+
+class SineWaveOfSteps(applications.SineWave):
+    """No gradient reaches the cell."""
+
+    def forward(self, input, future=0):
+        with torch.no_grad():
+            before = super().forward(input, future)
+        return self.linear.bias + before
+
+
+def test_parameters_are_trained_at_the_sizes_that_a_layer_always_has():
+    assert status(applications.SineWave, "weights.trainable") == "holds"
+    assert status(SineWaveOfSteps, "weights.trainable") == "fails"
 
 
 def test_squeeze_is_named():

@@ -1,5 +1,7 @@
 """What a user says of how a layer is read overrules what experiments find, and what is printed can be given back."""
 
+import json
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -108,3 +110,11 @@ class Prints(torch.nn.Module):
 def test_what_a_layer_prints_is_no_part_of_the_text():
     text = CliRunner().invoke(cli, ["read", "tests/reading/test_said.py:Prints"]).stdout
     assert text.startswith("# ") and "torch.Size" not in text
+
+
+def test_what_a_file_prints_is_no_part_of_a_report(tmp_path):
+    file = tmp_path / "prints.py"
+    file.write_text("import torch\nprint('imported')\nclass Own(torch.nn.GRU): pass\n")
+    few = ["--properties", "shape.output", "--max-examples", "1", "--engine", "inline"]
+    said = CliRunner().invoke(cli, ["verify", f"{file}:Own", *few, "--json", "-"])
+    assert json.loads(said.stdout) and "imported" not in said.stdout

@@ -20,9 +20,9 @@ from tests.strangers.hunted import asked, kill_of
 from tests.strangers.table import STRANGERS
 
 BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "BoolMaskLSTM1", "SteppableGRU1", "ListOfStates1",
-          "OneHotRNN1")  # fmt: skip
-"""One matrix, exchanged arguments, several results, lengths beside the input in two forms, a cell, a state for each layer, ids and
-a bias that begins with zeros."""
+          "OneHotRNN1", "LeakyGRU1")  # fmt: skip
+"""One matrix, exchanged arguments, several results, lengths beside the input in two forms, a cell, a state for each layer, ids, a
+bias that begins with zeros, and gates that fit no order."""
 SHOWN = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2")
 """Those whose calls fit into a few lines."""
 OWN_PARAMETERS = "time.prefill"

@@ -1,0 +1,44 @@
+"""What a constructor is given that names no type, by the names of its arguments."""
+
+from inspect import Parameter
+
+import pytest
+from torch import nn
+
+from rnncheck.reading.constructor.guessed_values import value_for
+from tests.strangers.hunted import kill_of, subject_of
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("pad_idx", 0), ("padding", 0), ("num_steps", 1), ("eps", 0.0), ("leak_rate", 0.0), ("alpha", 0.0), ("alphabet", 1),
+    ("device", "cpu"), ("rounds", 1), ("dropout_p", 0.0), ("rnn_type", "GRU"),
+])  # fmt: skip
+def test_a_value_is_what_the_name_says(name, value):
+    given = value_for(Parameter(name, Parameter.KEYWORD_ONLY))
+    assert (given, type(given)) == (value, type(value))
+
+
+class AskedInBothForms(nn.Module):
+    """An object of options that has its options as attributes and under keys."""
+
+    def __init__(self, hparams):
+        super().__init__()
+        self.rnn = nn.GRU(hparams["input_size"], hparams.hidden_size)
+
+    def forward(self, x, h=None):
+        return self.rnn(self.seen(x), h)
+
+    def seen(self, x):
+        return x
+
+
+class AskedInBothFormsOfAll(AskedInBothForms):
+    """Rows are mixed."""
+
+    def seen(self, x):
+        return x - x.mean(1, keepdim=True)
+
+
+def test_an_object_that_is_asked_in_two_forms_is_given():
+    assert kill_of(subject_of(AskedInBothForms), cases=4) is None
+    assert kill_of(subject_of(AskedInBothFormsOfAll), cases=8) is not None
