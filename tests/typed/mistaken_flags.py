@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
 
-from tests.typed.right import Modes, diagonal, with_speaker
+from tests.typed.right import Modes, diagonal, observed_now_and_then, with_speaker
 
 X, H, Steps = Float[Tensor, "batch time units"], Float[Tensor, "batch units"], Bool[Tensor, "batch time"]
 
@@ -127,7 +127,19 @@ class BiasWithoutAStateOnly(nn.Module):
         return leaky_sum(x, h0, lambda t, h: h)
 
 
+def observed_with_the_others(x: X, seen: Steps, h0: H | None = None) -> tuple[X, H]:
+    """What one sequence observes counts for all of them."""
+    return observed_now_and_then(x, seen.any(0, keepdim=True).expand_as(seen), h0)
+
+
+def observed_in_any_case_at_first(x: X, seen: Steps, h0: H | None = None) -> tuple[X, H]:
+    """The first step of each call counts as observed."""
+    return observed_now_and_then(x, torch.cat([seen[:, :1] | True, seen[:, 1:]], 1), h0)
+
+
 MISTAKES: dict[Any, str] = {
+    observed_with_the_others: "batch.alone",
+    observed_in_any_case_at_first: "time.split",
     BiasWithoutAStateOnly: "state.default_is_zero",
     speaker_of_the_first_row: "batch.alone",
     state_conjugated: "time.split",
