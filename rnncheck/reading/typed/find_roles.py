@@ -77,8 +77,8 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     options = [one for one in arguments if one.tree is None]
     choices, given = _options(name, options, axes)
     never = tuple(one.name for one in options if one.default is None and one.name not in {**choices, **given})
-    choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
-    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(one for one in parameters if one.needed), tuple(outputs),
+    choices |= {one.name: ("given", "left out") for one in (*sequences, *parameters) if not one.needed}
+    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never)  # fmt: skip
 
 

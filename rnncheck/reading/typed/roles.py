@@ -98,7 +98,7 @@ class Roles:
     def for_wrapper(self) -> dict[str, Any]:
         """The same as literals, as rnncheck.reading.typed.wrapper.Typed takes them."""
         count = iter(range(sum(len(one.tensors) for one in self.states)))
-        given = {axis: axis for axis in self.choices if axis not in {one.name for one in self.sequences}}
+        given = {axis: axis for axis in self.choices if axis not in {one.name for one in (*self.sequences, *self.parameters)}}
         return {
             "time": self.time,
             "batch": self.batch,

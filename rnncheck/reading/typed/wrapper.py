@@ -28,7 +28,8 @@ class Typed(torch.nn.Module):
         super().__init__()
         self.layer, self.sizes, self.roles = layer, sizes, roles
         self.own: Any = None  # a list: what the layer itself returns is put there
-        for name, axes, _, _ in roles["parameters"]:
+        self.taken = [one for one in roles["parameters"] if sizes.get(one[0]) != "left out"]
+        for name, axes, _, _ in self.taken:
             shape = [axis_size(axis, sizes) for axis in axes.split()]
             summed = shape[-2:-1] if roles["types"].get(name) == "complex" else shape[-1:]
             self.register_parameter(name, torch.nn.Parameter(torch.randn(shape) / max(summed or [1]) ** 0.5))
@@ -115,7 +116,7 @@ class Typed(torch.nn.Module):
 
     def parameters_given(self) -> dict[str, Any]:
         """The parameters that the call wants, each within its bounds."""
-        given = {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.roles["parameters"]}
+        given = {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.taken}
         return {name: in_type(x, self.roles["types"].get(name, "float")) for name, x in given.items()}
 
 
