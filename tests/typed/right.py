@@ -313,7 +313,8 @@ def with_integral(error: X, integral: H | None = None, previous_state: H | None 
 RIGHT: dict[str, dict[str, Any]] = {
     "in_logarithms": {}, "with_integral": {},
     "diagonal": {}, "with_speaker": {},
-    "observed_now_and_then": {}, "with_a_skip": {}, "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
+    "observed_now_and_then": {}, "with_a_skip": {},
+    "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
