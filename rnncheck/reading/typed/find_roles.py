@@ -53,8 +53,8 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
         raise UsageError(f'{name}: no argument has named axes; write {first}: Float[Tensor, "batch time …"], and so on')
     check_has_axes(name, arguments)
     result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
-    first = next((leaf.axes for _, leaf in leaves(result)), ())
-    t = time_axis(name, axes, time, first, lambda axis: roles_of(function, name, axis))
+    of_first_result = next((leaf.axes for _, leaf in leaves(result)), ())
+    t = time_axis(name, axes, time, of_first_result, lambda axis: roles_of(function, name, axis))
     b = batch_axis([one for one in arguments if one.has(t)], axes)
     check_spelling(name, arguments, t, b)
     arguments = [as_flags(one, t, b, name) for one in arguments]

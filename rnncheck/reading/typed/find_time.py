@@ -12,7 +12,8 @@ def time_axis(name: str, axes: Sequence[str], said: str | None, first: Sequence[
 
     first: the axes of the first result, which is an output; roles_with: the roles where this axis is time, or UsageError
     """
-    found = [axis for axis in axes if axis.lower() in TIME] if said is None else [axis for axis in axes if axis == said]
+    named = TIME if said is None else (said,)
+    found: Sequence[str] = [axis for axis in axes if (axis if said else axis.lower()) in named]
     if not found and said is None:
         found = _makes_sense([axis for axis in axes if axis in first], roles_with)
         found = found if len(found) == 1 else _called_shortly(found or axes, axes)
