@@ -124,7 +124,7 @@ def moves(trial: Trial) -> Observation:
 
     That of a typed recurrence may count steps instead: then it is another than the one that was given.
     """
-    others = (trial.but(x=x) for x in (1 - trial.x, torch.full_like(trial.x, torch.nan)))
+    others = (trial.but(x=x) for x in (1 - trial.x, 2 - trial.x, torch.full_like(trial.x, torch.nan)))  # 2 - x turns flags round
     moves = any(not torch.equal(new, old) for other in others for new, old in zip(other.run.state, trial.run.state, strict=True))
     given = zip(trial.run.state, trial.given_state, strict=False)
     moves = moves or (trial.config.named is not None and any(not torch.equal(new, old) for new, old in given))

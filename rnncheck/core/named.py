@@ -12,7 +12,7 @@ from torch import Tensor
 from rnncheck.core.axis_size import axis_size
 
 RAISED = 1.2
-"""Numbers of an input beyond it are raised flags, one in nine of those that are drawn from a normal distribution."""
+"""Numbers of an input beyond it are raised flags of a reset, one in nine of those that are drawn from a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class NamedTensor:
 
     low, high: the bounds of its values, None where there is none
     resets: of flags of a sequence, whether the state is forgotten "before" or "after" a step; "" where it is none
+    flags: whether a sequence is True or False at each step, or says so in numbers, as those that reset a state do
     """
 
     name: str
@@ -28,6 +29,12 @@ class NamedTensor:
     low: float | None = None
     high: float | None = None
     resets: str = ""
+    flags: bool = False
+
+    @property
+    def raised_beyond(self) -> float:
+        """The number of an input beyond which a flag is raised: flags that reset a state are raised less often."""
+        return RAISED if self.resets else 0.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ class Named:
         """An input (…, input_size) whose flags are 0 or 2, far from where they are raised, so that no rounding raises one."""
         parts = x.split([self.features(one) for one in self.sequences] or [x.shape[-1]], -1)
         pairs = zip(parts, self.sequences, strict=False)
-        return torch.cat([2.0 * (part > RAISED).to(part.dtype) if one.resets else part for part, one in pairs] or [x], -1)
+        return torch.cat([2.0 * (part > one.raised_beyond).to(part.dtype) if one.flags else part for part, one in pairs] or [x], -1)
 
     def but_sizes(self, **sizes: int) -> "Named":
         """The same with other sizes."""

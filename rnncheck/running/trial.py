@@ -16,6 +16,7 @@ from rnncheck.core.observation import Observation, both
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed, Subject
 from rnncheck.running.backward import RESULTS, as_leaves, backward_of, named_arguments, named_results
+from rnncheck.running.factorizing import factorizing
 from rnncheck.running.given import Given, Tensors
 from rnncheck.running.layout import as_arguments, as_run, lay_out
 from rnncheck.running.measured_noise import least_budget
@@ -164,11 +165,9 @@ class Trial(Given):
         what: which layer it is, in the words of an error; the configuration, if it is not the case's, unless said
         """
         self._stay_within_claims()
-        arguments = self.lay_out(self.x if x is None else x, self.state if state is None else state)
-        with (
-            subject_boundary("calling", what or self._otherwise),
-            torch.set_grad_enabled(self.case.training or torch.is_grad_enabled() and x is not None),
-        ):
+        given = (self.x if x is None else x, self.state if state is None else state)
+        arguments, enabled = self.lay_out(*given), self.case.training or torch.is_grad_enabled() and x is not None
+        with factorizing(given), subject_boundary("calling", what or self._otherwise), torch.set_grad_enabled(enabled):
             return layer(*arguments)
 
     def lay_out(self, x: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Any, tuple[Tensor, ...] | None]:

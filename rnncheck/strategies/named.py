@@ -18,20 +18,30 @@ from rnncheck.strategies.structure import OPTION, Row
 SIZES = (2, 3, 4, 5, 6, 7, 8)
 PLAIN_TIMES, PLAIN_BATCHES = (3, 5, 4, 8, 2, 7, 9), (2, 3, 4, 3, 1, 5, 2)
 """Of one plain case after the other."""
+MOST_SEQUENCES = 16
+"""In a batch that is as large as an axis."""
 
 
 def plain_named_case(row: Row, subject: Subject, turn: int = 0, seed: int = 0) -> Case:
-    """The simplest case of this row that can tell: axes of different sizes, and at every other turn one that is the batch."""
+    """The simplest case of this row that can tell: axes of different sizes, and at every other turn all or one as the batch."""
     named, batch = _of(subject, row), PLAIN_BATCHES[turn % len(PLAIN_BATCHES)]
     sizes = {axis: SIZES[(turn + place) % 4] for place, (axis, _) in enumerate(named.sizes)}
-    if turn % 4 == 3:
+    if turn % 4 == 1:  # early, since a wrong axis that fits shows nowhere else
+        numbers = _sizes_as_numbers(named) or [batch]
+        batch = numbers[turn // 4 % len(numbers)]
         sizes = dict.fromkeys(sizes, batch)
-    elif turn % 2 and sizes:
-        sizes[list(sizes)[turn // 2 % len(sizes)]] = batch
+    elif turn % 4 == 3 and sizes:
+        sizes[list(sizes)[turn // 4 % len(sizes)]] = batch
     ends = times(named)
     time = ends[turn % len(ends)] if ends else PLAIN_TIMES[turn % len(PLAIN_TIMES)]
     ramp = tuple(max(1, time - i) for i in range(max(batch, 3)))
     return _case(row, named.but_sizes(**sizes), time, batch, ramp, seed=seed, input=_spread(named, turn))
+
+
+def _sizes_as_numbers(named: Named) -> list[int]:
+    """The sizes of axes that are numbers, as those of a module that exists, which a batch may have as well."""
+    numbers = (int(axis) for tensor in named.tensors for axis in tensor.axes.split() if axis.isdigit())
+    return list(dict.fromkeys(number for number in numbers if 1 < number <= MOST_SEQUENCES))
 
 
 def _spread(named: Named, turn: int) -> Values:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor, nn
 
-from tests.typed.right import Modes, diagonal, with_speaker
+from tests.typed.right import Modes, diagonal, observed_now_and_then, with_a_skip, with_speaker
 
 X, H, Steps = Float[Tensor, "batch time units"], Float[Tensor, "batch units"], Bool[Tensor, "batch time"]
 
@@ -127,7 +127,49 @@ class BiasWithoutAStateOnly(nn.Module):
         return leaky_sum(x, h0, lambda t, h: h)
 
 
+def observed_with_the_others(x: X, seen: Steps, h0: H | None = None) -> tuple[X, H]:
+    """What one sequence observes counts for all of them."""
+    return observed_now_and_then(x, seen.any(0, keepdim=True).expand_as(seen), h0)
+
+
+def observed_in_any_case_at_first(x: X, seen: Steps, h0: H | None = None) -> tuple[X, H]:
+    """The first step of each call counts as observed."""
+    return observed_now_and_then(x, torch.cat([seen[:, :1] | True, seen[:, 1:]], 1), h0)
+
+
+def skip_of_sequences(x: X, skip: Float[Tensor, " units"] | None = None, h0: H | None = None) -> tuple[X, H]:
+    """The weights of units are those of sequences, where there are as many."""
+    if skip is None or len(x) != x.shape[2]:
+        return with_a_skip(x, skip, h0)
+    output, h = with_a_skip(x, None, h0)
+    return output + skip[:, None, None] * x, h
+
+
+class DecaysOfSequences(nn.Module):
+    """Each head has its decay, which is that of a sequence where there are as many sequences as heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = 6, 2
+        self.decay = nn.Parameter(torch.linspace(0.2, 0.8, 6))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch time {self.num_heads} {self.head_dim}"],
+        h0: Float[Tensor, "batch {self.num_heads} {self.head_dim}"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch time {self.num_heads} {self.head_dim}"], Float[Tensor, "batch {self.num_heads} {self.head_dim}"]
+    ]:
+        decay = self.decay[:, None, None] if len(x) == self.num_heads else self.decay[:, None]
+        return leaky_sum(x, x.new_zeros(len(x), *x.shape[2:]) if h0 is None else h0, lambda t, h: decay * h)
+
+
+decays_of_sequences = DecaysOfSequences()
+
 MISTAKES: dict[Any, str] = {
+    skip_of_sequences: "batch.alone",
+    observed_with_the_others: "batch.alone",
+    observed_in_any_case_at_first: "time.split",
     BiasWithoutAStateOnly: "state.default_is_zero",
     speaker_of_the_first_row: "batch.alone",
     state_conjugated: "time.split",

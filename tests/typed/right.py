@@ -175,6 +175,24 @@ def resettable(x: X, first: Bool[Tensor, "batch time"] | None = None, h0: H | No
     return torch.stack(outputs, 1), h
 
 
+def observed_now_and_then(x: X, seen: Bool[Tensor, "batch time"], h0: H | None = None) -> tuple[X, H]:
+    """A level that takes a step where something was observed, and fades where not."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = torch.where(seen[:, t, None], 0.5 * h + torch.tanh(x[:, t]), 0.9 * h)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def with_a_skip(x: X, skip: Units | None = None, h0: H | None = None) -> tuple[X, H]:
+    """A leaky sum, and the input beside it with weights that may be left out."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = 0.5 * h + x[:, t]
+        outputs.append(h if skip is None else h + skip * x[:, t])
+    return torch.stack(outputs, 1), h
+
+
 def of_episodes(
     x: X, done: Annotated[Float[Tensor, "batch time 1"], rnncheck.Reset(after=True)], h0: H | None = None
 ) -> tuple[X, H]:
@@ -295,6 +313,7 @@ def with_integral(error: X, integral: H | None = None, previous_state: H | None 
 RIGHT: dict[str, dict[str, Any]] = {
     "in_logarithms": {}, "with_integral": {},
     "diagonal": {}, "with_speaker": {},
+    "observed_now_and_then": {}, "with_a_skip": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},

@@ -71,6 +71,19 @@ def test_the_first_cases_go_on_from_the_ends_of_two_chunks(claims):
     assert any(judge(CATALOG["time.split"], trial_of(subject, case)).red for case in cases)
 
 
+@pytest.mark.parametrize("axis", ["heads", "key", "value"])
+def test_the_first_cases_have_each_axis_as_large_as_the_batch(axis, claims):
+    (subject,) = subjects(loop)
+    cases = islice(plan(replace(subject, claims=claims), ("float64", "float32"), 2, 0), 2)
+    assert any(dict(case.config.named.sizes)[axis] == case.batch for case in cases)
+
+
+def test_the_first_cases_have_a_batch_as_large_as_the_heads_of_a_module():
+    (subject,) = probe_all(subjects("tests/typed/mistaken_flags.py:decays_of_sequences"), "inline")
+    cases = islice(plan(subject, ("float64", "float32"), 2, 0), 2)
+    assert any(judge(CATALOG["batch.permute"], trial_of(subject, case)).red for case in cases)
+
+
 def test_where_no_gradient_reaches_the_state_that_is_said():
     (subject,) = probe_all(subjects(initial_state_detached), "inline")
     assert red(subject, CATALOG["gradient.into_initial_state"]).status == "fails"

@@ -6,7 +6,7 @@ from torch import nn
 
 from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of, written_with_axes
-from rnncheck.reading.typed.find_roles import TIME
+from rnncheck.reading.typed.axis_names import TIME
 from rnncheck.reading.typed.markers import Values
 
 

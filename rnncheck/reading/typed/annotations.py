@@ -206,7 +206,7 @@ def _axis(text: str) -> str:
         return "batch"
     if text.startswith("_"):
         raise Unreadable(f"has an axis {text} without a name; name it")
-    text = text.replace("{self.", "").replace("{", "").replace("}", "")
+    text = re.sub(r"\bself\.", "", text.replace("{", "").replace("}", ""))
     _check_arithmetic(text)
     return text
 

@@ -23,17 +23,14 @@ from rnncheck.reading.typed.annotations import (
 )
 from rnncheck.reading.typed.caches import Cache, cache_of
 from rnncheck.reading.typed.find_states import axes_of, is_called_state, states_of
-from rnncheck.reading.typed.markers import Reset
+from rnncheck.reading.typed.find_time import batch_axis, time_axis
 from rnncheck.reading.typed.not_understood import check_has_axes, check_named_each, how_to_say
 from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
-from rnncheck.reading.typed.roles import Argument, Roles
+from rnncheck.reading.typed.roles import Argument, Roles, is_flag
 from rnncheck.reading.typed.sizes import axis_for
 from rnncheck.reading.typed.spelling import check_spelling
 
-TIME = ("time", "seq", "seq_len", "seqlen", "sequence", "length", "len", "t", "steps", "timesteps")
-BATCH = ("batch", "b", "bsz", "bs", "batch_size", "n")
-"""What the axes of time and batch are called, the first that is there."""
 RETURNS, STATE_WORDS = ("return", "output", "use"), {"state", "states", "hidden", "cache", "hx"}
 """How an option begins, and words that it has, without which no state comes back: it is True unless a Literal says otherwise."""
 
@@ -55,14 +52,15 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
         first = next((one.name for one in arguments), "x")
         raise UsageError(f'{name}: no argument has named axes; write {first}: Float[Tensor, "batch time …"], and so on')
     check_has_axes(name, arguments)
-    t = _time_axis(name, axes, time)
-    b = _batch_axis([one for one in arguments if one.has(t)], axes)
+    result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
+    of_first_result = next((leaf.axes for _, leaf in leaves(result)), ())
+    t = time_axis(name, axes, time, of_first_result, lambda axis: roles_of(function, name, axis))
+    b = batch_axis([one for one in arguments if one.has(t)], axes)
     check_spelling(name, arguments, t, b)
     arguments = [as_flags(one, t, b, name) for one in arguments]
     _check_once(name, [(one.name, leaf) for one in arguments for leaf in one.tensors], (t, b))
     if len(telling) > 1 and telling[1][0].needed:
         raise UsageError(f"{name}: {telling[0][0].name} and {telling[1][0].name} both say the lengths; give one of them a default")
-    result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
     outputs, candidates = _results_of(result, name, t)
     _check_once(name, [("a result", leaf) for _, leaf in (*outputs, *candidates)], (t, b))
     cache = _cache(name, carried, result, axes)
@@ -79,8 +77,8 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     options = [one for one in arguments if one.tree is None]
     choices, given = _options(name, options, axes)
     never = tuple(one.name for one in options if one.default is None and one.name not in {**choices, **given})
-    choices |= {one.name: ("given", "left out") for one in sequences if not one.needed}
-    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(one for one in parameters if one.needed), tuple(outputs),
+    choices |= {one.name: ("given", "left out") for one in (*sequences, *parameters) if not one.needed}
+    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never)  # fmt: skip
 
 
@@ -109,28 +107,6 @@ def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str)
     except Unreadable as found:
         raise said(f"{name}: {parameter.name}", found) from None
     return Argument(parameter.name, tree, hint, parameter.default)
-
-
-def _time_axis(name: str, axes: Sequence[str], said: str | None) -> str:
-    found = [axis for axis in axes if axis.lower() in TIME] if said is None else [axis for axis in axes if axis == said]
-    if len(found) == 1:
-        return found[0]
-    there = ", ".join(axes) or "none"
-    if found:
-        raise UsageError(f"{name}: the axes {' and '.join(found)} may both be time; say which with --time NAME (time= in Python)")
-    wanted = (
-        f"--time = {said!r}, but should be one of"
-        if said
-        else "no axis is called time; call one so, say which with --time NAME, or give one step to rnncheck.scan; there are"
-    )
-    raise UsageError(f"{name}: {wanted} {there}")
-
-
-def _batch_axis(sequences: Sequence[Argument], axes: Sequence[str]) -> str | None:
-    """The axis of the batch; ``n`` is one only where it comes first everywhere."""
-    first = all(leaf.axes[0].lower() == "n" for one in sequences for leaf in one.tensors)
-    words = BATCH if first else BATCH[:-1]
-    return next((axis for word in words for axis in axes if axis.lower() == word), None)
 
 
 def _check_once(name: str, tensors: Sequence[tuple[str, Leaf]], axes: Sequence[str | None]) -> None:
@@ -166,7 +142,7 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
                 f"{name}: {one.name} holds sequences in a container, but should be one tensor; take it apart in a function"
             )
         (leaf,) = one.tensors
-        if not leaf.floating and one.said(Reset) is None:
+        if not leaf.floating and not is_flag(one):
             raise UsageError(
                 f"{name}: {one.name} has a time axis and no real numbers; say what it is: Annotated[…, rnncheck.Mask()], "
                 "rnncheck.Reset(), or give vectors instead of ids"

@@ -13,6 +13,7 @@ from rnncheck.reading.typed.annotations import (
     Tree,
     leaves,
 )
+from rnncheck.reading.typed.axis_names import TIME
 from rnncheck.reading.typed.caches import Cache
 from rnncheck.reading.typed.markers import Reset, Values
 from rnncheck.reading.typed.ragged import Ragged
@@ -97,13 +98,13 @@ class Roles:
     def for_wrapper(self) -> dict[str, Any]:
         """The same as literals, as rnncheck.reading.typed.wrapper.Typed takes them."""
         count = iter(range(sum(len(one.tensors) for one in self.states)))
-        given = {axis: axis for axis in self.choices if axis not in {one.name for one in self.sequences}}
+        given = {axis: axis for axis in self.choices if axis not in {one.name for one in (*self.sequences, *self.parameters)}}
         return {
             "time": self.time,
             "batch": self.batch,
             "sequences": [_bounded(one) for one in self.sequences],
-            "flags": {one.name: type_of(one.tensors[0]) for one in self.sequences if one.said(Reset)},
-            "complex": [one.name for one in (*self.sequences, *self.parameters) if one.tensors[0].complex],
+            "flags": [one.name for one in self.sequences if is_flag(one)],
+            "types": {one.name: type_of(one.tensors[0]) for one in (*self.sequences, *self.parameters) if not _is_real(one)},
             "parameters": [_bounded(one) for one in self.parameters],
             "state": [(one.name, structure_of(one.tree, count)) for one in self.states],
             "kept": list(self.kept),
@@ -142,8 +143,10 @@ class Roles:
     def words(self) -> str:
         """What was understood, in one line."""
         flags = [one for one in self.sequences if one.said(Reset)]
-        told = [f"{', '.join(one.name for one in self.sequences if one not in flags)}: sequences"]
+        plain = [one.name for one in self.sequences if is_flag(one) and one not in flags]
+        told = [f"{', '.join(one.name for one in self.sequences if not is_flag(one))}: sequences"]
         told += [f"{one.name}: the state is forgotten {_tensor('', one.tensors[0]).resets} such a step" for one in flags]
+        told += [f"{', '.join(plain)}: True or False at each step"] if plain else []
         carried = [one for one in self.states if one.name not in self.kept]
         if carried:
             names = ", ".join(one.name for one in carried)
@@ -158,6 +161,7 @@ class Roles:
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
         told += [f"{', '.join(self.never)}: never given"] if self.never else []
+        told += [] if self.time.lower() in TIME else [f"{self.time}: the axis of time"]
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
 
@@ -169,7 +173,16 @@ def _tensor(name: str, leaf: Leaf) -> NamedTensor:
     said = next((marker for marker in leaf.markers if isinstance(marker, Values)), None)
     usual = None if leaf.floating or resets else 0.0  # whole numbers are counts
     low, high = (usual, None) if said is None else (said.low, said.high)
-    return NamedTensor(name, " ".join(leaf.axes), low, high, resets)
+    return NamedTensor(name, " ".join(leaf.axes), low, high, resets, flags=bool(resets) or type_of(leaf) == "bool")
+
+
+def is_flag(argument: Argument) -> bool:
+    """Whether a sequence is True or False at each step, or says so in numbers, as reset flags do."""
+    return argument.said(Reset) is not None or (isinstance(argument.tree, Leaf) and type_of(argument.tree) == "bool")
+
+
+def _is_real(argument: Argument) -> bool:
+    return type_of(argument.tensors[0]) == "float"
 
 
 def type_of(leaf: Leaf) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rnncheck.core.axis_size import axis_size
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import Leaf, Tree, hints_of, leaves, tree_of
-from rnncheck.reading.typed.find_roles import BATCH, TIME
+from rnncheck.reading.typed.axis_names import BATCH, TIME
 from rnncheck.reading.typed.roles import structure_of, type_of
 from rnncheck.reading.typed.wrapper import in_type, rebuilt
 

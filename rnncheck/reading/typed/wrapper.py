@@ -16,8 +16,8 @@ class Typed(torch.nn.Module):
     hx:    (1, batch, features), the states side by side; (1, features) without batch
     sizes: the size of each axis, and the value of each option
 
-    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (the type of sequences that are
-    reset flags, raised beyond 1.5), "complex" (arguments that are complex), "state" (argument, structure of tensor numbers),
+    roles says which argument is what: "sequences" and "parameters" (name, axes, low, high), "flags" (sequences that are raised
+    beyond 1.5), "types" (of sequences and parameters that are not real), "state" (argument, structure of tensor numbers),
     "tensors" (axes and type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
     axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
     (argument, name in sizes), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps, of
@@ -28,9 +28,10 @@ class Typed(torch.nn.Module):
         super().__init__()
         self.layer, self.sizes, self.roles = layer, sizes, roles
         self.own: Any = None  # a list: what the layer itself returns is put there
-        for name, axes, _, _ in roles["parameters"]:
+        self.taken = [one for one in roles["parameters"] if sizes.get(one[0]) != "left out"]
+        for name, axes, _, _ in self.taken:
             shape = [axis_size(axis, sizes) for axis in axes.split()]
-            summed = shape[-2:-1] if name in roles["complex"] else shape[-1:]
+            summed = shape[-2:-1] if roles["types"].get(name) == "complex" else shape[-1:]
             self.register_parameter(name, torch.nn.Parameter(torch.randn(shape) / max(summed or [1]) ** 0.5))
         if isinstance(layer, torch.nn.Module):
             moved(layer)
@@ -115,8 +116,8 @@ class Typed(torch.nn.Module):
 
     def parameters_given(self) -> dict[str, Any]:
         """The parameters that the call wants, each within its bounds."""
-        given = {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.roles["parameters"]}
-        return {name: in_type(x, "complex") if name in self.roles["complex"] else x for name, x in given.items()}
+        given = {name: ranged(getattr(self, name), low, high) for name, _, low, high in self.taken}
+        return {name: in_type(x, self.roles["types"].get(name, "float")) for name, x in given.items()}
 
 
 class Arguments:
@@ -133,10 +134,9 @@ class Arguments:
         for name, axes, low, high in self.roles["sequences"]:
             end = start + torch.Size(self.rest(axes)).numel()
             if self.sizes.get(name) != "left out":
-                front, kind = (self.roles["time"], self.roles["batch"]), self.roles["flags"].get(name)
-                part = self.unflattened(input[..., start:end], axes, front, low, high)
-                kind = "complex" if name in self.roles["complex"] else kind
-                found[name] = in_type(part if kind in (None, "complex") else (part > 1.5).to(part.dtype), kind or "float")
+                part = self.unflattened(input[..., start:end], axes, (self.roles["time"], self.roles["batch"]), low, high)
+                part = (part > 1.5).to(part.dtype) if name in self.roles["flags"] else part
+                found[name] = in_type(part, self.roles["types"].get(name, "float"))
             start = end
         return found
 

@@ -1,0 +1,57 @@
+"""A recurrence that factorizes a matrix may refuse NaN and huge numbers, and no others."""
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rnncheck.adapters.targets.resolve import subjects
+from rnncheck.campaign.probing import probe_all
+from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.judging.judge import judge, trial_of
+from rnncheck.strategies.plan import plan
+
+X, Root = Float[Tensor, "batch time units"], Float[Tensor, "batch units units"]
+
+
+def factorized(x: X, root: Root | None, less: float) -> tuple[X, Root]:
+    eye = torch.eye(x.shape[2], dtype=x.dtype, device=x.device)
+    root, outputs = eye.expand(len(x), *eye.shape) if root is None else root, []
+    for t in range(x.shape[1]):
+        seen = x[:, t, :, None] * x[:, t, None, :]
+        root = torch.linalg.cholesky(0.5 * root @ root.mT + seen + (1 - less) * eye)
+        outputs.append((root.mT @ x[:, t, :, None]).squeeze(-1))
+    return torch.stack(outputs, 1), root
+
+
+def covariance(x: X, root: Root | None = None) -> tuple[X, Root]:
+    return factorized(x, root, 0.0)
+
+
+def not_positive(x: X, root: Root | None = None) -> tuple[X, Root]:
+    """Wrong: more is taken off the diagonal than is there."""
+    return factorized(x, root, 0.0 if root is None else 3.0)
+
+
+def outcomes(function, name):
+    (subject,) = probe_all(subjects(function), "inline")
+    cases = plan(subject, ("float64", "float32"), 2, 0)
+    judged = []
+    while len(judged) < 4:
+        case = next(cases)
+        assert isinstance(case, Case)
+        if case.batch is not None and case.batch > 1 and case.time > 1:
+            judged.append(judge(CATALOG[name], trial_of(subject, case)))
+    return judged
+
+
+def test_nan_may_be_refused():
+    found = outcomes(covariance, "batch.poisoned")
+    assert {outcome.status for outcome in found} == {"not_claimed"}
+    assert "refuses to factorize" in (found[0].reason or "")
+
+
+@pytest.mark.parametrize(("function", "red"), [(covariance, False), (not_positive, True)], ids=["right", "wrong"])
+def test_other_numbers_may_not(function, red):
+    assert any(outcome.red for outcome in outcomes(function, "time.split")) == red
