@@ -56,8 +56,9 @@ class Constructor:
 
     @cached_property
     def signature(self) -> Signature:
-        """What the target takes."""
-        return Signature.of(self.target.object)
+        """What the target takes; where its arguments were found, no others by **."""
+        found = self.reading is not None and self.reading.arguments is not None
+        return replace(Signature.of(self.target.object), others=False) if found else Signature.of(self.target.object)
 
     @cached_property
     def refuses_nonlinearity(self) -> bool:

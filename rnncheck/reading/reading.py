@@ -133,6 +133,7 @@ class Reading:
         told = [
             axes or major, state,
             *([f"always input_size {own[0]} and hidden_size {own[1]}"] if own else []),
+            *(["each feature a channel of an image"] if how["images"] else []),
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),

@@ -13,8 +13,8 @@ from rnncheck.reading.both_ways import is_decoded, is_summed
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
-from rnncheck.reading.constructor.guessed_values import Asked
 from rnncheck.reading.constructor.multiples import SIZES, in_multiples, multiples
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at

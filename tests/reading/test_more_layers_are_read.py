@@ -8,6 +8,9 @@ from tests.effort import some
 from tests.reading import (
     applications,
     courses,
+    decoders,
+    hyperparameters,
+    images,
     more_layers,
     nested_states,
     other_ways,
@@ -17,7 +20,19 @@ from tests.reading import (
 )
 from tests.strangers.hunted import kill_of, subject_of
 
-TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers)
+TABLES = (
+    more_layers,
+    nested_states,
+    other_ways,
+    applications,
+    research_layers,
+    tutorials,
+    courses,
+    public_layers,
+    images,
+    hyperparameters,
+    decoders,
+)
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

@@ -1,0 +1,128 @@
+"""Layers that take an object of options beside their sizes, or any keywords, and their mistakes."""
+
+import math
+
+import torch
+from torch import nn
+
+
+class Blend(nn.Module):
+    """A continuous-time cell in closed form: two states, blended by the time since the last step."""
+
+    def __init__(self, input_size, hidden_size, hparams):
+        super().__init__()
+        self.hidden_size, self.without_gate = hidden_size, hparams.get("no_gate", False)
+        if hparams["backbone_activation"] not in ("silu", "tanh", "relu"):
+            raise ValueError(f"unknown activation {hparams['backbone_activation']}")
+        activation = {"silu": nn.SiLU, "tanh": nn.Tanh, "relu": nn.ReLU}[hparams["backbone_activation"]]
+        width = hparams["backbone_units"]
+        layers = [nn.Linear(input_size + hidden_size, width), activation()]
+        for _ in range(1, hparams["backbone_layers"]):
+            layers += [nn.Linear(width, width), activation()]
+            layers += [nn.Dropout(hparams["backbone_dr"])] if "backbone_dr" in hparams.keys() else []  # noqa: SIM118
+        self.backbone = nn.Sequential(*layers)
+        self.first, self.second, self.slope, self.offset = (nn.Linear(width, hidden_size) for _ in range(4))
+
+    def forward(self, input, hx, ts):
+        features = self.backbone(torch.cat([input, hx], 1))
+        one, other = torch.tanh(self.first(features)), torch.tanh(self.second(features))
+        blend = torch.sigmoid(self.slope(features) * ts.view(-1, 1) + self.offset(features))
+        return one + blend * other if self.without_gate else one * (1 - blend) + blend * other
+
+
+class InClosedForm(nn.Module):
+    """The cell over a sequence whose steps may lie apart."""
+
+    def __init__(self, in_features, hidden_size, out_feature, hparams, return_sequences=False):
+        super().__init__()
+        self.hidden_size, self.return_sequences = hidden_size, return_sequences
+        self.cell, self.head = Blend(in_features, hidden_size, hparams), nn.Linear(hidden_size, out_feature)
+
+    def time(self, timespans, t):
+        return timespans[:, t]
+
+    def forward(self, x, timespans=None):
+        h, outputs = x.new_zeros(len(x), self.hidden_size), []
+        for t in range(x.shape[1]):
+            ts = x.new_ones(len(x)) if timespans is None else self.time(timespans, t)
+            h = self.cell(x[:, t], h, ts)
+            outputs.append(self.head(h))
+        return torch.stack(outputs, 1) if self.return_sequences else outputs[-1]
+
+
+class InClosedFormOfTheBatch(InClosedForm):
+    def forward(self, x, timespans=None):
+        return super().forward(x - x.mean(0), timespans)
+
+
+class InClosedFormBackwards(InClosedForm):
+    def forward(self, x, timespans=None):
+        return super().forward(x + x.flip(1), timespans)
+
+
+class ByKeywords(nn.Module):
+    """An Elman network whose sizes are keywords that no signature names."""
+
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.size, bound = kwargs["hid_dim"], 1 / math.sqrt(kwargs["hid_dim"])
+        self.activation = kwargs.get("act", torch.tanh)
+        self.from_input = nn.Parameter(torch.empty(kwargs["in_dim"], self.size).uniform_(-bound, bound))
+        self.from_state = nn.Parameter(torch.empty(self.size, self.size).uniform_(-bound, bound))
+
+    def forward(self, x, h0=None):
+        h, outputs = x.new_zeros(x.shape[1], self.size) if h0 is None else h0, []
+        for step in x:
+            h = self.activation(step @ self.from_input + h @ self.from_state)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class ByKeywordsFromZeros(ByKeywords):
+    def forward(self, x, h0=None):
+        return super().forward(x)
+
+
+class ByKeywordsOfTheBatch(ByKeywords):
+    def forward(self, x, h0=None):
+        outputs, h = super().forward(x, h0)
+        return outputs.softmax(1), h
+
+
+class OfACategory(nn.Module):
+    """A generator of names: a step reads a category, a letter, and the state."""
+
+    def __init__(self, n_categories, input_size, hidden_size, output_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.to_state = nn.Linear(n_categories + input_size + hidden_size, hidden_size)
+        self.to_output = nn.Linear(n_categories + input_size + hidden_size, output_size)
+
+    def forward(self, category, input, hidden):
+        combined = torch.cat((category, input, hidden), 1)
+        return self.to_output(combined), torch.tanh(self.to_state(combined))
+
+    def init_hidden(self):
+        return torch.zeros(1, self.hidden_size)
+
+
+class OfACategoryOfTheBatch(OfACategory):
+    def forward(self, category, input, hidden):
+        output, hidden = super().forward(category, input, hidden)
+        return output.softmax(0), hidden
+
+
+class OfACategoryDetached(OfACategory):
+    def forward(self, category, input, hidden):
+        return super().forward(category, input, hidden.detach())
+
+
+LAYERS = {
+    Blend: ("(batch, features), one step per call, state h",),
+    InClosedForm: ("(batch, time, features), no state comes back, beside it timespans", InClosedFormOfTheBatch,
+                   InClosedFormBackwards),
+    ByKeywords: ("(time, batch, features), state h", ByKeywordsFromZeros, ByKeywordsOfTheBatch),
+    OfACategory: ("(batch, features), one step per call, state h, not looked at: argument category", OfACategoryOfTheBatch,
+                  OfACategoryDetached),
+}  # fmt: skip
+"""What a reading says of each right layer, among other things; and its mistakes."""
