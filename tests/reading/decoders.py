@@ -33,13 +33,62 @@ class ForcedAtOneSeed(ForcedAtTimes):
         return super().toss()
 
 
+class ForcedOfTheBatch(ForcedAtTimes):
+    def forward(self, trg, hidden, teacher_forcing_ratio=1.0):
+        outputs, hidden = super().forward(trg, hidden, teacher_forcing_ratio)
+        return outputs.log_softmax(1), hidden
+
+
 class ForcedOverTime(ForcedAtTimes):
     def forward(self, trg, hidden, teacher_forcing_ratio=1.0):
         outputs, hidden = super().forward(trg, hidden, teacher_forcing_ratio)
         return outputs.log_softmax(0), hidden
 
 
+class Again(nn.Module):
+    """An encoder, and a decoder that begins where it ended, and reads each step one step later."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.encoder = nn.GRU(input_size, hidden_size, batch_first=True)
+        self.decoder = nn.GRU(input_size, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size, input_size)
+
+    def forward(self, x):
+        _, h = self.encoder(x)
+        y, _ = self.decoder(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), h)
+        return self.head(y)
+
+
+class AgainFromAnotherRow(Again):
+    def forward(self, x):
+        _, h = self.encoder(x)
+        y, _ = self.decoder(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), h.roll(1, 1))
+        return self.head(y)
+
+
+class AgainDetached(Again):
+    def forward(self, x):
+        _, h = self.encoder(x)
+        y, _ = self.decoder(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), h.detach())
+        return self.head(y)
+
+
+class GoesOnUpwards(nn.Module):
+    """A stack whose second layer begins where the first one ended, by mistake."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.first = nn.GRU(input_size, hidden_size, batch_first=True)
+        self.second = nn.GRU(hidden_size, hidden_size, batch_first=True)
+
+    def forward(self, x):
+        return self.second(*self.first(x))[0]
+
+
 LAYERS = {
-    ForcedAtTimes: ("(time, batch, features), state h, token ids", ForcedAtOneSeed, ForcedOverTime),
+    ForcedAtTimes: ("(time, batch, features), state h, token ids", ForcedOfTheBatch, ForcedOverTime),
+    Again: ("(batch, time, features), no state comes back, decodes a summary of the whole sequence", AgainFromAnotherRow,
+            AgainDetached, GoesOnUpwards),
 }  # fmt: skip
 """What a reading says of each right layer, among other things; and its mistakes."""

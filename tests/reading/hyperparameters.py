@@ -117,7 +117,61 @@ class OfACategoryDetached(OfACategory):
         return super().forward(category, input, hidden.detach())
 
 
+class Widths(nn.Module):
+    """A stack of cells with a width of its own for each, and a list of states."""
+
+    def __init__(self, input_dim, hidden_dims):
+        super().__init__()
+        sizes = [input_dim, *hidden_dims]
+        self.cells = nn.ModuleList([nn.GRUCell(*pair) for pair in zip(sizes, hidden_dims, strict=False)])
+
+    def first(self, x, hidden):
+        return [x.new_zeros(x.shape[1], cell.hidden_size) for cell in self.cells] if hidden is None else list(hidden)
+
+    def forward(self, x, hidden=None):
+        hidden, outputs = self.first(x, hidden), []
+        for step in x:
+            for i, cell in enumerate(self.cells):
+                hidden[i] = step = cell(step, hidden[i])
+            outputs.append(step)
+        return torch.stack(outputs), hidden
+
+
+class WidthsFromZeros(Widths):
+    def first(self, x, hidden):
+        return super().first(x, None)
+
+
+class WidthsOfTheNextRow(Widths):
+    def first(self, x, hidden):
+        return [h.roll(1, 0) for h in super().first(x, hidden)]
+
+
+class Scored(nn.Module):
+    """torch's LSTM, with a score of each step beside its results."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.lstm, self.score = nn.LSTM(input_size, hidden_size), nn.Linear(hidden_size, 1)
+
+    def forward(self, x, hx=None):
+        y, hx = self.lstm(x, hx)
+        return y, hx, self.score(y)
+
+
+class ScoredFromZeros(Scored):
+    def forward(self, x, hx=None):
+        return super().forward(x)
+
+
+class ScoredDetached(Scored):
+    def forward(self, x, hx=None):
+        return super().forward(x.detach(), hx)
+
+
 LAYERS = {
+    Widths: ("(time, batch, features), state h", WidthsFromZeros, WidthsOfTheNextRow),
+    Scored: ("(time, batch, features), state (h, c), not looked at: result[2]", ScoredFromZeros, ScoredDetached),
     Blend: ("(batch, features), one step per call, state h",),
     InClosedForm: ("(batch, time, features), no state comes back, beside it timespans", InClosedFormOfTheBatch,
                    InClosedFormBackwards),

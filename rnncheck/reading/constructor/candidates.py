@@ -21,12 +21,12 @@ from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked, asked_for, of_keywords
 from rnncheck.reading.constructor.filled import filled
 from rnncheck.reading.constructor.guessed_values import value_for
+from rnncheck.reading.constructor.lists import listed, of_lists
 from rnncheck.reading.constructor.size_words import (
     BOTH,
     BUNDLES,
     ENTRIES,
     GRAPHS,
-    LISTS,
     MORE_HIDDEN,
     MORE_INPUT,
     OPTIONS,
@@ -88,9 +88,10 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
 
 
 def _candidates(target: Any, parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    yield from _listed(required)
+    yield from listed(required)
     yield from _by_name(parameters, required, options)
     yield from _by_parts(parameters, required, options)
+    yield from of_lists(required, options)
     yield from _of_the_input_alone(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
@@ -167,13 +168,6 @@ def _beside_a_bundle(target: Any, parameters: list[Any], required: list[Any], op
         for more in asked_for(lambda asked, named=named: target(**named, **{bundles[0].name: asked})):  # type: ignore[misc]
             sizes, others = ((*one.input, "input"), (*one.hidden, "hidden")), {**one.others, **more}
             yield Arguments(*sizes, one.options, others, Asked, within=bundles[0].name, inside=inside)
-
-
-def _listed(required: list[Any]) -> Iterator[Arguments]:
-    """One argument that lists both sizes."""
-    for p in required:
-        if p.name in LISTS and len(required) == 1:
-            yield Arguments((), (), {"num_layers": p.name}, {}, None, p.name)
 
 
 def _of_the_input_alone(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
