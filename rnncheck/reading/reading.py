@@ -140,6 +140,7 @@ class Reading:
             *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
             *(["decodes a summary of the whole sequence"] if self.nature.get("decoded") else []),
             *(["each output is of the step before"] if self.nature.get("shifted") else []),
+            *([f"its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *(["output (time, batch, features)"] if how["turned"] else []),
             *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),

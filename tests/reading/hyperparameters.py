@@ -147,6 +147,55 @@ class WidthsOfTheNextRow(Widths):
         return [h.roll(1, 0) for h in super().first(x, hidden)]
 
 
+class Clockwork(nn.Module):
+    """Groups of units, each of which moves at the steps that its period divides, counted from the first of a call."""
+
+    def __init__(self, n_inputs, units_per_group, periods=(1, 2, 4)):
+        super().__init__()
+        self.periods, size = periods, units_per_group * len(periods)
+        self.from_input, self.from_state = nn.Linear(n_inputs, size), nn.Linear(size, size, bias=False)
+
+    def step(self, x, h, t):
+        moved = torch.tanh(self.from_input(x) + self.from_state(h)).chunk(len(self.periods), 1)
+        pairs = zip(moved, h.chunk(len(self.periods), 1), self.periods, strict=True)
+        return torch.cat([new if t % period == 0 else old for new, old, period in pairs], 1)
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(x.shape[1], self.from_state.in_features) if h is None else h, []
+        for t, step in enumerate(x):
+            h = self.step(step, h, t)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class ClockworkOfTheBatch(Clockwork):
+    def step(self, x, h, t):
+        return super().step(x, h.mean(0, keepdim=True).expand_as(h), t)
+
+
+class ClockworkDetached(Clockwork):
+    def step(self, x, h, t):
+        return super().step(x, h.detach(), t)
+
+
+class ClockworkFromZeros(Clockwork):
+    def forward(self, x, h=None):
+        return super().forward(x)
+
+
+class InChunks(nn.Module):
+    """A GRU in chunks of four steps, the last of which is filled up, by mistake with steps that move the state."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.rnn = nn.GRU(input_size, hidden_size)
+
+    def forward(self, x, h=None):
+        filled = nn.functional.pad(x, (0, 0, 0, 0, 0, -len(x) % 4))
+        y, h = self.rnn(filled, h)
+        return y[: len(x)], h
+
+
 class Scored(nn.Module):
     """torch's LSTM, with a score of each step beside its results."""
 
@@ -170,6 +219,8 @@ class ScoredDetached(Scored):
 
 
 LAYERS = {
+    Clockwork: ("(time, batch, features), state of 3 tensors or parts, its steps are counted, by 4", ClockworkOfTheBatch,
+                ClockworkDetached, ClockworkFromZeros, InChunks),
     Widths: ("(time, batch, features), state h", WidthsFromZeros, WidthsOfTheNextRow),
     Scored: ("(time, batch, features), state (h, c), not looked at: result[2]", ScoredFromZeros, ScoredDetached),
     Blend: ("(batch, features), one step per call, state h",),
