@@ -23,7 +23,7 @@ from rnncheck.reading import Reading
 from rnncheck.reading.adapter import adapted, arranged, token_ids
 from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
 from rnncheck.reading.constructor.arguments import Arguments
-from rnncheck.reading.constructor.guessed_values import Asked
+from rnncheck.reading.constructor.asked import Asked
 
 SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {
     10**6 + 3: "input_size", 10**6 + 1: "hidden_size", 2 * (10**6 + 1): "2 * hidden_size",
@@ -163,7 +163,7 @@ def _adapters(reading: Reading, kind: str, varying: set[str]) -> list[str]:
     needed = [*([token_ids] if reading.called["ids"] else []), adapted, *([] if reading.arrangement is None else [arranged])]
     tree = ast.parse("\n\n\n".join(map(file_text, needed)).replace("{**HOW, **how}", "how"))
     known = {name: value for name, value in reading.called.items() if name not in varying}
-    names = {"ORDERS": adapted.ORDERS, **({} if reading.called["kept"] else {"self.first": ()})}
+    names = {"ORDERS": adapted.ORDERS, "PIXELS": adapted.PIXELS, **({} if reading.called["kept"] else {"self.first": ()})}
     called = [*CALLED, *(["forgets"] if reading.called["reset"] else [])]
     text = ast.unparse(used(folded(tree, known, "how", names), [kind], called))
     return [re.sub(r"\n+(?=class |def |@)", "\n\n\n", text), "", ""]

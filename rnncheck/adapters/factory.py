@@ -56,8 +56,9 @@ class Constructor:
 
     @cached_property
     def signature(self) -> Signature:
-        """What the target takes."""
-        return Signature.of(self.target.object)
+        """What the target takes; where its arguments were found, no others by **."""
+        found = self.reading is not None and self.reading.arguments is not None
+        return replace(Signature.of(self.target.object), others=False) if found else Signature.of(self.target.object)
 
     @cached_property
     def refuses_nonlinearity(self) -> bool:
@@ -76,7 +77,8 @@ class Constructor:
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         made = self.make(config, dtype, device)
         if self.reading is not None and self.reading.adapts:
-            return layer_of(behind_torchs_call(made, self.reading, config, self.make), config)
+            idle = self.reading.nature.get("idle", ())
+            return layer_of(behind_torchs_call(made, self.reading, config, self.make), config, idle)
         return layer_of(Stepwise(made) if self.is_cell else made, config)
 
     def make(self, config: Config, dtype: torch.dtype, device: torch.device) -> Any:
@@ -180,9 +182,15 @@ class Constructor:
         return sizes and complete and all(value == OPTIONS[name] for name, value in known.items())
 
 
-def layer_of(module: Any, config: Config) -> ModuleLayer:
-    """A built module behind the one door, its parameters matched with torch's names where they can be."""
-    forward, names = forward_of(module), match(own_parameters(module), config) or match(own_parameters(module, shared=True), config)
+def layer_of(module: Any, config: Config, idle: tuple[str, ...] = ()) -> ModuleLayer:
+    """A built module behind the one door, its parameters matched with torch's names where they can be.
+
+    idle: parameters, by the names that they have without an adapter, which move nothing that is looked at
+    """
+    forward = forward_of(module)
+    own = [own_parameters(module, shared) for shared in (False, True)]
+    looked_at = ([name for name in one if not name.endswith(tuple(f".{other}" for other in idle))] for one in own)
+    names = next((found for one in looked_at if (found := match(one, config))), None)
     hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
     if lengths is None:
         return ModuleLayer(module, config.takes_tuple, names, hx)

@@ -157,30 +157,31 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
     cost=2,
 )
 def settings(trial: Trial) -> Observation:
-    """A call, even one with an input or state of a wrong size, leaves torch's settings and Python's random numbers as they were."""
+    """A call, even one of wrong sizes, leaves torch's settings as they were, and does not seed Python's random numbers."""
     seen = trial.do(settings_around, trial.layer, *trial.arguments, of_another_size(trial), trial.case.seed)
     return every(equal(name, now, seen["before"][name]) for name, now in seen["after"].items())
 
 
 def settings_around(layer: Layer, x: Any, hx: Any, refused: tuple[tuple[Any, Any], ...], seed: int) -> dict[str, dict[str, Any]]:
-    """Return torch's settings, and whether Python has drawn random numbers, before some calls, of which one is right, and after."""
+    """Return torch's settings before some calls and after, and whether they seed Python's random numbers."""
     before, python = flags(), random.getstate()
+    behind = []
     try:
-        random.seed(seed)  # or else what an earlier call has seeded would be no change
-        drawn = random.getstate()
-        layer(x, hx)
-        for wider, state in refused:
-            try:
-                layer(wider, state)
-            except BaseException as error:  # whether it refuses is another property's
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-        told = "the same" if random.getstate() == drawn else "others"
+        for start in (seed, seed + 1):  # behind a call that seeds them, they are the same whatever they were
+            random.seed(start)
+            layer(x, hx)
+            for wider, state in refused:
+                try:
+                    layer(wider, state)
+                except BaseException as error:  # whether it refuses is another property's
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
+            behind.append(random.getstate())
     finally:
         random.setstate(python)
     return {
-        "before": {**before, "Python's random numbers": "the same"},
-        "after": {**flags(), "Python's random numbers": told},
+        "before": {**before, "Python's random numbers": "not seeded"},
+        "after": {**flags(), "Python's random numbers": "seeded" if behind[0] == behind[1] else "not seeded"},
     }
 
 

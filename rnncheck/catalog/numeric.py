@@ -49,10 +49,18 @@ def long(trial: Trial) -> Trial:
     return bare.but(state=trial.state and _moderate_state(bare), parameters=moderate_parameters(bare))
 
 
+def _reached(trial: Trial) -> tuple[Tensor, ...] | None:
+    """What a recurrence of its own reaches in a step, for its states may be positive alone, say; None of torch's."""
+    if trial.subject.of_its_own and trial.subject.offers("state") and trial.subject.offers("hx_none"):
+        return trial.but(x=trial.x[:1], state=None, lengths=trial.lengths and (1,) * trial.batch).run.state
+    return None
+
+
 def _moderate_state(bare: Trial) -> tuple[Tensor, ...]:
-    """Moderate numbers; of a recurrence of its own what it reaches in a step, for its states may be positive alone, say."""
-    if bare.subject.of_its_own and bare.subject.offers("state") and bare.subject.offers("hx_none"):
-        return bare.but(x=bare.x[:1], lengths=bare.lengths and (1,) * bare.batch).run.state
+    """Moderate numbers, or what is reached in a step."""
+    reached = _reached(bare)
+    if reached is not None:
+        return reached
     drawn = (bare.like(part, f"moderate state {k}") for k, part in enumerate(bare.zero_state()))
     return tuple(map(bare.within_bounds, drawn))
 
@@ -228,9 +236,12 @@ def extreme(trial: Trial) -> Observation:
 
     With relu, results may grow beyond all bounds and need not be finite. With subnormal input they need only be finite.
     """
+    reached = trial.state and _reached(trial)
+    trial = trial.but(state=reached) if reached else trial
     x, parameters, large = trial.x, trial.parameters, largest(trial)
     heavy = {name: trial.like(p, f"heavy {name}", large) for name, p in parameters.items()}
-    state = trial.state and tuple(trial.like(part, f"large hx {k}", large) for k, part in enumerate(trial.state))
+    drawn = (trial.like(part, f"large hx {k}", large) for k, part in enumerate(trial.state or ()))
+    state = trial.state and (tuple(large * part for part in reached) if reached else tuple(drawn))
     unbiased = {name: torch.zeros_like(p) if p.dim() == 1 else p for name, p in parameters.items()}
     faint = trial.but(state=trial.state and trial.zero_state(), parameters=unbiased)
     subnormal = faint.but(x=trial.like(x, "subnormal x", torch.finfo(x.dtype).tiny / 4))
@@ -259,7 +270,6 @@ def extreme(trial: Trial) -> Observation:
 )
 def extreme_gradient(trial: Trial) -> Observation:
     """Gradients stay finite where very large input saturates the gates."""
-    drawn = (trial.like(part, f"moderate state {k}") for k, part in enumerate(trial.state or ()))
-    state = trial.state and tuple(map(trial.within_bounds, drawn))
+    state = trial.state and _moderate_state(trial)
     large = trial.like(trial.x, "large x", largest(trial))
     return finite_gradients(trial.but(x=large, state=state, parameters=moderate_parameters(trial)))

@@ -38,7 +38,7 @@ FLAGS: Mapping[str, dict[str, Any]] = {
          needs=("hx_none", "batched"))  # fmt: skip
 def flags(trial: Trial) -> Observation:
     """Every constructor option that the layer accepts has an effect on the output."""
-    return every(_matters(trial, flag, values) for flag, values in FLAGS.items())
+    return every(_matters(trial, flag, values) for flag, values in FLAGS.items() if flag not in trial.subject.nature)
 
 
 def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:

@@ -23,16 +23,29 @@ def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
 
 
 def is_decoded(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
-    """Return whether a part inside is given, at each step, the one vector that another part returned for a sequence: a decoder.
+    """Return whether a part inside is given what another part returned for a whole sequence: a decoder.
 
-    A sum or a mean over the sequence, or one step of the input, is no such vector.
+    It is given one vector at each step, which is no sum or mean over the sequence, and no step of the input; or it begins with the
+    state in which the other one ended, and reads the same sequence again, or each step of it one step later.
     """
     if not _everywhere(module, seen):
         return False
     calls = _calls(module, seen, config, zero)
-    sequences = ((place, given, time) for place, (_, given, _) in enumerate(calls) for time in (0, 1) if given.dim() == 3)
+    sequences = ((place, given, time) for place, (_, given, _, _) in enumerate(calls) for time in (0, 1) if given.dim() == 3)
     repeated = ((place, given.select(time, 0)) for place, given, time in sequences if _is_one_step(given, time))
-    return any(_ends_with(back, vector) for place, vector in repeated for _, read, back in calls[:place] if read.dim() == 3)
+    if any(_ends_with(back, vector) for place, vector in repeated for _, read, _, back in calls[:place] if read.dim() == 3):
+        return True
+    pairs = ((one, other) for place, other in enumerate(calls) for one in calls[:place] if one[0] is not other[0])
+    return any(_goes_on(one[1], one[3], *other[1:3]) for one, other in pairs)
+
+
+def _goes_on(read: Tensor, back: Any, given: Tensor, state: list[Tensor]) -> bool:
+    """Whether a part begins with the state that came back for the same sequence, and reads it again or a step later."""
+    if not state or read.dim() != 3 or given.shape != read.shape:
+        return False
+    later = any(torch.equal(given.movedim(time, 0)[1:], read.movedim(time, 0)[:-1]) for time in (0, 1))
+    returned = [t for _, t in leaves(back)]
+    return (later or torch.equal(given, read)) and all(any(torch.equal(t, other) for other in returned) for t in state)
 
 
 def _is_one_step(sequence: Tensor, time: int) -> bool:
@@ -58,22 +71,26 @@ def _has_both(module: nn.Module) -> bool:
 
 def _is_given_both(module: nn.Module, seen: Seen, config: Config, zero: Any) -> bool:
     """Whether one part inside is given what another, or the same one in another call, is given in reverse order of time."""
-    sequences = _sequences([(part, given) for part, given, _ in _calls(module, seen, config, zero)])
+    sequences = _sequences([(part, given) for part, given, *_ in _calls(module, seen, config, zero)])
     pairs = ((a, b) for a, b in combinations(sequences, 2) if a.shape == b.shape)
     return any(torch.equal(a.flip(time), b) for a, b in pairs for time in (0, 1))
 
 
-def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tuple[nn.Module, Tensor, Any]]:
-    """Each call of a part inside, in order: the part, the tensor that it was given, and what it returned."""
-    module, calls = copy.deepcopy(module), list[tuple[nn.Module, Any, Any]]()  # a call may leave something in it
+def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tuple[nn.Module, Tensor, list[Tensor], Any]]:
+    """Each call of a part inside, in order: the part, the tensor that it was given, those given beside it, and what it returned."""
+    module, calls = copy.deepcopy(module), list[tuple[nn.Module, tuple[Any, ...], Any]]()  # a call may leave something in it
     for part in module.modules():
         if part is not module and not isinstance(part, torch.jit.ScriptModule):
-            part.register_forward_hook(lambda part, given, returned: calls.append((part, *given[:1], returned)))
+            part.register_forward_hook(lambda part, given, returned: calls.append((part, given, returned)))
     how, x = seen.how, torch.randn(TIME, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     called = Adapted(module, config.hidden_size, **how)
     with quiet():
         called(x.transpose(0, 1) if how["batch_first"] else x, zero if seen.needed else None)
-    return [call for call in calls if len(call) == 3 and isinstance(call[1], Tensor)]
+    return [
+        (part, given[0], [t for _, t in leaves(given[1:])], back)
+        for part, given, back in calls
+        if given and isinstance(given[0], Tensor)
+    ]
 
 
 def _sequences(calls: list[tuple[nn.Module, Tensor]]) -> list[Tensor]:

@@ -8,7 +8,7 @@ from rnncheck.core.further import Further
 from rnncheck.reading.calls.beside import COUNT, MEMORY, TIMES, VECTOR
 from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
-from rnncheck.reading.constructor.guessed_values import Asked
+from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.read import Seen
 
 NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")

@@ -31,7 +31,7 @@ GOOD = 4.0
 """The score of a reading that nothing contradicts."""
 FORM = (
     "input", "batch_first", "step_axis", "lengths", "reset", "ids", "tied", "tensors", "states", "order", "input_name", "beside",
-    "rows", "asks",
+    "rows", "asks", "images",
 )  # fmt: skip
 """Words that hold for other numbers of layers and directions too."""
 UNLIKELY = "time features batch"

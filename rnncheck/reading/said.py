@@ -50,10 +50,11 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
         FLAG,
         "whether it takes token ids: it is given an id for each vector of the input, and finds that one",
     ),
+    "images": (FLAG, "whether each feature is a channel of an image, with two axes of pixels behind it"),
     "eval": (FLAG, "whether it is judged in eval() alone, since it is random in training"),
 }
 """Each word with its values and its meaning; docs/layers.md has the same table."""
-OF_A_CALL = ("lengths", "reset", "ids", "input_name", "beside")
+OF_A_CALL = ("lengths", "reset", "ids", "input_name", "beside", "images")
 OF_A_RESULT = ("reverse",)
 OF_A_STATE = ("states", "given", "tensors", "order")
 

@@ -13,9 +13,10 @@ from rnncheck.reading.both_ways import is_decoded, is_summed
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.calls.time_limit import is_over, limited
+from rnncheck.reading.clock import clock_of
 from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
-from rnncheck.reading.constructor.guessed_values import Asked
 from rnncheck.reading.constructor.multiples import SIZES, in_multiples, multiples
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
@@ -197,6 +198,8 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["decoded"] = True
     elif is_shifted(module, seen, config, zeros(seen, config)):
         nature["shifted"] = True
+    if (count := clock_of(module, seen, config, zeros(seen, config))) is not None:
+        nature["clock"] = count
     if counts_axes(module):
         nature["counts_axes"] = True
     if seen.looks_back:

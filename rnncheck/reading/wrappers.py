@@ -16,8 +16,9 @@ from rnncheck.core.kinds import by_name
 from rnncheck.reading.calls.call_arguments import is_state_word
 from rnncheck.reading.calls.experiment import Sizes, Unreadable, quiet
 from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
-from rnncheck.reading.constructor.guessed_values import Asked, value_for
+from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.read import GOOD, Seen, read_module
 from rnncheck.reading.signature import HIDDEN, INPUT

@@ -62,10 +62,10 @@ def test_a_refusal_that_leaves_gradients_off_is_found():
     assert outcome.mismatches == ("grad mode = False, but should be True",)
 
 
-def test_numbers_that_python_draws_anew_are_found_whatever_was_called_before():
+def test_a_seed_of_python_s_random_numbers_is_found_whatever_was_called_before():
     before = random.getstate()
     _, outcome = killed(CATALOG["mode.settings"], subject_of(MUTANTS["own-python-reseeded"]))
-    assert outcome.mismatches == ("Python's random numbers = others, but should be the same",)
+    assert outcome.mismatches == ("Python's random numbers = seeded, but should be not seeded",)
     again = killed(CATALOG["mode.settings"], subject_of(MUTANTS["own-python-reseeded"]))
     assert again is not None and random.getstate() == before
 

@@ -13,6 +13,9 @@ from tests.effort import some
 from tests.reading import (
     applications,
     courses,
+    decoders,
+    hyperparameters,
+    images,
     more_layers,
     nested_states,
     other_ways,
@@ -24,7 +27,7 @@ from tests.reading import (
 from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
-          small_differences)  # fmt: skip
+          small_differences, images, hyperparameters, decoders)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
@@ -155,3 +158,16 @@ def test_squeeze_is_named():
     (judged,) = rnncheck.verify(tutorials.Squeezed, properties="batch.alone", engine="inline", max_examples=8).subjects
     (cause,) = judged.causes
     assert "squeeze() takes off every axis of size 1" in cause.headline
+
+
+def test_what_is_not_looked_at_does_not_hide_torch_s_parameters():
+    assert subject_of(hyperparameters.Scored).offers("load")
+
+
+def test_a_state_that_is_positive_is_given_no_other_numbers():
+    assert kill_of(subject_of(courses.AskedForItsState), cases=4, by="numeric.extreme,numeric.extreme_gradient") is None
+
+
+def test_a_call_may_draw_from_python_s_random_numbers_and_not_seed_them():
+    assert kill_of(subject_of(decoders.ForcedAtTimes), cases=2, by="mode.settings") is None
+    assert kill_of(subject_of(decoders.ForcedAtOneSeed), cases=2, by="mode.settings") is not None

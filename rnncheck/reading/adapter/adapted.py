@@ -12,6 +12,7 @@ HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", another order (ORDERS), "numbers": no axis of features, or "step": a cell
     "batch_first": False,  # (batch, time, features)
     "step_axis": None,  # a cell's input has an axis of one step here
+    "images": False,  # each feature is a channel of an image: behind the features are two axes of pixels
     "needed": False,  # the state must be given
     "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
@@ -39,6 +40,8 @@ HOW: dict[str, Any] = {
     "tied": False,  # it uses the weights of its table of vectors for its output too
 }
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
+PIXELS = ((1.0, -0.5), (0.25, 2.0))
+"""What each feature is multiplied by for each pixel of an image of it: it is seen where pixels are mixed up."""
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
 """Further orders of the axes that a layer may take, from those of (time, batch, features)."""
 
@@ -153,6 +156,7 @@ class Adapted(torch.nn.Module):
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         own = input.squeeze(-1) if how["input"] == "numbers" else input
+        own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] else own
         given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
         named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {

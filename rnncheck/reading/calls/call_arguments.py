@@ -22,6 +22,8 @@ RESETS = (
     "init_state",
 )  # fmt: skip
 
+INPUTS = ("input", "inputs", "input_t", "inp")
+"""What is an input wherever it stands; an x may be the state beside an input u."""
 ROWS = ("batch_size", "batch", "bsz", "bs", "b", "n_batch", "num_envs", "n_envs")
 """What the number of sequences is called."""
 NOT_SAID: Mapping[str, Any] = MappingProxyType({})
@@ -39,8 +41,12 @@ def input_names(module: Any) -> list[str | None]:
     known = [p for p in _known(module) if p.kind is not p.VAR_KEYWORD]
     if known and known[0].kind is known[0].KEYWORD_ONLY:
         return [known[0].name]
+    by_name = [p.name for p in known[1:] if p.kind is p.POSITIONAL_OR_KEYWORD]
+    called_so = [p.name for p in known if p.name.lower() in INPUTS and p.name in by_name and p.default is p.empty]
+    if called_so and known[0].name.lower() not in (*INPUTS, "x", "xs"):
+        return [called_so[0], None]
     after_the_state = len(known) > 1 and is_state_word(known[0].name) and not is_state_word(known[1].name)
-    return [None, known[1].name] if after_the_state and known[1].kind is known[1].POSITIONAL_OR_KEYWORD else [None]
+    return [None, *by_name[:1]] if after_the_state and known[1].name in by_name else [None]
 
 
 def takes_more(module: Any) -> bool:

@@ -8,7 +8,7 @@ from rnncheck.reading.adapter.adapted import ORDERS
 from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside
 from rnncheck.reading.calls.call_arguments import asks, input_names, lengths, reset
 from rnncheck.reading.calls.form_of_lengths import other_forms
-from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, uses_weights
+from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, sees_images, uses_weights
 from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
 
 
@@ -43,6 +43,7 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
     forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
+    forms += [{**form, "images": True} for form in (*sequences, *cell)] if sees_images(module) and not ids else []
     named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
     usual = {"input": "sequence", "batch_first": False}
     named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]

@@ -99,3 +99,8 @@ def _words(code: CodeType) -> Iterator[str]:
 def convolves(module: Any) -> bool:
     """Return whether a convolution is inside, through which a step sees those around it."""
     return isinstance(module, nn.Module) and any(isinstance(part, nn.Conv1d | nn.Conv2d) for part in module.modules())
+
+
+def sees_images(module: Any) -> bool:
+    """Return whether the module has the weights of a convolution over two axes of pixels."""
+    return isinstance(module, nn.Module) and any(p.dim() == 4 for p in module.parameters())

@@ -9,6 +9,7 @@ from rnncheck.reading.signature import Signature, forward_of, hx_argument
 
 UNUSUAL = (
     "ids", "last", "listed", "longest_first", "merged", "turned", "rows", "reset", "reverse", "beside", "input_name", "kept",
+    "images",
 )  # fmt: skip
 """Words of a call that torch's layers know nothing of."""
 

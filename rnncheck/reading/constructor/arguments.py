@@ -11,10 +11,11 @@ from rnncheck.core.config import Config
 from rnncheck.reading.constructor.size_words import RESULT, TOKENS, size_of
 
 FORMS: Mapping[str, Callable[[int], Any]] = {
-    "range": range, "table": lambda size: torch.zeros(TOKENS, size), "shape": lambda size: (1, 1, size),
+    "range": range, "list": lambda size: [size],
+    "table": lambda size: torch.zeros(TOKENS, size), "shape": lambda size: (1, 1, size),
     "graph": lambda size: sum(np.eye(size, k=k) for k in (-1, 0, 1)) if size < LARGEST else np.broadcast_to(1.0, (size, size)),
 }  # fmt: skip
-"""How an argument may hold a size: as a vocabulary, a table of vectors, the shape of a batch of sequences, or a chain."""
+"""How an argument may hold a size: as a vocabulary, a list, a table of vectors, the shape of a batch of sequences, or a chain."""
 
 LARGEST = 10**6
 """Larger sizes stand for themselves in the text of a script: nothing is built of them."""

@@ -13,17 +13,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnncheck.core.config import Config
+from rnncheck.reading.calls.experiment import HIDDEN as STATE
+from rnncheck.reading.calls.experiment import INPUT as WIDTH
 from rnncheck.reading.constructor.always_on import always_on
 from rnncheck.reading.constructor.arguments import Arguments
+from rnncheck.reading.constructor.asked import Asked, asked_for, of_keywords
 from rnncheck.reading.constructor.filled import filled
-from rnncheck.reading.constructor.guessed_values import Asked, value_for
+from rnncheck.reading.constructor.guessed_values import value_for
+from rnncheck.reading.constructor.lists import listed, of_lists
 from rnncheck.reading.constructor.size_words import (
     BOTH,
     BUNDLES,
     ENTRIES,
     GRAPHS,
-    KIND_VALUES,
-    LISTS,
     MORE_HIDDEN,
     MORE_INPUT,
     OPTIONS,
@@ -70,7 +73,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
         return
     returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
     found: list[Arguments] = []
-    for one in chain(_candidates(parameters, required, options), _with_a_class(target, parameters, required, options)):
+    for one in chain(_candidates(target, parameters, required, options), _with_a_class(target, parameters, required, options)):
         one = dataclasses.replace(one, others={**returns, **one.others}) if returns else one
         if one not in found:
             found.append(one)
@@ -80,18 +83,20 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     yield from _with_halves(parameters, required, options)
     yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
+        yield from of_keywords(target) if not required else ()
         yield Arguments()
 
 
-def _candidates(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    yield from _listed(required)
+def _candidates(target: Any, parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+    yield from listed(required)
     yield from _by_name(parameters, required, options)
     yield from _by_parts(parameters, required, options)
+    yield from of_lists(required, options)
     yield from _of_the_input_alone(parameters, required, options)
     yield from _by_order(parameters, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
-    yield from _beside_a_bundle(parameters, required, options)
-    yield from _in_a_bundle(parameters, required)
+    yield from _beside_a_bundle(target, parameters, required, options)
+    yield from _in_a_bundle(target, parameters, required)
     yield from _held_otherwise(parameters, required, options)
 
 
@@ -149,26 +154,20 @@ def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping
             yield dataclasses.replace(one, input=(), hidden=(*one.input, *one.hidden))
 
 
-def _beside_a_bundle(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
+def _beside_a_bundle(target: Any, parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     """The input size, both sizes, or a number of tokens, beside one argument that holds all else under any name."""
     bundles = [p for p in required if p.name in BUNDLES and p.annotation in (*UNSAID[:1], dict)]
     if len(bundles) != 1 or len(required) == 1:
         return
-    rest, inside = [p for p in required if p is not bundles[0]], frozenset(("input", "hidden", "kind"))
+    rest, inside = [p for p in required if p is not bundles[0]], frozenset(("input", "hidden", "kind", "answers"))
     alone = [Arguments((p.name,), ()) for p in rest[:1] if len(rest) == 1 and size_of(p.name) == "input"]
     alone += [Arguments((), (), others={p.name: TOKENS}) for p in rest[:1] if len(rest) == 1 and p.name in VOCABULARY]
     beside = chain(*(find([p for p in parameters if p is not bundles[0]], rest, options) for find in (_by_name, _by_parts)))
     for one in (*alone, *(one for one in beside if one.input)):
-        for value in KIND_VALUES:
-            sizes, others = ((*one.input, "input"), (*one.hidden, "hidden")), {**one.others, "kind": value}
+        _, named = one.of(Config("RNN_TANH", WIDTH, STATE))
+        for more in asked_for(lambda asked, named=named: target(**named, **{bundles[0].name: asked})):  # type: ignore[misc]
+            sizes, others = ((*one.input, "input"), (*one.hidden, "hidden")), {**one.others, **more}
             yield Arguments(*sizes, one.options, others, Asked, within=bundles[0].name, inside=inside)
-
-
-def _listed(required: list[Any]) -> Iterator[Arguments]:
-    """One argument that lists both sizes."""
-    for p in required:
-        if p.name in LISTS and len(required) == 1:
-            yield Arguments((), (), {"num_layers": p.name}, {}, None, p.name)
 
 
 def _of_the_input_alone(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
@@ -194,14 +193,16 @@ def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, 
         yield from filled(required, (numbers[0],), (numbers[1],), options)
 
 
-def _in_a_bundle(parameters: list[Any], required: list[Any]) -> Iterator[Arguments]:
+def _in_a_bundle(target: Any, parameters: list[Any], required: list[Any]) -> Iterator[Arguments]:
     """One argument that holds them all, as its dataclass says, or with every usual name as an attribute."""
     typed = [p for p in parameters if isinstance(p.annotation, type) and _may_hold_options(p.annotation)]
     for p in typed[:1]:
         yield from _of_its_type(p, [other for other in required if other is not p])
     if not typed and len(required) == 1 and required[0].annotation in UNTYPED:
-        for value in KIND_VALUES:
-            yield Arguments(("input",), ("hidden",), {}, {"kind": value}, Asked)
+        for more in asked_for(target):
+            yield Arguments(("input",), ("hidden",), {}, more, Asked)
+        for more in asked_for(target, square=True):
+            yield Arguments((), ("hidden",), {}, more, Asked)
 
 
 def _of_its_type(bundle: Any, beside: list[Any]) -> Iterator[Arguments]:
@@ -277,7 +278,8 @@ def _with_a_class(target: Any, parameters: list[Any], required: list[Any], optio
             inputs = tuple(other.name for other in rest if size_of(other.name) == "input")
             for one in filled(rest, (*inputs, p.name), (*hidden, p.name), options):
                 yield dataclasses.replace(one, holds={p.name: kind})
-            for one in _candidates([other for other in parameters if other is not p], rest, options) if len(rest) > 1 else ():
+            others = [other for other in parameters if other is not p]
+            for one in _candidates(target, others, rest, options) if len(rest) > 1 else ():
                 yield dataclasses.replace(one, others={**one.others, p.name: kind})
 
 

@@ -1,0 +1,51 @@
+"""Whether a layer counts its steps, as a clockwork network does: it goes on from a state behind some numbers of steps alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnncheck.core.config import Config
+from rnncheck.reading.calls.experiment import BATCH, Sizes, Start, runner
+from rnncheck.reading.read import Seen
+
+STEPS, LONGEST = 16, 8
+"""Steps of the sequence that is cut in two, and the longest count that is looked for."""
+
+
+def clock_of(module: Any, seen: Seen, config: Config, zero: Any) -> int | None:
+    """Return the number of steps behind which the state goes on exactly, where it does not behind one; None where there is none.
+
+    The state has to be the last output, and right behind any number of steps: then it is the count alone that a call begins anew.
+
+    zero: a state of zeros, where one can be given
+    """
+    if not seen.how["given"] or seen.how["states"] is None or seen.how.get("input") == "step" or seen.how["last"]:
+        return None
+    how, sizes = {**seen.how, "features": None}, Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
+    run = runner(module, how, Start(), sizes)
+    x = torch.randn(STEPS, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    try:
+        whole, _ = run(x, zero)
+        if _same(run(x[1:], run(x[:1], zero)[1])[0], whole[1:]):
+            return None
+        return next((n for n in range(2, LONGEST + 1) if _counts(run, x, zero, whole, n)), None)
+    except Exception:  # it does not take so many steps
+        return None
+
+
+def _counts(run: Callable[..., tuple[Tensor, Any]], x: Tensor, zero: Any, whole: Tensor, count: int) -> bool:
+    """Whether any number of steps is right at the beginning, with its state, and behind this count of steps."""
+    _, middle = run(x[:count], zero)
+    for steps in range(1, count + 1):
+        begun, state = run(x[:steps], zero)
+        parts = torch.cat(list(torch.cat(state) if isinstance(state, tuple) else state), -1)
+        later, _ = run(x[count : count + steps], middle)
+        if not (_same(begun, whole[:steps]) and _same(parts, begun[-1]) and _same(later, whole[count : count + steps])):
+            return False
+    return True
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one, other, atol=1e-9)

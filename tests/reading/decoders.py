@@ -1,0 +1,94 @@
+"""Decoders that read targets, or what they returned before, and their mistakes."""
+
+import random
+
+import torch
+from torch import nn
+
+
+class ForcedAtTimes(nn.Module):
+    """A decoder of target tokens that reads its own guess instead, as often as a ratio says."""
+
+    def __init__(self, output_dim, emb_dim, hid_dim):
+        super().__init__()
+        self.embedding, self.rnn = nn.Embedding(output_dim, emb_dim), nn.GRU(emb_dim, hid_dim)
+        self.head = nn.Linear(hid_dim, output_dim)
+
+    def toss(self):
+        return random.random()
+
+    def forward(self, trg, hidden, teacher_forcing_ratio=1.0):
+        outputs, token = [], trg[0]
+        for t in range(len(trg)):
+            output, hidden = self.rnn(self.embedding(token)[None], hidden)
+            outputs.append(self.head(output[0]))
+            forced = self.toss() < teacher_forcing_ratio
+            token = trg[min(t + 1, len(trg) - 1)] if forced else outputs[-1].argmax(1)
+        return torch.stack(outputs), hidden
+
+
+class ForcedAtOneSeed(ForcedAtTimes):
+    def toss(self):
+        random.seed(0)
+        return super().toss()
+
+
+class ForcedOfTheBatch(ForcedAtTimes):
+    def forward(self, trg, hidden, teacher_forcing_ratio=1.0):
+        outputs, hidden = super().forward(trg, hidden, teacher_forcing_ratio)
+        return outputs.log_softmax(1), hidden
+
+
+class ForcedOverTime(ForcedAtTimes):
+    def forward(self, trg, hidden, teacher_forcing_ratio=1.0):
+        outputs, hidden = super().forward(trg, hidden, teacher_forcing_ratio)
+        return outputs.log_softmax(0), hidden
+
+
+class Again(nn.Module):
+    """An encoder, and a decoder that begins where it ended, and reads each step one step later."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.encoder = nn.GRU(input_size, hidden_size, batch_first=True)
+        self.decoder = nn.GRU(input_size, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size, input_size)
+
+    def forward(self, x):
+        _, h = self.encoder(x)
+        y, _ = self.decoder(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), h)
+        return self.head(y)
+
+
+class AgainFromAnotherRow(Again):
+    def forward(self, x):
+        _, h = self.encoder(x)
+        y, _ = self.decoder(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), h.roll(1, 1))
+        return self.head(y)
+
+
+class AgainDetached(Again):
+    def forward(self, x):
+        _, h = self.encoder(x)
+        y, _ = self.decoder(torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1), h.detach())
+        return self.head(y)
+
+
+class GoesOnUpwards(nn.Module):
+    """A stack whose second layer begins where the first one ended, by mistake."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.first = nn.GRU(input_size, hidden_size, batch_first=True)
+        self.second = nn.GRU(hidden_size, hidden_size, batch_first=True)
+
+    def forward(self, x):
+        return self.second(*self.first(x))[0]
+
+
+LAYERS = {
+    ForcedAtTimes: ("(time, batch, features), state h, token ids", ForcedOfTheBatch, ForcedOverTime),
+    Again: ("(batch, time, features), no state comes back, decodes a summary of the whole sequence", AgainFromAnotherRow,
+            AgainDetached, GoesOnUpwards),
+}  # fmt: skip
+"""What a reading says of each right layer, among other things; and its mistakes."""
