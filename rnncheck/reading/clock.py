@@ -18,6 +18,7 @@ def clock_of(module: Any, seen: Seen, config: Config, zero: Any) -> int | None:
     """Return the number of steps behind which the state goes on exactly, where it does not behind one; None where there is none.
 
     The state has to be the last output, and right behind any number of steps: then it is the count alone that a call begins anew.
+    A mistake in every second step looks so too: a layer whose equations are known, or that is to agree with another, is not asked.
 
     zero: a state of zeros, where one can be given
     """

@@ -102,6 +102,7 @@ class Reading:
             *([f"what {'batch norm does' if self.batch_norm else 'random numbers do'} in training"] if how["eval"] else []),
             *(["whether the state that comes back as it went in should move"] if self.idle else []),
             *(["whether the output should be (time, batch, features), as the input is not"] if how["turned"] else []),
+            *([f"sequences in pieces: its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *self.unread, *self.notes,
         )  # fmt: skip
 

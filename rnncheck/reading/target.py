@@ -153,6 +153,9 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         nature["bias"] = False
     if not seen.pair and each > 1 and arrangement is None:
         nature["parts"] = each
+    known = reference or (nearest is not None and (nearest.exact or nearest.change is not None))
+    if not known and (count := clock_of(module, seen, config, zeros(seen, config))) is not None:
+        nature["clock"] = count
     return Reading(
         kind="cell" if how.get("input") == "step" else "layer",
         arguments=None if arguments is None or _usual(value, arguments) else arguments,
@@ -198,8 +201,6 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["decoded"] = True
     elif is_shifted(module, seen, config, zeros(seen, config)):
         nature["shifted"] = True
-    if (count := clock_of(module, seen, config, zeros(seen, config))) is not None:
-        nature["clock"] = count
     if counts_axes(module):
         nature["counts_axes"] = True
     if seen.looks_back:
