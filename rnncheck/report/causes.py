@@ -23,8 +23,9 @@ BASIC_FIRST = (
 WHY = ("mode.rng", "layout.no_mutation")
 """Properties that say why a call that is repeated gives other results: the headline is theirs, though others lead."""
 NOT_AGAIN = ("mode.repeatable", "state.fresh", "state.one_tensor")
-AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute")
-"""Properties without which no two calls, and no two batches, can be compared: they lead, after those of shapes."""
+AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute", "direction.turned")
+"""Properties without which no two calls, and no two batches, can be compared, and one that only a single mistake breaks: they
+lead, after those of shapes."""
 IN_ANOTHER_WAY = ("shape.autocast", "agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""
 BY_THEMSELVES = (

@@ -43,8 +43,8 @@ def test_without_a_diagnosis_the_headline_says_what_is_wrong():
     assert own.headline == "mine.own does not hold"
 
 
-@pytest.mark.parametrize("basic", ["batch.alone", "batch.permute", "state.fresh", "mode.repeatable"])
-def test_what_no_two_calls_or_batches_can_do_without_leads(basic):
+@pytest.mark.parametrize("basic", ["batch.alone", "batch.permute", "state.fresh", "mode.repeatable", "direction.turned"])
+def test_what_no_two_calls_or_batches_can_do_without_and_what_one_mistake_breaks_leads(basic):
     (cause,) = causes([fails("state.used"), fails("time.split"), fails(basic), fails("gradient.numerical")])
     assert cause.lead.property == basic
 
