@@ -53,17 +53,17 @@ class OneTensorOfBothWays(nn.Module):
 
     def forward(self, x, state=None):
         output, (h, c) = self.lstm(x, None if state is None else tuple(state.chunk(2)))
-        return output, torch.cat([h, self.turned(c)])
+        return output, torch.cat([self.turned(h), c])
 
-    def turned(self, c):
-        return c
+    def turned(self, h):
+        return h
 
 
 class OneTensorTurned(OneTensorOfBothWays):
-    """The cells of the two directions are exchanged."""
+    """The h of the two directions are exchanged."""
 
-    def turned(self, c):
-        return c.flip(0)
+    def turned(self, h):
+        return h.flip(0)
 
 
 class HeadOfItsWays(nn.Module):
