@@ -14,7 +14,7 @@ from rnncheck.errors import UsageError
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Writes a module into an empty current directory."""
+    """Writes a module into an empty current directory; what is imported from it is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
@@ -23,7 +23,9 @@ def write(tmp_path, monkeypatch):
         (tmp_path / name).write_text(textwrap.dedent(text))
         return tmp_path / name
 
-    return write
+    yield write
+    for name in [name for name, one in sys.modules.items() if str(getattr(one, "__file__", None)).startswith(str(tmp_path))]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("reference", ["torch.nn.LSTM", "torch.nn:LSTM", "torch.nn.modules.rnn:LSTM"])
