@@ -185,11 +185,11 @@ class Constructor:
 def layer_of(module: Any, config: Config, idle: tuple[str, ...] = ()) -> ModuleLayer:
     """A built module behind the one door, its parameters matched with torch's names where they can be.
 
-    idle: parameters, by the names that they have without an adapter, which move nothing that is looked at
+    idle: parameters that change nothing that is checked, under the names that the layer itself gives them
     """
-    forward = forward_of(module)
+    forward, unchecked = forward_of(module), {f"layer.{name}" for name in idle}
     own = [own_parameters(module, shared) for shared in (False, True)]
-    looked_at = ([name for name in one if not name.endswith(tuple(f".{other}" for other in idle))] for one in own)
+    looked_at = ([name for name in one if name not in unchecked] for one in own)
     names = next((found for one in looked_at if (found := match(one, config))), None)
     hx, lengths = hx_argument(forward).keyword, lengths_argument(forward)
     if lengths is None:

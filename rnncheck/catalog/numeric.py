@@ -50,7 +50,7 @@ def long(trial: Trial) -> Trial:
 
 
 def _reached(trial: Trial) -> tuple[Tensor, ...] | None:
-    """What a recurrence of its own reaches in a step, for its states may be positive alone, say; None of torch's."""
+    """The state behind one step of a recurrence of its own, which may take positive ones alone, say; None for torch's."""
     if trial.subject.of_its_own and trial.subject.offers("state") and trial.subject.offers("hx_none"):
         return trial.but(x=trial.x[:1], state=None, lengths=trial.lengths and (1,) * trial.batch).run.state
     return None

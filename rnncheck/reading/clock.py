@@ -32,7 +32,7 @@ def clock_of(module: Any, seen: Seen, config: Config, zero: Any) -> int | None:
         if _same(run(x[1:], run(x[:1], zero)[1])[0], whole[1:]):
             return None
         return next((n for n in range(2, LONGEST + 1) if _counts(run, x, zero, whole, n)), None)
-    except Exception:  # it does not take so many steps
+    except Exception:  # it refuses a sequence of this length: no count is known, and it is held to sequences in pieces
         return None
 
 

@@ -1,4 +1,4 @@
-"""A subject that factorizes a matrix: torch refuses to where it holds NaN, or numbers beside which the diagonal is lost."""
+"""A subject that factorizes matrices: torch cannot where one holds NaN, or numbers so large that its diagonal is lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ def factorizing(given: tuple[Tensor, tuple[Tensor, ...] | None]) -> Iterator[Non
     except SubjectError as error:
         x, state = given
         if issubclass(type(error.cause), torch.linalg.LinAlgError) and any(map(_is_beyond, (x, *(state or ())))):
-            raise NotClaimed("torch.linalg refuses to factorize what comes of NaN, inf or numbers as large") from error
+            raise NotClaimed("torch.linalg cannot factorize a matrix of NaN, of infinite or of very large numbers") from error
         raise
 
 

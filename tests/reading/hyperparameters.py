@@ -30,6 +30,11 @@ class Blend(nn.Module):
         return one + blend * other if self.without_gate else one * (1 - blend) + blend * other
 
 
+class BlendOfTheBatch(Blend):
+    def forward(self, input, hx, ts):
+        return super().forward(input, hx.mean(0, keepdim=True).expand_as(hx), ts)
+
+
 class InClosedForm(nn.Module):
     """The cell over a sequence whose steps may lie apart."""
 
@@ -223,7 +228,7 @@ LAYERS = {
                 ClockworkDetached, ClockworkFromZeros, InChunks),
     Widths: ("(time, batch, features), state h", WidthsFromZeros, WidthsOfTheNextRow),
     Scored: ("(time, batch, features), state (h, c), not looked at: result[2]", ScoredFromZeros, ScoredDetached),
-    Blend: ("(batch, features), one step per call, state h",),
+    Blend: ("(batch, features), one step per call, state h", BlendOfTheBatch),
     InClosedForm: ("(batch, time, features), no state comes back, beside it timespans", InClosedFormOfTheBatch,
                    InClosedFormBackwards),
     ByKeywords: ("(time, batch, features), state h", ByKeywordsFromZeros, ByKeywordsOfTheBatch),

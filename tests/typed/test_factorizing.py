@@ -49,7 +49,7 @@ def outcomes(function, name):
 def test_nan_may_be_refused():
     found = outcomes(covariance, "batch.poisoned")
     assert {outcome.status for outcome in found} == {"not_claimed"}
-    assert "refuses to factorize" in (found[0].reason or "")
+    assert "cannot factorize" in (found[0].reason or "")
 
 
 @pytest.mark.parametrize(("function", "red"), [(covariance, False), (not_positive, True)], ids=["right", "wrong"])

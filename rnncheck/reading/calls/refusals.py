@@ -102,7 +102,7 @@ class LookedAt(Exception):
 
 
 def not_given(name: str, look: Callable[[str], None]) -> Any:
-    """Return a value that calls look with its name when it is looked at."""
+    """Return a stand-in for an argument of this name: whoever looks at it calls look(name), and gets LookedAt."""
 
     def asked(*_: Any, **__: Any) -> Any:
         look(name)

@@ -12,9 +12,9 @@ _END: ContextVar[float] = ContextVar("_END", default=float("inf"))
 
 
 @contextmanager
-def limited(seconds: float | None = None) -> Iterator[None]:
-    """Inside, ways to call a target are tried for so long."""
-    before = _END.set(process_time() + (SECONDS if seconds is None else seconds))
+def limited() -> Iterator[None]:
+    """Inside, ways to call a target are tried for SECONDS."""
+    before = _END.set(process_time() + SECONDS)
     try:
         yield
     finally:

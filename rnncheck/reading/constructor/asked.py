@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from rnncheck.reading.calls.experiment import HIDDEN as STATE
@@ -34,10 +34,10 @@ MOST_NAMED = 16
 class Asked:
     """It answers each attribute, or key, by what its name asks for, and notes what it answered.
 
-    input: None where it is as large as the state; answers: what else than its name asks for is answered
+    input: None where it is as large as the state; answers: by name, where another one is given than the name suggests
     """
 
-    def __init__(self, hidden: int, kind: str, input: int | None = None, answers: Mapping[str, Any] = {}) -> None:
+    def __init__(self, hidden: int, kind: str, input: int | None = None, answers: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._sizes, self._kind, self._known = (input or hidden, hidden), kind, answers
         self._answers: dict[str, Any] = {}
         self._by_key: set[bool] = set()
@@ -123,7 +123,7 @@ def asked_for(build: Callable[[Asked], Any], square: bool = False) -> Iterator[d
 
 
 def _answers(build: Callable[[Asked], Any], input: int | None) -> dict[str, Any] | None:
-    """What must be answered otherwise than its name asks for: what is asked for last is what is refused."""
+    """The answers that a constructor takes where it refuses those that names suggest: it refuses what it asks for last."""
     found: dict[str, Any] = {}
     for _ in range(MOST_REFUSED):
         refused = _refused(build, input, found)
