@@ -86,6 +86,18 @@ class GoesOnUpwards(nn.Module):
         return self.second(*self.first(x))[0]
 
 
+class GoesOnUpwardsAtOneWidth(nn.Module):
+    """The same with layers of one width, so that the second one reads as many features as the first one."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.widen = nn.Linear(input_size, hidden_size)
+        self.first, self.second = (nn.GRU(hidden_size, hidden_size, batch_first=True) for _ in range(2))
+
+    def forward(self, x):
+        return self.second(*self.first(self.widen(x)))[0]
+
+
 LAYERS = {
     ForcedAtTimes: ("(time, batch, features), state h, token ids", ForcedOfTheBatch, ForcedOverTime),
     Again: ("(batch, time, features), no state comes back, decodes a summary of the whole sequence", AgainFromAnotherRow,

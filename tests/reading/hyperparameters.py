@@ -94,6 +94,24 @@ class ByKeywordsOfTheBatch(ByKeywords):
         return outputs.softmax(1), h
 
 
+class InLogarithms(nn.Module):
+    """A minGRU whose state is positive, as the sum of its logarithms takes it."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.candidate, self.gate = nn.Linear(input_size, hidden_size), nn.Linear(input_size, hidden_size)
+
+    def forward(self, x, h=None):
+        gate, candidate = self.gate(x), self.candidate(x)
+        seen = nn.functional.logsigmoid(gate) + torch.where(
+            candidate >= 0, (candidate.relu() + 0.5).log(), candidate.sigmoid().log()
+        )
+        kept = nn.functional.logsigmoid(-gate).cumsum(0)
+        h = x.new_full((x.shape[1], gate.shape[-1]), 0.5) if h is None else h
+        states = (kept + torch.logcumsumexp(torch.cat([h.log()[None], seen - kept]), 0)[1:]).exp()
+        return states, states[-1]
+
+
 class OfACategory(nn.Module):
     """A generator of names: a step reads a category, a letter, and the state."""
 

@@ -5,6 +5,7 @@ from inspect import Parameter
 import pytest
 from torch import nn
 
+from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.guessed_values import value_for
 from tests.strangers.hunted import kill_of, subject_of
 
@@ -42,3 +43,14 @@ class AskedInBothFormsOfAll(AskedInBothForms):
 def test_an_object_that_is_asked_in_two_forms_is_given():
     assert kill_of(subject_of(AskedInBothForms), cases=4) is None
     assert kill_of(subject_of(AskedInBothFormsOfAll), cases=8) is not None
+
+
+def test_an_option_that_is_no_size_keeps_its_default():
+    asked = Asked(7, "GRU", 4)
+    assert asked.get("slope", 0.3) == 0.3 and asked.get("slope") == 1.0
+    assert asked.get("hidden_size", 9) == 7 and asked.get("input_size", 9) == 4
+    assert "hidden_size" in asked.keys() and "slope" not in asked.keys()  # noqa: SIM118  as a constructor may ask
+
+
+def test_what_is_known_to_be_taken_is_answered():
+    assert Asked(7, "GRU", 4, {"slope": "steep"}).get("slope", 0.3) == "steep"

@@ -165,7 +165,16 @@ def test_what_is_not_looked_at_does_not_hide_torch_s_parameters():
 
 
 def test_a_state_that_is_positive_is_given_no_other_numbers():
-    assert kill_of(subject_of(courses.AskedForItsState), cases=4, by="numeric.extreme,numeric.extreme_gradient") is None
+    assert status(hyperparameters.InLogarithms, "numeric.extreme", hx="random") == "holds"
+
+
+def test_an_option_that_a_layer_never_has_is_not_asked_for_its_effect():
+    assert status(hyperparameters.ByKeywords, "weights.flags") == "not_applicable"
+
+
+@pytest.mark.parametrize("layer", [decoders.AgainFromAnotherRow, decoders.GoesOnUpwardsAtOneWidth])
+def test_what_only_looks_like_a_decoder_is_none(layer):
+    assert "decodes a summary" not in read_target(layer).words()
 
 
 def test_a_call_may_draw_from_python_s_random_numbers_and_not_seed_them():

@@ -12,6 +12,7 @@ from rnncheck.faces.cli import cli
 from rnncheck.reading.calls.experiment import Unreadable
 from rnncheck.reading.said import WORDS, checked, from_words
 from rnncheck.reading.target import read_target
+from tests.reading.images import Video
 from tests.strangers.table import STRANGERS
 
 BY_NAME = {stranger.name: stranger.layer for stranger in STRANGERS}
@@ -31,6 +32,12 @@ def test_what_is_printed_can_be_given_back(name):
 def test_what_is_said_overrules_the_experiments():
     layer = BY_NAME["CatLSTM"]
     assert read_target(layer, said={"eval": True}).called["eval"] is True
+
+
+def test_what_is_said_of_images_overrules_the_experiments():
+    assert read_target(Video, said={"images": True}).called["images"]
+    with pytest.raises(Unreadable):
+        read_target(Video, said={"images": False})
 
 
 def test_what_fits_no_call_is_not_read():

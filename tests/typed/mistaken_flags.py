@@ -145,6 +145,11 @@ def skip_of_sequences(x: X, skip: Float[Tensor, " units"] | None = None, h0: H |
     return output + skip[:, None, None] * x, h
 
 
+def batch_without_a_skip(x: X, skip: Float[Tensor, " units"] | None = None, h0: H | None = None) -> tuple[X, H]:
+    """Without weights for the input, it is the mean of all sequences."""
+    return with_a_skip(x - x.mean(0) if skip is None else x, skip, h0)
+
+
 class DecaysOfSequences(nn.Module):
     """Each head has its decay, which is that of a sequence where there are as many sequences as heads."""
 
@@ -168,6 +173,7 @@ decays_of_sequences = DecaysOfSequences()
 
 MISTAKES: dict[Any, str] = {
     skip_of_sequences: "batch.alone",
+    batch_without_a_skip: "batch.alone",
     observed_with_the_others: "batch.alone",
     observed_in_any_case_at_first: "time.split",
     BiasWithoutAStateOnly: "state.default_is_zero",
