@@ -94,7 +94,7 @@ class ByKeywordsOfTheBatch(ByKeywords):
         return outputs.softmax(1), h
 
 
-class InLogarithms(nn.Module):
+class MinGRUInLogarithms(nn.Module):
     """A minGRU whose state is positive, as the sum of its logarithms takes it."""
 
     def __init__(self, input_size, hidden_size):

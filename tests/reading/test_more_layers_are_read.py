@@ -164,8 +164,9 @@ def test_what_is_not_looked_at_does_not_hide_torch_s_parameters():
     assert subject_of(hyperparameters.Scored).offers("load")
 
 
-def test_a_state_that_is_positive_is_given_no_other_numbers():
-    assert status(hyperparameters.InLogarithms, "numeric.extreme", hx="random") == "holds"
+@pytest.mark.parametrize("prop", ["numeric.extreme", "numeric.extreme_gradient"])
+def test_a_state_that_is_positive_is_given_no_other_numbers(prop):
+    assert status(hyperparameters.MinGRUInLogarithms, prop, hx="random", training="gradient" in prop) == "holds"
 
 
 def test_an_option_that_a_layer_never_has_is_not_asked_for_its_effect():
