@@ -103,9 +103,8 @@ class MinGRUInLogarithms(nn.Module):
 
     def forward(self, x, h=None):
         gate, candidate = self.gate(x), self.candidate(x)
-        seen = nn.functional.logsigmoid(gate) + torch.where(
-            candidate >= 0, (candidate.relu() + 0.5).log(), candidate.sigmoid().log()
-        )
+        value = torch.where(candidate >= 0, (candidate.relu() + 0.5).log(), nn.functional.logsigmoid(candidate))
+        seen = nn.functional.logsigmoid(gate) + value
         kept = nn.functional.logsigmoid(-gate).cumsum(0)
         h = x.new_full((x.shape[1], gate.shape[-1]), 0.5) if h is None else h
         states = (kept + torch.logcumsumexp(torch.cat([h.log()[None], seen - kept]), 0)[1:]).exp()
