@@ -54,3 +54,26 @@ def test_an_option_that_is_no_size_keeps_its_default():
 
 def test_what_is_known_to_be_taken_is_answered():
     assert Asked(7, "GRU", 4, {"slope": "steep"}).get("slope", 0.3) == "steep"
+
+
+class OfOneSize(nn.Module):
+    """An object of options with one size, of the input and of the state."""
+
+    def __init__(self, hparams):
+        super().__init__()
+        self.rnn = nn.GRU(hparams.d_model, hparams.d_model)
+
+    def forward(self, x, h=None):
+        return self.rnn(x, h)
+
+
+class OfOneSizeFromZeros(OfOneSize):
+    """The state that is given has no effect."""
+
+    def forward(self, x, h=None):
+        return self.rnn(x, h if h is None else 0 * h)
+
+
+def test_an_object_may_have_one_size_for_both():
+    assert kill_of(subject_of(OfOneSize), cases=4) is None
+    assert kill_of(subject_of(OfOneSizeFromZeros), cases=8) is not None
