@@ -169,6 +169,10 @@ def test_a_state_that_is_positive_is_given_no_other_numbers(prop):
     assert status(hyperparameters.MinGRUInLogarithms, prop, hx="random", training="gradient" in prop) == "holds"
 
 
+def test_what_nobody_hands_on_is_not_said_to_disappear():
+    assert subject_of(hyperparameters.ByKeywords).claims["batch_first"].why == "reads input as (time, batch, input)"
+
+
 def test_an_option_that_a_layer_never_has_is_not_asked_for_its_effect():
     assert status(hyperparameters.ByKeywords, "weights.flags") == "not_applicable"
 
