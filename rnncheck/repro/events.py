@@ -94,7 +94,7 @@ def named_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def with_parts(name: str, value: Any, change: Callable[[str, Tensor], Tensor]) -> Any:
-    """Return the same with each tensor in it changed, which is told its expression as in ``named_parts``."""
+    """Return the same with each tensor changed; change: takes its expression, as in ``named_parts``, and the tensor."""
     if isinstance(value, Tensor):
         return change(name, value)
     if isinstance(value, dict):

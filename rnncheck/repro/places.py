@@ -68,7 +68,7 @@ def _speaks(text: str, expression: str) -> bool:
 
 
 def result_name(expression: str) -> str:
-    """Return what a result is called in what is told of it: output, h_n, c_n, or its own last key.
+    """Return the name of a result in a message: output, h_n, c_n, or its own last key.
 
     >>> [result_name(one) for one in ("output_3", "state_4[0]", "result_5['input']", "output_7.data")]
     ['output', 'h_n', 'input', 'output']
