@@ -29,7 +29,7 @@ SHOWN = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2")
 """Those whose calls fit into a few lines."""
 READ_OTHERWISE = ("BiCellLSTM1", "BiCellLSTM2", "BufferedGRU1", "ByKeyword1", "CellFirstLSTM2", "FloatMaskGRU2", "KerasGRU2",
                   "QRNN2", "RecurrentEncoder1", "ResidualLSTM1", "ThreeInThreeOut1", "WithGates1")  # fmt: skip
-"""With these mistakes a layer is read otherwise than the right one: their scripts call it so, and cannot pass with the right one."""
+"""With these a layer is read otherwise than the right one: their scripts call it so, and cannot pass with the right one."""
 OWN_PARAMETERS = "time.prefill"
 """What was seen rests on the parameters that the layer begins with, which another class draws otherwise."""
 ALL = [(stranger, mistake) for stranger in STRANGERS for mistake in stranger.mistakes]
