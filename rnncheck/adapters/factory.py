@@ -32,6 +32,15 @@ OPTIONS: Mapping[str, Any] = {
 """torch's optional arguments (and reset_after) with their defaults."""
 NATURE = ("nonlinearity", "batch_first", "reset_after")
 """Options that a class without the argument may have by nature: it reads batch-major, or is the textbook's GRU."""
+CALLED = '''
+
+class Called({layer}):
+    """The state as the second argument, without its name."""
+
+    def forward(self, input, hx=None):
+        return super().forward(input) if hx is None else super().forward(input, {hx}=hx)
+
+'''
 PROBED_SIZE = 8
 """Both sizes of a layer that is built to see whether an argument is taken."""
 
@@ -143,21 +152,21 @@ class Constructor:
 
     def source(self) -> str | None:
         """Python lines that bind ``build``, to be called as torch's constructor; None where a script cannot."""
-        target = self.target
-        if target.lines is None:
+        if self.target.lines is None:
             return None
         reading = self.reading
-        if reading is not None and (reading.adapts or (not reading.as_torchs and not self._calls_otherwise())):
+        adapts = reading is not None and reading.adapts
+        target = self._by_name() if self._calls_otherwise() and not adapts else self.target
+        if reading is not None and (adapts or not reading.as_torchs):
             return class_text(target, reading, self.given(SIZES), OPTIONS, self.make, is_cell=self.is_cell)
-        if self._calls_otherwise():
-            return None
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()]
-        head = [target.lines, *(stepwise if self.is_cell else [])]
+        head = [str(target.lines), *(stepwise if self.is_cell else [])]
         if self._is_torch_like() and not self.is_cell and not has_options(target.object):
             return "\n".join([*head, f"build = {target.expression}"])
         taken = [name for name in OPTIONS if name in self.signature.names]
         unsaid = {name for name in taken if self.signature.defaults.get(name, OPTIONS[name]) is None}
-        accepted = [f"{name}={None if name in unsaid else OPTIONS[name]!r}" for name in OPTIONS if name in taken or name in NATURE]
+        known = {*taken, *NATURE, *(() if reading is None else reading.nature)}
+        accepted = [f"{name}={None if name in unsaid else OPTIONS[name]!r}" for name in OPTIONS if name in known]
         rest = ["**options"] if self.signature.others else []
         formed = has_options(target.object)
         names = self.signature.size_names()
@@ -167,6 +176,12 @@ class Constructor:
         made = f"Stepwise({call})" if self.is_cell else call
         parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *(["form={}"] if formed else []), *rest])
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
+
+    def _by_name(self) -> Located:
+        """The target as a class whose layers take the state as their second argument."""
+        hx = hx_argument(forward_of(self.target.object)).keyword
+        lines = f"{self.target.lines}\n{CALLED.format(layer=self.target.expression, hx=hx).rstrip()}"
+        return replace(self.target, lines=lines, expression="Called")
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""

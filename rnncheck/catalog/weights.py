@@ -9,9 +9,10 @@ from torch.nn.utils import parametrize
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.catalog.tools.informative_data import enliven, has_effect, in_many_digits, lively
+from rnncheck.catalog.tools.training import effect_of_a_step, idle_parameters
 from rnncheck.catalog.tools.weight_updates import WAYS, stepped, ways_of
 from rnncheck.core.config import Config
-from rnncheck.core.observation import Observation, equal, every, fact, identical
+from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.running.backward import named_results, weighted_sum
@@ -86,18 +87,12 @@ LONG = 17
 
 def _trained(t: Trial) -> Observation:
     """Which parameters get no gradient from a call, and whether an optimizer step changes the output."""
-    enliven(t, t.layer.module)
-    before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
-    with torch.enable_grad():
-        run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))
-        loss = torch.stack([(part * cotangents[name]).sum() for name, part in run.parts()]).sum()
-    with subject_boundary("running backward"):
-        loss.backward()
-    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    idle = [name for name, p in trained.items() if has_effect(t, name) and (p.grad is None or not bool(p.grad.any()))]
-    torch.optim.SGD(trained.values(), lr=0.1).step()
-    moved = not torch.equal(t.run_on(t.layer).output, before.output)
-    return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
+    enliven(t, t.layer)
+    ignored = tuple(name for name, _ in t.layer.module.named_parameters() if not has_effect(t, name))
+    given = (*t.leaves, t.as_returned(t.cotangents()))
+    idle = t.do(idle_parameters, t.layer, *given, ignored, doing="running backward")
+    moved = t.do(effect_of_a_step, t.layer, *t.arguments, doing="calling after a step")
+    return equal("parameters without a gradient", idle, "none") & equal("a step", moved, "an effect")
 
 
 MOST_BLOCKS = 8
@@ -126,7 +121,7 @@ def _gradients_of_module(t: Trial, enlivened: bool) -> dict[str, Tensor]:
     """The gradients of a loss of all results, by the module's own names; zeros where nothing flows."""
     layer, cotangents = t.build(), dict(t.cotangents().parts())
     if enlivened:
-        enliven(t, layer.module)
+        enliven(t, layer)
     with torch.enable_grad():
         run = t.read(*t.call_on(layer, t.x.clone(), t.state))
         loss = torch.stack([(part * cotangents[name]).sum() for name, part in run.parts()]).sum()

@@ -77,8 +77,12 @@ class Seen:
 
     @property
     def score(self) -> float:
-        """How well this reading explains the module, its state included; two directions side by side rather than in one."""
-        return self.depends.score + self.carries + 0.05 * (self.directions == 2)
+        """How well this reading explains the module, its state included; two directions side by side rather than in one.
+
+        In calls of one step each, memory and order are those of the calls, so that rows that change one another weigh more.
+        """
+        mixed = self.how.get("input") == "step" and self.depends.rows < 1
+        return self.depends.score + self.carries + 0.05 * (self.directions == 2) - mixed
 
 
 def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said = NOTHING, begun: bool = False) -> Seen:

@@ -10,16 +10,19 @@ from rnncheck.core.observation import Comparison, Fact, Observation
 from rnncheck.repro.correct_subject import Values, alike
 from rnncheck.repro.events import Event
 from rnncheck.repro.literal import literal
-from rnncheck.repro.places import allowed_at, last_key, numbers_apart, place_text, within_bound, worst_place
+from rnncheck.repro.places import Origin, allowed_at, anywhere, last_key, numbers_apart, place_text, within_bound, worst_place
 
 
 def last_lines(
-    seen: Observation, raised: BaseException | None, events: list[Event], right: list[Event] | None, wrong_call: int | None
-) -> list[str] | None:
+    seen: Observation, raised: BaseException | None, events: list[Event], right: list[Event] | None, wrong_call: int | None,
+    same_equations: bool = True, comes_from: Origin = anywhere,
+) -> list[str] | None:  # fmt: skip
     """On two numbers, on a shape or dtype, that a wrong call is refused, or on all that came back; None if there is none.
 
     right:      what a right layer did at the same calls; None where that cannot be had
     wrong_call: the place of the call that a right layer refuses and this one did not
+    comes_from: whether a number that is compared is the one at a place
+    same_equations: whether the right layer's numbers should be this one's too, and not only agree where this one's should
     """
     if raised is not None:
         return [] if events and events[-1].error is raised else None  # the last call itself ends the script
@@ -33,12 +36,12 @@ def last_lines(
     for part in wrong:
         found = _nothing(part, events, good)
         if isinstance(part, Comparison):
-            found = found or _tensors_apart(part, values, good) or _numbers_apart(part, values, good)
+            found = found or _tensors_apart(part, values, good) or _numbers_apart(part, values, good, comes_from)
         else:
             found = found or _of_a_deed(part, events, right) or _fact(part, values, good)
         if found is not None:
             return found if wrong_call is None else ["if refused is None:", *(f"    {line}" for line in found)]
-    if wrong and good is not None and (found := _otherwise(wrong[0], values, good)):
+    if wrong and good is not None and same_equations and (found := _otherwise(wrong[0], values, good)):
         return found
     differs = good is None or any(name in good and not alike(good[name], value) for name, value in values.items())
     return list(_all_that_came_back(wrong[0], values)) if wrong and values and differs else None
@@ -101,8 +104,8 @@ def _close(one: Tensor, other: Tensor, allowed: float) -> bool:
     return same and torch.allclose(one.detach().double(), other.detach().double(), rtol=0, atol=allowed, equal_nan=True)
 
 
-def _numbers_apart(part: Comparison, values: Values, right: Values | None) -> list[str] | None:
-    pair = numbers_apart(part, values, right)
+def _numbers_apart(part: Comparison, values: Values, right: Values | None, comes_from: Origin) -> list[str] | None:
+    pair = numbers_apart(part, values, right, comes_from)
     if pair is None:
         return None
     left, other = pair

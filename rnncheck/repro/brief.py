@@ -269,7 +269,7 @@ def _apart(subject: Subject, case: Case, made: Recorded, right: list[Event] | No
         return None
     values, good = values_of(made.events), None if right is None else values_of(right)
     for part in sorted(made.seen.parts, key=lambda part: -part.worst()):
-        pair = numbers_apart(part, values, good) if isinstance(part, Comparison) and part.worst() > 1 else None
+        pair = numbers_apart(part, values, good, made.comes_from) if isinstance(part, Comparison) and part.worst() > 1 else None
         if pair is None or pair[1] is None:
             continue
         brief, head = _layer_of(subject, case, made, calls[0])

@@ -1,7 +1,7 @@
 """What a property did with the subject: every build, load, train() and call, in order, with literal arguments."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,18 +13,44 @@ from rnncheck.adapters.forms import ATTRIBUTE, Form
 from rnncheck.catalog.tools.fresh_memory import FreshMemory
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Layer, Subject
-from rnncheck.repro.events import Event, Shown, frozen
+from rnncheck.repro.events import Event, Shown, frozen, with_parts
+from rnncheck.repro.places import Place
 from rnncheck.running.random_rounding import rounds_at_random
 from rnncheck.running.trial import Trial
+
+
+@dataclass
+class Log:
+    """All that a check does: the events, and the layers that it builds.
+
+    moved: the place of a number that the check is given otherwise than it came out, by ``MOVE`` of its size; None for none
+    """
+
+    moved: Place | None = None
+    events: list[Event] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+
+    def given(self, expression: str, tensor: Tensor) -> Tensor:
+        """The result of this expression as the check is given it."""
+        if self.moved is None or self.moved[0] != expression:
+            return tensor
+        step = torch.zeros_like(tensor)
+        step[self.moved[1]] = move_of(float(tensor[self.moved[1]]))
+        return tensor + step
+
+
+def move_of(number: float) -> float:
+    """By how much a number is moved, to see what is computed from it."""
+    return max(1.0, abs(number))
 
 
 class RecordedLayer:
     """A layer that writes down what is done with it; one that takes lengths is called with them, as it is by itself."""
 
-    def __init__(self, inner: Any, layers: list[Layer], events: list[Event]) -> None:
-        layers.append(inner)
-        self.inner, self.layers, self.events = inner, layers, events
-        self.number, self.module = len(layers), inner.module
+    def __init__(self, inner: Any, log: Log) -> None:
+        log.layers.append(inner)
+        self.inner, self.log, self.events = inner, log, log.events
+        self.number, self.module = len(log.layers), inner.module
 
     def __call__(self, input: Any, hx: tuple[Tensor, ...] | None) -> Any:
         if isinstance(input, PackedSequence) and hasattr(self.inner, "with_lengths"):
@@ -46,7 +72,19 @@ class RecordedLayer:
         named = _named(f"output_{len(self.events)}", output)
         named |= {f"state_{len(self.events)}[{i}]": part for i, part in enumerate(state) if isinstance(part, Tensor)}
         event.values = {name: frozen(part) for name, part in named.items()}
+        if self.log.moved is not None and self.log.moved[0] in named:
+            output, state = self._moved(output, state)
         return output, state
+
+    def _moved(self, output: Any, state: tuple[Any, ...]) -> Any:
+        """The results of the last event with a number moved."""
+        name = f"output_{len(self.events)}"
+        if isinstance(output, PackedSequence):
+            output = output._replace(data=self.log.given(f"{name}.data", output.data))
+        elif isinstance(output, Tensor):
+            output = self.log.given(name, output)
+        states = (self.log.given(f"state_{len(self.events)}[{i}]", part) for i, part in enumerate(state))
+        return output, tuple(states)
 
     @property
     def left_out(self) -> int:
@@ -83,24 +121,23 @@ def _named(name: str, output: Any) -> dict[str, Tensor]:
     return {name: output} if isinstance(output, Tensor) else {}
 
 
-def recording(subject: Subject) -> tuple[Subject, list[Event], list[Layer]]:
-    """The subject with layers that write down, the events they write, and the layers themselves."""
-    events: list[Event] = []
-    layers: list[Layer] = []
-    return replace(subject, build=_recorded_build(subject.build, None, events, layers)), events, layers
+def recording(subject: Subject, moved: Place | None = None) -> tuple[Subject, Log]:
+    """The subject with layers that write down, and where they write."""
+    log = Log(moved)
+    return replace(subject, build=_recorded_build(subject.build, None, log)), log
 
 
-def _recorded_build(build: Any, form: Form | None, events: list[Event], layers: list[Layer]) -> Any:
+def _recorded_build(build: Any, form: Form | None, log: Log) -> Any:
     """The same, writing down what it builds, and what is built in other forms."""
 
     def built(config: Config, dtype: torch.dtype, device: torch.device) -> Layer:
-        event = Event("build", len(layers) + 1, (config, dtype, device))
-        events.append(event)
-        layer = RecordedLayer(event.do(lambda: build(config, dtype, device)), layers, events)
+        event = Event("build", len(log.layers) + 1, (config, dtype, device), seed=torch.initial_seed())
+        log.events.append(event)
+        layer = RecordedLayer(event.do(lambda: build(config, dtype, device)), log)
         event.form = None if form is None else (form, "" if hasattr(layer.module, ATTRIBUTE) else ".layer")
         return layer
 
-    built.in_form = lambda form: _recorded_build(build.in_form(form), form, events, layers)  # type: ignore[attr-defined]
+    built.in_form = lambda form: _recorded_build(build.in_form(form), form, log)  # type: ignore[attr-defined]
     return built
 
 
@@ -132,7 +169,8 @@ class RecordedTrial(Trial):
         inner = [part.inner if isinstance(part, RecordedLayer) else part for part in arguments]
         if not layers or rounds_at_random():
             return super().do(deed, *inner, doing=doing, what=what)
-        events, around = layers[0].events, () if self.case.training else ("torch.no_grad()",)
+        log = layers[0].log
+        events, around = log.events, () if self.case.training else ("torch.no_grad()",)
         given = [
             Shown(f"Layer(layer_{part.number})", part.number) if isinstance(part, RecordedLayer) else frozen(part)
             for part in arguments
@@ -141,7 +179,7 @@ class RecordedTrial(Trial):
         events.append(event)
         result = super().do(lambda *inside: event.do(lambda: deed(*inside)), *inner, doing=doing, what=what)
         if isinstance(result, type(inner[0])):
-            event.made = len(layers[0].layers) + 1
-            return RecordedLayer(result, layers[0].layers, events)
+            event.made = len(log.layers) + 1
+            return RecordedLayer(result, log)
         event.note(f"result_{len(events)}", result)
-        return result
+        return result if log.moved is None else with_parts(f"result_{len(events)}", result, log.given)

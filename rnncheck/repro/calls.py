@@ -1,8 +1,9 @@
 """A script that makes the calls that the property made, and compares the two numbers that should have agreed."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,16 +12,17 @@ from rnncheck.adapters.torch_layers import torch_arguments
 from rnncheck.backend.torch_state import preserved
 from rnncheck.core.case import Case
 from rnncheck.core.clip_case import ClipCase
-from rnncheck.core.observation import Observation, equal
+from rnncheck.core.observation import Comparison, Observation, equal
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.repro.assertion import asks_for_refusal, last_lines, not_refused, values_of
-from rnncheck.repro.call_log import RecordedTrial, recording
+from rnncheck.repro.call_log import RecordedTrial, move_of, recording
 from rnncheck.repro.clip_log import recorded_clip
 from rnncheck.repro.correct_subject import right_subject
 from rnncheck.repro.events import Event, as_results
 from rnncheck.repro.helpers import helpers, renamed
 from rnncheck.repro.literal import NoLiteral, literal
+from rnncheck.repro.places import Place, worst_place
 from rnncheck.running.trial import SubjectError, seeded
 
 BUILDING = ("build", "load", "train")
@@ -32,6 +34,8 @@ class Recorded:
     """A property's check of a case with all that it did: what it saw, and what was raised at its end.
 
     turns: what was done in turn; apart: whether each of its layers may be shown without the others
+    again: the same check, which is given the number at a place otherwise
+    own_start: whether its layers keep the parameters that they begin with
     """
 
     events: list[Event]
@@ -41,11 +45,30 @@ class Recorded:
     beside: bool = False
     turns: Sequence[str] = ()
     apart: bool = False
+    again: Callable[[Place], "Recorded"] | None = None
+    own_start: bool = False
 
     @property
     def end(self) -> str:
         """How it ends: well, badly, or with which exception."""
         return type(self.raised).__name__ if self.raised is not None else "well" if self.seen.holds else "badly"
+
+    def comes_from(self, part: Comparison, side: str, place: Place) -> bool:
+        """Whether the number of a side that is farthest off is the one at this place: it moves as that one does.
+
+        side: "actual" or "expected"; where what is seen cannot be had again, each place with the same number may be it
+        """
+        number = next(number for number, one in enumerate(self.seen.parts) if one is part)
+        value = values_of(self.events).get(place[0])
+        if self.again is None or value is None or not value.is_floating_point():
+            return True
+        parts = self.again(place).seen.parts
+        now = parts[number] if len(parts) == len(self.seen.parts) else None
+        if not isinstance(now, Comparison) or now.what != part.what or now.actual.shape != part.actual.shape:
+            return True
+        at, size = worst_place(part), move_of(float(value[place[1]]))
+        apart = float(getattr(now, side)[at]) - float(getattr(part, side)[at])
+        return apart != apart or abs(apart - size) < size / 8
 
     def lines(self, case: Any, right: list[Event] | None, last: list[str], wrong_call: int | None) -> Iterator[str]:
         """Yield what was done as Python, as far as the last lines speak of it, up to the call that should have been refused."""
@@ -56,6 +79,7 @@ class Recorded:
             if place not in shown:
                 continue
             done = event_lines(place + 1, self._referring(place, shown, right), case)
+            done = _drawn_anew(done, event.seed) if self.own_start and event.kind == "build" and place > min(shown) else done
             ends_here = self.raised is not None and event.error is self.raised
             yield from _probed(done) if place == wrong_call or (event.error and not ends_here) else done
 
@@ -94,7 +118,7 @@ def calls_made(subject: Subject, prop: Property, case: Any) -> str | None:
     should_raise = any(part.worst() > 1 and asks_for_refusal(part) for part in made.seen.parts)
     if wrong_call is None and should_raise and made.events[-1].is_deed:
         wrong_call = len(made.events) - 1
-    last = last_lines(made.seen, made.raised, made.events, right, wrong_call)
+    last = last_lines(made.seen, made.raised, made.events, right, wrong_call, subject.offers("equations"), made.comes_from)
     if last is None or not made.events:
         return None
     done = _numbered("\n".join([*made.lines(case, right, last, wrong_call), *last])).split("\n")
@@ -124,20 +148,28 @@ LOADED = ("agree.against", "life.machine")
 """Properties whose layers are each given all their numbers, so that one may be shown without the others."""
 
 
-def recorded(subject: Subject, prop: Property, case: Any, chosen: Sequence[str] | None = None) -> Recorded:
-    """Let the property check the case, and write down what it does; of what it does in turn, what is chosen."""
+def recorded(
+    subject: Subject, prop: Property, case: Any, chosen: Sequence[str] | None = None, moved: Place | None = None
+) -> Recorded:
+    """Let the property check the case, and write down what it does.
+
+    chosen: what it does of all that it does in turn; moved: the place of a number that it is given otherwise
+    """
     if isinstance(case, ClipCase):
         trial, events = recorded_clip(subject, case)
         with preserved():
             return Recorded(events, *watch(prop, trial), {})
-    listening, events, layers = recording(subject)
+    listening, log = recording(subject, moved)
     with seeded(case.seed, case.device), preserved():
         one = RecordedTrial(listening, case)
         one.chosen = chosen
         seen, raised = watch(prop, one)
-    names = {key: name for layer in layers for key, name in renamed(layer).items()}
-    beside = any(hasattr(layer, "with_lengths") for layer in layers)
-    return Recorded(events, seen, raised, names, beside, one.turns, prop.id in LOADED)
+    names = {key: name for layer in log.layers for key, name in renamed(layer).items()}
+    beside = any(hasattr(layer, "with_lengths") for layer in log.layers)
+    again = partial(recorded, subject, prop, case, chosen)
+    return Recorded(
+        log.events, seen, raised, names, beside, one.turns, prop.id in LOADED, again, own_start=not subject.offers("load")
+    )
 
 
 def right_events(subject: Subject, prop: Property, case: Any, made: Recorded) -> list[Event] | None:
@@ -150,20 +182,19 @@ def right_events(subject: Subject, prop: Property, case: Any, made: Recorded) ->
 
 
 def in_step(right: Sequence[Event], made: Sequence[Event]) -> list[Event]:
-    """The events of a right layer in the places of the same events of another, which may be given numbers where it is not.
+    """The calls of a right layer in the places of the same calls of another, which may be built or loaded more often.
 
     >>> build, load, call = Event("build", 1), Event("load", 1), Event("call", 1, values={"output_2": torch.zeros(1)})
     >>> [(one.kind, *one.values) for one in in_step([build, call], [build, load, Event("call", 1)])]
     [('build',), ('load',), ('call', 'output_3')]
     """
-    rest, found = [(number, event) for number, event in enumerate(right, 1)], list[Event]()
+    used = [(number, event) for number, event in enumerate(right, 1) if event.kind not in BUILDING]
+    found = list[Event]()
     for event in made:
-        while rest and rest[0][1].kind == "load" != event.kind:
-            rest.pop(0)
-        extra = event.kind == "load" and not (rest and rest[0][1].kind == "load")
-        if extra or rest:
-            found.append(event if extra else _renumbered(*rest.pop(0), len(found) + 1))
-    return found + [_renumbered(*one, len(found) + more) for more, one in enumerate(rest, 1)]
+        idle = event.kind in BUILDING
+        if idle or used:
+            found.append(event if idle else _renumbered(*used.pop(0), len(found) + 1))
+    return found + [_renumbered(*one, len(found) + more) for more, one in enumerate(used, 1)]
 
 
 def _renumbered(number: int, event: Event, now: int) -> Event:
@@ -179,6 +210,11 @@ def _renumbered(number: int, event: Event, now: int) -> Event:
 def _probed(lines: list[str]) -> list[str]:
     """What may be refused."""
     return ["refused = None", "try:", *(f"    {line}" for line in lines), "except Exception as error:", *_REFUSED]
+
+
+def _drawn_anew(lines: list[str], seed: int) -> list[str]:
+    """What draws random numbers of its own, from their seed, and leaves those of the rest as they are."""
+    return ["with torch.random.fork_rng([]):", *(f"    {line}" for line in (f"torch.manual_seed({seed})", *lines))]
 
 
 _REFUSED = ('    refused = f"{type(error).__name__}: {error}"', '    print("refused with", refused)')

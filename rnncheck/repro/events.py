@@ -18,6 +18,7 @@ class Event:
 
     facts: what else came out of it; made: the layer that came out of it; only_looks: whether it changes nothing
     grad: whether gradients were enabled; around: what else it was done in, as Python
+    seed: that of the random numbers with which a layer was built
     form: the form in which a layer was built, where that is not its own, and the attribute that has the layer which declares it
     """
 
@@ -32,6 +33,7 @@ class Event:
     made: int = 0
     only_looks: bool = False
     form: tuple[Form, str] | None = None
+    seed: int = 0
 
     @property
     def is_deed(self) -> bool:
@@ -89,6 +91,17 @@ def named_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if not any(isinstance(part, Tensor) for _, part in parts):
         yield name, value
     yield from parts
+
+
+def with_parts(name: str, value: Any, change: Callable[[str, Tensor], Tensor]) -> Any:
+    """Return the same with each tensor changed; change: takes its expression, as in ``named_parts``, and the tensor."""
+    if isinstance(value, Tensor):
+        return change(name, value)
+    if isinstance(value, dict):
+        return {key: with_parts(f"{name}[{key!r}]", one, change) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(with_parts(f"{name}[{key!r}]", one, change) for key, one in enumerate(value))
+    return value
 
 
 def as_results(given: Any, known: Mapping[str, Tensor], right: tuple[Any, Mapping[str, Tensor]] | None) -> Any:

@@ -1,6 +1,8 @@
 """Where two numbers that should agree are among the results of what a property did."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, product
 
 import torch
 from torch import Tensor
@@ -12,6 +14,17 @@ Place = tuple[str, tuple[int, ...]]
 """An expression, and where in it."""
 
 
+Origin = Callable[[Comparison, str, Place], bool]
+"""Whether the number of a side ("actual" or "expected") that is farthest off is the one at a place."""
+MOST_PLACES, MOST_TRIED = 8, 24
+"""Of the places with the same number, those that are tried: of one result, and of all."""
+
+
+def anywhere(part: Comparison, side: str, place: Place) -> bool:
+    """Return that each place with the same number may be it."""
+    return True
+
+
 def within_bound(part: Comparison, at: tuple[Tensor, ...]) -> str:
     """Return the line that says that ``actual`` is not beyond ``expected``, the end of an interval."""
     low, allowed = bool(part.actual[at] < part.expected[at]), allowed_at(part, at)
@@ -20,15 +33,50 @@ def within_bound(part: Comparison, at: tuple[Tensor, ...]) -> str:
     return f"assert actual {sign} expected{far}, 'should be {told} {float(part.expected[at])}'"
 
 
-def numbers_apart(part: Comparison, values: Values, right: Values | None) -> tuple[Place, Place | None] | None:
+def numbers_apart(
+    part: Comparison, values: Values, right: Values | None, comes_from: Origin = anywhere
+) -> tuple[Place, Place | None] | None:
     """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
     if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
         return None
-    at, named = worst_place(part), sorted(values.items(), key=lambda value: last_key(value[0]) not in part.what)
+    at, sides = worst_place(part), part.sides
+    told = part.what if sides is None else f"{sides.actual} {part.what}"
+    named = sorted(values.items(), key=lambda value: not _speaks(told, value[0]))
     if part.bound:
-        inside = (place for place in _places(part.actual[at], named) if right is None or _inside(part, at, _value(place, right)))
-        return next(((place, None) for place in inside), None)
-    return _pair(part.actual[at], part.expected[at], allowed_at(part, at), dict(named), right)
+        inside = (place for place in _places(part, "actual", named) if right is None or _inside(part, at, _value(place, right)))
+        return next(((place, None) for place in inside if comes_from(part, "actual", place)), None)
+    first, other = result_name(next(iter(named), ("",))[0]), "" if sides is None else sides.expected
+    backwards = [*reversed(values.items())]
+    others = sorted(backwards, key=lambda value: (not _speaks(other, value[0]), result_name(value[0]) != first))
+    expected, allowed = float(part.expected[at]), allowed_at(part, at)
+    lefts = _sources(part, "actual", named, comes_from)
+    rights = _sources(part, "expected", others, comes_from)
+    for left, second in product(lefts, (*rights, None)):
+        if left != second and (right is None or _agree(left, second, expected, allowed, right)):
+            return left, second
+    return None
+
+
+def _sources(part: Comparison, side: str, values: Iterable[tuple[str, Tensor]], comes_from: Origin) -> list[Place]:
+    """The places that a number comes from, of those that are tried."""
+    return [place for place in islice(_places(part, side, values), MOST_TRIED) if comes_from(part, side, place)]
+
+
+def _speaks(text: str, expression: str) -> bool:
+    """Return whether a text names the result of this expression."""
+    return re.search(rf"\b{re.escape(result_name(expression))}\b", text) is not None
+
+
+def result_name(expression: str) -> str:
+    """Return the name of a result in a message: output, h_n, c_n, or its own last key.
+
+    >>> [result_name(one) for one in ("output_3", "state_4[0]", "result_5['input']", "output_7.data")]
+    ['output', 'h_n', 'input', 'output']
+    """
+    found = re.fullmatch(r"(output)_\d+(?:\.data)?|(state)_\d+\[(\d)\]", expression)
+    if found is None:
+        return last_key(expression)
+    return "output" if found[1] else {"0": "h_n", "1": "c_n"}[found[3]]
 
 
 def worst_place(part: Comparison) -> tuple[Tensor, ...]:
@@ -40,20 +88,6 @@ def worst_place(part: Comparison) -> tuple[Tensor, ...]:
 def allowed_at(part: Comparison, at: tuple[Tensor, ...]) -> float:
     """Return how far apart they may be there."""
     return float(torch.as_tensor(part.allowed, dtype=torch.float64).expand(part.actual.shape)[at])
-
-
-def _pair(
-    actual: Tensor, expected: Tensor, allowed: float, values: Values, right: Values | None
-) -> tuple[Place, Place | None] | None:
-    """Where these two numbers are among the results; the second None where it is none of them but a constant."""
-    first = last_key(next(iter(values), ""))
-    last_first = list(reversed(values.items()))
-    others = sorted(last_first, key=lambda value: last_key(value[0]) != first)
-    for left in _places(actual, values.items()):
-        for other in (*_places(expected, others), None):
-            if left != other and (right is None or _agree(left, other, float(expected), allowed, right)):
-                return left, other
-    return None
 
 
 def _agree(left: Place, other: Place | None, expected: float, allowed: float, right: Values) -> bool:
@@ -79,12 +113,15 @@ def _value(place: Place, values: Values) -> Tensor | None:
     return found[index] if found is not None and inside else None
 
 
-def _places(number: Tensor, values: Iterable[tuple[str, Tensor]]) -> Iterator[Place]:
-    """Where this very number is: in each result at most once."""
+def _places(part: Comparison, side: str, values: Iterable[tuple[str, Tensor]]) -> Iterator[Place]:
+    """Where the number that is farthest off may be: where this very number is, first of all at the same place of a result."""
+    at = worst_place(part)
+    number, same = getattr(part, side)[at], [int(one) for one in at]
     for expression, value in values:
         if value.dtype == number.dtype and value.numel():
-            hits = ((value == number) | (value.isnan() & number.isnan())).nonzero()
-            yield from ((expression, tuple(hit)) for hit in hits[:1].tolist())
+            hits = ((value == number) | (value.isnan() & number.isnan())).nonzero().tolist()
+            chosen = sorted(hits, key=lambda hit: hit != same)[:MOST_PLACES]
+            yield from ((expression, tuple(hit)) for hit in chosen)
 
 
 def place_text(place: Place) -> str:

@@ -87,6 +87,17 @@ class Scripted(torch.jit.ScriptModule):
         return torch.stack(outputs), state
 
 
+MISTAKEN = ("ModelDimGRU1", "StackedState1")
+"""Whose states do not go on, as no layer's should: read by the future of their input, or exchanged."""
+
+
+@pytest.mark.parametrize("name", MISTAKEN)
+def test_a_layer_of_sequences_is_no_step_though_its_state_does_not_go_on(name):
+    layer = next(mistake.layer for stranger in STRANGERS for mistake in stranger.mistakes if mistake.layer.__name__ == name)
+    reading = read_target(layer)
+    assert (reading.kind, reading.called["input"], reading.unread) == ("layer", "sequence", ())
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_torchscript_compiled_is_read_and_judged():
     subject = subject_of(Scripted)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from rnncheck.catalog.tools.training import written
+from rnncheck.core.subject import Layer
 from rnncheck.running.trial import Trial
 
 
@@ -49,14 +50,10 @@ def lively_parameters(trial: Trial) -> dict[str, Tensor]:
     return as_lively(trial, trial.parameters)
 
 
-def enliven(trial: Trial, module: nn.Module) -> None:
-    """Give a module's parameters such values, where a case cannot set them by name: no rectifier inside is dead."""
+def enliven(trial: Trial, layer: Layer) -> None:
+    """Give a layer's parameters such values, where a case cannot set them by name: no rectifier inside is dead."""
     if not trial.parameters:
-        values = as_lively(trial, {name: p.detach() for name, p in module.named_parameters()})
-        live = dict(module.named_parameters())
-        with torch.no_grad():
-            for name, value in values.items():
-                live[name].copy_(value)
+        trial.do(written, layer, as_lively(trial, {name: p.detach() for name, p in layer.module.named_parameters()}))
 
 
 def as_lively(trial: Trial, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
