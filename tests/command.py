@@ -86,14 +86,14 @@ def rnncheck(folder: Path, *words: str, first: Callable[[], object] = lambda: No
     return Command(folder, *words, first=first).wait()
 
 
-def script(folder: Path, file: str) -> Ended:
+def script(folder: Path, file: str, *words: str) -> Ended:
     """Run a script of this folder as ``python FILE`` does, except that torch has been imported, and that no exit hook is called."""
-    return Command(folder, run=lambda: _as_main(folder, file)).wait()
+    return Command(folder, run=lambda: _as_main(folder, file, words)).wait()
 
 
-def _as_main(folder: Path, file: str) -> int:
+def _as_main(folder: Path, file: str, words: tuple[str, ...]) -> int:
     """Run a script; return the exit code that Python gives its process."""
-    sys.argv, sys.path[:0] = [file], [str((folder / file).parent)]
+    sys.argv, sys.path[:0] = [file, *words], [str((folder / file).parent)]
     try:
         runpy.run_path(file, run_name="__main__")
     except SystemExit as ended:

@@ -1,7 +1,9 @@
 """A case as a hypothesis changes it: data before, equations during, results after."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,13 +28,26 @@ def _joined(steps: list[Run]) -> Run:
     return Run(torch.cat([step.output for step in steps]), steps[-1].h_n, steps[-1].c_n)
 
 
+class Unchanged:
+    """A case as it is, before anything is done differently: taken apart once, however many changes leave its data alone."""
+
+    def __init__(self, *data: Any) -> None:
+        self.data = data
+
+    @cached_property
+    def problem(self) -> Problem:
+        """For the equations."""
+        return Problem.of(*self.data)
+
+
 @dataclass(frozen=True, eq=False)
 class Asked:
     """Config and data in float64, and what is to be done differently.
 
     parameters: torch's names; x: (time, batch, input); h_0, c_0: (layers * directions, batch, size), c_0 None unless
     LSTM; lengths: (batch,), None if all are full; functions, places: what is evaluated otherwise (see variants.With);
-    reads: what is done to the result; forgetful: every step starts from the initial state; the rest: see Problem.
+    reads: what is done to the result; forgetful: every step starts from the initial state; unchanged: the case
+    as it is, if that is known; the rest: see Problem.
     """
 
     config: Config
@@ -48,6 +63,7 @@ class Asked:
     join: Join = concatenated
     reads_forwards: bool = False
     reverse_ignores_lengths: bool = False
+    unchanged: Unchanged | None = None
 
     def but(self, **changes: Any) -> "Asked":
         """The same with these fields changed."""
@@ -83,7 +99,9 @@ class Asked:
 
     def problem(self) -> Problem:
         """For the equations."""
-        problem = Problem.of(self.config, self.parameters, self.x, self.h_0, self.c_0, self.lengths)
+        data = (self.config, self.parameters, self.x, self.h_0, self.c_0, self.lengths)
+        as_it_is = self.unchanged is not None and all(map(operator.is_, data, self.unchanged.data))
+        problem = self.unchanged.problem if self.unchanged is not None and as_it_is else Problem.of(*data)
         forwards, ignores = self.reads_forwards, self.reverse_ignores_lengths
         return replace(problem, join=self.join, reads_forwards=forwards, reverse_ignores_lengths=ignores)
 
@@ -124,4 +142,5 @@ def asked_of(
     h_0 = checked("h_0", h_0, (strands, batch, config.state_size))
     c_0 = checked("c_0", c_0, (strands, batch, config.hidden_size)) if "c" in config.state_sizes else None
     ends = None if lengths is None else torch.as_tensor(lengths, dtype=torch.int64).cpu()
-    return Asked(config, double, checked("input", input, tuple(input.shape)), h_0, c_0, ends)
+    data = (config, double, checked("input", input, tuple(input.shape)), h_0, c_0, ends)
+    return Asked(*data, unchanged=Unchanged(*data))

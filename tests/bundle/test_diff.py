@@ -1,6 +1,7 @@
 """What a difference is, and what it is not: mutants are red, other correct implementations are green."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,14 @@ from tests.catalog.support import subject_of
 from tests.mutants.controls.correct import CORRECT
 
 DATA = Path(__file__).parent / "data"
-LSTM = recorded(torchs())
+
+
+@cache
+def lstm():
+    """What torch's LSTM does on some cases; recorded once in a process, and not where this file is only collected."""
+    return recorded(torchs())
+
+
 MODES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "RNN_TANH"}
 IDS = ["bundle.truth", "bundle.results", "bundle.gradients"]
 
@@ -45,15 +53,15 @@ def test_the_recorded_bundle_of_torchs_layers(name):
 
 def test_onednn_on_and_off():
     off = recorded(torchs(), switches=("onednn_off",))
-    report = inline(LSTM, off)
+    report = inline(lstm(), off)
     assert statuses(report) == ["holds"] * 4
     assert verdicts(report)["bundle.results"].budget_used < 1  # more than 0 where oneDNN rounds otherwise, with AVX-512
-    assert statuses(inline(LSTM, torchs(), switches=("onednn_off",))) == ["holds"] * 3
+    assert statuses(inline(lstm(), torchs(), switches=("onednn_off",))) == ["holds"] * 3
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm-by-hand"])
 def test_a_correct_variant(name):
-    assert statuses(inline(LSTM, subject_of(CORRECT[name]))) == ["holds"] * 3
+    assert statuses(inline(lstm(), subject_of(CORRECT[name]))) == ["holds"] * 3
 
 
 class InDouble(torch.nn.LSTM):
@@ -72,7 +80,7 @@ class InDouble(torch.nn.LSTM):
 
 
 def test_a_layer_that_computes_in_float64():
-    report = inline(LSTM, torch_like(InDouble, ("LSTM",), "InDouble"))
+    report = inline(lstm(), torch_like(InDouble, ("LSTM",), "InDouble"))
     assert statuses(report) == ["holds"] * 3
     assert verdicts(report)["bundle.results"].budget_used > 0
 
@@ -89,7 +97,7 @@ def test_a_mutants_bundle_is_red():
 
 
 def test_a_mutant_against_torchs_bundle_is_red():
-    report = inline(LSTM, mutant("gates-i-f-swapped"))
+    report = inline(lstm(), mutant("gates-i-f-swapped"))
     found = verdicts(report)
     assert [found[id].verdict for id in IDS] == ["holds", "fails", "fails"]
     assert found["bundle.results"].location.startswith(("time", "final"))
@@ -97,12 +105,12 @@ def test_a_mutant_against_torchs_bundle_is_red():
 
 
 def test_gradients_alone():
-    report = inline(LSTM, mutant("weight-grad-uses-ht"))
+    report = inline(lstm(), mutant("weight-grad-uses-ht"))
     assert statuses(report) == ["holds", "holds", "fails"]
 
 
 def test_two_bundles_one_of_a_mutant():
-    report = inline(LSTM, recorded(mutant("gates-i-f-swapped")))
+    report = inline(lstm(), recorded(mutant("gates-i-f-swapped")))
     assert statuses(report) == ["holds", "fails", "fails", "fails"]
 
 
@@ -139,32 +147,32 @@ def test_a_case_that_raised_when_it_was_recorded_is_red():
 
 
 def test_one_case_alone():
-    report = inline(LSTM, torchs(), only=3)
+    report = inline(lstm(), torchs(), only=3)
     assert [subject.cases for subject in report.subjects] == [1, 1]
     with pytest.raises(UsageError, match="case = 12, but should be one of 0 to 11"):
-        inline(LSTM, torchs(), only=12)
+        inline(lstm(), torchs(), only=12)
 
 
 def test_what_is_not_claimed_is_said():
     subject = replace(torchs(), claims={**torchs().claims, "packed": Claim(False, "declared")})
-    report = inline(LSTM, subject)
+    report = inline(lstm(), subject)
     assert report.exit_code == 0
     assert "cases are not claimed: PackedSequence" in verdicts(report)["bundle.results"].reason
 
 
 def test_nothing_in_common():
     with pytest.raises(UsageError, match="torch.nn.GRU: nothing to compare with torch.nn.LSTM recorded on cpu .*: mode LSTM"):
-        inline(LSTM, torchs("GRU"))
+        inline(lstm(), torchs("GRU"))
     with pytest.raises(UsageError, match="have no case in common"):
-        inline(LSTM, recorded(torchs("GRU")))
+        inline(lstm(), recorded(torchs("GRU")))
 
 
 def test_cases_in_one_bundle_only_are_not_reached():
-    short = Bundle(LSTM.subject, LSTM.modes, 0, LSTM.environment, LSTM.recorded[:5])
-    report = inline(LSTM, short)
+    short = Bundle(lstm().subject, lstm().modes, 0, lstm().environment, lstm().recorded[:5])
+    report = inline(lstm(), short)
     assert statuses(report) == ["holds", "holds", "not_reached", "not_reached"]
     assert report.exit_code == 3
-    assert inline(short, LSTM).exit_code == 0
+    assert inline(short, lstm()).exit_code == 0
 
 
 def test_a_subject_that_crashes_is_told():
@@ -177,7 +185,7 @@ def test_a_subject_that_crashes_is_told():
             return super().forward(x, hx)
 
     subject = torch_like(Dies, ("LSTM",), "Dies")
-    report = diff(LSTM, subject, engine="processes", jobs=1)
+    report = diff(lstm(), subject, engine="processes", jobs=1)
     assert verdicts(report)["bundle.results"].verdict == "crashed"
     assert report.exit_code == 1
 

@@ -1,6 +1,7 @@
 """The file of a bundle: the same bytes each time, what was written is read, and nothing else is."""
 
 import json
+from functools import cache
 
 import pytest
 import torch
@@ -11,13 +12,17 @@ from rnncheck.bundle import BundleError, read, write
 from rnncheck.bundle.file import KEY, _digest
 from tests.bundle.support import recorded, torchs
 
-BUNDLE = recorded(torchs("GRU"), 6)
+
+@cache
+def bundle():
+    """What torch's GRU does on some cases; recorded once in a process, and not where this file is only collected."""
+    return recorded(torchs("GRU"), 6)
 
 
 @pytest.fixture
 def path(tmp_path):
     file = tmp_path / "b.safetensors"
-    write(BUNDLE, file)
+    write(bundle(), file)
     return file
 
 
@@ -42,9 +47,9 @@ def test_recording_twice_gives_the_same_bytes(path, tmp_path):
 def test_what_was_written_is_read(path):
     found = read(path)
     assert (found.subject, found.modes, found.seed, found.environment) == (
-        BUNDLE.subject, BUNDLE.modes, BUNDLE.seed, json.loads(json.dumps(BUNDLE.environment))
+        bundle().subject, bundle().modes, bundle().seed, json.loads(json.dumps(bundle().environment))
     )  # fmt: skip
-    for one, other in zip(found.recorded, BUNDLE.recorded, strict=True):
+    for one, other in zip(found.recorded, bundle().recorded, strict=True):
         assert one.case == other.case
         assert list(one.gradients) == list(other.gradients)
         assert one.tensors().keys() == other.tensors().keys()
@@ -151,4 +156,4 @@ def test_no_file_and_a_folder(tmp_path):
 def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="cannot be written"):
-        write(BUNDLE, tmp_path / "file" / "b.safetensors")
+        write(bundle(), tmp_path / "file" / "b.safetensors")

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import cache
 from math import inf
 
 import pytest
@@ -55,7 +56,14 @@ CRASH = ("own-clip-no-gradient-crashes", "empty-tensor-inf-norm")
 TORCH_BREAKS = ("clip.arguments", "clip.empty", "clip.formula", "clip.huge_and_tiny", "clip.listed_twice", "clip.low_precision",
                 "clip.nonfinite", "clip.threshold", *(["clip.used_up"] if clips_nothing_in_silence() else []),
                 "clip.zero_norm_type")  # fmt: skip
-CASES = draw(clip_cases(), 120, 0)
+
+
+@cache
+def drawn():
+    """120 cases; drawn once in a process, which takes seconds, and not where this file is only collected."""
+    return draw(clip_cases(), 120, 0)
+
+
 FEW = {"clip.shards": 12, "clip.many": at_night(120, 40)}
 """Cases of a property that starts processes, or makes thousands of gradients."""
 CLIP = [prop for prop in CATALOG.values() if prop.family == "clip"]
@@ -67,9 +75,9 @@ def mutant_subject(mutant):
     return probed(clip_function(MUTANTS[mutant].target, mutant))
 
 
-def judged(prop, subject, cases=CASES):
+def judged(prop, subject, cases=None):
     """(case, outcome) of every case that the property applies to and the subject claims."""
-    found = ((case, judge(prop, ClipTrial(subject, case))) for case in cases[: FEW.get(prop.id)])
+    found = ((case, judge(prop, ClipTrial(subject, case))) for case in (cases or drawn())[: FEW.get(prop.id)])
     return ((case, outcome) for case, outcome in found if outcome.status not in ("not_applicable", "not_claimed"))
 
 
@@ -108,7 +116,7 @@ SIMPLEST = [ClipCase((Gradient((2,), Values("ones")),)), ClipCase((Gradient((2,)
 
 
 def test_the_first_case_is_generic_and_clips():
-    first = CASES[0]
+    first = drawn()[0]
     norm = total_norm(ClipTrial(OURS, first).present, first.norm_type)
     assert norm > first.max_norm > 0
     assert len({gradient.shape for gradient in first.gradients}) == 2
@@ -125,8 +133,9 @@ SPECIAL = ClipCase(
 )
 
 
-@pytest.mark.parametrize("case", [*CASES[:20], SPECIAL], ids=str)
-def test_a_case_survives_json(case):
+@pytest.mark.parametrize("number", [*range(20), "special"])
+def test_a_case_survives_json(number):
+    case = SPECIAL if number == "special" else drawn()[number]
     text = json.dumps(case.to_json(), allow_nan=False)
     again = ClipCase.from_json(json.loads(text))
     assert again == case
@@ -178,7 +187,7 @@ def test_the_truth_of_a_gradient_beyond_the_bound():
 
 
 def test_what_is_returned_has_to_be_a_norm():
-    trial = ClipTrial(clip_function(lambda parameters, max_norm: "five", "words"), CASES[0])
+    trial = ClipTrial(clip_function(lambda parameters, max_norm: "five", "words"), drawn()[0])
     with pytest.raises(Malformed, match="a str returned"):
         _ = trial.run.norm
 
@@ -190,7 +199,7 @@ def test_claims_are_read_off_the_signature_and_probed():
     subject = probed(clip_function(clip, "clip"))
     offered = {feature for feature in subject.claims if subject.offers(feature)}
     assert offered == {"generator", "single_tensor"}
-    assert judge(CATALOG["clip.norms"], ClipTrial(subject, CASES[0])).status == "not_claimed"
+    assert judge(CATALOG["clip.norms"], ClipTrial(subject, drawn()[0])).status == "not_claimed"
 
 
 def test_shrinking_ends_at_one_gradient():

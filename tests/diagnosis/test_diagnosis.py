@@ -12,6 +12,7 @@ from rnncheck.diagnosis.altered_case import asked_of
 from rnncheck.diagnosis.cell_variants import tf32, tf32_cut
 from rnncheck.diagnosis.hypotheses import hypotheses
 from rnncheck.oracle import ROUNDINGS
+from rnncheck.oracle.truth import Problem
 from tests.effort import NIGHTLY
 from tests.oracle.correct_layers import Data, Style, loop
 from tests.oracle.test_budget import generic, scaled_gate
@@ -38,6 +39,18 @@ def test_every_hypothesis_recognises_itself(config):
             missed.append((hypothesis.name, sentence))
     # a network without bounds explodes, and then nothing is known of it
     assert [name for name, _ in missed if "left out" not in name and "polynomial" not in name] == []
+
+
+def test_data_that_no_change_touches_are_taken_apart_once(monkeypatch):
+    split, real = [], Problem.of
+    monkeypatch.setattr(Problem, "of", lambda *data: split.append(data) or real(*data))
+    asked = asked_of(*generic(Config("GRU", 4, 3), time=3).arguments)
+    changed = [hypothesis.change(asked) for hypothesis in hypotheses(asked.config)]
+    same = [one for one in changed if one.parameters is asked.parameters and one.x is asked.x and one.h_0 is asked.h_0]
+    found = [one.problem().layers for one in same if one.config is asked.config and one.lengths is asked.lengths]
+    assert len(found) > 10 and len(split) == 1
+    other = asked.parameter(lambda name, value: 2 * value)
+    assert torch.equal(other.problem().layers[0].w, 2 * found[0][0].w)
 
 
 def test_two_changes_at_once_are_named_together():

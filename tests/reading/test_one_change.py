@@ -10,6 +10,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.judging.explain import explain
 from rnncheck.judging.judge import judge
+from rnncheck.reading.parameters.arrangement import arrangements
 from rnncheck.running.trial import Trial
 from tests.strangers.hunted import subject_of
 
@@ -54,6 +55,14 @@ class MixesRows(OneMatrixLSTM):
 
 def nearly(layer):
     return read_subject(subject_of(layer)).nearly
+
+
+@pytest.mark.parametrize("layer", [nn.GRU(3, 4), nn.LSTM(3, 4), OneMatrixLSTM(3, 4)])
+def test_each_way_to_hold_the_parameters_is_tried_once(layer):
+    own = {name: parameter.detach() for name, parameter in layer.named_parameters()}
+    mode = "GRU" if isinstance(layer, nn.GRU) else "LSTM"
+    found = [(pieces, reset_after) for pieces, _, reset_after, _ in arrangements(own, mode, (3, 4))]
+    assert len(found) > 10 and len(found) == len(set(found))
 
 
 def test_a_right_layer_needs_no_change():

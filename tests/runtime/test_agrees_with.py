@@ -265,9 +265,9 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_case_that_is_kept_fails_again_when_it_is_replayed(tmp_path):
     (tmp_path / "loud.py").write_text(SCRIPT)
-    done = run("loud.py", "1.0")
-    assert done.returncode == 1 and "Louder does not agree with GRU: output" in done.stderr
-    assert "kept: rnncheck replay .rnncheck/failing/agree.against-Louder.json" in done.stderr.replace(os.sep, "/")
+    done = command.script(tmp_path, "loud.py", "1.0")
+    assert done.code == 1 and "Louder does not agree with GRU: output" in done.err
+    assert "kept: rnncheck replay .rnncheck/failing/agree.against-Louder.json" in done.err.replace(os.sep, "/")
     again = command.rnncheck(tmp_path, "replay", ".rnncheck/failing/agree.against-Louder.json")
     assert again.code == 1 and again.out.startswith("agree.against does not hold for loud.py:Louder")
 
@@ -281,9 +281,9 @@ def test_what_is_found_after_the_last_call_is_told_when_the_program_ends(tmp_pat
 
 def test_settle_raises_what_is_found_after_the_last_call(tmp_path):
     (tmp_path / "loud.py").write_text(LATE + "rnncheck.settle()\n")
-    done = run("loud.py", "0.99")
-    assert done.returncode == 1
-    assert "ContractViolation: Late does not agree with GRU" in done.stderr and "too late" not in done.stderr
+    done = command.script(tmp_path, "loud.py", "0.99")
+    assert done.code == 1
+    assert "ContractViolation: Late does not agree with GRU" in done.err and "too late" not in done.err
 
 
 def test_settle_counts_what_is_not_to_be_raised():

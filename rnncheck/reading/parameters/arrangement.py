@@ -67,7 +67,17 @@ Way = tuple[tuple[Piece, ...], str, bool, str]
 
 
 def arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[Way]:
-    """Return the ways in which these parameters of one layer and direction may hold torch's."""
+    """Return the ways in which these parameters of one layer and direction may hold torch's, each once."""
+    seen = set[tuple[tuple[Piece, ...], bool]]()
+    for way in _all_arrangements(own, mode, sizes):
+        pieces, _, reset_after, _ = way
+        if (pieces, reset_after) not in seen:
+            seen.add((pieces, reset_after))
+            yield way
+
+
+def _all_arrangements(own: Mapping[str, Tensor], mode: Mode, sizes: tuple[int, int]) -> Iterator[Way]:
+    """Yield them, those again that two conventions have in common, as where no matrix has the state beside the input."""
     gates = kind_of(mode).gates
     for transposed, x_first in product((False, True), (True, False)):
         forms = [_form(tensor, sizes, transposed, x_first) for tensor in own.values()]
