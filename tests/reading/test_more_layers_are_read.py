@@ -20,6 +20,7 @@ from tests.reading import (
     nested_states,
     other_ways,
     public_layers,
+    published,
     research_layers,
     small_differences,
     tutorials,
@@ -27,7 +28,7 @@ from tests.reading import (
 from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
-          small_differences, images, hyperparameters, decoders)  # fmt: skip
+          small_differences, images, hyperparameters, decoders, published)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

@@ -86,6 +86,19 @@ class quiet:
         torch.set_grad_enabled(self.before)
 
 
+def made(build: Callable[..., Any], *sizes: Any, **named: Any) -> Any:
+    """What a constructor makes; with float32 for numbers of no dtype, where it mixes them with float32 of its own."""
+    try:
+        return build(*sizes, **named)
+    except RuntimeError:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            return build(*sizes, **named)
+        finally:
+            torch.set_default_dtype(before)
+
+
 def call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:
     bare = Adapted(_own(module, how), sizes.hidden, **{**how, "given": [], "states": None, "output": []})
     bare.how["others"] = dict(zip(start.names, start.values, strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import ORDERS, PIXELS
 from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
 
@@ -33,8 +33,9 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = Fals
     shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
     if how.get("input") in ORDERS:
         shapes = [(sizes.hidden, BATCH), *shapes]
+    pixels = torch.tensor(PIXELS).shape if how.get("images") else ()
     for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
-        zero = [torch.zeros(shape, dtype=torch.float64) for _ in range(4)]
+        zero = [torch.zeros((*shape, *pixels), dtype=torch.float64) for _ in range(4)]
         if len(names) > 1:
             yield Start(tuple(zero[: len(names)]), names)
         else:

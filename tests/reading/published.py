@@ -1,0 +1,84 @@
+"""Further layers as people publish them, each with mistakes of its own."""
+
+import torch
+from torch import nn
+
+
+class FramesLSTMCell(nn.Module):
+    """An LSTM cell of images, whose state must be given: (batch, channels, height, width)."""
+
+    def __init__(self, input_dim, hidden_dim, kernel_size):
+        super().__init__()
+        self.gates = nn.Conv2d(input_dim + hidden_dim, 4 * hidden_dim, kernel_size, padding=kernel_size[0] // 2)
+
+    def forward(self, frame, cur_state):
+        h, c = cur_state
+        i, f, o, g = self.gates(torch.cat([frame, h], 1)).chunk(4, 1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class FramesLSTMCellCut(FramesLSTMCell):
+    def forward(self, frame, cur_state):
+        h, c = cur_state
+        return super().forward(frame, (h, c.detach()))
+
+
+class FramesLSTMCellOfTheBatch(FramesLSTMCell):
+    def forward(self, frame, cur_state):
+        h, c = cur_state
+        return super().forward(frame, (h.mean(0, keepdim=True).expand_as(h), c))
+
+
+class IdentityCell(nn.Module):
+    """Its constructor takes storage of torch's default dtype into a tensor of float32."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.FloatTensor(input_size, hidden_size).uniform_(-0.5, 0.5))
+        self.weight_hh = nn.Parameter(torch.FloatTensor(hidden_size, hidden_size))
+        self.weight_hh.data.set_(torch.eye(hidden_size))
+
+    def forward(self, input_, hx):
+        return torch.tanh(input_ @ self.weight_ih + hx @ self.weight_hh)
+
+
+class IdentityCellCut(IdentityCell):
+    def forward(self, input_, hx):
+        return super().forward(input_, hx.detach())
+
+
+class IdentityCellOfTheBatch(IdentityCell):
+    def forward(self, input_, hx):
+        return super().forward(input_, hx.mean(0, keepdim=True).expand_as(hx))
+
+
+class WordEncoder(nn.Module):
+    """The kind of the recurrence, in lower case, is the first thing that must be given."""
+
+    def __init__(self, rnn_type, num_words, word_dim, hidden_dim):
+        super().__init__()
+        self.words = nn.Embedding(num_words, word_dim)
+        self.rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[rnn_type](word_dim, hidden_dim)
+
+    def forward(self, words):
+        return self.rnn(self.words(words))
+
+
+class WordEncoderAveraged(WordEncoder):
+    def forward(self, words):
+        vectors = self.words(words)
+        return self.rnn(vectors + vectors.mean(1, keepdim=True))
+
+
+class WordEncoderOfTheNextRow(WordEncoder):
+    def forward(self, words):
+        output, h = super().forward(words)
+        return output, h.roll(1, 1)
+
+
+LAYERS = {
+    IdentityCell: ("(batch, features), one step per call, state h", IdentityCellCut, IdentityCellOfTheBatch),
+    WordEncoder: ("token ids", WordEncoderAveraged, WordEncoderOfTheNextRow),
+    FramesLSTMCell: ("state of 8 tensors or parts, each feature a channel", FramesLSTMCellCut, FramesLSTMCellOfTheBatch),
+}
