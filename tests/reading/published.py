@@ -77,7 +77,39 @@ class WordEncoderOfTheNextRow(WordEncoder):
         return output, h.roll(1, 1)
 
 
+class Captioner(nn.Module):
+    """What it says of an image is said in each step, where there is an image."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell, self.of_image = nn.GRUCell(input_size, hidden_size), nn.Linear(hidden_size, input_size)
+
+    def forward(self, words, h, image=None):
+        seen = 0.0 if image is None else self.of_image(image)
+        outputs = []
+        for word in words:
+            h = self.cell(word + seen, h)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class CaptionerWithoutWeights(Captioner):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.scale = nn.Parameter(torch.ones(hidden_size))
+
+    def forward(self, words, h, image=None):
+        outputs, h = super().forward(words, h, image)
+        return outputs * self.scale.detach(), h
+
+
+class CaptionerCut(Captioner):
+    def forward(self, words, h, image=None):
+        return super().forward(words, h.detach(), image)
+
+
 LAYERS = {
+    Captioner: ("parameter of_image.bias", CaptionerWithoutWeights, CaptionerCut),
     IdentityCell: ("(batch, features), one step per call, state h", IdentityCellCut, IdentityCellOfTheBatch),
     WordEncoder: ("token ids", WordEncoderAveraged, WordEncoderOfTheNextRow),
     FramesLSTMCell: ("state of 8 tensors or parts, each feature a channel", FramesLSTMCellCut, FramesLSTMCellOfTheBatch),
