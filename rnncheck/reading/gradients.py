@@ -12,6 +12,7 @@ from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
 from rnncheck.reading.calls.other_methods import for_other_methods
 from rnncheck.reading.calls.results import leaves
+from rnncheck.reading.calls.starts import learned_in_makers
 from rnncheck.reading.read import Seen
 
 
@@ -44,13 +45,13 @@ def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: 
 
 def not_looked_at(module: Any, seen: Seen, config: Config, state: Any) -> tuple[str, ...]:
     """Return the parameters that move only results that are not read, or none with what further arguments are filled with; else
-    those that the module has for other methods, or for arguments that are left out.
+    those that the module has for other methods, as one that makes a first state, or for arguments that are left out.
     """
     read, unread = _used(module, seen, config, state)
     names = {name for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else set()
     if not read or seen.how.get("beside"):
         return tuple(sorted(names - read)) if read else ()
-    others = () if seen.unread else for_other_methods(module, names - read)
+    others = {*learned_in_makers(module, names - read), *(() if seen.unread else for_other_methods(module, names - read))}
     return tuple(sorted({*(unread - read), *others, *_for_what_is_left_out(module, seen, config, state, names - read - unread)}))
 
 

@@ -108,7 +108,36 @@ class CaptionerCut(Captioner):
         return super().forward(words, h.detach(), image)
 
 
+class Controller(nn.Module):
+    """The state that it begins with is learned, and a method gives it for any number of rows."""
+
+    def __init__(self, num_inputs, num_outputs):
+        super().__init__()
+        self.cell = nn.LSTMCell(num_inputs, num_outputs)
+        self.first_h, self.first_c = (nn.Parameter(torch.randn(1, num_outputs) * 0.05) for _ in range(2))
+
+    def create_new_state(self, batch_size):
+        return self.first_h.repeat(batch_size, 1), self.first_c.repeat(batch_size, 1)
+
+    def forward(self, x, prev_state):
+        h, c = self.cell(x, prev_state)
+        return h, (h, c)
+
+
+class ControllerOfOneStart(Controller):
+    """It is not learned where it is used: nowhere."""
+
+    def create_new_state(self, batch_size):
+        return self.first_h.repeat(batch_size, 1), torch.zeros_like(self.first_c).repeat(batch_size, 1)
+
+
+class ControllerCut(Controller):
+    def forward(self, x, prev_state):
+        return super().forward(x, (prev_state[0], prev_state[1].detach()))
+
+
 LAYERS = {
+    Controller: ("parameter first_c, parameter first_h", ControllerOfOneStart, ControllerCut),
     Captioner: ("parameter of_image.bias", CaptionerWithoutWeights, CaptionerCut),
     IdentityCell: ("(batch, features), one step per call, state h", IdentityCellCut, IdentityCellOfTheBatch),
     WordEncoder: ("token ids", WordEncoderAveraged, WordEncoderOfTheNextRow),
