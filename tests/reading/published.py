@@ -136,7 +136,34 @@ class ControllerCut(Controller):
         return super().forward(x, (prev_state[0], prev_state[1].detach()))
 
 
+class Tape(nn.Module):
+    """It keeps its state, and cannot be called before a method of a name of its own."""
+
+    def __init__(self, num_inputs, controller_size):
+        super().__init__()
+        self.cell = nn.GRUCell(num_inputs, controller_size)
+
+    def init_sequence(self, batch_size):
+        self.previous_state = self.cell.weight_hh.new_zeros(batch_size, self.cell.hidden_size)
+
+    def forward(self, x):
+        self.previous_state = self.cell(x, self.previous_state)
+        return self.previous_state
+
+
+class TapeOfTheBatch(Tape):
+    def forward(self, x):
+        return super().forward(x + x.mean(0))
+
+
+class TapeCut(Tape):
+    def forward(self, x):
+        self.previous_state = self.cell(x, self.previous_state.detach())
+        return self.previous_state
+
+
 LAYERS = {
+    Tape: ("init_sequence() before each call", TapeOfTheBatch, TapeCut),
     Controller: ("parameter first_c, parameter first_h", ControllerOfOneStart, ControllerCut),
     Captioner: ("parameter of_image.bias", CaptionerWithoutWeights, CaptionerCut),
     IdentityCell: ("(batch, features), one step per call, state h", IdentityCellCut, IdentityCellOfTheBatch),

@@ -1,6 +1,7 @@
 """What experiments on a layer are made with: sizes that all differ, calls without gradients, and a first state."""
 
 import copy
+import math
 import os
 import traceback
 import warnings
@@ -54,6 +55,13 @@ def told(error: BaseException) -> str:
         return str(error)
     line = "" if str(error) else traceback.extract_tb(error.__traceback__)[-1].line
     return f"{type(error).__name__}: {error}{line}"
+
+
+def got_as_far_as(module: Any, error: BaseException) -> float:
+    """Return the line of the module's call that an exception comes from: the furthest one says most; above all, one behind it."""
+    code = getattr(getattr(type(module), "forward", None), "__code__", None)
+    behind = math.inf if isinstance(error, Unreadable) else 0
+    return next((line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code), behind)
 
 
 class quiet:

@@ -1,6 +1,5 @@
 """What may be given for the state in the first call, where one must be given."""
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapter.adapted import ORDERS, PIXELS
-from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.calls.call_arguments import is_state_word, own_methods, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
 from rnncheck.reading.calls.results import leaves
 
@@ -73,9 +72,7 @@ def _made(module: Any, sizes: Sizes) -> Iterator[Any]:
 
 def makers(module: Any) -> list[str]:
     """Return the methods that may give a state to begin with: by their whole names, or by the parts of these."""
-    own = [one for one in type(module).__mro__ if not one.__module__.startswith("torch.") and one is not object]
-    names = [name for one in own for name, method in vars(one).items() if inspect.isfunction(method)]
-    by_parts = [name for name in names if BEGINNINGS & (parts := set(name.lower().split("_"))) and STATES & parts]
+    by_parts = own_methods(module, BEGINNINGS, STATES)
     return list(dict.fromkeys((*(name for name in MAKERS if callable(getattr(module, name, None))), *by_parts)))
 
 
