@@ -162,7 +162,34 @@ class TapeCut(Tape):
         return self.previous_state
 
 
+class Independent(nn.Module):
+    """Each unit goes on with what it had, and no more: with larger weights it grows without end."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.read, self.own = nn.Linear(input_size, hidden_size), nn.Parameter(torch.ones(hidden_size))
+
+    def forward(self, xs, hidden=None):
+        h = xs.new_zeros(xs.shape[1], len(self.own)) if hidden is None else hidden
+        outputs = []
+        for x in xs:
+            h = torch.relu(0.01 * self.read(x) + self.own * h)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class IndependentForgets(Independent):
+    def forward(self, xs, hidden=None):
+        return super().forward(xs)
+
+
+class IndependentOfAll(Independent):
+    def forward(self, xs, hidden=None):
+        return super().forward(xs + 0.1 * xs.mean(1, keepdim=True), hidden)
+
+
 LAYERS = {
+    Independent: ("(time, batch, features), state h", IndependentForgets, IndependentOfAll),
     Tape: ("init_sequence() before each call", TapeOfTheBatch, TapeCut),
     Controller: ("parameter first_c, parameter first_h", ControllerOfOneStart, ControllerCut),
     Captioner: ("parameter of_image.bias", CaptionerWithoutWeights, CaptionerCut),

@@ -186,3 +186,7 @@ def test_what_only_looks_like_a_decoder_is_none(layer):
 def test_a_call_may_draw_from_python_s_random_numbers_and_not_seed_them():
     assert kill_of(subject_of(decoders.ForcedAtTimes), cases=2, by="mode.settings") is None
     assert kill_of(subject_of(decoders.ForcedAtOneSeed), cases=2, by="mode.settings") is not None
+
+
+def test_a_recurrence_of_its_own_runs_long_with_the_weights_that_it_is_built_with():
+    assert status(published.Independent, "numeric.finite", seed=8) == "holds"
