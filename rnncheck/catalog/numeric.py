@@ -30,7 +30,12 @@ def finite(what: str, tensor: Tensor, axes: tuple[str, ...] = ()) -> Observation
 
 
 def moderate_parameters(trial: Trial) -> dict[str, Tensor]:
-    """Moderate weights; rows of weight_hh have an absolute sum of 1/2, so that nothing grows for ever."""
+    """Moderate weights; rows of weight_hh have an absolute sum of 1/2, so that nothing grows for ever.
+
+    Those of a recurrence of its own are as its constructor leaves them: in others it may grow, however right it is.
+    """
+    if not trial.subject.offers("load"):
+        return {name: value.detach().clone() for name, value in trial.anew(trial.config).parameters().items()}
 
     def moderate(name: str, shape: tuple[int, ...]) -> Tensor:
         drawn = trial.like(trial.x.new_empty(shape), f"moderate {name}", 0.5 * shape[-1] ** -0.5)

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
 from rnncheck.reading.calls.other_methods import for_other_methods
 from rnncheck.reading.calls.results import leaves
+from rnncheck.reading.calls.starts import learned_in_makers
 from rnncheck.reading.read import Seen
 
 
@@ -43,13 +45,43 @@ def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: 
 
 def not_looked_at(module: Any, seen: Seen, config: Config, state: Any) -> tuple[str, ...]:
     """Return the parameters that move only results that are not read, or none with what further arguments are filled with; else
-    those that the module has for other methods.
+    those that the module has for other methods, as one that makes a first state, or for arguments that are left out.
     """
     read, unread = _used(module, seen, config, state)
     names = {name for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else set()
     if not read or seen.how.get("beside"):
         return tuple(sorted(names - read)) if read else ()
-    return tuple(sorted({*(unread - read), *(() if seen.unread else for_other_methods(module, names - read))}))
+    others = {*learned_in_makers(module, names - read), *(() if seen.unread else for_other_methods(module, names - read))}
+    return tuple(sorted({*(unread - read), *others, *_for_what_is_left_out(module, seen, config, state, names - read - unread)}))
+
+
+def _for_what_is_left_out(module: Any, seen: Seen, config: Config, state: Any, names: set[str]) -> tuple[str, ...]:
+    """Those of these parameters whose numbers change nothing, where a call may be given more that may need them."""
+    how = seen.how
+    looked_at = [*(name for name, _ in how["given"]), *(how["lengths"] or ())[:1]]
+    left_out = [p for p in parameters(module, how) if p.default is None and p.name not in looked_at]
+    return tuple(name for name in names if _changes_nothing(module, seen, config, state, name)) if left_out else ()
+
+
+def _changes_nothing(module: Any, seen: Seen, config: Config, state: Any, name: str) -> bool:
+    """Whether a call returns the same for other numbers in this parameter."""
+    found = []
+    for shift in (0.0, 0.5):
+        other = copy.deepcopy(module)
+        with torch.no_grad():
+            other.get_parameter(name).add_(shift)
+        found.append(_result(other, seen, config, state))
+    return all(torch.equal(one, another) for (_, one), (_, another) in zip(*found, strict=True))
+
+
+def _result(module: Any, seen: Seen, config: Config, state: Any) -> list[tuple[Any, Tensor]]:
+    """The tensors that a call on the experiments' input returns, each with its path."""
+    how, x = seen.how, torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    called = Adapted(module, config.hidden_size, **how)
+    x = x[0] if how.get("input") == "step" else x.transpose(0, 1) if how["batch_first"] else x
+    with quiet(grad=True):
+        called.begin(x)
+        return list(leaves(called.result(x, state, None)))
 
 
 def in_training_alone(module: Any, seen: Seen, config: Config, state: Any) -> tuple[str, ...]:
@@ -62,14 +94,10 @@ def _used(module: Any, seen: Seen, config: Config, state: Any) -> tuple[set[str]
     """The parameters that move what is read of a call's result, and those that move the rest; none where that cannot be called."""
     module = copy.deepcopy(module)  # a call may leave something in it
     own = {name: p for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else {}
-    how, x = seen.how, torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    called = Adapted(module, config.hidden_size, **how)
-    x = x[0] if how.get("input") == "step" else x.transpose(0, 1) if how["batch_first"] else x
     try:
+        tensors = _result(module, seen, config, state)
         with quiet(grad=True):
-            called.begin(x)
-            tensors = list(leaves(called.result(x, state, None)))
-            known = [tuple(path) for path in (how["output"], *(how["states"] or []))]
+            known = [tuple(path) for path in (seen.how["output"], *(seen.how["states"] or []))]
             read = [any(path[: len(one)] == one for one in known) for path, _ in tensors]
             parts = [[t for (_, t), mine in zip(tensors, read, strict=True) if mine == which] for which in (True, False)]
             return _moving(own, parts[0]), _moving(own, parts[1])

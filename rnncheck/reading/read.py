@@ -11,7 +11,7 @@ from torch import Tensor
 from rnncheck.reading.calls.beside import OF_STEPS
 from rnncheck.reading.calls.call_arguments import is_state_word, kept, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, runner, told
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths
 from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
@@ -92,6 +92,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     """
     best: Seen | None = None
     failures: list[str] = []
+    got_to: dict[str, float] = {}
     refusals = Refusals(module, sizes)
     possible = forms(module, cell_first, said, sizes.input)
     for how in possible:
@@ -108,6 +109,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
                 seen = _look(module, how, start, sizes, said)
             except Exception as error:  # this is not how it is called
                 failures.append(told(error))
+                got_to.setdefault(failures[-1], got_as_far_as(module, error))
                 refusals.learn(how, start, _given(how, _example(sizes)))
                 continue
             best = seen if best is None else max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
@@ -116,12 +118,13 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
         if best is not None and best.complete:
             break
         if is_over():
+            failures.sort(key=lambda failure: -got_to.get(failure, 0))
             return _cut_short(best, failures, left_out(len(failures), [how, *possible]))
     if best is not None:
         return best
     if not begun and any("dtype" in failure for failure in failures):
         return read_module(module, sizes, cell_first, said, begun=True)
-    raise Unreadable(failures[0] if failures else "it takes no input")
+    raise Unreadable(max(failures, key=lambda failure: got_to.get(failure, 0), default="it takes no input"))
 
 
 def _cut_short(best: Seen | None, failures: list[str], left: str) -> Seen:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.both_ways import is_decoded, is_summed
-from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, quiet, runner, told
+from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, made, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.calls.time_limit import is_over, limited
 from rnncheck.reading.clock import clock_of
@@ -114,11 +114,11 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
     config = SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
     positions, named = arguments.of(config)
     try:
-        module = value(*positions, **named)
+        module = made(value, *positions, **named)
     except Exception as refusal:  # these sizes, perhaps
         config = in_multiples(value, arguments, config, refusal)
         positions, named = arguments.of(config)
-        module = value(*positions, **named)
+        module = made(value, *positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
     seen = read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said)
     if arguments.halves and seen.directions != 2 and not (alone and arguments.head is not None):

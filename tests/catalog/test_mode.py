@@ -11,6 +11,7 @@ from torch import nn
 from rnncheck.adapters.torch_layers import torch_like
 from rnncheck.backend.torch_state import preserved
 from rnncheck.catalog import CATALOG
+from rnncheck.catalog.tools.deeds import calls_that_differ
 from rnncheck.catalog.tools.dropout_counts import dropout_in_calls
 from rnncheck.catalog.tools.dropout_masks import as_it_should, kept_values, panes
 from rnncheck.catalog.tools.significance import LEVEL, allowed_counts, chance_says
@@ -49,6 +50,11 @@ def test_wrong_dropout_is_found(mutant):
 @pytest.mark.parametrize("mutant", ["own-third-call-differs", "reset-noop-for-bidir", "weights-destroyed", "own-weights-drift"])
 def test_calls_that_differ_are_found(mutant):
     assert killed(CATALOG["mode.repeatable"], subject_of(MUTANTS[mutant])) is not None
+
+
+def test_the_same_nan_in_each_call_is_repeated():
+    trial = Trial(TORCH["GRU"], Case(Config("GRU", 4, 5), 3, training=True))
+    assert calls_that_differ(trial.layer, torch.full_like(trial.x, torch.nan), None, 3, 8) == []
 
 
 @pytest.mark.parametrize("mutant", ["own-eval-scales", "converted-module-never-loaded"])

@@ -20,6 +20,7 @@ from tests.reading import (
     nested_states,
     other_ways,
     public_layers,
+    published,
     research_layers,
     small_differences,
     tutorials,
@@ -27,7 +28,7 @@ from tests.reading import (
 from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
-          small_differences, images, hyperparameters, decoders)  # fmt: skip
+          small_differences, images, hyperparameters, decoders, published)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
@@ -185,3 +186,7 @@ def test_what_only_looks_like_a_decoder_is_none(layer):
 def test_a_call_may_draw_from_python_s_random_numbers_and_not_seed_them():
     assert kill_of(subject_of(decoders.ForcedAtTimes), cases=2, by="mode.settings") is None
     assert kill_of(subject_of(decoders.ForcedAtOneSeed), cases=2, by="mode.settings") is not None
+
+
+def test_a_recurrence_of_its_own_runs_long_with_the_weights_that_it_is_built_with():
+    assert status(published.Independent, "numeric.finite", seed=8) == "holds"

@@ -87,7 +87,7 @@ def claims_of_fixed(fixed: Config) -> dict[str, Claim]:
 def _asked(start: Baseline, feature: str) -> Claim:
     argument, changes = ASKED[feature]
     reading = getattr(start.subject.build, "reading", None)
-    if feature in start.subject.nature or (reading is not None and reading.arguments is not None):
+    if argument in start.subject.nature or (reading is not None and reading.arguments is not None):
         return _asked_as_read(start, feature, argument, changes)
     missing = not_in_signature(start.subject, feature)
     if missing is not None:

@@ -21,6 +21,11 @@ RESETS = (
     "reset_state", "reset_states", "reset", "reset_hidden", "reset_hidden_state", "clear_state", "clear", "init_hidden",
     "init_state",
 )  # fmt: skip
+FORGETS, FORGOTTEN = (
+    {"reset", "clear", "init", "begin", "start", "new"},
+    {"state", "states", "hidden", "sequence", "episode", "memory"},
+)
+"""Parts of the name of a method that makes a layer forget: one of each."""
 
 INPUTS = ("input", "inputs", "input_t", "inp")
 """What is an input wherever it stands; an x may be the state beside an input u."""
@@ -76,7 +81,7 @@ def reset(module: Any) -> tuple[str, bool] | None:
     """The method that makes a layer forget which keeps its state itself, and takes none."""
     if state_parameters(module):
         return None
-    for name in RESETS:
+    for name in dict.fromkeys((*RESETS, *own_methods(module, FORGETS, FORGOTTEN))):
         method = getattr(module, name, None)
         if callable(method):
             try:
@@ -88,6 +93,13 @@ def reset(module: Any) -> tuple[str, bool] | None:
             if len(sized) <= 1 and not _only_returns(module, name, len(sized)):
                 return name, len(sized) == 1
     return None
+
+
+def own_methods(module: Any, *parts: set[str]) -> list[str]:
+    """Return the methods of the module's author whose names have a part in each of these sets."""
+    own = [one for one in type(module).__mro__ if not one.__module__.startswith("torch.") and one is not object]
+    names = dict.fromkeys(name for one in own for name, method in vars(one).items() if inspect.isfunction(method))
+    return [name for name in names if all(some & set(name.lower().split("_")) for some in parts)]
 
 
 def _only_returns(module: Any, name: str, sized: int) -> bool:

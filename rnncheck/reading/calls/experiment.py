@@ -1,6 +1,7 @@
 """What experiments on a layer are made with: sizes that all differ, calls without gradients, and a first state."""
 
 import copy
+import math
 import os
 import traceback
 import warnings
@@ -56,6 +57,13 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{line}"
 
 
+def got_as_far_as(module: Any, error: BaseException) -> float:
+    """Return the line of the module's call that an exception comes from: the furthest one says most; above all, one behind it."""
+    code = getattr(getattr(type(module), "forward", None), "__code__", None)
+    behind = math.inf if isinstance(error, Unreadable) else 0
+    return next((line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code), behind)
+
+
 class quiet:
     """Inside, no gradients, no warnings, random numbers from one seed, and float64 where a layer names no dtype.
 
@@ -84,6 +92,19 @@ class quiet:
         self.warn.__exit__(*exception)  # type: ignore[arg-type]
         torch.set_default_dtype(self.dtype)
         torch.set_grad_enabled(self.before)
+
+
+def made(build: Callable[..., Any], *sizes: Any, **named: Any) -> Any:
+    """What a constructor makes; with float32 for numbers of no dtype, where it mixes them with float32 of its own."""
+    try:
+        return build(*sizes, **named)
+    except RuntimeError:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            return build(*sizes, **named)
+        finally:
+            torch.set_default_dtype(before)
 
 
 def call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> Any:

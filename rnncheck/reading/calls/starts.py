@@ -6,14 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS
-from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters
+from rnncheck.reading.adapter.adapted import ORDERS, PIXELS
+from rnncheck.reading.calls.call_arguments import is_state_word, own_methods, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
+from rnncheck.reading.calls.results import leaves
 
 MAKERS = (
     "init_hidden", "init_state", "initial_state", "zero_state", "get_initial_state", "init_states", "begin_state",
     "make_state", "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state",
 )  # fmt: skip
+BEGINNINGS = {"init", "initial", "begin", "zero", "new", "create", "make", "get", "start", "first"}
+STATES = {"state", "states", "hidden", "hiddens"}
+"""Parts of the name of a method that gives a state to begin with: one of each."""
 
 
 def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = False) -> Iterator[Start]:
@@ -33,8 +37,9 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = Fals
     shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
     if how.get("input") in ORDERS:
         shapes = [(sizes.hidden, BATCH), *shapes]
+    pixels = torch.tensor(PIXELS).shape if how.get("images") else ()
     for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
-        zero = [torch.zeros(shape, dtype=torch.float64) for _ in range(4)]
+        zero = [torch.zeros((*shape, *pixels), dtype=torch.float64) for _ in range(4)]
         if len(names) > 1:
             yield Start(tuple(zero[: len(names)]), names)
         else:
@@ -52,20 +57,37 @@ def _listed(state: Any, sizes: Sizes) -> Iterator[list[Any]]:
 
 
 def _made(module: Any, sizes: Sizes) -> Iterator[Any]:
-    """What the module's own method gives for a state at the beginning."""
-    for name in MAKERS:
-        method = getattr(module, name, None)
-        if not callable(method):
-            continue
+    """What the module's own methods give for a state at the beginning."""
+    for name in makers(module):
         x = torch.zeros(TIME, BATCH, sizes.input, dtype=torch.float64)
         for arguments in ((BATCH,), (), (x,), (BATCH, "cpu"), (BATCH, torch.device("cpu")), (x.transpose(0, 1),)):
             try:
-                made = method(*arguments)
+                made = getattr(module, name)(*arguments)
             except Exception:  # it is asked otherwise
                 continue
             if made is not None:
                 yield _double(made)
                 break
+
+
+def makers(module: Any) -> list[str]:
+    """Return the methods that may give a state to begin with: by their whole names, or by the parts of these."""
+    by_parts = own_methods(module, BEGINNINGS, STATES)
+    return list(dict.fromkeys((*(name for name in MAKERS if callable(getattr(module, name, None))), *by_parts)))
+
+
+def learned_in_makers(module: Any, names: set[str]) -> tuple[str, ...]:
+    """Return those of these parameters that are in a state to begin with, which a method of the module gives for some rows."""
+    own = {name: module.get_parameter(name) for name in sorted(names)}
+    found = set[str]()
+    for maker in makers(module) if own else ():
+        try:
+            parts = [t for _, t in leaves(getattr(module, maker)(BATCH)) if t.requires_grad]
+            grads = torch.autograd.grad([part.sum() for part in parts], list(own.values()), allow_unused=True)
+        except Exception:  # it is asked otherwise, or learns nothing
+            continue
+        found |= {name for name, g in zip(own, grads, strict=True) if g is not None}
+    return tuple(sorted(found))
 
 
 def _double(value: Any) -> Any:

@@ -38,6 +38,7 @@ from rnncheck.reading.constructor.size_words import (
     VOCABULARY,
     is_part,
     says_dropout,
+    says_kind,
     says_layers,
     size_of,
 )  # fmt: skip
@@ -120,6 +121,7 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
 def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     """Sizes whose names have a part that speaks of the input or the state; all that speak of the state are one size."""
     numbers = [p for p in parameters if p.name not in options.values() and (type(p.default) is int or p.default is p.empty)]
+    numbers = [p for p in numbers if not (says_kind(p.name) and p.annotation is p.empty)]
     sizes = {p.name: size_of(p.name) for p in numbers if p.annotation in UNSAID}
     inputs, hidden = ([name for name, what in sizes.items() if what == kind] for kind in ("input", "hidden"))
     if hidden:

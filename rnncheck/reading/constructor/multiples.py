@@ -3,6 +3,7 @@
 from typing import Any
 
 from rnncheck.core.config import Config
+from rnncheck.reading.calls.experiment import made
 from rnncheck.reading.constructor.arguments import Arguments
 
 SIZES = ((6, 8), (12, 8), (6, 16), (6, 32), (6, 64), (6, 128))
@@ -37,7 +38,7 @@ def _step(value: Any, arguments: Arguments, config: Config, name: str) -> int:
 def _takes(value: Any, arguments: Arguments, config: Config) -> bool:
     positions, named = arguments.of(config)
     try:
-        value(*positions, **named)
+        made(value, *positions, **named)
     except Exception:  # it refuses these sizes
         return False
     return True
