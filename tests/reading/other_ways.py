@@ -395,7 +395,33 @@ class WithNothingWrong(WithNothing):
         return super().forward(x)
 
 
+class BothWaysRNN(nn.Module):
+    """Two Elman cells, one for each direction, of which outputs alone come back."""
+
+    def __init__(self, n_in: int, n_hid: int) -> None:
+        super().__init__()
+        self.n_hid, self.fwd, self.bwd = n_hid, nn.RNNCell(n_in, n_hid), nn.RNNCell(n_in, n_hid)
+
+    def run(self, cell: nn.RNNCell, x: Tensor) -> Tensor:
+        h, ys = x.new_zeros(len(x), self.n_hid), []
+        for step in x.unbind(1):
+            h = cell(step, h)
+            ys.append(h)
+        return torch.stack(ys, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.run(self.fwd, x), self.run(self.bwd, x.flip(1)).flip(1)], -1)
+
+
+class BothWaysWrong(BothWaysRNN):
+    """The outputs from the end are not turned back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.run(self.fwd, x), self.run(self.bwd, x.flip(1))], -1)
+
+
 LAYERS = {
+    BothWaysRNN: ("(batch, time, features), no state comes back, two directions", BothWaysWrong),
     WithScores: ("(time, batch, features), state h, not looked at: result[2]", WithScoresWrong),
     WithNothing: ("(time, batch, features), state (h, c)", WithNothingWrong),
     OfHeads: ("(time, batch, features), state h", OfHeadsWrong),
