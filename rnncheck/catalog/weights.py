@@ -94,10 +94,25 @@ def _trained(t: Trial) -> Observation:
     with subject_boundary("running backward"):
         loss.backward()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    idle = [name for name, p in trained.items() if has_effect(t, name) and (p.grad is None or not bool(p.grad.any()))]
+    idle = [
+        name for name, p in trained.items() if has_effect(t, name) and (p.grad is None or not bool(p.grad.any())) and _acts(t, p)
+    ]
     torch.optim.SGD(trained.values(), lr=0.1).step()
     moved = not torch.equal(t.run_on(t.layer).output, before.output)
     return fact("parameters without a gradient", not idle, idle, "none") & fact("a step", moved, "no effect", "an effect")
+
+
+def _acts(t: Trial, p: Tensor) -> bool:
+    """Whether a parameter changes the results: with what further arguments are filled with, such as times, some need not."""
+    if all(one.neutral is None for one in t.subject.further):
+        return True
+    before = dict(t.run_on(t.layer).parts())
+    with torch.no_grad():
+        value = p.detach().clone()
+        p.mul_(1 + 2.0**-20).add_(2.0**-20)
+        after = dict(t.run_on(t.layer).parts())
+        p.copy_(value)
+    return not all(torch.equal(after[name], part) for name, part in before.items())
 
 
 MOST_BLOCKS = 8
