@@ -77,16 +77,21 @@ def trainable(trial: Trial) -> Observation:
         raise NotClaimed("it has no parameters to train")
     t = trial if trial.parameters else in_many_digits(trial)  # what a step does may be less than a digit
     seen = _trained(lively(t))
-    return seen if seen.holds else _trained(lively(t, LONG))
+    seen = seen if seen.holds else _trained(lively(t, LONG))
+    return seen if seen.holds or trial.parameters else _trained(lively(t, LONG), as_built=True)
 
 
 LONG = 17
 """Steps after which what acts every few steps alone, such as a dilated recurrence, has acted on a state that is not zero."""
 
 
-def _trained(t: Trial) -> Observation:
-    """Which parameters get no gradient from a call, and whether an optimizer step changes the output."""
-    enliven(t, t.layer.module)
+def _trained(t: Trial, as_built: bool = False) -> Observation:
+    """Which parameters get no gradient from a call, and whether an optimizer step changes the output.
+
+    as_built: with the numbers that the layer draws, as a spectral norm knows them: with others it may saturate
+    """
+    if not as_built:
+        enliven(t, t.layer.module)
     before, module, cotangents = t.run, t.layer.module, dict(t.cotangents().parts())
     with torch.enable_grad():
         run = t.read(*t.call_on(t.layer, t.x.clone(), t.state))

@@ -25,7 +25,7 @@ class Vectors(torch.nn.Module):
         super().__init__()
         self.num_embeddings, self.embedding_dim, self.padding_idx = table.num_embeddings, table.embedding_dim, table.padding_idx
         self.vectors: torch.Tensor | None = None
-        self.knows_ids = isinstance(table, Vectors) and table.knows_ids
+        self.knows_ids: bool = isinstance(table, Vectors) and table.knows_ids
         self.table: tuple[torch.nn.Parameter] = table.table if isinstance(table, Vectors) else (table.weight,)
         if tied:
             (self.weight,) = self.table
