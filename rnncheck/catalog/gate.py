@@ -157,7 +157,8 @@ def state_bound(trial: Trial) -> Observation:
     starts = zip(trial.config.kind.states, trial.given_state, strict=True)
     bounds = {state.letter: _bound(trial, state, start) for state, start in starts}
     seen = [_at_most(trial, run.output, _of_output(trial, bounds["h"]), trial.config.kind.states[0], "output")]
-    seen += [_at_most(trial, run.states[s.letter], bounds[s.letter], s, f"{s.letter}_n") for s in trial.config.kind.states]
+    returned = [s for s in trial.config.kind.states if len(run.states[s.letter])]
+    seen += [_at_most(trial, run.states[s.letter], bounds[s.letter], s, f"{s.letter}_n") for s in returned]
     return every(seen)
 
 

@@ -78,21 +78,40 @@ def trainable(trial: Trial) -> Observation:
         raise NotClaimed("it has no parameters to train")
     t = trial if trial.parameters else in_many_digits(trial)  # what a step does may be less than a digit
     seen = _trained(lively(t))
-    return seen if seen.holds else _trained(lively(t, LONG))
+    seen = seen if seen.holds else _trained(lively(t, LONG))
+    return seen if seen.holds or trial.parameters else _trained(lively(t, LONG), as_built=True)
 
 
 LONG = 17
 """Steps after which what acts every few steps alone, such as a dilated recurrence, has acted on a state that is not zero."""
 
 
-def _trained(t: Trial) -> Observation:
-    """Which parameters get no gradient from a call, and whether an optimizer step changes the output."""
-    enliven(t, t.layer)
-    ignored = tuple(name for name, _ in t.layer.module.named_parameters() if not has_effect(t, name))
+def _trained(t: Trial, as_built: bool = False) -> Observation:
+    """Which parameters get no gradient from a call, and whether an optimizer step changes the output.
+
+    as_built: with the numbers that the layer draws, as a spectral norm knows them: with others it may saturate
+    """
+    if not as_built:
+        enliven(t, t.layer)
+    named = t.layer.module.named_parameters()
+    ignored = tuple(name for name, p in named if p.requires_grad and not (has_effect(t, name) and _acts(t, p)))
     given = (*t.leaves, t.as_returned(t.cotangents()))
     idle = t.do(idle_parameters, t.layer, *given, ignored, doing="running backward")
     moved = t.do(effect_of_a_step, t.layer, *t.arguments, doing="calling after a step")
     return equal("parameters without a gradient", idle, "none") & equal("a step", moved, "an effect")
+
+
+def _acts(t: Trial, p: Tensor) -> bool:
+    """Whether a parameter changes the results: with what further arguments are filled with, such as times, some need not."""
+    if all(one.neutral is None for one in t.subject.further):
+        return True
+    before = dict(t.run_on(t.layer).parts())
+    with torch.no_grad():
+        value = p.detach().clone()
+        p.mul_(1 + 2.0**-20).add_(2.0**-20)
+        after = dict(t.run_on(t.layer).parts())
+        p.copy_(value)
+    return not all(torch.equal(after[name], part) for name, part in before.items())
 
 
 MOST_BLOCKS = 8

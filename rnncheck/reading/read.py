@@ -14,6 +14,7 @@ from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths
 from rnncheck.reading.calls.forms import forms
+from rnncheck.reading.calls.halves import is_one_recurrence
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
@@ -173,7 +174,8 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     called["features"] = found["features"] if found["features"] not in usual else None
     settled, depends = called, None
     if not step:
-        run = runner(module, {**called, "given": [], "states": None, "features": None}, start, sizes)
+        bare = {**called, "given": [], "states": None, "features": None}
+        run = runner(module, bare, start, sizes)
         depends = dependency(lambda x: run(x)[0][-1:] if called["last"] else run(x)[0], x)
         if depends.reverse == 1.0 and depends.forward < 1.0 and not called["last"]:
             settled = {**called, "reverse": True}
@@ -181,6 +183,9 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
             settled["features"] = found["features"]
         if depends.two_ways and sizes.directions == 1 and found["features"] == 2 * sizes.hidden:
             return _look(module, how, start, replace(sizes, directions=2), said)
+        doubled = sizes.directions == 1 and not called["last"] and found["features"] == 2 * sizes.hidden
+        if doubled and depends.forward == 1.0 and is_one_recurrence(module, bare, start, x, sizes):
+            settled = {**settled, "features": found["features"]}
     settled = {**settled, **asked(said, OF_A_RESULT)}
     grouped = groups(first, output, called, sizes, len(start.names))
     possible = [way for group in grouped for way in ways(module, first, group, settled, sizes)]

@@ -34,7 +34,7 @@ class Reading:
     notes:     arguments that are left out, and options whose other values are not looked at
     unread:    what may be a state, or outputs, and is not read
     idle:      whether a part of the state comes back as it went in, so that it is none
-    batch_norm: whether training computes with the mean of all rows, so that it is judged in eval()
+    moves:     what training moves, so that it is judged in eval(): batch norm, or a buffer of a part that is torch's own
     further:   arguments of a call that properties of their own vary
     arrangement: how its own parameters hold those of torch's layer; None where that is not known, or torch's names say it
     nearly: which layer it is with one change: "torch.nn.LSTM, except that …"; None where none is known
@@ -54,7 +54,7 @@ class Reading:
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     idle: bool = False
-    batch_norm: bool = False
+    moves: str = ""
     further: tuple[Further, ...] = ()
     arrangement: Arrangement | None = None
     nearly: str | None = None
@@ -99,7 +99,7 @@ class Reading:
         """Return what no verdict speaks of, in words."""
         how = self.called
         return (
-            *([f"what {'batch norm does' if self.batch_norm else 'random numbers do'} in training"] if how["eval"] else []),
+            *([f"what {f'{self.moves} does' if self.moves else 'random numbers do'} in training"] if how["eval"] else []),
             *(["whether the state that comes back as it went in should move"] if self.idle else []),
             *(["whether the output should be (time, batch, features), as the input is not"] if how["turned"] else []),
             *([f"sequences in pieces: its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
@@ -149,7 +149,7 @@ class Reading:
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}{first}"] if how["lengths"] else []),
-            *([f"{'batch norm' if self.batch_norm else 'random'} in training: judged in eval()"] if how["eval"] else []),
+            *([f"{self.moves or 'random'} in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"with {', '.join(how['asks'])}"] if how["asks"] else []),
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),

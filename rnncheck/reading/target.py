@@ -20,6 +20,7 @@ from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.constructor.multiples import SIZES, in_multiples, multiples
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
+from rnncheck.reading.in_training import draws, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import Built, of_other_sizes
@@ -125,7 +126,7 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
         raise Unreadable("a size of two directions together, but one direction")
     for value in (*positions, *named.values()):
         if isinstance(value, Asked):
-            _draws(module, config, seen)  # which asks for what is asked for in training alone
+            draws(module, config, seen)  # which asks for what is asked for in training alone
             arguments = value.as_written(arguments)
     return seen, arguments, module, config
 
@@ -137,8 +138,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     says_axes = (hasattr(module, "batch_first") or taken) and not _leaves_out(value, arguments, "batch_first")
     nature = _nature(value, seen, arguments, module, config, exists, said)
     start = learned_start(module, seen, config, zeros(seen, config))
-    batch_norm = normalises_over_rows(module)
-    how = {**seen.how, "eval": said.get("eval", batch_norm or _draws(module, config, seen))}
+    moves = "batch norm" if normalises_over_rows(module) else moved_buffer(module, config, seen)
+    how = {**seen.how, "eval": said.get("eval", bool(moves) or draws(module, config, seen))}
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     idle += in_training_alone(module, seen, config, zeros(seen, config, 0.3)) if how["eval"] else ()
     nature |= {name: found for name, found in (("idle", idle), ("start", start)) if found}
@@ -173,7 +174,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
         directions=seen.directions,
         unread=seen.unread,
         idle=seen.idle,
-        batch_norm=batch_norm,
+        moves=moves,
         further=tuple(one for one in further if one.looked_at),
         notes=(
             *seen.extras,
@@ -238,20 +239,6 @@ def _usual(value: Any, arguments: Arguments) -> bool:
     places = (*arguments.input, *arguments.hidden)
     by_place = len(arguments.input) == 1 and (places == (0, 1) or (sizes is None and places == first))
     return plain and (by_name or by_place)
-
-
-def _draws(module: Any, config: Config, seen: Seen) -> bool:
-    """Whether the layer draws random numbers in training, though no dropout was asked for."""
-    if not isinstance(module, nn.Module):
-        return False
-    other = copy.deepcopy(module).train()
-    run = runner(other, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
-    x = torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    try:
-        first, again, moved = (run(x, zeros(seen, config), seed=seed)[0] for seed in (0, 0, 1))
-    except Exception:  # it cannot be called without a state of another kind: then nothing is said of it
-        return False
-    return torch.equal(first, again) and not torch.equal(first, moved)
 
 
 def _arrangement(module: Any, seen: Seen, config: Config, arguments: Arguments | None) -> Arrangement | None:

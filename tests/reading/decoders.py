@@ -45,6 +45,31 @@ class ForcedOverTime(ForcedAtTimes):
         return outputs.log_softmax(0), hidden
 
 
+class FromTheStart(nn.Module):
+    """A decoder that looks up a token of its own in front of the targets: the start of a sentence."""
+
+    def __init__(self, hidden_size, output_size, start=0):
+        super().__init__()
+        self.embedding, self.start = nn.Embedding(output_size, hidden_size), start
+        self.gru, self.out = nn.GRU(hidden_size, hidden_size, batch_first=True), nn.Linear(hidden_size, output_size)
+
+    def forward(self, targets, encoder_hidden):
+        tokens = torch.cat([torch.full_like(targets[:, :1], self.start), targets[:, :-1]], 1)
+        outputs, hidden = self.gru(self.embedding(tokens), encoder_hidden)
+        return self.out(outputs), hidden
+
+
+class FromTheStartOfTheBatch(FromTheStart):
+    def forward(self, targets, encoder_hidden):
+        outputs, hidden = super().forward(targets, encoder_hidden)
+        return outputs.log_softmax(0), hidden
+
+
+class FromTheStartAnew(FromTheStart):
+    def forward(self, targets, encoder_hidden):
+        return super().forward(targets, torch.zeros_like(encoder_hidden))
+
+
 class Again(nn.Module):
     """An encoder, and a decoder that begins where it ended, and reads each step one step later."""
 
@@ -100,6 +125,8 @@ class GoesOnUpwardsAtOneWidth(nn.Module):
 
 LAYERS = {
     ForcedAtTimes: ("(time, batch, features), state h, token ids", ForcedOfTheBatch, ForcedOverTime),
+    FromTheStart: ("state h, token ids, each with a vector of the input, each output is of the step before",
+                   FromTheStartOfTheBatch, FromTheStartAnew),
     Again: ("(batch, time, features), no state comes back, decodes a summary of the whole sequence", AgainFromAnotherRow,
             AgainDetached, GoesOnUpwards),
 }  # fmt: skip

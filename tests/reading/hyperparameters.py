@@ -240,7 +240,38 @@ class ScoredDetached(Scored):
         return super().forward(x.detach(), hx)
 
 
+class OpensAtTimes(nn.Module):
+    """A GRU whose gate opens late enough alone, so that the parameter that says when moves nothing at earlier times.
+
+    The first four units are as built such that their gates stay closed for long.
+    """
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell, self.rate = nn.GRUCell(input_size, hidden_size), nn.Parameter((torch.arange(hidden_size) > 3) / 1.0)
+
+    def forward(self, x, times):
+        h, outputs = x.new_zeros(x.shape[1], self.cell.hidden_size), []
+        for step, now in zip(x, times, strict=True):
+            gate = 0.2 + torch.relu(torch.tanh(now[:, None] * self.rate) - 0.6)
+            h = h + gate * (self.cell(step, h) - h)
+            outputs.append(h)
+        return torch.stack(outputs)
+
+
+class OpensAtTimesOfTheFirst(OpensAtTimes):
+    def forward(self, x, times):
+        return super().forward(x, times[:, :1].expand_as(times))
+
+
+class OpensAtTimesOfTheBatch(OpensAtTimes):
+    def forward(self, x, times):
+        return super().forward(x - x.mean(1, keepdim=True), times)
+
+
 LAYERS = {
+    OpensAtTimes: ("(time, batch, features), no state comes back, beside it times", OpensAtTimesOfTheFirst,
+                   OpensAtTimesOfTheBatch),
     Clockwork: ("(time, batch, features), state of 3 tensors or parts, its steps are counted, by 4", ClockworkOfTheBatch,
                 ClockworkDetached, ClockworkFromZeros, InChunks),
     Widths: ("(time, batch, features), state h", WidthsFromZeros, WidthsOfTheNextRow),

@@ -395,7 +395,69 @@ class WithNothingWrong(WithNothing):
         return super().forward(x)
 
 
+class BothWaysRNN(nn.Module):
+    """Two Elman cells, one for each direction, of which outputs alone come back."""
+
+    def __init__(self, n_in: int, n_hid: int) -> None:
+        super().__init__()
+        self.n_hid, self.fwd, self.bwd = n_hid, nn.RNNCell(n_in, n_hid), nn.RNNCell(n_in, n_hid)
+
+    def run(self, cell: nn.RNNCell, x: Tensor) -> Tensor:
+        h, ys = x.new_zeros(len(x), self.n_hid), []
+        for step in x.unbind(1):
+            h = cell(step, h)
+            ys.append(h)
+        return torch.stack(ys, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.run(self.fwd, x), self.run(self.bwd, x.flip(1)).flip(1)], -1)
+
+
+class BothWaysWrong(BothWaysRNN):
+    """The outputs from the end are not turned back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.run(self.fwd, x), self.run(self.bwd, x.flip(1))], -1)
+
+
+class Rotates(nn.Module):
+    """A state of complex numbers, whose real and imaginary parts stand side by side in the output."""
+
+    def __init__(self, n_in: int, n_units: int) -> None:
+        super().__init__()
+        self.into, self.angle = nn.Linear(n_in, n_units), nn.Parameter(torch.rand(n_units))
+
+    def own(self, x: Tensor) -> Tensor:
+        return self.into(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        u, ys = self.own(x), []
+        re = im = u.new_zeros(u.shape[0], u.shape[2])
+        for step in u.unbind(1):
+            re, im = re * self.angle.cos() - im * self.angle.sin(), re * self.angle.sin() + im * self.angle.cos()
+            re = (re + step) / 2
+            im = im / 2
+            ys.append(torch.cat([re, im], -1))
+        return torch.stack(ys, 1)
+
+
+class RotatesAll(Rotates):
+    """Rows are mixed."""
+
+    def own(self, x: Tensor) -> Tensor:
+        return super().own(x - x.mean(0))
+
+
+class BothWaysRNNForwards(BothWaysRNN):
+    """Both cells read the sequence from its beginning, by mistake."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.run(self.fwd, x), self.run(self.bwd, x)], -1)
+
+
 LAYERS = {
+    Rotates: ("(batch, time, features), no state comes back", RotatesAll),
+    BothWaysRNN: ("(batch, time, features), no state comes back, two directions", BothWaysWrong, BothWaysRNNForwards),
     WithScores: ("(time, batch, features), state h, not looked at: result[2]", WithScoresWrong),
     WithNothing: ("(time, batch, features), state (h, c)", WithNothingWrong),
     OfHeads: ("(time, batch, features), state h", OfHeadsWrong),

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 
 class NormedGates(nn.Module):
@@ -39,6 +40,36 @@ class NormedGatesForget(NormedGates):
     """The state that is given has no effect."""
 
     def forward(self, x, h=None):
+        return super().forward(x)
+
+
+class Bounded(nn.Module):
+    """An Elman network whose recurrent matrix has a largest singular value of 1: each call in training goes on estimating it."""
+
+    def __init__(self, d_in, d_hidden):
+        super().__init__()
+        self.w_in, self.w_rec = nn.Linear(d_in, d_hidden), spectral_norm(nn.Linear(d_hidden, d_hidden, bias=False))
+
+    def forward(self, x, h0=None):
+        h, ys = x.new_zeros(x.shape[1], self.w_in.out_features) if h0 is None else h0, []
+        recurrent = self.w_rec.weight
+        for step in x:
+            h = torch.tanh(self.w_in(step) + h @ recurrent.T)
+            ys.append(h)
+        return torch.stack(ys), h
+
+
+class BoundedByRow(Bounded):
+    """Rows are mixed."""
+
+    def forward(self, x, h0=None):
+        return super().forward(x - x.mean(1, keepdim=True), h0)
+
+
+class BoundedForgets(Bounded):
+    """The state that is given has no effect."""
+
+    def forward(self, x, h0=None):
         return super().forward(x)
 
 
@@ -399,6 +430,7 @@ class TrajectoryAhead(Trajectory):
 
 
 LAYERS = {
+    Bounded: ("state h, buffer w_rec.parametrizations.weight.0._u in training: judged in eval()", BoundedByRow, BoundedForgets),
     NormedGates: ("state h, batch norm in training: judged in eval()", NormedGatesByRow, NormedGatesForget),
     ValueOfEach: ("(time, batch, features), state h", ValueOfTheFirst, ValueOfTheNext),
     Forecast: ("returns only the last output", ForecastOfOthers, ForecastNotLearned),

@@ -132,6 +132,14 @@ def test_outputs_behind_the_end_are_none_where_the_last_one_comes_back():
     assert status(courses.WordsPerSentence, "lengths.module", lengths=(4, 2, 1)) == "holds"
 
 
+def test_a_parameter_that_moves_nothing_at_the_times_given_may_have_no_gradient():
+    assert status(hyperparameters.OpensAtTimes, "weights.trainable") == "holds"
+
+
+def test_states_that_do_not_come_back_have_no_bounds():
+    assert status(other_ways.BothWaysRNN, "gate.state_bound", bidirectional=True) == "holds"
+
+
 def test_many_steps_go_on_from_states_that_are_reached():
     assert status(courses.AskedForItsState, "numeric.finite", hx="random") == "holds"
 

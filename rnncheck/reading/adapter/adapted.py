@@ -37,7 +37,7 @@ HOW: dict[str, Any] = {
     "kept": None,  # an attribute of the layer that keeps the state: before each call it is as the constructor left it
     "eval": False,  # the layer draws random numbers of its own in training, so it stays in eval()
     "ids": False,  # the layer takes token ids, and makes vectors of them: it is given ids, and the vectors are those of the input
-    "tied": False,  # it uses the weights of its table of vectors for its output too
+    "tied": False,  # it uses the weights of its table of vectors too: for its output, or for ids of its own
 }
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
 PIXELS = ((1.0, -0.5), (0.25, 2.0))

@@ -16,19 +16,29 @@ CONVERSIONS = ("float", "to", "type")
 
 
 class Vectors(torch.nn.Module):
-    """In place of a table of embeddings: it returns the input's own vector for each of the ids that stand for them."""
+    """In place of a table of embeddings: it returns the input's own vector for each of the ids that stand for them.
+
+    tied: whether the layer uses the table's weights too: for its output, or for ids that it knows itself
+    """
 
     def __init__(self, table: Any, tied: bool = False) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim, self.padding_idx = table.num_embeddings, table.embedding_dim, table.padding_idx
         self.vectors: torch.Tensor | None = None
+        self.knows_ids: bool = isinstance(table, Vectors) and table.knows_ids
         self.table: tuple[torch.nn.Parameter] = table.table if isinstance(table, Vectors) else (table.weight,)
         if tied:
             (self.weight,) = self.table
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         assert self.vectors is not None
-        return self.vectors.reshape(-1, self.vectors.shape[-1])[ids - FIRST]
+        vectors = self.vectors.reshape(-1, self.vectors.shape[-1])
+        if not (ids.is_meta or torch.compiler.is_compiling()):
+            self.knows_ids |= bool((ids < FIRST).any())
+        if not self.knows_ids:
+            return vectors[ids - FIRST]
+        own = self.weight[ids.clamp(max=self.num_embeddings - 1)].to(vectors)
+        return torch.where((ids < FIRST)[..., None], own, vectors[(ids - FIRST).clamp(min=0)])
 
 
 class OneHot(TorchFunctionMode):

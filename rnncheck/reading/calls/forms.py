@@ -8,7 +8,7 @@ from rnncheck.reading.adapter.adapted import ORDERS
 from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside
 from rnncheck.reading.calls.call_arguments import asks, input_names, lengths, reset
 from rnncheck.reading.calls.form_of_lengths import other_forms
-from rnncheck.reading.calls.other_methods import looks_up, makes_one_hot, sees_images, uses_weights
+from rnncheck.reading.calls.other_methods import knows_ids, looks_up, makes_one_hot, sees_images, uses_weights
 from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
 
 
@@ -27,7 +27,7 @@ def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[di
         ways = partial(_forms_of, module, cell_first, said, ids, numbers=input == 1)
         yield from ({**form, "asks": flags} for form in ways()) if flags else ()
         yield from ways()
-    if looks_up(module) and uses_weights(module):
+    if looks_up(module) and (uses_weights(module) or knows_ids(module)):
         yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
 
 

@@ -37,6 +37,11 @@ def looks_up(module: Any) -> bool:
     return isinstance(module, nn.Module) and any(isinstance(part, nn.Embedding | Vectors) for part in module.modules())
 
 
+def knows_ids(module: nn.Module) -> bool:
+    """Whether a call looked up an id that it was not given, such as that of the start of a sentence."""
+    return any(isinstance(part, Vectors) and part.knows_ids for part in module.modules())
+
+
 def makes_one_hot(module: Any) -> bool:
     """Whether the module's own code may make vectors of ids: one-hot vectors, or rows of a matrix."""
     kinds = type(module).__mro__ if isinstance(module, nn.Module) else ()

@@ -1,0 +1,51 @@
+"""What a layer does in training alone: it draws random numbers, or moves what it computes with."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnncheck.core.config import Config
+from rnncheck.reading.calls.experiment import Sizes, Start, runner
+from rnncheck.reading.other_numbers import zeros
+from rnncheck.reading.read import Seen
+
+
+def draws(module: Any, config: Config, seen: Seen) -> bool:
+    """Whether the layer draws random numbers in training, though no dropout was asked for."""
+    if not isinstance(module, nn.Module):
+        return False
+    other = copy.deepcopy(module).train()
+    run = runner(other, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
+    x = _example(config)
+    try:
+        first, again, moved = (run(x, zeros(seen, config), seed=seed)[0] for seed in (0, 0, 1))
+    except Exception:  # it cannot be called without a state of another kind: then nothing is said of it
+        return False
+    return torch.equal(first, again) and not torch.equal(first, moved)
+
+
+def moved_buffer(module: Any, config: Config, seen: Seen) -> str:
+    """Return which buffer of a part that is torch's own a call moves in training alone, such as that of a spectral norm; or ""."""
+    if not isinstance(module, nn.Module):
+        return ""
+    trained, read = (_moved(copy.deepcopy(module).train(mode), config, seen) for mode in (True, False))
+    return next((f"buffer {name}" for name in trained if name not in read), "")
+
+
+def _moved(module: nn.Module, config: Config, seen: Seen) -> list[str]:
+    """The buffers of torch's own parts that a call moves; none where it cannot be called."""
+    buffers = dict(module.named_buffers())
+    torchs = [name for name, part in module.named_modules() if type(part).__module__.startswith("torch.")]
+    own = {name: b.clone() for name, b in buffers.items() if name.rpartition(".")[0] in torchs}
+    run = runner(module, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
+    try:
+        run(_example(config), zeros(seen, config))
+    except Exception:  # it cannot be called without a state of another kind
+        return []
+    return [name for name, b in own.items() if not torch.equal(b, buffers[name])]
+
+
+def _example(config: Config) -> Tensor:
+    return torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
