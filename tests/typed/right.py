@@ -282,6 +282,17 @@ def above_a_bound(
     return torch.stack(outputs, 1), h
 
 
+def of_unit_variance(
+    x: X, kept: Annotated[X, rnncheck.Values(low=0.0, high=1.0)], h0: H | None = None
+) -> tuple[X, H]:  # fmt: skip
+    """An average whose variance stays: its root has no slope where all is kept, and nothing is kept at exactly 0."""
+    h, outputs = torch.zeros_like(x[:, 0]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = kept[:, t] * h + (1 - kept[:, t].square()).sqrt() * x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
 def forecasting(x: X, level: H | None = None) -> tuple[X, H]:
     """A smoothed level that is returned before a step is known."""
     h, outputs = torch.zeros_like(x[:, 0]) if level is None else level, []
@@ -316,6 +327,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "observed_now_and_then": {}, "with_a_skip": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
+    "of_unit_variance": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip
