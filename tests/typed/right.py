@@ -293,6 +293,17 @@ def of_unit_variance(
     return torch.stack(outputs, 1), h
 
 
+def added_in_place(x: X, h0: H | None = None) -> tuple[X, H]:
+    """A leaky sum whose state is added to zeros in place, which torch.vmap refuses where it maps over the state."""
+    h, outputs = torch.zeros(len(x), x.shape[2]).to(x), []
+    if h0 is not None:
+        h += h0
+    for t in range(x.shape[1]):
+        h = 0.5 * h + x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
 def forecasting(x: X, level: H | None = None) -> tuple[X, H]:
     """A smoothed level that is returned before a step is known."""
     h, outputs = torch.zeros_like(x[:, 0]) if level is None else level, []
@@ -327,7 +338,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "observed_now_and_then": {}, "with_a_skip": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
-    "of_unit_variance": {},
+    "of_unit_variance": {}, "added_in_place": {},
     "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip

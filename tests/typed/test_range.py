@@ -158,3 +158,34 @@ def test_what_is_right_loses_none(right):
 def test_a_number_of_the_reference_is_lost():
     assert any("nan" in str(one.mismatches) for one in outcomes(logarithm_of_the_gate, "agree.against", blend))
     assert not any(one.red for one in outcomes(in_logarithms, "agree.against", blend))
+
+
+def unstable(x: X, k: X, h0: Float[Tensor, "batch units units"] | None = None) -> tuple[X, Float[Tensor, "batch units units"]]:
+    """Right: a delta rule whose keys have any length, so that its state grows from step to step."""
+    h, outputs = torch.zeros(len(x), x.shape[2], x.shape[2]).to(x) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = h + k[:, t, :, None] * (x[:, t] - (k[:, t, :, None] * h).sum(1))[:, None]
+        outputs.append(h.sum(1))
+    return torch.stack(outputs, 1), h
+
+
+def exponential_gate(x: X, gate: X, h0: tuple[H, H] | None = None) -> tuple[X, tuple[H, H]]:
+    """An average with weights that grow with e^t, and nothing that holds them: moderate until inf / inf."""
+    total, weight = (torch.zeros_like(x[:, 0]), torch.ones_like(x[:, 0])) if h0 is None else h0
+    outputs = []
+    for t in range(x.shape[1]):
+        grown = torch.exp(1 + 0.1 * torch.tanh(gate[:, t]))
+        total, weight = grown * total + x[:, t], grown * weight + 1
+        outputs.append(total / (1 + weight.abs()))
+    return torch.stack(outputs, 1), (total, weight)
+
+
+@pytest.mark.parametrize("prop", ["numeric.finite", "numeric.finite_gradient"])
+def test_what_grows_from_step_to_step_may_leave_the_range(prop):
+    found = outcomes(unstable, prop)
+    assert not any(one.red for one in found)
+    assert any("grow from step to step" in str(one.reason) for one in found)
+
+
+def test_what_is_moderate_until_it_overflows_may_not():
+    assert any(one.status == "fails" for one in outcomes(exponential_gate, "numeric.finite"))
