@@ -90,6 +90,26 @@ class Pair:
     slow: H
 
 
+class SplitIntoHeads(nn.Module):
+    """Linear attention whose constructor takes the features of all heads together."""
+
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
+        self.into = nn.Linear(embed_dim, 3 * embed_dim)
+
+    def forward(
+        self, x: Float[Tensor, "batch time heads*head_dim"], state: Float[Tensor, "batch heads head_dim head_dim"] | None = None
+    ) -> tuple[Float[Tensor, "batch time heads*head_dim"], Float[Tensor, "batch heads head_dim head_dim"]]:
+        q, k, v = self.into(x).view(*x.shape[:2], 3, self.num_heads, self.head_dim).unbind(2)
+        h = q.new_zeros(len(x), self.num_heads, self.head_dim, self.head_dim) if state is None else state
+        outputs = []
+        for t in range(x.shape[1]):
+            h = 0.5 * h + k[:, t, :, :, None] * v[:, t, :, None]
+            outputs.append((q[:, t, :, :, None] * h).sum(-2).flatten(1))
+        return torch.stack(outputs, 1), h
+
+
 def two_speeds(x: X, carry: Carry | None = None, rate: Literal[0.5, 0.25] = 0.5) -> tuple[X, Carry]:
     """Two leaky sums in a dict."""
     zero = x.new_zeros(x.shape[0], x.shape[2])
@@ -339,7 +359,8 @@ RIGHT: dict[str, dict[str, Any]] = {
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
     "of_unit_variance": {}, "added_in_place": {},
-    "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
+    "HeadNorm": {}, "SplitIntoHeads": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {},
+    "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip
 
