@@ -72,7 +72,7 @@ class TypedBuild:
         """The function or the module itself."""
         value, options = self.target.object, {} if self.form is None else self.form.options
         if isinstance(value, type):
-            value = value(**{name: axis_size.axis_size(axis, sizes) for name, axis in self.sizes.items()}, **options)
+            value = value(**{name: axis_size.axis_size(axis, dict(sizes)) for name, axis in self.sizes.items()}, **options)
         elif isinstance(value, nn.Module):
             value = copy.deepcopy(value)
         return value if self.form is None else self.form.put_on(value)
