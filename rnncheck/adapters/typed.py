@@ -72,7 +72,7 @@ class TypedBuild:
         """The function or the module itself."""
         value, options = self.target.object, {} if self.form is None else self.form.options
         if isinstance(value, type):
-            value = value(**{name: sizes[axis] for name, axis in self.sizes.items()}, **options)
+            value = value(**{name: axis_size.axis_size(axis, dict(sizes)) for name, axis in self.sizes.items()}, **options)
         elif isinstance(value, nn.Module):
             value = copy.deepcopy(value)
         return value if self.form is None else self.form.put_on(value)
@@ -99,7 +99,7 @@ class TypedBuild:
         made, first = str(target.expression), ""
         if isinstance(target.object, type):
             options = ["**form"] if has_options(target.object) else []
-            made += f"({', '.join([*(f'{name}=sizes[{axis!r}]' for name, axis in self.sizes.items()), *options])})"
+            made += f"({', '.join([*(f'{name}={_written(axis)}' for name, axis in self.sizes.items()), *options])})"
         elif isinstance(target.object, nn.Module):
             made, first = f"copy.deepcopy({made})", "import copy\n"
         text = re.sub(r"_rnncheck_(\w+)_[0-9a-f]{8}:", r"\1:", repr(roles))
@@ -129,6 +129,11 @@ class Written(str):
     """Python as it is written in a script."""
 
     __repr__ = str.__str__
+
+
+def _written(axis: str) -> str:
+    """Python that looks up the size of an axis."""
+    return f"sizes[{axis!r}]" if axis.isidentifier() else f"axis_size({axis!r}, sizes)"
 
 
 def _path_to(new: Any, hint: Any) -> str | None:

@@ -163,6 +163,29 @@ def module(trial: Trial) -> Observation:
 
 
 @lengths(
+    "inert",
+    convention="NaN or inf in the padding goes on into results: it is multiplied by 0 instead of left out",
+    torchs=False,
+    formula="x[n_b:, b] = NaN or inf: f(x, n) stays",
+    kind="metamorphic",
+    needs=("lengths",),
+    cost=2,
+    source="IEEE 754: 0 * NaN is NaN",
+    applies=packed & deterministic,
+)
+def inert(trial: Trial) -> Observation:
+    """What lies in the padding of a module that takes lengths changes no result, even where it is NaN or inf."""
+    inside = steps_inside(trial)[..., None]
+
+    def with_waste(waste: float) -> Observation:
+        run = with_lengths(trial, torch.where(inside, trial.x, waste), trial.lengths or ())
+        told = f"{waste:g} in the padding: ".replace("nan", "NaN")
+        return trial.same(within_lengths(run, inside), told, ("padded", "packed"))
+
+    return every(map(with_waste, (torch.nan, torch.inf)))
+
+
+@lengths(
     "beside",
     formula="x[n_b:, b] changes  =>  r(x, n)[b] stays, r whatever else comes back",
     kind="metamorphic",
@@ -228,15 +251,24 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
     formula="n_b = 0  =>  h_n of b ≡ h_0 of b, output of b ≡ 0, the others unchanged",
     kind="metamorphic",
     needs=("lengths",),
-    cost=3,
+    cost=6,
     source="tensorflow/tensorflow#36139, #33148; jax-ml/jax#15183",
     applies=packed & at_least(batch=2) & deterministic,
 )
 def zero(trial: Trial) -> Observation:
-    """A sequence of length 0 keeps its initial state bit for bit, outputs 0 and leaves others alone, or raises a clear error."""
-    row = trial.draw("row of length 0", 0, trial.batch - 1)
-    others = [other for other in range(trial.batch) if other != row]
-    given = tuple(0 if other == row else length for other, length in enumerate(trial.lengths or ()))
+    """A sequence of length 0 keeps its initial state bit for bit, outputs 0 and leaves others alone, or raises a clear error.
+
+    So it is of the first, of the last, and of two that follow one another.
+    """
+    drawn, last = trial.draw("row of length 0", 0, trial.batch - 1), trial.batch - 1
+    empty = {(0,), (last,), tuple(row for row in (drawn, drawn + 1) if row <= last)}
+    return every(_of_length_zero(trial, rows) for rows in sorted(empty))
+
+
+def _of_length_zero(trial: Trial, empty: tuple[int, ...]) -> Observation:
+    """The case with these rows of length 0."""
+    others = [other for other in range(trial.batch) if other not in empty]
+    given = tuple(0 if other in empty else length for other, length in enumerate(trial.lengths or ()))
     message = refusal(lambda: with_lengths(trial, trial.x, given))
     if message is not None:
         return named("a length of 0", message, [("0", "zero", "positive", "length", "lengths")])
@@ -244,6 +276,6 @@ def zero(trial: Trial) -> Observation:
     inside = steps_inside(trial)[..., None]
     known = trial.state is not None or trial.config.named is None  # what is read from its types may begin from another than zero
     start = Run(torch.zeros_like(trial.run.output), *(trial.given_state if known else run.state))
-    of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
+    of_zero = both(pick(run, empty), pick(start, empty), 0.0, "of length 0: ")
     run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")
     return of_zero & both(pick(run, others), pick(trial.run, others), lambda: pick(trial.budget.twice, others), "others: ", sides)

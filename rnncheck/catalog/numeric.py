@@ -19,6 +19,7 @@ from rnncheck.catalog.tools.designed_weights import settable_shapes
 from rnncheck.core.observation import Observation, both, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
+from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
 numeric = Family("numeric")
@@ -87,7 +88,22 @@ def finite_gradients(trial: Trial) -> Observation:
 )
 def finite_output(trial: Trial) -> Observation:
     """Finite input and moderate weights give finite output and states, over up to 2,000 steps."""
-    return every(finite(name, part, Run.AXES[name]) for name, part in long(trial).run.parts())
+    run = long(trial).run
+    require_moderate(trial, run)
+    return every(finite(name, part, Run.AXES[name]) for name, part in run.parts())
+
+
+def require_moderate(trial: Trial, run: Run) -> None:
+    """Raise NotClaimed where a recurrence of its own leaves the range as one that is not stable does: step by step.
+
+    Such as a delta rule whose keys are not of length 1. What overflows on the way to moderate numbers gives them up to one step,
+    and none at the next.
+    """
+    size = run.output.detach().abs().amax(-1).double()
+    grown = torch.where(size.isfinite(), size, 0).amax(0) > torch.finfo(run.output.dtype).max ** 0.5
+    lost = torch.stack([~part.isfinite().all(-1).all(0) for _, part in run.parts() if len(part)]).any(0)
+    if trial.subject.of_its_own and bool(lost.any()) and bool(grown[lost].all()):
+        raise NotClaimed("its numbers grow from step to step until they leave the range")
 
 
 @numeric(
@@ -100,7 +116,9 @@ def finite_output(trial: Trial) -> Observation:
 )
 def finite_gradient(trial: Trial) -> Observation:
     """Finite input and moderate weights give finite gradients, over up to 2,000 steps."""
-    return finite_gradients(long(trial))
+    steps = long(trial)
+    require_moderate(trial, steps.run)
+    return finite_gradients(steps)
 
 
 def reached(trial: Trial, step: int, row: int) -> Run:

@@ -26,7 +26,11 @@ KILLS = {
     "lengths.order": "sorted-never-unsorted",
     "lengths.full": "reset-off-by-one",
 }
-KILLS_WITH_LENGTHS = {"lengths.module": "own-lengths-mask-by-product", "lengths.zero": "own-lengths-zero-reads-last"}
+KILLS_WITH_LENGTHS = {
+    "lengths.module": "own-lengths-mask-by-product",
+    "lengths.inert": "own-lengths-mask-by-product",
+    "lengths.zero": "own-lengths-zero-reads-last",
+}
 KILLS_OF_READ = {"lengths.beside": "BridgedOverPadding"}
 OF_MODULES = [name for name, mutant in MUTANTS.items() if mutant.kind == "lengths"]
 

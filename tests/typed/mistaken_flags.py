@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
-from tests.typed.right import Modes, diagonal, observed_now_and_then, with_a_skip, with_speaker
+from tests.typed.right import Modes, by_offsets, diagonal, observed_now_and_then, with_a_skip, with_speaker
 
 X, H, Steps = Float[Tensor, "batch time units"], Float[Tensor, "batch units"], Bool[Tensor, "batch time"]
 
@@ -67,6 +67,14 @@ def mask_ignored_in_a_batch_of_one(x: X, mask: Steps | None = None, h0: H | None
         h = torch.where(mask[:, t, None], 0.5 * h + x[:, t], h)
         outputs.append(h)
     return torch.stack(outputs, 1), h
+
+
+def first_without_steps_forgotten(
+    x: Float[Tensor, "1 time units"], cu_seqlens: Int[Tensor, " sequences+1"], h0: Float[Tensor, "sequences units"] | None = None
+) -> tuple[Float[Tensor, "1 time units"], Float[Tensor, "sequences units"]]:
+    """Of sequences laid end to end, the first keeps no state where it has no steps."""
+    output, h = by_offsets(x, cu_seqlens, h0)
+    return output, torch.cat([h[:1] * (cu_seqlens[1] > 0), h[1:]])
 
 
 def one_state_of_another_type(x: X, h0: H | None = None, last: H | None = None) -> tuple[X, H, H]:
@@ -189,5 +197,6 @@ MISTAKES: dict[Any, str] = {
     reset_leaves_a_little: "time.reset",
     reset_not_backward: "time.reset",
     mask_ignored_in_a_batch_of_one: "lengths.module",
+    first_without_steps_forgotten: "lengths.zero",
     one_state_of_another_type: "shape.dtype_device",
 }

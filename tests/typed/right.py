@@ -90,6 +90,26 @@ class Pair:
     slow: H
 
 
+class SplitIntoHeads(nn.Module):
+    """Linear attention whose constructor takes the features of all heads together."""
+
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
+        self.into = nn.Linear(embed_dim, 3 * embed_dim)
+
+    def forward(
+        self, x: Float[Tensor, "batch time heads*head_dim"], state: Float[Tensor, "batch heads head_dim head_dim"] | None = None
+    ) -> tuple[Float[Tensor, "batch time heads*head_dim"], Float[Tensor, "batch heads head_dim head_dim"]]:
+        q, k, v = self.into(x).view(*x.shape[:2], 3, self.num_heads, self.head_dim).unbind(2)
+        h = q.new_zeros(len(x), self.num_heads, self.head_dim, self.head_dim) if state is None else state
+        outputs = []
+        for t in range(x.shape[1]):
+            h = 0.5 * h + k[:, t, :, :, None] * v[:, t, :, None]
+            outputs.append((q[:, t, :, :, None] * h).sum(-2).flatten(1))
+        return torch.stack(outputs, 1), h
+
+
 def two_speeds(x: X, carry: Carry | None = None, rate: Literal[0.5, 0.25] = 0.5) -> tuple[X, Carry]:
     """Two leaky sums in a dict."""
     zero = x.new_zeros(x.shape[0], x.shape[2])
@@ -282,6 +302,28 @@ def above_a_bound(
     return torch.stack(outputs, 1), h
 
 
+def of_unit_variance(
+    x: X, kept: Annotated[X, rnncheck.Values(low=0.0, high=1.0)], h0: H | None = None
+) -> tuple[X, H]:  # fmt: skip
+    """An average whose variance stays: its root has no slope where all is kept, and nothing is kept at exactly 0."""
+    h, outputs = torch.zeros_like(x[:, 0]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = kept[:, t] * h + (1 - kept[:, t].square()).sqrt() * x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def added_in_place(x: X, h0: H | None = None) -> tuple[X, H]:
+    """A leaky sum whose state is added to zeros in place, which torch.vmap refuses where it maps over the state."""
+    h, outputs = torch.zeros(len(x), x.shape[2]).to(x), []
+    if h0 is not None:
+        h += h0
+    for t in range(x.shape[1]):
+        h = 0.5 * h + x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
 def forecasting(x: X, level: H | None = None) -> tuple[X, H]:
     """A smoothed level that is returned before a step is known."""
     h, outputs = torch.zeros_like(x[:, 0]) if level is None else level, []
@@ -316,7 +358,9 @@ RIGHT: dict[str, dict[str, Any]] = {
     "observed_now_and_then": {}, "with_a_skip": {},
     "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
-    "HeadNorm": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {}, "in_a_dataclass": {},
+    "of_unit_variance": {}, "added_in_place": {},
+    "HeadNorm": {}, "SplitIntoHeads": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {},
+    "in_a_dataclass": {},
     "without_batch": {}, "delta_rule": {}, "untyped": {"typed": "tests/typed/right.py:stub"},
 }  # fmt: skip
 

@@ -64,6 +64,12 @@ def test_a_flag_at_the_first_step_is_met_early():
     assert any(judge(CATALOG["time.reset"], trial_of(subject, case)).red for case in islice(given, 3))
 
 
+def test_a_first_sequence_without_steps_is_met_in_the_first_case_that_can_tell():
+    (subject,) = probe_all(subjects("tests/typed/mistaken_flags.py:first_without_steps_forgotten"), "inline")
+    case = next(case for case in plan(subject, ("float64",), 2, 0) if case.hx == "random" and case.lengths is not None)
+    assert judge(CATALOG["lengths.zero"], trial_of(subject, case)).red
+
+
 def test_the_first_cases_go_on_from_the_ends_of_two_chunks(claims):
     (subject,) = subjects(state_lost_at_every_second_edge)
     subject = replace(subject, claims=claims)

@@ -77,6 +77,17 @@ def test_counts_are_exact():
     assert all(bool(trial_of(subject, case).budget.allowed.output.isfinite().all()) for case in planned(subject))
 
 
+def test_the_features_of_all_heads_together_are_a_size():
+    (subject,) = probe_all(subjects("tests/typed/right.py:SplitIntoHeads"), "inline")
+    assert "SplitIntoHeads(embed_dim=axis_size('heads*head_dim', sizes), num_heads=sizes['heads'])" in subject.source
+
+
+def test_a_state_that_is_added_in_place_is_not_mapped_over():
+    (subject,) = probe_all(subjects("tests/typed/right.py:added_in_place"), "inline")
+    assert not subject.offers("vmap")
+    assert "shape" in subject.claims["vmap"].why
+
+
 def test_a_case_comes_back_from_json(settled):
     for case in planned(settled):
         assert Case.from_json(case.to_json()) == case

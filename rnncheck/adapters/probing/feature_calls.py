@@ -132,9 +132,13 @@ def jvp(g: Baseline) -> None:
 
 
 def vmap(g: Baseline) -> None:
-    """Over a new first axis of the input."""
+    """Over a new first axis of the input, and of the state beside it, which may be added in place to zeros that have none."""
     f, x = g.function()
     torch.func.vmap(f)(torch.stack([x, x]))
+    found = g.run(dtype=str(x.dtype).removeprefix("torch."))
+    x, hx = found.tensors()
+    if hx is not None:
+        torch.func.vmap(lambda x, *state: found.layer(x, state)[0])(*(torch.stack([one, one]) for one in (x, *hx)))
 
 
 def functional(g: Baseline) -> None:

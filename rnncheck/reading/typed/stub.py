@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.errors import UsageError
-from rnncheck.reading.signature import forward_of
+from rnncheck.reading.signature import HIDDEN, INPUT, forward_of
 from rnncheck.reading.typed.annotations import Leaf, Node, Tree
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Argument, Roles
@@ -51,6 +51,22 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
         raise UsageError(f"{name}: the stub lacks {', '.join(missing)}, which must be given; add it with its type")
 
 
+FEATURES = (
+    "embed_dim",
+    "embedding_dim",
+    "d_model",
+    "dim",
+    "dim_model",
+    "model_dim",
+    "emb_dim",
+    "n_embd",
+    "width",
+    "channels",
+    "d_inner",
+)
+"""What the number of all features of a step is called, beside INPUT and HIDDEN."""
+
+
 def has_body(stub: Any) -> bool:
     """Return whether a function, or a module's forward, does something: more than a docstring, ``...``, ``pass``, ``raise``."""
     try:
@@ -71,14 +87,22 @@ def constructor_sizes(kind: type, roles: Roles, name: str) -> dict[str, str]:
             continue
         axis = axis_for(one.name, axes)
         counts = one.default is one.empty or type(one.default) is int or (one.default is None and axis == one.name)
-        if axis is not None and counts:
-            found[one.name] = axis
+        whole = _product(one.name, roles) if axis is None and one.default is one.empty else None
+        if (axis is not None and counts) or whole:
+            found[one.name] = whole or axis or ""
         elif one.default is one.empty:
             raise UsageError(
                 f"{name}: the constructor's {one.name} is the size of no axis ({', '.join(axes)}); call an axis {one.name}, "
                 "or name a factory's result"
             )
     return found
+
+
+def _product(name: str, roles: Roles) -> str | None:
+    """Return ``heads*head_dim`` for a size of all features such as ``embed_dim``, where it is the one product among the axes."""
+    named = roles.named()
+    axes = {axis for tensor in (*named.sequences, *named.outputs) for axis in tensor.axes.split() if "*" in axis}
+    return axes.pop() if name in (*FEATURES, *INPUT, *HIDDEN) and len(axes) == 1 else None
 
 
 def with_sizes_of(module: nn.Module, roles: Roles) -> Roles:
