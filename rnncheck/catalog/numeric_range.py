@@ -21,19 +21,34 @@ from rnncheck.running.trial import Trial
     source="IEEE 754: 1 - sigmoid(z) is 0 from z = 17 on in float32, and its logarithm is not finite",
     needs=("float64",),
     applies=deterministic & is_float32 & at_least(time=1),
-    cost=10,
+    cost=8,
 )
 def in_range(trial: Trial) -> Observation:
     """Where float64 gives moderate numbers, float32 gives no NaN and no inf, in results and in gradients.
 
-    So it is also where large input saturates gates. At the bounds that a type declares for a value, the numbers are those that are
-    approached near them, if there are any.
+    So it is also where large input saturates gates.
     """
     same = trial if trial.subject.offers("load") else trial.but(parameters=numbers_of(trial.build()))
     sides = ("in float32", "in float64")
     runs = {"": same, "large x: ": same.but(x=saturating_input(trial))}
-    seen = every(finite_where_moderate(one.run, one.to("float64").run, what, sides) for what, one in runs.items()) & at_bounds(same)
+    seen = every(finite_where_moderate(one.run, one.to("float64").run, what, sides) for what, one in runs.items())
     if not (seen.holds and trial.case.training):
         return seen
     steep = {"": same, "large x: ": same.but(x=far_from_bounds(trial))}
     return seen & every(finite_gradients_where_moderate(one, what, sides) for what, one in steep.items())
+
+
+@numeric(
+    "bounds",
+    convention="a value exactly at the bound of its type, such as a decay of 1, gives NaN or inf, in results or in gradients",
+    torchs=False,
+    formula="a -> bound: f(a) -> y  =>  f(bound) finite; so for d f(a)",
+    kind="metamorphic",
+    source="IEEE 754: log(1 - a) is -inf at a = 1, and exp of it is 0 with a gradient of 0 * inf",
+    needs=("float64",),
+    applies=deterministic & is_float32 & at_least(time=1),
+    cost=4,
+)
+def bounds(trial: Trial) -> Observation:
+    """Values exactly at the bounds of their types give finite results and gradients, where those near the bounds approach any."""
+    return at_bounds(trial if trial.subject.offers("load") else trial.but(parameters=numbers_of(trial.build())))

@@ -122,8 +122,8 @@ def slope_lost_at_one(x: X, share: Share, h0: H | None = None) -> tuple[X, H]:
     return with_share(x, h0, share, (1 - share).log().exp())
 
 
-def lost_at_zero(x: X, share: Share, h0: H | None = None) -> tuple[X, H]:
-    """log(0) - log(0) is NaN at a share of exactly 0."""
+def decay_in_logarithms(x: X, share: Share, h0: H | None = None) -> tuple[X, H]:
+    """Right, as a decay in logarithms: that log(0) - log(0) is NaN at a share of exactly 0 is not asked."""
     total = share.log().cumsum(1)
     later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()[..., None]
     kept = (total[:, :, None] - total[:, None]).masked_fill(~later, -torch.inf).exp()
@@ -139,20 +139,32 @@ def lost_where_nothing_is_forgotten(x: X, log_decay: Annotated[X, rnncheck.Value
 
 @pytest.mark.parametrize(
     "mistake",
-    [logarithm_of_the_gate, divided, masked_after_the_exponential, slope_lost_at_one, lost_at_zero,
-     lost_where_nothing_is_forgotten],
-)  # fmt: skip
+    [logarithm_of_the_gate, divided, masked_after_the_exponential],
+)
 def test_a_number_that_float32_can_hold_is_lost(mistake):
     assert any(found.status == "fails" for found in outcomes(mistake, "numeric.range"))
 
 
 @pytest.mark.parametrize(
-    "right", [blend, in_logarithms, masked_before_the_exponential, rest_of_a_share, root_of_a_share, hyperbola]
+    "right",
+    [blend, in_logarithms, masked_before_the_exponential, rest_of_a_share, root_of_a_share, hyperbola, decay_in_logarithms],
 )
 def test_what_is_right_loses_none(right):
     found = outcomes(right, "numeric.range")
     assert not any(one.red for one in found)
     assert sum(one.status == "holds" for one in found) > CASES / 2
+
+
+@pytest.mark.parametrize("careless", [slope_lost_at_one, lost_where_nothing_is_forgotten])
+def test_a_value_at_its_bound_is_warned_of(careless):
+    assert any(found.status == "fails" for found in outcomes(careless, "numeric.bounds"))
+    assert CATALOG["numeric.bounds"].convention is not None
+
+
+@pytest.mark.parametrize("right", [rest_of_a_share, root_of_a_share, hyperbola, decay_in_logarithms])
+def test_what_has_no_limit_at_a_bound_is_not_asked(right):
+    found = outcomes(right, "numeric.bounds")
+    assert not any(one.red for one in found)
 
 
 def test_a_number_of_the_reference_is_lost():

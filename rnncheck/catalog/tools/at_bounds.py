@@ -1,4 +1,4 @@
-"""Values that lie exactly at the bounds that their types declare, beside values near these bounds."""
+"""Values that lie exactly at the bound near which most of them lie, ``high`` where their type has two, and values near it."""
 
 import math
 
@@ -49,14 +49,13 @@ def _bounded(one: NamedTensor) -> bool:
 
 
 def _moved(trial: Trial, away: float) -> Tensor:
-    """The input with a third of its bounded values this way from their bounds; between two, a sixth from each."""
+    """The input with a third of its bounded values this way from their bounds, or from the upper one of two."""
     x = trial.x.clone()
     for one in filter(_bounded, _given(trial)):
         place = trial.config.named.place(one)  # type: ignore[union-attr]
         drawn = trial.like(x[..., place], f"which values of {one.name} are at a bound")
         two = one.low is not None and one.high is not None
-        to = torch.where(drawn > 0, away, -(away + 16) / 5) if two else torch.full_like(drawn, -away)
-        x[..., place] = torch.where(drawn.abs() > 1, to, x[..., place])
+        x[..., place] = torch.where(drawn.abs() > 1, away if two else -away, x[..., place])
     return x
 
 

@@ -66,10 +66,10 @@ class Values:
     """Give an argument values from ``low`` to ``high``, most of them near ``high``, or near ``low`` where that is given alone.
 
     Cases draw x from a normal distribution. With one bound, the argument is ``softplus(x - 3) + 24 sigmoid(4x - 10)`` away from
-    it; between both it is ``low + (high - low) * sigmoid(x + 3) * sigmoid(4x + 10)``. So most logarithms of a decay (high=0) are
-    near no forgetting, and one in forty forgets nearly all. The bounds themselves are among the values: where a function is not
-    made for a decay of exactly 0, say low=1e-6. A state of a case is reflected at its bounds; what a call returns goes into the
-    next one as it is.
+    it; between both it is ``low + (high - low) * (0.001 + 0.999 sigmoid(x + 3) sigmoid(4x + 10))``. So most logarithms of a
+    decay (high=0) are near no forgetting, and one in forty forgets nearly all. The bound near which most lie is among the values;
+    between two, ``low`` is not: in logarithms, many right functions take no decay of exactly 0. A state of a case is reflected
+    at its bounds; what a call returns goes into the next one as it is.
     """
 
     low: float | None = None

@@ -245,7 +245,7 @@ def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
     if low is None or high is None:
         away = torch.nn.functional.softplus(x - 3) + 24 * torch.sigmoid(4 * x - 10)
         return high - away if low is None else low + away
-    return low + (high - low) * torch.sigmoid(x + 3) * torch.sigmoid(4 * x + 10)
+    return low + (high - low) * (1e-3 + 0.999 * torch.sigmoid(x + 3) * torch.sigmoid(4 * x + 10))
 
 
 def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
