@@ -35,12 +35,13 @@ NATURE = ("nonlinearity", "batch_first", "reset_after")
 CALLED = '''
 
 class Called({layer}):
-    """The state as the second argument, without its name."""
+    """{told} without a name."""
 
-    def forward(self, input, hx=None):
-        return super().forward(input) if hx is None else super().forward(input, {hx}=hx)
-
+    def forward(self, input, {taken}):
+        named = {named}
+        return super().forward(input, **{{name: value for name, value in named.items() if value is not None}})
 '''
+"""A class of a layer's whose forward takes by place what the layer's takes by name."""
 PROBED_SIZE = 8
 """Both sizes of a layer that is built to see whether an argument is taken."""
 
@@ -178,10 +179,14 @@ class Constructor:
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
 
     def _by_name(self) -> Located:
-        """The target as a class whose layers take the state as their second argument."""
-        hx = hx_argument(forward_of(self.target.object)).keyword
-        lines = f"{self.target.lines}\n{CALLED.format(layer=self.target.expression, hx=hx).rstrip()}"
-        return replace(self.target, lines=lines, expression="Called")
+        """The target as a class whose layers take the state as their second argument, and lengths as their third."""
+        forward = forward_of(self.target.object)
+        own = {"hx": hx_argument(forward).keyword, "lengths": lengths_argument(forward)}
+        own = {word: name for word, name in own.items() if name is not None}
+        told = "The state, and lengths," if len(own) > 1 else "The state"
+        taken, named = (", ".join(f"{word}=None" for word in own), ", ".join(f"{name!r}: {word}" for word, name in own.items()))
+        called = CALLED.format(layer=self.target.expression, told=told, taken=taken, named=f"{{{named}}}")
+        return replace(self.target, lines=f"{self.target.lines}\n{called.rstrip()}", expression="Called")
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""

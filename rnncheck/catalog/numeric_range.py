@@ -2,7 +2,7 @@
 
 from rnncheck.catalog.numeric import numeric
 from rnncheck.catalog.tools.at_bounds import at_bounds
-from rnncheck.catalog.tools.conditions import at_least, deterministic, is_float32
+from rnncheck.catalog.tools.conditions import at_least, deterministic, is_float32, with_bounds
 from rnncheck.catalog.tools.moderate import (
     far_from_bounds,
     finite_gradients_where_moderate,
@@ -46,7 +46,7 @@ def in_range(trial: Trial) -> Observation:
     kind="metamorphic",
     source="IEEE 754: log(1 - a) is -inf at a = 1, and exp of it is 0 with a gradient of 0 * inf",
     needs=("float64",),
-    applies=deterministic & is_float32 & at_least(time=1),
+    applies=with_bounds & deterministic & is_float32 & at_least(time=1),
     cost=4,
 )
 def bounds(trial: Trial) -> Observation:

@@ -217,7 +217,15 @@ def test_no_script_where_nothing_can_be_imported():
         pass
 
     assert one(Local).source is None and one(nn.GRU(2, 3)).source is None
-    assert one(targets.OtherOrder).source is None  # its state is no second argument
+
+
+def test_a_script_gives_state_and_lengths_by_name():
+    names = {}
+    exec(one(targets.OtherOrder).source, names)
+    layer, x, lengths = names["build"](2, 3, batch_first=False), torch.ones(4, 2, 2), torch.tensor([4, 1])
+    state = (torch.ones(1, 2, 3), torch.zeros(1, 2, 3))
+    expected = targets.OtherOrder.forward(layer, x, lengths=lengths, hx=state)
+    torch.testing.assert_close(layer(x, state, lengths), expected)
 
 
 @pytest.mark.parametrize("target", ["torch.nn.LSTM", f"{FILE}:FourLinears", f"{FILE}:model.cell", "torch.nn.GRUCell",

@@ -20,8 +20,9 @@ IN_TESTS_OF_THEIR_OWN = {
     "agree.scripted", "argument.resets", "argument.rows", "argument.steps", "batch.beside", "batch.cliffs", "batch.invariant",
     "batch.many", "cache.copied", "cache.cropped", "cache.fresh", "cache.gradient", "cache.pieces", "cache.prefill",
     "cache.reordered", "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused", "lengths.beside",
-    "lengths.module", "lengths.zero",
-    "mode.dropout_of_one_layer", "numeric.many_steps", "state.cut", "state.forgets", "state.kept", "time.in_pieces", "time.reset",
+    "lengths.inert", "lengths.module", "lengths.zero",
+    "mode.dropout_of_one_layer", "numeric.bounds", "numeric.many_steps",
+    "state.cut", "state.forgets", "state.kept", "time.in_pieces", "time.reset",
     "direction.turned", "weights.blocks", "weights.scattered",
 }  # fmt: skip
 """They need a reference, a device, a compiler, large sizes, a claim, further arguments, a cache or a refusal."""

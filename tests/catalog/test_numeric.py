@@ -19,6 +19,8 @@ KILLS = {
     "numeric.extreme_gradient": "own-nan-gradient-of-where",
     "numeric.range": "own-tanh-from-exponentials",
 }
+KILLS_BY_TYPE = {"numeric.bounds": "slope_lost_at_one"}
+"""What only values with bounds show; judged in tests/typed/test_range.py."""
 MORE = [
     ("numeric.nan_stays", "own-nan-not-carried"),
     ("numeric.nan_stays", "own-nan-spreads-over-batch"),

@@ -75,11 +75,12 @@ def planted(prop: Property, bug: str) -> Subject:
     from tests.recurrences.test_forms import FormWithoutState
     from tests.strangers import mistaken_arguments, mixed_halves, results_beside, shared_layers, sliced, stateful, well_hidden
     from tests.typed import caches, mistaken_flags
+    from tests.typed.test_range import slope_lost_at_one
 
     strangers = (*mistaken_arguments.MISTAKES, *results_beside.MISTAKES, results_beside.BridgedOverPadding, shared_layers.OneForAll,
                  mixed_halves.LeftTurned, sliced.SlicedTwice, stateful.BufferedGRU2, stateful.StatefulLSTM, stateful.StatefulLSTM1,
                  well_hidden.DropsInEval)  # fmt: skip
-    typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, *strangers)}
+    typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, slope_lost_at_one, *strangers)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:
         return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))
     mutant = {**EXTRA, **MUTANTS}[bug]

@@ -95,7 +95,7 @@ def _comes_back(start: Baseline) -> None:
     own = own_parameters(layer.module)
     for name, mine in layer.names.items():
         if not torch.allclose(own[mine], wanted[name], rtol=1e-5, atol=1e-6):
-            raise NotOffered(f"{mine} is not what was loaded (a parametrization changes it)")
+            raise NotOffered(f"{mine.removeprefix('layer.')} is not what was loaded (a parametrization changes it)")
 
 
 def _loaded(start: Baseline) -> tuple[Any, Mapping[str, Tensor]]:

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from rnncheck.catalog.tools.conditions import has_a_bound
 from rnncheck.catalog.tools.gradients import axes_of
 from rnncheck.catalog.tools.moderate import finite_where_moderate
-from rnncheck.core.named import NamedTensor
 from rnncheck.core.observation import Observation, every, identical
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
@@ -24,8 +24,6 @@ def at_bounds(trial: Trial) -> Observation:
     A result has a limit where it hardly moves from near to nearer. It has a slope there where it moves in proportion to how much
     nearer that is: x log(x) and a root have none at 0.
     """
-    if not any(_bounded(one) for one in _given(trial)):
-        return Observation()
     at, near, nearer = (trial.but(x=_moved(trial, away)) for away in (AT, NEAR, NEARER))
     limit, before = nearer.to("float64").run, near.to("float64").run
     settled = Run(*(torch.where(_settles(a, b), a, torch.nan) for (_, a), (_, b) in _pairs(limit, before)))
@@ -40,19 +38,11 @@ def at_bounds(trial: Trial) -> Observation:
     )
 
 
-def _given(trial: Trial) -> tuple[NamedTensor, ...]:
-    return () if trial.config.named is None else trial.config.named.given_sequences
-
-
-def _bounded(one: NamedTensor) -> bool:
-    return not one.flags and (one.low is not None or one.high is not None)
-
-
 def _moved(trial: Trial, away: float) -> Tensor:
     """The input with a third of its bounded values this way from their bounds, or from the upper one of two."""
-    x = trial.x.clone()
-    for one in filter(_bounded, _given(trial)):
-        place = trial.config.named.place(one)  # type: ignore[union-attr]
+    x, named = trial.x.clone(), trial.config.named
+    for one in filter(has_a_bound, () if named is None else named.given_sequences):
+        place = named.place(one)  # type: ignore[union-attr]
         drawn = trial.like(x[..., place], f"which values of {one.name} are at a bound")
         two = one.low is not None and one.high is not None
         x[..., place] = torch.where(drawn.abs() > 1, away if two else -away, x[..., place])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rnncheck.core.kinds import Kind, names_where
+from rnncheck.core.named import NamedTensor
 from rnncheck.core.property import Condition, anywhere
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "differentiable",
     "gated",
     "has_bias",
+    "has_a_bound",
     "has_cell",
     "has_dropout",
     "has_torch_cell",
@@ -31,6 +33,7 @@ __all__ = [
     "stacked",
     "unbatched",
     "unsorted",
+    "with_bounds",
     "with_named_axes",
     "with_reset_flags",
     "without_projection",
@@ -74,9 +77,21 @@ may_be_zero = Condition(
     lambda case: case.config.named is None or all((one.low or 0) <= 0 <= (one.high or 0) for one in case.config.named.states),
 )
 with_named_axes = Condition("read from its types", lambda case: case.config.named is not None)
+
+
+def has_a_bound(one: NamedTensor) -> bool:
+    """Return whether the type of an argument says bounds of its values, and it is no flag."""
+    return not one.flags and (one.low is not None or one.high is not None)
+
+
 with_reset_flags = Condition(
     "reset flags are given",
     lambda case: case.config.named is not None and any(one.resets for one in case.config.named.given_sequences),
+)
+
+with_bounds = Condition(
+    "values with bounds are given",
+    lambda case: case.config.named is not None and any(map(has_a_bound, case.config.named.given_sequences)),
 )
 
 
