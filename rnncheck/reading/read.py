@@ -78,12 +78,8 @@ class Seen:
 
     @property
     def score(self) -> float:
-        """How well this reading explains the module, its state included; two directions side by side rather than in one.
-
-        In calls of one step each, memory and order are those of the calls, so that rows that change one another weigh more.
-        """
-        mixed = self.how.get("input") == "step" and self.depends.rows < 1
-        return self.depends.score + self.carries + 0.05 * (self.directions == 2) - mixed
+        """How well this reading explains the module, its state included; two directions side by side rather than in one."""
+        return self.depends.score + self.carries + 0.05 * (self.directions == 2)
 
 
 def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said = NOTHING, begun: bool = False) -> Seen:
@@ -113,7 +109,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
                 got_to.setdefault(failures[-1], got_as_far_as(module, error))
                 refusals.learn(how, start, _given(how, _example(sizes)))
                 continue
-            best = seen if best is None else max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
+            best = seen if best is None else _better(best, seen)
             if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
                 break
         if best is not None and best.complete:
@@ -126,6 +122,19 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     if not begun and any("dtype" in failure for failure in failures):
         return read_module(module, sizes, cell_first, said, begun=True)
     raise Unreadable(max(failures, key=lambda failure: got_to.get(failure, 0), default="it takes no input"))
+
+
+def _better(best: Seen, seen: Seen) -> Seen:
+    """The reading that explains more, the first of two that are alike.
+
+    Calls of one step each have memory and order of themselves. Where their rows change one another, and those of whole sequences
+    do not, the sequences are meant, though their state may go astray.
+    """
+    for step, whole in ((best, seen), (seen, best)):
+        stepwise = (step.how.get("input") == "step", whole.how.get("input") == "step") == (True, False)
+        if stepwise and step.depends.rows < 1 and whole.depends.rows == 1 and whole.depends.memory:
+            return whole
+    return max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
 
 
 def _cut_short(best: Seen | None, failures: list[str], left: str) -> Seen:
