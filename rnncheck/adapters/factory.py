@@ -32,16 +32,16 @@ OPTIONS: Mapping[str, Any] = {
 """torch's optional arguments (and reset_after) with their defaults."""
 NATURE = ("nonlinearity", "batch_first", "reset_after")
 """Options that a class without the argument may have by nature: it reads batch-major, or is the textbook's GRU."""
-CALLED = '''
+BY_PLACE = '''
 
-class Called({layer}):
-    """{told} without a name."""
+class ByPlace({layer}):
+    """The same layer, whose call takes {told} by place."""
 
     def forward(self, input, {taken}):
         named = {named}
         return super().forward(input, **{{name: value for name, value in named.items() if value is not None}})
 '''
-"""A class of a layer's whose forward takes by place what the layer's takes by name."""
+"""In a script, a class for a layer whose own call takes them by name alone."""
 PROBED_SIZE = 8
 """Both sizes of a layer that is built to see whether an argument is taken."""
 
@@ -157,7 +157,7 @@ class Constructor:
             return None
         reading = self.reading
         adapts = reading is not None and reading.adapts
-        target = self._by_name() if self._calls_otherwise() and not adapts else self.target
+        target = self._by_place() if self._calls_otherwise() and not adapts else self.target
         if reading is not None and (adapts or not reading.as_torchs):
             return class_text(target, reading, self.given(SIZES), OPTIONS, self.make, is_cell=self.is_cell)
         stepwise = ["from typing import Any", "", "", inspect.getsource(Stepwise).rstrip()]
@@ -178,15 +178,15 @@ class Constructor:
         parameters = ", ".join(["input_size", "hidden_size", "*", *accepted, *(["form={}"] if formed else []), *rest])
         return "\n".join([*head, "", "", f"def build({parameters}):", f"    return {made}", ""])
 
-    def _by_name(self) -> Located:
-        """The target as a class whose layers take the state as their second argument, and lengths as their third."""
+    def _by_place(self) -> Located:
+        """A class of the target's whose call takes the state as its second argument, and lengths as its third."""
         forward = forward_of(self.target.object)
         own = {"hx": hx_argument(forward).keyword, "lengths": lengths_argument(forward)}
         own = {word: name for word, name in own.items() if name is not None}
-        told = "The state, and lengths," if len(own) > 1 else "The state"
+        told = "the state and the lengths" if len(own) > 1 else "the state"
         taken, named = (", ".join(f"{word}=None" for word in own), ", ".join(f"{name!r}: {word}" for word, name in own.items()))
-        called = CALLED.format(layer=self.target.expression, told=told, taken=taken, named=f"{{{named}}}")
-        return replace(self.target, lines=f"{self.target.lines}\n{called.rstrip()}", expression="Called")
+        called = BY_PLACE.format(layer=self.target.expression, told=told, taken=taken, named=f"{{{named}}}")
+        return replace(self.target, lines=f"{self.target.lines}\n{called.rstrip()}", expression="ByPlace")
 
     def _calls_otherwise(self) -> bool:
         """Whether the state is not simply the second argument."""

@@ -164,7 +164,7 @@ def module(trial: Trial) -> Observation:
 
 @lengths(
     "inert",
-    convention="NaN or inf in the padding goes on into results: it is multiplied by 0 instead of left out",
+    convention="NaN or inf in the padding reaches the results, as it does where a mask is multiplied with",
     torchs=False,
     formula="x[n_b:, b] = NaN or inf: f(x, n) stays",
     kind="metamorphic",

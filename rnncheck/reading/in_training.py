@@ -21,7 +21,7 @@ def draws(module: Any, config: Config, seen: Seen) -> bool:
     x = _example(config)
     try:
         first, again, moved = (run(x, zeros(seen, config), seed=seed)[0] for seed in (0, 0, 1))
-    except Exception:  # it cannot be called without a state of another kind: then nothing is said of it
+    except Exception:  # it takes no state of zeros, so that this way of asking says nothing
         return False
     return torch.equal(first, again) and not torch.equal(first, moved)
 
@@ -42,7 +42,7 @@ def _moved(module: nn.Module, config: Config, seen: Seen) -> list[str]:
     run = runner(module, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
     try:
         run(_example(config), zeros(seen, config))
-    except Exception:  # it cannot be called without a state of another kind
+    except Exception:  # it takes no state of zeros, so that this way of asking says nothing
         return []
     return [name for name, b in own.items() if not torch.equal(b, buffers[name])]
 

@@ -18,7 +18,7 @@ from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.repro.assertion import not_refused, values_of
 from rnncheck.repro.brief_layer import Brief, layer_lines, value_text
-from rnncheck.repro.calls import Recorded, recorded, right_events
+from rnncheck.repro.calls import DEAREST, Recorded, recorded, right_events
 from rnncheck.repro.events import Event
 from rnncheck.repro.literal import NoLiteral
 from rnncheck.repro.named_calls import named_brief
@@ -34,8 +34,6 @@ COLUMNS = 96
 LONGEST_CALL = 60
 """Characters; the arguments of a longer call get a line each."""
 MOST_CALLS = 4
-DEAREST = 20
-"""Runs of the subject that a property may make for its calls to be looked at once more."""
 Place = tuple[str, tuple[int, ...]]
 
 

@@ -62,7 +62,10 @@ class Recorded:
         value = values_of(self.events).get(place[0])
         if self.again is None or value is None or not value.is_floating_point():
             return True
-        parts = self.again(place).seen.parts
+        try:
+            parts = self.again(place).seen.parts
+        except Exception:  # with that number the property says nothing: what was compared is not known again
+            return True
         now = parts[number] if len(parts) == len(self.seen.parts) else None
         if not isinstance(now, Comparison) or now.what != part.what or now.actual.shape != part.actual.shape:
             return True
@@ -144,6 +147,8 @@ def _shortest(subject: Subject, prop: Property, case: Any) -> Recorded:
     return made
 
 
+DEAREST = 20
+"""The cost of a property up to which it is run again to see where its numbers come from."""
 LOADED = ("agree.against", "life.machine")
 """Properties whose layers are each given all their numbers, so that one may be shown without the others."""
 
@@ -166,7 +171,7 @@ def recorded(
         seen, raised = watch(prop, one)
     names = {key: name for layer in log.layers for key, name in renamed(layer).items()}
     beside = any(hasattr(layer, "with_lengths") for layer in log.layers)
-    again = partial(recorded, subject, prop, case, chosen)
+    again = partial(recorded, subject, prop, case, chosen) if prop.cost <= DEAREST else None
     return Recorded(
         log.events, seen, raised, names, beside, one.turns, prop.id in LOADED, again, own_start=not subject.offers("load")
     )

@@ -1,6 +1,5 @@
 """Where two numbers that should agree are among the results of what a property did."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, product
 
@@ -17,7 +16,7 @@ Place = tuple[str, tuple[int, ...]]
 Origin = Callable[[Comparison, str, Place], bool]
 """Whether the number of a side ("actual" or "expected") that is farthest off is the one at a place."""
 MOST_PLACES, MOST_TRIED = 8, 24
-"""Of the places with the same number, those that are tried: of one result, and of all."""
+"""How many places with the same number are tried at most: in one result, and in all of them."""
 
 
 def anywhere(part: Comparison, side: str, place: Place) -> bool:
@@ -39,15 +38,13 @@ def numbers_apart(
     """Where the two numbers that are farthest apart are among the results; the second None where it is a constant."""
     if part.actual.shape != part.expected.shape or part.actual.dtype == torch.bool or not part.actual.numel():
         return None
-    at, sides = worst_place(part), part.sides
-    told = part.what if sides is None else f"{sides.actual} {part.what}"
-    named = sorted(values.items(), key=lambda value: not _speaks(told, value[0]))
+    at, named = worst_place(part), sorted(values.items(), key=lambda value: last_key(value[0]) not in part.what)
     if part.bound:
         inside = (place for place in _places(part, "actual", named) if right is None or _inside(part, at, _value(place, right)))
         return next(((place, None) for place in inside if comes_from(part, "actual", place)), None)
-    first, other = result_name(next(iter(named), ("",))[0]), "" if sides is None else sides.expected
-    backwards = [*reversed(values.items())]
-    others = sorted(backwards, key=lambda value: (not _speaks(other, value[0]), result_name(value[0]) != first))
+    first = last_key(next(iter(named), ("",))[0])
+    last_first = list(reversed(named))
+    others = sorted(last_first, key=lambda value: last_key(value[0]) != first)
     expected, allowed = float(part.expected[at]), allowed_at(part, at)
     lefts = _sources(part, "actual", named, comes_from)
     rights = _sources(part, "expected", others, comes_from)
@@ -60,23 +57,6 @@ def numbers_apart(
 def _sources(part: Comparison, side: str, values: Iterable[tuple[str, Tensor]], comes_from: Origin) -> list[Place]:
     """The places that a number comes from, of those that are tried."""
     return [place for place in islice(_places(part, side, values), MOST_TRIED) if comes_from(part, side, place)]
-
-
-def _speaks(text: str, expression: str) -> bool:
-    """Return whether a text names the result of this expression."""
-    return re.search(rf"\b{re.escape(result_name(expression))}\b", text) is not None
-
-
-def result_name(expression: str) -> str:
-    """Return the name of a result in a message: output, h_n, c_n, or its own last key.
-
-    >>> [result_name(one) for one in ("output_3", "state_4[0]", "result_5['input']", "output_7.data")]
-    ['output', 'h_n', 'input', 'output']
-    """
-    found = re.fullmatch(r"(output)_\d+(?:\.data)?|(state)_\d+\[(\d)\]", expression)
-    if found is None:
-        return last_key(expression)
-    return "output" if found[1] else {"0": "h_n", "1": "c_n"}[found[3]]
 
 
 def worst_place(part: Comparison) -> tuple[Tensor, ...]:

@@ -72,7 +72,7 @@ def mask_ignored_in_a_batch_of_one(x: X, mask: Steps | None = None, h0: H | None
 def first_without_steps_forgotten(
     x: Float[Tensor, "1 time units"], cu_seqlens: Int[Tensor, " sequences+1"], h0: Float[Tensor, "sequences units"] | None = None
 ) -> tuple[Float[Tensor, "1 time units"], Float[Tensor, "sequences units"]]:
-    """Of sequences laid end to end, the first keeps no state where it has no steps."""
+    """Sequences lie end to end; the first loses its state where it has no steps."""
     output, h = by_offsets(x, cu_seqlens, h0)
     return output, torch.cat([h[:1] * (cu_seqlens[1] > 0), h[1:]])
 

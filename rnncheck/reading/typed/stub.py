@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.errors import UsageError
+from rnncheck.reading.constructor.size_words import BOTH, MORE_INPUT
 from rnncheck.reading.signature import HIDDEN, INPUT, forward_of
 from rnncheck.reading.typed.annotations import Leaf, Node, Tree
 from rnncheck.reading.typed.find_roles import roles_of
@@ -51,22 +52,6 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
         raise UsageError(f"{name}: the stub lacks {', '.join(missing)}, which must be given; add it with its type")
 
 
-FEATURES = (
-    "embed_dim",
-    "embedding_dim",
-    "d_model",
-    "dim",
-    "dim_model",
-    "model_dim",
-    "emb_dim",
-    "n_embd",
-    "width",
-    "channels",
-    "d_inner",
-)
-"""What the number of all features of a step is called, beside INPUT and HIDDEN."""
-
-
 def has_body(stub: Any) -> bool:
     """Return whether a function, or a module's forward, does something: more than a docstring, ``...``, ``pass``, ``raise``."""
     try:
@@ -102,7 +87,7 @@ def _product(name: str, roles: Roles) -> str | None:
     """Return ``heads*head_dim`` for a size of all features such as ``embed_dim``, where it is the one product among the axes."""
     named = roles.named()
     axes = {axis for tensor in (*named.sequences, *named.outputs) for axis in tensor.axes.split() if "*" in axis}
-    return axes.pop() if name in (*FEATURES, *INPUT, *HIDDEN) and len(axes) == 1 else None
+    return axes.pop() if name in (*INPUT, *HIDDEN, *MORE_INPUT, *BOTH) and len(axes) == 1 else None
 
 
 def with_sizes_of(module: nn.Module, roles: Roles) -> Roles:
