@@ -9,6 +9,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.reading.target import read_target
+from rnncheck.strategies.plan import plan
 from tests.effort import some
 from tests.reading import (
     applications,
@@ -198,3 +199,9 @@ def test_a_call_may_draw_from_python_s_random_numbers_and_not_seed_them():
 
 def test_a_recurrence_of_its_own_runs_long_with_the_weights_that_it_is_built_with():
     assert status(published.Independent, "numeric.finite", seed=8) == "holds"
+
+
+def test_states_that_do_not_come_back_are_held_to_no_bound():
+    subject = subject_of(other_ways.BothWaysRNN)
+    case = next(case for case in plan(subject, ("float64",), 2, 0) if case.config.bidirectional)
+    assert judge(CATALOG["gate.state_bound"], trial_of(subject, case)).status == "holds"

@@ -50,7 +50,8 @@ def makes_one_hot(module: Any) -> bool:
 
 def uses_weights(module: nn.Module) -> bool:
     """Whether the code of a call, of the module's own or of a module inside, names a weight."""
-    own = (type(part) for part in module.modules() if not type(part).__module__.startswith("torch."))
+    parts = (part for part in module.modules() if not isinstance(part, Vectors))
+    own = (type(part) for part in parts if not type(part).__module__.startswith("torch."))
     return any("weight" in _in_a_call(_methods(kind)) for kind in own)
 
 
