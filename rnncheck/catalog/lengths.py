@@ -258,17 +258,16 @@ def with_lengths(trial: Trial, x: Tensor, lengths: tuple[int, ...]) -> Run:
 def zero(trial: Trial) -> Observation:
     """A sequence of length 0 keeps its initial state bit for bit, outputs 0 and leaves others alone, or raises a clear error.
 
-    So it is of the first, of the last, and of two that follow one another.
+    So it is of the first, of the last, and of one that is drawn.
     """
     drawn, last = trial.draw("row of length 0", 0, trial.batch - 1), trial.batch - 1
-    empty = {(0,), (last,), tuple(row for row in (drawn, drawn + 1) if row <= last)}
-    return every(_of_length_zero(trial, rows) for rows in sorted(empty))
+    return every(_of_length_zero(trial, row) for row in sorted({0, drawn, last}))
 
 
-def _of_length_zero(trial: Trial, empty: tuple[int, ...]) -> Observation:
-    """The case with these rows of length 0."""
-    others = [other for other in range(trial.batch) if other not in empty]
-    given = tuple(0 if other in empty else length for other, length in enumerate(trial.lengths or ()))
+def _of_length_zero(trial: Trial, row: int) -> Observation:
+    """The case with this row of length 0."""
+    others = [other for other in range(trial.batch) if other != row]
+    given = tuple(0 if other == row else length for other, length in enumerate(trial.lengths or ()))
     message = refusal(lambda: with_lengths(trial, trial.x, given))
     if message is not None:
         return named("a length of 0", message, [("0", "zero", "positive", "length", "lengths")])
@@ -276,6 +275,6 @@ def _of_length_zero(trial: Trial, empty: tuple[int, ...]) -> Observation:
     inside = steps_inside(trial)[..., None]
     known = trial.state is not None or trial.config.named is None  # what is read from its types may begin from another than zero
     start = Run(torch.zeros_like(trial.run.output), *(trial.given_state if known else run.state))
-    of_zero = both(pick(run, empty), pick(start, empty), 0.0, "of length 0: ")
+    of_zero = both(pick(run, [row]), pick(start, [row]), 0.0, "of length 0: ")
     run, sides = within_lengths(run, inside), ("beside it", "in the packed batch")
     return of_zero & both(pick(run, others), pick(trial.run, others), lambda: pick(trial.budget.twice, others), "others: ", sides)

@@ -132,3 +132,20 @@ def test_what_was_not_tried_when_the_time_is_over_is_said(monkeypatch):
     monkeypatch.setattr(time_limit, "SECONDS", 0.0)
     with pytest.raises(Unreadable, match="not tried were further ones with the input as .*step.*: say with --read input"):
         read_target(AttendedGRUForgets)
+
+
+class AsksForAnotherOption(nn.Module):
+    """Takes a state of two tensors, and then calls what does not exist: most other ways to call it fail before that."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.LSTMCell(input_size, hidden_size)
+
+    def forward(self, x, state):
+        h, c = state
+        return self.cell(x, (h, c), in_chunks_of=2)
+
+
+def test_the_reason_is_that_of_the_call_that_got_furthest():
+    with pytest.raises(Unreadable, match="in_chunks_of"):
+        read_target(AsksForAnotherOption)

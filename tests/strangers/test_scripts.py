@@ -24,7 +24,8 @@ BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "BoolMaskLS
           "EchoState2", "MinimalGatedUnit1")  # fmt: skip
 """One matrix, exchanged arguments, several results, lengths beside the input in two forms, a cell, a state for each layer, ids, a
 bias that begins with zeros, gates that fit no order, two directions by nature, a state by keyword alone, a parameter that is not
-trained, layers that begin with numbers of their own, rows with the same numbers, a state that is kept, buffers, and equations of its own."""
+trained, layers that begin with numbers of their own, rows with the same numbers, a state that is kept, buffers, and other
+equations."""
 SHOWN = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2")
 """Those whose calls fit into a few lines."""
 READ_OTHERWISE = ("BiCellLSTM1", "BiCellLSTM2", "BufferedGRU1", "ByKeyword1", "CellFirstLSTM2", "FloatMaskGRU2", "KerasGRU2",
