@@ -15,8 +15,9 @@ from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, both, every, near
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
+from rnncheck.oracle import GradientBudget
 from rnncheck.running.beside import Pair, beside
-from rnncheck.running.tolerance import returned
+from rnncheck.running.tolerance import least_budget_of, least_gradient_budget_of, returned
 from rnncheck.running.trial import Trial
 
 
@@ -94,17 +95,30 @@ def _agreement(pair: Pair, sides: tuple[str, str]) -> Observation:
 
 
 def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observation:
-    """The first of the pair beside the second of ``truth``, as near as the rounding of both in the pair's dtype."""
-    allowed = _sum(pair.mine.budget.allowed, pair.theirs.budget.allowed)
-    seen = both(pair.mine.run, truth.theirs.run, allowed, why, sides)
-    if not all(one.subject.offers("training") for one in (pair.mine, pair.theirs)):
+    """The first of the pair beside the second of ``truth``, as near as the rounding of both in the pair's dtype.
+
+    That is measured only where they differ by more than what it allows at least.
+    """
+    mine, theirs = pair.mine, pair.theirs
+
+    def results(allowed: Run, more: Run) -> Observation:
+        return both(mine.run, truth.theirs.run, _sum(allowed, more), why, sides)
+
+    seen = results(*(least_budget_of(one).allowed for one in (mine, theirs)))
+    seen = seen if seen.holds else results(mine.budget.allowed, theirs.budget.allowed)
+    if not all(one.subject.offers("training") for one in (mine, theirs)):
         return seen
-    weights = pair.mine.cotangents()
+    weights = mine.cotangents()
     exact = weights.map(lambda part: part.to(truth.theirs.x.dtype))
-    found, expected = pair.mine.gradients(weights), truth.renamed(truth.theirs.gradients(exact))
-    mine, theirs = pair.mine.gradient_budget(), pair.renamed(pair.theirs.gradient_budget(weights).allowed)
-    limits = {name: part + theirs[name] for name, part in mine.allowed.items()}
-    return seen & _same_gradients(found, expected, limits, why, sides)
+    found, expected = mine.gradients(weights), truth.renamed(truth.theirs.gradients(exact))
+
+    def gradients(allowed: GradientBudget, more: GradientBudget) -> Observation:
+        renamed = pair.renamed(more.allowed)
+        limits = {name: part + renamed[name] for name, part in allowed.allowed.items()}
+        return _same_gradients(found, expected, limits, why, sides)
+
+    slopes = gradients(*(least_gradient_budget_of(one, weights) for one in (mine, theirs)))
+    return seen & (slopes if slopes.holds else gradients(mine.gradient_budget(), theirs.gradient_budget(weights)))
 
 
 def _sum(one: Run, other: Run) -> Run:

@@ -7,7 +7,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Subject
 from rnncheck.oracle import Budget
-from rnncheck.running.measured_noise import Repeatable, noise_budget, noise_gradient_budget
+from rnncheck.running.measured_noise import Repeatable, least_budget, least_gradient_budget, noise_budget, noise_gradient_budget
 from rnncheck.running.memo import remembered
 
 
@@ -54,6 +54,16 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
         lambda: oracle.gradient_budget(*question, weights, rounding=rounding, seed=seed),
         "gradients", question, rounding, seed, tuple(weights.parts()),
     )  # fmt: skip
+
+
+def least_budget_of(trial: Judged) -> oracle.Budget:
+    """Of the trial's run, what is allowed at least where it would have to be measured: most results are as near as that."""
+    return budget_of(trial) if trial.subject.offers("load") else least_budget(trial)
+
+
+def least_gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
+    """The same for gradients."""
+    return gradient_budget_of(trial, cotangents) if trial.subject.offers("load") else least_gradient_budget(trial, cotangents)
 
 
 def returned(trial: Judged, run: Run) -> Run:

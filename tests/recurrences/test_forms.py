@@ -10,8 +10,9 @@ from torch import Tensor, nn
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.catalog import CATALOG
+from rnncheck.running import tolerance
 from tests.adapters.support import claimed
-from tests.catalog.support import outcomes
+from tests.catalog.support import killed, outcomes
 from tests.recurrences.base import AttentionInChunks, GatedLinearAttention, MinGRU, MinGRUInLogarithms
 from tests.recurrences.planted import ParallelFormWithoutState
 
@@ -163,13 +164,22 @@ def test_right_forms_agree(target):
     ],
 )
 def test_a_wrong_form_is_told(target, says):
-    red = next(outcome for outcome in looked_at(target, 10) if outcome.red)
+    _, red = killed(FORMS, claimed(target), 10)
     assert any("in float64: " in line and says in line for line in red.mismatches), red.mismatches
+
+
+def test_noise_is_measured_only_where_two_forms_differ_by_more_than_the_least(monkeypatch):
+    measured = []
+    for name in ("noise_budget", "noise_gradient_budget"):
+        of = getattr(tolerance, name)
+        monkeypatch.setattr(tolerance, name, lambda trial, *weights, of=of: measured.append(trial) or of(trial, *weights))
+    assert {outcome.status for outcome in looked_at(LikeTorchs, 3)} == {"holds"} and not measured
+    assert killed(FORMS, claimed(WrongLikeTorchs), 10) and measured
 
 
 def test_an_object_has_its_forms_too():
     assert {outcome.status for outcome in looked_at(WithForms(3, 4), 2)} == {"holds"}
-    assert any(outcome.red for outcome in looked_at(FormWithoutState(3, 4), 8))
+    assert killed(FORMS, claimed(FormWithoutState(3, 4)), 8)
 
 
 def test_without_forms_it_is_not_claimed():
