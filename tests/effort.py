@@ -19,5 +19,5 @@ def at_night(more: int, by_day: int) -> int:
 
 
 def some(everything: Iterable[T], step: int = 3) -> list[T]:
-    """Every third of these by day, all of them at night."""
+    """One in ``step`` of these by day, all of them at night."""
     return list(everything)[:: 1 if NIGHTLY else step]

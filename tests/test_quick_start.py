@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import some
 from tests.test_wheel import wheel  # noqa: F401, a fixture
 
 pytest.importorskip("pip", reason="the wheel is installed with pip")
@@ -80,7 +81,7 @@ RED = {"pytest": "time.split does not hold for mine.MyGRU", "rnncheck": "FAIL   
 """What each command says once the layer ignores hx."""
 
 
-@pytest.mark.parametrize("command", COMMANDS.splitlines())
+@pytest.mark.parametrize("command", some(COMMANDS.splitlines(), 2))
 def test_red(project, tmp_path, command):
     """With time enough, so that a busy machine comes as far as an idle one; the gate looks at what the mistake is about."""
     right, settings = (tmp_path / "mine.py").read_text(), (tmp_path / "pyproject.toml").read_text()

@@ -22,7 +22,7 @@ def settled(target, **how):
     return probe_all(asked_only(subjects(target, **how), []), "inline")[0]
 
 
-def recorded(subject, count=8):
+def recorded(subject, count=4):
     planned = plan(subject, ("float64", "float32", "bfloat16"), 2, 0)
     return recording(subject, "cpu", 0, [next(planned) for _ in range(count)])
 
@@ -43,7 +43,7 @@ SAME = {"bundle.results": "holds", "bundle.gradients": "holds"}
 )
 def test_the_same_again_through_a_file(target, how, tmp_path):
     subject = settled(target, **how)
-    in_memory = recorded(subject)
+    in_memory = recorded(subject, 8)
     write(in_memory, tmp_path / "b.safetensors")
     bundle = read(tmp_path / "b.safetensors")
     assert statuses(bundle, subject) == SAME
@@ -53,7 +53,7 @@ def test_the_same_again_through_a_file(target, how, tmp_path):
 def test_its_parameters_are_those_that_were_recorded():
     """Whatever numbers the other machine draws."""
     subject = settled(f"{RIGHT}:HeadNorm")
-    bundle = recorded(subject, 4)
+    bundle = recorded(subject)
     for one in bundle.recorded:
         assert "layer.weight" in one.measured.numbers
         for number in one.measured.numbers.values():
@@ -62,14 +62,14 @@ def test_its_parameters_are_those_that_were_recorded():
 
 
 def test_a_mistake_is_red():
-    right, wrong = recorded(settled(chunked), 12), settled(f"{MISTAKEN}:state_without_decay")
+    right, wrong = recorded(settled(chunked)), settled(f"{MISTAKEN}:state_without_decay")
     assert statuses(right, wrong)["bundle.results"] == "fails"
-    assert statuses(right, recorded(wrong, 12))["bundle.results"] == "fails"
+    assert statuses(right, recorded(wrong))["bundle.results"] == "fails"
 
 
 def test_another_module_has_other_parameters():
     ours, others = settled(f"{RIGHT}:HeadNorm"), settled(f"{RIGHT}:HeadNorm")
-    bundle = recorded(ours, 4)
+    bundle = recorded(ours)
     for one in bundle.recorded:
         one.measured.numbers["layer.gain"] = one.measured.numbers.pop("layer.weight")
     found = verdicts(diff(bundle, others, engine="inline"))["bundle.results"]
@@ -78,7 +78,7 @@ def test_another_module_has_other_parameters():
 
 def test_other_tensors_are_refused():
     with pytest.raises(UsageError, match="other named tensors or options than it has"):
-        diff(recorded(settled(chunked), 4), settled(loop), engine="inline")
+        diff(recorded(settled(chunked)), settled(loop), engine="inline")
 
 
 def test_a_stub_on_the_command_line(tmp_path, capsys):

@@ -12,6 +12,7 @@ from rnncheck.campaign.merge import merge
 from rnncheck.campaign.options import shard_of
 from rnncheck.demo import MISTAKES, written
 from rnncheck.faces.cli import cli
+from tests.effort import some
 from tests.report.test_reports import SCHEMA
 
 PROPERTIES = "shape.output,state.used,time.split,layout.*,gate.one_step,agree.forward,gradient.reference,reject.rank"
@@ -61,7 +62,7 @@ TARGETS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", some(TARGETS))
 def test_the_union_of_the_shards_is_the_report_of_one_run(name, tmp_path):
     target = TARGETS[name](tmp_path)
     options = {"properties": "clip.*", "max_examples": 9} if name == "clip" else {}

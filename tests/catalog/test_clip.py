@@ -64,7 +64,7 @@ def drawn():
     return draw(clip_cases(), 120, 0)
 
 
-FEW = {"clip.shards": 12, "clip.many": at_night(120, 40)}
+FEW = {"clip.shards": at_night(12, 6), "clip.many": at_night(120, 20)}
 """Cases of a property that starts processes, or makes thousands of gradients."""
 CLIP = [prop for prop in CATALOG.values() if prop.family == "clip"]
 OURS = clip_function(rnncheck.clip.clip_grad_norm_, "rnncheck.clip.clip_grad_norm_")

@@ -97,7 +97,7 @@ def declared(name):
     return [*DECLARED.get(name, []), *inherited]
 
 
-@pytest.mark.parametrize("name", some(VARIANTS, 2))
+@pytest.mark.parametrize("name", some(VARIANTS, 4))
 def test_a_correct_variant_is_clean(name):
     more = {prop.id for prop in select(MORE[name])} & set(LAYERS) if name in MORE else set()
     ids = harmless(OF_ALL | more, CORRECT[name].target)

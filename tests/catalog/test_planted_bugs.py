@@ -98,7 +98,7 @@ def differs(mutant, situation: str) -> bool:
     return not same(does, layer_record(situation, mutant.clean, mutant.like))
 
 
-@pytest.mark.parametrize("bug", [bug for bug, mutant in MUTANTS.items() if mutant.kind == "layer"])
+@pytest.mark.parametrize("bug", some([bug for bug, mutant in MUTANTS.items() if mutant.kind == "layer"]))
 def test_a_mutant_differs_from_its_clean_twin(bug):
     assert any(differs(MUTANTS[bug], situation) for situation in QUICK_FIRST)
 

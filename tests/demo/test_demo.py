@@ -11,6 +11,7 @@ from rnncheck import verify
 from rnncheck.demo import MISTAKES, written
 from rnncheck.faces.cli import cli
 from rnncheck.faces.demo import PROPERTIES
+from tests.effort import some
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -33,7 +34,7 @@ def test_every_mistake_names_public_issues():
         assert mistake.sources and all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", source) for source in mistake.sources), mistake.name
 
 
-@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize("mistake", some(MISTAKES.values(), 2), ids=some(MISTAKES, 2))
 def test_the_mistake_is_red_and_the_fixed_layer_green(mistake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     wrong, right = written(mistake, tmp_path / "demo")

@@ -9,6 +9,7 @@ from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
 from tests.adapters.support import claimed
 from tests.catalog.support import claiming, killed, subject_of
+from tests.effort import some
 from tests.mutants import EXTRA, MUTANTS
 from tests.recurrences.planted import PLANTED
 from tests.recurrences.test_forms import (
@@ -52,7 +53,7 @@ def script_of(id, subject):
     return script(subject, prop, case, judge(prop, trial_of(subject, case)))
 
 
-@pytest.mark.parametrize("id", [*NEW, *CLAIMED])
+@pytest.mark.parametrize("id", some([*NEW, *CLAIMED]))
 def test_it_fails_by_itself_and_passes_once_mended(id):
     feature, bug = CLAIMED.get(id) or (None, NEW[id])
     mutant = MUTANTS.get(bug) or EXTRA[bug]
@@ -63,14 +64,14 @@ def test_it_fails_by_itself_and_passes_once_mended(id):
         assert raised_by(text, MUTANT=mutant.clean) is None
 
 
-@pytest.mark.parametrize("name", OF_THEIR_OWN)
+@pytest.mark.parametrize("name", some(OF_THEIR_OWN))
 def test_that_of_a_recurrence_of_its_own_fails_by_itself(name):
     planted = PLANTED[name]
     subject = claimed(planted.target, against=planted.against) if planted.against else claimed(planted.target)
     assert isinstance(raised_by(script_of(OF_THEIR_OWN[name], subject)), AssertionError)
 
 
-@pytest.mark.parametrize("form", RIGHT_FORMS)
+@pytest.mark.parametrize("form", some(RIGHT_FORMS))
 def test_that_of_a_wrong_form_fails_by_itself_and_passes_with_a_right_one(form):
     text = script_of("agree.forms", claimed(form))
     assert isinstance(raised_by(text, MUTANT=None), AssertionError)

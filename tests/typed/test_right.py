@@ -12,6 +12,7 @@ from rnncheck.core.case import Case
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
+from tests.effort import some
 from tests.typed.right import RIGHT, scan_of, stub, stub_with_body, untyped
 
 TELLING = ("shape.output", "shape.state", "time.split", "time.split_packed", "batch.alone", "state.fresh", "layout.no_mutation",
@@ -27,7 +28,7 @@ def planned(subject, count=CASES):
     return [next(cases) for _ in range(count)]
 
 
-@pytest.fixture(scope="module", params=RIGHT)
+@pytest.fixture(scope="module", params=some(RIGHT, 2))
 def settled(request):
     found = subjects(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
     return probe_all(asked_only(found, [CATALOG[name] for name in TELLING]), "inline")[0]
