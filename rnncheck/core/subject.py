@@ -161,10 +161,9 @@ class Subject:
 
     def fitted(self, config: Config) -> Config:
         """Return the configuration with both sizes rounded up to what the constructor takes."""
-        steps = self.nature.get("multiples", (1, 1))
-        input_size, hidden_size = (
-            -(-size // step) * step for size, step in zip((config.input_size, config.hidden_size), steps, strict=True)
-        )
+        steps, least = (self.nature.get(word, (1, 1)) for word in ("multiples", "least"))
+        sizes = zip((config.input_size, config.hidden_size), steps, least, strict=True)
+        input_size, hidden_size = (max(-(-size // step) * step, smallest) for size, step, smallest in sizes)
         return config.but(input_size=input_size, hidden_size=hidden_size)
 
     @property

@@ -27,10 +27,13 @@ def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tu
     return tuple(told for told in unread if told not in seen.unread)
 
 
-def other_sizes(multiples: tuple[int, int]) -> tuple[str, ...]:
+def other_sizes(multiples: tuple[int, int], least: tuple[int, int]) -> tuple[str, ...]:
     """Return the sizes that the constructor refuses: no case has them."""
-    told = zip(("input_size", "hidden_size"), multiples, strict=True)
-    return tuple(f"{name} that is no multiple of {step}" for name, step in told if step > 1)
+    names = ("input_size", "hidden_size")
+    return (
+        *(f"{name} that is no multiple of {step}" for name, step in zip(names, multiples, strict=True) if step > 1),
+        *(f"{name} below {size}" for name, size in zip(names, least, strict=True) if size > 1),
+    )
 
 
 def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:

@@ -90,9 +90,12 @@ class Reading:
     def require_sizes(self, config: Config) -> None:
         """Raise NotClaimed where the constructor is known to refuse a size."""
         sizes = (("input_size", config.input_size), ("hidden_size", config.hidden_size))
-        for (name, size), step in zip(sizes, self.nature.get("multiples", (1, 1)), strict=True):
+        known = (self.nature.get(word, (1, 1)) for word in ("multiples", "least"))
+        for (name, size), step, least in zip(sizes, *known, strict=True):
             if size % step:
                 raise NotClaimed(f"the constructor takes a {name} that is a multiple of {step}")
+            if size < least:
+                raise NotClaimed(f"the constructor takes no {name} below {least}")
 
     @property
     def not_looked_at(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from rnncheck.reading.clock import clock_of
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
-from rnncheck.reading.constructor.multiples import SIZES, in_multiples, multiples
+from rnncheck.reading.constructor.multiples import SIZES, in_multiples, least, multiples
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
 from rnncheck.reading.in_training import draws, moved_buffer
@@ -180,7 +180,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
             *seen.extras,
             *(f"parameter {name}" for name in idle if name not in start),
             *other_arguments(module, seen, further),
-            *other_sizes(nature.get("multiples", (1, 1))),
+            *other_sizes(nature.get("multiples", (1, 1)), nature.get("least", (1, 1))),
             *(() if arguments is None else other_options(value, arguments)),
         ),
     )
@@ -196,6 +196,8 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["square"] = True
     if arguments is not None and arguments.own is None and config.hidden_size in {hidden for _, hidden in SIZES}:
         nature["multiples"] = multiples(value, arguments, config)
+    elif arguments is not None and arguments.own is None and max(smallest := least(value, arguments, config)) > 1:
+        nature["least"] = smallest
     if is_summed(module, seen, config, zeros(seen, config)):
         nature["summed"] = True
     elif said.get("decoded", is_decoded(module, seen, config, zeros(seen, config))):

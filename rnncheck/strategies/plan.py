@@ -41,7 +41,7 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
     if subject.named is not None:
         yield from _named_cases(structure, subject, seed)
         return
-    if "multiples" in subject.nature:
+    if subject.nature.keys() & {"multiples", "least"}:
         yield from (replace(case, config=subject.fitted(case.config)) for case in _layer_cases(structure, subject, seed))
     else:
         yield from _layer_cases(structure, subject, seed)

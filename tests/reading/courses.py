@@ -160,7 +160,35 @@ class TeacherForcedAhead(TeacherForced):
         return torch.cat([vectors[1:], torch.zeros_like(vectors[:1])])
 
 
+class Quarters(nn.Module):
+    """Two directions, each with a quarter of the features: a size below 4 leaves none."""
+
+    def __init__(self, channel):
+        super().__init__()
+        self.forwards = nn.GRU(channel, channel // 4, batch_first=True)
+        self.backwards = nn.GRU(channel, channel // 4, batch_first=True)
+        self.mix = nn.Linear(2 * (channel // 4), channel)
+
+    def forward(self, x):
+        return self.mix(torch.cat([self.forwards(x)[0], self.turned(self.backwards(x.flip(1))[0])], -1))
+
+    def turned(self, y):
+        return y.flip(1)
+
+
+class QuartersLeftTurned(Quarters):
+    def turned(self, y):
+        return y
+
+
+class QuartersOfTheBatch(Quarters):
+    def forward(self, x):
+        return super().forward(x + 0.1 * x.mean(0, keepdim=True))
+
+
 LAYERS = {
+    Quarters: ("two directions in the same features, not looked at: input_size below 4, hidden_size below 4",
+               QuartersLeftTurned, QuartersOfTheBatch),
     TeacherForced: ("token ids, each with a vector of the input, each output is of the step before", TeacherForcedAround,
                     TeacherForcedAhead),
     AskedForItsState: ("(batch, time, features), state h", AskedAndIgnoredAtOnce),

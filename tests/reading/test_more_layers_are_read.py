@@ -1,5 +1,7 @@
 """Further conventions, and further ways to build a layer, are read without a wrapper; a mistake in such a layer is red."""
 
+from itertools import islice
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ import rnncheck
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
+from rnncheck.core.subject import NotClaimed
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.reading.target import read_target
 from rnncheck.strategies.plan import plan
@@ -205,3 +208,11 @@ def test_states_that_do_not_come_back_are_held_to_no_bound():
     subject = subject_of(other_ways.BothWaysRNN)
     case = next(case for case in plan(subject, ("float64",), 2, 0) if case.config.bidirectional)
     assert judge(CATALOG["gate.state_bound"], trial_of(subject, case)).status == "holds"
+
+
+def test_no_case_is_smaller_than_the_constructor_takes():
+    subject = subject_of(courses.Quarters)
+    sizes = {case.config.hidden_size for case in islice(plan(subject, ("float32",), 2, 0), 20)}
+    assert min(sizes) == 4 and len(sizes) > 2
+    with pytest.raises(NotClaimed, match="takes no input_size below 4"):
+        subject.build(Config("RNN_RELU", 3, 3), torch.float32, torch.device("cpu"))

@@ -25,12 +25,26 @@ def multiples(value: Any, arguments: Arguments, config: Config) -> tuple[int, in
     return hidden if arguments.square else _step(value, arguments, config, "input_size"), hidden
 
 
+def least(value: Any, arguments: Arguments, config: Config) -> tuple[int, int]:
+    """Return the smallest of both sizes that is taken, as by a constructor that divides one by 4: no size below is tried."""
+    hidden = _smallest(value, arguments, config, "hidden_size")
+    return hidden if arguments.square else _smallest(value, arguments, config, "input_size"), hidden
+
+
+def _smallest(value: Any, arguments: Arguments, config: Config, name: str) -> int:
+    sizes = range(1, getattr(config, name))
+    return next((n for n in sizes if _takes(value, arguments, _of_size(arguments, config, name, n))), sizes.stop)
+
+
+def _of_size(arguments: Arguments, config: Config, name: str, size: int) -> Config:
+    return config.but(**dict.fromkeys(("input_size", "hidden_size") if arguments.square else (name,), size))
+
+
 def _step(value: Any, arguments: Arguments, config: Config, name: str) -> int:
     """The smallest divisor of this size that is taken for it, and three times it."""
     size = getattr(config, name)
     for step in (divisor for divisor in range(1, size) if size % divisor == 0):
-        sizes = [dict.fromkeys(("input_size", "hidden_size"), n) if arguments.square else {name: n} for n in (step, 3 * step)]
-        if all(_takes(value, arguments, config.but(**one)) for one in sizes):
+        if all(_takes(value, arguments, _of_size(arguments, config, name, n)) for n in (step, 3 * step)):
             return step
     return size
 
