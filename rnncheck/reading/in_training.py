@@ -1,15 +1,17 @@
 """What a layer does in training alone: it draws random numbers, or moves what it computes with."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import Sizes, Start, runner
+from rnncheck.reading.calls.experiment import Sizes, Start, made, runner
+from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.other_numbers import zeros
-from rnncheck.reading.read import Seen
+from rnncheck.reading.read import Seen, read_again
 
 
 def draws(module: Any, config: Config, seen: Seen) -> bool:
@@ -24,6 +26,20 @@ def draws(module: Any, config: Config, seen: Seen) -> bool:
     except Exception:  # it takes no state of zeros, so that this way of asking says nothing
         return False
     return torch.equal(first, again) and not torch.equal(first, moved)
+
+
+def draws_in_two_layers(value: Any, arguments: Arguments | None, config: Config, seen: Seen) -> bool:
+    """Whether it does with two layers, as where a dropout between layers that nobody can ask for is on from the second one on."""
+    if arguments is None or "num_layers" not in arguments.options:
+        return False
+    two = config.but(num_layers=2)
+    positions, named = arguments.of(two)
+    try:
+        module = made(value, *positions, **named).double()
+        how = read_again(copy.deepcopy(module).eval(), seen.how, Sizes(two.input_size, two.hidden_size, 2, seen.directions))
+    except Exception:  # two layers cannot be had in this way, which the probes say
+        return False
+    return draws(module, two, replace(seen, how=how, parts=2 * seen.parts))
 
 
 def moved_buffer(module: Any, config: Config, seen: Seen) -> str:

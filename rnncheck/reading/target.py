@@ -20,7 +20,7 @@ from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.constructor.multiples import SIZES, in_multiples, least, multiples
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
-from rnncheck.reading.in_training import draws, moved_buffer
+from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import Built, of_other_sizes
@@ -139,7 +139,8 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     nature = _nature(value, seen, arguments, module, config, exists, said)
     start = learned_start(module, seen, config, zeros(seen, config))
     moves = "batch norm" if normalises_over_rows(module) else moved_buffer(module, config, seen)
-    how = {**seen.how, "eval": said.get("eval", bool(moves) or draws(module, config, seen))}
+    random = draws(module, config, seen) or (not exists and draws_in_two_layers(value, arguments, config, seen))
+    how = {**seen.how, "eval": said.get("eval", bool(moves) or random)}
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     idle += in_training_alone(module, seen, config, zeros(seen, config, 0.3)) if how["eval"] else ()
     nature |= {name: found for name, found in (("idle", idle), ("start", start)) if found}

@@ -160,6 +160,27 @@ class TeacherForcedAhead(TeacherForced):
         return torch.cat([vectors[1:], torch.zeros_like(vectors[:1])])
 
 
+class BetweenLayers(nn.Module):
+    """A dropout that nobody asks for is on as soon as there are two layers."""
+
+    def __init__(self, input_size, hidden_size, n_layers):
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, hidden_size, n_layers, batch_first=True, dropout=0.2 if n_layers > 1 else 0.0)
+
+    def forward(self, x, state=None):
+        return self.lstm(x, state)
+
+
+class BetweenLayersForgets(BetweenLayers):
+    def forward(self, x, state=None):
+        return super().forward(x)
+
+
+class BetweenLayersOfTheBatch(BetweenLayers):
+    def forward(self, x, state=None):
+        return super().forward(x + 0.1 * x.mean(0, keepdim=True), state)
+
+
 class Quarters(nn.Module):
     """Two directions, each with a quarter of the features: a size below 4 leaves none."""
 
@@ -187,6 +208,7 @@ class QuartersOfTheBatch(Quarters):
 
 
 LAYERS = {
+    BetweenLayers: ("state (h, c), random in training: judged in eval()", BetweenLayersForgets, BetweenLayersOfTheBatch),
     Quarters: ("two directions in the same features, not looked at: input_size below 4, hidden_size below 4",
                QuartersLeftTurned, QuartersOfTheBatch),
     TeacherForced: ("token ids, each with a vector of the input, each output is of the step before", TeacherForcedAround,
