@@ -11,6 +11,7 @@ from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
 from tests.typed import mistaken_flags
 from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing, state_lost_at_every_second_edge
@@ -26,7 +27,7 @@ def claims():
 
 def red(subject, prop):
     """The first outcome that is red, of the first cases."""
-    cases = islice(plan(subject, ("float64", "float32"), 2, 0), CASES)
+    cases = islice((case for case in plan(subject, ("float64", "float32"), 2, 0) if not is_large(case)), CASES)
     outcomes = (judge(prop, trial_of(subject, case)) for case in cases)
     return next(outcome for outcome in outcomes if outcome.red)
 
