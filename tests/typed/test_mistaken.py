@@ -11,9 +11,9 @@ from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
-from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
 from tests.typed import mistaken_flags
+from tests.typed.cases import small
 from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing, state_lost_at_every_second_edge
 
 CASES = 24
@@ -27,7 +27,7 @@ def claims():
 
 def red(subject, prop):
     """The first outcome that is red, of the first cases."""
-    cases = islice((case for case in plan(subject, ("float64", "float32"), 2, 0) if not is_large(case)), CASES)
+    cases = islice(small(subject), CASES)
     outcomes = (judge(prop, trial_of(subject, case)) for case in cases)
     return next(outcome for outcome in outcomes if outcome.red)
 
@@ -94,7 +94,7 @@ def test_the_first_cases_have_a_batch_as_large_as_the_heads_of_a_module():
 def test_where_no_gradient_reaches_the_state_that_is_said():
     (subject,) = probe_all(subjects(initial_state_detached), "inline")
     assert red(subject, CATALOG["gradient.into_initial_state"]).status == "fails"
-    cases = islice(plan(subject, ("float64",), 2, 0), CASES)
+    cases = islice(small(subject, ("float64",)), CASES)
     found = [judge(CATALOG["gradient.any_requires_grad"], trial_of(subject, case)) for case in cases if case.hx == "random"]
     assert {outcome.status for outcome in found} == {"holds"}
 
