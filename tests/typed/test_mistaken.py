@@ -14,7 +14,13 @@ from rnncheck.judging.judge import judge, trial_of
 from rnncheck.strategies.plan import plan
 from tests.typed import mistaken_flags
 from tests.typed.cases import small
-from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing, state_lost_at_every_second_edge
+from tests.typed.mistaken import (
+    MISTAKES,
+    initial_state_detached,
+    second_derivative_missing,
+    state_lost_at_every_second_edge,
+    state_of_one_step_written_into,
+)
 
 CASES = 24
 
@@ -49,6 +55,13 @@ def test_a_mistake_is_seen(mistake, claims):
 def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     (subject,) = probe_all(subjects(mistake), "inline")
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
+
+
+def test_a_path_for_single_steps_that_writes_into_the_state_is_seen_in_a_case_of_several(claims):
+    (subject,) = subjects(state_of_one_step_written_into)
+    subject = replace(subject, claims=claims)
+    case = next(case for case in small(subject) if case.hx == "random" and case.time > 1 and case.lengths is None)
+    assert judge(CATALOG["layout.no_mutation"], trial_of(subject, case)).status == "fails"
 
 
 def test_one_of_several_states_that_is_not_read_is_warned_of():
