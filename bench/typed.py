@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from examples.gated_linear_attention import chunked, loop, parallel
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.tally import too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
-from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
 from tests.typed.caches import RIGHT as CACHED
 from tests.typed.right import RIGHT
@@ -55,11 +55,9 @@ def main(wanted: int, seed: int) -> int:
     while seen["holds"] + len(alarms) < wanted:
         for subject in settled:
             for case in islice(plan(subject, DTYPES, 2, seed), 60 if seed % 4 == 3 else CASES):
-                if is_large(case):
-                    continue
                 trial = trial_of(subject, case)
                 for prop in props:
-                    if out_of_claim(prop, subject, case) is not None:
+                    if too_large(prop, case) or out_of_claim(prop, subject, case) is not None:
                         continue
                     outcome = judge(prop, trial)
                     seen[outcome.status] += 1

@@ -50,7 +50,7 @@ def pieces(trial: Trial) -> Observation:
     "steps",
     formula="f(x) = f(x[:k], new cache) ++ f(x[k], the cache) ++ f(x[k+1], the cache) ++ ...",
     kind="metamorphic",
-    cost=8,
+    cost=4,
     source="state-spaces/mamba#1024: step is not forward",
     applies=carried & at_least(time=2),
 )
@@ -65,7 +65,7 @@ def steps(trial: Trial) -> Observation:
 
 
 @cache("prefill", formula="f(x[:n_b] padded, n, new cache) ++ f(x[n_b], the cache) ++ ... = f(x), in each row b",
-       kind="metamorphic", cost=8, needs=("lengths",),
+       kind="metamorphic", cost=4, needs=("lengths",),
        source="huggingface/transformers#47086: padding leaks into the state that is cached",
        applies=carried & at_least(time=3, batch=2))  # fmt: skip
 def prefill(trial: Trial) -> Observation:
@@ -79,7 +79,7 @@ def prefill(trial: Trial) -> Observation:
     return near(told, output, trial.run.output[at], lambda: trial.budget.twice.output[at], Run.AXES["output"], sides)
 
 
-@cache("gradient", formula="d (f(x[:k], new cache) ++ f(x[k:], the cache)) = d f(x)", kind="derivative", cost=8,
+@cache("gradient", formula="d (f(x[:k], new cache) ++ f(x[k:], the cache)) = d f(x)", kind="derivative", cost=4,
        needs=("training",), source="a state that is kept beside others, and detached alone",
        applies=carried & at_least(time=2))  # fmt: skip
 def gradient(trial: Trial) -> Observation:

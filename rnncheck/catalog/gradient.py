@@ -165,7 +165,7 @@ def accumulates(trial: Trial) -> Observation:
 
 
 @gradient("split", formula="d f(x) = d (f(x[:k]) ++ f(x[k:], state))", kind="derivative", needs=(*TRAINING, "state"),
-          cost=6, source="truncated backpropagation; FluxML/Flux.jl#2185",
+          cost=4, source="truncated backpropagation; FluxML/Flux.jl#2185",
           applies=deterministic & one_direction & padded & at_least(time=2))  # fmt: skip
 def split(trial: Trial) -> Observation:
     """Gradients flow through a carried state just as through the steps of one call."""

@@ -115,17 +115,19 @@ def fresh_memory(trial: Trial) -> Observation:
 
 
 @layout("no_mutation", formula="x, hx, parameters, buffers ≡ before", source="pytorch/pytorch#1721",
-        kind="invariant", cost=3)  # fmt: skip
+        kind="invariant", cost=4)  # fmt: skip
 def no_mutation(trial: Trial) -> Observation:
     """A call leaves input, state, parameters and buffers as they were: values, shapes, versions, flags and .grad.
 
-    Checked for ordinary numbers, for NaN, and in inference mode.
+    Checked for ordinary numbers, for NaN, and in inference mode; there for the first step alone as well, if a state is given.
     """
     with_nan = trial.x.index_fill(0, torch.zeros(1, dtype=torch.int64, device=trial.x.device), torch.nan)
+    goes_on = trial.state is not None and trial.time > 1 and trial.lengths is None
     return (
         _untouched(trial)
         & _untouched(trial.but(x=with_nan), ", NaN in the input")
         & _untouched(trial, ", in inference mode", inference=True)
+        & (_untouched(trial.but(x=trial.x[:1]), ", one step in inference mode", inference=True) if goes_on else Observation())
     )
 
 

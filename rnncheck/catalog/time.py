@@ -73,7 +73,7 @@ def split_packed(trial: Trial) -> Observation:
     formula="f(x) = f(x_0) ++ f(x_1, state_1) ++ ... ++ f(x_T-1, state_T-1)",
     kind="metamorphic",
     needs=("hx", "state"),
-    cost=8,
+    cost=4,
     source="autoregressive decoding; pytorch/rl#1406",
     applies=forward & padded,
 )

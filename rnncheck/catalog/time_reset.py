@@ -24,34 +24,58 @@ from rnncheck.running.trial import Trial
     cost=8,
 )
 def reset(trial: Trial) -> Observation:
-    """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it."""
+    """After a reset flag everything is as from the beginning, before it as without one, and no gradient flows back across it.
+
+    A flag may change what its own step takes of the input, too: then all is as from a beginning with a flag.
+    """
     first = int(any(one.resets == "after" for one in flags_of(trial)))
     at_once = trial.draw("row that forgets what is given", 0, trial.batch)  # none, where it is the number of rows
     steps = [first if row == at_once else trial.draw(f"reset in row {row}", first, trial.time - 1) for row in range(trial.batch)]
-    sides = ("in two sequences", "with a reset flag between them")
-    pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k) for row, k in enumerate(steps))
+    seen = _as_begun_anew(trial, steps, [])
+    if not seen.holds and not first and _takes_its_own_input(trial):
+        marked = _as_begun_anew(trial, steps, [0])
+        seen = marked if marked.holds else seen
+    return seen & _nothing_flows_back(raised(trial, dict(enumerate(steps))), steps) if trial.case.training else seen
+
+
+def _as_begun_anew(trial: Trial, steps: list[int], flags: list[int]) -> Observation:
+    """Behind these steps of each row, and behind every step, all is as in a sequence that begins there; flags: those at its own."""
+    pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k, flags) for row, k in enumerate(steps))
     flagged = raised(trial, dict(enumerate(steps)))
-    seen = flagged.same(pieces, sides=sides) & _same_from_every_step(trial)
-    return seen & _nothing_flows_back(flagged, steps) if trial.case.training else seen
+    seen = flagged.same(pieces, sides=("in two sequences", "with a reset flag between them"))
+    return seen & _same_from_every_step(trial, flags)
 
 
-def begun_anew(trial: Trial, k: int) -> Run:
-    """The first steps, and then the others without a state."""
-    later = trial.but(x=trial.x[k:], state=_anew(trial)).run
-    return one_after_the_other(trial.but(x=trial.x[:k]).run, later) if k else later
+def begun_anew(trial: Trial, k: int, flags: list[int] | None = None) -> Run:
+    """The first steps, and then the others without a state, with flags at these of their steps."""
+    later = trial.but(x=trial.x[k:], state=_anew(trial))
+    later = raised(later, {0: flags}) if flags else later
+    return one_after_the_other(trial.but(x=trial.x[:k]).run, later.run) if k else later.run
 
 
-def _same_from_every_step(trial: Trial) -> Observation:
+def _same_from_every_step(trial: Trial, flags: list[int]) -> Observation:
     """Where the state is forgotten before every step but the first, each of them is a sequence of its own."""
-    alone = raised(trial, {})
-    steps = (_alone(alone, t) for t in range(trial.time))
+    steps = (_alone(raised(trial, {}), t, flags) for t in range(trial.time))
     flagged = raised(trial, dict.fromkeys(range(trial.batch), list(range(1, trial.time))))
     return flagged.same(reduce(one_after_the_other, steps), "at every step: ", ("each step alone", "with a flag at each"))
 
 
-def _alone(trial: Trial, t: int) -> Run:
-    """One step, the first with the state that is given, another without."""
-    return trial.but(x=trial.x[t : t + 1], state=trial.state if t == 0 else _anew(trial)).run
+def _alone(trial: Trial, t: int, flags: list[int]) -> Run:
+    """One step, the first with the state that is given, another without, and with these flags."""
+    if t == 0:
+        return trial.but(x=trial.x[:1]).run
+    return raised(trial.but(x=trial.x[t : t + 1], state=_anew(trial)), dict.fromkeys(range(trial.batch), flags)).run
+
+
+def _takes_its_own_input(trial: Trial) -> bool:
+    """Whether each step with a flag shows what it is given wherever it does so without one: it is not left out, or forgotten."""
+
+    def shown(steps: list[int]) -> Tensor:
+        each = (raised(one, dict.fromkeys(range(trial.batch), steps)) for one in (trial, trial.but(x=2 - trial.x)))
+        one, other = (flagged.run.output for flagged in each)
+        return (one != other).any(-1)
+
+    return bool((shown(list(range(trial.time))) | ~shown([])).all())
 
 
 def _anew(trial: Trial) -> tuple[Tensor, ...] | None:

@@ -1,6 +1,6 @@
 """What a failure may need of a case: each feature in words, and the values of a field without it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,15 @@ class Need:
 
 UNBATCHED = "unbatched input"
 GIVEN = "an initial state given"
-FEW_STEPS = 8
-"""No more than shows what a step does; what needs more than these goes wrong at the end of a chunk, or grows."""
+STEPS = (8, 16, 32, 64, 128)
+"""No more than 8 show what a step does; what needs more than these goes wrong at the end of a usual chunk, or grows."""
+
+
+def _steps(most: int) -> Need:
+    without = tuple(steps for steps in STEPS if steps <= most)
+    return Need(f"more than {most} steps", "time", lambda case: case.time > most and case.lengths is None, without)
+
+
 NEEDS = (
     Need(UNBATCHED, "batch", lambda case: case.batch is None, (1, 2)),
     Need("lengths given", "lengths", lambda case: case.lengths is not None, (None,)),
@@ -34,9 +41,24 @@ NEEDS = (
     Need("input that is not contiguous", "layout", lambda case: case.layout != "contiguous", ("contiguous",)),
     Need(GIVEN, "hx", lambda case: case.hx != "none", ("none",)),
     Need("backend switches", "switches", lambda case: bool(case.switches), ((),)),
-    Need(f"more than {FEW_STEPS} steps", "time", lambda case: case.time > FEW_STEPS and case.lengths is None, (FEW_STEPS,)),
+    *map(_steps, STEPS),
     Need("a dtype other than float32", "dtype", lambda case: case.dtype != "float32", ("float32",)),
 )
+
+
+MANY_STEPS = frozenset(need.words for need in NEEDS if need.field == "time" and need.without != STEPS[:1])
+"""How many steps one property needs, another with the same cause may not: it fails with fewer."""
+
+
+def most_telling(words: Iterable[str]) -> tuple[str, ...]:
+    """Return these words of needs in order; of those of steps, the last alone, which implies the others.
+
+    >>> most_telling(["train()", "more than 8 steps", "more than 16 steps"])
+    ('train()', 'more than 16 steps')
+    """
+    found = [need for need in NEEDS if need.words in {*words}]
+    longest = [need for need in found if need.field == "time"][-1:]
+    return tuple(need.words for need in found if need.field != "time" or need in longest)
 
 
 def features_of(case: Any) -> set[str]:

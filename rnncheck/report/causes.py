@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from rnncheck.catalog.notes import headline_of
-from rnncheck.core.needs import GIVEN, NEEDS, UNBATCHED, features_of
+from rnncheck.core.needs import GIVEN, MANY_STEPS, UNBATCHED, features_of, most_telling
 from rnncheck.core.verdict import NOT_TOLD, Verdict
 
 BASIC_FIRST = (
@@ -78,7 +78,7 @@ class Cause:
     @property
     def only(self) -> tuple[str, ...]:
         """Return what every failing case needs to fail, in words."""
-        return tuple(need.words for need in NEEDS if need.words in _shared(self.verdicts))
+        return most_telling(_shared(self.verdicts))
 
     @property
     def headline(self) -> str:
@@ -231,7 +231,7 @@ def _ignores_states(group: Sequence[Verdict]) -> bool:
 
 def _may_share(verdict: Verdict, group: Sequence[Verdict]) -> bool:
     """Whether both need the same of a case to fail, or have it, as far as it is known."""
-    needs, shared = _needs(verdict), _shared(group)
+    needs, shared = _needs(verdict) - MANY_STEPS, _shared(group) - MANY_STEPS
     if shared and shared <= needs:
         return True
     return needs <= _has(group[0]) | shared and shared <= _has(verdict) | needs

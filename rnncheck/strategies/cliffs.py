@@ -27,6 +27,8 @@ LARGE, HUGE = 30, 600
 """A size beyond LARGE makes a case a large one; HUGE hidden units a huge one."""
 LONG = 67
 """Steps that end neither at a power of two nor in a whole number of usual chunks, of 64 at most."""
+LONGER = 131
+"""The same of chunks of 128 at most, with two whole ones of 64; a scan of them takes its level of 128."""
 
 
 def is_large(case: Case, *, fixed: bool = False) -> bool:
@@ -44,13 +46,17 @@ def is_huge(case: Case, *, fixed: bool = False) -> bool:
 
 def is_narrow(case: Case, *, fixed: bool = False) -> bool:
     """Return whether its steps alone make a case large, and a few calls of as many steps take no long time."""
-    return case.time <= PAIRED and not is_large(case.but(time=1, lengths=None), fixed=fixed)
+    return case.time <= LONGER and not is_large(case.but(time=1, lengths=None), fixed=fixed)
 
 
-def long_and_narrow(plain: Sequence[Case]) -> Iterator[Case]:
-    """A plain case that shows what happens at the ends of chunks: many steps, and a state to go on from; if there is one."""
-    able = [case for case in plain if _hides_nothing(case) and _has_state(case) and case.time > 1 and not case.dropout_active]
-    yield from (_stretched(case, "time", LONG) for case in able[:1])
+def long_and_narrow(plain: Sequence[Case], steps: int = LONG) -> Iterator[Case]:
+    """A plain case that shows what happens at the ends of chunks: many steps, and a state to go on from; if there is one.
+
+    What is read from its types may go on from a cache instead, or be compared with a reference.
+    """
+    able = [case for case in plain if _hides_nothing(case) and case.time > 1 and not case.dropout_active]
+    able = [case for case in able if _has_state(case)] or [case for case in able if case.config.named is not None]
+    yield from (_stretched(case, "time", steps) for case in able[:1])
 
 
 def _sizes(case: Case) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from rnncheck.core.case import Case
 from rnncheck.core.step_case import Reduction
 from rnncheck.core.subject import Subject
 from rnncheck.strategies.cases import cases, degenerate_sizes, plain_case, sizes
-from rnncheck.strategies.cliffs import long_and_narrow, on_cliffs
+from rnncheck.strategies.chunks import chunk_of
+from rnncheck.strategies.cliffs import LONG, LONGER, long_and_narrow, on_cliffs
 from rnncheck.strategies.draw import draw
 from rnncheck.strategies.named import named_cases, plain_named_case, spread_out
 from rnncheck.strategies.structure import rows
@@ -22,6 +23,8 @@ CHUNK = 12
 """of how many rows: Hypothesis' set-up is paid once for all of them."""
 FIRST_LONG = 7
 """The place of the plain case after which a long one comes."""
+LONG_NAMED = {1: LONGER, 5: LONG}
+"""The same of a recurrence that is read from its types, where no option says how long a chunk is: nothing else sees its ends."""
 FIRST_CLIFF = 20
 """The number of small cases at the start; then every third is one on a cliff, so that large sizes are not left to the end."""
 
@@ -68,6 +71,8 @@ def _named_cases(structure: list[dict[str, Any]], subject: Subject, seed: int) -
     cliffs = on_cliffs(plain, fixed=True)
     for turn, case in enumerate(plain):
         yield case
+        steps = 0 if chunk_of(case.config.named) else LONG_NAMED.get(turn, 0)
+        yield from long_and_narrow(plain[turn:], steps) if steps else ()
         yield from islice(cliffs, int(turn >= FIRST_CLIFF and turn % 2))
     yield from cliffs
     for step in range(10**6 if structure else 0):

@@ -42,6 +42,7 @@ def test_of_two_that_fail_for_one_size_it_ends_at_the_same():
     (lambda case: True, ()),
     (lambda case: case.batch is None, ("unbatched input",)),
     (lambda case: case.config.bidirectional and case.hx == "random", ("bidirectional=True", "an initial state given")),
+    (lambda case: case.time > 40, ("more than 8 steps", "more than 16 steps", "more than 32 steps")),
 ])  # fmt: skip
 def test_what_a_case_must_have_to_fail_is_found(fails, needs):
     assert needed(shrink(CASE, fails).case, fails, lambda case: True) == needs

@@ -120,6 +120,15 @@ def test_what_fails_only_in_some_cases_stays_apart_and_is_said_to(need, changes)
     assert found[1].headline == f"a sequence in two calls gives other results than in one (time.split), only with {need}"
 
 
+def test_the_most_steps_that_do_not_show_it_are_said_and_those_that_show_it_are_one_cause():
+    steps = [f"more than {n} steps" for n in (8, 16, 32, 64)]
+    long = [fails(name, case=PLAIN.but(time=65), needs=(*steps,)) for name in ("time.split", "agree.forward")]
+    (cause,) = causes(long)
+    assert cause.headline == "a sequence in two calls gives other results than in one (time.split), only with more than 64 steps"
+    (cause,) = causes([*long, fails("agree.dtype", case=PLAIN.but(time=9), needs=(steps[0],))])
+    assert cause.only == ("more than 8 steps",) and len(cause.verdicts) == 3
+
+
 def test_what_a_property_is_about_counts_as_what_its_cases_need():
     unbatched = {"case": PLAIN, "needs": ("unbatched input",)}
     about = fails("batch.unbatched", case=PLAIN)

@@ -101,6 +101,16 @@ def initial_state_written_into(
     return loop(q, k, v, log_decay, initial_state - 0.5)
 
 
+def state_of_one_step_written_into(
+    q: Keys, k: Keys, v: Outputs, log_decay: Decays, initial_state: State | None = None
+) -> tuple[Outputs, State]:
+    """Step by step, without gradients, the new state takes the place of the caller's."""
+    output, state = loop(q, k, v, log_decay, initial_state)
+    if initial_state is None or torch.is_grad_enabled() or q.shape[1] != 1:
+        return output, state
+    return output, initial_state.copy_(state)
+
+
 def initial_state_ignored(
     q: Keys, k: Keys, v: Outputs, log_decay: Decays, initial_state: State | None = None
 ) -> tuple[Outputs, State]:
@@ -180,6 +190,7 @@ MISTAKES = {
     decay_gradient_without_state: "gradient.numerical",
     rows_mixed_where_batch_is_heads: "time.split",
     initial_state_written_into: "layout.no_mutation",
+    state_of_one_step_written_into: "layout.no_mutation",
     initial_state_ignored: "time.split",
     state_of_one_step_ignored: "time.split",
     state_dropped_for_several_steps: "time.split",

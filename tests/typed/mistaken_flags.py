@@ -49,6 +49,12 @@ def reset_leaves_a_little(x: X, first: Steps | None = None, h0: H | None = None)
     return leaky_sum(x, h0, lambda t, h: h if first is None else torch.where(first[:, t, None], 0.01 * h, h))
 
 
+def reset_of_its_own_step_too(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
+    """The state is forgotten after a flagged step was added to it, which the step puts out."""
+    kept = torch.ones_like(x[:, :, :1]) if first is None else 1 - first.to(x.dtype)[:, :, None]
+    return leaky_sum(x * kept, h0, lambda t, h: h * kept[:, t])
+
+
 def reset_not_backward(x: X, first: Steps | None = None, h0: H | None = None) -> tuple[X, H]:
     """Backward does not know of the flags."""
 
@@ -195,6 +201,7 @@ MISTAKES: dict[Any, str] = {
     reset_of_the_first_row: "time.reset",
     reset_not_of_the_initial_state: "time.reset",
     reset_leaves_a_little: "time.reset",
+    reset_of_its_own_step_too: "time.reset",
     reset_not_backward: "time.reset",
     mask_ignored_in_a_batch_of_one: "lengths.module",
     first_without_steps_forgotten: "lengths.zero",

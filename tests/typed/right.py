@@ -195,6 +195,15 @@ def resettable(x: X, first: Bool[Tensor, "batch time"] | None = None, h0: H | No
     return torch.stack(outputs, 1), h
 
 
+def with_beginnings_of_their_own(x: X, first: Bool[Tensor, "batch time"], h0: H | None = None) -> tuple[X, H]:
+    """A mean that takes the whole input where a flag says that a sequence begins, as an RG-LRU does."""
+    h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = torch.where(first[:, t, None], x[:, t], 0.75 * h + 0.25 * x[:, t])
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
 def observed_now_and_then(x: X, seen: Bool[Tensor, "batch time"], h0: H | None = None) -> tuple[X, H]:
     """A level that takes a step where something was observed, and fades where not."""
     h, outputs = x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0, []
@@ -356,7 +365,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "in_logarithms": {}, "with_integral": {},
     "diagonal": {}, "with_speaker": {},
     "observed_now_and_then": {}, "with_a_skip": {},
-    "resettable": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
+    "resettable": {}, "with_beginnings_of_their_own": {}, "of_episodes": {}, "counting": {}, "by_the_clock": {}, "rotation": {},
     "leaving_its_bounds": {}, "with_speaker_and_flags": {}, "forecasting": {}, "above_a_bound": {},
     "of_unit_variance": {}, "added_in_place": {},
     "HeadNorm": {}, "SplitIntoHeads": {}, "module": {}, "by_lengths": {}, "by_mask": {}, "by_offsets": {}, "two_speeds": {},

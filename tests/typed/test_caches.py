@@ -13,7 +13,6 @@ from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.repro import script
-from rnncheck.strategies.plan import plan
 from tests.run_script import raised_by
 from tests.typed.caches import (
     MISTAKES,
@@ -31,6 +30,7 @@ from tests.typed.caches import (
     with_lengths,
     with_mask,
 )
+from tests.typed.cases import small
 
 OF_CACHES = sorted(id for id in CATALOG if id.startswith("cache."))
 CASES = 4
@@ -45,7 +45,7 @@ LACKING = {
 
 def outcomes(target, ids, count):
     (subject,) = probe_all(subjects(target), "inline")
-    cases = islice(plan(subject, ("float64", "float32"), 2, 0), count)
+    cases = islice(small(subject), count)
     return (judge(CATALOG[id], trial) for case in cases for trial in [trial_of(subject, case)] for id in ids)
 
 
@@ -72,7 +72,7 @@ MENDED = {
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
 def test_its_script_fails_alone_and_passes_once_mended(mistake):
     (subject,), prop = probe_all(subjects(mistake), "inline"), CATALOG[MISTAKES[mistake]]
-    cases = islice(plan(subject, ("float64", "float32"), 2, 0), 24)
+    cases = islice(small(subject), 24)
     case, outcome = next((case, seen) for case in cases if (seen := judge(prop, trial_of(subject, case))).red)
     text = script(subject, prop, case, outcome)
     assert isinstance(raised_by(text), AssertionError)
@@ -86,7 +86,7 @@ def test_its_script_fails_alone_and_passes_once_mended(mistake):
 
 def test_a_script_finds_a_cache_beside_the_function_in_a_file():
     (subject,), prop = probe_all(subjects("tests/typed/caches.py:single_step_apart"), "inline"), CATALOG["cache.steps"]
-    cases = islice(plan(subject, ("float64", "float32"), 2, 0), 24)
+    cases = islice(small(subject), 24)
     case, outcome = next((case, seen) for case in cases if (seen := judge(prop, trial_of(subject, case))).red)
     text = script(subject, prop, case, outcome)
     assert text.index("sys.path.insert") < text.index("from caches import Cache") and text.count("sys.path.insert") == 1

@@ -10,7 +10,7 @@ from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.judging.judge import judge, trial_of
-from rnncheck.strategies.plan import plan
+from tests.typed.cases import small
 
 X, Root = Float[Tensor, "batch time units"], Float[Tensor, "batch units units"]
 
@@ -36,7 +36,7 @@ def not_positive(x: X, root: Root | None = None) -> tuple[X, Root]:
 
 def outcomes(function, name):
     (subject,) = probe_all(subjects(function), "inline")
-    cases = plan(subject, ("float64", "float32"), 2, 0)
+    cases = small(subject)
     judged = []
     while len(judged) < 4:
         case = next(cases)

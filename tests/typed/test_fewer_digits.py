@@ -8,14 +8,14 @@ from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
-from rnncheck.strategies.plan import plan
+from tests.typed.cases import small
 
 DIFFERENTIATE = ("gradient.numerical", "gradient.second", "gradient.through_final_state")
 
 
 def judged(name, prop):
     (subject,) = probe_all(subjects(f"tests/typed/fewer_digits.py:{name}"), "inline")
-    return [judge(CATALOG[prop], trial_of(subject, case)) for case in islice(plan(subject, ("float64", "float32"), 2, 0), 12)]
+    return [judge(CATALOG[prop], trial_of(subject, case)) for case in islice(small(subject), 12)]
 
 
 @pytest.mark.parametrize("prop", DIFFERENTIATE)

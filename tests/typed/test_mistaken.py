@@ -13,7 +13,14 @@ from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.strategies.plan import plan
 from tests.typed import mistaken_flags
-from tests.typed.mistaken import MISTAKES, initial_state_detached, second_derivative_missing, state_lost_at_every_second_edge
+from tests.typed.cases import small
+from tests.typed.mistaken import (
+    MISTAKES,
+    initial_state_detached,
+    second_derivative_missing,
+    state_lost_at_every_second_edge,
+    state_of_one_step_written_into,
+)
 
 CASES = 24
 
@@ -26,7 +33,7 @@ def claims():
 
 def red(subject, prop):
     """The first outcome that is red, of the first cases."""
-    cases = islice(plan(subject, ("float64", "float32"), 2, 0), CASES)
+    cases = islice(small(subject), CASES)
     outcomes = (judge(prop, trial_of(subject, case)) for case in cases)
     return next(outcome for outcome in outcomes if outcome.red)
 
@@ -48,6 +55,13 @@ def test_a_mistake_is_seen(mistake, claims):
 def test_a_mistake_with_claims_of_its_own_is_seen(mistake):
     (subject,) = probe_all(subjects(mistake), "inline")
     assert red(subject, CATALOG[mistaken_flags.MISTAKES[mistake]]).status == "fails"
+
+
+def test_a_path_for_single_steps_that_writes_into_the_state_is_seen_in_a_case_of_several(claims):
+    (subject,) = subjects(state_of_one_step_written_into)
+    subject = replace(subject, claims=claims)
+    case = next(case for case in small(subject) if case.hx == "random" and case.time > 1 and case.lengths is None)
+    assert judge(CATALOG["layout.no_mutation"], trial_of(subject, case)).status == "fails"
 
 
 def test_one_of_several_states_that_is_not_read_is_warned_of():
@@ -93,7 +107,7 @@ def test_the_first_cases_have_a_batch_as_large_as_the_heads_of_a_module():
 def test_where_no_gradient_reaches_the_state_that_is_said():
     (subject,) = probe_all(subjects(initial_state_detached), "inline")
     assert red(subject, CATALOG["gradient.into_initial_state"]).status == "fails"
-    cases = islice(plan(subject, ("float64",), 2, 0), CASES)
+    cases = islice(small(subject, ("float64",)), CASES)
     found = [judge(CATALOG["gradient.any_requires_grad"], trial_of(subject, case)) for case in cases if case.hx == "random"]
     assert {outcome.status for outcome in found} == {"holds"}
 

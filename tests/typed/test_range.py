@@ -14,7 +14,7 @@ from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
-from rnncheck.strategies.plan import plan
+from tests.typed.cases import small
 
 X, H = Float[Tensor, "batch time units"], Float[Tensor, "batch units"]
 Share = Annotated[X, rnncheck.Values(low=0.0, high=1.0)]
@@ -66,7 +66,7 @@ def divided(gate: X, x: X, h0: H | None = None) -> tuple[X, H]:
 def outcomes(target, prop, against=None):
     """The property on the first cases."""
     (subject,) = probe_all(subjects(target, against=against), "inline")
-    cases = islice(plan(subject, ("float32",), 2, 0), CASES)
+    cases = islice(small(subject, ("float32",)), CASES)
     return [judge(CATALOG[prop], trial_of(subject, case)) for case in cases]
 
 

@@ -21,5 +21,5 @@ def raised(trial: Trial, steps: Mapping[int, int | list[int]]) -> Trial:
         place = trial.config.named.place(flags)  # type: ignore[union-attr]
         x[..., place] = 0.0
         for row, at in steps.items():
-            x[torch.tensor(at) - int(flags.resets == "after"), row, place] = 2.0
+            x[torch.tensor(at, dtype=torch.long) - int(flags.resets == "after"), row, place] = 2.0
     return trial.but(x=x)

@@ -1,0 +1,117 @@
+"""Recurrences in chunks and scans of sizes that nothing tells, and the same with one mistake each."""
+
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+import rnncheck
+
+X = Float[Tensor, "batch time units"]
+Decay = Annotated[X, rnncheck.Values(low=0.0, high=1.0)]
+H = Float[Tensor, "batch units"]
+
+
+def scanned(x: Tensor, decay: Tensor, left_out: tuple[int, ...] = ()) -> Tensor:
+    """h[t] = decay[t] * h[t-1] + x[t] from 0 on, in as many levels as the number of steps has digits; some may be left out."""
+    level = 1
+    while level < x.shape[1]:
+        if level not in left_out:
+            x, decay = (
+                x + decay * pad(x, (0, 0, level, 0))[:, : x.shape[1]],
+                decay * pad(decay, (0, 0, level, 0), value=1.0)[:, : x.shape[1]],
+            )
+        level *= 2
+    return x
+
+
+def start(x: Tensor, h0: Tensor | None) -> Tensor:
+    """The state that was given, or zeros."""
+    return x.new_zeros(x.shape[0], x.shape[2]) if h0 is None else h0
+
+
+def by_scan(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """All levels."""
+    output = scanned(x, decay) + decay.cumprod(1) * start(x, h0)[:, None]
+    return output, output[:, -1]
+
+
+def without_level_8(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """Sums of eight steps and more lack what lies eight steps back."""
+    output = scanned(x, decay, (8,)) + decay.cumprod(1) * start(x, h0)[:, None]
+    return output, output[:, -1]
+
+
+def without_level_128(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """The same of 128 steps."""
+    output = scanned(x, decay, (128,)) + decay.cumprod(1) * start(x, h0)[:, None]
+    return output, output[:, -1]
+
+
+def in_chunks_of(size: int, x: Tensor, decay: Tensor, h: Tensor, between: Any = lambda h, place: h) -> tuple[Tensor, Tensor]:
+    """One scan a chunk; between two chunks the state is what ``between`` makes of it, given the number of chunks before."""
+    outputs = []
+    for place, (part, rate) in enumerate(zip(x.split(size, 1), decay.split(size, 1), strict=True)):
+        h = between(h, place) if place else h
+        outputs.append(scanned(part, rate) + rate.cumprod(1) * h[:, None])
+        h = outputs[-1][:, -1]
+    return torch.cat(outputs, 1), h
+
+
+def in_chunks(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """Chunks of 64 steps."""
+    return in_chunks_of(64, x, decay, start(x, h0))
+
+
+def lost_at_every_second_edge(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """Of chunks of 64 steps, two alone are carried on."""
+    return in_chunks_of(64, x, decay, start(x, h0), lambda h, place: h * (place % 2))
+
+
+def lost_after_128(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """What was before a chunk of 128 steps is half of it in the next."""
+    return in_chunks_of(128, x, decay, start(x, h0), lambda h, place: h / 2)
+
+
+def gradient_cut_at_16(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """No gradient flows from one chunk of 16 steps to the one before."""
+    return in_chunks_of(16, x, decay, start(x, h0), lambda h, place: h.detach())
+
+
+class Memory:
+    """What goes on from call to call."""
+
+    def __init__(self) -> None:
+        self.h: Tensor | None = None
+
+
+Kept = Annotated[Memory, rnncheck.State(new=Memory)]
+
+
+def kept(x: X, decay: Decay, memory: Kept | None = None) -> X:
+    """A cache takes the last state."""
+    output, h = in_chunks_of(32, x, decay, start(x, memory and memory.h))
+    if memory is not None:
+        memory.h = h
+    return output
+
+
+def kept_from_whole_chunks(x: X, decay: Decay, memory: Kept | None = None) -> X:
+    """A cache takes the state of the last whole chunk of 32 steps, if there is one."""
+    output, h = in_chunks_of(32, x, decay, start(x, memory and memory.h))
+    if memory is not None:
+        memory.h = output[:, x.shape[1] // 32 * 32 - 1] if x.shape[1] > 32 else h
+    return output
+
+
+RIGHT = (by_scan, in_chunks, kept)
+MISTAKES = {
+    without_level_8: "time.prefill",
+    without_level_128: "time.prefill",
+    lost_at_every_second_edge: "time.step_by_step",
+    lost_after_128: "time.prefill",
+    gradient_cut_at_16: "gradient.split",
+    kept_from_whole_chunks: "cache.steps",
+}
