@@ -95,13 +95,19 @@ class Reading:
                 raise NotClaimed(f"the constructor takes a {name} that is a multiple of {step}")
 
     @property
+    def _turned(self) -> str | None:
+        """The axes of an output that has the other one in front than the input."""
+        axes = "(time, batch, features)" if self.called["batch_first"] else "(batch, time, features)"
+        return axes if self.called["turned"] else None
+
+    @property
     def not_looked_at(self) -> tuple[str, ...]:
         """Return what no verdict speaks of, in words."""
         how = self.called
         return (
             *([f"what {f'{self.moves} does' if self.moves else 'random numbers do'} in training"] if how["eval"] else []),
             *(["whether the state that comes back as it went in should move"] if self.idle else []),
-            *(["whether the output should be (time, batch, features), as the input is not"] if how["turned"] else []),
+            *([f"whether the output should be {turned}, as the input is not"] if (turned := self._turned) else []),
             *([f"sequences in pieces: its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *self.unread, *self.notes,
         )  # fmt: skip
@@ -143,7 +149,7 @@ class Reading:
             *(["each output is of the step before"] if self.nature.get("shifted") else []),
             *([f"its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
-            *(["output (time, batch, features)"] if how["turned"] else []),
+            *([f"output {turned}"] if (turned := self._turned) else []),
             *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),
             *(["steps and rows in one axis of the output"] if how["merged"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),

@@ -23,7 +23,7 @@ HOW: dict[str, Any] = {
     "last": False,  # only the output of the last step comes back
     "listed": False,  # the output is a list of steps
     "merged": False,  # steps and rows of the output are one axis
-    "turned": False,  # the output is (time, batch, features), though the input is (batch, time, features)
+    "turned": False,  # the output is (time, batch, features) where the input is (batch, time, features), or the other way round
     "reverse": False,  # it reads a sequence from its end
     "feature_axes": 1,  # how many axes of features the output has: several are made one, and one is put where there is none
     "rows": 0,  # the axis of the batch in the output of the last step alone; 1: a state of layers comes back for it

@@ -35,6 +35,7 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
     channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
     usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
     axes = tuple(usual[place] for place in order)
+    in_front = usual[:2] if order == (0, 1, 2) and not channels else None
     whole = [(path, t) for path, t in stepped if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
     if whole:
         path, t = _of_the_last_layer(result, whole)
@@ -43,13 +44,12 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
         if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
             return path, _with_features(t, 1, merged=True)
     for path, t in stepped:
-        if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
+        if in_front is not None and t.shape[:2] == in_front[::-1]:
             return path, _with_features(t, 2, turned=True)
     for front in dict.fromkeys(path[:end] for path, _ in found for end in range(len(path))):
         listed = value_at(result, front)
         if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
-    in_front = usual[:2] if order == (0, 1, 2) and not channels else None
     moved, layered = [path for path, _ in stepped], bool(how.get("rows"))
     return _of_other_axes([(path, t, path in moved) for path, t in found if t.is_floating_point() and t.dim()], in_front, layered)
 
