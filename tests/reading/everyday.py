@@ -48,7 +48,37 @@ class ScoresWrong(Scores):
         return super().forward(x).softmax(1)
 
 
+class Heads(nn.Module):
+    """A state (batch, heads, features of a head): each head has a recurrence of its own."""
+
+    def __init__(self, dim_in, dim, heads=2):
+        super().__init__()
+        assert dim % heads == 0
+        self.heads, self.gates = heads, nn.Linear(dim_in, 2 * dim)
+        self.back = nn.Parameter(torch.randn(heads, 2, dim // heads, dim // heads) * 0.3)
+
+    def goes_on(self, h):
+        return h
+
+    def forward(self, x, state=None):
+        gates = self.gates(x).unflatten(-1, (2, self.heads, -1))
+        h, outputs = gates.new_zeros(gates[:, 0, 0].shape) if state is None else state, []
+        for t in range(x.shape[1]):
+            back = torch.einsum("bhd,hgde->gbhe", h, self.back)
+            h = torch.lerp(h, torch.tanh(gates[:, t, 1] + back[1]), torch.sigmoid(gates[:, t, 0] + back[0]))
+            outputs.append(h.flatten(1))
+        return torch.stack(outputs, 1), self.goes_on(h)
+
+
+class HeadsWrong(Heads):
+    """The heads of the final state are exchanged."""
+
+    def goes_on(self, h):
+        return h.flip(1)
+
+
 LAYERS = {
+    Heads: ("(batch, time, features), state h, not looked at: hidden_size that is no multiple of 2", HeadsWrong),
     TimeInBatchOut: ("(time, batch, features), state (h, c), output (batch, time, features)", TimeInBatchOutWrong),
     Scores: ("output (batch, time, features), each output is a number", ScoresWrong),
 }

@@ -16,7 +16,7 @@ HOW: dict[str, Any] = {
     "needed": False,  # the state must be given
     "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
-    "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size features, "complex" two parts
+    "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size, "complex" two parts
     "order": None,  # the places of h, then those of c, among the parts of hidden_size features; None: all are h
     "output": [],  # the path to the output in the result
     "states": [],  # the path to each tensor of the state in the result; None: none comes back
@@ -188,7 +188,7 @@ class Adapted(torch.nn.Module):
         tensors = []
         for axes in self.how["tensors"]:
             size = parts[0].shape[-1]  # that of a projection, where there is one
-            sizes = [2 if a == "complex" else -a * size if a < 0 else a for a in axes if a != "batch"]
+            sizes = [2 if a == "complex" else round(-a * size) if a < 0 else a for a in axes if a != "batch"]
             number = torch.Size(sizes).numel() // size
             mine, parts = torch.stack(parts[:number], -2), parts[number:]  # (batch, number, size)
             mine = mine.reshape(*mine.shape[:-2], *sizes)  # with its batch, where there is one, in front
