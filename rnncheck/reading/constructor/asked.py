@@ -17,7 +17,7 @@ from rnncheck.reading.constructor.size_words import (
     OPTIONS,
     RESULT,
     TOKENS,
-    VOCABULARY,
+    counts_tokens,
     says_kind,
     size_of,
 )  # fmt: skip
@@ -79,8 +79,8 @@ class Asked:
             return self._sizes[1]
         if says_kind(name):
             return self._kind
-        if name in VOCABULARY or name.lower().endswith("layers"):
-            return TOKENS if name in VOCABULARY else 1
+        if counts_tokens(name) or name.lower().endswith("layers"):
+            return TOKENS if counts_tokens(name) else 1
         if name in FLAGS or name.lower().startswith(("use_", "is_", "with_", "has_", "no_")):
             return name in ("bias", "use_bias")
         if size_of(name) is not None:
