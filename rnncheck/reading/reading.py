@@ -140,7 +140,7 @@ class Reading:
         told = [
             axes or major, state,
             *([f"always input_size {own[0]} and hidden_size {own[1]}"] if own else []),
-            *(["each feature a channel of an image"] if how["images"] else []),
+            *([f"each feature a channel of {'a row of pixels' if how['images'] == 'row' else 'an image'}"] if how["images"] else []),
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
@@ -158,6 +158,7 @@ class Reading:
             *([f"{self.moves or 'random'} in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"with {', '.join(how['asks'])}"] if how["asks"] else []),
+            *([f"{how['input_name']} is the input"] if how["input_name"] else []),
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
             *([f"begins from {', '.join(start)} unless a state is given: judged with one"] if start else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),

@@ -77,9 +77,98 @@ class HeadsWrong(Heads):
         return h.flip(1)
 
 
+class Translator(nn.Module):
+    """An encoder, and a decoder of another sequence that begins where the encoder ended."""
+
+    def __init__(self, input_dim, output_dim, hidden_dim):
+        super().__init__()
+        self.encoder = nn.LSTM(input_dim, hidden_dim, batch_first=True)
+        self.decoder = nn.LSTM(output_dim, hidden_dim, batch_first=True)
+        self.out = nn.Linear(hidden_dim, output_dim)
+
+    def forward(self, src, tgt):
+        _, state = self.encoder(src)
+        return self.out(self.decoder(tgt, state)[0])
+
+
+class TranslatorUpwards(Translator):
+    """The decoder reads its targets from the end."""
+
+    def forward(self, src, tgt):
+        return super().forward(src, tgt.flip(1))
+
+
+class TranslatorOfTheBatch(Translator):
+    def forward(self, src, tgt):
+        return super().forward(src, tgt - tgt.mean(0))
+
+
+class TokenTranslator(nn.Module):
+    """The same with a table of vectors for each language, step by step."""
+
+    def __init__(self, src_vocab_size, tgt_vocab_size, emb_size, hidden_size):
+        super().__init__()
+        self.src_emb, self.tgt_emb = nn.Embedding(src_vocab_size, emb_size), nn.Embedding(tgt_vocab_size, emb_size)
+        self.encoder, self.cell = nn.GRU(emb_size, hidden_size), nn.GRUCell(emb_size, hidden_size)
+        self.out = nn.Linear(hidden_size, tgt_vocab_size)
+
+    def at(self, tokens, step):
+        return tokens[step]
+
+    def forward(self, src, tgt):
+        h, outputs = self.encoder(self.src_emb(src))[1][0], []
+        for step in range(len(tgt)):
+            h = self.cell(self.tgt_emb(self.at(tgt, step)), h)
+            outputs.append(self.out(h))
+        return torch.stack(outputs)
+
+
+class TokenTranslatorOneLate(TokenTranslator):
+    """A step reads the target that it is to predict."""
+
+    def at(self, tokens, step):
+        return tokens[min(step + 1, len(tokens) - 1)]
+
+
+class Strip(nn.Module):
+    """A convolutional LSTM over (batch, time, channels, length)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size=3, padding=1):
+        super().__init__()
+        self.out_channels = out_channels
+        self.conv = nn.Conv1d(in_channels + out_channels, 4 * out_channels, kernel_size, padding=padding)
+
+    def goes_on(self, c):
+        return c
+
+    def forward(self, x):
+        h = c = x.new_zeros(len(x), self.out_channels, x.shape[-1])
+        outputs = []
+        for x_t in x.unbind(1):
+            i, f, o, g = self.conv(torch.cat([x_t, h], 1)).chunk(4, 1)
+            c = f.sigmoid() * self.goes_on(c) + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+class StripOfTheNextRow(Strip):
+    def goes_on(self, c):
+        return c.roll(1, 0)
+
+
+class StripDetached(Strip):
+    def goes_on(self, c):
+        return c.detach()
+
+
 LAYERS = {
+    Translator: ("tgt is the input, not looked at: argument src, the same for each row", TranslatorUpwards, TranslatorOfTheBatch),
+    TokenTranslator: ("token ids, each with a vector of the input, tgt is the input", TokenTranslatorOneLate),
+    Strip: ("(batch, time, features), no state comes back, each feature a channel of a row of pixels", StripOfTheNextRow,
+            StripDetached),
     Heads: ("(batch, time, features), state h, not looked at: hidden_size that is no multiple of 2", HeadsWrong),
     TimeInBatchOut: ("(time, batch, features), state (h, c), output (batch, time, features)", TimeInBatchOutWrong),
     Scores: ("output (batch, time, features), each output is a number", ScoresWrong),
-}
+}  # fmt: skip
 """Each right layer, with what is said of how it is read and with its mistakes."""

@@ -12,7 +12,7 @@ HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", another order (ORDERS), "numbers": no axis of features, or "step": a cell
     "batch_first": False,  # (batch, time, features)
     "step_axis": None,  # a cell's input has an axis of one step here
-    "images": False,  # each feature is a channel of an image: behind the features are two axes of pixels
+    "images": False,  # each feature is a channel of an image: two axes of pixels are behind the features; "row": one axis
     "needed": False,  # the state must be given
     "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
@@ -156,7 +156,8 @@ class Adapted(torch.nn.Module):
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         own = input.squeeze(-1) if how["input"] == "numbers" else input
-        own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] else own
+        own = own[..., None] * own.new_tensor(PIXELS[0]) if how["images"] == "row" else own
+        own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] is True else own
         given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
         named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {
@@ -259,6 +260,8 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
     if shape == "times":
         steps = front[0] if len(front) == 1 else front.numel() // rows
         return value * torch.arange(steps, dtype=input.dtype, device=input.device) / 2
+    if "memory" in shape and kind == "long":
+        return torch.arange(2, device=input.device)[:, None].expand(2, rows).movedim(0, int(shape == "memory")).contiguous()
     if "memory" in shape:
         whole = value * torch.linspace(-1, 1, 2 * hidden, dtype=input.dtype, device=input.device).view(2, 1, hidden)
         return whole.expand(2, rows, hidden).movedim(0, int(shape == "memory")).contiguous()

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import ORDERS, filled
+from rnncheck.reading.calls.beside import MEMORY
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
 from rnncheck.reading.calls.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
@@ -84,6 +85,19 @@ def of_twice_the_steps(module: Any, how: Mapping[str, Any], start: Start, given:
         return call(module, how, start, torch.cat([given, given], time), sizes)
     except Exception:  # it takes no other number of steps
         return None
+
+
+def require_steps_of_the_input(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes, output: Tensor,
+                               path: Path) -> None:  # fmt: skip
+    """Raise Unreadable where an output grows with a sequence beside the input: its steps are those of that sequence."""
+    for name, shape, kind, value in how.get("beside", ()):
+        if shape in MEMORY:
+            once = filled(shape, kind, value, given, BATCH, sizes.hidden)
+            longer = Start((*start.values, torch.cat([once, once], int(shape == MEMORY[0]))), (*start.names, name))
+            others = [one for one in how["beside"] if one[0] != name]
+            result = call(module, {**how, "beside": others}, longer, given, sizes)
+            if value_at(result, path).shape != output.shape:
+                raise Unreadable(f"its output has the steps of {name}, and not those of its input")
 
 
 def _may_have_steps(t: Tensor) -> bool:
