@@ -15,6 +15,7 @@ from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.parameters.arrangement import Arrangement
 from rnncheck.reading.said import WORDS, plain
 
+PIXELS = {False: None, True: "an image", "row": "a row of pixels"}
 Known = Literal["annotation", "signature", "experiment", "said by the user"]
 """How a part of a reading is known."""
 
@@ -140,7 +141,7 @@ class Reading:
         told = [
             axes or major, state,
             *([f"always input_size {own[0]} and hidden_size {own[1]}"] if own else []),
-            *([f"each feature a channel of {'a row of pixels' if how['images'] == 'row' else 'an image'}"] if how["images"] else []),
+            *([f"each feature a channel of {of_pixels}"] if (of_pixels := PIXELS[how["images"]]) else []),
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),

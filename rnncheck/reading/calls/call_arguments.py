@@ -58,9 +58,7 @@ def later_inputs(module: Any) -> list[str]:
     """The arguments behind the first one that may be the input of a decoder, whose outputs are those of its steps."""
     needed = [p for p in _known(module) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or "len" in p.name.lower() or p.name in ROWS]
-    return (
-        [p.name for p in needed[1:] if p not in others and p.annotation not in (bool, int, float, str)] if len(needed) > 1 else []
-    )
+    return [p.name for p in needed[1:] if p not in others and p.annotation not in (bool, int, float, str)]
 
 
 def takes_more(module: Any) -> bool:

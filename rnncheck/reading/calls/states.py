@@ -82,7 +82,7 @@ def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[An
     """
     places = [i for i, size in enumerate(tensor.shape) if size == BATCH]
     batch = next((i for i in places if known[i : i + 1] == ("batch",)), places[0])
-    found = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
+    found: list[float] = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
     if all(size > 0 for i, size in enumerate(found) if i != batch):  # such as those of heads, and of the features of each
         last = max(i for i in range(len(found)) if i != batch)
         found[last] = -found[last] / sizes.hidden
