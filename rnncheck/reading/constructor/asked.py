@@ -115,11 +115,21 @@ def asked_for(build: Callable[[Asked], Any], square: bool = False) -> Iterator[d
 
     square: whether input and state are of one size
     """
-    for kind in KIND_VALUES:
+    for kind in KIND_VALUES if _asks_for_a_kind(build, None if square else WIDTH) else KIND_VALUES[:1]:
         yield {"kind": kind}
     answers = _answers(build, None if square else WIDTH)
     if answers:
         yield {"kind": KIND_VALUES[0], "answers": answers}
+
+
+def _asks_for_a_kind(build: Callable[[Asked], Any], input: int | None) -> bool:
+    """Whether a constructor asks which recurrence is inside, or raises before it could."""
+    asked = Asked(STATE, KIND_VALUES[0], input)
+    try:
+        build(asked)
+    except Exception:  # an answer is refused
+        return True
+    return any(map(says_kind, asked._answers))
 
 
 def _answers(build: Callable[[Asked], Any], input: int | None) -> dict[str, Any] | None:
