@@ -1,7 +1,8 @@
-"""Right layers of everyday code, with their mistakes: what goes in and what comes back lie in different orders, or are two sequences."""
+"""Right layers of everyday code, with their mistakes: of two sequences, of rows of pixels, and in orders of their own."""
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 
 class TimeInBatchOut(nn.Module):
@@ -162,7 +163,55 @@ class StripDetached(Strip):
         return c.detach()
 
 
+class Normed(nn.Module):
+    """A GRU whose weights are a direction and a length: a row of zeros has none, so that such weights cannot be given to it."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.x = weight_norm(nn.Linear(input_size, 3 * hidden_size))
+        self.h = weight_norm(nn.Linear(hidden_size, 3 * hidden_size))
+
+    def new(self, r, z, n, h):
+        return (1 - z) * n + z * h
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(x.shape[1], self.h.in_features) if h is None else h, []
+        for x_t in x:
+            (xr, xz, xn), (hr, hz, hn) = self.x(x_t).chunk(3, -1), self.h(h).chunk(3, -1)
+            r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+            h = self.new(r, z, torch.tanh(xn + r * hn), h)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+class NormedDetached(Normed):
+    def new(self, r, z, n, h):
+        return super().new(r, z, n, h.detach())
+
+
+class WithContext(nn.Module):
+    """An argument that may be left out has a width of its own, which is the number of rows in rnncheck's experiments."""
+
+    def __init__(self, input_size, hidden_size, context_size=3):
+        super().__init__()
+        self.gru, self.read_in = nn.GRU(input_size, hidden_size), nn.Linear(context_size, hidden_size)
+
+    def begun(self, h):
+        return h
+
+    def forward(self, x, h=None, context=None):
+        y, h = self.gru(x, self.begun(h))
+        return y if context is None else y + self.read_in(context), h
+
+
+class WithContextAlwaysNew(WithContext):
+    def begun(self, h):
+        return None
+
+
 LAYERS = {
+    Normed: ("(time, batch, features), state h", NormedDetached),
+    WithContext: ("not looked at: parameter read_in.bias, parameter read_in.weight, argument context", WithContextAlwaysNew),
     Translator: ("tgt is the input, not looked at: argument src, the same for each row", TranslatorUpwards, TranslatorOfTheBatch),
     TokenTranslator: ("token ids, each with a vector of the input, tgt is the input", TokenTranslatorOneLate),
     Strip: ("(batch, time, features), no state comes back, each feature a channel of a row of pixels", StripOfTheNextRow,
