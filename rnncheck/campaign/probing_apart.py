@@ -10,6 +10,7 @@ from rnncheck.adapters.probing.built import probe_built
 from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed, not_in_signature
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
+from rnncheck.adapters.probing.not_recurrent import with_skeleton
 from rnncheck.adapters.probing.probe import Claims, probe, probe_calls
 from rnncheck.adapters.probing.settle import as_read, is_cell
 from rnncheck.adapters.targets.locate import one_line
@@ -77,6 +78,11 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     return found
 
 
+def probe_skeleton(subject: Subject) -> Mapping[str, Claim]:
+    """Return why nothing is claimed, with a wrapper to fill in."""
+    return dict.fromkeys(FEATURES, Claim(False, "probed", f"{NO_TIME}{with_skeleton(subject)}"))
+
+
 def _simplest(known: Subject, subject: Subject, hoped: Claim, probes: Probes) -> Mapping[str, Claim] | None:
     """Return the claims except for the features that need a call of their own; None where no call at all comes back.
 
@@ -90,7 +96,8 @@ def _simplest(known: Subject, subject: Subject, hoped: Claim, probes: Probes) ->
     if whole.claims is not None:
         return whole.claims
     if (whole.lost or "").startswith("hung") and not subject.drop_in:
-        return dict.fromkeys(FEATURES, Claim(False, "probed", NO_TIME))
+        (told,) = short.of([plain], probe_skeleton)
+        return told.claims or dict.fromkeys(FEATURES, Claim(False, "probed", NO_TIME))
     if not called.claims:
         return None
     (built,) = short.of([known], probe_built)

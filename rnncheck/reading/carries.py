@@ -13,7 +13,7 @@ from rnncheck.reading.calls.states import tensors_of
 
 def parts_in(axes: tuple[Any, ...]) -> int:
     """Return how many parts of hidden_size features a tensor with these axes has."""
-    return math.prod({"batch": 1, "complex": 2}.get(a) or abs(a) for a in axes)
+    return round(math.prod({"batch": 1, "complex": 2}.get(a) or abs(a) for a in axes))
 
 
 def carries_on(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) -> float:

@@ -75,12 +75,15 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
 
 def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral: float | None) -> Further | None:
     """The first shape and kind of values that a call takes, and under which it returns finite numbers."""
-    usual = calls(x, {})
+    usual, fewer = calls(x, {}), replace(calls, zero=_of_fewer_rows(calls.zero))
     for shape in shapes:
         for kind, low, high in VALUES:
             one = Further(name, shape, kind, low, high, neutral)
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
+                fewer(
+                    x[:-1, :-1], {name: drawn(one, x[:-1, :-1], fewer, seed=7)}
+                )  # else a size of its own may look like rows or steps
             except Exception:  # it takes no such values
                 continue
             if output.shape == usual.shape and bool(output.isfinite().all()):
@@ -88,9 +91,14 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
     return None
 
 
+def _of_fewer_rows(zero: Any) -> Any:
+    """A state as torch has it, without its last row."""
+    return tuple(map(_of_fewer_rows, zero)) if isinstance(zero, tuple) else zero if zero is None else zero[:, :-1]
+
+
 def drawn(one: Further, x: Tensor, calls: _Calls, seed: int) -> Tensor:
     """Values of this argument between its lowest and highest, in the layer's own layout."""
-    whole = filled(one.shape, one.kind, 0.0, x, BATCH, calls.config.hidden_size)
+    whole = filled(one.shape, one.kind, 0.0, x, x.shape[1], calls.config.hidden_size)
     part = torch.rand(whole.shape, generator=torch.Generator().manual_seed(seed))
     values = one.low + (one.high - one.low) * part if one.low > 0 else (part > 0.5).double()
     return _own(values.to(whole.dtype), one, calls)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.calls.beside import OF_STEPS
-from rnncheck.reading.calls.call_arguments import is_state_word, kept, state_parameters
+from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths
@@ -17,10 +17,10 @@ from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.halves import is_one_recurrence
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves
-from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of
+from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of, require_steps_of_the_input
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.refusals import Refusals
-from rnncheck.reading.calls.results import Path, leaves
+from rnncheck.reading.calls.results import Path, leaves, value_at
 from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.time_limit import is_over, left_out
@@ -91,10 +91,11 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     failures: list[str] = []
     got_to: dict[str, float] = {}
     refusals = Refusals(module, sizes)
-    possible = forms(module, cell_first, said, sizes.input)
+    possible, later, whole = forms(module, cell_first, said, sizes.input), later_inputs(module), False
     for how in possible:
-        if best is not None and how.get("step_axis") is not None:
-            break  # a layer that takes whole sequences takes single steps too
+        whole |= best is not None and how.get("step_axis") is not None
+        if whole and how.get("input_name") not in later:
+            continue  # a layer that takes whole sequences takes single steps too
         if (refused := refusals.reason(how)) is not None:
             failures.append(refused)
             continue
@@ -178,6 +179,8 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, given, sizes)
     output, found = output_of(first, given, how, said, of_twice_the_steps(module, how, start, given, sizes))
+    if found["last"]:
+        require_steps_of_the_input(module, how, start, given, sizes, value_at(first, output), output)
     called = {**how, **found, "output": list(output)}
     usual = (sizes.hidden, 2 * sizes.hidden) if sizes.directions == 2 or not found["last"] else (sizes.hidden,)
     called["features"] = found["features"] if found["features"] not in usual else None

@@ -15,6 +15,7 @@ from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.parameters.arrangement import Arrangement
 from rnncheck.reading.said import WORDS, plain
 
+PIXELS = {False: None, True: "an image", "row": "a row of pixels"}
 Known = Literal["annotation", "signature", "experiment", "said by the user"]
 """How a part of a reading is known."""
 
@@ -98,13 +99,19 @@ class Reading:
                 raise NotClaimed(f"the constructor takes no {name} below {least}")
 
     @property
+    def _turned(self) -> str | None:
+        """The axes of an output that has the other one in front than the input."""
+        axes = "(time, batch, features)" if self.called["batch_first"] else "(batch, time, features)"
+        return axes if self.called["turned"] else None
+
+    @property
     def not_looked_at(self) -> tuple[str, ...]:
         """Return what no verdict speaks of, in words."""
         how = self.called
         return (
             *([f"what {f'{self.moves} does' if self.moves else 'random numbers do'} in training"] if how["eval"] else []),
             *(["whether the state that comes back as it went in should move"] if self.idle else []),
-            *(["whether the output should be (time, batch, features), as the input is not"] if how["turned"] else []),
+            *([f"whether the output should be {turned}, as the input is not"] if (turned := self._turned) else []),
             *([f"sequences in pieces: its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *self.unread, *self.notes,
         )  # fmt: skip
@@ -137,7 +144,7 @@ class Reading:
         told = [
             axes or major, state,
             *([f"always input_size {own[0]} and hidden_size {own[1]}"] if own else []),
-            *(["each feature a channel of an image"] if how["images"] else []),
+            *([f"each feature a channel of {of_pixels}"] if (of_pixels := PIXELS[how["images"]]) else []),
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
@@ -146,7 +153,7 @@ class Reading:
             *(["each output is of the step before"] if self.nature.get("shifted") else []),
             *([f"its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
-            *(["output (time, batch, features)"] if how["turned"] else []),
+            *([f"output {turned}"] if (turned := self._turned) else []),
             *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),
             *(["steps and rows in one axis of the output"] if how["merged"] else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
@@ -155,6 +162,7 @@ class Reading:
             *([f"{self.moves or 'random'} in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"with {', '.join(how['asks'])}"] if how["asks"] else []),
+            *([f"{how['input_name']} is the input"] if how["input_name"] else []),
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
             *([f"begins from {', '.join(start)} unless a state is given: judged with one"] if start else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),

@@ -16,8 +16,8 @@ NOTHING: Said = MappingProxyType({})
 Wanted = tuple[Callable[[Any], bool], str]
 
 
-def _one_of(*words: str) -> Wanted:
-    return (lambda value: value in words), "one of " + ", ".join(words)
+def _one_of(*words: str | bool) -> Wanted:
+    return (lambda value: value in words), "one of " + ", ".join(w if isinstance(w, str) else str(w).lower() for w in words)
 
 
 def _is_path(value: Any) -> bool:
@@ -50,7 +50,7 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
         FLAG,
         "whether it takes token ids: it is given an id for each vector of the input, and finds that one",
     ),
-    "images": (FLAG, "whether each feature is a channel of an image, with two axes of pixels behind it"),
+    "images": (_one_of(False, True, "row"), "whether each feature is a channel of an image, of two axes of pixels or of a row"),
     "eval": (FLAG, "whether it is judged in eval() alone, since it is random in training"),
 }
 """Each word with its values and its meaning; docs/layers.md has the same table."""

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnncheck.core.config import Config
 from rnncheck.core.kinds import by_name
+from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.calls.call_arguments import is_state_word
 from rnncheck.reading.calls.experiment import Sizes, Unreadable, quiet
 from rnncheck.reading.constructor.arguments import Arguments
@@ -171,8 +172,10 @@ def _seen(code: str, name: str, target: Any) -> Seen | None:
     exec(code, names)
     with quiet(grad=True):
         try:
-            seen = read_module(names["Wrapped"](SMALL.input, SMALL.hidden).double().eval(), SMALL)
-            return seen if seen.depends.score >= GOOD else None
+            module = names["Wrapped"](SMALL.input, SMALL.hidden).double().eval()
+            seen = read_module(module, SMALL)
+            both = is_summed(module, seen, Config("RNN_TANH", SMALL.input, SMALL.hidden), None)
+            return seen if both or seen.depends.score >= GOOD else None
         except Unreadable:
             return None
 

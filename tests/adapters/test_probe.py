@@ -288,8 +288,9 @@ def test_a_layer_of_its_own_is_not_judged_before_it_is_read():
     """Where a slow machine leaves no time for that: called as torch's layers are, it would be red."""
     (subject,) = subjects(BatchMajorStates)
     found = probing_apart.claims_apart(subject, Done(None, lost="hung"), Slow("inline", 1, 1.0))
-    with pytest.raises(UsageError, match="did not suffice to find out how it is called; give more with --budget"):
+    with pytest.raises(UsageError, match="did not suffice to find out how it is called; give more with --budget") as told:
         settled_subject(subject, found)
+    assert "; fill in the dots of this wrapper: wrapped.py" in str(told.value) and "class Wrapped(nn.Module)" in str(told.value)
 
 
 def test_what_is_read_at_last_is_judged_as_it_is_read():

@@ -135,7 +135,20 @@ class PyramidCut(Pyramid):
         return super().forward(x.detach())
 
 
-REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid)
+class PackedMixed(nn.Module):
+    """A packed sequence in and out, with both directions in each feature."""
+
+    def __init__(self, embed_dim, hidden_dim):
+        super().__init__()
+        self.rnn = nn.GRU(embed_dim, hidden_dim, bidirectional=True)
+        self.mix = nn.Linear(2 * hidden_dim, hidden_dim)
+
+    def forward(self, packed):
+        output, _ = self.rnn(packed)
+        return output._replace(data=self.mix(output.data))
+
+
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid, PackedMixed)
 READ = {
     SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h",
     FlatScores: "steps and rows in one axis of the output", TimeLast: "(features, batch, time)",

@@ -5,18 +5,24 @@ from inspect import Parameter
 import pytest
 from torch import nn
 
-from rnncheck.reading.constructor.asked import Asked
+from rnncheck.reading.constructor.asked import Asked, asked_for
 from rnncheck.reading.constructor.guessed_values import value_for
 from tests.strangers.hunted import kill_of, subject_of
 
 
 @pytest.mark.parametrize(("name", "value"), [
     ("pad_idx", 0), ("padding", 0), ("num_steps", 1), ("eps", 0.0), ("leak_rate", 0.0), ("alpha", 0.0), ("alphabet", 1),
-    ("device", "cpu"), ("rounds", 1), ("dropout_p", 0.0), ("rnn_type", "GRU"),
+    ("device", "cpu"), ("src_vocab_size", 11), ("rounds", 1), ("dropout_p", 0.0), ("rnn_type", "GRU"),
 ])  # fmt: skip
 def test_a_value_is_what_the_name_says(name, value):
     given = value_for(Parameter(name, Parameter.KEYWORD_ONLY))
     assert (given, type(given)) == (value, type(value))
+
+
+def test_kinds_are_tried_only_where_one_is_asked_for():
+    """Each is a way to build the layer, in which all calls are tried."""
+    assert len([*asked_for(lambda options: nn.GRU(options.input_size, options.hidden_size))]) == 1
+    assert len([*asked_for(lambda options: getattr(nn, options.cell_type.upper())(options.input_size, options.hidden_size))]) > 1
 
 
 class AskedInBothForms(nn.Module):

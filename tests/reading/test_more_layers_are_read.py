@@ -18,6 +18,7 @@ from tests.reading import (
     applications,
     courses,
     decoders,
+    everyday,
     hyperparameters,
     images,
     more_layers,
@@ -32,7 +33,7 @@ from tests.reading import (
 from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
-          small_differences, images, hyperparameters, decoders, published)  # fmt: skip
+          small_differences, images, hyperparameters, decoders, published, everyday)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

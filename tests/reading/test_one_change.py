@@ -10,7 +10,8 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.judging.explain import explain
 from rnncheck.judging.judge import judge
-from rnncheck.reading.parameters.arrangement import arrangements
+from rnncheck.reading.calls import time_limit
+from rnncheck.reading.parameters.arrangement import arrangements, best_arrangement
 from rnncheck.running.trial import Trial
 from tests.strangers.hunted import subject_of
 
@@ -93,3 +94,18 @@ def test_beside_the_reference_the_gates_are_found_and_the_mistake_is_the_diagnos
 
 def test_gates_are_taken_in_torchs_order_where_no_order_fits():
     assert subject_of(MixesRows, "torch.nn.LSTM").build.reading.arrangement.gates == "ifgo"
+
+
+def test_the_search_for_an_arrangement_ends_with_the_time_for_a_reading(monkeypatch):
+    module, x = OneMatrixLSTM(4, 7).double(), torch.randn(5, 3, 4, dtype=torch.float64)
+
+    def run(x):
+        return module(x.transpose(0, 1)).transpose(0, 1).detach()
+
+    def found():
+        with time_limit.limited():
+            return best_arrangement(module, run, Config("LSTM", 4, 7), x, ("LSTM",))
+
+    assert found().gates == "ifgo"
+    monkeypatch.setattr(time_limit, "SECONDS", 0.0)
+    assert found() is None

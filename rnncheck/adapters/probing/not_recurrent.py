@@ -22,6 +22,7 @@ LACKS = "required positional argument"
 """What Python says where a state, say, must be given."""
 NO_LAYER = "no recurrent layer as torch's are"
 SHORTENED = "it returns"
+WRAPPED = "wrapped.py, then rnncheck verify wrapped.py:Wrapped"
 """How the reason begins where a layer returns another number of steps than it is given."""
 
 
@@ -84,6 +85,14 @@ def with_wrapper(subject: Subject, reason: str) -> str:
         found = wrapper(*of)
     if found is None and (build.is_cell or reason.startswith((NO_LAYER, SHORTENED))):
         return ""
-    told = "this wrapper is read" if found else "fill in the dots of this wrapper"
-    code = found or skeleton(*of)
-    return f"; {told}: wrapped.py, then rnncheck verify wrapped.py:Wrapped\n\n{code}"
+    return with_skeleton(subject) if found is None else f"; this wrapper is read: {WRAPPED}\n\n{found}"
+
+
+def with_skeleton(subject: Subject) -> str:
+    """The code of a wrapper to fill in, where a class or a factory is refused."""
+    build = subject.build
+    if not isinstance(build, Constructor) or subject.said:
+        return ""
+    with subject_boundary("probing"):
+        code = skeleton(build.target.object, build.target.lines, build.target.expression)
+    return f"; fill in the dots of this wrapper: {WRAPPED}\n\n{code}"

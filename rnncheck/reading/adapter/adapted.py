@@ -12,18 +12,18 @@ HOW: dict[str, Any] = {
     "input": "sequence",  # or "channels first", another order (ORDERS), "numbers": no axis of features, or "step": a cell
     "batch_first": False,  # (batch, time, features)
     "step_axis": None,  # a cell's input has an axis of one step here
-    "images": False,  # each feature is a channel of an image: behind the features are two axes of pixels
+    "images": False,  # each feature is a channel of an image: two axes of pixels are behind the features; "row": one axis
     "needed": False,  # the state must be given
     "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
-    "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size features, "complex" two parts
+    "tensors": [("batch", -1)],  # the axes of each tensor of the state; -k is k * hidden_size, "complex" two parts
     "order": None,  # the places of h, then those of c, among the parts of hidden_size features; None: all are h
     "output": [],  # the path to the output in the result
     "states": [],  # the path to each tensor of the state in the result; None: none comes back
     "last": False,  # only the output of the last step comes back
     "listed": False,  # the output is a list of steps
     "merged": False,  # steps and rows of the output are one axis
-    "turned": False,  # the output is (time, batch, features), though the input is (batch, time, features)
+    "turned": False,  # the output is (time, batch, features) where the input is (batch, time, features), or the other way round
     "reverse": False,  # it reads a sequence from its end
     "feature_axes": 1,  # how many axes of features the output has: several are made one, and one is put where there is none
     "rows": 0,  # the axis of the batch in the output of the last step alone; 1: a state of layers comes back for it
@@ -156,7 +156,8 @@ class Adapted(torch.nn.Module):
         input = input if how["step_axis"] is None else input.unsqueeze(how["step_axis"])
         input = input.permute(ORDERS[how["input"]]) if how["input"] in ORDERS else input
         own = input.squeeze(-1) if how["input"] == "numbers" else input
-        own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] else own
+        own = own[..., None] * own.new_tensor(PIXELS[0]) if how["images"] == "row" else own
+        own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] is True else own
         given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
         named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {
@@ -188,7 +189,7 @@ class Adapted(torch.nn.Module):
         tensors = []
         for axes in self.how["tensors"]:
             size = parts[0].shape[-1]  # that of a projection, where there is one
-            sizes = [2 if a == "complex" else -a * size if a < 0 else a for a in axes if a != "batch"]
+            sizes = [2 if a == "complex" else round(-a * size) if a < 0 else a for a in axes if a != "batch"]
             number = torch.Size(sizes).numel() // size
             mine, parts = torch.stack(parts[:number], -2), parts[number:]  # (batch, number, size)
             mine = mine.reshape(*mine.shape[:-2], *sizes)  # with its batch, where there is one, in front
@@ -259,6 +260,8 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
     if shape == "times":
         steps = front[0] if len(front) == 1 else front.numel() // rows
         return value * torch.arange(steps, dtype=input.dtype, device=input.device) / 2
+    if "memory" in shape and kind == "long":
+        return torch.arange(2, device=input.device)[:, None].expand(2, rows).movedim(0, int(shape == "memory")).contiguous()
     if "memory" in shape:
         whole = value * torch.linspace(-1, 1, 2 * hidden, dtype=input.dtype, device=input.device).view(2, 1, hidden)
         return whole.expand(2, rows, hidden).movedim(0, int(shape == "memory")).contiguous()

@@ -66,6 +66,13 @@ def _beside(module: Any, how: Mapping[str, Any], numbers: Numbers, counts: list[
             yield from _fillings([p for p in needed if p is not state], numbers, step, alike=len(needed) > MANY)
 
 
+def other_sequences(module: Any, how: Mapping[str, Any]) -> Iterator[Beside]:
+    """Return what the arguments are filled with that must be given, where one behind them is the input: sequences of their own."""
+    others = [p for p in parameters(module, how) if p.default is p.empty and not is_state_word(p.name)]
+    for shape in MEMORY:
+        yield [[p.name, shape, "long" if how.get("ids") else "float", 1.0] for p in others]
+
+
 def is_memory_word(name: str) -> bool:
     """Whether an argument of this name may be what is looked up at each step."""
     return bool(set(name.lower().split("_")) & MEMORY_PARTS)

@@ -54,6 +54,13 @@ def input_names(module: Any) -> list[str | None]:
     return [None, *by_name[:1]] if after_the_state and known[1].name in by_name else [None]
 
 
+def later_inputs(module: Any) -> list[str]:
+    """The arguments behind the first one that may be the input of a decoder, whose outputs are those of its steps."""
+    needed = [p for p in _known(module) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or "len" in p.name.lower() or p.name in ROWS]
+    return [p.name for p in needed[1:] if p not in others and p.annotation not in (bool, int, float, str)]
+
+
 def takes_more(module: Any) -> bool:
     """Whether a call takes any number of arguments behind the input."""
     return any(p.kind is p.VAR_POSITIONAL for p in _known(module))

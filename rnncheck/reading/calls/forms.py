@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from rnncheck.reading.adapter.adapted import ORDERS
-from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside
-from rnncheck.reading.calls.call_arguments import asks, input_names, lengths, reset
+from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside, other_sequences
+from rnncheck.reading.calls.call_arguments import asks, input_names, later_inputs, lengths, reset
 from rnncheck.reading.calls.form_of_lengths import other_forms
-from rnncheck.reading.calls.other_methods import knows_ids, looks_up, makes_one_hot, sees_images, uses_weights
+from rnncheck.reading.calls.other_methods import knows_ids, looks_up, makes_one_hot, sees, uses_weights
 from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
 
 
@@ -29,6 +29,17 @@ def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[di
         yield from ways()
     if looks_up(module) and (uses_weights(module) or knows_ids(module)):
         yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
+    yield from _of_decoders(module, said)
+
+
+def _of_decoders(module: Any, said: Said) -> Iterator[dict[str, Any]]:
+    """An input that stands behind another sequence, which is the encoder's and has as many steps as it likes."""
+    ids = {"ids": True, "tied": True} if looks_up(module) else {}
+    for name in later_inputs(module):
+        for first in (False, True):
+            form = {"lengths": None, "reset": None, "batch_first": first, "input_name": name, **ids}
+            if agrees({"input": "sequence", **form}, said, ("input", "batch_first", "input_name")):
+                yield from ({**form, "beside": more, **asked(said, OF_A_CALL)} for more in other_sequences(module, form))
 
 
 def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool) -> Iterator[dict[str, Any]]:
@@ -43,7 +54,7 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
     forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
-    forms += [{**form, "images": True} for form in (*sequences, *cell)] if sees_images(module) and not ids else []
+    forms += [{**form, "images": pixels} for pixels in (() if ids else sees(module)) for form in (*sequences, *cell)]
     named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
     usual = {"input": "sequence", "batch_first": False}
     named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]

@@ -107,6 +107,7 @@ def convolves(module: Any) -> bool:
     return isinstance(module, nn.Module) and any(isinstance(part, nn.Conv1d | nn.Conv2d) for part in module.modules())
 
 
-def sees_images(module: Any) -> bool:
-    """Return whether the module has the weights of a convolution over two axes of pixels."""
-    return isinstance(module, nn.Module) and any(p.dim() == 4 for p in module.parameters())
+def sees(module: Any) -> list[bool | str]:
+    """Return whether the module has the weights of a convolution over two axes of pixels (True), or over one ("row")."""
+    axes = {p.dim() for p in module.parameters()} if isinstance(module, nn.Module) else set()
+    return [*([True] if 4 in axes else []), *(["row"] if 3 in axes and convolves(module) else [])]

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import ORDERS, filled
+from rnncheck.reading.calls.beside import MEMORY
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
 from rnncheck.reading.calls.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
@@ -35,6 +36,7 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
     channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
     usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
     axes = tuple(usual[place] for place in order)
+    in_front = usual[:2] if order == (0, 1, 2) and not channels else None
     whole = [(path, t) for path, t in stepped if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
     if whole:
         path, t = _of_the_last_layer(result, whole)
@@ -43,13 +45,12 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
         if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
             return path, _with_features(t, 1, merged=True)
     for path, t in stepped:
-        if how["batch_first"] and not channels and t.dim() == 3 and t.shape[:2] == (TIME, BATCH):
+        if in_front is not None and t.shape[:2] == in_front[::-1]:
             return path, _with_features(t, 2, turned=True)
     for front in dict.fromkeys(path[:end] for path, _ in found for end in range(len(path))):
         listed = value_at(result, front)
         if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
-    in_front = usual[:2] if order == (0, 1, 2) and not channels else None
     moved, layered = [path for path, _ in stepped], bool(how.get("rows"))
     return _of_other_axes([(path, t, path in moved) for path, t in found if t.is_floating_point() and t.dim()], in_front, layered)
 
@@ -84,6 +85,19 @@ def of_twice_the_steps(module: Any, how: Mapping[str, Any], start: Start, given:
         return call(module, how, start, torch.cat([given, given], time), sizes)
     except Exception:  # it takes no other number of steps
         return None
+
+
+def require_steps_of_the_input(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes, output: Tensor,
+                               path: Path) -> None:  # fmt: skip
+    """Raise Unreadable where an output grows with a sequence beside the input: its steps are those of that sequence."""
+    for name, shape, kind, value in how.get("beside", ()):
+        if shape in MEMORY:
+            once = filled(shape, kind, value, given, BATCH, sizes.hidden)
+            longer = Start((*start.values, torch.cat([once, once], int(shape == MEMORY[0]))), (*start.names, name))
+            others = [one for one in how["beside"] if one[0] != name]
+            result = call(module, {**how, "beside": others}, longer, given, sizes)
+            if value_at(result, path).shape != output.shape:
+                raise Unreadable(f"its output has the steps of {name}, and not those of its input")
 
 
 def _may_have_steps(t: Tensor) -> bool:

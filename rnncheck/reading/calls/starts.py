@@ -37,7 +37,7 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = Fals
     shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
     if how.get("input") in ORDERS:
         shapes = [(sizes.hidden, BATCH), *shapes]
-    pixels = torch.tensor(PIXELS).shape if how.get("images") else ()
+    pixels = torch.tensor(PIXELS[0] if how["images"] == "row" else PIXELS).shape if how.get("images") else ()
     for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
         zero = [torch.zeros((*shape, *pixels), dtype=torch.float64) for _ in range(4)]
         if len(names) > 1:

@@ -76,10 +76,16 @@ def parts_of(tensor: Tensor, sizes: Sizes) -> int:
 
 
 def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[Any, ...]:
-    """The axes of a state's tensor; -k is k * hidden_size. With as many layers as rows, the batch is where it is known to be."""
+    """The axes of a state's tensor; -k is k * hidden_size, which several axes, the last one above all, may have together.
+
+    With as many layers as rows, the batch is where it is known to be.
+    """
     places = [i for i, size in enumerate(tensor.shape) if size == BATCH]
     batch = next((i for i in places if known[i : i + 1] == ("batch",)), places[0])
-    found = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
+    found: list[float] = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
+    if all(size > 0 for i, size in enumerate(found) if i != batch):  # such as those of heads, and of the features of each
+        last = max(i for i in range(len(found)) if i != batch)
+        found[last] = -found[last] / sizes.hidden
     axes = tuple("batch" if i == batch else size for i, size in enumerate(found))
     return (*axes, "complex") if tensor.is_complex() else axes
 

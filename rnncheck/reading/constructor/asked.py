@@ -17,7 +17,7 @@ from rnncheck.reading.constructor.size_words import (
     OPTIONS,
     RESULT,
     TOKENS,
-    VOCABULARY,
+    counts_tokens,
     says_kind,
     size_of,
 )  # fmt: skip
@@ -79,8 +79,8 @@ class Asked:
             return self._sizes[1]
         if says_kind(name):
             return self._kind
-        if name in VOCABULARY or name.lower().endswith("layers"):
-            return TOKENS if name in VOCABULARY else 1
+        if counts_tokens(name) or name.lower().endswith("layers"):
+            return TOKENS if counts_tokens(name) else 1
         if name in FLAGS or name.lower().startswith(("use_", "is_", "with_", "has_", "no_")):
             return name in ("bias", "use_bias")
         if size_of(name) is not None:
@@ -115,11 +115,21 @@ def asked_for(build: Callable[[Asked], Any], square: bool = False) -> Iterator[d
 
     square: whether input and state are of one size
     """
-    for kind in KIND_VALUES:
+    for kind in KIND_VALUES if _asks_for_a_kind(build, None if square else WIDTH) else KIND_VALUES[:1]:
         yield {"kind": kind}
     answers = _answers(build, None if square else WIDTH)
     if answers:
         yield {"kind": KIND_VALUES[0], "answers": answers}
+
+
+def _asks_for_a_kind(build: Callable[[Asked], Any], input: int | None) -> bool:
+    """Whether a constructor asks which recurrence is inside, or raises before it could."""
+    asked = Asked(STATE, KIND_VALUES[0], input)
+    try:
+        build(asked)
+    except Exception:  # an answer is refused
+        return True
+    return any(map(says_kind, asked._answers))
 
 
 def _answers(build: Callable[[Asked], Any], input: int | None) -> dict[str, Any] | None:

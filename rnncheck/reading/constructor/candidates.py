@@ -35,13 +35,14 @@ from rnncheck.reading.constructor.size_words import (
     TABLES,
     TOKENS,
     UNSAID,
-    VOCABULARY,
+    counts_tokens,
     is_part,
     says_dropout,
     says_kind,
     says_layers,
     size_of,
 )  # fmt: skip
+from rnncheck.reading.constructor.two_inputs import of_two_inputs
 from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
 
 
@@ -69,7 +70,7 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
     options = {word: own for word, own in options.items() if own not in drops}
     required = [p for p in parameters if p.default is p.empty and p.name not in (*options.values(), *drops)]
     if input is not None or hidden is not None:
-        other = [p.name for p in required if p.name not in (input, hidden, *RESULT, *VOCABULARY)][:1]
+        other = [p.name for p in required if p.name not in (input, hidden, *RESULT) and not counts_tokens(p.name)][:1]
         yield from filled(required, (input,) if input else tuple(other), (hidden,) if hidden else tuple(other), options)
         return
     returns = drops | {p.name: True for p in parameters if p.name in RETURNS and p.default is False}
@@ -95,6 +96,7 @@ def _candidates(target: Any, parameters: list[Any], required: list[Any], options
     yield from of_lists(required, options)
     yield from _of_the_input_alone(parameters, required, options)
     yield from _by_order(parameters, required, options)
+    yield from of_two_inputs(target, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
     yield from _beside_a_bundle(target, parameters, required, options)
     yield from _in_a_bundle(target, parameters, required)
@@ -106,7 +108,7 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
     hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
     hidden += [name for name in BOTH if name in names and inputs and name not in (*inputs[:1], *hidden)]
-    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT, *VOCABULARY)]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in RESULT and not counts_tokens(p.name)]
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from filled(required, (one,), (other,), options)
@@ -131,7 +133,7 @@ def _by_parts(parameters: list[Any], required: list[Any], options: Mapping[str, 
 
 def _of_a_vocabulary(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
     """The number of tokens as the size of one-hot vectors; and what is called an input size as a number of tokens."""
-    tokens = [p.name for p in required if p.name in VOCABULARY]
+    tokens = [p.name for p in required if counts_tokens(p.name)]
     inputs = [p.name for p in required if p.name in INPUT]
     hidden = [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN)] or [p.name for p in required if p.name not in tokens]
     for one in hidden[:1]:
@@ -163,7 +165,7 @@ def _beside_a_bundle(target: Any, parameters: list[Any], required: list[Any], op
         return
     rest, inside = [p for p in required if p is not bundles[0]], frozenset(("input", "hidden", "kind", "answers"))
     alone = [Arguments((p.name,), ()) for p in rest[:1] if len(rest) == 1 and size_of(p.name) == "input"]
-    alone += [Arguments((), (), others={p.name: TOKENS}) for p in rest[:1] if len(rest) == 1 and p.name in VOCABULARY]
+    alone += [Arguments((), (), others={p.name: TOKENS}) for p in rest[:1] if len(rest) == 1 and counts_tokens(p.name)]
     beside = chain(*(find([p for p in parameters if p is not bundles[0]], rest, options) for find in (_by_name, _by_parts)))
     for one in (*alone, *(one for one in beside if one.input)):
         _, named = one.of(Config("RNN_TANH", WIDTH, STATE))
@@ -182,10 +184,11 @@ def _of_the_input_alone(parameters: list[Any], required: list[Any], options: Map
 
 
 def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in (*RESULT[:5], *VOCABULARY)]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in RESULT[:5] and not counts_tokens(p.name)]
     if len(sizes) >= 2:
-        yield from filled(required, (sizes[0],), (sizes[1],), options)
-        yield from filled(required, (sizes[1],), (sizes[0],), options)
+        called_so = tuple(name for name in sizes[2:] if name in (*HIDDEN, *MORE_HIDDEN))
+        yield from filled(required, (sizes[0],), (sizes[1], *called_so), options)
+        yield from filled(required, (sizes[1],), (sizes[0], *called_so), options)
     if len(sizes) == 1:
         for other in [p.name for p in parameters if p.name in (*HIDDEN, *MORE_HIDDEN) and p.name != sizes[0]][:1]:
             yield from filled(required, (sizes[0],), (other,), options)

@@ -7,7 +7,7 @@ import torch
 from rnncheck.reading.constructor.size_words import (
     KIND_VALUES,
     TOKENS,
-    VOCABULARY,
+    counts_tokens,
     says_kind,
 )
 
@@ -23,7 +23,7 @@ def value_for(parameter: Any) -> Any:
     """A value for an argument that must be given, by its annotation or its name."""
     name, annotation = parameter.name.lower(), parameter.annotation
     parts = set(name.split("_"))
-    if parameter.name in VOCABULARY:
+    if counts_tokens(parameter.name):
         return TOKENS
     if annotation is bool:
         return False

@@ -93,13 +93,18 @@ def size_of(name: str) -> Literal["input", "hidden", "result"] | None:
     ('hidden', 'input', 'result', None)
     """
     parts = {part.removesuffix("s") for part in name.lower().split("_")} | set(name.lower().split("_"))
-    if name in (*RESULT, *VOCABULARY):
+    if name in RESULT or counts_tokens(name):
         return "result" if name in RESULT else None
     if name in HIDDEN or name in MORE_HIDDEN or (parts & HIDDEN_PARTS and not parts & INTO):
         return "hidden"
     if name in INPUT or name in MORE_INPUT or parts & INPUT_PARTS:
         return "input"
     return "result" if parts & RESULT_PARTS else None
+
+
+def counts_tokens(name: str) -> bool:
+    """Return whether an argument of this name is a number of tokens, as ``src_vocab_size`` is."""
+    return name in VOCABULARY or bool(set(name.lower().split("_")) & {"vocab", "vocabulary"})
 
 
 def is_part(name: str) -> bool:

@@ -12,6 +12,7 @@ from rnncheck import diagnosis
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, kinds_of
 from rnncheck.reading.adapter.arranged import taken_apart
+from rnncheck.reading.calls.time_limit import is_over
 
 CLOSE = 1e-6
 """Float64 runs of one formula are closer than this, those of different formulas are not."""
@@ -176,13 +177,18 @@ def _words(names: list[str], forms: list[_Form]) -> str:
 def best_arrangement(module: Any, run: Any, config: Config, x: Tensor, modes: tuple[Mode, ...]) -> Arrangement | None:
     """Return the arrangement under which the module is nearest to the equations of one of these modes; None where none fits.
 
+    Where the time for a reading is over, it is None: no comparison with the equations is made then, and that is told.
+
     run: calls the module on x (time, batch, input), float64, and returns its output and final h as torch's layers do
     """
     if not isinstance(module, nn.Module):
         return None
-    ways = list(_ways({name: p.detach() for name, p in module.named_parameters()}, config, modes))
-    output, seen = run(x), []
-    for way in ways:
+    found, ways = _ways({name: p.detach() for name, p in module.named_parameters()}, config, modes), list[_Trial]()
+    output, seen = run(x), list[tuple[float, _Trial]]()
+    for way in found:
+        if is_over():
+            return None
+        ways.append(way)
         seen.append((_distance(way.asked(x), output), way))
         if seen[-1][0] < CLOSE:
             return way.at(seen[-1][0])
@@ -239,6 +245,8 @@ def _with_one_change(ways: list[_Trial], x: Tensor, output: Tensor) -> Arrangeme
     for trial in sorted(ways, key=lambda trial: not trial.in_order):
         first, whole = trial.asked(x[:FIRST_STEPS]), trial.asked(x)
         for mistake in diagnosis.in_the_cell(trial.config):
+            if is_over():
+                return None
             if _distance(mistake.change(first), output[:FIRST_STEPS]) < CLOSE:
                 error = _distance(mistake.change(whole), output)
                 if error < CLOSE:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rnncheck.core.config import Config
+from rnncheck.core.subject import NotClaimed
 
 WORDS: Mapping[str, Collection[str]] = {
     "weight": ("weight", "w", "u", "kernel"),
@@ -112,11 +113,16 @@ def unmatched(own: Mapping[str, Tensor], config: Config) -> str:
 
 
 def set_parameter(module: nn.Module, name: str, value: Tensor) -> None:
-    """Give a parameter this value, in place; a parametrized one through its parametrization."""
+    """Give a parameter this value, in place; a parametrized one through its parametrization.
+
+    Raises NotClaimed where the parametrization makes NaN of numbers, as a weight norm does of a row of zeros.
+    """
     owner, attribute = _owner(module, name)
     with torch.no_grad():
         if parametrize.is_parametrized(owner, attribute):
             setattr(owner, attribute, value)
+            if getattr(owner, attribute).isnan().any() and not value.isnan().any():
+                raise NotClaimed(f"the parametrization of {name} makes NaN of such weights")
         else:
             getattr(owner, attribute).copy_(value)
 
