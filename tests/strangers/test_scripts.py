@@ -34,7 +34,7 @@ READ_OTHERWISE = {
     "QRNN2": "rows are mixed along both axes, so that no call shows which of them is time",
     "WithGates1": "a sound recurrence of other equations: its parameters are taken in torch's order",
 }
-"""With these a layer is read otherwise than the right one, and why: their scripts call it so, and cannot pass with the right one."""
+"""With these a layer is read otherwise than the right one, and why: their scripts call it so, and cannot pass with that one."""
 OWN_PARAMETERS = "time.prefill"
 """What was seen rests on the parameters that the layer begins with, which another class draws otherwise."""
 ALL = [(stranger, mistake) for stranger in STRANGERS for mistake in stranger.mistakes]
