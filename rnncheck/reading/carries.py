@@ -10,6 +10,9 @@ from torch import Tensor
 from rnncheck.reading.calls.experiment import BATCH, CUT, Sizes
 from rnncheck.reading.calls.states import tensors_of
 
+HUGE = 1e6
+"""A state of such numbers stays huge where it is kept, and where it goes through a gate it does not."""
+
 
 def parts_in(axes: tuple[Any, ...]) -> int:
     """Return how many parts of hidden_size features a tensor with these axes has."""
@@ -24,6 +27,18 @@ def carries_on(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor
     except Exception:  # it is not taken like this
         return -1.0
     return 1.0 if rest.shape == output[CUT:].shape and torch.allclose(rest, output[CUT:], atol=1e-9) else 0.3
+
+
+def takes_as_h_and_c(run: Callable[..., tuple[Tensor, Any]], x: Tensor, final: tuple[Tensor, Tensor]) -> bool:
+    """Return whether the second part of a state that is given is kept, as c is, and the first, as h, acts through gates alone."""
+    large = []
+    for factors in ((HUGE, 1.0), (1.0, HUGE)):
+        try:
+            _, after = run(x[:1], tuple(part * factor for part, factor in zip(final, factors, strict=True)))
+        except Exception:  # it takes no such numbers
+            return False
+        large.append(max(float(part.abs().max()) for part in after) > HUGE**0.5)
+    return large == [False, True]
 
 
 def is_idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, how: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.calls.beside import OF_STEPS
-from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, state_parameters
+from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, named_or_needed, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths
@@ -25,7 +25,7 @@ from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.time_limit import is_over, left_out
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
-from rnncheck.reading.carries import carries_on, is_idle, parts_in, taken
+from rnncheck.reading.carries import carries_on, is_idle, parts_in, taken, takes_as_h_and_c
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 
 GOOD = 4.0
@@ -174,10 +174,11 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     """Call the module in this form, find output and state in what comes back, and how the state goes in again."""
     x, step = _example(sizes), how.get("input") == "step"
     given = _given(how, x)
-    moved = kept(module, lambda other: call(other, how, start, given, sizes))
+    moved = kept(module, lambda other: call(other, how, start, given.clone(), sizes))
     idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
     how = {**how, "kept": None if idle else moved}
-    first = call(module, how, start, given, sizes)
+    first = call(module, how, start, own := given.clone(), sizes)
+    given = own if torch.equal(own, given) else given  # what was written into is no longer the input
     output, found = output_of(first, given, how, said, of_twice_the_steps(module, how, start, given, sizes))
     if found["last"]:
         require_steps_of_the_input(module, how, start, given, sizes, value_at(first, output), output)
@@ -250,8 +251,8 @@ def _completed(module: Any, best: Seen, result: Any, given: Tensor, x: Tensor, s
 
 def _changes_no_later_call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> bool:
     """Whether a call after another one returns the same as without it, so that what the object keeps is no state."""
-    alone = call(copy.deepcopy(module), how, start, given, sizes)
-    _, later = (call(module, how, start, given, sizes) for _ in range(2))
+    alone = call(copy.deepcopy(module), how, start, given.clone(), sizes)
+    _, later = (call(module, how, start, given.clone(), sizes) for _ in range(2))
     return all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(alone), leaves(later), strict=True))
 
 
@@ -268,17 +269,21 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         raise Unreadable("the vectors that ids stand for change nothing")
     if how.get("step_axis") is not None and depends.in_order:
         raise Unreadable("rows change with earlier ones, so that they may be the steps of one sequence")
-    carries, pair = 0.0, how["order"] is not None
+    carries, goes_on, pair = 0.0, False, how["order"] is not None
     if how["given"] and how["states"] is None:
         carries = taken(run, x, output, sizes)
     elif how["given"]:
         carries = carries_on(run, x, output)
-        carries += 0.5 * (carries == 1 and len(how["given"]) > 1)  # rather than one of these arguments filled, and not looked at
+        goes_on = carries == 1
+        if goes_on and len(how["given"]) > 1:  # rather than filled, and not looked at, where it must be given; else if needed alone
+            carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
-            carries = carries if carries >= 1 else min(carries, 0.1)
+            carries = carries if goes_on else min(carries, 0.1)
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):
+        if not goes_on and how["given"] and sizes.directions == 1:  # what comes back is wrong, and says less than what goes in
+            carries += 0.3 * takes_as_h_and_c(run, x, final)
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)
         carries += 0.2 if same else 0.05 * (how["order"] == sorted(how["order"]))

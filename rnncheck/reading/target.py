@@ -56,7 +56,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         if mask_makes_it_forget(module, seen, config, zeros(seen, config)):
             sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
             seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
-        if fixed is None and seen.directions == 1 and _has_two_directions(seen, config, reference):
+        if fixed is None and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
             seen = _in_two_directions(module, seen, config, cell_first, said)
         seen = with_other_numbers(module, seen, config, cell_first, said)
         if not seen.recurs:
@@ -64,10 +64,16 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
 
-def _has_two_directions(seen: Seen, config: Config, reference: tuple[Mode, ...]) -> bool:
-    """Whether output and states have the sizes of two directions of torch's layer with which it is to agree."""
+def _has_two_directions(module: Any, seen: Seen, config: Config, reference: tuple[Mode, ...]) -> bool:
+    """Whether output and states have the sizes of two directions of torch's layer with which it is to agree.
+
+    Or one half of the output is of one direction, and parts of the layer are given the sequence in both orders.
+    """
+    if seen.features != 2 * config.hidden_size:
+        return False
     states = {len(kind_of(mode).states) for mode in reference if kind_of(mode).in_torch}
-    return seen.features == 2 * config.hidden_size and any(seen.parts == 2 * number for number in states)
+    mixed = seen.depends.half and is_summed(module, seen, config, zeros(seen, config))
+    return mixed or any(seen.parts == 2 * number for number in states)
 
 
 def _in_two_directions(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:

@@ -150,8 +150,11 @@ def asks(module: Any) -> tuple[str, ...]:
     return tuple(p.name for p in parameters(module) if p.default is False and "return" in p.name and is_state_word(p.name))
 
 
-def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[inspect.Parameter]:
-    """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already."""
+def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID, all_of_them: bool = False) -> list[inspect.Parameter]:
+    """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already.
+
+    Those that are None unless they are given may take one where none is called so; all_of_them: or else too
+    """
     taken = [name for name, *_ in how.get("beside", ())]
     beside = [p for p in parameters(module, how) if p.name not in taken]
     rest = [
@@ -160,8 +163,13 @@ def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID) -> list[ins
     ]  # fmt: skip
     named = [p for p in rest if is_state_word(p.name)]
     unsaid = [p for p in rest if p.default is p.empty and p.annotation not in (bool, int, float, str)]
-    optional = [p for p in rest if p.default is None] if not named else []
+    optional = [p for p in rest if p.default is None] if all_of_them or not named else []
     return [p for p in rest if p in named or p in unsaid or p in optional]
+
+
+def named_or_needed(module: Any, how: Mapping[str, Any]) -> set[str | None]:
+    """Return the arguments that are called a state or must be given, and None, the place of one that has no name."""
+    return {None, *(p.name for p in parameters(module, how) if is_state_word(p.name) or p.default is p.empty)}
 
 
 def is_state_word(name: str) -> bool:

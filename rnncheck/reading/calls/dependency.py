@@ -14,7 +14,9 @@ class Dependency:
     rows:     other rows stay as they are
     forward, reverse: no earlier, or no later, step of the same row changes
     both:     the same of the two halves of the features, one in each direction
-    unturned: the same with the second half as it comes from the reversed sequence, the last step first
+    unturned: the same with the second half turned once: as it comes from the reversed sequence, the last step first, or turned
+        without its input
+    half:     whether the first half alone is as in one direction, or the second one alone as in the other
     memory:   whether any other step of the same row changes
     own: how often the same step of the same row changes
     in_order: whether other rows of the same step change, and always later ones, as if rows were steps
@@ -28,6 +30,7 @@ class Dependency:
     unturned: float = 0.0
     in_order: bool = False
     own: float = 1.0
+    half: bool = False
 
     @property
     def score(self) -> float:
@@ -70,11 +73,14 @@ def _shares(changed: Tensor, steps: int) -> Dependency:
     def untouched(where: Tensor, what: Tensor) -> float:
         return 1.0 - float(what[where].float().mean()) if bool(where.any()) else 1.0
 
-    first, before = untouched(earlier, changed[..., 0]), same & (source < steps - 1 - target)
-    halves, unturned = (first + untouched(later, changed[..., 1])) / 2, (first + untouched(before, changed[..., 1])) / 2
+    first, mirror = untouched(earlier, changed[..., 0]), steps - 1 - target
+    turned_once = max(untouched(same & (source < mirror), changed[..., 1]), untouched(same & (source > mirror), changed[..., 1]))
+    second = untouched(later, changed[..., 1])
+    halves, unturned = (first + second) / 2, (first + turned_once) / 2
     memory = bool(mixed[earlier | later].any())
     rows, at_once = untouched(~same, mixed), source == target
     upwards = torch.ones(changed.shape[1], changed.shape[1]).tril(-1).bool()[None, :, None, :].expand(mixed.shape)
     in_order = untouched(~same & at_once, mixed) < 1 and untouched(upwards & at_once, mixed) == 1
     own = 1.0 - untouched(same & at_once, mixed)
-    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order, own)
+    half = [first, second].count(1.0) == 1
+    return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order, own, half)

@@ -117,19 +117,23 @@ def call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes
 
 def _own(module: Any, how: Mapping[str, Any]) -> Any:
     """The module, or a copy where calls leave something in it."""
-    return copy.deepcopy(module) if how.get("kept") else module
+    return copy.deepcopy(module) if how.get("kept") or how.get("reset") else module
 
 
 def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
-    """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state."""
+    """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state.
+
+    The input stays as it is, whatever the module writes into what it is given.
+    """
     called = Adapted(_own(module, how), sizes.hidden, **how)
     first = dict(zip(start.names, start.values, strict=True))
     whole = how.get("input") == "step" or not how["batch_first"]
 
     def run(x: Tensor, state: Any = None, seed: int = 0) -> tuple[Tensor, Any]:
-        called.how["others"] = first if state is None else {}
+        fresh = copy.deepcopy(called) if how.get("reset") else called  # a reset may forget a part alone
+        fresh.how["others"] = first if state is None else {}
         with quiet(seed):
-            output, final = called(x if whole else x.transpose(0, 1), state)
+            output, final = fresh((x if whole else x.transpose(0, 1)).clone(), state)
         return (output if whole else output.transpose(0, 1)), final
 
     return run

@@ -12,8 +12,8 @@ from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
 from rnncheck.reading.calls.results import leaves
 
 MAKERS = (
-    "init_hidden", "init_state", "initial_state", "zero_state", "get_initial_state", "init_states", "begin_state",
-    "make_state", "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state",
+    "init_hidden", "init_state", "initial", "initial_state", "zero_state", "get_initial_state", "init_states",
+    "begin_state", "make_state", "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state",
 )  # fmt: skip
 BEGINNINGS = {"init", "initial", "begin", "zero", "new", "create", "make", "get", "start", "first"}
 STATES = {"state", "states", "hidden", "hiddens"}

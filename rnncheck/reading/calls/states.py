@@ -111,8 +111,9 @@ def ways(module: Any, result: Any, states: list[tuple[Path, Tensor]], how: Mappi
     given: list[list[tuple[str | None, Any]]] = []
     if parameters and not _needs_several(parameters):
         given += [[(parameters[0].name, structure)] for structure in _structures(result, paths, tensors)]
-    if len(parameters) >= len(tensors) > 1:
-        given.append([(p.name, number) for p, number in zip(parameters, range(len(tensors)), strict=False)])
+    several = parameters if len(parameters) >= len(tensors) else state_parameters(module, how, all_of_them=True)
+    if len(several) >= len(tensors) > 1:
+        given.append([(p.name, number) for p, number in zip(several, range(len(tensors)), strict=False)])
     if not parameters and takes_more(module):
         given += [[(None, structure)] for structure in _structures(result, paths, tensors)]
         given += [[(None, number) for number in range(len(tensors))]] if len(tensors) > 1 else []
