@@ -75,15 +75,13 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
 
 def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral: float | None) -> Further | None:
     """The first shape and kind of values that a call takes, and under which it returns finite numbers."""
-    usual, fewer = calls(x, {}), replace(calls, zero=_of_fewer_rows(calls.zero))
+    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_fewer_rows(calls.zero)), x[:-1, :-1]
     for shape in shapes:
         for kind, low, high in VALUES:
             one = Further(name, shape, kind, low, high, neutral)
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
-                fewer(
-                    x[:-1, :-1], {name: drawn(one, x[:-1, :-1], fewer, seed=7)}
-                )  # else a size of its own may look like rows or steps
+                fewer(part, {name: drawn(one, part, fewer, seed=7)})  # else a size of its own may look like rows or steps
             except Exception:  # it takes no such values
                 continue
             if output.shape == usual.shape and bool(output.isfinite().all()):

@@ -11,8 +11,8 @@ from rnncheck.bundle import diff, read, record, write
 from rnncheck.bundle.record import recording
 from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.faces.bundles import diff_command, record_command
-from rnncheck.strategies.plan import plan
 from tests.bundle.support import verdicts
+from tests.typed.cases import small
 
 RIGHT, MISTAKEN = "tests/typed/right.py", "tests/typed/mistaken.py"
 
@@ -23,7 +23,7 @@ def settled(target, **how):
 
 
 def recorded(subject, count=4):
-    planned = plan(subject, ("float64", "float32", "bfloat16"), 2, 0)
+    planned = small(subject, ("float64", "float32", "bfloat16"))
     return recording(subject, "cpu", 0, [next(planned) for _ in range(count)])
 
 
