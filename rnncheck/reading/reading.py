@@ -162,7 +162,7 @@ class Reading:
             *([f"{self.moves or 'random'} in training: judged in eval()"] if how["eval"] else []),
             *([f"{how['reset'][0]}() before each call"] if how["reset"] else []),
             *([f"with {', '.join(how['asks'])}"] if how["asks"] else []),
-            *([f"{how['input_name']} is the input"] if how["input_name"] else []),
+            *([f"{how['input_name']} is the input"] if how["input_name"] not in (None, "input") else []),
             *([f"{how['kept']} kept from call to call: as built before each"] if how["kept"] else []),
             *([f"begins from {', '.join(start)} unless a state is given: judged with one"] if start else []),
             *(["a part of the state comes back as it went in"] if self.idle else []),

@@ -174,8 +174,8 @@ def _seen(code: str, name: str, target: Any) -> Seen | None:
         try:
             module = names["Wrapped"](SMALL.input, SMALL.hidden).double().eval()
             seen = read_module(module, SMALL)
-            both = is_summed(module, seen, Config("RNN_TANH", SMALL.input, SMALL.hidden), None)
-            return seen if both or seen.depends.score >= GOOD else None
+            config, apart = Config("RNN_TANH", SMALL.input, SMALL.hidden), seen.depends.rows == 1
+            return seen if seen.depends.score >= GOOD or (apart and is_summed(module, seen, config, None)) else None
         except Unreadable:
             return None
 

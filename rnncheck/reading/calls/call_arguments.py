@@ -57,7 +57,7 @@ def input_names(module: Any) -> list[str | None]:
 def later_inputs(module: Any) -> list[str]:
     """The arguments behind the first one that may be the input of a decoder, whose outputs are those of its steps."""
     needed = [p for p in _known(module) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or "len" in p.name.lower() or p.name in ROWS]
+    others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or _is_lengths_word(p.name) or p.name in ROWS]
     return [p.name for p in needed[1:] if p not in others and p.annotation not in (bool, int, float, str)]
 
 
@@ -77,11 +77,15 @@ def _known(module: Any) -> list[inspect.Parameter]:
 
 def lengths(module: Any) -> tuple[str, str, bool] | None:
     for p in parameters(module):
-        if p.name in LENGTHS or "len" in p.name.lower() or "_per_" in p.name.lower():
+        if _is_lengths_word(p.name):
             return p.name, "list" if "list" in str(p.annotation).lower() else "tensor", p.default is p.empty
         if is_mask_word(p.name):
             return p.name, "mask", p.default is p.empty
     return None
+
+
+def _is_lengths_word(name: str) -> bool:
+    return name in LENGTHS or "len" in name.lower() or "_per_" in name.lower()
 
 
 def reset(module: Any) -> tuple[str, bool] | None:

@@ -177,7 +177,7 @@ def _words(names: list[str], forms: list[_Form]) -> str:
 def best_arrangement(module: Any, run: Any, config: Config, x: Tensor, modes: tuple[Mode, ...]) -> Arrangement | None:
     """Return the arrangement under which the module is nearest to the equations of one of these modes; None where none fits.
 
-    Where the time for a reading is over, it is None: no comparison with the equations is made then, and that is told.
+    It is None, too, where the time for a reading is over: the report tells that nothing is compared with the equations.
 
     run: calls the module on x (time, batch, input), float64, and returns its output and final h as torch's layers do
     """
