@@ -38,6 +38,8 @@ def shapeless(trial):
 
 
 CHECKS = {p.id: p for p in (*CATALOG.values(), *map(prop, (small, shapeless)))}
+LATE = 12.0
+"""Seconds that a slow machine may need beyond a budget, to end what hangs."""
 SETTINGS = Settings(tuple(CHECKS.values()), replace(PROFILES["smoke"], cases=16, attempts=10), budget=300.0)
 
 
@@ -146,7 +148,7 @@ def test_the_budget_is_kept_by_a_subject_that_hangs():
     started = time.monotonic()
     told = report(subjects, engine, budget=4.0)
     took = time.monotonic() - started
-    assert took < 8
+    assert took < 4 + LATE
     assert "hung" in verdicts(told).values()
     assert "hung" not in verdicts(told, 1).values()
 

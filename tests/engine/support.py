@@ -88,7 +88,7 @@ def at(done: Done, place: int) -> dict[str, tuple[str, str | None]]:
     return {outcome.property: (outcome.status, outcome.reason) for p, outcome in done.outcomes if p == place}
 
 
-def ended(pid: int, seconds: float = 5.0) -> bool:
+def ended(pid: int, seconds: float = 30.0) -> bool:
     """Whether the process is gone, or only waits to be taken note of."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
