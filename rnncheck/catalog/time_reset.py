@@ -39,7 +39,12 @@ def reset(trial: Trial) -> Observation:
 
 
 def _as_begun_anew(trial: Trial, steps: list[int], flags: list[int]) -> Observation:
-    """Behind these steps of each row, and behind every step, all is as in a sequence that begins there; flags: those at its own."""
+    """From a flag on, all is as in a sequence that begins there.
+
+    So it is with one flag in each row, at these steps, and with a flag at every step.
+
+    flags: the steps of that sequence that have flags themselves
+    """
     pieces = side_by_side(begun_anew(rows(raised(trial, {}), [row]), k, flags) for row, k in enumerate(steps))
     flagged = raised(trial, dict(enumerate(steps)))
     seen = flagged.same(pieces, sides=("in two sequences", "with a reset flag between them"))
@@ -68,7 +73,7 @@ def _alone(trial: Trial, t: int, flags: list[int]) -> Run:
 
 
 def _takes_its_own_input(trial: Trial) -> bool:
-    """Whether each step with a flag shows what it is given wherever it does so without one: it is not left out, or forgotten."""
+    """Whether the output of each step with a flag changes with its input, wherever it does so without a flag."""
 
     def shown(steps: list[int]) -> Tensor:
         each = (raised(one, dict.fromkeys(range(trial.batch), steps)) for one in (trial, trial.but(x=2 - trial.x)))

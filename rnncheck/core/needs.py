@@ -20,7 +20,7 @@ class Need:
 UNBATCHED = "unbatched input"
 GIVEN = "an initial state given"
 STEPS = (8, 16, 32, 64, 128)
-"""No more than 8 show what a step does; what needs more than these goes wrong at the end of a usual chunk, or grows."""
+"""Sizes of usual chunks. What a single step does shows within 8 steps; what needs more goes wrong at a chunk's end, or grows."""
 
 
 def _steps(most: int) -> Need:
@@ -47,7 +47,7 @@ NEEDS = (
 
 
 MANY_STEPS = frozenset(need.words for need in NEEDS if need.field == "time" and need.without != STEPS[:1])
-"""How many steps one property needs, another with the same cause may not: it fails with fewer."""
+"""More than 16 steps, and so on: of two properties that fail for one cause, one may need more steps than the other."""
 
 
 def most_telling(words: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rnncheck.reading.calls.experiment import BATCH, CUT, Sizes
 from rnncheck.reading.calls.states import tensors_of
 
 HUGE = 1e6
-"""A state of such numbers stays huge where it is kept, and where it goes through a gate it does not."""
+"""A part of the state with such numbers stays large where it is kept, as c is; behind a gate, as h is, it does not."""
 
 
 def parts_in(axes: tuple[Any, ...]) -> int:
@@ -30,7 +30,7 @@ def carries_on(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor
 
 
 def takes_as_h_and_c(run: Callable[..., tuple[Tensor, Any]], x: Tensor, final: tuple[Tensor, Tensor]) -> bool:
-    """Return whether the second part of a state that is given is kept, as c is, and the first, as h, acts through gates alone."""
+    """Return whether, of a state (h, c) that is given, the second part is kept as c is, and the first acts through gates alone."""
     large = []
     for factors in ((HUGE, 1.0), (1.0, HUGE)):
         try:

@@ -29,8 +29,8 @@ def draws(module: Any, config: Config, seen: Seen) -> bool:
 
 
 def draws_in_two_layers(value: Any, arguments: Arguments | None, config: Config, seen: Seen) -> bool:
-    """Whether it does with two layers, as where a dropout between layers that nobody can ask for is on from the second one on."""
-    if arguments is None or "num_layers" not in arguments.options:
+    """Whether it does with two layers, where its dropout between layers is no option; where it is one, 0 has been asked for."""
+    if arguments is None or "num_layers" not in arguments.options or "dropout" in arguments.options:
         return False
     two = config.but(num_layers=2)
     positions, named = arguments.of(two)

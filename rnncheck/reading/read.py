@@ -178,7 +178,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
     how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, own := given.clone(), sizes)
-    given = own if torch.equal(own, given) else given  # what was written into is no longer the input
+    given = own if torch.equal(own, given) else given  # a layer may return as its output what it wrote into
     output, found = output_of(first, given, how, said, of_twice_the_steps(module, how, start, given, sizes))
     if found["last"]:
         require_steps_of_the_input(module, how, start, given, sizes, value_at(first, output), output)
@@ -275,14 +275,14 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     elif how["given"]:
         carries = carries_on(run, x, output)
         goes_on = carries == 1
-        if goes_on and len(how["given"]) > 1:  # rather than filled, and not looked at, where it must be given; else if needed alone
+        if goes_on and len(how["given"]) > 1:  # several arguments: welcome where each is called a state, or must be given
             carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
             carries = carries if goes_on else min(carries, 0.1)
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):
-        if not goes_on and how["given"] and sizes.directions == 1:  # what comes back is wrong, and says less than what goes in
+        if not goes_on and how["given"] and sizes.directions == 1:  # what comes back is wrong, so look at what goes in
             carries += 0.3 * takes_as_h_and_c(run, x, final)
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)

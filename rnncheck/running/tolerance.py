@@ -57,12 +57,12 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
 
 
 def least_budget_of(trial: Judged) -> oracle.Budget:
-    """Of the trial's run, what is allowed at least where it would have to be measured: most results are as near as that."""
+    """Of the trial's run: the least that may be allowed, where the whole of it has to be measured, which most results need not."""
     return budget_of(trial) if trial.subject.offers("load") else least_budget(trial)
 
 
 def least_gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
-    """The same for gradients."""
+    """The same of the trial's gradients(cotangents)."""
     return gradient_budget_of(trial, cotangents) if trial.subject.offers("load") else least_gradient_budget(trial, cotangents)
 
 

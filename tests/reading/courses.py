@@ -171,6 +171,17 @@ class BetweenLayers(nn.Module):
         return self.lstm(x, state)
 
 
+class DropsWhateverIsAsked(nn.Module):
+    """A mistake: the dropout between two layers is on, whatever is asked for."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, dropout=0.0):
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, hidden_size, num_layers, dropout=0.2 if num_layers > 1 else dropout)
+
+    def forward(self, x, state=None):
+        return self.lstm(x, state)
+
+
 class BetweenLayersForgets(BetweenLayers):
     def forward(self, x, state=None):
         return super().forward(x)

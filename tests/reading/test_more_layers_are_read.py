@@ -211,6 +211,11 @@ def test_states_that_do_not_come_back_are_held_to_no_bound():
     assert judge(CATALOG["gate.state_bound"], trial_of(subject, case)).status == "holds"
 
 
+def test_dropout_that_stays_on_where_none_is_asked_for_is_red():
+    assert "judged in eval()" not in read_target(courses.DropsWhateverIsAsked).words()
+    assert kill_of(subject_of(courses.DropsWhateverIsAsked), cases=8) is not None
+
+
 def test_no_case_is_smaller_than_the_constructor_takes():
     subject = subject_of(courses.Quarters)
     sizes = {case.config.hidden_size for case in islice(plan(subject, ("float32",), 2, 0), 20)}

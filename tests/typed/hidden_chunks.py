@@ -66,12 +66,12 @@ def in_chunks(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
 
 
 def lost_at_every_second_edge(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
-    """Of chunks of 64 steps, two alone are carried on."""
+    """The state is lost in front of each second chunk of 64 steps."""
     return in_chunks_of(64, x, decay, start(x, h0), lambda h, place: h * (place % 2))
 
 
 def lost_after_128(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
-    """What was before a chunk of 128 steps is half of it in the next."""
+    """A chunk of 128 steps begins with half of the state that the one before ended with."""
     return in_chunks_of(128, x, decay, start(x, h0), lambda h, place: h / 2)
 
 

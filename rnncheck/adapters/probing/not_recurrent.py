@@ -22,8 +22,9 @@ LACKS = "required positional argument"
 """What Python says where a state, say, must be given."""
 NO_LAYER = "no recurrent layer as torch's are"
 SHORTENED = "it returns"
-WRAPPED = "wrapped.py, then rnncheck verify wrapped.py:Wrapped"
 """How the reason begins where a layer returns another number of steps than it is given."""
+WRAPPED = "wrapped.py, then rnncheck verify wrapped.py:Wrapped"
+"""Where the code of a wrapper goes, and what to do with it."""
 
 
 def why_not(reasons: list[BaseException], call: str) -> str:

@@ -67,7 +67,7 @@ def _beside(module: Any, how: Mapping[str, Any], numbers: Numbers, counts: list[
 
 
 def other_sequences(module: Any, how: Mapping[str, Any]) -> Iterator[Beside]:
-    """Return what the arguments are filled with that must be given, where one behind them is the input: sequences of their own."""
+    """Where a later argument is the input, fill those that must be given beside it with sequences of two steps."""
     others = [p for p in parameters(module, how) if p.default is p.empty and not is_state_word(p.name)]
     for shape in MEMORY:
         yield [[p.name, shape, "long" if how.get("ids") else "float", 1.0] for p in others]

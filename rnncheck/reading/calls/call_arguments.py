@@ -55,7 +55,7 @@ def input_names(module: Any) -> list[str | None]:
 
 
 def later_inputs(module: Any) -> list[str]:
-    """The arguments behind the first one that may be the input of a decoder, whose outputs are those of its steps."""
+    """The arguments behind the first one that may be the input of a decoder: it returns an output for each of its steps."""
     needed = [p for p in _known(module) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or _is_lengths_word(p.name) or p.name in ROWS]
     return [p.name for p in needed[1:] if p not in others and p.annotation not in (bool, int, float, str)]
@@ -157,7 +157,7 @@ def asks(module: Any) -> tuple[str, ...]:
 def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID, all_of_them: bool = False) -> list[inspect.Parameter]:
     """Which arguments may take a state: those that are called so, or else must be given, except those that are taken already.
 
-    Those that are None unless they are given may take one where none is called so; all_of_them: or else too
+    Where none is called so, those with the default None may take one, too; all_of_them: wherever another one is called so as well
     """
     taken = [name for name, *_ in how.get("beside", ())]
     beside = [p for p in parameters(module, how) if p.name not in taken]
@@ -172,7 +172,7 @@ def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID, all_of_them
 
 
 def named_or_needed(module: Any, how: Mapping[str, Any]) -> set[str | None]:
-    """Return the arguments that are called a state or must be given, and None, the place of one that has no name."""
+    """Return the names of the arguments that are called a state or must be given; None stands for one without a name."""
     return {None, *(p.name for p in parameters(module, how) if is_state_word(p.name) or p.default is p.empty)}
 
 

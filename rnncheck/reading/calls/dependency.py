@@ -14,9 +14,9 @@ class Dependency:
     rows:     other rows stay as they are
     forward, reverse: no earlier, or no later, step of the same row changes
     both:     the same of the two halves of the features, one in each direction
-    unturned: the same with the second half turned once: as it comes from the reversed sequence, the last step first, or turned
-        without its input
-    half:     whether the first half alone is as in one direction, or the second one alone as in the other
+    unturned: the same where the second half is turned once, not twice: its input alone, so that the last step comes first, or its
+        output alone
+    half:     whether one half alone is of one direction: the first reads forwards, or the second reads in reverse
     memory:   whether any other step of the same row changes
     own: how often the same step of the same row changes
     in_order: whether other rows of the same step change, and always later ones, as if rows were steps

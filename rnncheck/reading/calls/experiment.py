@@ -123,14 +123,14 @@ def _own(module: Any, how: Mapping[str, Any]) -> Any:
 def runner(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> Callable[..., tuple[Tensor, Any]]:
     """The module as a function from (time, batch, input) and a state to (time, batch, features) and the final state.
 
-    The input stays as it is, whatever the module writes into what it is given.
+    The module gets a copy of the input, so that it may write into it.
     """
     called = Adapted(_own(module, how), sizes.hidden, **how)
     first = dict(zip(start.names, start.values, strict=True))
     whole = how.get("input") == "step" or not how["batch_first"]
 
     def run(x: Tensor, state: Any = None, seed: int = 0) -> tuple[Tensor, Any]:
-        fresh = copy.deepcopy(called) if how.get("reset") else called  # a reset may forget a part alone
+        fresh = copy.deepcopy(called) if how.get("reset") else called  # its reset may forget only a part of the state
         fresh.how["others"] = first if state is None else {}
         with quiet(seed):
             output, final = fresh((x if whole else x.transpose(0, 1)).clone(), state)

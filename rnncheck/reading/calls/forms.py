@@ -33,7 +33,7 @@ def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[di
 
 
 def _of_decoders(module: Any, said: Said) -> Iterator[dict[str, Any]]:
-    """An input that stands behind another sequence, which is the encoder's and has as many steps as it likes."""
+    """Each later argument as the input of a decoder; the encoder's, in front of it, has another number of steps."""
     ids = {"ids": True, "tied": True} if looks_up(module) else {}
     for name in later_inputs(module):
         for first in (False, True):

@@ -76,14 +76,14 @@ def parts_of(tensor: Tensor, sizes: Sizes) -> int:
 
 
 def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[Any, ...]:
-    """The axes of a state's tensor; -k is k * hidden_size, which several axes, the last one above all, may have together.
+    """The axes of a state's tensor; -k is k * hidden_size. With as many layers as rows, the batch is where it is known to be.
 
-    With as many layers as rows, the batch is where it is known to be.
+    Where no axis is a multiple of hidden_size, as with heads, the last one grows with it, and k is a fraction.
     """
     places = [i for i, size in enumerate(tensor.shape) if size == BATCH]
     batch = next((i for i in places if known[i : i + 1] == ("batch",)), places[0])
     found: list[float] = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
-    if all(size > 0 for i, size in enumerate(found) if i != batch):  # such as those of heads, and of the features of each
+    if all(size > 0 for i, size in enumerate(found) if i != batch):
         last = max(i for i in range(len(found)) if i != batch)
         found[last] = -found[last] / sizes.hidden
     axes = tuple("batch" if i == batch else size for i, size in enumerate(found))

@@ -26,7 +26,7 @@ def multiples(value: Any, arguments: Arguments, config: Config) -> tuple[int, in
 
 
 def least(value: Any, arguments: Arguments, config: Config) -> tuple[int, int]:
-    """Return the smallest of both sizes that is taken, as by a constructor that divides one by 4: no size below is tried."""
+    """Return the smallest input size and hidden size that are taken: a constructor that divides a size by 4 takes none below."""
     hidden = _smallest(value, arguments, config, "hidden_size")
     return hidden if arguments.square else _smallest(value, arguments, config, "input_size"), hidden
 

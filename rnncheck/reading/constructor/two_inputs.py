@@ -1,4 +1,4 @@
-"""Constructors of an encoder and a decoder, each with an input of its own: the decoder's is the one that is looked at."""
+"""How an encoder and a decoder that have an input each are built: input_size is that of the decoder's input."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from rnncheck.reading.signature import HIDDEN, parameters_of
 
 
 def of_two_inputs(target: Any, required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    """Return the second of two sizes as the input's, and the first one beside the state's, where a call takes two inputs."""
+    """Where a call takes two inputs, take the second size as that of the input; the first one is as large as the state."""
     forward = getattr(target, "forward", None) if isinstance(target, type) else None
     if forward is None or sum(p.default is p.empty for p in parameters_of(forward)[1:]) < 2:
         return
