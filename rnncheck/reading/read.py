@@ -282,7 +282,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):
-        if not goes_on and how["given"] and sizes.directions == 1:  # what comes back is wrong, so look at what goes in
+        if not goes_on and how["given"]:  # what comes back is wrong, so look at what goes in
             carries += 0.3 * takes_as_h_and_c(run, x, final)
         ends = output[-1, :, : sizes.hidden]
         same = final[0].shape[-1] == ends.shape[-1] and torch.allclose(final[0][-sizes.directions], ends)

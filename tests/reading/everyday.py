@@ -104,6 +104,43 @@ class TranslatorOfTheBatch(Translator):
         return super().forward(src, tgt - tgt.mean(0))
 
 
+class TimeFirstTranslator(nn.Module):
+    """The same over (time, batch, features): a sequence of one step looks like a state (1, batch, features)."""
+
+    def __init__(self, src_dim, tgt_dim, hidden_dim):
+        super().__init__()
+        self.encoder, self.decoder = nn.GRU(src_dim, hidden_dim), nn.GRU(tgt_dim, hidden_dim)
+        self.out = nn.Linear(hidden_dim, tgt_dim)
+
+    def forward(self, src, tgt):
+        _, h = self.encoder(src)
+        return self.out(self.decoder(tgt, h)[0])
+
+
+class TimeFirstTranslatorUpwards(TimeFirstTranslator):
+    def forward(self, src, tgt):
+        return super().forward(src, tgt.flip(0))
+
+
+class Forecaster(nn.Module):
+    """Series and covariates of widths of their own, in front of the hidden size."""
+
+    def __init__(self, n_series, n_covariates, hidden_size):
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(n_series + n_covariates, hidden_size, batch_first=True), nn.Linear(hidden_size, n_series)
+
+    def seen(self, covariates):
+        return covariates
+
+    def forward(self, x, covariates):
+        return self.out(self.lstm(torch.cat([x, self.seen(covariates)], -1))[0])
+
+
+class ForecasterOfTheBatch(Forecaster):
+    def seen(self, covariates):
+        return covariates - covariates.mean(0)
+
+
 class TokenTranslator(nn.Module):
     """The same with a table of vectors for each language, step by step."""
 
@@ -213,6 +250,8 @@ LAYERS = {
     Normed: ("(time, batch, features), state h", NormedDetached),
     WithContext: ("not looked at: parameter read_in.bias, parameter read_in.weight, argument context", WithContextAlwaysNew),
     Translator: ("tgt is the input, not looked at: argument src, the same for each row", TranslatorUpwards, TranslatorOfTheBatch),
+    TimeFirstTranslator: ("(time, batch, features), no state comes back, tgt is the input", TimeFirstTranslatorUpwards),
+    Forecaster: ("(batch, time, features), no state comes back, beside it covariates", ForecasterOfTheBatch),
     TokenTranslator: ("token ids, each with a vector of the input, tgt is the input", TokenTranslatorOneLate),
     Strip: ("(batch, time, features), no state comes back, each feature a channel of a row of pixels", StripOfTheNextRow,
             StripDetached),

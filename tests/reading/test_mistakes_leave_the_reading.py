@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnncheck.reading.adapter.adapted import HOW
+from rnncheck.reading.calls.experiment import Sizes, Start, runner
 from rnncheck.reading.target import read_target
 from tests.strangers.hunted import kill_of, subject_of
 from tests.strangers.table import STRANGERS
@@ -24,6 +26,12 @@ def test_a_mistake_leaves_the_reading_as_it_is(stranger, mistake):
     right, read = read_target(stranger.layer), read_target(mistake.layer)
     assert read.called == right.called
     assert (read.directions, read.parts, read.pair) == (right.directions, right.parts, right.pair)
+
+
+def test_an_experiment_leaves_its_input_as_it_is():
+    x, how = torch.rand(4, 3, 2), {**HOW, "given": [], "states": None}
+    run = runner(lambda given: given.mul_(2.0), how, Start(), Sizes(2, 2))
+    assert torch.equal(run(x)[0], 2 * x) and torch.equal(run(x)[0], 2 * x)
 
 
 class TwoWays(nn.Module):

@@ -211,6 +211,10 @@ def test_states_that_do_not_come_back_are_held_to_no_bound():
     assert judge(CATALOG["gate.state_bound"], trial_of(subject, case)).status == "holds"
 
 
+def test_what_is_called_the_hidden_size_is_as_large_as_the_state_wherever_it_stands():
+    assert "hidden_size" in read_target(everyday.Forecaster).arguments.hidden
+
+
 def test_dropout_that_stays_on_where_none_is_asked_for_is_red():
     assert "judged in eval()" not in read_target(courses.DropsWhateverIsAsked).words()
     assert kill_of(subject_of(courses.DropsWhateverIsAsked), cases=8) is not None

@@ -11,6 +11,7 @@ from rnncheck.core.config import Config
 from rnncheck.judging.explain import explain
 from rnncheck.judging.judge import judge
 from rnncheck.reading.calls import time_limit
+from rnncheck.reading.parameters import arrangement
 from rnncheck.reading.parameters.arrangement import arrangements, best_arrangement
 from rnncheck.running.trial import Trial
 from tests.strangers.hunted import subject_of
@@ -109,3 +110,20 @@ def test_the_search_for_an_arrangement_ends_with_the_time_for_a_reading(monkeypa
     assert found().gates == "ifgo"
     monkeypatch.setattr(time_limit, "SECONDS", 0.0)
     assert found() is None
+
+
+def test_so_does_the_search_for_one_change(monkeypatch):
+    """Here the time is over once all arrangements have been compared."""
+    module, x, over = SigmoidCandidate(4, 7).double(), torch.randn(5, 3, 4, dtype=torch.float64), []
+
+    def run(x):
+        return module(x.transpose(0, 1)).transpose(0, 1).detach()
+
+    def then_over(*given, search=arrangement._with_one_change):
+        over.append(True)
+        return search(*given)
+
+    assert best_arrangement(module, run, Config("LSTM", 4, 7), x, ("LSTM",)).change is not None
+    monkeypatch.setattr(arrangement, "is_over", lambda: bool(over))
+    monkeypatch.setattr(arrangement, "_with_one_change", then_over)
+    assert best_arrangement(module, run, Config("LSTM", 4, 7), x, ("LSTM",)).change is None

@@ -89,15 +89,24 @@ def of_twice_the_steps(module: Any, how: Mapping[str, Any], start: Start, given:
 
 def require_steps_of_the_input(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes, output: Tensor,
                                path: Path) -> None:  # fmt: skip
-    """Raise Unreadable where an output grows with a sequence beside the input: its steps are those of that sequence."""
-    for name, shape, kind, value in how.get("beside", ()):
-        if shape in MEMORY:
-            once = filled(shape, kind, value, given, BATCH, sizes.hidden)
-            longer = Start((*start.values, torch.cat([once, once], int(shape == MEMORY[0]))), (*start.names, name))
-            others = [one for one in how["beside"] if one[0] != name]
+    """Raise Unreadable where an output grows with a sequence beside the input: its steps are those of that sequence.
+
+    What seems to be a state may be such a sequence, too, of one step.
+    """
+    memories = [(name, int(shape == MEMORY[0]), filled(shape, kind, value, given, BATCH, sizes.hidden))
+                for name, shape, kind, value in how.get("beside", ()) if shape in MEMORY]  # fmt: skip
+    states = [(name, axis, value) for name, value in zip(start.names, start.values, strict=True) for axis in (0, 1)
+              if isinstance(value, Tensor) and value.dim() == 3 and value.shape[axis] == 1]  # fmt: skip
+    for name, axis, once in (*memories, *states):
+        rest = {known: value for known, value in zip(start.names, start.values, strict=True) if known != name}
+        longer = Start((*rest.values(), torch.cat([once, once], axis)), (*rest, name))
+        others = [one for one in how.get("beside", ()) if one[0] != name]
+        try:
             result = call(module, {**how, "beside": others}, longer, given, sizes)
-            if value_at(result, path).shape != output.shape:
-                raise Unreadable(f"its output has the steps of {name}, and not those of its input")
+        except Exception:  # it takes no state of this shape
+            continue
+        if value_at(result, path).shape != output.shape:
+            raise Unreadable(f"its output has the steps of {name}, and not those of its input")
 
 
 def _may_have_steps(t: Tensor) -> bool:

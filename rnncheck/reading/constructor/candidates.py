@@ -42,7 +42,6 @@ from rnncheck.reading.constructor.size_words import (
     says_layers,
     size_of,
 )  # fmt: skip
-from rnncheck.reading.constructor.two_inputs import of_two_inputs
 from rnncheck.reading.signature import HIDDEN, INPUT, parameters_of
 
 
@@ -96,7 +95,6 @@ def _candidates(target: Any, parameters: list[Any], required: list[Any], options
     yield from of_lists(required, options)
     yield from _of_the_input_alone(parameters, required, options)
     yield from _by_order(parameters, required, options)
-    yield from of_two_inputs(target, required, options)
     yield from _of_a_vocabulary(parameters, required, options)
     yield from _beside_a_bundle(target, parameters, required, options)
     yield from _in_a_bundle(target, parameters, required)
