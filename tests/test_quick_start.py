@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import some
+from tests.effort import only_nightly, some
 from tests.test_wheel import wheel  # noqa: F401, a fixture
 
 pytest.importorskip("pip", reason="the wheel is installed with pip")
@@ -70,7 +70,7 @@ def test_the_mistake_is_found_in_a_first_look(project, tmp_path):
     assert done.returncode == 1 and shown in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS.splitlines())
+@pytest.mark.parametrize("command", some(COMMANDS.splitlines(), 2))
 def test_green(project, command):
     done = project(command)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,6 +81,7 @@ RED = {"pytest": "time.split does not hold for mine.MyGRU", "rnncheck": "FAIL   
 """What each command says once the layer ignores hx."""
 
 
+@only_nightly
 @pytest.mark.parametrize("command", some(COMMANDS.splitlines(), 2))
 def test_red(project, tmp_path, command):
     """With time enough, so that a busy machine comes as far as an idle one; the gate looks at what the mistake is about."""

@@ -1,11 +1,15 @@
 """A subject as verify takes it: read, and probed for what it claims."""
 
 from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
+from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.core.subject import Subject
 
 
-def claimed(target: object, **options) -> Subject:
-    """Return the one subject of a target, with its claims."""
-    (found,) = probe_all(subjects(target, **options), "inline")
-    return found
+def claimed(*target: object, dear: bool = False, **options) -> Subject:
+    """Return the one subject of a target, with its claims.
+
+    dear: probe also what takes longest, and what few properties need (scripted, exported, on the meta device)
+    """
+    found = subjects(*target, **options)
+    (subject,) = probe_all(found if dear else asked_only(found, []), "inline")
+    return subject

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 import rnncheck
 from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.running.same_start import begin_alike
+from tests.effort import some
 
 
 class ScalarLeak(nn.Module):
@@ -174,11 +175,11 @@ class BiasIgnored(ZeroBias):
         super().__init__(input_size, hidden_size)
 
 
-@pytest.mark.parametrize("target, property", [
+@pytest.mark.parametrize("target, property", some([
     (OwnOutput, "state.is_last_output"), (Wrapped, "life.machine"), (Named, "shape.output"), (DrawnBefore, "mode.dropout_gradient"),
     (Single, "gradient.numerical"), (Drawn, "state.fresh"), (Drawn, "mode.repeatable"),
     (Reservoir, "state.fresh"), (Reservoir, "mode.repeatable"), (Reservoir, "life.leak"), (ZeroBias, "weights.flags"),
-])  # fmt: skip
+], 2))  # fmt: skip
 def test_they_are_not_red(target, property):
     report = rnncheck.verify(target, properties=f"{property},shape.state", max_examples=24, engine="inline")
     assert report.checked and report.failures == []

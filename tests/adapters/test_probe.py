@@ -31,7 +31,7 @@ from tests.strangers.separate_states import BatchMajorStates
 
 @functools.cache
 def of(name):
-    return claimed(getattr(targets, name))
+    return claimed(getattr(targets, name), dear=True)
 
 
 def offered(subject):

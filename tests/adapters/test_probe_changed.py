@@ -6,14 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
+from tests.adapters.support import claimed
 
 
 class Folding(nn.LSTM):
@@ -29,7 +28,7 @@ class Folding(nn.LSTM):
 
 @pytest.mark.parametrize(("how", "status"), [("probed", "not_claimed"), ("declared", "fails")])
 def test_lost_tangents_are_no_mistake_of_ours_and_a_failure_where_they_are_declared(how, status):
-    (subject,) = probe_all(subjects(nn.RNN), "inline")
+    subject = claimed(nn.RNN)
     subject = replace(subject, claims={**subject.claims, "jvp": Claim(True, how)})
     lost = Trial(subject, Case(Config("RNN_TANH", 2, 3), time=2, batch=2, hx="random"))
     lost.build = lambda: Blind(subject.build(lost.config, torch.float32, torch.device("cpu")))  # type: ignore[method-assign]
@@ -49,7 +48,7 @@ class Blind:
 
 
 def test_what_eval_does_to_parameters_does_not_hide_the_layer():
-    (subject,) = probe_all(subjects(Folding), "inline")
+    subject = claimed(Folding)
     assert subject.offers("load")
 
 
@@ -61,5 +60,5 @@ def asking(input_size: int, hidden_size: int) -> nn.GRU:
 
 
 def test_a_reset_that_wants_arguments_is_not_asked_for():
-    (subject,) = probe_all(subjects(asking), "inline")
+    subject = claimed(asking)
     assert judge(CATALOG["weights.reset"], Trial(subject, Case(Config("GRU", 2, 3), time=2, batch=2))).status == "not_applicable"

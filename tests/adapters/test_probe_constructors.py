@@ -22,10 +22,10 @@ class Allocating(nn.GRU):
 
 
 def test_what_would_allocate_production_sizes_is_not_built_on_meta():
-    subject = claimed(Allocating)
+    subject = claimed(Allocating, dear=True)
     assert not subject.offers("meta")
     assert "the constructor allocates weight_hh_l0 there" in subject.claims["meta"].why
-    assert claimed(nn.GRU).offers("meta")
+    assert claimed(nn.GRU, dear=True).offers("meta")
 
 
 class Leaky(nn.Module):

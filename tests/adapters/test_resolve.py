@@ -18,6 +18,7 @@ from rnncheck.core.property import Property, anywhere
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
+from tests.adapters.support import claimed
 
 from . import targets
 
@@ -88,7 +89,7 @@ def test_one_line_says_what_is_wrong(target, options, complaint):
 
 
 def test_the_reference_says_the_modes_and_is_probed_too():
-    (four,) = probe_all(subjects(targets.FourLinears, against=targets.OtherOrder), "inline")
+    four = claimed(targets.FourLinears, against=targets.OtherOrder)
     assert four.against.endswith("targets.OtherOrder")
     assert four.reference.modes == ("LSTM",) and four.reference.offers("lengths")
 
@@ -109,7 +110,7 @@ INSTANCES = {
 
 @pytest.mark.parametrize("path", INSTANCES)
 def test_the_configuration_of_an_instance_inside_a_model(path):
-    (found,) = probe_all(subjects(f"{FILE}:{path}"), "inline")
+    found = claimed(f"{FILE}:{path}")
     assert found.fixed == INSTANCES[path]
     assert found.modes == (found.fixed.mode,)
     assert Trial(found, Case(found.fixed, time=5, batch=2, hx="random")).run.output.shape == (
@@ -141,7 +142,7 @@ def test_the_configuration_is_read_off_shapes_where_attributes_are_missing(confi
 def test_an_instance_is_never_changed():
     layer = nn.GRU(4, 3)
     before = {name: value.clone() for name, value in layer.state_dict().items()}
-    (found,) = probe_all(subjects(layer), "inline")
+    found = claimed(layer)
     built = found.build(found.fixed, torch.float64, CPU)
     built.load(Case(found.fixed, time=1, batch=1, dtype="float64").parameters())
     assert built.parameters()["weight_ih_l0"].dtype == torch.float64
@@ -153,7 +154,7 @@ def test_a_property_that_asks_an_instance_for_another_configuration_is_not_claim
         return trial.same(trial.but(num_layers=1, bidirectional=False).run)
 
     prop = Property("test.other", "asks for another", "", "", "metamorphic", anywhere, check)
-    (found,) = probe_all(subjects(targets.model.encoder.rnn), "inline")
+    found = claimed(targets.model.encoder.rnn)
     outcome = judge(prop, Trial(found, Case(found.fixed, time=3, batch=2)))
     assert (outcome.status, outcome.reason) == ("not_claimed", "another configuration than the instance has")
 
@@ -164,7 +165,7 @@ def test_a_property_that_asks_an_instance_for_another_configuration_is_not_claim
 @pytest.mark.parametrize(("cell", "layer"), [(nn.LSTMCell, nn.LSTM), (nn.GRUCell, nn.GRU), (nn.RNNCell, nn.RNN)])
 @pytest.mark.parametrize("rows", [None, 3])
 def test_a_cell_is_the_layer_it_is_a_cell_of(cell, layer, rows):
-    (subject,), (reference,) = (probe_all(subjects(target), "inline") for target in (cell, layer))
+    subject, reference = claimed(cell), claimed(layer)
     assert subject.modes == reference.modes
     assert not any(subject.offers(feature) for feature in ("layers", "bidirectional", "batch_first", "packed", "dropout"))
     for mode in subject.modes:

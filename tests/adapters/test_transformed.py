@@ -14,6 +14,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.features import FEATURES
 from rnncheck.errors import UsageError
 from rnncheck.running.trial import Trial
+from tests.effort import some
 
 from . import targets
 
@@ -28,7 +29,7 @@ class Wrong(rnncheck.nn.LSTM):
         return output * (2 if torch.compiler.is_compiling() else 1), state
 
 
-@pytest.mark.parametrize("through", [compiled, exported])
+@pytest.mark.parametrize("through", some([compiled, exported], 2))
 def test_the_layer_that_runs_is_the_transformed_one(through):
     right, wrong = through(rnncheck.nn.LSTM), through(Wrong)
     assert set(right.claims) == set(FEATURES)

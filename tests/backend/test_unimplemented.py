@@ -10,7 +10,6 @@ from rnncheck.adapters.targets.known_deviations import known_deviations
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.adapters.torch_layers import torch_like, torch_nn
 from rnncheck.backend.unimplemented import is_unimplemented
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
@@ -18,6 +17,7 @@ from rnncheck.core.observation import identical
 from rnncheck.core.property import Property, anywhere
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
+from tests.adapters.support import claimed
 
 CASE = Case(Config("GRU", 3, 4), 4, 2)
 ONEDNN = "could not create a primitive descriptor for the LSTM forward propagation primitive. Run workload with ..."
@@ -217,7 +217,7 @@ LOW = {"autocast", "autocast_half", "bfloat16", "float16"}
     ],
 )
 def test_a_claim_is_probed_by_what_its_properties_do(target, lacks):
-    (found,) = probe_all(subjects(target), "inline")
+    found = claimed(target)
     assert {feature for feature in LOW if not found.offers(feature)} == lacks
     assert all("torch has no kernel for this on this processor" in found.claims[feature].why for feature in lacks)
 

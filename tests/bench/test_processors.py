@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import only_nightly
+
 FILE = Path(__file__).parents[2] / "bench" / "processors.py"
 LIKE_AVX2 = "import os, sys; print('seen', os.environ['ONEDNN_MAX_CPU_ISA']); sys.exit(os.environ['ONEDNN_MAX_CPU_ISA'] == 'AVX2')"
 KERNELS = """
@@ -34,6 +36,7 @@ def test_the_table_has_five_processors_and_every_file_is_there(processors):
     assert all((FILE.parents[1] / test).exists() for test in processors.TESTS)
 
 
+@only_nightly
 def test_the_main_job_can_be_started_as_it_is_written(processors, monkeypatch):
     quick = ["--max-examples", "8", "--properties", "agree.forward"]
     monkeypatch.setattr(processors, "RUNS", {"one case": [*processors.RUNS["the main job"], *quick]})
@@ -58,6 +61,7 @@ def test_an_empty_table_is_no_green(processors, monkeypatch, name):
         processors.main([])
 
 
+@only_nightly
 @pytest.mark.skipif("avx2" not in Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else True,
                     reason="what is taken away must be there")  # fmt: skip
 @pytest.mark.parametrize(("name", "seen"), [("SSE4.1", "DEFAULT False False"), ("AVX2", "AVX2 False False")])

@@ -8,17 +8,19 @@ from rnncheck.bundle.record import recording, with_switches, without_chance
 from rnncheck.core.subject import Subject
 from rnncheck.strategies.plan import plan
 from tests.catalog.support import subject_of
+from tests.effort import at_night
 from tests.mutants import MUTANTS
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
+COUNT = at_night(12, 6)
 
 
-def cases_of(subject: Subject, count: int = 12, switches=None):
+def cases_of(subject: Subject, count: int = COUNT, switches=None):
     planned = islice(plan(subject, DTYPES, 2, 0), count)
     return list(with_switches((without_chance(subject, case) for case in planned), switches))
 
 
-def recorded(subject: Subject, count: int = 12, switches=None) -> Bundle:
+def recorded(subject: Subject, count: int = COUNT, switches=None) -> Bundle:
     return recording(subject, "cpu", 0, cases_of(subject, count, switches))
 
 

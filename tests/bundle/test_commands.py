@@ -11,6 +11,7 @@ import pytest
 
 from rnncheck.faces import cli
 from rnncheck.faces.bundles import _switches
+from tests.effort import only_nightly
 
 SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
 WRONG = """
@@ -78,6 +79,7 @@ def wrong(x):
 """
 
 
+@only_nightly
 def test_the_stub_is_part_of_the_command_that_looks_again(run):
     Path("sums.py").write_text(f"from jaxtyping import Float\nfrom torch import Tensor\n{TYPED}")
     run("record", "sums.py:right", "--typed", "sums.py:stub", "-o", "sums.safetensors", "--max-examples", "3")

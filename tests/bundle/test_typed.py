@@ -1,30 +1,33 @@
 """Typed recurrences in a bundle: their own numbers go with them, and what is allowed is measured on both sides."""
 
 from functools import cache
+from itertools import islice
 
 import pytest
 
 from examples.gated_linear_attention import chunked, loop
 from rnncheck import UsageError
-from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.bundle import diff, read, record, write
 from rnncheck.bundle.record import recording
-from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.faces.bundles import diff_command, record_command
+from tests.adapters.support import claimed
 from tests.bundle.support import verdicts
+from tests.effort import at_night, only_nightly
 from tests.typed.cases import small
 
+LONG = 20
+"""Steps that take long to record, and show nothing more here."""
 RIGHT, MISTAKEN = "tests/typed/right.py", "tests/typed/mistaken.py"
 
 
 @cache
 def settled(target, **how):
-    return probe_all(asked_only(subjects(target, **how), []), "inline")[0]
+    return claimed(target, **how)
 
 
-def recorded(subject, count=4):
-    planned = small(subject, ("float64", "float32", "bfloat16"))
-    return recording(subject, "cpu", 0, [next(planned) for _ in range(count)])
+def recorded(subject, count=2):
+    planned = (case for case in small(subject, ("float64", "float32", "bfloat16")) if case.time < LONG)
+    return recording(subject, "cpu", 0, list(islice(planned, count)))
 
 
 def statuses(bundle, other):
@@ -43,7 +46,7 @@ SAME = {"bundle.results": "holds", "bundle.gradients": "holds"}
 )
 def test_the_same_again_through_a_file(target, how, tmp_path):
     subject = settled(target, **how)
-    in_memory = recorded(subject, 8)
+    in_memory = recorded(subject, at_night(8, 3))
     write(in_memory, tmp_path / "b.safetensors")
     bundle = read(tmp_path / "b.safetensors")
     assert statuses(bundle, subject) == SAME
@@ -81,6 +84,7 @@ def test_other_tensors_are_refused():
         diff(recorded(settled(chunked)), settled(loop), engine="inline")
 
 
+@only_nightly
 def test_a_stub_on_the_command_line(tmp_path, capsys):
     path = str(tmp_path / "u.safetensors")
     said = [f"{RIGHT}:untyped", "--typed", f"{RIGHT}:stub"]

@@ -11,6 +11,7 @@ from torch import nn
 
 import rnncheck
 from rnncheck.campaign.replay import replay
+from tests.effort import some
 
 MINE = """
 import functools
@@ -63,7 +64,7 @@ def labelled(report, label):
     return re.search(rf"^  {label} +(.*)$", str(report), re.MULTILINE)[1]
 
 
-@pytest.mark.parametrize("name", ["Deaf", "make", "instance", "part", "named"])
+@pytest.mark.parametrize("name", some(["Deaf", "make", "instance", "part", "named"], 3))
 def test_what_a_file_holds_is_named_as_it_was(here, name):
     target = f"mine of 2026.py:{name}"
     report = rnncheck.verify(target, **OPTIONS)
@@ -84,8 +85,14 @@ def test_what_can_be_imported_is_named_by_its_module(here):
     assert labelled(report, "as a script") == "rnncheck verify deaf_of_2026.make --repro DIR"
 
 
-@pytest.mark.parametrize("make", [lambda: Deaf(3, 4), lambda: functools.partial(Deaf), lambda: type("Mine", (Deaf,), {})],
-                         ids=["object", "partial", "local class"])  # fmt: skip
+OF_NO_NAME = {
+    "object": lambda: Deaf(3, 4),
+    "partial": lambda: functools.partial(Deaf),
+    "local class": lambda: type("Mine", (Deaf,), {}),
+}
+
+
+@pytest.mark.parametrize("make", some(OF_NO_NAME.values(), 3), ids=some(OF_NO_NAME, 3))
 def test_what_no_name_leads_to_is_checked_again_in_python(here, make):
     target = make()
     report = rnncheck.verify(target, **OPTIONS)

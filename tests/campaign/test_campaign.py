@@ -61,7 +61,7 @@ def verdicts(report, place=0):
 def test_identical_with_one_worker_and_with_two():
     """Counts, verdicts, minimal cases and reasons, with a property that fails and a subject that crashes."""
     subjects = (gru(), misbehaving(crash))
-    few = replace(SETTINGS.profile, cases=10, attempts=6)
+    few = replace(SETTINGS.profile, cases=6, attempts=3)
     one, two = (report(subjects, Processes(workshop(*subjects, catalog=CHECKS), jobs), profile=few) for jobs in (1, 2))
     assert timeless(one) == timeless(two)
     assert verdicts(one) == {"own.shape": "holds", "own.again": "holds", "own.flags": "holds", "own.small": "fails",

@@ -12,7 +12,7 @@ from rnncheck.campaign.merge import merge
 from rnncheck.campaign.options import shard_of
 from rnncheck.demo import MISTAKES, written
 from rnncheck.faces.cli import cli
-from tests.effort import some
+from tests.effort import only_nightly, some
 from tests.report.test_reports import SCHEMA
 
 PROPERTIES = "shape.output,state.used,time.split,layout.*,gate.one_step,agree.forward,gradient.reference,reject.rank"
@@ -118,6 +118,7 @@ def test_a_shard_that_cannot_be_is_refused(words):
         shard_of(words)
 
 
+@only_nightly
 def test_the_command_line_merges(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = shards_of(wrong("stale-state")(tmp_path), tmp_path, 2, max_examples=6)

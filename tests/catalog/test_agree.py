@@ -17,7 +17,7 @@ from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.adapters.test_probe import claimed
 from tests.catalog.support import TORCH, complaints, killed, outcomes, planned, subject_of
-from tests.effort import only_nightly
+from tests.effort import only_nightly, some
 from tests.mutants import EXTRA, MUTANTS
 from tests.mutants.controls.correct import CORRECT
 
@@ -58,7 +58,7 @@ def second_device(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("prop", "mutant"), [*KILLS.items(), *MORE])
+@pytest.mark.parametrize(("prop", "mutant"), some([*KILLS.items(), *MORE], 3))
 def test_a_mutant_is_killed(prop, mutant, request):
     if prop == "agree.device":
         request.getfixturevalue("second_device")
@@ -72,7 +72,7 @@ def test_torch_is_clean_on_a_device(mode):
     assert complaints(CATALOG["agree.device"], TORCH[mode], 8) == []
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", some(MODES, 2))
 def test_torch_scripted_is_clean(mode):
     assert complaints(CATALOG["agree.scripted"], TORCH[mode], 4) == []
 
@@ -148,6 +148,7 @@ def test_without_onnx_runtime_it_is_not_reached(monkeypatch):
 KILLS_WITH_ONNX = {"agree.onnx": "own-compiled-without-hidden-bias"}
 
 
+@only_nightly
 def test_onnx():
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)

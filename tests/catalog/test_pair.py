@@ -83,7 +83,7 @@ def test_every_property_has_its_mutant():
     assert [prop.id for prop in PAIR] == list(KILLS)
 
 
-@pytest.mark.parametrize(("prop", "mutant"), some(KILLS.items(), 2))
+@pytest.mark.parametrize(("prop", "mutant"), some(KILLS.items(), 4))
 def test_a_mutant_is_killed(prop, mutant):
     assert outcome(prop, subject_of(MUTANTS[mutant]), PairCase()).status == "fails"
 

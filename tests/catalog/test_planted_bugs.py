@@ -98,7 +98,7 @@ def differs(mutant, situation: str) -> bool:
     return not same(does, layer_record(situation, mutant.clean, mutant.like))
 
 
-@pytest.mark.parametrize("bug", some([bug for bug, mutant in MUTANTS.items() if mutant.kind == "layer"]))
+@pytest.mark.parametrize("bug", some([bug for bug, mutant in MUTANTS.items() if mutant.kind == "layer"], 6))
 def test_a_mutant_differs_from_its_clean_twin(bug):
     assert any(differs(MUTANTS[bug], situation) for situation in QUICK_FIRST)
 
@@ -146,7 +146,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "situation"), some(VARIANTS))
+@pytest.mark.parametrize(("name", "situation"), some(VARIANTS, 9))
 def test_a_correct_variant_agrees_with_torch(name, situation):
     correct = CORRECT[name]
     if "projection" in situation and "proj" in correct.without:

@@ -15,6 +15,7 @@ from rnncheck.engine import WorkerContext
 from rnncheck.engine.serialise import pack
 from tests.command import rnncheck as rnncheck_command
 from tests.command import script
+from tests.effort import only_nightly
 
 MINE = '''
 import rnncheck
@@ -89,6 +90,7 @@ def test_the_example_of_the_guide_holds_and_can_fail(tmp_path):
         assert [found.verdict for found in report.subjects[0].verdicts] == [verdict]
 
 
+@only_nightly
 def test_the_command_line_knows_them(mine):
     told = ("--properties", "mine.*", "--max-examples", "30", "--engine", "inline", "--repro", "scripts")
     done = rnncheck_command(mine.parent, "verify", "mine.py:Leaky", *told)
@@ -110,6 +112,7 @@ def test_a_layer_of_elsewhere_is_judged_by_them(mine):
         rnncheck.verify(nn.GRU, properties_from=["none.py"])
 
 
+@only_nightly
 def test_a_fresh_process_has_them_too(mine, tmp_path):
     rnncheck.verify(nn.GRU, properties="mine.bounded", max_examples=1, engine="inline", properties_from=[str(mine)])
     context = WorkerContext((), {name: CATALOG[name] for name in ("mine.bounded", "time.split")}, None)

@@ -18,6 +18,7 @@ from rnncheck.core.subject import Claim
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from tests.catalog.support import killed, subject_of
+from tests.effort import only_nightly
 from tests.mutants import MUTANTS
 from tests.strangers import hunted
 from tests.strangers.outputs_only import LastStateOnly
@@ -111,6 +112,7 @@ class OnlyOutput(torch.nn.Module):
         return output.double() if torch.is_autocast_enabled("cpu") else output
 
 
+@only_nightly
 def test_the_script_of_a_layer_without_states_fails_as_the_property_does(tmp_path):
     (tmp_path / "only.py").write_text(f"import torch\n\n\n{inspect.getsource(OnlyOutput)}")
     options = {"properties": "shape.autocast", "engine": "inline", "strict": True, "repro": tmp_path / "scripts"}

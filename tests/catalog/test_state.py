@@ -5,6 +5,7 @@ import pytest
 from rnncheck.catalog import CATALOG
 from tests.adapters.support import claimed
 from tests.catalog.support import complaints, killed, outcomes, subject_of
+from tests.effort import some
 from tests.mutants import MUTANTS
 from tests.strangers import called_otherwise, stateful
 
@@ -44,7 +45,7 @@ def test_a_state_that_does_not_go_on_is_found(mistake):
     assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
 
 
-@pytest.mark.parametrize("prop", ["state.kept", "state.forgets"])
+@pytest.mark.parametrize("prop", some(["state.kept", "state.forgets"], 2))
 @pytest.mark.parametrize("right", ["BufferedGRU", "StatefulLSTM", "KeptState"])
 def test_a_state_that_goes_on_until_it_is_reset_is_clean(right, prop):
     subject = claimed(STATEFUL[right])

@@ -9,6 +9,7 @@ from rnncheck.adapters.step_functions import probed_step, step_function
 from rnncheck.core.step_case import StepCase
 from rnncheck.diagnosis import known_mistake
 from rnncheck.running.step_trial import StepTrial
+from tests.effort import some
 
 total, clip = torch.nn.utils.get_total_norm, torch.nn.utils.clip_grad_norm_
 
@@ -88,7 +89,7 @@ def named(function):
     return known_mistake(StepTrial(probed_step(step_function(function, "mine")), StepCase()))
 
 
-@pytest.mark.parametrize(("function", "words"), [
+@pytest.mark.parametrize(("function", "words"), some([
     (scaled_by(lambda g, bound, batches: bound / total(g) ** 2), "the square of the norm is taken for the norm"),
     (scaled_by(lambda g, bound, batches: bound / sum(x.norm() for x in g)),
      "the norms of the parameters are added for the norm of all"),
@@ -105,7 +106,7 @@ def named(function):
     (no_step, "nothing is applied: the optimizer makes no step, or the gradients are 0"),
     (bound_scaled_too, "max_norm is multiplied by the loss scale, which the gradients do not have"),
     (never_scaled, "the loss scale is taken out twice, or of a loss without it"),
-])  # fmt: skip
+], 2))  # fmt: skip
 def test_a_mistake_is_called_by_its_name(function, words):
     assert named(function) == words
 

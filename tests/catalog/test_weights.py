@@ -2,9 +2,7 @@
 
 import torch
 
-from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.adapters.torch_layers import torch_like
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.core.case import Case
@@ -111,10 +109,10 @@ class Renamed(torch.nn.Module):
 
 
 def test_what_torch_cannot_parametrize_or_assign_to_is_not_asked_for():
-    (subject,) = probe_all(subjects(Renamed), "inline")
+    subject = claimed(Renamed)
     assert not subject.claims["parametrize"].offered  # torch 2.6 refuses without a word, a newer one with a sentence
     trial = Trial(subject, Case(Config("GRU", 3, 4), time=4, batch=3, training=True))
     statuses = {name: judge(CATALOG[f"weights.{name}"], trial).status for name in ("parametrize", "write_through")}
     assert statuses == {"parametrize": "not_claimed", "write_through": "holds"}
-    (torchs,) = probe_all(subjects(torch.nn.GRU), "inline")
+    torchs = claimed(torch.nn.GRU)
     assert torchs.claims["parametrize"].offered

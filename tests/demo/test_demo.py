@@ -34,7 +34,7 @@ def test_every_mistake_names_public_issues():
         assert mistake.sources and all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", source) for source in mistake.sources), mistake.name
 
 
-@pytest.mark.parametrize("mistake", some(MISTAKES.values(), 2), ids=some(MISTAKES, 2))
+@pytest.mark.parametrize("mistake", some(MISTAKES.values(), 4), ids=some(MISTAKES, 4))
 def test_the_mistake_is_red_and_the_fixed_layer_green(mistake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     wrong, right = written(mistake, tmp_path / "demo")

@@ -1,4 +1,4 @@
-"""Ray, on a cluster of two nodes that are both this machine. Skipped, visibly, where Ray is not installed."""
+"""Ray, at night on a cluster of two nodes that are both this machine. Skipped, visibly, where Ray is not installed."""
 
 import ctypes
 import os
@@ -10,6 +10,7 @@ import pytest
 from rnncheck.core.subject import Claim
 from rnncheck.engine import Inline, Job, make_engine
 from rnncheck.errors import UsageError
+from tests.effort import only_nightly
 from tests.engine.support import CASES, IDS, at, gru, judging, misbehaving, results, told, workshop
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'rnncheck[ray]'")
@@ -37,6 +38,7 @@ def nap():
     time.sleep(0.3)
 
 
+@only_nightly
 def test_the_same_as_inline_and_a_crash_on_a_node(cluster):
     shop = workshop(gru(), misbehaving(crash))
     engine = make_engine("ray", shop, address=cluster.address)
@@ -50,6 +52,7 @@ def test_the_same_as_inline_and_a_crash_on_a_node(cluster):
         assert "SIGSEGV" in at(crashed, 1)[IDS[0]][1]
 
 
+@only_nightly
 def test_a_node_is_killed_and_nothing_is_lost(cluster):
     shop = workshop(misbehaving(nap))
     lost = cluster.add_node(num_cpus=1, num_gpus=0)
@@ -65,6 +68,7 @@ def test_a_node_is_killed_and_nothing_is_lost(cluster):
     assert [d.lost for d in done] == [None] * 5
 
 
+@only_nightly
 def test_a_job_on_a_gpu_gets_a_device_of_its_own(cluster):
     """Ray's pretended GPUs suffice to see which one a task is given."""
 

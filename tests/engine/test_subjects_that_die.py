@@ -18,6 +18,7 @@ from rnncheck.core.features import CLIP_FEATURES
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.judging.judge import out_of_claim
 from rnncheck.strategies.plan import plan
+from tests.effort import some
 
 HOPED = Claim(True, "probed", "its probe did not end")
 LAYERS = {("RNN_TANH", "RNN_RELU"): nn.RNN, ("RNN_TANH",): nn.RNN, ("RNN_RELU",): nn.RNN, ("GRU",): nn.GRU, ("LSTM",): nn.LSTM}
@@ -106,13 +107,16 @@ def told(target, properties, **options):
 
 @pytest.mark.parametrize(
     ("target", "properties", "reason"),
-    [
-        (DeadGRU, "time.split", "SIGABRT"),
-        (DeadFromTheStart, "shape.output", "exit code 0"),
-        (DeadRNNCell, "state.fresh", "exit code 0"),
-        (DeadOfItsOwn, "shape.output", "SIGSEGV"),
-        (dead_clip, "clip.bound", "exit code 0"),
-    ],
+    some(
+        [
+            (DeadGRU, "time.split", "SIGABRT"),
+            (DeadFromTheStart, "shape.output", "exit code 0"),
+            (DeadRNNCell, "state.fresh", "exit code 0"),
+            (DeadOfItsOwn, "shape.output", "SIGSEGV"),
+            (dead_clip, "clip.bound", "exit code 0"),
+        ],
+        2,
+    ),
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_it_is_told_as_crashed(target, properties, reason):

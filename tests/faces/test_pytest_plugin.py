@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from rnncheck.faces import pytest_campaigns
 from rnncheck.faces.cli import cli
+from tests.effort import only_nightly
 
 TESTS = """
 import rnncheck, torch
@@ -125,6 +126,7 @@ def test_the_end_tells_one_cause_once(whole, run):
     assert code == 0 and "what rnncheck found" not in said
 
 
+@only_nightly
 def test_of_all_shards_one_is_red_and_none_for_what_only_another_reaches(run):
     shards = [run("--rnncheck-shard", f"{i}/8", "-k", "state.is_last_output or shape.state") for i in range(1, 9)]
     assert {code for code, _ in shards} == {0, 1}

@@ -11,10 +11,8 @@ import torch
 
 from rnncheck.adapters.clip_functions import clip_function, probed
 from rnncheck.adapters.step_functions import probed_step, step_function
-from rnncheck.adapters.targets import resolve
 from rnncheck.adapters.with_lengths import taking_lengths
 from rnncheck.backend.torch_state import preserved
-from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.campaign.settings import PROFILES
 from rnncheck.campaign.subject_run import PropertyTally, kind_of
 from rnncheck.catalog import CATALOG, select
@@ -24,6 +22,7 @@ from rnncheck.core.verdict import Outcome
 from rnncheck.judging.judge import OUR_MISTAKE, judge, out_of_claim, trial_of
 from rnncheck.judging.shrink import shrink
 from rnncheck.strategies.plan import plan
+from tests.adapters.support import claimed
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
@@ -55,21 +54,20 @@ def subject_of(mutant: Any) -> Subject:
     if mutant.kind == "step":
         return probed_step(step_function(mutant.target, mutant.target.__name__))
     if mutant.kind == "pair":
-        return probe_all(resolve.subjects(mutant.target, mutant.like, "pair"), "inline")[0]
+        return claimed(mutant.target, mutant.like, "pair")
     if mutant.kind == "cell":
-        (subject,) = probe_all(asked_only(resolve.subjects(mutant.target, kind="cell"), []), "inline")
+        subject = claimed(mutant.target, kind="cell")
         return replace(subject, claims=_claims_of_a_cell(mutant.clean))  # what its clean twin offers it claims
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
 
 
 @cache
 def _claims_of_a_cell(clean: type) -> Mapping[str, Claim]:
-    return probe_all(resolve.subjects(clean, kind="cell"), "inline")[0].claims
+    return claimed(clean, kind="cell").claims
 
 
 def planted(prop: Property, bug: str) -> Subject:
     """A planted bug, also one outside of MUTANTS, as a subject that claims or is compared with what the property needs."""
-    from tests.adapters.support import claimed
     from tests.catalog.support import TORCH, claiming
     from tests.mutants import EXTRA, MUTANTS
     from tests.recurrences.test_forms import FormWithoutState

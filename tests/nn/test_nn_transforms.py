@@ -7,10 +7,13 @@ import pytest
 import torch
 
 import rnncheck.nn
+from tests.effort import some
 from tests.nn.twins import BATCH, HIDDEN, INPUT, KINDS, assert_alike, flat, loss, seeded, twins
 
+ALL = (*KINDS, "gru-before")
 
-@pytest.fixture(params=[*KINDS, "gru-before"])
+
+@pytest.fixture(params=ALL)
 def ours(request):
     """A small layer of each kind in float32, and an input for it."""
     if request.param == "gru-before":
@@ -32,6 +35,7 @@ def test_differentiable_twice_and_forward_mode(ours):
 
 
 @pytest.mark.skipif(torch.__version__ < "2.11", reason="torch 2.6 and 2.7 break the graph at properties of a named tuple")
+@pytest.mark.parametrize("ours", some(ALL), indirect=True)
 def test_compiled_without_a_graph_break(ours):
     layer, x = ours
     torch._dynamo.reset()
@@ -42,6 +46,7 @@ def test_compiled_without_a_graph_break(ours):
     assert_alike(torch.autograd.grad(loss(compiled(x)), layer.parameters()), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("ours", some(ALL), indirect=True)
 def test_exported_with_a_free_batch_axis(ours):
     layer, x = ours
     program = torch.export.export(layer, (x,), strict=False, dynamic_shapes=({1: torch.export.Dim("batch")},))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.oracle import budget, rounding_for
-from tests.effort import NIGHTLY
+from tests.effort import NIGHTLY, some
 from tests.oracle.correct_layers import LAYERS, Data
 
 ANGLES = {"straight on": 0.0, "to and fro": math.pi, "in threes": 2 * math.pi / 3, "in fours": math.pi / 2, "slowly round": 0.2}
@@ -35,8 +35,8 @@ def turning(mode: str, angle: float, keeps: float, seed: int, dtype: torch.dtype
     return Data(Config(mode, 1, 2), dtype, parameters, x.to(dtype), h_0.to(dtype), None, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("mode", ["RNN_TANH", "RNN_RELU"])
+@pytest.mark.parametrize("dtype", some([torch.float32, torch.bfloat16, torch.float16], 2), ids=str)
+@pytest.mark.parametrize("mode", some(["RNN_TANH", "RNN_RELU"], 2))
 @pytest.mark.parametrize("angle", ANGLES.values(), ids=ANGLES)
 def test_what_is_kept_for_long_may_be_off_by_all_roundings_at_once(angle, mode, dtype):
     for seed in range(12) if NIGHTLY else (0, 5, 7):  # by day each way to keep and each scale once

@@ -14,6 +14,7 @@ from rnncheck.reading.calls import time_limit
 from rnncheck.reading.parameters import arrangement
 from rnncheck.reading.parameters.arrangement import arrangements, best_arrangement
 from rnncheck.running.trial import Trial
+from tests.effort import only_nightly
 from tests.strangers.hunted import subject_of
 
 
@@ -76,6 +77,7 @@ def test_one_change_is_named(layer):
     assert nearly(layer) == "torch.nn.LSTM, except that the tanh of the candidate is a sigmoid"
 
 
+@only_nightly
 def test_a_change_that_nobody_knows_is_not_named():
     assert nearly(SquaredCandidate) is None
 

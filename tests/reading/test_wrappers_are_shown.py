@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import rnncheck
+from tests.effort import some
 from tests.reading import refused
 from tests.strangers import embedding, lengths, stateful
 from tests.strangers.hunted import kill_of, subject_of
@@ -35,7 +36,7 @@ def shown(target) -> str:
     return code
 
 
-@pytest.mark.parametrize("layer", [*refused.REFUSED, *STRANGERS], ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some([*refused.REFUSED, *STRANGERS], 3), ids=lambda layer: layer.__name__)
 def test_the_code_works_as_it_is_pasted(layer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrapped.py").write_text(shown(layer))

@@ -26,7 +26,7 @@ def found(target, against=None):
     return claimed(target) if against is None else claimed(target, against=against)
 
 
-@pytest.mark.parametrize("name", some(PLANTED))
+@pytest.mark.parametrize("name", some(PLANTED, 6))
 def test_a_bug_is_found(name):
     planted = PLANTED[name]
     subject = found(planted.target, planted.against)
@@ -34,7 +34,7 @@ def test_a_bug_is_found(name):
     assert kill is not None, planted.kills
 
 
-@pytest.mark.parametrize(("form", "loop"), some(RIGHT), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(("form", "loop"), some(RIGHT, 6), ids=lambda kind: kind.__name__)
 def test_a_right_form_is_clean(form, loop):
     ids = [id for id in LOOKED_AT if id != "agree.against"]
     assert all_complaints(ids, found(form, loop), at_night(20, 3)) == []

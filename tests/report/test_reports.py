@@ -25,6 +25,7 @@ from rnncheck.report.markdown import markdown
 from rnncheck.report.sarif import sarif
 from rnncheck.report.terminal import print_report
 from rnncheck.strategies.structure import Ledger
+from tests.effort import only_nightly
 from tests.report.built import CASE, HOSTILE, everything, failing, report, verdict
 
 SCHEMA = json.loads(files("rnncheck.report").joinpath("schema.json").read_text())
@@ -199,6 +200,7 @@ def test_html_of_a_script_that_is_gone(tmp_path):
     assert "the script" not in Page(html(report(failing(repro=str(tmp_path / "gone.py"))))).words
 
 
+@only_nightly
 def test_html_stays_light():
     many = [failing(f"time.p{i}", mismatch="x" * 50_000) for i in range(300)]
     page = html(report(*many))

@@ -12,6 +12,7 @@ from rnncheck.repro.brief import COLUMNS, MOST_LINES, brief_calls
 from rnncheck.repro.brief_layer import value_text
 from rnncheck.repro.helpers import renamed
 from tests.adapters.support import claimed
+from tests.effort import some
 
 ZEROS = {name: Values("zeros") for name in ("weights", "biases", "input")}
 SMALL = Case(Config("GRU", 1, 1), 2, 1, hx="random", **ZEROS, state=Values("ones"))
@@ -79,7 +80,7 @@ def told(text: str, layer: type[nn.Module]) -> tuple[float, float]:
         return eval(expression, names).item(), float(said.partition(",")[0])
 
 
-@pytest.mark.parametrize("layer, prop, case", [
+@pytest.mark.parametrize("layer, prop, case", some([
     (Forgetful, "agree.forward", SMALL), (Forgetful, "state.used", SMALL.but(hx="none", time=1)),
     (Forgetful, "time.split", SMALL.but(hx="none", biases=Values("ones"))),
     (Forgetful, "agree.forward", SMALL.but(batch_first=True, batch=2)), (Forgetful, "agree.forward", SMALL.but(batch=None)),
@@ -87,7 +88,7 @@ def told(text: str, layer: type[nn.Module]) -> tuple[float, float]:
     (Forgetful, "agree.forward", SMALL.but(weights=Values())), (Forgetful, "state.used", SMALL.but(weights=Values(), num_layers=2)),
     (BatchMajor, "agree.forward", SMALL.but(batch_first=True, batch=2)),
     (Backwards, "agree.forward", SMALL.but(mode="LSTM", biases=Values("ones"))),
-])  # fmt: skip
+], 3))  # fmt: skip
 def test_the_lines_show_the_number_that_they_say(layer, prop, case):
     text = brief(layer, prop, case)
     shown, said = told(text, layer)

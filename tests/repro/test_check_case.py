@@ -10,6 +10,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.repro import snippet
 from tests.command import Command
+from tests.effort import only_nightly
 
 BROKEN = """
 from torch import nn
@@ -28,6 +29,7 @@ def pytest_says(folder):
     return ended.code, ended.out
 
 
+@only_nightly
 def test_the_file_beside_the_script_is_red_then_green(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(BROKEN)

@@ -18,6 +18,7 @@ from rnncheck.repro import reproduces, script
 from rnncheck.repro.fatal import GREEDY
 from rnncheck.repro.literal import NoLiteral, literal
 from rnncheck.repro.run import expected_error
+from tests.effort import some
 from tests.mutants import MUTANTS
 from tests.mutants.registry import Mutant
 from tests.mutants.search import first_kill, smallest, subject_of
@@ -78,11 +79,14 @@ class Dies(nn.GRU):
 
 @pytest.mark.parametrize(
     "deed, says",
-    [
-        ("ctypes.string_at(0)", "# expected to end with SIGSEGV"),
-        ("os._exit(0)", "# expected to end with exit code 0"),
-        ("time.sleep(1000)", "# expected not to end within"),
-    ],
+    some(
+        [
+            ("ctypes.string_at(0)", "# expected to end with SIGSEGV"),
+            ("os._exit(0)", "# expected to end with exit code 0"),
+            ("time.sleep(1000)", "# expected not to end within"),
+        ],
+        3,
+    ),
 )
 def test_a_crash_or_a_hang_has_a_script_too(tmp_path, monkeypatch, deed, says):
     (tmp_path / "dies.py").write_text(DEADLY.format(deed=deed))

@@ -6,8 +6,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import rnncheck
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import equal, near
@@ -172,7 +170,7 @@ def one_noisy_feature(x: X) -> Float[Tensor, "batch time 64"]:
 
 
 def allowed_of(function, time=6):
-    (subject,) = probe_all(subjects(function), "inline")
+    subject = claimed(function)
     case = next(case for case in plan(subject, ("float32",), 2, 0) if case.time == time and case.batch and case.dtype == "float32")
     trial = Trial(subject, case.but(input=Values(), switches=()))
     return trial, noise_budget(trial).allowed.output

@@ -2,12 +2,11 @@
 
 import pytest
 
-from rnncheck.adapters.targets import resolve
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
+from tests.adapters.support import claimed
 from tests.effort import some
 from tests.mutants.search import first_kill
 
@@ -30,7 +29,7 @@ RED_ONCE = {
 """The layer, and what was red."""
 
 
-@pytest.mark.parametrize(("layer", "properties"), some(RED_ONCE.items()), ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("layer", "properties"), some(some(RED_ONCE.items()), 6), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_right_layer_is_not_red(layer, properties):
     kill = first_kill(subject_of(layer), 12, properties, strict=False)
     assert kill is None, (kill.prop.id, kill.outcome)
@@ -41,7 +40,7 @@ def test_gradients_that_stop_are_no_estimates():
 
 
 def test_a_broken_kernel_of_torchs_offers_no_low_precision():
-    (subject,) = probe_all(resolve.subjects(alarms.Orthogonal), "inline")
+    subject = claimed(alarms.Orthogonal)
     assert subject.claims["bfloat16"].why == "torch's linalg_matrix_exp makes no finite numbers of finite ones in bfloat16"
     assert subject.offers("float32") and subject.offers("float64")
 
@@ -49,7 +48,7 @@ def test_a_broken_kernel_of_torchs_offers_no_low_precision():
 def test_onnx_is_not_claimed_for_complex_numbers():
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    (subject,) = probe_all(resolve.subjects(LRU), "inline")
+    subject = claimed(LRU, dear=True)
     case = next(case for case in plan(subject, ("float32",), 2, 0) if CATALOG["agree.onnx"].applies(case))
     outcome = judge(CATALOG["agree.onnx"], Trial(subject, case))
     assert (outcome.status, outcome.reason) == ("not_claimed", "ONNX Runtime does not compute with complex numbers")
@@ -58,7 +57,7 @@ def test_onnx_is_not_claimed_for_complex_numbers():
 def test_what_onnx_has_no_function_for_is_not_claimed():
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    (subject,) = probe_all(resolve.subjects(alarms.Orthogonal), "inline")
+    subject = claimed(alarms.Orthogonal, dear=True)
     case = next(case for case in plan(subject, ("float32",), 2, 0) if CATALOG["agree.onnx"].applies(case))
     outcome = judge(CATALOG["agree.onnx"], Trial(subject, case))
     assert (outcome.status, outcome.reason) == ("not_claimed", "torch.onnx has no function for aten.linalg_matrix_exp")

@@ -7,6 +7,7 @@ from torch import nn
 from rnncheck.core.config import Config
 from rnncheck.reading import behind_torchs_call
 from rnncheck.reading.target import read_target
+from tests.effort import some
 from tests.strangers.hunted import kill_of, subject_of
 
 
@@ -102,7 +103,7 @@ def made(config, dtype, device):
     return Residual(config.input_size, config.hidden_size, config.num_layers).to(dtype)
 
 
-@pytest.mark.parametrize("layer", [Residual, Between])
+@pytest.mark.parametrize("layer", some([Residual, Between], 2))
 def test_residual_connections_are_seen_and_the_layer_holds(layer):
     subject = subject_of(layer)
     assert "residual connections" in subject.read_as

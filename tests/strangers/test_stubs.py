@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rnncheck.adapters.targets import resolve
-from rnncheck.campaign.probing import probe_all
 from rnncheck.errors import UsageError
+from tests.adapters.support import claimed
 from tests.mutants.search import first_kill
 
 TELLING = ("time.*", "batch.*", "gradient.reach", "state.*")
@@ -55,7 +55,7 @@ def kill_with_the_stub(function, folder):
     imports, _, stub = str(told.value).partition("--typed: ")[2].partition("; ")
     file = folder / f"{function.__name__}_stub.py"
     file.write_text(f"from torch import Tensor\n{imports}\n{stub}\n")
-    (subject,) = probe_all(resolve.subjects(function, typed=f"{file}:{function.__name__}"), "inline")
+    subject = claimed(function, typed=f"{file}:{function.__name__}")
     return first_kill(subject, 4, TELLING, strict=False)
 
 

@@ -5,11 +5,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.judging.judge import judge, trial_of
+from tests.adapters.support import claimed
 from tests.typed.cases import small
 
 X, Root = Float[Tensor, "batch time units"], Float[Tensor, "batch units units"]
@@ -35,7 +34,7 @@ def not_positive(x: X, root: Root | None = None) -> tuple[X, Root]:
 
 
 def outcomes(function, name):
-    (subject,) = probe_all(subjects(function), "inline")
+    subject = claimed(function)
     cases = small(subject)
     judged = []
     while len(judged) < 4:

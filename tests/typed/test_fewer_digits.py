@@ -4,17 +4,16 @@ from itertools import islice
 
 import pytest
 
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
+from tests.adapters.support import claimed
 from tests.typed.cases import small
 
 DIFFERENTIATE = ("gradient.numerical", "gradient.second", "gradient.through_final_state")
 
 
 def judged(name, prop):
-    (subject,) = probe_all(subjects(f"tests/typed/fewer_digits.py:{name}"), "inline")
+    subject = claimed(f"tests/typed/fewer_digits.py:{name}")
     return [judge(CATALOG[prop], trial_of(subject, case)) for case in islice(small(subject), 12)]
 
 

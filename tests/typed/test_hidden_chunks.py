@@ -5,13 +5,12 @@ from itertools import islice
 import pytest
 
 from examples.gated_linear_attention import chunked
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.campaign.tally import too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
 from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
+from tests.adapters.support import claimed
 from tests.typed.hidden_chunks import MISTAKES, RIGHT
 
 FIRST = 3
@@ -22,7 +21,7 @@ TELLING = ("time.prefill", "time.step_by_step", "gradient.split", "cache.steps",
 def judged(function, names):
     """The outcomes of these properties on the first cases that they are for, and which cases these are."""
     props = [CATALOG[name] for name in names]
-    (subject,) = probe_all(asked_only(subjects(function), props), "inline")
+    subject = claimed(function)
     cases = list(islice(plan(subject, ("float64", "float32"), 2, 0), FIRST))
     checks = [(trial_of(subject, case), prop) for case in cases for prop in props if not too_large(prop, case)]
     checks = [(trial, prop) for trial, prop in checks if out_of_claim(prop, subject, trial.case) is None]
@@ -42,5 +41,5 @@ def test_nothing_is_red_where_it_is_right(function):
 
 
 def test_where_an_option_is_the_size_of_a_chunk_its_ends_are_met_without_a_long_case():
-    (subject,) = probe_all(subjects(chunked), "inline")
+    subject = claimed(chunked)
     assert not any(map(is_large, islice(plan(subject, ("float64", "float32"), 2, 0), 12)))

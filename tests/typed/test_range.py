@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 import rnncheck
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
+from tests.adapters.support import claimed
 from tests.typed.cases import small
 
 X, H = Float[Tensor, "batch time units"], Float[Tensor, "batch units"]
@@ -65,7 +64,7 @@ def divided(gate: X, x: X, h0: H | None = None) -> tuple[X, H]:
 
 def outcomes(target, prop, against=None):
     """The property on the first cases."""
-    (subject,) = probe_all(subjects(target, against=against), "inline")
+    subject = claimed(target, against=against)
     cases = islice(small(subject, ("float32",)), CASES)
     return [judge(CATALOG[prop], trial_of(subject, case)) for case in cases]
 

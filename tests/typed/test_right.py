@@ -6,12 +6,12 @@ import torch
 import rnncheck
 from examples.gated_linear_attention import chunked, loop, parallel
 from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.judging.judge import judge, trial_of
 from rnncheck.running.trial import Trial
 from rnncheck.strategies.plan import plan
+from tests.adapters.support import claimed
 from tests.effort import some
 from tests.typed.cases import small
 from tests.typed.right import RIGHT, scan_of, stub, stub_with_body, untyped
@@ -29,10 +29,9 @@ def planned(subject, count=CASES):
     return [next(cases) for _ in range(count)]
 
 
-@pytest.fixture(scope="module", params=some(RIGHT, 2))
+@pytest.fixture(scope="module", params=some(RIGHT, 8))
 def settled(request):
-    found = subjects(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
-    return probe_all(asked_only(found, [CATALOG[name] for name in TELLING]), "inline")[0]
+    return claimed(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
 
 
 def test_nothing_is_red(settled):
@@ -43,7 +42,7 @@ def test_nothing_is_red(settled):
 
 
 def test_a_first_state_that_is_not_zero_warns():
-    (subject,) = probe_all(subjects("tests/typed/right.py:in_logarithms"), "inline")
+    subject = claimed("tests/typed/right.py:in_logarithms")
     zero, same = CATALOG["state.default_is_zero"], CATALOG["time.same_weights"]
     trials = [trial_of(subject, case) for case in planned(subject)]
     outcomes = [judge(zero, trial) for trial in trials]
@@ -54,38 +53,38 @@ def test_a_first_state_that_is_not_zero_warns():
 
 
 def test_outputs_that_come_one_step_late_warn():
-    (subject,) = probe_all(subjects("tests/typed/right.py:forecasting"), "inline")
+    subject = claimed("tests/typed/right.py:forecasting")
     causal = CATALOG["time.causal"]
     outcomes = [judge(causal, trial_of(subject, case)) for case in planned(subject) if case.time > 1 and case.batch]
     assert outcomes and all(outcome.red and causal.warns_of(outcome.mismatches) for outcome in outcomes)
 
 
 def test_a_forecast_of_one_step_alone_may_be_a_constant():
-    (subject,) = probe_all(subjects("tests/typed/right.py:forecasting"), "inline")
+    subject = claimed("tests/typed/right.py:forecasting")
     case = next(case for case in plan(subject, ("float32",), 2, 0) if case.hx == "none" and case.batch)
     for time in (1, 3):
         assert judge(CATALOG["gradient.every_output"], trial_of(subject, case.but(time=time, lengths=None))).status == "holds"
 
 
 def test_a_step_may_move_less_than_a_digit():
-    (subject,) = probe_all(subjects("tests/typed/right.py:above_a_bound"), "inline")
+    subject = claimed("tests/typed/right.py:above_a_bound")
     trials = [trial_of(subject, case.but(dtype="bfloat16")) for case in planned(subject)]
     assert {judge(CATALOG["weights.trainable"], trial).status for trial in trials} == {"holds"}
 
 
 def test_counts_are_exact():
     """Whole numbers that are rounded would let nothing be said of what depends on them."""
-    (subject,) = probe_all(subjects("tests/typed/right.py:by_the_clock"), "inline")
+    subject = claimed("tests/typed/right.py:by_the_clock")
     assert all(bool(trial_of(subject, case).budget.allowed.output.isfinite().all()) for case in planned(subject))
 
 
 def test_the_features_of_all_heads_together_are_a_size():
-    (subject,) = probe_all(subjects("tests/typed/right.py:SplitIntoHeads"), "inline")
+    subject = claimed("tests/typed/right.py:SplitIntoHeads")
     assert "SplitIntoHeads(embed_dim=axis_size('heads*head_dim', sizes), num_heads=sizes['heads'])" in subject.source
 
 
 def test_a_state_that_is_added_in_place_is_not_mapped_over():
-    (subject,) = probe_all(subjects("tests/typed/right.py:added_in_place"), "inline")
+    subject = claimed("tests/typed/right.py:added_in_place")
     assert not subject.offers("vmap")
     assert "shape" in subject.claims["vmap"].why
 
@@ -97,7 +96,7 @@ def test_a_case_comes_back_from_json(settled):
 
 @pytest.mark.parametrize(("target", "reference"), [(chunked, loop), (parallel, loop), (loop, chunked)])
 def test_forms_of_one_recurrence_agree(target, reference):
-    (subject,) = probe_all(subjects(target, reference), "inline")
+    subject = claimed(target, reference)
     for case in planned(subject, 8):
         case = case.but(dtype="float64", switches=())
         trial = Trial(subject, case)
@@ -127,7 +126,7 @@ def test_a_stub_is_part_of_the_name_and_found_by_it():
 
 
 def test_parameters_are_moved_off_their_first_values():
-    (subject,) = probe_all(subjects("tests/typed/right.py:HeadNorm"), "inline")
+    subject = claimed("tests/typed/right.py:HeadNorm")
     weight = Trial(subject, planned(subject, 1)[0]).build().parameters()["layer.weight"]
     assert bool(((weight - 1).abs() > 0.01).any())
 
@@ -145,5 +144,5 @@ def test_the_steps_of_a_scan_are_those_of_the_step():
 
 
 def test_what_would_allocate_production_sizes_is_not_built_on_meta():
-    (subject,) = probe_all(subjects("tests/typed/allocating.py:Allocating"), "inline")
+    subject = claimed("tests/typed/allocating.py:Allocating", dear=True)
     assert not subject.offers("meta") and "allocates decay there" in subject.claims["meta"].why

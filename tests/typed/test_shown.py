@@ -14,7 +14,6 @@ from torch import Tensor
 
 import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
@@ -26,6 +25,7 @@ from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
 from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
+from tests.adapters.support import claimed
 from tests.run_script import raised_by
 
 TARGET = "tests/typed/mistaken.py:state_without_decay"
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def failure():
     """The smallest case on which a mistake shows, with its subject, property and outcome."""
-    (subject,) = probe_all(subjects(TARGET), "inline")
+    subject = claimed(TARGET)
     prop = CATALOG["time.split"]
 
     def fails(case):
@@ -106,7 +106,7 @@ def within_one(trial):
 
 @pytest.mark.parametrize(("wrong", "right"), [(summed, bounded), (Summed, Bounded)], ids=["function", "module"])
 def test_a_bound_is_one_in_the_script_too(wrong, right):
-    prop, (subject,) = replace(CATALOG["shape.output"], check=within_one), probe_all(subjects(wrong), "inline")
+    prop, subject = replace(CATALOG["shape.output"], check=within_one), claimed(wrong)
     case = next(case for case in plan(subject, ("float32",), 2, 0) if case.time > 2 and judge(prop, trial_of(subject, case)).red)
     text = script(subject, prop, case, judge(prop, trial_of(subject, case)))
     assert re.search(r"assert actual (>=|<=) expected [+-] 0\.001, 'should be at (least|most) -?1\.0'", text), text[-400:]
