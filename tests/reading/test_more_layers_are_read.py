@@ -18,9 +18,11 @@ from tests.reading import (
     applications,
     courses,
     decoders,
+    encoders,
     everyday,
     hyperparameters,
     images,
+    kinds_of_state,
     more_layers,
     nested_states,
     other_ways,
@@ -33,7 +35,8 @@ from tests.reading import (
 from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
-          small_differences, images, hyperparameters, decoders, published, everyday)  # fmt: skip
+          small_differences, images, hyperparameters, decoders, published, everyday, encoders,
+          kinds_of_state)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
@@ -89,6 +92,13 @@ def test_a_flag_that_asks_for_equal_sizes_is_left_off():
 def test_dropout_that_acts_elsewhere_too_is_told():
     subject = subject_of(tutorials.DropsWords)
     assert not subject.offers("dropout") and "what dropout does in training" in subject.not_looked_at
+
+
+@pytest.mark.parametrize(
+    "wrong", [kinds_of_state.CarryFirstOfTheBatch, kinds_of_state.GoesOnFromZeros, kinds_of_state.BeliefOfBefore]
+)
+def test_a_mistake_in_the_state_is_red(wrong):
+    assert kill_of(subject_of(wrong), cases=8) is not None
 
 
 def test_an_unused_part_of_a_state_is_warned_of():
