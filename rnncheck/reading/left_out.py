@@ -45,7 +45,7 @@ def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
-    as_large = [name for name in arguments.hidden if type(defaults.get(str(name))) is int and size_of(str(name)) is None]
+    as_large = [name for name in arguments.hidden[1:] if type(defaults.get(str(name))) is int and size_of(str(name)) is None]
     return (
         *(f"{name} other than hidden_size" for name in as_large),
         *(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool)),

@@ -62,7 +62,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         seen = as_wide_as_both(module, seen, config, zeros(seen, config))
         seen = with_other_numbers(module, seen, config, cell_first, said)
         if not seen.recurs:
-            raise no_recurrence(seen.depends)
+            raise no_recurrence(seen.depends, seen.how.get("input") == "step")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
 

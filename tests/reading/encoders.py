@@ -1,4 +1,4 @@
-"""Encoders: of both directions in each feature of an output that is twice as wide as the state; of a mean and a spread."""
+"""Encoders: as wide as both directions, of a mean and a spread, and with a flag that no name says to be one."""
 
 import torch
 from torch import nn
@@ -80,11 +80,37 @@ class RecogniserCut(Recogniser):
         return h.detach()
 
 
+class OfAFlag(nn.Module):
+    """An option whose name does not say that it is a flag halves the size of each direction."""
+
+    def __init__(self, config):
+        super().__init__()
+        directions = 2 if config.birnn else 1
+        hidden = config.hidden_dim // directions
+        self.rnn = nn.GRU(config.input_dim, hidden, config.n_layers, batch_first=True, bidirectional=config.birnn)
+
+    def forward(self, x, h=None):
+        return self.rnn(x, h)
+
+
+class OfAFlagFromZeros(OfAFlag):
+    def forward(self, x, h=None):
+        return self.rnn(x)
+
+
+class OfAFlagCentred(OfAFlag):
+    """The mean of all rows is taken off."""
+
+    def forward(self, x, h=None):
+        return super().forward(x - x.mean(0, keepdim=True), h)
+
+
 LAYERS = {
     TwoLayersBothWays: ("(batch, time, features), no state comes back, two directions in the same features",
                         TwoLayersBothWaysCentred, TwoLayersBothWaysReshaped),
     Recogniser: ("(batch, time, features), no state comes back, returns only the last output, not looked at: result[1]",
                  RecogniserOfTheBatch, RecogniserCut),
+    OfAFlag: ("(batch, time, features), state h, not looked at: birnn other than False", OfAFlagFromZeros, OfAFlagCentred),
     OnAndBack: ("(batch, time, features), no state comes back, two directions in the same features", OnAndBackOfTheBatch),
 }  # fmt: skip
 """Each right layer, with what is said of how it is read and with its mistakes."""
