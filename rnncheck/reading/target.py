@@ -96,10 +96,11 @@ def _existing(value: Any, fixed: Config, said: Said) -> Built:
 def _best(value: Any, cell_first: bool, said: Said) -> Built:
     """The first way to build and call it that nothing contradicts, or else the best one."""
     best: Built | None = None
-    failures, called = list[str](), list[str]()
+    failures, called, tried = list[str](), list[str](), list[Arguments]()
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         if failures and is_over():
             break  # the reason of the first attempt says what was not tried
+        tried.append(arguments)
         try:
             built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this
@@ -110,7 +111,7 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
             best = built
         if built[0].complete:
             break
-    best = of_other_sizes(value, best, said, lambda arguments: _built(value, arguments, cell_first, said, alone=False))
+    best = of_other_sizes(value, best, said, tried, lambda arguments: _built(value, arguments, cell_first, said, alone=False))
     if best is None:
         reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
         reason.built = bool(called)

@@ -19,7 +19,7 @@ from rnncheck.reading.calls.experiment import INPUT as WIDTH
 from rnncheck.reading.constructor.always_on import always_on
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked, asked_for, of_keywords
-from rnncheck.reading.constructor.filled import as_large_as_the_state, filled
+from rnncheck.reading.constructor.filled import filled
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.lists import listed, of_lists
 from rnncheck.reading.constructor.size_words import (
@@ -81,7 +81,6 @@ def candidates(target: Any, input: str | None = None, hidden: str | None = None)
             yield from always_on([one], parameters, options) if one.head is not None else ()  # as it is by default
             yield one
     yield from always_on(found, parameters, options)
-    yield from as_large_as_the_state(found[:MOST_WAYS], parameters)
     yield from _with_halves(parameters, required, options)
     yield from _of_equal_sizes(parameters, required, options)
     if len(parameters) < len(known) or not known:
@@ -230,8 +229,6 @@ def _of_its_type(bundle: Any, beside: list[Any]) -> Iterator[Arguments]:
 
 TORCHS = (nn.GRUCell, nn.LSTMCell, nn.GRU, nn.LSTM)
 """What is given for a module that may be any."""
-MOST_WAYS = 2
-"""Ways in which a number that has a default is given the state's size as well."""
 MOST_KINDS = 3
 """Classes of the same file that are tried."""
 UNTYPED = (inspect.Parameter.empty, SimpleNamespace, Namespace, dict, Any, dict[str, Any], Mapping[str, Any])

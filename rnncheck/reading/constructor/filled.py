@@ -1,6 +1,5 @@
 """What a constructor is given beside the sizes: values that must be given, by their names, and others to try."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,12 +33,3 @@ def filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
             yield Arguments(input, (*hidden, *also), options, {**others, **values})
     if unknown:
         yield Arguments(input, (*hidden, *also, *unknown), options, {n: v for n, v in others.items() if n not in unknown})
-
-
-def as_large_as_the_state(found: list[Arguments], parameters: list[Any]) -> Iterator[Arguments]:
-    """Return each way again with one number more that is the state's size, where it has a default: that of a part of the state."""
-    numbers = [p.name for p in parameters if type(p.default) is int and p.default > 1]
-    for one in (one for one in found if one.input and one.hidden and one.bundle is None):
-        taken = (*one.input, *one.hidden, *one.options.values(), *one.others)
-        for name in (name for name in numbers if name not in taken):
-            yield dataclasses.replace(one, hidden=(*one.hidden, name))
