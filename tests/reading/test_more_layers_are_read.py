@@ -236,3 +236,20 @@ def test_no_case_is_smaller_than_the_constructor_takes():
     assert min(sizes) == 4 and len(sizes) > 2
     with pytest.raises(NotClaimed, match="takes no input_size below 4"):
         subject.build(Config("RNN_RELU", 3, 3), torch.float32, torch.device("cpu"))
+
+
+class OfTheActionBefore(torch.nn.Module):
+    """It is given its last action, as a whole number, and its last reward."""
+
+    def __init__(self, obs_dim, hidden_size, actions=3):
+        super().__init__()
+        self.actions, self.gru = actions, torch.nn.GRU(obs_dim + actions + 1, hidden_size)
+
+    def forward(self, obs, prev_action, prev_reward, h=None):
+        action = torch.nn.functional.one_hot(prev_action.long(), self.actions).to(obs)
+        return self.gru(torch.cat([obs, action, prev_reward[..., None]], -1), h)
+
+
+def test_numbers_that_are_made_whole_ones_are_given_as_such():
+    found = {one.name: (one.low, one.high, one.moves) for one in read_target(OfTheActionBefore).further}
+    assert found == {"prev_action": (0.0, 1.0, True), "prev_reward": (0.25, 0.75, True)}
