@@ -86,9 +86,13 @@ def _turns_a_sequence(module: nn.Module, seen: Seen, config: Config, zero: Any, 
     """Whether a part inside is given, in reverse order of time, what one is given, or returns."""
     calls = _calls(module, seen, config, zero)
     given = _sequences([(part, given) for part, given, *_ in calls])
-    returned = _sequences([(part, t) for part, _, _, back in calls for _, t in leaves(back)]) if or_returned else []
-    pairs = ((one, other) for one in given for other in (*given, *returned) if one is not other and one.shape == other.shape)
-    return any(torch.equal(one.flip(time), other) for one, other in pairs for time in (0, 1))
+    pairs = [(one, other) for one in given for other in given]
+    if or_returned:  # by a part that has a state: any layer may be given a sequence turned
+        recurrent = _sequences([(part, given) for part, given, beside, back in calls if beside or len(list(leaves(back))) > 1])
+        returned = _sequences([(part, t) for part, _, _, back in calls for _, t in leaves(back)])
+        pairs += [(one, other) for one in recurrent for other in returned]
+    alike = ((one, other) for one, other in pairs if one is not other and one.shape == other.shape)
+    return any(torch.equal(one.flip(time), other) for one, other in alike for time in (0, 1))
 
 
 def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tuple[nn.Module, Tensor, list[Tensor], Any]]:

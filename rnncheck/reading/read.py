@@ -282,8 +282,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
             carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
             carries = carries if goes_on else min(carries, 0.1)
-            left_out = not {name for name, _ in how["given"]} <= named_or_needed(module, how)
-            if carries == 0.1 and left_out and changes_nothing(run, x, output):
+            doubtful = carries == 0.1 and not may_be_a_state(how, output, final, sizes) and changes_nothing(run, x, output)
+            if doubtful and not {name for name, _ in how["given"]} <= named_or_needed(module, how):
                 raise Unreadable("what may be left out, and changes nothing, is no state")
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1

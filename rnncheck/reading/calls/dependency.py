@@ -95,6 +95,6 @@ def no_recurrence(depends: Dependency, step: bool) -> Unreadable:
         why = "a call is one step, and no state goes in and comes back, so that nothing is carried on to the next one"
     if depends.in_order:
         why += ": rows depend on the rows before them, as if they were steps, as where the axes of time and batch are exchanged"
-    refusal = Unreadable(why)
+    refusal = Unreadable(f"{why}; wrap it where it is called otherwise")
     refusal.built = True
     return refusal
