@@ -68,14 +68,14 @@ def _goes_on(trial: Trial, without: Run) -> bool:
 def one_tensor(trial: Trial) -> Observation:
     """h_0 and c_0 may be one and the same tensor: the result is the same, bit for bit, as with two equal tensors."""
     t = trial.but(state=(trial.given_state[0],) * 2)
-    x, given = t.lay_out(t.x, t.state)
-    s, copy = given or ()
 
-    def run(*states: Tensor) -> Run:
+    def run(shared: bool) -> Run:
+        x, given = t.lay_out(t.x, t.state)
+        s, copy = given or ()
         with subject_boundary("calling"), torch.set_grad_enabled(trial.case.training):
-            return t.read(*trial.layer(x, states)).map(Tensor.detach)
+            return t.read(*trial.layer(x, (s, s if shared else copy))).map(Tensor.detach)
 
-    return t.identical(run(s, s), run(s, copy), sides=("with one tensor", "with two equal ones"))
+    return t.identical(run(shared=True), run(shared=False), sides=("with one tensor", "with two equal ones"))
 
 
 @state(

@@ -63,6 +63,8 @@ def _gru(config: Config) -> Iterator[Hypothesis]:
     yield Hypothesis(name, lambda asked: asked.but(config=flipped), True)
     yield Hypothesis("z and 1 - z are exchanged", _gate(config, "z", lambda z: 1 - z), True)
     yield Hypothesis("the reset gate is left out", _gate(config, "r", torch.ones_like))
+    yield Hypothesis("the candidate is not multiplied by 1 - z", _new_state(lambda h, z, n: h + z * n))
+    yield Hypothesis("the state before is not multiplied by z", _new_state(lambda h, z, n: (1 - z) * n + (h - (1 - z) * n) / z))
 
 
 def _gru_reset_after(config: Config) -> Iterator[Hypothesis]:
@@ -81,7 +83,9 @@ def _lstm(config: Config) -> Iterator[Hypothesis]:
         name = f"{offset:g} is added to the forget gate's bias"
         yield Hypothesis(name, _gate(config, "f", _plus(offset), "a"), True)
     yield Hypothesis("the forget gate is 1 - i", _seeing("s", _coupled))
-    yield Hypothesis("the forget gate is left out", _gate(config, "f", torch.ones_like))
+    for letter, name in (("f", "forget"), ("i", "input"), ("o", "output")):
+        yield Hypothesis(f"the {name} gate is left out", _gate(config, letter, torch.ones_like))
+    yield Hypothesis("h is computed from the cell state before the step", _from_the_cell_before)
 
 
 OF_THE_CELL: Mapping[Kind, Callable[[Config], Iterator[Hypothesis]]] = {
@@ -99,6 +103,35 @@ def _cell(config: Config) -> Iterator[Hypothesis]:
 def _gate(config: Config, letter: str, change: Function, place: str = "s") -> Change:
     """A gate, or its pre-activation, is another number."""
     return _seeing(place, gate(config.kind.order.index(letter), change))
+
+
+def _remembering(asked: Asked, *places: str) -> tuple[Asked, dict[str, torch.Tensor]]:
+    """The case in which the last value at each of these places is kept, and where it is kept."""
+    kept: dict[str, torch.Tensor] = {}
+
+    def keeping(place: str) -> Function:
+        def keep(value: torch.Tensor) -> torch.Tensor:
+            kept[place] = value
+            return value
+
+        return keep
+
+    return asked.seeing({place: keeping(place) for place in places}), kept
+
+
+def _new_state(change: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]) -> Change:
+    """A GRU's new state is another function of itself, z and the candidate."""
+
+    def changed(asked: Asked) -> Asked:
+        seen, kept = _remembering(asked, "s", "g")
+        return seen.seeing({"h": lambda h: change(h, kept["s"][1], kept["g"])})
+
+    return changed
+
+
+def _from_the_cell_before(asked: Asked) -> Asked:
+    seen, kept = _remembering(asked, "s", "g")
+    return seen.evaluating("squash", lambda c: torch.tanh((c - kept["s"][0] * kept["g"]) / kept["s"][1]))
 
 
 def _coupled(s: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Whether each output is to depend on the whole sequence, by what parts of a layer are given: two directions, or a decoder."""
 
 import copy
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +19,20 @@ def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
 
     zero: a state of zeros, where one can be given
     """
-    return _everywhere(module, seen) and (_has_both(module) or _is_given_both(module, seen, config, zero))
+    return _everywhere(module, seen) and (_has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=True))
+
+
+def has_a_mixed_half(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
+    """Return whether one half of the features is of one direction, and parts inside are given one sequence in both orders."""
+    apart = seen.depends.half and _everywhere(module, seen)
+    return apart and (_has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False))
+
+
+def as_wide_as_both(module: Any, seen: Seen, config: Config, zero: Any) -> Seen:
+    """The reading in which twice the state's features are those of one output, where both directions are in each of them."""
+    if seen.features != 2 * config.hidden_size or not is_summed(module, seen, config, zero):
+        return seen
+    return replace(seen, how={**seen.how, "features": seen.features})
 
 
 def is_decoded(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
@@ -69,11 +82,17 @@ def _has_both(module: nn.Module) -> bool:
     return any(getattr(part, "bidirectional", False) is True for part in module.modules())
 
 
-def _is_given_both(module: nn.Module, seen: Seen, config: Config, zero: Any) -> bool:
-    """Whether one part inside is given what another, or the same one in another call, is given in reverse order of time."""
-    sequences = _sequences([(part, given) for part, given, *_ in _calls(module, seen, config, zero)])
-    pairs = ((a, b) for a, b in combinations(sequences, 2) if a.shape == b.shape)
-    return any(torch.equal(a.flip(time), b) for a, b in pairs for time in (0, 1))
+def _turns_a_sequence(module: nn.Module, seen: Seen, config: Config, zero: Any, *, or_returned: bool) -> bool:
+    """Whether a part inside is given, in reverse order of time, what one is given, or returns."""
+    calls = _calls(module, seen, config, zero)
+    given = _sequences([(part, given) for part, given, *_ in calls])
+    pairs = [(one, other) for one in given for other in given]
+    if or_returned:  # by a part that has a state: any layer may be given a sequence turned
+        recurrent = _sequences([(part, given) for part, given, beside, back in calls if beside or len(list(leaves(back))) > 1])
+        returned = _sequences([(part, t) for part, _, _, back in calls for _, t in leaves(back)])
+        pairs += [(one, other) for one in recurrent for other in returned]
+    alike = ((one, other) for one, other in pairs if one is not other and one.shape == other.shape)
+    return any(torch.equal(one.flip(time), other) for one, other in alike for time in (0, 1))
 
 
 def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tuple[nn.Module, Tensor, list[Tensor], Any]]:

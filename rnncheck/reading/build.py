@@ -9,14 +9,14 @@ from torch import nn
 
 from rnncheck.core.config import Config
 from rnncheck.core.subject import NotClaimed
-from rnncheck.reading.adapter.adapted import Adapted, AdaptedWithLengths
+from rnncheck.reading.adapter.adapted import HOW, Adapted, AdaptedWithLengths
 from rnncheck.reading.adapter.arranged import Arranged, ArrangedWithLengths
 from rnncheck.reading.calls.experiment import Sizes, Unreadable
 from rnncheck.reading.read import read_again
 from rnncheck.reading.reading import Reading
 
-OBSERVED = ("tensors", "order", "states", "given", "output")
-"""The parts of a call that are read again for other numbers of layers or directions."""
+OBSERVED = ("tensors", "order", "states", "given", "output", "turned")
+"""The parts of a call that are read again for other numbers of layers or directions, or with the other axis first."""
 
 
 Maker = Callable[[Config, torch.dtype, torch.device], Any]
@@ -46,9 +46,10 @@ def either_axes(reading: Reading) -> bool:
 def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = None) -> dict[str, Any]:
     """Return how the module of this configuration is called: as read, its state looked at anew where it has another shape."""
     known = {**reading.called, "batch_first": config.batch_first if either_axes(reading) else reading.called["batch_first"]}
-    key = (config.num_layers, config.directions)
-    the_same = known["states"] is None and not known["given"] and not known["output"]
-    if the_same or key == (reading.layers, reading.directions):
+    otherwise = bool(known["turned"]) and known["batch_first"] != reading.called["batch_first"]
+    key = (config.num_layers, config.directions, otherwise)
+    the_same = known["states"] is None and not known["given"] and not known["output"] and not otherwise
+    if the_same or key == (reading.layers, reading.directions, False):
         return known
     if key not in reading.seen:
         small = {**dict(zip(("input_size", "hidden_size"), reading.sizes, strict=True)), "batch_first": known["batch_first"]}
@@ -58,7 +59,7 @@ def how_for(module: Any, reading: Reading, config: Config, make: Maker | None = 
         with torch.device("cpu"):
             sizes = Sizes(told.input_size, told.hidden_size, told.num_layers, told.directions)
             try:
-                reading.seen[key] = read_again(probe, known, sizes)
+                reading.seen[key] = {**HOW, **read_again(probe, known, sizes)}
             except Unreadable as error:
                 raise NotClaimed(str(error)) from None
     return {**known, **{name: reading.seen[key][name] for name in OBSERVED}}

@@ -1,5 +1,6 @@
 """Whether a state goes in again, and what it does: experiments with a sequence in two pieces."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.calls.experiment import BATCH, CUT, Sizes
+from rnncheck.reading.calls.experiment import BATCH, CUT, Sizes, Start, call
+from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.states import tensors_of
 
 HUGE = 1e6
@@ -27,6 +29,20 @@ def carries_on(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor
     except Exception:  # it is not taken like this
         return -1.0
     return 1.0 if rest.shape == output[CUT:].shape and torch.allclose(rest, output[CUT:], atol=1e-9) else 0.3
+
+
+def changes_nothing(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor) -> bool:
+    """Return whether the output is the same with numbers for a state as without it."""
+    _, final = run(x)
+    given = tuple(torch.full_like(part, 0.5) for part in tensors_of(final))
+    return torch.equal(run(x, given if isinstance(final, tuple) else given[0])[0], output)
+
+
+def changes_no_later_call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> bool:
+    """Whether a call after another one returns the same as without it, so that what the object keeps is no state."""
+    alone = call(copy.deepcopy(module), how, start, given.clone(), sizes)
+    _, later = (call(module, how, start, given.clone(), sizes) for _ in range(2))
+    return all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(alone), leaves(later), strict=True))
 
 
 def takes_as_h_and_c(run: Callable[..., tuple[Tensor, Any]], x: Tensor, final: tuple[Tensor, Tensor]) -> bool:

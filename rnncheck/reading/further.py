@@ -74,7 +74,11 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
 
 
 def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral: float | None) -> Further | None:
-    """The first shape and kind of values that a call takes, and under which it returns finite numbers."""
+    """The first shape and kind of values that a call takes, and under which it returns finite numbers; one that moves the output.
+
+    Numbers between 0 and 1 change nothing where they are rounded to whole ones.
+    """
+    still: Further | None = None
     usual, fewer, part = calls(x, {}), replace(calls, zero=_of_fewer_rows(calls.zero)), x[:-1, :-1]
     for shape in shapes:
         for kind, low, high in VALUES:
@@ -85,8 +89,10 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
             except Exception:  # it takes no such values
                 continue
             if output.shape == usual.shape and bool(output.isfinite().all()):
-                return replace(one, moves=not torch.equal(output, usual))
-    return None
+                if not torch.equal(output, usual):
+                    return replace(one, moves=True)
+                still = still or replace(one, moves=False)
+    return still
 
 
 def _of_fewer_rows(zero: Any) -> Any:

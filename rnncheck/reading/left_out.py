@@ -9,6 +9,7 @@ from rnncheck.reading.calls.beside import COUNT, MEMORY, TIMES, VECTOR
 from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
+from rnncheck.reading.constructor.size_words import size_of
 from rnncheck.reading.read import Seen
 
 NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
@@ -44,4 +45,8 @@ def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
-    return tuple(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool))
+    as_large = [name for name in arguments.hidden[1:] if type(defaults.get(str(name))) is int and size_of(str(name)) is None]
+    return (
+        *(f"{name} other than hidden_size" for name in as_large),
+        *(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool)),
+    )

@@ -31,7 +31,8 @@ def with_other_numbers(module: Any, seen: Seen, config: Config, cell_first: bool
     except Unreadable:
         return seen
     left = not_looked_at(module, other, config, zeros(other, config, 0.3))
-    return other if (other.idle, len(left)) < (seen.idle, len(idle)) and other.score >= seen.score else seen
+    less = (not other.recurs, other.idle, len(left)) < (not seen.recurs, seen.idle, len(idle))
+    return other if less and other.score >= seen.score else seen
 
 
 def _may_differ(name: str, shape: str) -> bool:

@@ -23,16 +23,17 @@ FEW = 4
 Built = tuple[Seen, Arguments | None, Any, Config]
 
 
-def of_other_sizes(value: Any, best: Built | None, said: Said, build: Callable[[Arguments], Built]) -> Built | None:
+def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Arguments],
+                   build: Callable[[Arguments], Built]) -> Built | None:  # fmt: skip
     """Return a better way to build and read the target than the best one by the names of sizes, or that one.
 
-    build: builds and reads it with these arguments
+    tried: ways to build it by these names, in order; build: builds and reads it with these arguments
     """
-    if best is not None and best[1] is not None and best[0].unread:
-        for arguments in _with_a_default(value, best[1]):
-            with suppress(Exception):  # it is not built like this
-                built = build(arguments)
-                best = built if built[0].score > best[0].score else best
+    known = [one for one in tried if one.input and one.hidden][:1] if best is None else [best[1]] if best[0].unread else []
+    for arguments in (more for one in known if one is not None for more in _with_a_default(value, one)):
+        with suppress(Exception):  # it is not built like this
+            built = build(arguments)
+            best = built if best is None or built[0].score > best[0].score else best
     return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
 
 

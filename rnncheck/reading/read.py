@@ -20,12 +20,12 @@ from rnncheck.reading.calls.other_methods import convolves
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of, require_steps_of_the_input
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.refusals import Refusals
-from rnncheck.reading.calls.results import Path, leaves, value_at
+from rnncheck.reading.calls.results import Path, value_at
 from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.time_limit import is_over, left_out
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
-from rnncheck.reading.carries import carries_on, is_idle, parts_in, taken, takes_as_h_and_c
+from rnncheck.reading.carries import carries_on, changes_no_later_call, changes_nothing, is_idle, parts_in, taken, takes_as_h_and_c
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 
 GOOD = 4.0
@@ -126,16 +126,26 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
 
 def _better(best: Seen, seen: Seen) -> Seen:
-    """The reading that explains more, the first of two that are alike.
+    """The reading that explains more, the first of two that are alike, unless one of them says how the other is meant."""
+    for one, other in ((best, seen), (seen, best)):
+        if _is_meant(one, other):
+            return one
+    return max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
+
+
+def _is_meant(one: Seen, other: Seen) -> bool:
+    """Whether one is how the module is called, though the other may explain more.
 
     Calls of one step each have memory and order of themselves. Where their rows change one another, and those of whole sequences
-    do not, the sequences are meant, though their state may go astray.
+    do not, the sequences are meant, though their state may go astray. A step that needs no axis of its own has none: along one of
+    size 1 nothing is mixed.
     """
-    for step, whole in ((best, seen), (seen, best)):
-        stepwise = (step.how.get("input") == "step", whole.how.get("input") == "step") == (True, False)
-        if stepwise and step.depends.rows < 1 and whole.depends.rows == 1 and whole.depends.memory:
-            return whole
-    return max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
+    if other.how.get("input") != "step":
+        return False
+    if one.how.get("input") != "step":
+        return other.depends.rows < 1 and one.depends.rows == 1 and one.depends.memory
+    deeper = one.how.get("step_axis") is None and other.how.get("step_axis") is not None
+    return deeper and one.depends.own == 1 and not one.depends.in_order and one.carries >= 1
 
 
 def _cut_short(best: Seen | None, failures: list[str], left: str) -> Seen:
@@ -175,7 +185,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     x, step = _example(sizes), how.get("input") == "step"
     given = _given(how, x)
     moved = kept(module, lambda other: call(other, how, start, given.clone(), sizes))
-    idle = moved is not None and _changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
+    idle = moved is not None and changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
     how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, own := given.clone(), sizes)
     given = own if torch.equal(own, given) else given  # a layer may return as its output what it wrote into
@@ -249,13 +259,6 @@ def _completed(module: Any, best: Seen, result: Any, given: Tensor, x: Tensor, s
     )
 
 
-def _changes_no_later_call(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> bool:
-    """Whether a call after another one returns the same as without it, so that what the object keeps is no state."""
-    alone = call(copy.deepcopy(module), how, start, given.clone(), sizes)
-    _, later = (call(module, how, start, given.clone(), sizes) for _ in range(2))
-    return all(torch.equal(one, other) for (_, one), (_, other) in zip(leaves(alone), leaves(later), strict=True))
-
-
 def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes: Sizes, features: int,
             depends: Dependency | None) -> Seen:  # fmt: skip
     """How well this way explains the module: what depends on what, and whether a sequence in two pieces is the whole."""
@@ -279,6 +282,9 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
             carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
             carries = carries if goes_on else min(carries, 0.1)
+            doubtful = carries == 0.1 and not may_be_a_state(how, output, final, sizes) and changes_nothing(run, x, output)
+            if doubtful and not {name for name, _ in how["given"]} <= named_or_needed(module, how):
+                raise Unreadable("what may be left out, and changes nothing, is no state")
     elif how["states"] is not None:
         carries = 0.0 if how["states"] == [how["output"]] else 0.2 if may_be_a_state(how, output, final, sizes) else -0.1
     if pair and isinstance(final, tuple):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
-from rnncheck.reading.both_ways import is_decoded, is_summed
+from rnncheck.reading.both_ways import as_wide_as_both, has_a_mixed_half, is_decoded, is_summed
+from rnncheck.reading.calls.dependency import no_recurrence
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, made, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.calls.time_limit import is_over, limited
@@ -58,9 +59,10 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
             seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
         if fixed is None and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
             seen = _in_two_directions(module, seen, config, cell_first, said)
+        seen = as_wide_as_both(module, seen, config, zeros(seen, config))
         seen = with_other_numbers(module, seen, config, cell_first, said)
         if not seen.recurs:
-            raise Unreadable("no step depends on another one, and no state can be given")
+            raise no_recurrence(seen.depends, seen.how.get("input") == "step")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
 
@@ -72,7 +74,7 @@ def _has_two_directions(module: Any, seen: Seen, config: Config, reference: tupl
     if seen.features != 2 * config.hidden_size:
         return False
     states = {len(kind_of(mode).states) for mode in reference if kind_of(mode).in_torch}
-    mixed = seen.depends.half and is_summed(module, seen, config, zeros(seen, config))
+    mixed = has_a_mixed_half(module, seen, config, zeros(seen, config))
     return mixed or any(seen.parts == 2 * number for number in states)
 
 
@@ -94,10 +96,11 @@ def _existing(value: Any, fixed: Config, said: Said) -> Built:
 def _best(value: Any, cell_first: bool, said: Said) -> Built:
     """The first way to build and call it that nothing contradicts, or else the best one."""
     best: Built | None = None
-    failures, called = list[str](), list[str]()
+    failures, called, tried = list[str](), list[str](), list[Arguments]()
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         if failures and is_over():
             break  # the reason of the first attempt says what was not tried
+        tried.append(arguments)
         try:
             built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this
@@ -108,7 +111,7 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
             best = built
         if built[0].complete:
             break
-    best = of_other_sizes(value, best, said, lambda arguments: _built(value, arguments, cell_first, said, alone=False))
+    best = of_other_sizes(value, best, said, tried, lambda arguments: _built(value, arguments, cell_first, said, alone=False))
     if best is None:
         reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
         reason.built = bool(called)

@@ -3,11 +3,15 @@
 import pytest
 
 from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.judging.judge import judge, trial_of
 from tests.adapters.support import claimed
 from tests.catalog.support import complaints, killed, outcomes, subject_of
 from tests.effort import some
 from tests.mutants import MUTANTS
-from tests.strangers import called_otherwise, stateful
+from tests.strangers import called_otherwise, inner_norms, stateful
+from tests.strangers.hunted import subject_of as read_subject
 
 KILLS = {
     "state.default_is_zero": "own-hidden-bias-skipped-without-hx",
@@ -123,3 +127,10 @@ def test_a_kept_state_that_is_not_detached_is_warned_of():
 def test_of_a_layer_that_keeps_nothing_or_changes_no_later_call_nothing_is_said():
     for layer in (STATEFUL["KeptState1"], stateful.nn.GRU):
         assert list(outcomes(CATALOG["state.kept"], claimed(layer), 1)) == []
+
+
+def test_a_layer_that_writes_into_its_input_is_not_told_that_one_tensor_differs_from_two():
+    subject = read_subject(inner_norms.ResidualLSTM1)
+    trial = trial_of(subject, Case(Config("LSTM", 4, 4), 3, 2, hx="random"))
+    assert judge(CATALOG["layout.no_mutation"], trial).status == "fails"
+    assert judge(CATALOG["state.one_tensor"], trial).status == "holds"

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import rnncheck
+from tests.reading.encoders import OnAndBack, TwoLayersBothWays
 
 WORDS = "both directions are in the same features"
 
@@ -77,3 +78,9 @@ def test_what_holds_of_any_layer_is_still_asked():
 def test_a_layer_that_looks_ahead_is_not_taken_for_two_directions():
     reading, verdicts = judged(LooksAhead, "time.causal")
     assert "two directions" not in reading and verdicts["time.causal"].verdict == "fails"
+
+
+@pytest.mark.parametrize("layer", [TwoLayersBothWays, OnAndBack])
+def test_an_output_may_be_twice_as_wide_as_the_state(layer):
+    reading, verdicts = judged(layer, "shape.output")
+    assert "two directions in the same features" in reading and verdicts["shape.output"].verdict == "holds"

@@ -18,9 +18,11 @@ from tests.reading import (
     applications,
     courses,
     decoders,
+    encoders,
     everyday,
     hyperparameters,
     images,
+    kinds_of_state,
     more_layers,
     nested_states,
     other_ways,
@@ -33,7 +35,8 @@ from tests.reading import (
 from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
-          small_differences, images, hyperparameters, decoders, published, everyday)  # fmt: skip
+          small_differences, images, hyperparameters, decoders, published, everyday, encoders,
+          kinds_of_state)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
@@ -89,6 +92,13 @@ def test_a_flag_that_asks_for_equal_sizes_is_left_off():
 def test_dropout_that_acts_elsewhere_too_is_told():
     subject = subject_of(tutorials.DropsWords)
     assert not subject.offers("dropout") and "what dropout does in training" in subject.not_looked_at
+
+
+@pytest.mark.parametrize(
+    "wrong", [kinds_of_state.CarryFirstOfTheBatch, kinds_of_state.GoesOnFromZeros, kinds_of_state.BeliefOfBefore]
+)
+def test_a_mistake_in_the_state_is_red(wrong):
+    assert kill_of(subject_of(wrong), cases=8) is not None
 
 
 def test_an_unused_part_of_a_state_is_warned_of():
@@ -226,3 +236,20 @@ def test_no_case_is_smaller_than_the_constructor_takes():
     assert min(sizes) == 4 and len(sizes) > 2
     with pytest.raises(NotClaimed, match="takes no input_size below 4"):
         subject.build(Config("RNN_RELU", 3, 3), torch.float32, torch.device("cpu"))
+
+
+class OfTheActionBefore(torch.nn.Module):
+    """It is given its last action, as a whole number, and its last reward."""
+
+    def __init__(self, obs_dim, hidden_size, actions=3):
+        super().__init__()
+        self.actions, self.gru = actions, torch.nn.GRU(obs_dim + actions + 1, hidden_size)
+
+    def forward(self, obs, prev_action, prev_reward, h=None):
+        action = torch.nn.functional.one_hot(prev_action.long(), self.actions).to(obs)
+        return self.gru(torch.cat([obs, action, prev_reward[..., None]], -1), h)
+
+
+def test_numbers_that_are_made_whole_ones_are_given_as_such():
+    found = {one.name: (one.low, one.high, one.moves) for one in read_target(OfTheActionBefore).further}
+    assert found == {"prev_action": (0.0, 1.0, True), "prev_reward": (0.25, 0.75, True)}

@@ -77,6 +77,71 @@ def test_one_change_is_named(layer):
     assert nearly(layer) == "torch.nn.LSTM, except that the tanh of the candidate is a sigmoid"
 
 
+class OfTheCellBefore(nn.Module):
+    """An LSTM that updates h in front of c."""
+
+    def __init__(self, n_in, n_units):
+        super().__init__()
+        self.x, self.h = nn.Linear(n_in, 4 * n_units), nn.Linear(n_units, 4 * n_units)
+
+    def forward(self, x, state=None):
+        h, c = state or [x.new_zeros(x.shape[1], self.h.in_features)] * 2
+        outputs = []
+        for step in x:
+            i, f, g, o = (self.x(step) + self.h(h)).chunk(4, -1)
+            h, c = self.updated(*torch.stack([i, f, o]).sigmoid(), g.tanh(), c)
+            outputs.append(h)
+        return torch.stack(outputs), (h, c)
+
+    def updated(self, i, f, o, g, c):
+        return o * c.tanh(), f * c + i * g
+
+
+class WithoutInputGate(OfTheCellBefore):
+    def updated(self, i, f, o, g, c):
+        c = f * c + g
+        return o * c.tanh(), c
+
+
+class WithoutOutputGate(OfTheCellBefore):
+    def updated(self, i, f, o, g, c):
+        c = f * c + i * g
+        return c.tanh(), c
+
+
+class WholeCandidate(nn.Module):
+    """A GRU that forgets 1 - z."""
+
+    def __init__(self, n_in, n_units):
+        super().__init__()
+        self.z, self.r, self.n = (nn.Linear(n_in + n_units, n_units) for _ in range(3))
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(x.shape[1], self.n.out_features) if h is None else h, []
+        for step in x:
+            z, r = (gate(torch.cat([step, h], -1)).sigmoid() for gate in (self.z, self.r))
+            h = self.updated(z, self.n(torch.cat([step, r * h], -1)).tanh(), h)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+    def updated(self, z, n, h):
+        return n + z * h
+
+
+class WholeStateBefore(WholeCandidate):
+    def updated(self, z, n, h):
+        return (1 - z) * n + h
+
+
+@pytest.mark.parametrize(("layer", "mistake"), [
+    (OfTheCellBefore, "h is computed from the cell state before the step"), (WithoutInputGate, "the input gate is left out"),
+    (WithoutOutputGate, "the output gate is left out"), (WholeCandidate, "the candidate is not multiplied by 1 - z"),
+    (WholeStateBefore, "the state before is not multiplied by z"),
+])  # fmt: skip
+def test_a_line_that_is_wrong_is_named(layer, mistake):
+    assert nearly(layer).endswith(f", except that {mistake}")
+
+
 @only_nightly
 def test_a_change_that_nobody_knows_is_not_named():
     assert nearly(SquaredCandidate) is None

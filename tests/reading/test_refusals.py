@@ -149,3 +149,35 @@ class AsksForAnotherOption(nn.Module):
 def test_the_reason_is_that_of_the_call_that_got_furthest():
     with pytest.raises(Unreadable, match="in_chunks_of"):
         read_target(AsksForAnotherOption)
+
+
+class OneStepAlone(nn.Module):
+    """It gives its LSTM a sequence of one step, and keeps nothing."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.lstm, self.value = nn.LSTM(input_size, hidden_size, batch_first=True), nn.Linear(hidden_size, 1)
+
+    def forward(self, x):
+        return self.value(self.lstm(x.unsqueeze(1))[0][:, -1])
+
+
+class LastRow(nn.Module):
+    """It takes the last row of a batch for the last step."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.lstm, self.mean = nn.LSTM(input_size, hidden_size, batch_first=True), nn.Linear(hidden_size, 2)
+
+    def forward(self, x):
+        return self.mean(self.lstm(x)[0][-1])
+
+
+@pytest.mark.parametrize(("layer", "why"), [
+    (OneStepAlone, "a call is one step, and no state goes in and comes back"),
+    (LastRow, "the axes of time and batch are exchanged"),
+])  # fmt: skip
+def test_what_does_not_recur_is_refused_as_such(layer, why):
+    with pytest.raises(Unreadable, match=why) as refusal:
+        read_target(layer)
+    assert refusal.value.built

@@ -7,6 +7,7 @@ from torch import nn
 from rnncheck.core.config import Config
 from rnncheck.reading import behind_torchs_call
 from rnncheck.reading.target import read_target
+from tests.strangers.hunted import kill_of, subject_of
 
 
 class MaskedGRU(nn.Module):
@@ -57,6 +58,28 @@ def test_the_state_is_found_where_options_are_passed_on(batch_first):
     layer = behind_torchs_call(passed_on(config, torch.float32, None), reading, config, passed_on)
     _, state = layer(torch.zeros((2, 6, 2) if batch_first else (6, 2, 2)))
     assert state.shape == (4, 2, 5)
+
+
+class RowsFirstAtLast(nn.Module):
+    """Its option says which axis of the input is the batch; the output's first one always is."""
+
+    def __init__(self, input_size, hidden_size, batch_first=False):
+        super().__init__()
+        self.batch_first, self.gru = batch_first, nn.GRU(input_size, hidden_size, batch_first=True)
+
+    def forward(self, x, h=None):
+        return self.gru(x if self.batch_first else x.transpose(0, 1), h)
+
+
+class RowsFirstAtLastAlone(RowsFirstAtLast):
+    def forward(self, x):
+        return super().forward(x)[0]
+
+
+@pytest.mark.parametrize("layer", [RowsFirstAtLast, RowsFirstAtLastAlone])
+def test_an_output_that_an_option_does_not_turn_is_found_with_either_axis_first(layer):
+    assert "output (batch, time, features)" in read_target(layer).words()
+    assert kill_of(subject_of(layer), cases=6) is None
 
 
 class MaskedLSTM(nn.LSTM):

@@ -27,7 +27,6 @@ READ_OTHERWISE = {
     "FloatMaskGRU2": "a mask that is never read does not show whether it is to be numbers or flags",
     "KerasGRU2": "a gate with another gate's weights is a sound recurrence: its parameters fit no arrangement",
     "QRNN2": "rows are mixed along both axes, so that no call shows which of them is time",
-    "ResidualLSTM1": "it writes into its input, and its script calls it again with what the first call left there",
     "WithGates1": "a sound recurrence of other equations: its parameters are taken in torch's order",
 }
 """With these a layer is read, or its script made, otherwise than with the right one, and why: that one cannot pass there."""

@@ -178,7 +178,7 @@ def named_or_needed(module: Any, how: Mapping[str, Any]) -> set[str | None]:
 
 def is_state_word(name: str) -> bool:
     """Whether an argument of this name is a state."""
-    return name.lower() in STATE_WORDS or "state" in name.lower() or "hidden" in name.lower()
+    return name.lower().strip("_") in STATE_WORDS or "state" in name.lower() or "hidden" in name.lower()
 
 
 def is_mask_word(name: str) -> bool:

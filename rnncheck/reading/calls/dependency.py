@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnncheck.reading.calls.experiment import Unreadable
+
 
 @dataclass(frozen=True)
 class Dependency:
@@ -84,3 +86,15 @@ def _shares(changed: Tensor, steps: int) -> Dependency:
     own = 1.0 - untouched(same & at_once, mixed)
     half = [first, second].count(1.0) == 1
     return Dependency(rows, untouched(earlier, mixed), untouched(later, mixed), halves, memory, unturned, in_order, own, half)
+
+
+def no_recurrence(depends: Dependency, step: bool) -> Unreadable:
+    """The refusal of what was built and called, and does not recur; step: whether a call is one step."""
+    why = "no step depends on another one, and no state can be given"
+    if step:
+        why = "a call is one step, and no state goes in and comes back, so that nothing is carried on to the next one"
+    if depends.in_order:
+        why += ": rows depend on the rows before them, as if they were steps, as where the axes of time and batch are exchanged"
+    refusal = Unreadable(f"{why}; wrap it where it is called otherwise")
+    refusal.built = True
+    return refusal

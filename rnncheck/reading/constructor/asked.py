@@ -1,5 +1,6 @@
 """A configuration object of no known type: what a constructor asks it for, and which answers it takes, by experiments."""
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType, SimpleNamespace
@@ -120,6 +121,20 @@ def asked_for(build: Callable[[Asked], Any], square: bool = False) -> Iterator[d
     answers = _answers(build, None if square else WIDTH)
     if answers:
         yield {"kind": KIND_VALUES[0], "answers": answers}
+    for flags in _as_flags(build, None if square else WIDTH, answers or {}):
+        yield {"kind": KIND_VALUES[0], "answers": {**(answers or {}), **flags}}
+
+
+def _as_flags(build: Callable[[Asked], Any], input: int | None, answers: Mapping[str, Any]) -> Iterator[dict[str, bool]]:
+    """What is answered by 1 may be a flag, and off: all that no name says to be a number, then each alone."""
+    asked = Asked(STATE, KIND_VALUES[0], input, answers)
+    with contextlib.suppress(Exception):  # what it asks for behind a refusal is not known
+        build(asked)
+    ones = [name for name, value in asked._answers.items() if type(value) is int and value == 1 and name not in answers]
+    unsaid = [name for name in ones if not name.lower().endswith("layers")]
+    for names in dict.fromkeys((tuple(unsaid), *((name,) for name in ones))):
+        if names:
+            yield dict.fromkeys(names, False)
 
 
 def _asks_for_a_kind(build: Callable[[Asked], Any], input: int | None) -> bool:
