@@ -269,7 +269,7 @@ def version(tensor: torch.Tensor) -> Any:
 def moved(module: torch.nn.Module) -> None:
     """Move parameters away from their first values: ones, zeros and identities hide what they multiply."""
     for parameter in module.parameters():
-        if parameter.is_floating_point():
+        if parameter.is_floating_point() or parameter.is_complex():
             parameter.add_(0.25 * torch.randn_like(parameter))
 
 
