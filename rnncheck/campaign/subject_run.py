@@ -279,7 +279,12 @@ class SubjectRun:
         if lacking is not None:
             return "not_claimed", lacking
         if tally.barred:
-            return "not_reached", f"the subject raised on every case tried: see {', '.join(sorted(set(tally.barred)))}"
+            culprits = sorted(set(tally.barred))
+            warned = all(self.tallies[one].warning for one in culprits)  # nobody promised it, so nothing is missing
+            return (
+                "not_applicable" if warned else "not_reached",
+                f"the subject raised on every case tried: see {', '.join(culprits)}",
+            )
         if self.given_up:
             return "not_reached", self.given_up
         if tally.silent:

@@ -17,6 +17,7 @@ from rnncheck.catalog.tools.cache_calls import (
     rows_chosen,
 )
 from rnncheck.catalog.tools.conditions import at_least, deterministic, padded, with_named_axes
+from rnncheck.catalog.tools.follow_ups import steps_at_once
 from rnncheck.catalog.tools.gradients import agree as gradients_agree
 from rnncheck.catalog.tools.gradients import only
 from rnncheck.core.mismatch_text import Origins
@@ -56,7 +57,7 @@ def pieces(trial: Trial) -> Observation:
 )
 def steps(trial: Trial) -> Observation:
     """One call a step with one cache gives the outputs of one call, from the first step on and after several at once."""
-    k = trial.draw("steps at once", 1, trial.time - 1)
+    k = steps_at_once(trial, trial.time - 1)
     single = [(t, t + 1) for t in range(trial.time)]
     seen = same(trial, outputs(trial, *single), "step by step: ", IN_PIECES)
     if k == 1:

@@ -14,7 +14,7 @@ from rnncheck.catalog.tools.conditions import (
     padded,
 )
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
-from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_inside
+from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_at_once, steps_inside
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -93,7 +93,7 @@ def step_by_step(trial: Trial) -> Observation:
 )
 def prefill(trial: Trial) -> Observation:
     """Several steps at once, then a single one, then the rest at once, carrying the state over, gives the same as one call."""
-    k = trial.draw("steps at once", 1, trial.time - 2)
+    k = steps_at_once(trial, trial.time - 2)
     return trial.same(_in_calls(trial, k, k + 1), f"{k} steps, 1, {trial.time - k - 1}: ", ("in three calls", "in one call"))
 
 

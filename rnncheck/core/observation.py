@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.mismatch_text import Origins, digits, number, off_by
+from rnncheck.core.pairs import in_pairs, widest
 from rnncheck.core.run import Run
 
 
@@ -54,7 +55,7 @@ class Comparison:
     @property
     def same_bits(self) -> bool:
         """Whether all are numbers and equal bit for bit, as most that must be equal are: that is seen in one step."""
-        actual, expected = (_in_pairs(part.detach()) for part in (self.actual, self.expected))
+        actual, expected = (in_pairs(part.detach()) for part in (self.actual, self.expected))
         return (actual.dtype, actual.device) == (expected.dtype, expected.device) and torch.equal(actual, expected)
 
     @property
@@ -272,12 +273,7 @@ def both(
 
 def _in_full(value: Tensor) -> Tensor:
     """On the CPU, in as many digits as there are; complex numbers stay complex."""
-    return value.detach().cpu().to(torch.complex128 if value.is_complex() else torch.float64)
-
-
-def _in_pairs(value: Tensor) -> Tensor:
-    """Complex numbers as pairs: of those in half precision torch compares none."""
-    return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
+    return widest(value.detach().cpu())
 
 
 def every(observations: Iterable[Observation]) -> Observation:

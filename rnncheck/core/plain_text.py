@@ -5,6 +5,7 @@ Unicode, or made to steer a terminal (colours, titles, the clipboard) or a CI ru
 """
 
 import re
+import traceback
 
 LONGEST = 20_000
 """Characters of a text; what is longer is cut, and the message says how much is missing."""
@@ -66,12 +67,18 @@ def type_name(thing: object) -> str:
 
 
 def said(error: BaseException) -> str:
-    """Return an exception as ``Type: message`` on one line.
+    """Return an exception as ``Type: message`` on one line; where it has no message, with the line of code that raised it.
 
     >>> said(ValueError("no\\nway")), said(KeyError())
     ('ValueError: no way', 'KeyError')
     """
-    return f"{type_name(error)}: {one_line(error)}".removesuffix(": ")
+    return f"{type_name(error)}: {one_line(error) or _line_of(error)}".removesuffix(": ")
+
+
+def _line_of(error: BaseException) -> str:
+    """The line of code that raised an exception, where it was raised and its source is there."""
+    raised = traceback.extract_tb(vars(BaseException)["__traceback__"].__get__(error), -1)  # a class may mask its own
+    return one_line(raised[0].line) if raised else ""
 
 
 def _text(thing: object) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
+from rnncheck.core.pairs import as_type_of, in_pairs
 from rnncheck.core.values import Values, generator
 
 
@@ -95,4 +96,5 @@ class Given:
 
     def like(self, tensor: Tensor, name: str, scale: float = 1.0) -> Tensor:
         """Generic values in the shape, dtype and device of ``tensor``."""
-        return Values("normal", scale).tensor(tuple(tensor.shape), self.case.seed, name).to(tensor)
+        pairs = in_pairs(tensor)
+        return as_type_of(tensor, Values("normal", scale).tensor(tuple(pairs.shape), self.case.seed, name).to(pairs))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.case import Case
+from rnncheck.core.pairs import as_type_of, in_pairs, widest
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer
 from rnncheck.oracle import Budget, GradientBudget, Rounding
@@ -88,14 +89,14 @@ def noise_budget(trial: Repeatable) -> Budget:
 def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
     """The same for gradients, under the names that ``trial.gradients`` uses; no rectifier's kink is looked for."""
     own = _own_gradients(trial, cotangents)
-    squares = {name: torch.zeros_like(g) for name, g in own.items()}
+    squares = {name: torch.zeros_like(g.abs()) for name, g in own.items()}
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
         with _rounding(trial, copy):
             gradients = follow_up.gradients(cotangents, layer)
         for name, g in gradients.items():
             if g is not None:
-                squares[name] += (g.double() - own[name]) ** 2
+                squares[name] += (widest(g) - own[name]).abs() ** 2
 
     def allowed(name: str, square: Tensor, gradient: Tensor) -> Tensor:
         if not gradient.numel():
@@ -112,7 +113,7 @@ def _own_gradients(trial: Repeatable, cotangents: Run) -> dict[str, Tensor]:
     layer = trial.build()
     given = dict(zip(("input", "h_0", "c_0"), (trial.x, *(trial.state or ())), strict=False)) | layer.parameters()
     found = trial.gradients(cotangents, layer).items()
-    return {name: torch.zeros_like(given[name]).double() if g is None else g.double() for name, g in found}
+    return {name: widest(torch.zeros_like(given[name]) if g is None else g) for name, g in found}
 
 
 def _largest(gradient: Tensor) -> Tensor:
@@ -163,14 +164,14 @@ def _moved(trial: Repeatable, copy: int) -> tuple[Repeatable, Layer]:
     step = ROUNDOFFS * torch.finfo(trial.case.torch_dtype).eps / 2
 
     def move(tensor: Tensor, name: str) -> Tensor:
-        g = trial.generator(f"{name} moved {copy}")
-        signs = torch.rand(tensor.shape, generator=g, dtype=torch.float64) * 2 - 1
-        return (tensor.double() * (1 + step * signs.to(tensor.device))).to(tensor.dtype)
+        g, pairs = trial.generator(f"{name} moved {copy}"), in_pairs(tensor)
+        signs = torch.rand(pairs.shape, generator=g, dtype=torch.float64) * 2 - 1
+        return as_type_of(tensor, (pairs.double() * (1 + step * signs.to(tensor.device))).to(pairs.dtype))
 
     layer = trial.build()
     with torch.no_grad():
         for name, live in layer.parameters().items():
-            if live.is_floating_point():
+            if live.is_floating_point() or live.is_complex():
                 live.copy_(move(live, name))
     within = trial.within_bounds
     state = trial.state and tuple(within(move(part, f"state {i}")) for i, part in enumerate(trial.state))

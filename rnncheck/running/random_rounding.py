@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 from torch.utils._pytree import tree_map
 
+from rnncheck.core.pairs import as_type_of, in_pairs
+
 EXACT = frozenset({
     "alias", "arange", "cat", "ceil", "clone", "copy", "copy_", "detach", "empty", "empty_like", "expand", "eye", "fill", "fill_",
     "flip", "floor", "full", "full_like", "gather", "index", "index_select", "masked_fill", "masked_fill_", "neg", "new_empty",
@@ -52,13 +54,14 @@ class RandomRounding(TorchDispatchMode):
         return tree_map(lambda value: self._moved(value, written) if self._rounds(value) else value, result)
 
     def _moved(self, value: Tensor, written: bool) -> Tensor:
-        step, unit = self.roundoffs * _roundoff(value.dtype), _smallest_normal(value.dtype)
-        relative = torch.empty(value.shape, dtype=torch.float64, device="cpu").uniform_(-step, step, generator=self.generator)
-        exact = value.double()
+        pairs = in_pairs(value)
+        step, unit = self.roundoffs * _roundoff(pairs.dtype), _smallest_normal(pairs.dtype)
+        relative = torch.empty(pairs.shape, dtype=torch.float64, device="cpu").uniform_(-step, step, generator=self.generator)
+        exact = pairs.double()
         size = exact.abs()
         stays = (size == 0) | (size == torch.inf)  # an infinity has no roundoff, as in masks
         errors = relative.to(value.device).mul_(size.clamp_(min=unit))  # subnormal numbers have a unit of their own
-        moved = torch.where(stays, exact, errors.add_(exact)).to(value.dtype)
+        moved = as_type_of(value, torch.where(stays, exact, errors.add_(exact)).to(pairs.dtype))
         return value.copy_(moved) if written else moved
 
     def _rounds(self, value: object) -> bool:
@@ -73,9 +76,10 @@ def _whole(value: object) -> bool:
         return value.is_integer() and abs(value) <= COUNTS
     if not _is_floating(value) or not value.numel():  # type: ignore[attr-defined]
         return True
-    if not _whole(value.min().item()):  # type: ignore[attr-defined]  # it is seldom that this does not tell
+    numbers = in_pairs(value)  # type: ignore[arg-type]
+    if not _whole(numbers.min().item()):  # it is seldom that this does not tell
         return False
-    return bool(((value == value.round()) & (value.abs() <= COUNTS)).all())  # type: ignore[attr-defined]
+    return bool(((numbers == numbers.round()) & (numbers.abs() <= COUNTS)).all())
 
 
 @cache
@@ -103,4 +107,4 @@ def _written(func: Any) -> bool | None:
 
 
 def _is_floating(value: object) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point() and value.device.type != "meta"
+    return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex()) and value.device.type != "meta"

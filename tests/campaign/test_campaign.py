@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 import rnncheck
 from rnncheck.adapters.torch_layers import torch_like
@@ -116,6 +117,24 @@ def test_a_property_that_is_barred_on_every_case_is_not_green():
     first, second = told.subjects[0].verdicts
     assert (first.verdict, second.verdict) == ("errored", "not_reached")
     assert second.reason == "the subject raised on every case tried: see own.shape"
+
+
+class NoEmptyBatch(nn.Module):
+    """Looks for the largest number of its input, of which an empty batch has none."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(units))
+
+    def forward(self, x: Float[Tensor, "batch time units"]) -> Float[Tensor, "batch time units"]:
+        assert x.detach().max() < 1e9
+        return (self.weight * x).cumsum(1)
+
+
+def test_what_is_barred_by_a_convention_alone_is_not_missing():
+    told = rnncheck.verify(NoEmptyBatch, properties="shape.output,batch.empty*", engine="inline", max_examples=6)
+    assert verdicts(told) == {"shape.output": "holds", "batch.empty": "warns", "batch.empty_backward": "not_applicable"}
+    assert told.exit_code == 0
 
 
 def test_a_mistake_in_explaining_costs_no_verdict(monkeypatch):

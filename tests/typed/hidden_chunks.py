@@ -50,6 +50,32 @@ def without_level_128(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
     return output, output[:, -1]
 
 
+def swept(x: Tensor, decay: Tensor, lost: bool = False) -> Tensor:
+    """The same by a sweep up and one down a tree of as many leaves as the next power of two; lost: the last but one in the end."""
+    steps = x.shape[1]
+    leaves = 1 << max(0, steps - 1).bit_length()
+    x, decay = (list(pad(part, (0, 0, 0, leaves - steps)).unbind(1)) for part in (x, decay))
+    levels = [(2 * width - 1, width) for width in (2**n for n in range(leaves.bit_length() - 1))]
+    levels += [(3 * width - 1, width) for _, width in reversed(levels)]
+    for first, width in levels:
+        for i in range(first, leaves, 2 * width):
+            if not (lost and width == 1 and i == leaves - 2 > 8):
+                x[i], decay[i] = x[i] + decay[i] * x[i - width], decay[i] * decay[i - width]
+    return torch.stack(x[:steps], 1)
+
+
+def by_tree(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """A scan as Blelloch has it."""
+    output = swept(x, decay) + decay.cumprod(1) * start(x, h0)[:, None]
+    return output, output[:, -1]
+
+
+def by_tree_without_the_last_but_one(x: X, decay: Decay, h0: H | None = None) -> tuple[X, H]:
+    """The last leaf but one is left out of the sweep down: wrong where steps are a power of two, or one fewer."""
+    output = swept(x, decay, lost=True) + decay.cumprod(1) * start(x, h0)[:, None]
+    return output, output[:, -1]
+
+
 def in_chunks_of(size: int, x: Tensor, decay: Tensor, h: Tensor, between: Any = lambda h, place: h) -> tuple[Tensor, Tensor]:
     """One scan a chunk; between two chunks the state is what ``between`` makes of it, given the number of chunks before."""
     outputs = []
@@ -106,10 +132,11 @@ def kept_from_whole_chunks(x: X, decay: Decay, memory: Kept | None = None) -> X:
     return output
 
 
-RIGHT = (by_scan, in_chunks, kept)
+RIGHT = (by_scan, by_tree, in_chunks, kept)
 MISTAKES = {
     without_level_8: "time.prefill",
     without_level_128: "time.prefill",
+    by_tree_without_the_last_but_one: "time.prefill",
     lost_at_every_second_edge: "time.step_by_step",
     lost_after_128: "time.prefill",
     gradient_cut_at_16: "gradient.split",

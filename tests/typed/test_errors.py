@@ -10,7 +10,7 @@ import rnncheck
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.faces.cli import command_line
 from rnncheck.reading.typed import is_typed
-from tests.typed.wrongly_typed import WRONG, X, no_time
+from tests.typed.wrongly_typed import WRONG, X, in_whole_chunks, no_time
 
 
 @pytest.mark.parametrize("function", WRONG, ids=lambda function: function.__name__)
@@ -186,3 +186,8 @@ def test_a_module_is_a_stub_and_the_reference_where_it_has_a_body():
 
 def sums(x, h0=None):
     return x.cumsum(1)
+
+
+def test_an_assertion_without_words_is_told_by_its_line():
+    with pytest.raises(rnncheck.UsageError, match=r"AssertionError: assert x\.shape\[1\] % 4 == 0"):
+        rnncheck.verify(in_whole_chunks, engine="inline", max_examples=1)

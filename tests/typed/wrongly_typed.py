@@ -49,6 +49,12 @@ def real_lengths(x: X, lengths: Float[Tensor, "batch"]) -> X: ...
 def untyped(q, k, v, initial_state=None, chunk_size=64): ...
 
 
+def in_whole_chunks(x: X) -> X:
+    """Its types are right, but it takes no other number of steps."""
+    assert x.shape[1] % 4 == 0
+    return x.cumsum(1)
+
+
 WRONG: dict[Callable[..., Any], tuple[str, ...]] = {
     no_time: ("no axis is called time", "--time NAME", "frames"),
     two_times: ("time and steps", "--time NAME"),

@@ -39,7 +39,7 @@ def slope_of_loss(layer: Layer, x: Any, hx: Any, weights: dict[str, Tensor], alo
     """Return the derivative of the loss along these directions of all leaves; it can be differentiated again."""
     leaves = {**named_arguments(x, hx), **trained(layer)}
     found = torch.autograd.grad(loss(layer, x, hx, weights, None), list(leaves.values()), create_graph=True, allow_unused=True)
-    products = [(g * along[name]).sum() for name, g in zip(leaves, found, strict=True) if g is not None]
+    products = [(g.conj() * along[name]).real.sum() for name, g in zip(leaves, found, strict=True) if g is not None]
     return torch.stack(products).sum() if products else torch.zeros(())
 
 
@@ -121,7 +121,7 @@ def slopes(
         found = (None,) * len(leaves) if flat else torch.autograd.grad(at, list(leaves.values()), allow_unused=True)
     gradients, seen, at = dict(zip(leaves, found, strict=True)), {}, at.detach()
     for group, names in groups.items():
-        products = [(g * directions[name]).sum() for name in names if (g := gradients[name]) is not None]
+        products = [(g.conj() * directions[name]).real.sum() for name in names if (g := gradients[name]) is not None]
         slope = sum(products, at.new_zeros(())).detach()
         moved = {name: (leaves[name], directions[name]) for name in names}
         apart, uneven = of_two_sides(lambda: value(layer, x, hx, weights, more), at, moved, step)

@@ -74,3 +74,10 @@ def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
     state = trial.map_state(lambda part: part[own])
     size = trial.config.layer_input_size(layer)
     return trial.but(x=x, state=state, parameters=parameters, num_layers=1, dropout=0.0, input_size=size)
+
+
+def steps_at_once(trial: Trial, most: int) -> int:
+    """Draw how many steps a first call makes: of many as many as the leaves of a whole tree of a scan, or one fewer."""
+    whole = [steps for level in range(4, 8) for steps in (2**level - 1, 2**level) if steps <= most]
+    drawn = trial.draw("steps at once", 1, len(whole) or most)
+    return whole[drawn - 1] if whole else drawn

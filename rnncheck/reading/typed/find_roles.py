@@ -17,6 +17,7 @@ from rnncheck.reading.typed.annotations import (
     hints_of,
     leaves,
     opaque_places,
+    optional,
     said,
     tree_of,
     why_unreadable,
@@ -78,8 +79,9 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     choices, given = _options(name, options, axes)
     never = tuple(one.name for one in options if one.default is None and one.name not in {**choices, **given})
     choices |= {one.name: ("given", "left out") for one in (*sequences, *parameters) if not one.needed}
+    none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
     return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
-                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never)  # fmt: skip
+                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none)  # fmt: skip
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
@@ -106,7 +108,9 @@ def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str)
         tree = tree_of(hint)
     except Unreadable as found:
         raise said(f"{name}: {parameter.name}", found) from None
-    return Argument(parameter.name, tree, hint, parameter.default)
+    return Argument(
+        parameter.name, tree, hint, None if optional(hint) and parameter.default is parameter.empty else parameter.default
+    )
 
 
 def _check_once(name: str, tensors: Sequence[tuple[str, Leaf]], axes: Sequence[str | None]) -> None:

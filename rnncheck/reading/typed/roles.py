@@ -61,6 +61,7 @@ class Roles:
     choices: the values of each option; given: arguments that are sizes of axes, or always have one value
     kept: names of states that do not come back: what each sequence has for all of its steps
     never: names of arguments that are None in every call, as nothing says what they may be
+    none: names of arguments without a default, which are None where nothing is given
     """
 
     name: str
@@ -77,6 +78,7 @@ class Roles:
     cache: Cache | None = None
     kept: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -115,6 +117,7 @@ class Roles:
             "ragged": self.ragged and self.ragged.for_wrapper(),
             "cache": self.cache and self.cache.for_wrapper(),
             "options": list({**given, **self.given}.items()),
+            "none": list(self.none),
         }
 
     def in_order_of(self, other: "Roles") -> "Roles":

@@ -25,8 +25,12 @@ def typed_by(target: Any, stub: Callable[..., Any], name: str, time: str | None 
         came = f"the class {stub.__name__}" if isinstance(stub, type) else f"{stub!r:.40}"
         raise UsageError(f"{name}: the stub is {came}, but should be a function with the target's parameters, annotated")
     roles = roles_of(called(stub) if module else stub, name, time)
-    _check_names(called(target), roles, name)
-    return roles
+    needed = _check_names(called(target), roles, name)
+    said = {
+        one.name for one in (*roles.sequences, *roles.states, *roles.parameters, roles.ragged, roles.cache) if one and one.needed
+    }
+    always = said | {name for name, _ in roles.for_wrapper()["options"]}
+    return replace(roles, none=tuple(one for one in needed if one not in always))
 
 
 def called(target: Any) -> Callable[..., Any]:
@@ -34,13 +38,13 @@ def called(target: Any) -> Callable[..., Any]:
     return forward_of(target) if isinstance(target, type | nn.Module) else target
 
 
-def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
-    """Raise UsageError where the stub names a parameter that there is not, or lacks one that must be given."""
+def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> list[str]:
+    """Return the parameters that must be given; raises UsageError where the stub lacks one, or names one that there is not."""
     known = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     names = {p.name for p in known}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known)
     own = {one.name for one in (*roles.sequences, *roles.states, *roles.parameters)} | roles.choices.keys() | roles.given.keys()
-    own |= {one.name for one in (roles.ragged, roles.cache) if one}
+    own |= {*roles.never, *(one.name for one in (roles.ragged, roles.cache) if one)}
     strange = sorted(own - names) if not takes_any else []
     plain = [p.name for p in known if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     missing = [one for one in plain if one not in own]
@@ -50,6 +54,7 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> None:
         )
     if missing:
         raise UsageError(f"{name}: the stub lacks {', '.join(missing)}, which must be given; add it with its type")
+    return plain
 
 
 def has_body(stub: Any) -> bool:

@@ -20,8 +20,8 @@ class Typed(torch.nn.Module):
     beyond 1.5), "types" (of sequences and parameters that are not real), "state" (argument, structure of tensor numbers),
     "tensors" (axes and type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
     axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
-    (argument, name in sizes), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps, of
-    sequences, and of sequences in a state
+    (argument, name in sizes), "none" (arguments that are None where nothing is given), "ragged" (how lengths are given), "time",
+    "batch" and "rows", the names of the axes of steps, of sequences, and of sequences in a state
     """
 
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
@@ -59,8 +59,8 @@ class Typed(torch.nn.Module):
         rows = input.shape[1] if rows is None else rows
         cache = self.new_cache(input, rows) if cache is None and how is not None and how["needed"] else cache
         carried = {} if cache is None else {how["name"]: cache}
-        given = {**self.options(), **self.parameters_given(), **taken.sequences(input), **taken.states(hx, rows)}
-        result = self.own_call(**given, **lengths, **carried)
+        given = {**dict.fromkeys(self.roles["none"]), **self.options(), **self.parameters_given(), **taken.sequences(input)}
+        result = self.own_call(**{**given, **taken.states(hx, rows), **lengths, **carried})
         taken.write_back()
         if self.own is not None:
             paths = [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])
@@ -269,7 +269,7 @@ def version(tensor: torch.Tensor) -> Any:
 def moved(module: torch.nn.Module) -> None:
     """Move parameters away from their first values: ones, zeros and identities hide what they multiply."""
     for parameter in module.parameters():
-        if parameter.is_floating_point():
+        if parameter.is_floating_point() or parameter.is_complex():
             parameter.add_(0.25 * torch.randn_like(parameter))
 
 
