@@ -15,7 +15,7 @@ from rnncheck.bundle.record import one_layer, record, recording
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim
-from tests.bundle.support import cases_of, mutant, recorded, torchs, verdicts
+from tests.bundle.support import COUNT, cases_of, mutant, recorded, torchs, verdicts
 from tests.catalog.support import subject_of
 from tests.effort import some
 from tests.mutants.controls.correct import CORRECT
@@ -150,8 +150,8 @@ def test_a_case_that_raised_when_it_was_recorded_is_red():
 def test_one_case_alone():
     report = inline(lstm(), torchs(), only=3)
     assert [subject.cases for subject in report.subjects] == [1, 1]
-    with pytest.raises(UsageError, match="case = 12, but should be one of 0 to 11"):
-        inline(lstm(), torchs(), only=12)
+    with pytest.raises(UsageError, match=f"case = {COUNT}, but should be one of 0 to {COUNT - 1}"):
+        inline(lstm(), torchs(), only=COUNT)
 
 
 def test_what_is_not_claimed_is_said():

@@ -46,7 +46,7 @@ SAME = {"bundle.results": "holds", "bundle.gradients": "holds"}
 )
 def test_the_same_again_through_a_file(target, how, tmp_path):
     subject = settled(target, **how)
-    in_memory = recorded(subject, at_night(8, 3))
+    in_memory = recorded(subject, at_night(8, 5))
     write(in_memory, tmp_path / "b.safetensors")
     bundle = read(tmp_path / "b.safetensors")
     assert statuses(bundle, subject) == SAME
