@@ -125,6 +125,8 @@ def blocks(trial: Trial) -> Observation:
     """Where a parameter has a block for each gate or each layer, every block gets a nonzero gradient, or none does."""
     if trial.subject.offers("load") or trial.subject.fixed is not None:
         raise NotClaimed("its rows are those of torch's layer: see weights.alive" if trial.parameters else "it is not built anew")
+    if trial.subject.nature.get("eval"):
+        raise NotClaimed("it is judged in eval(), and a block may act in training alone, as that of a spread does")
     places = _blocks(trial) if trial.config.hidden_size > 1 else {}
     if not places:
         return Observation()

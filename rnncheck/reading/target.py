@@ -152,7 +152,7 @@ def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, c
     how = {**seen.how, "eval": said.get("eval", bool(moves) or random)}
     idle = start + not_looked_at(module, seen, config, zeros(seen, config, 0.3))
     idle += in_training_alone(module, seen, config, zeros(seen, config, 0.3)) if how["eval"] else ()
-    nature |= {name: found for name, found in (("idle", idle), ("start", start)) if found}
+    nature |= {name: found for name, found in (("idle", idle), ("start", start), ("eval", how["eval"])) if found}
     each = 0 if seen.parts == 0 else seen.parts // (layers * seen.directions)
     nearest = _arrangement(module, seen, config, arguments)
     arrangement = nearest if nearest is not None and (nearest.exact or nearest.mode in reference) else None

@@ -57,7 +57,7 @@ def gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
 
 
 def least_budget_of(trial: Judged) -> oracle.Budget:
-    """Of the trial's run: the least that may be allowed, where the whole of it has to be measured, which most results need not."""
+    """What is allowed on the trial's run at the very least: most results are within it, and nothing more has to be measured."""
     return budget_of(trial) if trial.subject.offers("load") else least_budget(trial)
 
 

@@ -127,6 +127,16 @@ def test_gates_in_another_order_are_no_failure():
     assert lstm.claims["load"].why == "it holds the gates in the order i f o g, not i f g o"
 
 
+class HalfOfItsInput(targets.OtherOrder):
+    def forward(self, x, lengths=None, hx=None):
+        return super().forward(x / 2, lengths, hx)
+
+
+def test_what_has_torchs_parameters_and_computes_something_else_says_which_reference_to_name():
+    claim = claimed(HalfOfItsInput).claims["load"]
+    assert not claim.offered and "name torch.nn.LSTM with --against if that is a mistake" in claim.why
+
+
 def test_what_the_constructor_refuses_is_not_claimed():
     assert of("OtherOrder").claims["layers"] == Claim(
         False, "signature", "the constructor refuses num_layers: NotImplementedError: one layer only"

@@ -52,8 +52,14 @@ def load_claims(start: Baseline, configs: Collection[Config]) -> dict[str, Claim
         return claims
     formula = _formula(start)
     if formula is None and getattr(start.subject.build, "reading", None) is not None:
-        return claims | {"load": Claim(False, "probed", "what it computes from its parameters is not what torch's layer does")}
+        return claims | {"load": Claim(False, "probed", _computes_otherwise(start.case.config))}
     return claims | _claims_of(formula, start.case.config)
+
+
+def _computes_otherwise(config: Config) -> str:
+    """Why torch's equations are not asked for, where the parameters have the shapes of torch's."""
+    title = config.kind.title
+    return f"its parameters are those of {title}, and it computes something else: name {title} with --against if that is a mistake"
 
 
 def _as_arranged(start: Baseline) -> dict[str, Claim]:
