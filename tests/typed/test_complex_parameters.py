@@ -5,10 +5,9 @@ from itertools import islice
 import pytest
 import torch
 
-from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
+from tests.adapters.support import claimed
 from tests.typed.cases import small
 
 GRADIENTS = ("gradient.numerical", "gradient.second", "gradient.split", "gradient.through_final_state",
@@ -16,7 +15,7 @@ GRADIENTS = ("gradient.numerical", "gradient.second", "gradient.split", "gradien
 
 
 def trials(name, count=8):
-    (subject,) = probe_all(subjects(f"tests/typed/complex_parameters.py:{name}"), "inline")
+    subject = claimed(f"tests/typed/complex_parameters.py:{name}")
     return [trial_of(subject, case) for case in islice(small(subject), count)]
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rnncheck.adapters.targets.resolve import subjects
-from rnncheck.campaign.probing import probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
+from tests.adapters.support import claimed
 from tests.typed.cases import small
 
 X, H = Float[Tensor, "batch time units"], Float[Tensor, "batch units"]
@@ -39,7 +39,7 @@ def stub_of_all(x: X, gate: X | None, scale: float | None, h0: H | None) -> tupl
 
 
 def cases(target, typed=None):
-    (subject,) = probe_all(subjects(target, typed=typed), "inline")
+    subject = claimed(target, typed=typed)
     return [trial_of(subject, case) for case in islice(small(subject), 12)]
 
 
