@@ -132,6 +132,14 @@ def kept_from_whole_chunks(x: X, decay: Decay, memory: Kept | None = None) -> X:
     return output
 
 
+def kept_by_tree_without_the_last_but_one(x: X, decay: Decay, memory: Kept | None = None) -> X:
+    """A cache takes the last state of such a scan."""
+    output, h = by_tree_without_the_last_but_one(x, decay, start(x, memory and memory.h))
+    if memory is not None:
+        memory.h = h
+    return output
+
+
 RIGHT = (by_scan, by_tree, in_chunks, kept)
 MISTAKES = {
     without_level_8: "time.prefill",
@@ -141,4 +149,5 @@ MISTAKES = {
     lost_after_128: "time.prefill",
     gradient_cut_at_16: "gradient.split",
     kept_from_whole_chunks: "cache.steps",
+    kept_by_tree_without_the_last_but_one: "cache.steps",
 }

@@ -121,20 +121,18 @@ def asked_for(build: Callable[[Asked], Any], square: bool = False) -> Iterator[d
     answers = _answers(build, None if square else WIDTH)
     if answers:
         yield {"kind": KIND_VALUES[0], "answers": answers}
-    for flags in _as_flags(build, None if square else WIDTH, answers or {}):
+    flags = _as_flags(build, None if square else WIDTH, answers or {})
+    if flags:
         yield {"kind": KIND_VALUES[0], "answers": {**(answers or {}), **flags}}
 
 
-def _as_flags(build: Callable[[Asked], Any], input: int | None, answers: Mapping[str, Any]) -> Iterator[dict[str, bool]]:
-    """What is answered by 1 may be a flag, and off: all that no name says to be a number, then each alone."""
+def _as_flags(build: Callable[[Asked], Any], input: int | None, answers: Mapping[str, Any]) -> dict[str, bool]:
+    """What is answered by 1 may be a flag, and is off, unless its name says that it is a number."""
     asked = Asked(STATE, KIND_VALUES[0], input, answers)
     with contextlib.suppress(Exception):  # what it asks for behind a refusal is not known
         build(asked)
     ones = [name for name, value in asked._answers.items() if type(value) is int and value == 1 and name not in answers]
-    unsaid = [name for name in ones if not name.lower().endswith("layers")]
-    for names in dict.fromkeys((tuple(unsaid), *((name,) for name in ones))):
-        if names:
-            yield dict.fromkeys(names, False)
+    return {name: False for name in ones if not name.lower().endswith("layers")}
 
 
 def _asks_for_a_kind(build: Callable[[Asked], Any], input: int | None) -> bool:
