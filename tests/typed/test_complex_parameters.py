@@ -7,6 +7,7 @@ import torch
 
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.running.measured_noise import _moved
 from tests.adapters.support import claimed
 from tests.typed.cases import small
 
@@ -41,6 +42,8 @@ def test_they_are_moved_off_their_first_values():
 
 def test_noise_is_measured_on_both_parts():
     (trial,) = trials("Oscillators", 1)
+    own, moved = (layer.parameters()["layer.pole"] for layer in (trial.build(), _moved(trial, 0)[1]))
+    assert not torch.equal(own.real, moved.real) and not torch.equal(own.imag, moved.imag)
     budget, own = trial.gradient_budget(), trial.gradients(trial.cotangents())
     assert torch.equal(budget.truth["layer.pole"], own["layer.pole"].to(torch.complex128))
     assert budget.allowed["layer.pole"].is_floating_point()
