@@ -13,6 +13,9 @@ from rnncheck.reading.calls.experiment import TIME, quiet
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.read import Seen
 
+Call = tuple[nn.Module, Tensor, list[Tensor], Any]
+"""A part inside, the tensor that it was given, those given beside it, and what it returned."""
+
 
 def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     """Return whether each output depends on each input, and the sequence is read in both directions inside.
@@ -22,10 +25,19 @@ def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     return _everywhere(module, seen) and (_has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=True))
 
 
-def has_a_mixed_half(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
-    """Return whether one half of the features is of one direction, and parts inside are given one sequence in both orders."""
-    apart = seen.depends.half and _everywhere(module, seen)
-    return apart and (_has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False))
+def has_two_halves(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
+    """Return whether the halves of the features are meant for two directions, though one of them, or both, are mixed.
+
+    One half alone is of one direction, and parts inside are given one sequence in both orders; or the first half ends, and the
+    second one begins, with states that come back.
+    """
+    if not _everywhere(module, seen):
+        return False
+    if seen.depends.half and (_has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False)):
+        return True
+    _, output, final = _called(module, seen, config, zero)
+    ends, begins = output[-1, :, : config.hidden_size], output[0, :, config.hidden_size :]
+    return final is not None and _ends_with(final, ends) and _ends_with(final, begins)
 
 
 def as_wide_as_both(module: Any, seen: Seen, config: Config, zero: Any) -> Seen:
@@ -95,8 +107,13 @@ def _turns_a_sequence(module: nn.Module, seen: Seen, config: Config, zero: Any, 
     return any(torch.equal(one.flip(time), other) for one, other in alike for time in (0, 1))
 
 
-def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tuple[nn.Module, Tensor, list[Tensor], Any]]:
-    """Each call of a part inside, in order: the part, the tensor that it was given, those given beside it, and what it returned."""
+def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[Call]:
+    """Each call of a part inside, in order."""
+    return _called(module, seen, config, zero)[0]
+
+
+def _called(module: nn.Module, seen: Seen, config: Config, zero: Any) -> tuple[list[Call], Tensor, Any]:
+    """Each call of a part inside, the output, (time, batch, features), and the final state."""
     module, calls = copy.deepcopy(module), list[tuple[nn.Module, tuple[Any, ...], Any]]()  # a call may leave something in it
     for part in module.modules():
         if part is not module and not isinstance(part, torch.jit.ScriptModule):
@@ -104,12 +121,10 @@ def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[tup
     how, x = seen.how, torch.randn(TIME, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     called = Adapted(module, config.hidden_size, **how)
     with quiet():
-        called(x.transpose(0, 1) if how["batch_first"] else x, zero if seen.needed else None)
-    return [
-        (part, given[0], [t for _, t in leaves(given[1:])], back)
-        for part, given, back in calls
-        if given and isinstance(given[0], Tensor)
-    ]
+        output, final = called(x.transpose(0, 1) if how["batch_first"] else x, zero if seen.needed else None)
+    tensors = [(part, given, back) for part, given, back in calls if given and isinstance(given[0], Tensor)]
+    each = [(part, given[0], [t for _, t in leaves(given[1:])], back) for part, given, back in tensors]
+    return each, output.transpose(0, 1) if how["batch_first"] else output, final
 
 
 def _sequences(calls: list[tuple[nn.Module, Tensor]]) -> list[Tensor]:

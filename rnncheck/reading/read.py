@@ -136,14 +136,15 @@ def _better(best: Seen, seen: Seen) -> Seen:
 def _is_meant(one: Seen, other: Seen) -> bool:
     """Whether one is how the module is called, though the other may explain more.
 
-    Calls of one step each have memory and order of themselves. Where their rows change one another, and those of whole sequences
-    do not, the sequences are meant, though their state may go astray. A step that needs no axis of its own has none: along one of
-    size 1 nothing is mixed.
+    Calls of one step each have memory and order of themselves, and along an axis of size 1 nothing is mixed. Where their rows
+    change one another, or they need such an axis, and the rows of whole sequences do not, the sequences are meant, though their
+    state may go astray. A step that needs no axis of its own has none.
     """
     if other.how.get("input") != "step":
         return False
     if one.how.get("input") != "step":
-        return other.depends.rows < 1 and one.depends.rows == 1 and one.depends.memory
+        mixed = other.depends.rows < 1 or other.how.get("step_axis") is not None
+        return mixed and one.depends.rows == 1 and one.depends.memory
     deeper = one.how.get("step_axis") is None and other.how.get("step_axis") is not None
     return deeper and one.depends.own == 1 and not one.depends.in_order and one.carries >= 1
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
-from rnncheck.reading.both_ways import as_wide_as_both, has_a_mixed_half, is_decoded, is_summed
+from rnncheck.reading.both_ways import as_wide_as_both, has_two_halves, is_decoded, is_summed
 from rnncheck.reading.calls.dependency import no_recurrence
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, made, quiet, runner, told
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
@@ -69,13 +69,13 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
 def _has_two_directions(module: Any, seen: Seen, config: Config, reference: tuple[Mode, ...]) -> bool:
     """Whether output and states have the sizes of two directions of torch's layer with which it is to agree.
 
-    Or one half of the output is of one direction, and parts of the layer are given the sequence in both orders.
+    Or its halves are meant for two directions, though one of them, or both, are mixed.
     """
     if seen.features != 2 * config.hidden_size:
         return False
     states = {len(kind_of(mode).states) for mode in reference if kind_of(mode).in_torch}
-    mixed = has_a_mixed_half(module, seen, config, zeros(seen, config))
-    return mixed or any(seen.parts == 2 * number for number in states)
+    halves = has_two_halves(module, seen, config, zeros(seen, config))
+    return halves or any(seen.parts == 2 * number for number in states)
 
 
 def _in_two_directions(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:

@@ -31,14 +31,6 @@ class CarryFirstOfTheBatch(CarryFirst):
         return h / h.norm(dim=0, keepdim=True)
 
 
-class CarryFirstExchanged(CarryFirst):
-    """Each part of the carry comes back in the other's place."""
-
-    def forward(self, carry, inputs):
-        (c, h), y = super().forward(carry, inputs)
-        return (h, c), y
-
-
 class Belief(nn.Module):
     """A step of a world model: the state is a dict of two vectors, of which one has a size of its own by default."""
 
@@ -133,7 +125,7 @@ class FillsInWithoutGradient(FillsIn):
 
 LAYERS = {
     CarryFirst: ("one step per call, state (h, c), inputs is the input, parameters: i.weight = [W_ih], gates i f g o",
-                 CarryFirstOfTheBatch, CarryFirstExchanged),
+                 CarryFirstOfTheBatch),
     Belief: ("one step per call, state (h, c), random in training: judged in eval(), "
              "not looked at: stoch other than hidden_size", BeliefAlwaysNew, BeliefOfBefore),
     GoesOn: ("(batch, time, features), no state comes back, reset() before each call", GoesOnFromZeros, GoesOnForEver),

@@ -6,12 +6,13 @@ from rnncheck.adapters.probing.ground import Baseline, attempt, trial_of_ground
 
 
 def is_an_output(start: Baseline) -> bool:
-    """Return whether the last layer's final state is, in any direction, the output of some step, number by number."""
+    """Return whether a final state of the last layer is the output of some step, of either direction, number by number."""
     trial = trial_of_ground(start.subject, start.case)
     run, error = attempt(partial(getattr, trial, "run"))
     directions, size = trial.config.directions, trial.config.state_size
     if error is not None or run.output.shape[-1] != directions * size or len(run.h_n) < directions:
         return False
     outputs = run.output.unflatten(-1, (directions, size)).movedim(-2, 0)
-    same = (outputs == run.h_n[-directions:, None]).flatten(2).all(-1)  # (directions, time)
+    states = run.h_n[-directions:]
+    same = (outputs == states[:, None, None]).flatten(3).all(-1)  # (a state's direction, an output's direction, time)
     return bool(same.any() and run.h_n.any())
