@@ -112,13 +112,22 @@ def as_results(given: Any, known: Mapping[str, Tensor], right: tuple[Any, Mappin
     if isinstance(given, tuple) and not isinstance(given, PackedSequence):
         others = right[0] if right is not None and isinstance(right[0], tuple) else (None,) * len(given)
         pairs = zip(given, others, strict=False)
-        return tuple(as_results(one, known, right and (other, right[1])) for one, other in pairs)
+        return _beside(tuple(as_results(one, known, right and (other, right[1])) for one, other in pairs), known)
     if not isinstance(given, Tensor) or not bool(given.any()):
         return given
     for expression, value in reversed(list(known.items())):
         if _equal(given, value) and (right is None or _equal(right[0], right[1].get(expression))):
             return Shown(f"{expression}.detach().clone()")
     return given
+
+
+def _beside(parts: tuple[Any, ...], known: Mapping[str, Tensor]) -> tuple[Any, ...]:
+    """The parts of a state, with the expression of one of zeros where the others are those that one call returned."""
+    found = {part.text.rpartition("[")[0] for part in parts if isinstance(part, Shown)}
+    if len(found) != 1:
+        return parts
+    named = ((f"{min(found)}[{place}]", part) for place, part in enumerate(parts))
+    return tuple(Shown(f"{name}.detach().clone()") if _equal(part, known.get(name)) else part for name, part in named)
 
 
 def _equal(one: Any, other: Any) -> bool:

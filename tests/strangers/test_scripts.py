@@ -19,17 +19,25 @@ from tests.run_script import raised_by
 from tests.strangers.hunted import asked, kill_of
 from tests.strangers.table import STRANGERS
 
-BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "ListOfStates1", "KeywordOnly2", "EpisodeGRU2")
-"""One matrix, exchanged arguments, several results, lengths, a state for each layer, one by keyword alone, one that is kept."""
+BY_DAY = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2", "DynamicRNN1", "ListOfStates1", "KeywordOnly2", "EpisodeGRU2", "LSTMP1",
+          "ScalarLSTM2")  # fmt: skip
+"""One matrix, exchanged arguments, several results, lengths, a state for each layer, one by keyword alone, one that is kept, one
+that comes back as it went in, and one of the step before."""
 SHOWN = ("CatLSTM1", "StateFirstGRU2", "KerasLSTM2")
 """Those whose calls fit into a few lines."""
 READ_OTHERWISE = {
+    "BackwardRNN1": "outputs in the order in which the steps are taken do not show that it begins with the last one",
+    "CellFirstLSTM1": "it takes (h, c) and returns (c, h), and what it takes tells the order",
     "FloatMaskGRU2": "a mask that is never read does not show whether it is to be numbers or flags",
     "KerasGRU2": "a gate with another gate's weights is a sound recurrence: its parameters fit no arrangement",
     "QRNN2": "rows are mixed along both axes, so that no call shows which of them is time",
+    "TokenShift1": "each output is of this step and the next one, as of a layer that begins with the last step",
     "WithGates1": "a sound recurrence of other equations: its parameters are taken in torch's order",
+    "X2HLSTM1": "it takes (c, h) and returns (h, c), and what it takes tells the order",
 }
 """With these a layer is read, or its script made, otherwise than with the right one, and why: that one cannot pass there."""
+OVERWRITES = "LazyGRU2"
+"""A later call writes into its results, and a script compares them as they came back: other properties tell it with a script."""
 OWN_PARAMETERS = "time.prefill"
 """What was seen rests on the parameters that the layer begins with, which another class draws otherwise."""
 ALL = [(stranger, mistake) for stranger in STRANGERS for mistake in stranger.mistakes]
@@ -58,6 +66,9 @@ def test_the_script_fails_and_passes_with_the_right_layer(stranger, mistake):
         outcome = judge(kill.prop, trial_of(subject, case))
         text = script(subject, kill.prop, case, outcome)
         calls = brief_calls(subject, kill.prop, case)
+    if mistake.layer.__name__ == OVERWRITES:
+        assert text is None
+        return
     assert_shown(calls, mistake.layer) if mistake.layer.__name__ in SHOWN else None
     assert text is not None and "from rnncheck" not in text
     target, right = subject.build.target, stranger.layer
