@@ -143,8 +143,7 @@ def _is_meant(one: Seen, other: Seen) -> bool:
     if other.how.get("input") != "step":
         return False
     if one.how.get("input") != "step":
-        mixed = other.depends.rows < 1 or other.how.get("step_axis") is not None
-        return mixed and one.depends.rows == 1 and one.depends.memory
+        return (other.depends.rows < 1 or other.how.get("step_axis") is not None) and one.depends.rows == 1 and one.depends.memory
     deeper = one.how.get("step_axis") is None and other.how.get("step_axis") is not None
     return deeper and one.depends.own == 1 and not one.depends.in_order and one.carries >= 1
 
