@@ -12,8 +12,10 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 
-DEAR = ("export", "script", "meta")
+DEAR = ("export", "script", "meta", "jvp", "autocast", "autocast_half")
 """Features that take a probe longest, and that nothing but the properties that need them asks for."""
+WITH = {"onnx": "export", "autocast": "autocast_half"}
+"""Features of which another one is asked for, too."""
 
 
 def probe_all(
@@ -61,7 +63,7 @@ def _asked_of(subject: Subject, reference: Subject) -> dict[str, Claim]:
 def asked_only(subjects: Sequence[Subject], properties: Sequence[Property]) -> list[Subject]:
     """Return the subjects, claiming nothing that takes a probe long and that none of these properties needs."""
     needed = {feature for prop in properties for feature in prop.needs}
-    needed |= {"export"} if "onnx" in needed else set()
+    needed |= {WITH[feature] for feature in needed & WITH.keys()}
     unasked = {name: Claim(False, "declared", "no chosen property needs it") for name in DEAR if name not in needed}
     return [_with_less(subject, unasked) for subject in subjects]
 

@@ -26,7 +26,14 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize(
     ("properties", "needed"),
-    [("shape.output,time.*", set()), ("agree.onnx", {"export"}), ("shape.meta,agree.scripted", {"meta", "script"}), ("*", {*DEAR})],
+    [
+        ("shape.output,time.*", set()),
+        ("agree.onnx", {"export"}),
+        ("shape.meta,agree.scripted", {"meta", "script"}),
+        ("agree.autocast", {"autocast", "autocast_half"}),
+        ("gradient.forward_mode", {"jvp"}),
+        ("*", {*DEAR}),
+    ],
 )
 def test_only_what_a_chosen_property_needs_is_probed(properties, needed, asked):
     (subject,) = probe_all(asked_only(subjects(CatLSTM), select(properties)), "inline")

@@ -45,7 +45,7 @@ LACKING = {
 
 
 def outcomes(target, ids, count):
-    subject = claimed(target)
+    subject = claimed(target, asked=ids)
     cases = islice(small(subject), count)
     return (judge(CATALOG[id], trial) for case in cases for trial in [trial_of(subject, case)] for id in ids)
 
