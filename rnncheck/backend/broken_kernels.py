@@ -4,15 +4,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+
+from rnncheck.backend.operations import Operations
 
 LOW = (torch.bfloat16, torch.float16)
 UNSET = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "resize"})
 """Operations whose result holds whatever lay in memory."""
 
 
-class FiniteKernels(TorchDispatchMode):
+class FiniteKernels(Operations):
     """Notes inside the first operation that makes NaN or inf of finite operands, though its result in float32 is in range."""
 
     def __init__(self) -> None:

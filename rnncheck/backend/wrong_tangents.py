@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from rnncheck.backend.operations import Operations
 
 WRONG: Mapping[Any, str] = {torch.ops.aten.logcumsumexp.default: "torch.logcumsumexp"}
 
 
-class _Called(TorchDispatchMode):
+class _Called(Operations):
     """Notes the operators that are called inside."""
 
     def __init__(self) -> None:

@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from rnncheck.backend.operations import Operations
 
 FRESH = frozenset({"rand", "randn"})
 LIKE = frozenset({"rand_like", "randn_like", "bernoulli"})
 IN_PLACE = frozenset({"normal_", "uniform_", "bernoulli_", "exponential_", "cauchy_", "log_normal_", "geometric_", "random_"})
 
 
-class DrawnAs(TorchDispatchMode):
+class DrawnAs(Operations):
     """Inside, random float64 numbers are drawn in ``dtype`` and widened: torch draws others for other dtypes.
 
     >>> with DrawnAs(torch.float32):

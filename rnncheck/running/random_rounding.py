@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 from torch.utils._pytree import tree_map
 
+from rnncheck.backend.operations import Operations
 from rnncheck.core.pairs import as_type_of, in_pairs
 
 EXACT = frozenset({
@@ -25,7 +26,7 @@ COUNTS = 256.0
 """Up to here every dtype has all whole numbers."""
 
 
-class RandomRounding(TorchDispatchMode):
+class RandomRounding(Operations):
     """Multiply finite results other than 0 by 1 + e inside, e uniform within ``roundoffs`` units of roundoff of their dtype.
 
     Whole numbers up to COUNTS that are made of such numbers alone, as a count of steps is, are exact and stay.

@@ -2,13 +2,14 @@
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from rnncheck.backend.operations import Operations
 
 FRESH = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 """Operations that return memory as it is."""
 
 
-class FreshMemory(TorchDispatchMode):
+class FreshMemory(Operations):
     """Inside, what torch.empty and its like return is full of one number until it is written.
 
     >>> with FreshMemory():
