@@ -8,7 +8,9 @@ from importlib import import_module
 from rnncheck.system.collector import uncollected
 
 PROBED = ("torch._dynamo", "torch.export._trace", "torch._decomp.decompositions_for_jvp")
-"""What every probe of a layer imports, to find out whether it can be exported and has tangents, and so does each worker later."""
+"""What the probe of a layer imports, to find out whether it can be exported and has tangents, and so does each worker later."""
+USERS = frozenset({"compile", "export", "jvp", "meta", "onnx"})
+"""The features that import it."""
 ALL = (*PROBED, "torch.onnx", "torch.onnx._internal.exporter._core", "onnxscript")
 
 

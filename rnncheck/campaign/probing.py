@@ -1,6 +1,6 @@
 """Probes subjects where a crash or a hang of theirs does not take us down, and settles what they claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from time import monotonic
@@ -60,10 +60,15 @@ def _asked_of(subject: Subject, reference: Subject) -> dict[str, Claim]:
     return {side: Claim(side in offered[1], "declared", f"as {reference.name} has it") for side in sides}
 
 
+def needed_by(properties: Iterable[Property]) -> set[str]:
+    """Return the features that these properties need, and those that are asked for with them."""
+    needed = {feature for prop in properties for feature in prop.needs}
+    return needed | {WITH[feature] for feature in needed & WITH.keys()}
+
+
 def asked_only(subjects: Sequence[Subject], properties: Sequence[Property]) -> list[Subject]:
     """Return the subjects, claiming nothing that takes a probe long and that none of these properties needs."""
-    needed = {feature for prop in properties for feature in prop.needs}
-    needed |= {WITH[feature] for feature in needed & WITH.keys()}
+    needed = needed_by(properties)
     unasked = {name: Claim(False, "declared", "no chosen property needs it") for name in DEAR if name not in needed}
     return [_with_less(subject, unasked) for subject in subjects]
 

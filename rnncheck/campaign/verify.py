@@ -9,7 +9,7 @@ from typing import Any
 from rnncheck.adapters.probing.settle import declares_all
 from rnncheck.adapters.targets import resolve
 from rnncheck.backend import own_functions
-from rnncheck.backend.compilers import PROBED, import_compilers
+from rnncheck.backend.compilers import PROBED, USERS, import_compilers
 from rnncheck.backend.devices import asked_for, is_here
 from rnncheck.backend.environment import environment
 from rnncheck.campaign import importing
@@ -27,7 +27,7 @@ from rnncheck.campaign.options import (
     shard_of,
 )
 from rnncheck.campaign.order import DEAR
-from rnncheck.campaign.probing import asked_only, probe_all
+from rnncheck.campaign.probing import asked_only, needed_by, probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
 from rnncheck.core.bounds import whole
@@ -150,7 +150,7 @@ def _import_once(subjects: Sequence[Subject], settings: Settings) -> None:
     """Import here what the probe would import for itself, and each worker again."""
     if len(subjects) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
         import_compilers()
-    elif any(subject.kind == "layer" and not declares_all(subject) for subject in subjects):
+    elif needed_by(settings.properties) & USERS and any(one.kind == "layer" and not declares_all(one) for one in subjects):
         import_compilers(PROBED)
 
 

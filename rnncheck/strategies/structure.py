@@ -91,7 +91,7 @@ def rows(subject: Subject, dtypes: tuple[str, ...], strength: int = 3, device: s
     return [dict(row) for row in _covering(frozen, strength)] if all(domain.values()) else []
 
 
-@lru_cache(maxsize=32)  # a campaign asks for the same rows twice, and finding them takes half a second
+@lru_cache(maxsize=256)  # a campaign asks for the same rows twice, and finding them takes half a second
 def _covering(frozen: tuple[tuple[str, tuple[Any, ...]], ...], strength: int) -> list[dict[str, Any]]:
     domain = {axis: list(values) for axis, values in frozen}
     free = {axis: values for axis, values in domain.items() if len(values) > 1}

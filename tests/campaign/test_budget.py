@@ -303,6 +303,7 @@ class OfOnesOwn(torch.nn.GRU):
         ("*", [gru()] * 2, []),  # which say all that they offer
         ("shape.*", [gru()] * 3, []),
         ("shape.*", [OfOnesOwn], [PROBED]),
+        ("time.*", [OfOnesOwn], []),
     ],
 )
 def test_what_several_processes_would_import_is_imported_once(monkeypatch, properties, subjects, imported):
