@@ -28,13 +28,13 @@ def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
 def has_two_halves(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     """Return whether the halves of the features are meant for two directions, though one of them, or both, are mixed.
 
-    One half alone is of one direction, and parts inside are given one sequence in both orders; or the first half ends, and the
-    second one begins, with states that come back.
+    One half is of one direction, and parts inside are given one sequence in both orders. Or none is, and the first half ends, and
+    the second one begins, with states that come back.
     """
     if not _everywhere(module, seen):
         return False
-    if seen.depends.half and (_has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False)):
-        return True
+    if seen.depends.half:
+        return _has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False)
     _, output, final = _called(module, seen, config, zero)
     ends, begins = output[-1, :, : config.hidden_size], output[0, :, config.hidden_size :]
     return final is not None and _ends_with(final, ends) and _ends_with(final, begins)
