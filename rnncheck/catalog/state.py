@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
-from rnncheck.catalog.tools.deeds import copies
+from rnncheck.catalog.tools.deeds import copies, moved_by_state
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.follow_ups import one_after_the_other
 from rnncheck.catalog.tools.informative_data import lively
@@ -15,9 +15,10 @@ from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, every, fact, identical, near
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
-from rnncheck.core.subject import Layer
+from rnncheck.core.subject import Layer, NotClaimed
 from rnncheck.reading.typed.wrapper import Typed
 from rnncheck.running.backward import named_results
+from rnncheck.running.factorizing import factorizing
 from rnncheck.running.trial import Trial, subject_boundary
 
 state = Family("state")
@@ -187,7 +188,7 @@ def _moves_anything(trial: Trial) -> Observation:
     def noticed(part: int, layer: int) -> Observation:
         given = tuple(old.clone() for old in trial.given_state)
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
-        moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
+        moves = _is_noticed(plain, given)
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
         why = NOT_USED if not moves and _is_output_alone(trial, part, layer) else ""
         return fact(f"NaN in {name}{why} moves a result", moves, moves, True)
@@ -197,6 +198,15 @@ def _moves_anything(trial: Trial) -> Observation:
         return Observation()
     seen = every(noticed(part, layer) for part in range(len(trial.given_state)) for layer in range(layers))
     return seen & _each_moves_anything(plain) if seen.holds else seen
+
+
+def _is_noticed(plain: Trial, state: tuple[Tensor, ...]) -> bool:
+    """Whether a call gives other results from this state, or cannot factorize what it is given."""
+    try:
+        with factorizing((plain.x, state)):
+            return bool(plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=state).arguments[1]))
+    except NotClaimed:
+        return True
 
 
 def _each_moves_anything(plain: Trial) -> Observation:
@@ -209,9 +219,7 @@ def _each_moves_anything(plain: Trial) -> Observation:
         others = [plain.given_state[0].clone() for _ in range(2)]
         others[0][..., part] = torch.nan
         others[1][..., part] += 1
-        moves = any(
-            plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=(other,)).arguments[1]) for other in others
-        )
+        moves = any(_is_noticed(plain, (other,)) for other in others)
         seen.append(fact(f"another state {place} ({state.name}){NOT_USED} moves a result", moves, moves, True))
     return every(seen)
 
@@ -230,12 +238,6 @@ def _is_output_alone(trial: Trial, part: int, layer: int) -> bool:
     left = tuple(old.clone() for old in first.state)
     left[part].unflatten(0, (trial.config.num_layers, -1))[layer] = 0
     return t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
-
-
-def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:
-    """Return whether a call gives other results from another state."""
-    one, moved = (named_results(layer(x, state)) for state in (hx, other))
-    return not all(torch.equal(part, moved[name]) for name, part in one.items())
 
 
 @state(
