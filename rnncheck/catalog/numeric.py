@@ -16,6 +16,7 @@ from rnncheck.catalog.tools.conditions import (
     saturating,
 )
 from rnncheck.catalog.tools.designed_weights import settable_shapes
+from rnncheck.catalog.tools.moderate import reached_state
 from rnncheck.core.observation import Observation, both, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -55,16 +56,9 @@ def long(trial: Trial) -> Trial:
     return bare.but(state=trial.state and _moderate_state(bare), parameters=moderate_parameters(bare))
 
 
-def _reached(trial: Trial) -> tuple[Tensor, ...] | None:
-    """The state behind one step of a recurrence of its own, which may take positive ones alone, say; None for torch's."""
-    if trial.subject.of_its_own and trial.subject.offers("state") and trial.subject.offers("hx_none"):
-        return trial.but(x=trial.x[:1], state=None, lengths=trial.lengths and (1,) * trial.batch).run.state
-    return None
-
-
 def _moderate_state(bare: Trial) -> tuple[Tensor, ...]:
     """Moderate numbers, or what is reached in a step."""
-    reached = _reached(bare)
+    reached = reached_state(bare)
     if reached is not None:
         return reached
     drawn = (bare.like(part, f"moderate state {k}") for k, part in enumerate(bare.zero_state()))
@@ -259,7 +253,7 @@ def extreme(trial: Trial) -> Observation:
 
     With relu, results may grow beyond all bounds and need not be finite. With subnormal input they need only be finite.
     """
-    reached = trial.state and _reached(trial)
+    reached = trial.state and reached_state(trial)
     trial = trial.but(state=reached) if reached else trial
     x, parameters, large = trial.x, trial.parameters, largest(trial)
     heavy = {name: trial.like(p, f"heavy {name}", large) for name, p in parameters.items()}

@@ -7,6 +7,7 @@ from rnncheck.catalog.tools.moderate import (
     far_from_bounds,
     finite_gradients_where_moderate,
     finite_where_moderate,
+    reached_state,
     saturating_input,
 )
 from rnncheck.core.observation import Observation, every
@@ -30,11 +31,12 @@ def in_range(trial: Trial) -> Observation:
     """
     same = trial if trial.subject.offers("load") else trial.but(parameters=numbers_of(trial.build()))
     sides = ("in float32", "in float64")
-    runs = {"": same, "large x: ": same.but(x=saturating_input(trial))}
+    state = trial.state and (reached_state(same) or trial.state)  # zeros need not be a state that steps lead to
+    runs = {"": same, "large x: ": same.but(x=saturating_input(trial), state=state)}
     seen = every(finite_where_moderate(one.run, one.to("float64").run, what, sides) for what, one in runs.items())
     if not (seen.holds and trial.case.training):
         return seen
-    steep = {"": same, "large x: ": same.but(x=far_from_bounds(trial))}
+    steep = {"": same, "large x: ": same.but(x=far_from_bounds(trial), state=state)}
     return seen & every(finite_gradients_where_moderate(one, what, sides) for what, one in steep.items())
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell, may_be_zero, without_projection
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.each_state import NOT_USED, STAYS, each_moves, each_moves_anything, is_noticed
 from rnncheck.catalog.tools.follow_ups import one_after_the_other
 from rnncheck.catalog.tools.informative_data import lively
 from rnncheck.catalog.tools.reset_flags import raised
@@ -23,8 +24,6 @@ from rnncheck.running.trial import Trial, subject_boundary
 state = Family("state")
 ANOTHER = "another first state"
 """Begins the lines of a default state that is not zero, where it is one state and not another path."""
-NOT_USED = ", which no step uses,"
-"""Is in the lines of an initial state that has no effect, where what the step before returned of it has none either."""
 
 
 @state(
@@ -118,11 +117,14 @@ def blocks(elements: Run, trial: Trial) -> dict[str, Tensor]:
     cost=2,
     source="a cell that returns the state it was given: recurrence is what carries an input on",
     applies=deterministic & at_least(time=1, batch=1),
+    convention="a part of the state comes back as it was given: no step changes it",
+    lenient=STAYS,
 )
 def moves(trial: Trial) -> Observation:
     """The final state depends on the input: with another one, or at least with NaN, another state comes back.
 
-    That of a typed recurrence may count steps instead: then it is another than the one that was given.
+    That of a typed recurrence may count steps instead: then it is another than the one that was given. One of several that stays
+    as it was given, behind many steps too, is warned of.
     """
     others = (trial.but(x=x) for x in (1 - trial.x, 2 - trial.x, torch.full_like(trial.x, torch.nan)))  # 2 - x turns flags round
     moves = any(not torch.equal(new, old) for other in others for new, old in zip(other.run.state, trial.run.state, strict=True))
@@ -130,7 +132,7 @@ def moves(trial: Trial) -> Observation:
     moves = moves or (trial.config.named is not None and any(not torch.equal(new, old) for new, old in given))
     finite = all(part.isfinite().all() for part in trial.run.state)
     return (
-        fact("the final state with another input", moves, "another" if moves else "the same", "another")
+        fact("the final state with another input", moves, "another" if moves else "the same", "another") & each_moves(trial)
         if finite
         else Observation()
     )
@@ -187,7 +189,7 @@ def _moves_anything(trial: Trial) -> Observation:
     def noticed(part: int, layer: int) -> Observation:
         given = tuple(old.clone() for old in trial.given_state)
         given[part].unflatten(0, (layers, -1))[layer] = torch.nan
-        moves = plain.do(moved_by_state, plain.layer, *plain.arguments, trial.but(state=given).arguments[1])
+        moves = is_noticed(plain, given)
         name = f"{('h_0', 'c_0')[part]}{f' of layer {layer}' if layers > 1 else ''}"
         why = NOT_USED if not moves and _is_output_alone(trial, part, layer) else ""
         return fact(f"NaN in {name}{why} moves a result", moves, moves, True)
@@ -196,24 +198,7 @@ def _moves_anything(trial: Trial) -> Observation:
     if not all(tensor.isfinite().all() for _, tensor in plain.run.parts()):
         return Observation()
     seen = every(noticed(part, layer) for part in range(len(trial.given_state)) for layer in range(layers))
-    return seen & _each_moves_anything(plain) if seen.holds else seen
-
-
-def _each_moves_anything(plain: Trial) -> Observation:
-    """Whether each of several states that are read from their types moves any result: with NaN, or with another count."""
-    named, start, seen = plain.config.named, 0, list[Observation]()
-    if named is None or len(named.states) == 1:
-        return Observation()
-    for place, state in enumerate(named.states, 1):
-        part = slice(start, start := start + named.features(state))
-        others = [plain.given_state[0].clone() for _ in range(2)]
-        others[0][..., part] = torch.nan
-        others[1][..., part] += 1
-        moves = any(
-            plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=(other,)).arguments[1]) for other in others
-        )
-        seen.append(fact(f"another state {place} ({state.name}){NOT_USED} moves a result", moves, moves, True))
-    return every(seen)
+    return seen & each_moves_anything(plain) if seen.holds else seen
 
 
 def _is_output_alone(trial: Trial, part: int, layer: int) -> bool:
@@ -230,12 +215,6 @@ def _is_output_alone(trial: Trial, part: int, layer: int) -> bool:
     left = tuple(old.clone() for old in first.state)
     left[part].unflatten(0, (trial.config.num_layers, -1))[layer] = 0
     return t.same(one_after_the_other(first, t.but(x=t.x[1:], state=left).run)).holds
-
-
-def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:
-    """Return whether a call gives other results from another state."""
-    one, moved = (named_results(layer(x, state)) for state in (hx, other))
-    return not all(torch.equal(part, moved[name]) for name, part in one.items())
 
 
 @state(

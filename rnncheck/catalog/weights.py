@@ -96,8 +96,11 @@ def _trained(t: Trial, as_built: bool = False) -> Observation:
     named = t.layer.module.named_parameters()
     ignored = tuple(name for name, p in named if p.requires_grad and not (has_effect(t, name) and _acts(t, p)))
     given = (*t.leaves, t.as_returned(t.cotangents()))
-    idle = t.do(idle_parameters, t.layer, *given, ignored, doing="running backward")
-    moved = t.do(effect_of_a_step, t.layer, *t.arguments, doing="calling after a step")
+    layer, idle = t.layer, t.do(idle_parameters, t.layer, *given, ignored, doing="running backward")
+    if idle != "none" and t.config.named is not None and t.state is not None and t.subject.offers("hx_none"):
+        t = t.but(state=None)  # a state that is learned acts where none is given
+        idle = t.do(idle_parameters, layer, *t.leaves, t.as_returned(t.cotangents()), ignored, doing="running backward")
+    moved = t.do(effect_of_a_step, layer, *t.arguments, doing="calling after a step")
     return equal("parameters without a gradient", idle, "none") & equal("a step", moved, "an effect")
 
 

@@ -54,3 +54,7 @@ def test_nan_may_be_refused():
 @pytest.mark.parametrize(("function", "red"), [(covariance, False), (not_positive, True)], ids=["right", "wrong"])
 def test_other_numbers_may_not(function, red):
     assert any(outcome.red for outcome in outcomes(function, "time.split")) == red
+
+
+def test_a_state_of_nan_that_is_refused_is_one_that_is_used():
+    assert {outcome.status for outcome in outcomes(covariance, "state.used")} == {"holds"}

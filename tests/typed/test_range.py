@@ -200,3 +200,36 @@ def test_what_grows_from_step_to_step_may_leave_the_range(prop):
 
 def test_what_is_moderate_until_it_overflows_may_not():
     assert any(one.status == "fails" for one in outcomes(exponential_gate, "numeric.finite"))
+
+
+Three = tuple[H, H, H]
+
+
+def weighted_mean(k: X, v: X, state: Three | None = None) -> tuple[X, Three]:
+    """Right: a mean with weights exp(k), as RWKV computes it; all zeros are a state that no steps lead to."""
+    start = x_of(v), x_of(v), torch.full_like(x_of(v), -1e38)
+    total, weight, largest = start if state is None else state
+    outputs = []
+    for t in range(k.shape[1]):
+        top = torch.maximum(largest, k[:, t])
+        old, new = (largest - top).exp(), (k[:, t] - top).exp()
+        total, weight, largest = old * total + new * v[:, t], old * weight.abs() + new, top
+        outputs.append(total / weight)
+    return torch.stack(outputs, 1), (total, weight, largest)
+
+
+def x_of(v: Tensor) -> Tensor:
+    return torch.zeros_like(v[:, 0])
+
+
+def weighted_mean_without_the_largest(k: X, v: X, state: Three | None = None) -> tuple[X, Three]:
+    """Wrong: it is 0 / 0 where all weights of the first steps are too small."""
+    total, weight, unused = (x_of(v),) * 3 if state is None else state
+    total = total[:, None] + (k.exp() * v).cumsum(1)
+    weight = weight.abs()[:, None] + k.exp().cumsum(1)
+    return total / weight, (total[:, -1].clone(), weight[:, -1].clone(), unused + 1)
+
+
+@pytest.mark.parametrize(("function", "red"), [(weighted_mean, False), (weighted_mean_without_the_largest, True)])
+def test_large_input_comes_after_a_state_that_steps_lead_to(function, red):
+    assert any(outcome.red for outcome in outcomes(function, "numeric.range")) == red

@@ -45,3 +45,9 @@ def calls_that_differ(layer: Layer, x: Any, hx: Any, seed: int, number: int) -> 
 def _same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same numbers, NaN in the same places."""
     return torch.equal(one, other) or (one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all()))
+
+
+def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:
+    """Return whether a call gives other results from another state."""
+    one, moved = (named_results(layer(x, state)) for state in (hx, other))
+    return not all(torch.equal(part, moved[name]) for name, part in one.items())

@@ -57,3 +57,10 @@ def far_from_bounds(trial: Trial) -> Tensor:
         elif one.low is not None or one.high is not None:
             x[..., place] = x[..., place].abs()
     return x
+
+
+def reached_state(trial: Trial) -> tuple[Tensor, ...] | None:
+    """The state behind one step of a recurrence of its own, which may take positive ones alone, say; None for torch's."""
+    if trial.subject.of_its_own and trial.subject.offers("state") and trial.subject.offers("hx_none"):
+        return trial.but(x=trial.x[:1], state=None, lengths=trial.lengths and (1,) * trial.batch).run.state
+    return None

@@ -7,17 +7,19 @@ from torch import nn
 from rnncheck.reading.signature import forward_of
 from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of, written_with_axes
 from rnncheck.reading.typed.axis_names import TIME
+from rnncheck.reading.typed.choices import has_choices
 from rnncheck.reading.typed.markers import Values
 
 
 def is_typed(value: Any) -> bool:
-    """Return whether a function is annotated with named axes, or a module whose forward is not like those of torch's layers."""
+    """Return whether a function has types with named axes, or a module whose forward is unlike torch's layers', or has options."""
     module = isinstance(value, nn.Module) or (isinstance(value, type) and issubclass(value, nn.Module))
     if written_with_axes(forward_of(value) if module else value):
         return True
     if module:
         forward = forward_of(value)
-        return _speaks_of_axes(forward) and (getattr(value, "rnncheck_mode", None) == "other" or not _like_torchs(forward))
+        said = getattr(value, "rnncheck_mode", None) == "other"
+        return _speaks_of_axes(forward) and (said or not _like_torchs(forward) or has_choices(value, forward))
     return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value, anywhere=True)
 
 

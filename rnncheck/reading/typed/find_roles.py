@@ -56,7 +56,7 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
     of_first_result = next((leaf.axes for _, leaf in leaves(result)), ())
     t = time_axis(name, axes, time, of_first_result, lambda axis: roles_of(function, name, axis))
-    b = batch_axis([one for one in arguments if one.has(t)], axes)
+    b = batch_axis([one for one in arguments if one.has(t)], axes, t)
     check_spelling(name, arguments, t, b)
     arguments = [as_flags(one, t, b, name) for one in arguments]
     _check_once(name, [(one.name, leaf) for one in arguments for leaf in one.tensors], (t, b))

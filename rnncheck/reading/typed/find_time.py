@@ -30,10 +30,13 @@ def time_axis(name: str, axes: Sequence[str], said: str | None, first: Sequence[
     raise UsageError(f"{name}: {wanted} {there}")
 
 
-def batch_axis(sequences: Sequence[Argument], axes: Sequence[str]) -> str | None:
-    """Return the axis of the batch; ``n`` is one only where it comes first everywhere."""
-    first = all(leaf.axes[0].lower() == "n" for one in sequences for leaf in one.tensors)
-    words = BATCH if first else BATCH[:-1]
+def batch_axis(sequences: Sequence[Argument], axes: Sequence[str], time: str) -> str | None:
+    """Return the axis of the batch; ``n`` is one only where it comes first everywhere, or everywhere behind time, before others."""
+    leaves = [leaf.axes for one in sequences for leaf in one.tensors]
+    first = all(one[0].lower() == "n" for one in leaves)
+    behind = all((*one[:1], *(axis.lower() for axis in one[1:2])) == (time, "n") for one in leaves)
+    second = behind and any(len(one) > 2 for one in leaves)
+    words = BATCH if first or second else BATCH[:-1]
     return next((axis for word in words for axis in axes if axis.lower() == word), None)
 
 

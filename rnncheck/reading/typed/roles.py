@@ -157,7 +157,8 @@ class Roles:
                 f"({' '.join(axis for axis in leaf.axes if axis != self.batch)})" for one in carried for leaf in one.tensors
             )
             back = "" if self.finals is None else f" -> {in_words(self.finals)}"
-            told.append(f"{names}{back}: state{'s' if ';' in axes else ''} {axes}")
+            alone = ", which no result gives back" if self.finals is None else ""
+            told.append(f"{names}{back}: state{'s' if ';' in axes else ''} {axes}{alone}")
         told += [f"{', '.join(self.kept)}: the same for all steps of a sequence"] if self.kept else []
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]

@@ -15,7 +15,7 @@ from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import Leaf, Tree, hints_of, leaves, tree_of
 from rnncheck.reading.typed.axis_names import BATCH, TIME
 from rnncheck.reading.typed.roles import structure_of, type_of
-from rnncheck.reading.typed.wrapper import in_type, rebuilt
+from rnncheck.reading.typed.wrapper import in_type, rebuilt, resolved
 
 
 def scan(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,4 +118,4 @@ def _zeros(step: str, tree: Tree | None, sizes: dict[str, int], like: Tensor) ->
         made = [in_type(like.new_zeros([axis_size(axis, sizes) for axis in leaf.axes]), type_of(leaf)) for _, leaf in leaves(tree)]
     except KeyError as unknown:
         raise UsageError(f"{step}: no input or parameter has the state's axis {unknown}; give initial_state") from None
-    return rebuilt(structure_of(tree, count()), made)
+    return rebuilt(resolved(structure_of(tree, count())), made)

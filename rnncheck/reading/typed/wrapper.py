@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from functools import reduce
 from typing import Any
 
 import torch
@@ -26,7 +27,8 @@ class Typed(torch.nn.Module):
 
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
         super().__init__()
-        self.layer, self.sizes, self.roles = layer, sizes, roles
+        self.layer, self.sizes = layer, sizes
+        self.roles = {**roles, "state": [(name, resolved(structure)) for name, structure in roles["state"]]}
         self.own: Any = None  # a list: what the layer itself returns is put there
         self.taken = [one for one in roles["parameters"] if sizes.get(one[0]) != "left out"]
         for name, axes, _, _ in self.taken:
@@ -75,12 +77,8 @@ class Typed(torch.nn.Module):
     def new_cache(self, input: torch.Tensor, rows: Any = None) -> Any:
         """A cache that knows nothing; rows: of how many sequences, where that is not the input's batch."""
         how = self.roles["cache"]
-        known = {
-            "rows": input.shape[1] if rows is None else rows,
-            "dtype": input.dtype,
-            "device": input.device,
-            "module": self.layer,
-        }
+        rows = input.shape[1] if rows is None else rows
+        known = {"rows": rows, "dtype": input.dtype, "device": input.device, "module": self.layer}
         return how["new"](
             **{name: known[what] if what in known else axis_size(what, self.sizes) for name, what in how["arguments"]}
         )
@@ -197,13 +195,11 @@ class Arguments:
         """What lies at this path of the result, its own axes together."""
         tensor = at(result, path)
         tensor = torch.view_as_real(tensor.resolve_conj()) if isinstance(tensor, torch.Tensor) and tensor.is_complex() else tensor
-        sizes = {**self.sizes, **front}
-        wanted = tuple(axis_size(axis, sizes) for axis in axes.split())
+        wanted = tuple(axis_size(axis, {**self.sizes, **front}) for axis in axes.split())
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != wanted:
             came = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else f"a {type(tensor).__name__}"
             raise ValueError(f"result{''.join(f'[{step!r}]' for step in path)} is {came}, but should be ({axes}) = {wanted}")
-        tensor = tensor if tensor.is_floating_point() else tensor.to(self.dtype)
-        tensor = pairs_apart(tensor, axes)
+        tensor = pairs_apart(tensor if tensor.is_floating_point() else tensor.to(self.dtype), axes)
         places = order(axes, [axis for axis in front if axis is not None])
         tensor = tensor.permute([places.index(i) for i in range(len(places))])
         kept = len([axis for axis in front if axis is not None])
@@ -282,16 +278,20 @@ def at(result: Any, path: Any) -> Any:
     return result
 
 
+def resolved(structure: Any) -> Any:
+    """A structure with classes for their names, tuple, dict or module:name, which torch.compile cannot look up."""
+    if isinstance(structure, int):
+        return structure
+    kind, *parts = structure
+    module, _, name = (kind if ":" in kind else f"builtins:{kind}").partition(":")
+    found = reduce(inspect.getattr_static, name.split("."), importlib.import_module(module))
+    return [found, *((part, resolved(inner)) for part, inner in parts)]
+
+
 def rebuilt(structure: Any, tensors: list[torch.Tensor]) -> Any:
-    """A state of this structure: a number is a tensor, a list says its kind first: tuple, dict, or a class as module:name."""
+    """A state of this structure: a number is a tensor, a list begins with the class that holds its parts."""
     if isinstance(structure, int):
         return tensors[structure]
     kind, *parts = structure
     values = {name: rebuilt(part, tensors) for name, part in parts}
-    if kind in ("tuple", "dict"):
-        return tuple(values.values()) if kind == "tuple" else values
-    module, _, name = kind.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in name.split("."):
-        found = inspect.getattr_static(found, part)
-    return found(**values)
+    return tuple(values.values()) if kind is tuple else kind(**values)

@@ -1,0 +1,16 @@
+"""A state in a class is put together where torch compiles it, too."""
+
+import torch
+
+from tests.adapters.support import claimed
+from tests.typed.cases import small
+
+
+def test_a_state_in_a_dataclass_is_rebuilt_by_what_is_compiled():
+    subject = claimed("tests/typed/right.py:in_a_dataclass")
+    case = next(small(subject))
+    module = subject.build(case.config, torch.float64, torch.device("cpu")).module
+    x, hx = (torch.randn(size, dtype=torch.float64) for size in ((2, 3, case.config.input_size), (1, 3, case.config.hidden_size)))
+    output, state = torch.compile(module, backend="eager")(x, hx)
+    expected, (last,) = module(x, hx)
+    torch.testing.assert_close((output, state[0]), (expected, last))
