@@ -92,21 +92,24 @@ def of_earlier_inputs(trial: Trial) -> Observation:
 
 @argument(
     "used",
-    formula="a[1:] changes  =>  f(x, a) moves",
+    formula="f(x, a) moves with a[0]  =>  it moves with a[1:]",
     kind="metamorphic",
     source="times[:, 0] in a loop over t",
     applies=whole & at_least(time=3, batch=1),
     cost=4,
 )
 def after_the_first_step(trial: Trial) -> Observation:
-    """A further argument with a value for each step acts on the results after the first step, too."""
+    """A further argument that acts on the results in the first step acts on them after it, too."""
     t = in_many_digits(lively(trial))
 
     def moves(one: Further) -> Observation:
-        first = values(t, one, "first")
-        turned = (one.low + one.high - first[1:].to(t.x.dtype)).to(first.dtype)
-        runs = [called(t, {one.name: given}, one) for given in (first, torch.cat([first[:1], turned]))]
-        moved = any(not torch.equal(part, other) for (_, part), (_, other) in zip(*(run.parts() for run in runs), strict=True))
+        once = values(t, one, "first")[:1]
+        turned = (one.low + one.high - once.to(t.x.dtype)).to(once.dtype)
+        begun, first, later = (
+            called(t, {one.name: torch.cat([start, *[rest] * (t.time - 1)])}, one)
+            for start, rest in ((once, once), (turned, once), (once, turned))
+        )
+        moved = _same(begun, first) or not _same(begun, later)  # what does nothing in the first step says nothing of the others
         return fact(f"results with another {one.name} after its first step", moved, "another" if moved else "the same", "another")
 
     return every(moves(one) for one in further(t) if one.has_steps and one.moves)
@@ -180,6 +183,10 @@ def called_with(layer: Layer, x: Any, hx: Any, given: dict[str, Tensor]) -> dict
         return named_results(layer(x, hx))
     finally:
         hook.remove()
+
+
+def _same(run: Run, other: Run) -> bool:
+    return all(torch.equal(a, b) for (_, a), (_, b) in zip(run.parts(), other.parts(), strict=True))
 
 
 def _row(run: Run, row: int) -> Run:
