@@ -9,8 +9,9 @@ from torch import Tensor
 from rnncheck.catalog.time_reset import begun_anew
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, padded
 from rnncheck.catalog.tools.follow_ups import rows, side_by_side
+from rnncheck.catalog.tools.informative_data import in_many_digits, lively
 from rnncheck.core.further import Further
-from rnncheck.core.observation import Observation, both, every
+from rnncheck.core.observation import Observation, both, every, fact
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.core.subject import Layer, NotClaimed
@@ -63,6 +64,55 @@ def of_later_steps(trial: Trial) -> Observation:
         return _agree(trial, after, f"{one.name} from step {k} on changed: ", ("with another sequel", "with the first"), kept)
 
     return every(changed(one) for one in further(trial) if one.has_steps)
+
+
+@argument(
+    "causal",
+    formula="x[k:] changes  =>  f(x, a)[:k] stays",
+    kind="metamorphic",
+    source="missing values that are filled from the next one that is seen, in place of the last",
+    applies=whole & one_direction & at_least(time=2, batch=1),
+    cost=4,
+)
+def of_earlier_inputs(trial: Trial) -> Observation:
+    """Whatever a further argument says, an input of later steps changes no earlier output."""
+
+    def changed(one: Further) -> Observation:
+        k = trial.draw(f"step beside {one.name}", 1, trial.time - 1)
+        given = {one.name: values(trial, one, "first")}
+        other = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]]))
+        before, after = (called(run, given, one) for run in (trial, other))
+        kept = Run(torch.cat([before.output[:k], after.output[k:]]), *after.state)
+        return _agree(
+            trial, after, f"input from step {k} on changed, beside {one.name}: ", ("with another sequel", "with the first"), kept
+        )
+
+    return every(changed(one) for one in further(trial))
+
+
+@argument(
+    "used",
+    formula="f(x, a) moves with a[0]  =>  it moves with a[1:]",
+    kind="metamorphic",
+    source="times[:, 0] in a loop over t",
+    applies=whole & at_least(time=3, batch=1),
+    cost=4,
+)
+def after_the_first_step(trial: Trial) -> Observation:
+    """A further argument that acts on the results in the first step acts on them after it, too."""
+    t = in_many_digits(lively(trial))
+
+    def moves(one: Further) -> Observation:
+        once = values(t, one, "first")[:1]
+        turned = (one.low + one.high - once.to(t.x.dtype)).to(once.dtype)
+        begun, first, later = (
+            called(t, {one.name: torch.cat([start, *[rest] * (t.time - 1)])}, one)
+            for start, rest in ((once, once), (turned, once), (once, turned))
+        )
+        moved = _same(begun, first) or not _same(begun, later)  # what does nothing in the first step says nothing of the others
+        return fact(f"results with another {one.name} after its first step", moved, "another" if moved else "the same", "another")
+
+    return every(moves(one) for one in further(t) if one.has_steps and one.moves)
 
 
 @argument(
@@ -133,6 +183,10 @@ def called_with(layer: Layer, x: Any, hx: Any, given: dict[str, Tensor]) -> dict
         return named_results(layer(x, hx))
     finally:
         hook.remove()
+
+
+def _same(run: Run, other: Run) -> bool:
+    return all(torch.equal(a, b) for (_, a), (_, b) in zip(run.parts(), other.parts(), strict=True))
 
 
 def _row(run: Run, row: int) -> Run:

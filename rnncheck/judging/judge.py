@@ -60,6 +60,9 @@ def rehearse(trial: AnyTrial) -> None:
 UNDECIDED = "inconclusive: rounding alone could account for any difference here"
 NOBODY = "it is a convention that a batch without sequences works: see batch.empty"
 WITHOUT_AXIS = "it is a convention that input without a batch axis works: see batch.unbatched"
+NO_GRADIENT = "does not require grad and does not have a grad_fn"
+"""What torch says of a loss that depends on nothing that requires a gradient."""
+TOO_SHORT = "in so few steps the output does not depend on the input"
 CONTIGUOUS = "it is a convention that input and states may lie in memory in any way: see layout.strides"
 
 
@@ -67,7 +70,7 @@ def judge(prop: Property, trial: AnyTrial) -> Outcome:
     """Check ``prop`` on ``trial``; a layer of its own that does not handle an unusual batch breaks a convention alone."""
     found = _judged(prop, trial)
     if found.status in ("fails", "errored") and prop.warns_of(found.differing) is None and not is_our_mistake(found):
-        unusual = _unusual_batch(trial) or _unusual_memory(trial, found)
+        unusual = _unusual_batch(trial) or _unusual_memory(trial, found) or _constant(trial, found)
         return found if unusual is None else Outcome(prop.id, "not_applicable", reason=unusual)
     return found
 
@@ -86,6 +89,18 @@ def _unusual_memory(trial: AnyTrial, found: Outcome) -> str | None:
     if not isinstance(trial, Trial) or trial.subject.drop_in or trial.case.layout == "contiguous":
         return None
     return CONTIGUOUS if re.search(NEEDS_CONTIGUOUS, found.reason or "") else None
+
+
+def _constant(trial: AnyTrial, found: Outcome) -> str | None:
+    """Return why no gradient flows where the output of so few steps is a constant, as of spikes that come some steps late."""
+    if not isinstance(trial, Trial) or trial.subject.drop_in or NO_GRADIENT not in (found.reason or ""):
+        return None
+    try:
+        with seeded(trial.case.seed, trial.case.device), as_the_case_says(trial.case):
+            other = trial.but(x=1 - trial.x).run.output
+            return TOO_SHORT if torch.equal(other, trial.run.output) else None
+    except (SubjectError, Malformed):
+        return None
 
 
 def _judged(prop: Property, trial: AnyTrial) -> Outcome:

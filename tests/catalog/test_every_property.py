@@ -17,7 +17,8 @@ from tests.mutants.controls.correct import CORRECT
 
 IN_TESTS_OF_THEIR_OWN = {
     "agree.against", "agree.captured", "agree.compiled", "agree.device", "agree.exported", "agree.forms", "agree.onnx",
-    "agree.scripted", "argument.resets", "argument.rows", "argument.steps", "batch.beside", "batch.cliffs", "batch.invariant",
+    "agree.scripted", "argument.causal", "argument.resets", "argument.rows", "argument.steps", "argument.used",
+    "batch.beside", "batch.cliffs", "batch.invariant",
     "batch.many", "cache.copied", "cache.cropped", "cache.fresh", "cache.gradient", "cache.pieces", "cache.prefill",
     "cache.reordered", "cache.reset", "cache.steps", "gradient.repeatable", "gradient.second_refused", "lengths.beside",
     "lengths.inert", "lengths.module", "lengths.zero",

@@ -192,3 +192,29 @@ class FirstStateInside(FirstStateInFloat32):
 
     def forward(self, x):
         return super().forward(x)[0]
+
+
+class TwoStepsLate(nn.Module):
+    """A current charges a potential, and only then it spikes: the first two outputs are constants."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size, self.charge = hidden_size, nn.Linear(input_size, hidden_size)
+
+    def spiked(self, potential):
+        return torch.sigmoid(4 * (potential - 0.5))
+
+    def forward(self, x):
+        current = potential = x.new_zeros(x.size(1), self.hidden_size)
+        spikes = []
+        for x_t in x:
+            spikes.append(self.spiked(potential))
+            current, potential = 0.8 * current + self.charge(x_t), 0.9 * potential + current
+        return torch.stack(spikes)
+
+
+class SpikesDetached(TwoStepsLate):
+    """Nothing is learned from its spikes."""
+
+    def spiked(self, potential):
+        return super().spiked(potential).detach()

@@ -22,7 +22,7 @@ TELLING = ",".join((
     "batch.permute", "batch.gradient_alone", "batch.unbatched", "layout.no_mutation", "lengths.*", "gate.one_step", "agree.forward",
     "agree.against", "gradient.reference", "gradient.numerical", "gradient.every_output", "gradient.split", "mode.repeatable",
     "mode.rng", "weights.trainable", "weights.flags", "direction.*", "layer.*", "life.interleaved", "argument.rows",
-    "argument.resets",
+    "argument.resets", "argument.causal", "argument.used",
 ))  # fmt: skip
 """Properties that tell the mistakes of the table, and cost little."""
 FEW = 12

@@ -102,5 +102,40 @@ class TimesOfTheNextStep(WithTimes):
         return dt[:, min(t + 1, dt.shape[1] - 1), None]
 
 
-RIGHT = (Episodes, BeganAfter, Continues, WithTimes)
-MISTAKES = (AllBeginAnew, ALittleIsKept, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep)
+class TimesOfTheFirstStep(WithTimes):
+    """Every step has the time of the first."""
+
+    def passed(self, dt, t):
+        return dt[:, 0, None]
+
+
+class WithGaps(nn.Module):
+    """What is not ``seen``, (batch, time, features), between 0 and 1, is filled from the step before."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell, self.hidden_size = nn.GRUCell(input_size, hidden_size), hidden_size
+
+    def filling(self, x, t, last):
+        return last
+
+    def forward(self, x, seen):
+        h, last, outputs = x.new_zeros(len(x), self.hidden_size), torch.zeros_like(x[:, 0]), []
+        for t in range(x.shape[1]):
+            last = seen[:, t] * x[:, t] + (1 - seen[:, t]) * self.filling(x, t, last)
+            h = self.cell(last, h)
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
+class FilledFromTheNext(WithGaps):
+    """What is not seen is filled from the step after."""
+
+    def filling(self, x, t, last):
+        return x[:, min(t + 1, x.shape[1] - 1)]
+
+
+RIGHT = (Episodes, BeganAfter, Continues, WithTimes, WithGaps)
+MISTAKES = (
+    AllBeginAnew, ALittleIsKept, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep, TimesOfTheFirstStep, FilledFromTheNext,
+)  # fmt: skip

@@ -24,6 +24,7 @@ RED_ONCE = {
     alarms.SkipByDetach: ("gradient.*",),
     alarms.Scripted: ("life.*", "layout.no_mutation"),
     alarms.ScriptedSteps: ("layout.no_mutation", "agree.no_grad", "gradient.every_output"),
+    alarms.TwoStepsLate: ("gradient.*", "weights.trainable"),
     alarms.scripted_whole: ("weights.*", "layout.no_mutation"),
 }
 """The layer, and what was red."""
@@ -33,6 +34,11 @@ RED_ONCE = {
 def test_a_right_layer_is_not_red(layer, properties):
     kill = first_kill(subject_of(layer), 12, properties, strict=False)
     assert kill is None, (kill.prop.id, kill.outcome)
+
+
+def test_an_output_that_depends_on_the_input_has_a_gradient():
+    kill = first_kill(subject_of(alarms.SpikesDetached), 12, ("gradient.every_output",), strict=False)
+    assert kill is not None and "does not require grad" in kill.outcome.reason
 
 
 def test_gradients_that_stop_are_no_estimates():
