@@ -100,9 +100,9 @@ class Reading:
 
     @property
     def _turned(self) -> str | None:
-        """The axes of an output that has the other one in front than the input."""
-        axes = "(time, batch, features)" if self.called["batch_first"] else "(batch, time, features)"
-        return axes if self.called["turned"] else None
+        """The axes of an output that has them in another order than the input."""
+        axes = "(time, batch, features)" if self.called["batch_first"] == self.called["turned"] else "(batch, time, features)"
+        return axes if self.called["turned"] or self.called["features_last"] else None
 
     @property
     def not_looked_at(self) -> tuple[str, ...]:

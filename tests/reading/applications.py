@@ -518,6 +518,48 @@ class EnergyGRUWithoutState(EnergyGRU):
         return 0 * h
 
 
+class Frames(nn.Module):
+    """A spectrogram, channels first, becomes a class for each of its frames, of as many classes as a test may have frames."""
+
+    def __init__(self, n_mels, hidden, n_classes=5):
+        super().__init__()
+        self.conv, self.gru = nn.Conv1d(n_mels, hidden, 3), nn.GRU(hidden, hidden, batch_first=True)
+        self.classes = nn.Linear(hidden, n_classes)
+
+    def forward(self, mels):
+        seen = self.conv(nn.functional.pad(mels, self.around)).relu().transpose(1, 2)
+        return self.classes(self.gru(seen)[0]).log_softmax(-1)
+
+    around = (2, 0)
+
+
+class FramesToCome(Frames):
+    """The convolution reads the next frame, as well."""
+
+    around = (1, 1)
+
+
+class FramesInFront(nn.Module):
+    """The same in torch's order, as the CTC loss takes it."""
+
+    def __init__(self, n_mels, hidden):
+        super().__init__()
+        self.lstm = nn.LSTM(n_mels, hidden)
+
+    def forward(self, mels, state=None):
+        return self.lstm(self.given(mels).permute(2, 0, 1), state)
+
+    def given(self, mels):
+        return mels
+
+
+class FramesOfAll(FramesInFront):
+    """The mean of all spectrograms is taken off."""
+
+    def given(self, mels):
+        return mels - mels.mean(0)
+
+
 LAYERS = {
     Hazards: ("(batch, time, features), no state comes back, each output is a number", HazardsOfOtherRows, HazardsOfTheFuture),
     Forecaster: (
@@ -571,5 +613,7 @@ LAYERS = {
         TwoWaysTooShort,
         TwoWaysOfOtherRows,
     ),
+    Frames: ("(batch, features, time), no state comes back, output (batch, time, features)", FramesToCome),
+    FramesInFront: ("(batch, features, time), state (h, c), output (time, batch, features)", FramesOfAll),
 }
 """Each right layer, with what is said of how it is read and with its mistakes."""

@@ -24,6 +24,7 @@ HOW: dict[str, Any] = {
     "listed": False,  # the output is a list of steps
     "merged": False,  # steps and rows of the output are one axis
     "turned": False,  # the output is (time, batch, features) where the input is (batch, time, features), or the other way round
+    "features_last": False,  # the output is (batch, time, features) where the input has its channels first
     "reverse": False,  # it reads a sequence from its end
     "feature_axes": 1,  # how many axes of features the output has: several are made one, and one is put where there is none
     "rows": 0,  # the axis of the batch in the output of the last step alone; 1: a state of layers comes back for it
@@ -95,7 +96,7 @@ class Adapted(torch.nn.Module):
         output = at(result, how["output"])
         output = torch.stack(list(output), time) if how["listed"] else output
         output = self.flat(output.unflatten(0, input.shape[:-1]) if how["merged"] else output)
-        output = output.transpose(-1, -2) if how["input"] == "channels first" else output
+        output = output.transpose(-1, -2) if how["input"] == "channels first" and not how["features_last"] else output
         output = output.permute([ORDERS[how["input"]].index(axis) for axis in range(3)]) if how["input"] in ORDERS else output
         output = output.transpose(0, 1) if how["turned"] and output.dim() == 3 else output
         return self.filled(output.flip(time) if how["reverse"] else output), self.final(result)

@@ -38,7 +38,9 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
     usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
     axes = tuple(usual[place] for place in order)
     in_front = usual[:2] if order == (0, 1, 2) and not channels else None
+    steps = axes.index(TIME)
     whole = [(path, t) for path, t in stepped if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
+    whole = [(path, t) for path, t in whole if path not in more or more[path].shape[steps] != t.shape[steps]]
     if whole:
         path, t = _of_the_last_layer(result, whole)
         return path, {"last": False, "listed": False, "features": t.shape[axes.index(None)]}
@@ -46,6 +48,8 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
         if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
             return path, _with_features(t, 1, merged=True)
     for path, t in stepped:
+        if channels and t.dim() == 3 and t.shape[:2] in ((BATCH, TIME), (TIME, BATCH)):
+            return path, _with_features(t, 2, features_last=True, turned=t.shape[0] == TIME)
         if in_front is not None and t.shape[:2] == in_front[::-1]:
             return path, _with_features(t, 2, turned=True)
     for front in dict.fromkeys(path[:end] for path, _ in found for end in range(len(path))):

@@ -8,8 +8,8 @@ from rnncheck.reading.calls.experiment import Sizes
 from rnncheck.reading.signature import Signature, forward_of, hx_argument
 
 UNUSUAL = (
-    "ids", "last", "listed", "longest_first", "merged", "turned", "rows", "reset", "reverse", "beside", "input_name", "kept",
-    "images",
+    "ids", "last", "listed", "longest_first", "merged", "turned", "features_last", "rows", "reset", "reverse", "beside",
+    "input_name", "kept", "images",
 )  # fmt: skip
 """Words of a call that torch's layers know nothing of."""
 
