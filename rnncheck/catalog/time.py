@@ -224,7 +224,7 @@ def causal(trial: Trial) -> Observation:
         later = fact(f"what comes from step {k} on with another input[{k}]", *_moved(trial, changed, k, _from_step))
         return seen & (fact(f"{LATER}output[{k}], with another input[{k}]", False, "the same", "another") if later.holds else later)
 
-    return every(changed_from(k) for k in {1, trial.time - 1})
+    return every(changed_from(k) for k in sorted({0, 1, trial.time - 1}))
 
 
 LARGE = 1000.0

@@ -114,12 +114,35 @@ class GraphOfAllNodes(GraphOfNodes):
         return super().spread(both + 0.1 * both.roll(1, 0))
 
 
+class ALoopOfItsOwn(nn.Module):
+    """The last state of a loop over the steps."""
+
+    begins = 0
+
+    def __init__(self, in_features, hidden):
+        super().__init__()
+        self.x, self.h = nn.Linear(in_features, hidden), nn.Linear(hidden, hidden)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), self.h.in_features)
+        for t in range(self.begins, x.shape[1]):
+            h = torch.tanh(self.x(x[:, t]) + self.h(h))
+        return h
+
+
+class BeginsWithTheSecond(ALoopOfItsOwn):
+    """The first step is left out."""
+
+    begins = 1
+
+
 LAYERS = {
     AsksFirst: ("(batch, time, features), state h, with return_state", AsksAndForgets),
     BiasGiven: ("(time, batch, features), state h", BiasOfAll),
     OneTensorOfBothWays: ("(time, batch, features), state (h, c), two directions", OneTensorTurned),
     HeadOfItsWays: ("returns only the last output, not looked at: bidirectional other than True", HeadOfAll),
     HeadOfOneWay: ("(time, batch, features), no state comes back, returns only the last output", HeadOfAllInOneWay),
+    ALoopOfItsOwn: ("(batch, time, features), no state comes back, returns only the last output", BeginsWithTheSecond),
     GraphOfNodes: ("2 axes of features as one, returns only the last output", GraphOfAllNodes),
 }
 """Each right layer, with what is said of how it is read and with its mistakes."""
