@@ -26,6 +26,8 @@ from tests.adapters.support import claimed
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
+ASKED = ("agree.autocast", "gradient.forward_mode")
+"""Properties whose features a probe asks for, too: some bugs show there alone."""
 DEAR = 100
 """Properties that cost more (compilers, gradcheck of second order) are hunted with only where no other is meant for it."""
 
@@ -56,14 +58,14 @@ def subject_of(mutant: Any) -> Subject:
     if mutant.kind == "pair":
         return claimed(mutant.target, mutant.like, "pair")
     if mutant.kind == "cell":
-        subject = claimed(mutant.target, kind="cell")
+        subject = claimed(mutant.target, kind="cell", asked=ASKED)
         return replace(subject, claims=_claims_of_a_cell(mutant.clean))  # what its clean twin offers it claims
     return taking_lengths(layer_subject(mutant)) if mutant.kind == "lengths" else layer_subject(mutant)
 
 
 @cache
 def _claims_of_a_cell(clean: type) -> Mapping[str, Claim]:
-    return claimed(clean, kind="cell").claims
+    return claimed(clean, kind="cell", asked=ASKED).claims
 
 
 def planted(prop: Property, bug: str) -> Subject:
@@ -80,7 +82,7 @@ def planted(prop: Property, bug: str) -> Subject:
                  well_hidden.DropsInEval)  # fmt: skip
     typed = {one.__name__: one for one in (*caches.MISTAKES, *mistaken_flags.MISTAKES, slope_lost_at_one, *strangers)}
     if bug == "form-without-state" or bug.replace("-", "_") in typed:
-        return claimed(typed.get(bug.replace("-", "_"), FormWithoutState))
+        return claimed(typed.get(bug.replace("-", "_"), FormWithoutState), asked=ASKED)
     mutant = {**EXTRA, **MUTANTS}[bug]
     if prop.id in TO_CLAIM:
         return claiming(TO_CLAIM[prop.id], mutant)
