@@ -1,10 +1,10 @@
-"""A mode that sees each of torch's operations, and does not need torch's compiler."""
+"""Sees each of torch's operations, without importing torch's compiler."""
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Operations(TorchDispatchMode):
-    """A dispatch mode whose own code is never compiled: torch loads its compiler, which takes seconds, to except it."""
+    """A dispatch mode that does not ask torch's compiler to leave it alone: torch would import the compiler first, for seconds."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:

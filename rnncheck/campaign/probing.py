@@ -15,7 +15,7 @@ from rnncheck.errors import UsageError
 DEAR = ("export", "script", "meta", "jvp", "autocast", "autocast_half")
 """Features that take a probe longest, and that nothing but the properties that need them asks for."""
 WITH = {"onnx": "export", "autocast": "autocast_half"}
-"""Features of which another one is asked for, too."""
+"""Features that are probed together with another one."""
 
 
 def probe_all(
@@ -61,7 +61,7 @@ def _asked_of(subject: Subject, reference: Subject) -> dict[str, Claim]:
 
 
 def needed_by(properties: Iterable[Property]) -> set[str]:
-    """Return the features that these properties need, and those that are asked for with them."""
+    """Return the features that these properties need, and those that are probed together with them."""
     needed = {feature for prop in properties for feature in prop.needs}
     return needed | {WITH[feature] for feature in needed & WITH.keys()}
 

@@ -60,8 +60,7 @@ def of_later_steps(trial: Trial) -> Observation:
         k = trial.draw(f"step of {one.name}", 1, trial.time - 1)
         first, other = (values(trial, one, what) for what in ("first", "other"))
         before, after = (called(trial, {one.name: given}, one) for given in (first, torch.cat([first[:k], other[k:]])))
-        kept = Run(torch.cat([before.output[:k], after.output[k:]]), *after.state)
-        return _agree(trial, after, f"{one.name} from step {k} on changed: ", ("with another sequel", "with the first"), kept)
+        return _agree_before(k, trial, before, after, f"{one.name} from step {k} on changed: ")
 
     return every(changed(one) for one in further(trial) if one.has_steps)
 
@@ -82,10 +81,7 @@ def of_earlier_inputs(trial: Trial) -> Observation:
         given = {one.name: values(trial, one, "first")}
         other = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]]))
         before, after = (called(run, given, one) for run in (trial, other))
-        kept = Run(torch.cat([before.output[:k], after.output[k:]]), *after.state)
-        return _agree(
-            trial, after, f"input from step {k} on changed, beside {one.name}: ", ("with another sequel", "with the first"), kept
-        )
+        return _agree_before(k, trial, before, after, f"input from step {k} on changed, beside {one.name}: ")
 
     return every(changed(one) for one in further(trial))
 
@@ -145,6 +141,12 @@ def resets(trial: Trial) -> Observation:
 def _agree(trial: Trial, run: Run, prefix: str, sides: tuple[str, str], other: Run) -> Observation:
     """Two runs with other further arguments than the case's own, which may round differently."""
     return both(run, other, lambda: trial.budget.twice, prefix, sides)
+
+
+def _agree_before(k: int, trial: Trial, before: Run, after: Run, prefix: str) -> Observation:
+    """Whether what changes at step k, between two runs, changes no earlier output."""
+    kept = Run(torch.cat([before.output[:k], after.output[k:]]), *after.state)
+    return _agree(trial, after, prefix, ("with another sequel", "with the first"), kept)
 
 
 def further(trial: Trial) -> tuple[Further, ...]:

@@ -1,4 +1,4 @@
-"""Options of a module like torch's whose values types alone lead to."""
+"""Whether a module that is called as torch's layers are has options whose values only its types say."""
 
 import inspect
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from rnncheck.reading.typed.stub import constructor_sizes
 
 
 def has_choices(module: Any, forward: Callable[..., Any]) -> bool:
-    """Return whether forward has an option of several values, where its types say the rest, and that of the constructor.
+    """Return whether forward has an option of several values, and types say all else: its arguments, and the constructor's sizes.
 
-    What a call returns is no such option; a constructor with options of its own, such as num_layers, is better read by experiment.
+    An option that says what is returned does not count, and a constructor with more than sizes is better read by experiment.
     """
     try:
         roles = roles_of(forward, "forward")
