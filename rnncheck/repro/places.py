@@ -46,10 +46,8 @@ def numbers_apart(
     last_first = list(reversed(named))
     others = sorted(last_first, key=lambda value: last_key(value[0]) != first)
     expected, allowed = float(part.expected[at]), allowed_at(part, at)
-    latest = sorted(
-        last_first, key=lambda value: last_key(value[0]) not in part.what
-    )  # what one call hands on is in the next one too
-    lefts = _sources(part, "actual", named if comes_from is anywhere else latest, comes_from)
+    latest = sorted(last_first, key=lambda value: last_key(value[0]) not in part.what)  # what is handed on is in later results, too
+    lefts = _sources(part, "actual", latest, comes_from)
     rights = _sources(part, "expected", others, comes_from)
     for left, second in product(lefts, (*rights, None)):
         if left != second and (right is None or _agree(left, second, expected, allowed, right)):
