@@ -163,7 +163,8 @@ def _adapters(reading: Reading, kind: str, varying: set[str]) -> list[str]:
     needed = [*([token_ids] if reading.called["ids"] else []), adapted, *([] if reading.arrangement is None else [arranged])]
     tree = ast.parse("\n\n\n".join(map(file_text, needed)).replace("{**HOW, **how}", "how"))
     known = {name: value for name, value in reading.called.items() if name not in varying}
-    names = {"ORDERS": adapted.ORDERS, "PIXELS": adapted.PIXELS, **({} if reading.called["kept"] else {"self.first": ()})}
+    names = {name: getattr(adapted, name) for name in ("ORDERS", "PIXELS", "NODES")}
+    names |= {} if reading.called["kept"] else {"self.first": ()}
     called = [*CALLED, *(["forgets"] if reading.called["reset"] else [])]
     text = ast.unparse(used(folded(tree, known, "how", names), [kind], called))
     return [re.sub(r"\n+(?=class |def |@)", "\n\n\n", text), "", ""]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from rnncheck.core.further import Further
-from rnncheck.reading.calls.beside import COUNT, MEMORY, TIMES, VECTOR
+from rnncheck.reading.calls.beside import COUNT, GRAPH, MEMORY, TIMES, VECTOR
 from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
@@ -19,10 +19,11 @@ NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
 def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tuple[str, ...]:
     """Arguments of a call that are left out, or change nothing."""
     lengths, looked_at = seen.how["lengths"], [*(one.name for one in further if one.looked_at), *seen.how.get("asks", ())]
-    counts = [name for name, shape, *_ in seen.how.get("beside", ()) if shape == COUNT]
+    given = seen.how.get("beside", ())
+    counts = [name for name, shape, *_ in given if shape == COUNT]
     taken = [*(keyword for keyword, _ in seen.how["given"]), *(lengths[:1] if lengths else ()), *looked_at, *counts]
-    filled = {name: f"argument {name}, {'the same for each row' if shape in (TIMES, VECTOR, *MEMORY) else f'given as {value:g}'}"
-              for name, shape, _, value in seen.how.get("beside", ())}  # fmt: skip
+    words = dict.fromkeys((TIMES, VECTOR, *MEMORY), "the same for each row") | {GRAPH: "given as one graph"}
+    filled = {name: f"argument {name}, {words.get(shape, f'given as {value:g}')}" for name, shape, _, value in given}
     filled |= {one.name: f"argument {one.name}, which changes nothing" for one in further}
     unread = [filled.get(p.name, f"argument {p.name}") for p in parameters(module, seen.how) if p.name not in taken]
     return tuple(told for told in unread if told not in seen.unread)

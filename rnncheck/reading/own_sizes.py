@@ -5,13 +5,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import HIDDEN, Sizes, Unreadable
+from rnncheck.reading.calls.experiment import BATCH, HIDDEN, TIME, Sizes, Start, Unreadable, made, runner
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import UNSAID, size_of
+from rnncheck.reading.other_numbers import zeros
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.signature import parameters_of
@@ -35,6 +37,27 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
             built = build(arguments)
             best = built if best is None or built[0].score > best[0].score else best
     return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
+
+
+def with_fixed_features(value: Any, built: Built) -> Built:
+    """The same, where an output as wide as the state is so by chance: with a state of twice the size it is as wide as before."""
+    seen, arguments, module, config = built
+    if arguments is None or not arguments.hidden or seen.how["features"] is not None:
+        return built
+    size = 2 * config.hidden_size
+    wider = config.but(hidden_size=size, input_size=size if arguments.square else config.input_size)
+    sizes = Sizes(wider.input_size, wider.hidden_size, config.num_layers, seen.directions)
+    positions, named = arguments.of(wider)
+    x = torch.zeros(TIME, BATCH, wider.input_size, dtype=torch.float64)
+    try:
+        other = made(value, *positions, **named)
+        other = other.double().eval() if isinstance(other, nn.Module) else other
+        output, _ = runner(other, seen.how, Start(), sizes)(x, zeros(seen, wider))
+    except Exception:  # it is built, or called, in the first size alone
+        return built
+    if output.shape[-1] != seen.features:
+        return built
+    return replace(seen, how={**seen.how, "features": seen.features}, plain=False), arguments, module, config
 
 
 def _with_own_sizes(value: Any, said: Said) -> Built | None:

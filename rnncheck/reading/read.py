@@ -32,7 +32,7 @@ GOOD = 4.0
 """The score of a reading that nothing contradicts."""
 FORM = (
     "input", "batch_first", "step_axis", "lengths", "reset", "ids", "tied", "tensors", "states", "order", "input_name", "beside",
-    "rows", "asks", "images",
+    "rows", "asks", "images", "nodes",
 )  # fmt: skip
 """Words that hold for other numbers of layers and directions too."""
 UNLIKELY = "time features batch"
@@ -94,8 +94,8 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     possible, later, whole = forms(module, cell_first, said, sizes.input), later_inputs(module), False
     for how in possible:
         whole |= best is not None and how.get("step_axis") is not None
-        if whole and how.get("input_name") not in later:
-            continue  # a layer that takes whole sequences takes single steps too
+        if best is not None and best.recurs if how.get("nodes") else whole and how.get("input_name") not in later:
+            continue  # a layer that takes whole sequences takes single steps too, and of several nodes where it takes those of one
         if (refused := refusals.reason(how)) is not None:
             failures.append(refused)
             continue

@@ -9,7 +9,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.subject import NotClaimed
-from rnncheck.reading.adapter.adapted import HOW, ORDERS
+from rnncheck.reading.adapter.adapted import HOW, NODES, ORDERS
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.parameters.arrangement import Arrangement
@@ -145,6 +145,7 @@ class Reading:
             axes or major, state,
             *([f"always input_size {own[0]} and hidden_size {own[1]}"] if own else []),
             *([f"each feature a channel of {of_pixels}"] if (of_pixels := PIXELS[how["images"]]) else []),
+            *([f"each feature at each of {len(NODES)} nodes"] if how["nodes"] else []),
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),

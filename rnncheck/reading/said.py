@@ -51,10 +51,11 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
         "whether it takes token ids: it is given an id for each vector of the input, and finds that one",
     ),
     "images": (_one_of(False, True, "row"), "whether each feature is a channel of an image, of two axes of pixels or of a row"),
+    "nodes": (FLAG, "whether each feature is given at each node of a graph, so that an axis of nodes is in front of the features"),
     "eval": (FLAG, "whether it is judged in eval() alone, since it is random in training"),
 }
 """Each word with its values and its meaning; docs/layers.md has the same table."""
-OF_A_CALL = ("lengths", "reset", "ids", "input_name", "beside", "images")
+OF_A_CALL = ("lengths", "reset", "ids", "input_name", "beside", "images", "nodes")
 OF_A_RESULT = ("reverse",)
 OF_A_STATE = ("states", "given", "tensors", "order")
 

@@ -24,7 +24,7 @@ from rnncheck.reading.gradients import in_training_alone, learned_start, not_loo
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
-from rnncheck.reading.own_sizes import Built, of_other_sizes
+from rnncheck.reading.own_sizes import Built, of_other_sizes, with_fixed_features
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
@@ -116,7 +116,7 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
         reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
         reason.built = bool(called)
         raise reason
-    return best
+    return with_fixed_features(value, best)
 
 
 def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone: bool) -> Built:

@@ -64,7 +64,7 @@ def call_as_read(layer: nn.Module, reading: Reading, reference: Any, args: tuple
     how = reading.called
     if how["eval"] and layer.training:
         return None
-    unusual = [word for word in ("last", "reverse", "ids", "merged", "turned", "images") if how[word]]
+    unusual = [word for word in ("last", "reverse", "ids", "merged", "turned", "images", "nodes") if how[word]]
     if how["input"] == "step" or how["features"] is not None or unusual:
         raise NotComparable(f"read as {reading.words()}, it gives other results than torch's layers")
     given = inspect.signature(type(layer).forward).bind(layer, *args, **kwargs).arguments

@@ -20,6 +20,7 @@ from tests.reading import (
     decoders,
     encoders,
     everyday,
+    graphs,
     hyperparameters,
     images,
     kinds_of_state,
@@ -36,7 +37,7 @@ from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
           small_differences, images, hyperparameters, decoders, published, everyday, encoders,
-          kinds_of_state)  # fmt: skip
+          kinds_of_state, graphs)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

@@ -13,6 +13,7 @@ HOW: dict[str, Any] = {
     "batch_first": False,  # (batch, time, features)
     "step_axis": None,  # a cell's input has an axis of one step here
     "images": False,  # each feature is a channel of an image: two axes of pixels are behind the features; "row": one axis
+    "nodes": False,  # each feature is given at each node of a graph (NODES): an axis of nodes is in front of the features
     "needed": False,  # the state must be given
     "input_name": None,  # the keyword for the input, where it takes no place
     "given": [(None, 0)],  # the arguments that take the state: (keyword or None, structure of tensor numbers)
@@ -43,6 +44,8 @@ HOW: dict[str, Any] = {
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
 PIXELS = ((1.0, -0.5), (0.25, 2.0))
 """What each feature is multiplied by for each pixel of an image of it: it is seen where pixels are mixed up."""
+NODES = (1.0, -0.5, 0.25, 2.0, 0.75, -1.5)
+"""What each feature is multiplied by at each node of a graph: it is seen where nodes are mixed up."""
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
 """Further orders of the axes that a layer may take, from those of (time, batch, features)."""
 
@@ -159,6 +162,7 @@ class Adapted(torch.nn.Module):
         own = input.squeeze(-1) if how["input"] == "numbers" else input
         own = own[..., None] * own.new_tensor(PIXELS[0]) if how["images"] == "row" else own
         own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] is True else own
+        own = own[..., None, :] * own.new_tensor(NODES)[:, None] if how["nodes"] else own
         given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
         named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {
@@ -254,8 +258,10 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
     if shape == "count":
         return rows
     front = input.shape[:-1]
-    sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden)}
-    sizes |= {"rows": (rows,), "rows 1": (rows, 1)}
+    if shape == "graph":
+        chain = torch.ones(len(NODES), len(NODES), dtype=input.dtype, device=input.device).triu(-1).tril(1)  # of nodes
+        return chain.nonzero().T if kind == "long" else chain / 3
+    sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden), "rows": (rows,)}
     if shape == "vector":
         return (value * torch.linspace(-1, 1, hidden, dtype=input.dtype, device=input.device)).repeat(rows, 1)
     if shape == "times":
@@ -267,7 +273,7 @@ def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, 
         whole = value * torch.linspace(-1, 1, 2 * hidden, dtype=input.dtype, device=input.device).view(2, 1, hidden)
         return whole.expand(2, rows, hidden).movedim(0, int(shape == "memory")).contiguous()
     dtype = {"float": input.dtype, "bool": torch.bool, "long": torch.long}[kind]
-    return torch.full(sizes[shape], value, dtype=dtype, device=input.device)
+    return torch.full(sizes.get(shape, (rows, 1)), value, dtype=dtype, device=input.device)
 
 
 def rebuilt(structure: Any, tensors: list[torch.Tensor], layer: Any) -> Any:

@@ -25,6 +25,10 @@ TIME_PARTS = {"time", "times", "t", "ts", "timestamps", "timestamp", "tp", "tps"
 """Times of the steps that all rows share, and parts of their names."""
 VECTOR = "vector"
 """Features of each sequence, such as those that its initial state is made of."""
+UNSAID = (*SHAPES, VECTOR, *MEMORY)
+"""What an argument may be of which the name says nothing."""
+GRAPH = "graph"
+"""Which nodes are neighbours: a matrix, or the two ends of each edge."""
 NUMBERS = {float: "float", int: "long", bool: "bool", "float": "float", "int": "long", "bool": "bool"}
 ONES = (
     "mask", "masks", "valid", "keep", "dt", "delta", "time", "times", "timestamps", "scale", "weight", "weights", "steps", "not",
@@ -56,7 +60,7 @@ def _beside(module: Any, how: Mapping[str, Any], numbers: Numbers, counts: list[
     taken = how["lengths"][:1] if how["lengths"] else ()
     known = [p for p in parameters(module, how) if p.default is p.empty and p.name not in (*taken, *counts)]
     needed = [p for p in known if not is_state_word(p.name)]
-    yield from _fillings(needed, numbers, step, alike=not usual)
+    yield from _fillings(needed, numbers, step, alike=not usual, others=(GRAPH,) if how.get("nodes") else UNSAID)
     states = [p for p in parameters(module, how) if is_state_word(p.name)]
     looked_up = [p for p in states if p in known and (len(states) > 1 or is_memory_word(p.name))]
     for p in looked_up:  # what an encoder returned may be called a state too
@@ -79,10 +83,11 @@ def is_memory_word(name: str) -> bool:
 
 
 def _fillings(needed: list[inspect.Parameter], numbers: Numbers, step: bool, shapes_of_states: tuple[str, ...] = (),
-              alike: bool = False) -> Iterator[Beside]:  # fmt: skip
+              alike: bool = False, others: tuple[str, ...] = UNSAID) -> Iterator[Beside]:  # fmt: skip
     """What these arguments may be filled with; those that are called a state in these shapes alone.
 
     step: whether a call is one step, which has one time; alike: whether all have one shape
+    others: the shapes of those of which the name says nothing
     """
     if not needed:
         return
@@ -93,7 +98,7 @@ def _fillings(needed: list[inspect.Parameter], numbers: Numbers, step: bool, sha
         if p.annotation in NUMBERS
         else SHAPES
         if is_mask_word(p.name)
-        else (*([TIMES] if set(p.name.lower().split("_")) & TIME_PARTS and not step else []), *SHAPES, VECTOR, *MEMORY)
+        else (*([TIMES] if set(p.name.lower().split("_")) & TIME_PARTS and not step else []), *others)
         for p in needed
     ]
     kinds_of_shapes = dict.fromkeys(kind for one in shapes for kind in one)

@@ -30,6 +30,7 @@ def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[di
     if looks_up(module) and (uses_weights(module) or knows_ids(module)):
         yield from ({**form, "tied": True} for form in _forms_of(module, cell_first, said, ids=True, numbers=False))
     yield from _of_decoders(module, said)
+    yield from _forms_of(module, cell_first, said, ids=False, numbers=False, nodes=True)
 
 
 def _of_decoders(module: Any, said: Said) -> Iterator[dict[str, Any]]:
@@ -42,7 +43,7 @@ def _of_decoders(module: Any, said: Said) -> Iterator[dict[str, Any]]:
                 yield from ({**form, "beside": more, **asked(said, OF_A_CALL)} for more in other_sequences(module, form))
 
 
-def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool) -> Iterator[dict[str, Any]]:
+def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool, nodes: bool = False) -> Iterator[dict[str, Any]]:
     said_lengths = lengths(module)
     base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
     base |= {"ids": True} if ids else {}
@@ -50,11 +51,14 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
     turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
     numbered = [{"input": "numbers", **form} for form in sequences] if numbers and not ids else []
-    layers = [*sequences, *numbered, *([] if ids else turned)]
+    layers = [*sequences, *numbered, *([] if ids or nodes else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
-    forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
-    forms += [{**form, "images": pixels} for pixels in (() if ids else sees(module)) for form in (*sequences, *cell)]
+    if nodes:
+        forms = [{**form, "nodes": True} for form in forms]
+    else:
+        forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
+        forms += [{**form, "images": pixels} for pixels in (() if ids else sees(module)) for form in (*sequences, *cell)]
     named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
     usual = {"input": "sequence", "batch_first": False}
     named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]

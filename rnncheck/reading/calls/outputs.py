@@ -26,7 +26,7 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
         first = [(path, t) for path, t in found if t.is_floating_point() and t.dim() and t.shape[0] == BATCH][:1]
         fitting = [*(one for one in first if one[1].dim() == 1), *(one for one in found if one[1].shape[:-1] in shapes)]
         fitting.sort(key=lambda one: len(one[0]))  # beside a state of several parts: ((h, c), y)
-        if how.get("images") and first:
+        if (how.get("images") or how.get("nodes")) and first:
             return first[0][0], _with_features(first[0][1], 1)
         if not fitting:
             raise Unreadable("it returns no row for each of the input's")

@@ -9,7 +9,7 @@ from rnncheck.reading.signature import Signature, forward_of, hx_argument
 
 UNUSUAL = (
     "ids", "last", "listed", "longest_first", "merged", "turned", "features_last", "rows", "reset", "reverse", "beside",
-    "input_name", "kept", "images",
+    "input_name", "kept", "images", "nodes",
 )  # fmt: skip
 """Words of a call that torch's layers know nothing of."""
 

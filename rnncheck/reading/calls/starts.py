@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS, PIXELS
+from rnncheck.reading.adapter.adapted import NODES, ORDERS, PIXELS
 from rnncheck.reading.calls.call_arguments import is_state_word, own_methods, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
 from rnncheck.reading.calls.results import leaves
@@ -39,6 +39,7 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = Fals
         shapes = [(sizes.hidden, BATCH), *shapes]
     pixels = torch.tensor(PIXELS[0] if how["images"] == "row" else PIXELS).shape if how.get("images") else ()
     for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
+        shape = (*shape[:-1], len(NODES), shape[-1]) if how.get("nodes") else shape
         zero = [torch.zeros((*shape, *pixels), dtype=torch.float64) for _ in range(4)]
         if len(names) > 1:
             yield Start(tuple(zero[: len(names)]), names)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
+from rnncheck.reading.adapter.adapted import NODES
 from rnncheck.reading.calls.experiment import HIDDEN as STATE
 from rnncheck.reading.calls.experiment import INPUT as WIDTH
 from rnncheck.reading.constructor.always_on import always_on
@@ -250,6 +251,8 @@ def _held_otherwise(parameters: list[Any], required: list[Any], options: Mapping
             for one in [name for name in hidden if name not in nodes][:1]:
                 for found in filled(rest, (p.name, *nodes), (one,), options):
                     yield dataclasses.replace(found, holds={p.name: "graph"})
+            for found in (*_by_name(rest, rest, options), *_by_parts(rest, rest, options)):
+                yield dataclasses.replace(found, others={**found.others, p.name: len(NODES)}, holds={p.name: "graph"})
         if parts & ENTRIES:
             for one in hidden[:1]:
                 for found in filled(rest, (p.name,), (one,), options):

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from rnncheck.reading.adapter.adapted import NODES
 from rnncheck.reading.constructor.size_words import (
     KIND_VALUES,
     TOKENS,
@@ -18,6 +19,9 @@ SHARES, SHARES_ALONE = ("drop", "prob", "zoneout", "noise", "leak"), {"rate", "a
 PADDING = {"pad", "padding"}
 """Parts of the name of a padding token, or of an amount of padding: the first, or none."""
 
+OF_NODES = {"nodes", "node", "vertices", "joints", "sensors", "stations"}
+"""Parts of the name of a number of nodes of a graph."""
+
 
 def value_for(parameter: Any) -> Any:
     """A value for an argument that must be given, by its annotation or its name."""
@@ -25,6 +29,8 @@ def value_for(parameter: Any) -> Any:
     parts = set(name.split("_"))
     if counts_tokens(parameter.name):
         return TOKENS
+    if parts & OF_NODES:
+        return len(NODES)
     if annotation is bool:
         return False
     if name == "device" or annotation is torch.device:
