@@ -17,7 +17,13 @@ from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.oracle import GradientBudget
 from rnncheck.running.beside import Pair, beside
-from rnncheck.running.tolerance import least_budget_of, least_gradient_budget_of, returned
+from rnncheck.running.tolerance import (
+    least_budget_of,
+    least_gradient_budget_of,
+    returned,
+    strict_budget_of,
+    strict_gradient_budget_of,
+)
 from rnncheck.running.trial import Trial
 
 
@@ -105,7 +111,7 @@ def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observat
         return both(mine.run, truth.theirs.run, _sum(allowed, more), why, sides)
 
     seen = results(*(least_budget_of(one).allowed for one in (mine, theirs)))
-    seen = seen if seen.holds else results(mine.budget.allowed, theirs.budget.allowed)
+    seen = seen if seen.holds else results(strict_budget_of(mine).allowed, theirs.budget.allowed)
     if not all(one.subject.offers("training") for one in (mine, theirs)):
         return seen
     weights = mine.cotangents()
@@ -118,7 +124,7 @@ def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observat
         return _same_gradients(found, expected, limits, why, sides)
 
     slopes = gradients(*(least_gradient_budget_of(one, weights) for one in (mine, theirs)))
-    return seen & (slopes if slopes.holds else gradients(mine.gradient_budget(), theirs.gradient_budget(weights)))
+    return seen & (slopes if slopes.holds else gradients(strict_gradient_budget_of(mine, weights), theirs.gradient_budget(weights)))
 
 
 def _sum(one: Run, other: Run) -> Run:

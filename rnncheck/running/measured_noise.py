@@ -64,13 +64,16 @@ def least_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
     return GradientBudget(own, least, trial.rounding, 0)
 
 
-def noise_budget(trial: Repeatable) -> Budget:
-    """Return truth (the subject's own run, as there is no better one) and allowed error, in the form of rnncheck.oracle.budget."""
+def noise_budget(trial: Repeatable, coarse: bool = True) -> Budget:
+    """Return truth (the subject's own run, as there is no better one) and allowed error, in the form of rnncheck.oracle.budget.
+
+    coarse: whether that counts which a subject rounds to fewer digits than its case asks for, on the way
+    """
     own, least = trial.run.map(Tensor.double), least_budget(trial).allowed
     squares = own.map(torch.zeros_like)
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
-        with _rounding(trial, copy):
+        with _rounding(trial, copy, coarse):
             moved = follow_up.run_on(layer)
         moved = moved.map(Tensor.double)
         squares = Run(
@@ -86,13 +89,13 @@ def noise_budget(trial: Repeatable) -> Budget:
     return Budget(own, Run(*(allowed(name, square, value, low) for (name, square), (_, value), (_, low) in parts)))
 
 
-def noise_gradient_budget(trial: Repeatable, cotangents: Run) -> GradientBudget:
+def noise_gradient_budget(trial: Repeatable, cotangents: Run, coarse: bool = True) -> GradientBudget:
     """The same for gradients, under the names that ``trial.gradients`` uses; no rectifier's kink is looked for."""
     own = _own_gradients(trial, cotangents)
     squares = {name: torch.zeros_like(g.abs()) for name, g in own.items()}
     for copy in range(COPIES):
         follow_up, layer = _moved(trial, copy)
-        with _rounding(trial, copy):
+        with _rounding(trial, copy, coarse):
             gradients = follow_up.gradients(cotangents, layer)
         for name, g in gradients.items():
             if g is not None:
@@ -125,8 +128,10 @@ def _granularity(trial: Repeatable) -> float:
     return 8 * float(torch.finfo(trial.case.torch_dtype).eps)
 
 
-def _rounding(trial: Repeatable, copy: int) -> RandomRounding:
-    return RandomRounding(trial.generator(f"rounding {copy}"), ROUNDOFFS)
+def _rounding(trial: Repeatable, copy: int, coarse: bool) -> RandomRounding:
+    """At random; a recurrence may well compute in float32 whatever its data is, but in no fewer digits than both."""
+    fewest = torch.float32 if trial.case.torch_dtype == torch.float64 else trial.case.torch_dtype
+    return RandomRounding(trial.generator(f"rounding {copy}"), ROUNDOFFS, fewest=None if coarse else fewest)
 
 
 def _pooled(squares: Tensor, widths: list[int], dim: int | None) -> Tensor:

@@ -32,6 +32,7 @@ class RandomRounding(Operations):
     Whole numbers up to COUNTS that are made of such numbers alone, as a count of steps is, are exact and stay.
 
     only: the dtype whose results are moved; None for all of them
+    fewest: a dtype: results of fewer digits than it has stay as they are; None for none
 
     >>> third, exact = torch.full((3,), 1 / 3), torch.full((3,), 1 / 3) * 2
     >>> with RandomRounding(torch.Generator().manual_seed(0), 4.0):
@@ -40,9 +41,11 @@ class RandomRounding(Operations):
     (True, True, tensor([3., 3., 3.]))
     """
 
-    def __init__(self, generator: torch.Generator, roundoffs: float, only: torch.dtype | None = None) -> None:
+    def __init__(self, generator: torch.Generator, roundoffs: float, only: torch.dtype | None = None,
+                 fewest: torch.dtype | None = None) -> None:  # fmt: skip
         super().__init__()
         self.generator, self.roundoffs, self.only = generator, roundoffs, only
+        self.coarsest = 1.0 if fewest is None else _roundoff(fewest)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The operation, its new results moved; those that are views of something share its numbers as they are."""
@@ -66,7 +69,9 @@ class RandomRounding(Operations):
         return value.copy_(moved) if written else moved
 
     def _rounds(self, value: object) -> bool:
-        return _is_floating(value) and (self.only is None or value.dtype == self.only)  # type: ignore[attr-defined]
+        if not _is_floating(value) or self.only not in (None, value.dtype):  # type: ignore[attr-defined]
+            return False
+        return _roundoff(value.dtype) <= self.coarsest  # type: ignore[attr-defined]
 
 
 def _whole(value: object) -> bool:

@@ -66,6 +66,18 @@ def least_gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientB
     return gradient_budget_of(trial, cotangents) if trial.subject.offers("load") else least_gradient_budget(trial, cotangents)
 
 
+def strict_budget_of(trial: Judged) -> oracle.Budget:
+    """That of the trial's run, without what it rounds to fewer digits than its case asks for."""
+    return budget_of(trial) if trial.subject.offers("load") else noise_budget(trial, coarse=False)
+
+
+def strict_gradient_budget_of(trial: Judged, cotangents: Run) -> oracle.GradientBudget:
+    """The same of the trial's gradients(cotangents)."""
+    if trial.subject.offers("load"):
+        return gradient_budget_of(trial, cotangents)
+    return noise_gradient_budget(trial, cotangents, coarse=False)
+
+
 def returned(trial: Judged, run: Run) -> Run:
     """Return the run without states, where none come back."""
     return Run(run.output, *(state[:0] for state in run.state)) if trial.subject.stateless else run

@@ -47,3 +47,24 @@ class _Sigmoid(torch.autograd.Function):
 
 def with_a_wrong_gradient(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
     return leaky_sum(x, _Sigmoid.apply(gate), h0)
+
+
+def in_full(x: X, h0: H | None = None) -> tuple[X, H]:
+    return leaky_sum(x, torch.full_like(x, 0.75), h0)
+
+
+def kept_in(x: X, h0: H | None, dtype: torch.dtype) -> tuple[X, H]:
+    """The state is rounded at each step."""
+    h, outputs = torch.zeros_like(x[:, 0]) if h0 is None else h0, []
+    for now in x.unbind(1):
+        h = (0.75 * h + now).to(dtype).to(x.dtype)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h.clone()
+
+
+def kept_in_float32(x: X, h0: H | None = None) -> tuple[X, H]:
+    return kept_in(x, h0, torch.float32)
+
+
+def kept_in_bfloat16(x: X, h0: H | None = None) -> tuple[X, H]:
+    return kept_in(x, h0, torch.bfloat16)

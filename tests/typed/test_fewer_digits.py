@@ -1,4 +1,4 @@
-"""Differences are taken over a wider step where a recurrence rounds some of its values to float32 on the way."""
+"""A recurrence may compute in float32 whatever its data is: derivatives and references allow for it. In fewer digits it may not."""
 
 from itertools import islice
 
@@ -26,3 +26,22 @@ def test_right_gradients_are_slopes(name, prop):
 
 def test_a_wrong_gradient_is_seen():
     assert any(outcome.red for outcome in judged("with_a_wrong_gradient", "gradient.numerical"))
+
+
+def beside_the_reference(name, reference="in_full"):
+    here = "tests/typed/fewer_digits.py"
+    subject = claimed(f"{here}:{name}", against=f"{here}:{reference}")
+    return [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in islice(small(subject), 6)]
+
+
+def test_a_state_in_float32_agrees_with_one_in_full():
+    assert {outcome.status for outcome in beside_the_reference("kept_in_float32")} == {"holds"}
+
+
+def test_a_state_in_fewer_digits_than_the_data_does_not():
+    """What is rounded to bfloat16 scatters by so much that anything was allowed."""
+    assert any(outcome.red for outcome in beside_the_reference("kept_in_bfloat16"))
+
+
+def test_a_reference_may_be_as_coarse():
+    assert {outcome.status for outcome in beside_the_reference("in_full", "kept_in_bfloat16")} == {"holds", "not_applicable"}
