@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rnncheck.catalog.time_reset import begun_anew
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, one_direction, padded
+from rnncheck.catalog.tools.each_sequence import MOVES_NOTHING, each_acts
 from rnncheck.catalog.tools.follow_ups import rows, side_by_side
 from rnncheck.catalog.tools.informative_data import in_many_digits, lively
 from rnncheck.core.further import Further
@@ -91,12 +92,19 @@ def of_earlier_inputs(trial: Trial) -> Observation:
     formula="f(x, a) moves with a[0]  =>  it moves with a[1:]",
     kind="metamorphic",
     source="times[:, 0] in a loop over t",
+    convention="a sequence that the types name moves no result",
+    lenient=MOVES_NOTHING,
     applies=whole & at_least(time=3, batch=1),
     cost=4,
 )
 def after_the_first_step(trial: Trial) -> Observation:
-    """A further argument that acts on the results in the first step acts on them after it, too."""
+    """A further argument that acts on the results in the first step acts on them after it, too.
+
+    So does each sequence of a typed recurrence. One that moves nothing is warned of.
+    """
     t = in_many_digits(lively(trial))
+    if t.config.named is not None:
+        return each_acts(t)
 
     def moves(one: Further) -> Observation:
         once = values(t, one, "first")[:1]

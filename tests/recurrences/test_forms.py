@@ -172,7 +172,9 @@ def test_noise_is_measured_only_where_two_forms_differ_by_more_than_the_least(mo
     measured = []
     for name in ("noise_budget", "noise_gradient_budget"):
         of = getattr(tolerance, name)
-        monkeypatch.setattr(tolerance, name, lambda trial, *weights, of=of: measured.append(trial) or of(trial, *weights))
+        monkeypatch.setattr(
+            tolerance, name, lambda trial, *weights, of=of, **how: measured.append(trial) or of(trial, *weights, **how)
+        )
     assert {outcome.status for outcome in looked_at(LikeTorchs, 3)} == {"holds"} and not measured
     assert killed(FORMS, claimed(WrongLikeTorchs), 10) and measured
 

@@ -28,6 +28,7 @@ def test_wrong_types_are_said(function):
         (lambda: rnncheck.Values(), "has no bound; write Values"),
         (lambda: rnncheck.Options(), "has no values; write those to try"),
         (lambda: rnncheck.Mask(padding="top"), "Mask(padding='left')"),
+        (lambda: rnncheck.Reset("before"), "should be Reset(), which forgets before the step, or Reset(after=True)"),
     ],
 )
 def test_a_marker_that_says_nothing_is_said(made, words):

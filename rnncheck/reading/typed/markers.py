@@ -60,6 +60,12 @@ class Reset:
 
     after: bool = False
 
+    def __post_init__(self) -> None:
+        if type(self.after) is not bool:
+            raise UsageError(
+                f"Reset(after={self.after!r}), but should be Reset(), which forgets before the step, or Reset(after=True)"
+            )
+
 
 @dataclass(frozen=True)
 class Values:
