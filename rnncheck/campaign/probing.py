@@ -12,8 +12,10 @@ from rnncheck.core.property import Property
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 
-DEAR = ("export", "script", "meta", "jvp", "autocast", "autocast_half")
+DEAR = ("compile", "export", "script", "meta", "jvp", "autocast", "autocast_half")
 """Features that take a probe longest, and that nothing but the properties that need them asks for."""
+NOT_NEEDED = "no chosen property needs it"
+"""Why such a feature is not claimed."""
 WITH = {"onnx": "export", "autocast": "autocast_half"}
 """Features that are probed together with another one."""
 
@@ -66,11 +68,16 @@ def needed_by(properties: Iterable[Property]) -> set[str]:
     return needed | {WITH[feature] for feature in needed & WITH.keys()}
 
 
-def asked_only(subjects: Sequence[Subject], properties: Sequence[Property]) -> list[Subject]:
-    """Return the subjects, claiming nothing that takes a probe long and that none of these properties needs."""
+def asked_only(subjects: Sequence[Subject], properties: Sequence[Property], why: str = NOT_NEEDED) -> list[Subject]:
+    """Return the subjects, claiming nothing that takes a probe long and that none of these properties needs; why is the reason."""
     needed = needed_by(properties)
-    unasked = {name: Claim(False, "declared", "no chosen property needs it") for name in DEAR if name not in needed}
+    unasked = {name: Claim(False, "declared", why) for name in DEAR if name not in needed}
     return [_with_less(subject, unasked) for subject in subjects]
+
+
+def not_dear(properties: Iterable[Property]) -> list[Property]:
+    """Return those of the properties that need no feature which takes a probe long."""
+    return [prop for prop in properties if not needed_by([prop]) & {*DEAR}]
 
 
 def _with_less(subject: Subject, unasked: Mapping[str, Claim]) -> Subject:

@@ -18,6 +18,7 @@ class Profile:
 
     whole: cases that are done before properties that take seconds are begun
     total: seconds for all subjects together, however many they are; None where each has its own
+    dear: whether properties are checked that nobody chose, and that need a compiler, an export or forward mode
     """
 
     name: str
@@ -27,6 +28,7 @@ class Profile:
     attempts: int = 300
     whole: int = 10
     total: float | None = None
+    dear: bool = True
 
     def unhurried(self) -> "Profile":
         """Return the same for a run that a number of cases ends: with so much time that only what hangs takes all of it."""
@@ -34,7 +36,7 @@ class Profile:
 
 
 PROFILES = {
-    "smoke": Profile("smoke", 2, 40, 12.0, 150, whole=2),
+    "smoke": Profile("smoke", 2, 40, 12.0, 150, whole=2, dear=False),
     "quick": Profile("quick", 2, 60, 12.0, 150, whole=1, total=80.0),
     "ci": Profile("ci", 3, 300, 60.0),
     "nightly": Profile("nightly", 3, 10_000, 1800.0, 1000),

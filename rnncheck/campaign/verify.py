@@ -27,16 +27,20 @@ from rnncheck.campaign.options import (
     shard_of,
 )
 from rnncheck.campaign.order import DEAR
-from rnncheck.campaign.probing import asked_only, needed_by, probe_all
+from rnncheck.campaign.probing import NOT_NEEDED, asked_only, needed_by, not_dear, probe_all
 from rnncheck.campaign.settings import Settings
 from rnncheck.catalog import CATALOG
 from rnncheck.core.bounds import whole
 from rnncheck.core.deviation import Deviation, declare
+from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
+from rnncheck.core.verdict import TOO_DEAR
 from rnncheck.engine import WorkerContext, make_engine
 from rnncheck.reading.said import checked
 from rnncheck.report.report import Report
 
+EVERYTHING = "*"
+"""All properties, where none are chosen."""
 LEAST_FOR_A_PROBE = 10.0
 """Seconds that a probe is given where a third of the budget is as much; it takes two or three where nothing hangs."""
 SEVERAL = 3
@@ -53,7 +57,7 @@ def verify(
     kind: str | None = None,
     typed: Any = None,
     time: str | None = None,
-    properties: str = "*",
+    properties: str = EVERYTHING,
     properties_from: Sequence[str] = (),
     profile: str | None = None,
     budget: str | float | None = None,
@@ -134,11 +138,13 @@ def verify(
     limits = {} if case_seconds is None else {"case_seconds": case_seconds_of(case_seconds)}
     jobs = None if jobs is None else whole("jobs", jobs)
     memory = None if memory_limit is None else bytes_of(memory_limit)
+    first_look = properties == EVERYTHING and not settings.profile.dear
+    probed, why = (not_dear(settings.properties), TOO_DEAR) if first_look else (settings.properties, NOT_NEEDED)
     if engine == "processes":
-        _import_once(subjects, settings)
+        _import_once(subjects, probed)
     started += took
     left = started + settings.seconds(len(subjects)) - monotonic()
-    claimed = probe_all(asked_only(subjects, settings.properties), engine, jobs, _for_a_probe(settings.seconds(1)), left)
+    claimed = probe_all(asked_only(subjects, probed, why), engine, jobs, _for_a_probe(settings.seconds(1)), left)
     named = _by_device(claimed, devices)
     workshop = WorkerContext([subject for subject, _ in named], CATALOG, resolve.probe)
     running = make_engine(engine, workshop, jobs, devices=devices, memory=memory, address=address, **limits)
@@ -146,11 +152,11 @@ def verify(
     return Campaign(named, replace(settings, environment=told), progress, started).run(running)
 
 
-def _import_once(subjects: Sequence[Subject], settings: Settings) -> None:
+def _import_once(subjects: Sequence[Subject], properties: Sequence[Property]) -> None:
     """Import here what the probe would import for itself, and each worker again."""
-    if len(subjects) >= SEVERAL and any(prop.cost >= DEAR for prop in settings.properties):
+    if len(subjects) >= SEVERAL and any(prop.cost >= DEAR for prop in properties):
         import_compilers()
-    elif needed_by(settings.properties) & USERS and any(one.kind == "layer" and not declares_all(one) for one in subjects):
+    elif needed_by(properties) & USERS and any(one.kind == "layer" and not declares_all(one) for one in subjects):
         import_compilers(PROBED)
 
 

@@ -13,6 +13,8 @@ Status = Literal["holds", "fails", "deviates", "not_applicable", "not_claimed", 
 GREEN: tuple[Status, ...] = ("holds",)
 RED: tuple[Status, ...] = ("fails", "errored", "crashed", "hung")
 OPEN: tuple[Status, ...] = ("not_reached",)
+TOO_DEAR = "too dear for a first look"
+"""Why a feature is not claimed that takes long to probe, where no property that needs it was chosen."""
 NO_CASE = "the run ended before a case that it applies to"
 """Why a property was not reached that more cases would have reached."""
 TIME_UP = "when the time was up"

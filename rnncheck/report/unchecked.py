@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnncheck.core.features import EVERY_FEATURE
-from rnncheck.core.verdict import NO_CASE, Verdict
+from rnncheck.core.verdict import NO_CASE, TOO_DEAR, Verdict
 from rnncheck.report.words import some
 
 SHORT = {
@@ -58,6 +58,8 @@ def _sort(verdict: Verdict) -> tuple[int, str]:
     if verdict.verdict == "not_reached":
         return (3 if verdict.elsewhere else 0), RAISED.sub("raised", reason)
     feature, why = _feature(reason)
+    if feature and why == TOO_DEAR:
+        return 0, TOO_DEAR
     if feature in ("load", "refusals"):
         return 1, f"{feature}: {why}"
     return (2, "options") if feature else (1, reason)
@@ -77,6 +79,8 @@ def _words(key: str, members: Sequence[Verdict]) -> str:
     if key == NO_CASE:
         names = some([verdict.property for verdict in members])
         return f"the run ended before a case that they apply to ({names}): give it more, with --budget or --max-examples"
+    if key == TOO_DEAR:
+        return f"take too long for a first look ({some([verdict.property for verdict in members])}): --profile ci has them"
     if key.startswith("load: "):
         return f"all comparisons with the equations ({some([v.property for v in members])}): {_unmapped(key[6:])}"
     if key.startswith("refusals: "):

@@ -7,6 +7,7 @@ from rnncheck.adapters.probing import feature_calls
 from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import DEAR, asked_only, probe_all
 from rnncheck.catalog import CATALOG, select
+from rnncheck.core.verdict import TOO_DEAR
 from tests.strangers.one_matrix import CatLSTM
 
 
@@ -52,3 +53,15 @@ def test_what_is_declared_stays():
 def test_a_report_says_why_it_was_not_asked(asked):
     (judged,) = rnncheck.verify(CatLSTM, properties="shape.output", max_examples=1, engine="inline").subjects
     assert not asked and judged.claims["export"].why == "no chosen property needs it"
+
+
+def test_a_first_look_leaves_what_takes_long_and_says_so(asked):
+    report = rnncheck.verify(CatLSTM, profile="smoke", max_examples=1, engine="inline")
+    (judged,) = report.subjects
+    assert not asked and {judged.claims[name].why for name in DEAR} == {TOO_DEAR}
+    assert "take too long for a first look" in str(report) and "--profile ci has them" in str(report)
+
+
+def test_a_first_look_at_chosen_properties_leaves_none_of_them(asked):
+    rnncheck.verify(CatLSTM, properties="shape.meta", profile="smoke", max_examples=1, engine="inline")
+    assert asked == {"meta"}
