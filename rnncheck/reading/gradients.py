@@ -1,4 +1,4 @@
-"""Which parameters a call depends on: what is learned for the first state, and what lies in what is not looked at."""
+"""Which parameters a call depends on: what is learned, or fixed, for the first state, and what lies in what is not looked at."""
 
 import copy
 from typing import Any
@@ -17,12 +17,19 @@ from rnncheck.reading.read import Seen
 
 
 def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:
-    """Return the parameters that matter only where no state is given: a first state that is learned."""
+    """Return the parameters, or buffers of other numbers than 0, that matter only where no state is given: a first state."""
     if seen.needed or zero is None:
         return ()
-    (without, _), (given, _) = (_used(module, seen, config, state) for state in (None, zero))
+    fixed = _buffers(module, seen)
+    (without, _), (given, _) = (_used(module, seen, config, state, fixed) for state in (None, zero))
     found = tuple(sorted(without - given)) if without and given else ()
     return found if found and _matters_to_the_state_alone(module, seen, config, found) else ()
+
+
+def _buffers(module: Any, seen: Seen) -> tuple[str, ...]:
+    """The names of its tensors of real numbers, not all of them 0, that are no parameters, and in which it keeps no state."""
+    buffers = module.named_buffers() if isinstance(module, nn.Module) else ()
+    return tuple(name for name, b in buffers if b.is_floating_point() and bool(b.any()) and name != seen.how["kept"])
 
 
 def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: tuple[str, ...]) -> bool:
@@ -31,8 +38,9 @@ def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: 
         return True
     module = copy.deepcopy(module)
     with torch.no_grad():
-        for name, p in module.named_parameters():
-            p.add_(0.5 if name in names else 0.0)
+        for name, p in (*module.named_parameters(), *module.named_buffers()):
+            if name in names:
+                p.add_(0.5)
     run = runner(module, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
     x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     try:
@@ -90,10 +98,14 @@ def in_training_alone(module: Any, seen: Seen, config: Config, state: Any) -> tu
     return tuple(sorted(trained - read)) if read else ()
 
 
-def _used(module: Any, seen: Seen, config: Config, state: Any) -> tuple[set[str], set[str]]:
-    """The parameters that move what is read of a call's result, and those that move the rest; none where that cannot be called."""
+def _used(module: Any, seen: Seen, config: Config, state: Any, fixed: tuple[str, ...] = ()) -> tuple[set[str], set[str]]:
+    """The parameters, and these buffers, that move what is read of a call's result, and those that move the rest.
+
+    None where that cannot be called.
+    """
     module = copy.deepcopy(module)  # a call may leave something in it
     own = {name: p for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else {}
+    own |= {name: module.get_buffer(name).requires_grad_() for name in fixed}
     try:
         tensors = _result(module, seen, config, state)
         with quiet(grad=True):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import BATCH, HIDDEN, TIME, Sizes, Start, Unreadable, made, runner
+from rnncheck.reading.calls.experiment import BATCH, HIDDEN, TIME, Sizes, Start, Unreadable, made, runner, told
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import UNSAID, size_of
@@ -37,6 +37,19 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
             built = build(arguments)
             best = built if best is None or built[0].score > best[0].score else best
     return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
+
+
+def of_any_number(module: Any, sizes: Sizes, said: Said, cell_first: bool = False) -> Seen:
+    """How it is called with these sizes; raises Unreadable where rows may be features, so that no more of them are taken."""
+    seen = read_module(module, sizes, cell_first, said)
+    may_be = isinstance(module, nn.Module) and any(BATCH in p.shape for p in module.parameters())
+    if not may_be or seen.needed or seen.how.get("beside"):
+        return seen
+    try:
+        runner(module, seen.how, Start(), sizes)(torch.zeros(TIME, BATCH + 1, sizes.input, dtype=torch.float64))
+    except Exception as error:
+        raise Unreadable(f"it takes no {BATCH + 1} sequences: {told(error)}") from None
+    return seen
 
 
 def with_fixed_features(value: Any, built: Built) -> Built:
@@ -102,7 +115,7 @@ def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:
         best: tuple[Seen, Sizes] | None = None
         for hidden in reversed(widths):  # the state's size rather than a part of it
             try:
-                seen = read_module(module, Sizes(input, hidden), said=said)
+                seen = of_any_number(module, Sizes(input, hidden), said)
             except Unreadable as error:
                 reason = error
                 break  # no call takes such an input

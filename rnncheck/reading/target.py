@@ -24,7 +24,7 @@ from rnncheck.reading.gradients import in_training_alone, learned_start, not_loo
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
-from rnncheck.reading.own_sizes import Built, of_other_sizes, with_fixed_features
+from rnncheck.reading.own_sizes import Built, of_any_number, of_other_sizes, with_fixed_features
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
@@ -130,7 +130,7 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
         positions, named = arguments.of(config)
         module = made(value, *positions, **named)
     module = module.double().eval() if isinstance(module, nn.Module) else module
-    seen = read_module(module, Sizes(config.input_size, config.hidden_size), cell_first, said)
+    seen = of_any_number(module, Sizes(config.input_size, config.hidden_size), said, cell_first)
     if arguments.halves and seen.directions != 2 and not (alone and arguments.head is not None):
         raise Unreadable("a size of two directions together, but one direction")
     for value in (*positions, *named.values()):

@@ -1,6 +1,7 @@
 """An output whose number of features is the same whatever the state's size is."""
 
 import pytest
+import torch
 from torch import nn
 
 from rnncheck.reading.target import read_target
@@ -45,3 +46,22 @@ def test_an_output_that_grows_with_the_state_is_as_wide_as_it():
             return self.rnn(x)[0]
 
     assert read_target(Plain).called["features"] is None
+
+
+class OfThreeFeatures(nn.Module):
+    """The input has always three features, which is how many sequences an experiment has, too."""
+
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.into, self.on = nn.Linear(3, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(len(x), self.on.out_features) if h is None else h, []
+        for t in range(x.shape[1]):
+            h = torch.tanh(self.into(x[:, t]) + self.on(h))
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
+def test_rows_are_not_taken_for_features():
+    assert "always input_size 3" in read_target(OfThreeFeatures).words()
