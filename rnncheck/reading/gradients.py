@@ -92,6 +92,13 @@ def _result(module: Any, seen: Seen, config: Config, state: Any) -> list[tuple[A
         return list(leaves(called.result(x, state, None)))
 
 
+def unused(module: Any, seen: Seen, config: Config, state: Any) -> set[str]:
+    """Return the parameters that move nothing of what comes back."""
+    own = {name for name, p in module.named_parameters() if p.requires_grad} if isinstance(module, nn.Module) else set[str]()
+    read, unread = _used(module, seen, config, state)
+    return own - read - unread
+
+
 def in_training_alone(module: Any, seen: Seen, config: Config, state: Any) -> tuple[str, ...]:
     """Return the parameters that move what is read in train(), and not in eval()."""
     (trained, _), (read, _) = (_used(copy.deepcopy(module).train(mode), seen, config, state) for mode in (True, False))

@@ -13,6 +13,7 @@ from rnncheck.reading.calls.experiment import BATCH, HIDDEN, TIME, Sizes, Start,
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import UNSAID, size_of
+from rnncheck.reading.gradients import unused
 from rnncheck.reading.other_numbers import zeros
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.said import Said
@@ -71,6 +72,24 @@ def with_fixed_features(value: Any, built: Built) -> Built:
     if output.shape[-1] != seen.features:
         return built
     return replace(seen, how={**seen.how, "features": seen.features}, plain=False), arguments, module, config
+
+
+def with_flags_on(built: Built, build: Callable[[Arguments], Built]) -> Built:
+    """The same with those flags on that must be given, where parameters move nothing while one is off."""
+    if (given := built[1]) is None or not _unused(built):
+        return built
+    for name in [name for name, value in given.others.items() if value is False]:
+        other = None
+        with suppress(Exception):  # it is not built like this
+            other = build(replace(given, others={**given.others, name: True}))
+        if other is not None and other[0].score >= built[0].score and len(_unused(other)) < len(_unused(built)):
+            built, given = other, other[1] or given
+    return built
+
+
+def _unused(built: Built) -> set[str]:
+    seen, _, module, config = built
+    return unused(module, seen, config, zeros(seen, config, 0.3))
 
 
 def _with_own_sizes(value: Any, said: Said) -> Built | None:

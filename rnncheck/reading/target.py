@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from rnncheck.reading.gradients import in_training_alone, learned_start, not_loo
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
-from rnncheck.reading.own_sizes import Built, of_any_number, of_other_sizes, with_fixed_features
+from rnncheck.reading.own_sizes import Built, of_any_number, of_other_sizes, with_fixed_features, with_flags_on
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
@@ -111,12 +112,13 @@ def _best(value: Any, cell_first: bool, said: Said) -> Built:
             best = built
         if built[0].complete:
             break
-    best = of_other_sizes(value, best, said, tried, lambda arguments: _built(value, arguments, cell_first, said, alone=False))
+    build = partial(_built, value, cell_first=cell_first, said=said, alone=False)
+    best = of_other_sizes(value, best, said, tried, build)
     if best is None:
         reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
         reason.built = bool(called)
         raise reason
-    return with_fixed_features(value, best)
+    return with_fixed_features(value, with_flags_on(best, build))
 
 
 def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone: bool) -> Built:

@@ -51,6 +51,24 @@ def test_an_object_that_is_asked_in_two_forms_is_given():
     assert kill_of(subject_of(AskedInBothFormsOfAll), cases=8) is not None
 
 
+class NormsIfAsked(nn.Module):
+    """Whether it normalises is asked in each call alone."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.cfg = cfg
+        self.rnn, self.norm = nn.GRU(cfg.input_size, cfg.hidden_size), nn.LayerNorm(cfg.hidden_size)
+
+    def forward(self, x, h=None):
+        output, h = self.rnn(x, h)
+        return (self.norm(output) if self.cfg.use_norm else output), h
+
+
+def test_a_flag_that_leaves_parameters_unused_is_on():
+    assert "use_norm other than True" in subject_of(NormsIfAsked).not_looked_at
+    assert kill_of(subject_of(NormsIfAsked), cases=4) is None
+
+
 def test_an_option_that_is_no_size_keeps_its_default():
     asked = Asked(7, "GRU", 4)
     assert asked.get("slope", 0.3) == 0.3 and asked.get("slope") == 1.0
