@@ -74,7 +74,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     each = short.of([_asked_only(subject, name) for name in features], probe_calls)
     seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
     found = Claims({**claims, **seen, **subject.claims})
-    found.reading = reading
+    found.reading, found.backward = reading, getattr(claims, "backward", ())
     return found
 
 

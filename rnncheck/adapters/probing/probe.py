@@ -29,6 +29,7 @@ from rnncheck.adapters.probing.not_recurrent import (
     with_wrapper,
 )
 from rnncheck.adapters.probing.parameter_claims import load_claims
+from rnncheck.adapters.probing.read_backwards import Options, backward_options
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
@@ -48,9 +49,13 @@ MOST_STEPS = 256
 
 
 class Claims(dict[str, Claim]):
-    """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are."""
+    """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are.
+
+    backward: the options with which a typed recurrence reads sequences from their end
+    """
 
     reading: Reading | PairReading | None = None
+    backward: Options = ()
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -87,7 +92,11 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         why = why_shortened(subject) or why
         return _nothing(f"{why}{with_wrapper(subject, why)}")
     refused = _refused_option(start)
-    return _claims(start, reading, subject) if refused is None else _nothing(refused)
+    if refused is not None:
+        return _nothing(refused)
+    found = _claims(start, reading, subject)
+    found.backward = backward_options(start)
+    return found
 
 
 def _nothing(why: str) -> Mapping[str, Claim]:
