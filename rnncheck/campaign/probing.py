@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
-from rnncheck.adapters.probing.read_backwards import turned_as
+from rnncheck.adapters.probing.directions import turned_as
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.campaign.probing_apart import Probes, claims_apart
 from rnncheck.core.kinds import RESET_AFTER

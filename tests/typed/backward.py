@@ -94,3 +94,17 @@ def option_ignored(x: X, h0: H | None = None, reverse: bool = False) -> tuple[X,
 def plain(x: X, h0: H | None = None) -> tuple[X, H]:
     """From the first step on, without an option."""
     return summed(x, h0)
+
+
+def both_ways(x: X, h0: Float[Tensor, "2 batch units"] | None = None) -> tuple[
+        Float[Tensor, "batch time units 2"], Float[Tensor, "2 batch units"]]:  # fmt: skip
+    """From both ends, the outputs beside each other."""
+    ahead, h = summed(x, None if h0 is None else h0[0])
+    back, b = from_the_end(x, None if h0 is None else h0[1], True)
+    return torch.stack([ahead, back], -1), torch.stack([h, b])
+
+
+def next_step_in_one_of_two(x: X, h0: H | None = None) -> tuple[Float[Tensor, "batch time units 2"], H]:
+    """Beside the sum, what depends on the next step as well."""
+    y, h = summed(x, h0)
+    return torch.stack([y, y + torch.cat([y[:, 1:], y[:, :1]], 1)], -1), h

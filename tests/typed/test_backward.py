@@ -70,3 +70,12 @@ def test_the_calls_shown_are_those_of_the_function():
     assert isinstance(raised_by(text), AssertionError)
     assert raised_by(text.replace("state_of_the_last_step", "from_the_end")) is None
     assert "state_of_the_last_step(x=x_1" in text and brief_calls(subject, prop, case)
+
+
+def test_outputs_of_both_directions_are_not_asked_for_one():
+    subject = claimed(backward.both_ways)
+    assert subject.read_as.endswith("; its outputs are of two directions")
+    outcomes = outcomes_of(subject, (*TELLING, "state.default_is_zero", "gradient.numerical"))
+    assert [outcome for outcome in outcomes if outcome.red] == []
+    assert {outcome.property for outcome in outcomes if outcome.reason == "some outputs are of the other direction"} > {"time.split"}
+    assert red(claimed(backward.next_step_in_one_of_two), CATALOG["time.causal"]).status == "fails"

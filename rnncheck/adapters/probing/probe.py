@@ -16,6 +16,7 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.pairs import probed_pair
 from rnncheck.adapters.probing.call_claims import claims_of_calls, promises
 from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, variations
+from rnncheck.adapters.probing.directions import Directions, directions_of
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
@@ -29,7 +30,6 @@ from rnncheck.adapters.probing.not_recurrent import (
     with_wrapper,
 )
 from rnncheck.adapters.probing.parameter_claims import load_claims
-from rnncheck.adapters.probing.read_backwards import Options, backward_options
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
@@ -51,11 +51,11 @@ MOST_STEPS = 256
 class Claims(dict[str, Claim]):
     """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are.
 
-    backward: the options with which a typed recurrence reads sequences from their end
+    directions: how a typed recurrence reads sequences
     """
 
     reading: Reading | PairReading | None = None
-    backward: Options = ()
+    directions: Directions = Directions()
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -95,7 +95,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     if refused is not None:
         return _nothing(refused)
     found = _claims(start, reading, subject)
-    found.backward = backward_options(start)
+    found.directions = directions_of(start)
     return found
 
 
