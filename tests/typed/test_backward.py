@@ -77,5 +77,7 @@ def test_outputs_of_both_directions_are_not_asked_for_one():
     assert subject.read_as.endswith("; its outputs are of two directions")
     outcomes = outcomes_of(subject, (*TELLING, "state.default_is_zero", "gradient.numerical"))
     assert [outcome for outcome in outcomes if outcome.red] == []
-    assert {outcome.property for outcome in outcomes if outcome.reason == "some outputs are of the other direction"} > {"time.split"}
+    assert {outcome.property for outcome in outcomes if outcome.reason == "some outputs are of the other direction"} > {
+        "time.split"
+    }
     assert red(claimed(backward.next_step_in_one_of_two), CATALOG["time.causal"]).status == "fails"
