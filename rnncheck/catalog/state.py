@@ -42,17 +42,22 @@ def default_is_zero(trial: Trial) -> Observation:
     zero.run  # noqa: B018
     without, sides = trial.but(state=None).run, ("without hx", "with hx zero")
     seen = zero.same(without, sides=sides)
-    return seen if seen.holds or not _goes_on(trial, without) else zero.same(without, f"{ANOTHER}: ", sides)
+    return seen if seen.holds or not _goes_on(trial) else zero.same(without, f"{ANOTHER}: ", sides)
 
 
-def _goes_on(trial: Trial, without: Run) -> bool:
-    """Whether a recurrence of its own goes on from what it returns without a state, as from another first state."""
-    if trial.config.named is None or not trial.subject.offers("state") or trial.lengths is not None:
+def _goes_on(trial: Trial) -> bool:
+    """Return whether a recurrence of its own goes on from what it returns without a state, as from another first state.
+
+    Where lengths are given, all three calls take some, and the first one has no padding.
+    """
+    if trial.config.named is None or not trial.subject.offers("state"):
         return False
-    twice = trial.but(x=torch.cat([trial.x, trial.x]), state=None)
-    rest = trial.but(state=without.state).run
-    whole = Run(torch.cat([without.output, rest.output]), *rest.state)
-    return bool(without.state) and twice.same(whole).holds
+    full, longer = (tuple(trial.time + n * more for n in trial.lengths) if trial.lengths else None for more in (0, 1))
+    first = trial.but(state=None, lengths=full).run
+    twice = trial.but(x=torch.cat([trial.x, trial.x]), state=None, lengths=longer)
+    rest = trial.but(state=first.state).run
+    whole = Run(torch.cat([first.output, rest.output]), *rest.state)
+    return bool(first.state) and twice.same(whole).holds
 
 
 @state(
