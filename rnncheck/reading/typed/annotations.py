@@ -197,8 +197,8 @@ def _kind(hint: Any) -> str:
 
 
 def _dtypes(hint: Any) -> tuple[str, ...]:
-    """The dtypes that a tensor may have; of ``Shaped``, which names none, the usual one."""
-    return tuple(hint.dtypes) if isinstance(hint.dtypes, list | tuple) else ("float32",)
+    """The dtypes that a tensor may have; of ``Shaped``, which names none, the usual ones."""
+    return tuple(hint.dtypes) if isinstance(hint.dtypes, list | tuple) else ("float32", "float64")
 
 
 def _axes(hint: Any) -> tuple[str, ...]:

@@ -27,7 +27,10 @@ def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
 
 
 def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
-    """Numbers in the type that a call takes: "float" as they are, whole for "int", whether they are beyond 1/2 for "bool"."""
+    """Numbers in the type that a call takes: "float" as they are, "float32" with no fewer digits, whole for "int", whether they are
+    beyond 1/2 for "bool"."""
+    if kind == "float32":
+        return x.to(torch.promote_types(x.dtype, torch.float32))
     if kind in ("float", "complex"):
         return torch.view_as_complex(x) if kind == "complex" else x
     return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-6e4, 6e4).round().to(torch.int64)

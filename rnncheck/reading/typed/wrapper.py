@@ -191,10 +191,14 @@ class Arguments:
             return ()
         front = {self.roles["rows"]: rows}
         parts = [
-            flat if path is None else self.flat(result, path, axes, front)
-            for path, (axes, _), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
+            flat if path is None else self.finer(self.flat(result, path, axes, front), kind)
+            for path, (axes, kind), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
         ]
         return (beside(parts, self.dtype).unsqueeze(0),)
+
+    def finer(self, state: torch.Tensor, kind: str) -> torch.Tensor:
+        """A state that is float32 as its type says, in float64 where the input is."""
+        return state.to(torch.promote_types(state.dtype, self.dtype)) if kind == "float32" else state
 
     def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
         """What lies at this path of the result, its own axes together."""
