@@ -58,3 +58,17 @@ def test_it_is_a_convention_where_lengths_are_told_too(function, red):
     outcomes = [judge(zero, trial_of(subject, case)) for case in cases]
     outcomes = [outcome for outcome in outcomes if outcome.red]
     assert outcomes and any(zero.warns_of(outcome.mismatches) is None for outcome in outcomes) == red
+
+
+def lost_at_the_end(x: X, h0: H | None = None) -> tuple[X, H]:
+    """Wrong: half of the state that comes back is lost, and not what it begins from."""
+    y, h = masked(x, None, h0)
+    return y, 0.5 * h
+
+
+def test_pieces_that_do_not_go_on_are_not_said_to_begin_wrongly():
+    subject, zero, split = claimed(lost_at_the_end), CATALOG["state.default_is_zero"], CATALOG["time.split"]
+    trials = [trial_of(subject, case) for case in islice(small(subject), 12)]
+    assert any(judge(split, trial).red for trial in trials)
+    outcomes = [outcome for trial in trials for outcome in [judge(zero, trial)] if outcome.red]
+    assert outcomes and all(zero.warns_of(outcome.mismatches) for outcome in outcomes)
