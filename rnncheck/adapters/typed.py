@@ -26,7 +26,7 @@ from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.named import Named
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
-from rnncheck.reading.typed import wrapper
+from rnncheck.reading.typed import values, wrapper
 from rnncheck.reading.typed.annotations import Leaf, Node
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Roles
@@ -57,6 +57,11 @@ class TypedBuild:
     def in_form(self, form: Form) -> "TypedBuild":
         """The same in another of its forms."""
         return replace(self, form=form)
+
+    def turned(self, options: tuple[tuple[str, Any], ...]) -> "TypedBuild":
+        """The same, which reads sequences from their end with these options; others than its own do not count."""
+        own = {"", *self.roles.choices}
+        return replace(self, roles=replace(self.roles, backward=tuple(one for one in options if one[0] in own)))
 
     def __call__(self, config: Config, dtype: torch.dtype, device: torch.device) -> ModuleLayer:
         assert config.named is not None
@@ -106,7 +111,7 @@ class TypedBuild:
         taken = "form={}, **sizes" if has_options(target.object) else "**sizes"
         build = f"def build(input_size, hidden_size, {taken}):\n    return Typed({made}, sizes, {text})\n"
         lines = "\n".join(dict.fromkeys(filter(None, imported)))
-        return "\n".join([first + lines, *map(file_text, (axis_size, wrapper)), "", "", build])
+        return "\n".join([first + lines, *map(file_text, (axis_size, values, wrapper)), "", "", build])
 
     def maker(self) -> Located | None:
         """What makes a new cache, with the import that leads to it, by its own name or else through the types that say it."""

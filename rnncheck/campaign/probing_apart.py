@@ -8,6 +8,7 @@ from time import monotonic
 from rnncheck.adapters.clip_functions import OPTIONS
 from rnncheck.adapters.probing.built import probe_built
 from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed, not_in_signature
+from rnncheck.adapters.probing.directions import Directions
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.not_recurrent import with_skeleton
@@ -74,7 +75,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     each = short.of([_asked_only(subject, name) for name in features], probe_calls)
     seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
     found = Claims({**claims, **seen, **subject.claims})
-    found.reading = reading
+    found.reading, found.directions = reading, getattr(claims, "directions", Directions())
     return found
 
 

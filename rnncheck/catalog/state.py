@@ -42,17 +42,30 @@ def default_is_zero(trial: Trial) -> Observation:
     zero.run  # noqa: B018
     without, sides = trial.but(state=None).run, ("without hx", "with hx zero")
     seen = zero.same(without, sides=sides)
-    return seen if seen.holds or not _goes_on(trial, without) else zero.same(without, f"{ANOTHER}: ", sides)
+    return seen if seen.holds or not _begins_otherwise(trial) else zero.same(without, f"{ANOTHER}: ", sides)
 
 
-def _goes_on(trial: Trial, without: Run) -> bool:
-    """Whether a recurrence of its own goes on from what it returns without a state, as from another first state."""
-    if trial.config.named is None or not trial.subject.offers("state") or trial.lengths is not None:
+def _begins_otherwise(trial: Trial) -> bool:
+    """Return whether another first state than zeros explains that a recurrence of its own gives something else without one.
+
+    It does where pieces go on from it, or not from zeros either: then what is wrong is how pieces go on.
+    """
+    if trial.config.named is None or not trial.subject.offers("state"):
         return False
-    twice = trial.but(x=torch.cat([trial.x, trial.x]), state=None)
-    rest = trial.but(state=without.state).run
-    whole = Run(torch.cat([without.output, rest.output]), *rest.state)
-    return bool(without.state) and twice.same(whole).holds
+    return _goes_on(trial, None) or not _goes_on(trial, trial.zero_state())
+
+
+def _goes_on(trial: Trial, state: tuple[Tensor, ...] | None) -> bool:
+    """Return whether the sequence twice is the sequence, and then again from the state that came back.
+
+    Where lengths are given, all three calls take some, and the first one has no padding.
+    """
+    full, longer = (tuple(trial.time + n * more for n in trial.lengths) if trial.lengths else None for more in (0, 1))
+    first = trial.but(state=state, lengths=full).run
+    twice = trial.but(x=torch.cat([trial.x, trial.x]), state=state, lengths=longer)
+    rest = trial.but(state=first.state).run
+    whole = Run(torch.cat([first.output, rest.output]), *rest.state)
+    return bool(first.state) and twice.same(whole).holds
 
 
 @state(

@@ -15,6 +15,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, identical
 from rnncheck.core.property import Family
 from rnncheck.core.subject import Layer, NotClaimed
+from rnncheck.reading.typed.wrapper import Typed
 from rnncheck.running.backward import named_results, weighted_sum
 from rnncheck.running.layout import scattered_in_memory
 from rnncheck.running.trial import SubjectError, Trial, subject_boundary
@@ -71,7 +72,8 @@ def alive(trial: Trial) -> Observation:
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
-    sizes = (trial.config.input_size, trial.config.hidden_size)
+    named = trial.config.named
+    sizes = (trial.config.input_size, trial.config.hidden_size, *(size for _, size in (named.sizes if named else ())))
     if not trial.parameters and trial.subject.fixed is None and min(sizes) < 2:  # a norm or softmax of one number
         return Observation()
     if not any(p.requires_grad for p in trial.layer.module.parameters()):
@@ -79,6 +81,8 @@ def trainable(trial: Trial) -> Observation:
     t = trial if trial.parameters else in_many_digits(trial)  # what a step does may be less than a digit
     seen = _trained(lively(t))
     seen = seen if seen.holds else _trained(lively(t, LONG))
+    if not seen.holds and t.state is None and isinstance(t.layer.module, Typed) and t.layer.module.roles["kept"]:
+        seen = _trained(lively(t.but(state=t.zero_state())))  # what a sequence has for all of its steps is no longer zero
     return seen if seen.holds or trial.parameters else _trained(lively(t, LONG), as_built=True)
 
 

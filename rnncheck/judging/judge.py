@@ -156,6 +156,7 @@ def _outcome(prop: Property, seen: Observation) -> Outcome:
 
 OF_THE_WHOLE = {
     "summed": "both directions are in the same features",
+    "sides": "some outputs are of the other direction",
     "decoded": "each output is decoded from a summary of the whole sequence",
 }
 """Natures of a layer whose outputs are to depend on later steps too."""

@@ -14,7 +14,8 @@ from rnncheck.core.named import Named
 from rnncheck.core.observation import Comparison
 from rnncheck.core.property import Property
 from rnncheck.core.subject import Subject
-from rnncheck.reading.typed.wrapper import Arguments
+from rnncheck.reading.typed.values import reversed_in_time
+from rnncheck.reading.typed.wrapper import Arguments, is_backward
 from rnncheck.repro.brief_layer import value_text
 from rnncheck.repro.cached_calls import cached_calls, index_of, path_text
 from rnncheck.repro.calls import recorded
@@ -154,13 +155,15 @@ def _places(build: TypedBuild, case: Case, calls: list[Event], part: Comparison,
     """The places in the results of the last calls that have the number that is worst, in the same sequence and feature."""
     at = worst_place(part)
     kind = "output" if "output" in part.what else "state"
+    backward = kind == "output" and is_backward(build.roles.for_wrapper(), _named(case).arguments)
     for event in reversed(calls):
         for expression, value in event.values.items():
             same = expression.startswith(kind) and value.dim() == len(at) == 3 and value.dtype == numbers.dtype
             for step in reversed(range(len(value))) if same else ():
                 row, feature = int(at[1]), int(at[2])
                 if row < value.shape[1] and feature < value.shape[2] and value[step, row, feature] == numbers[at]:
-                    yield event, _element(build, case, kind, (step, row, feature))
+                    own = len(value) - 1 - step if backward else step
+                    yield event, _element(build, case, kind, (own, row, feature))
 
 
 def _element(build: TypedBuild, case: Case, kind: str, at: tuple[int, int, int]) -> str:
@@ -186,6 +189,7 @@ def _call(build: TypedBuild, case: Case, event: Event, suffix: str, text: Any, s
     roles, sizes = build.roles.for_wrapper(), _named(case).arguments
     x, hx = event.arguments
     given = x if x.dim() == 3 else x.unsqueeze(1)
+    given = reversed_in_time(given) if is_backward(roles, sizes) else given
     state = hx if hx is None or x.dim() == 3 else (hx[0].unsqueeze(1),)
     taken = Arguments(roles, sizes, given)
     tensors = {**taken.sequences(given), **taken.states(None if state is None else state[0])}

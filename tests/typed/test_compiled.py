@@ -14,3 +14,10 @@ def test_a_state_in_a_dataclass_is_rebuilt_by_what_is_compiled():
     output, state = torch.compile(module, backend="eager")(x, hx)
     expected, (last,) = module(x, hx)
     torch.testing.assert_close((output, state[0]), (expected, last))
+
+
+def test_what_cannot_be_exported_prints_nothing(capfd):
+    """With offsets, the number of steps depends on data, and torch prints the graph that it has so far."""
+    subject = claimed("tests/typed/right.py:by_offsets", dear=True)
+    assert not subject.offers("export") and "data" in subject.claims["export"].why
+    assert capfd.readouterr().err == ""

@@ -16,6 +16,7 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.pairs import probed_pair
 from rnncheck.adapters.probing.call_claims import claims_of_calls, promises
 from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, variations
+from rnncheck.adapters.probing.directions import Directions, directions_of
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
@@ -48,9 +49,13 @@ MOST_STEPS = 256
 
 
 class Claims(dict[str, Claim]):
-    """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are."""
+    """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are.
+
+    directions: how a typed recurrence reads sequences
+    """
 
     reading: Reading | PairReading | None = None
+    directions: Directions = Directions()
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -87,7 +92,11 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         why = why_shortened(subject) or why
         return _nothing(f"{why}{with_wrapper(subject, why)}")
     refused = _refused_option(start)
-    return _claims(start, reading, subject) if refused is None else _nothing(refused)
+    if refused is not None:
+        return _nothing(refused)
+    found = _claims(start, reading, subject)
+    found.directions = directions_of(start)
+    return found
 
 
 def _nothing(why: str) -> Mapping[str, Claim]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.constructor_claims import ELSEWHERE, IN_EVAL, OF_A_HEAD
+from rnncheck.adapters.probing.directions import Directions, in_directions
 from rnncheck.adapters.probing.ground import FIRST_STATE
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
@@ -58,7 +59,7 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     if subject.kind != "layer":
         return replace(subject, claims=found)
     reading = getattr(found, "reading", None)
-    subject = as_read(subject, reading)
+    subject = in_directions(as_read(subject, reading), getattr(found, "directions", Directions()))
     if any(claim.why.startswith(FIRST_STATE) for claim in found.values()):
         subject = replace(subject, not_looked_at=(*subject.not_looked_at, f"other dtypes and devices: {FIRST_STATE}"))
     if reading is not None and reading.called["ids"] and not found["float64"].offered:

@@ -2,16 +2,15 @@
 
 import copy
 import importlib
-import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rnncheck.backend.silence import errors_alone
 from rnncheck.catalog.tools.onnx_functions import read_once
 from rnncheck.core.plain_text import plain
 from rnncheck.core.subject import Layer, NotClaimed
@@ -174,7 +173,7 @@ def as_onnx(trial: Trial, layer: Layer) -> Through:
     for package in ("onnx", "onnxscript"):
         _installed(package)
     try:
-        with subject_boundary("running torch.onnx.export"), _quiet("torch.onnx"), read_once():
+        with subject_boundary("running torch.onnx.export"), errors_alone("torch.onnx"), read_once():
             program = torch.onnx.export(Called(layer), trial.lay_out(trial.x, trial.state), dynamo=True, verbose=False)
     except SubjectError as error:
         if (operator := _without_onnx(error.cause)) is not None:
@@ -205,18 +204,6 @@ def _without_onnx(error: BaseException | None) -> str | None:
             return found[1]
         error = error.__cause__
     return None
-
-
-@contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Nothing below an error is logged."""
-    log = logging.getLogger(logger)
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _installed(package: str) -> Any:

@@ -103,7 +103,7 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
 
     opaque: types that are not looked into
     """
-    hint, markers = _bare(hint, markers)
+    hint, markers = _bare(hint, markers, opaque)
     if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
@@ -155,8 +155,11 @@ def choices_of(hint: Any, default: Any) -> tuple[Any, ...] | None:
     return tuple(sorted(values, key=lambda value: value != default)) or None
 
 
-def _bare(hint: Any, markers: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """The type itself, without Annotated and ``| None``, and what is said beside it."""
+def _bare(hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = ()) -> tuple[Any, tuple[Any, ...]]:
+    """The type itself, without Annotated and ``| None``, and what is said beside it.
+
+    Of several types it is the one with the most tensors, such as (output, state) where an option lets the state come back too.
+    """
     while True:
         if get_origin(hint) is Annotated:
             hint, *more = get_args(hint)
@@ -166,9 +169,12 @@ def _bare(hint: Any, markers: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
             markers = (*markers, *more)
             continue
         others = [one for one in get_args(hint) if one is not type(None)]
-        if get_origin(hint) not in (Union, types.UnionType) or len(others) != 1:
+        if get_origin(hint) not in (Union, types.UnionType) or not others:
             return hint, markers
-        hint = others[0]
+        tensors = {one: len([*leaves(tree_of(one, (), opaque))]) for one in others}
+        if len(others) > 1 and not any(tensors.values()):
+            return hint, markers
+        hint = max(others, key=tensors.__getitem__)
 
 
 def _parts(hint: Any) -> list[tuple[str | int, Any]]:
@@ -191,8 +197,8 @@ def _kind(hint: Any) -> str:
 
 
 def _dtypes(hint: Any) -> tuple[str, ...]:
-    """The dtypes that a tensor may have; of ``Shaped``, which names none, the usual one."""
-    return tuple(hint.dtypes) if isinstance(hint.dtypes, list | tuple) else ("float32",)
+    """The dtypes that a tensor may have; of ``Shaped``, which names none, the usual ones."""
+    return tuple(hint.dtypes) if isinstance(hint.dtypes, list | tuple) else ("float32", "float64")
 
 
 def _axes(hint: Any) -> tuple[str, ...]:

@@ -93,11 +93,11 @@ def _state_name(leaf: Leaf) -> str | None:
 
 
 def is_called_state(argument: Argument) -> bool:
-    """Whether its name or its annotation says that it is a state."""
+    """Whether its name or its annotation says that it is a state; ``encoder_hidden_states`` are what another part returned."""
     name = argument.name.lower()
     parts = set(name.split("_"))
-    by_name = bool(parts & {"initial", "init", "state", "states", "hx", "hidden", "cache", "prev", "h0", "c0", "carry", "memory"})
-    return argument.said(State) is not None or by_name or name.endswith("_0")
+    by_name = bool(parts & {"initial", "init", "state", "states", "hx", "hidden", "cache", "prev", "h0", "c0", "carry"})
+    return argument.said(State) is not None or (by_name and not parts & {"encoder", "enc"}) or name.endswith("_0")
 
 
 def axes_of(argument: Argument) -> str:

@@ -62,6 +62,7 @@ class Roles:
     kept: names of states that do not come back: what each sequence has for all of its steps
     never: names of arguments that are None in every call, as nothing says what they may be
     none: names of arguments without a default, which are None where nothing is given
+    backward: options with which sequences are read from their end
     """
 
     name: str
@@ -79,6 +80,7 @@ class Roles:
     kept: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
+    backward: tuple[tuple[str, Any], ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -118,6 +120,7 @@ class Roles:
             "cache": self.cache and self.cache.for_wrapper(),
             "options": list({**given, **self.given}.items()),
             "none": list(self.none),
+            "backward": list(self.backward),
         }
 
     def in_order_of(self, other: "Roles") -> "Roles":
@@ -162,6 +165,8 @@ class Roles:
         told += [f"{', '.join(self.kept)}: the same for all steps of a sequence"] if self.kept else []
         told += [f"{', '.join(one.name for one in self.parameters)}: parameters"] if self.parameters else []
         told += [f"{name}: option {', '.join(map(str, values))}" for name, values in self.choices.items()]
+        when = [f" where {name} is {value!r}" for name, value in self.backward if name]
+        told += [f"sequences are read from their end{' or'.join(when)}"] if self.backward else []
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
         told += [f"{', '.join(self.never)}: never given"] if self.never else []
@@ -190,9 +195,9 @@ def _is_real(argument: Argument) -> bool:
 
 
 def type_of(leaf: Leaf) -> str:
-    """The type that a tensor has in a call: "bool", "int", "complex", or "float", which is that of the input."""
-    if leaf.complex:
-        return "complex"
+    """The type that a tensor has in a call: "bool", "int", "complex", "float32" where it says so, or "float", that of the input."""
+    if leaf.complex or leaf.dtypes == ("float32",):
+        return "complex" if leaf.complex else "float32"
     return "float" if leaf.floating else "bool" if any("bool" in dtype for dtype in leaf.dtypes) else "int"
 
 

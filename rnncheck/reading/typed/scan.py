@@ -15,7 +15,8 @@ from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import Leaf, Tree, hints_of, leaves, tree_of
 from rnncheck.reading.typed.axis_names import BATCH, TIME
 from rnncheck.reading.typed.roles import structure_of, type_of
-from rnncheck.reading.typed.wrapper import in_type, rebuilt, resolved
+from rnncheck.reading.typed.values import in_type
+from rnncheck.reading.typed.wrapper import rebuilt, resolved
 
 
 def scan(step: Callable[..., Any]) -> Callable[..., Any]:

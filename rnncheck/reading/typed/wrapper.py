@@ -1,4 +1,4 @@
-"""A typed recurrence behind torch's call. Scripts show this file as it is, so it needs torch and axis_size.py alone."""
+"""A typed recurrence behind torch's call. Scripts show this file as it is, so it needs torch, axis_size.py and values.py alone."""
 
 import importlib
 import inspect
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rnncheck.core.axis_size import axis_size
+from rnncheck.reading.typed.values import in_type, pairs_apart, ranged, reversed_in_time, turned
 
 
 class Typed(torch.nn.Module):
@@ -21,8 +22,9 @@ class Typed(torch.nn.Module):
     beyond 1.5), "types" (of sequences and parameters that are not real), "state" (argument, structure of tensor numbers),
     "tensors" (axes and type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
     axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
-    (argument, name in sizes), "none" (arguments that are None where nothing is given), "ragged" (how lengths are given), "time",
-    "batch" and "rows", the names of the axes of steps, of sequences, and of sequences in a state
+    (argument, name in sizes), "backward" (options with which it reads sequences from their end), "none" (arguments that are
+    None where nothing is given), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps,
+    of sequences, and of sequences in a state
     """
 
     def __init__(self, layer: Any, sizes: dict[str, Any], roles: dict[str, Any]) -> None:
@@ -39,11 +41,14 @@ class Typed(torch.nn.Module):
             moved(layer)
 
     def forward(self, input: torch.Tensor, hx: Any = None, lengths: Any = None) -> tuple[torch.Tensor, Any]:
+        backward = is_backward(self.roles, self.sizes)
+        input = reversed_in_time(input, lengths) if backward else input
         if input.dim() == 3:
             output, state, _ = self.with_cache(input, hx, None, lengths)
         else:
             output, state, _ = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
             output, state = output.squeeze(1), tuple(part.squeeze(1) for part in state)
+        output = reversed_in_time(output, lengths) if backward else output
         return output, state if self.roles["cache"] is None else ()  # alone it is not all that goes on
 
     def with_cache(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any = None) -> tuple[torch.Tensor, Any, Any]:
@@ -186,10 +191,14 @@ class Arguments:
             return ()
         front = {self.roles["rows"]: rows}
         parts = [
-            flat if path is None else self.flat(result, path, axes, front)
-            for path, (axes, _), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
+            flat if path is None else self.finer(self.flat(result, path, axes, front), kind)
+            for path, (axes, kind), flat in zip(self.roles["finals"], self.roles["tensors"], self.flats, strict=True)
         ]
         return (beside(parts, self.dtype).unsqueeze(0),)
+
+    def finer(self, state: torch.Tensor, kind: str) -> torch.Tensor:
+        """A state that is float32 as its type says, in float64 where the input is."""
+        return state.to(torch.promote_types(state.dtype, self.dtype)) if kind == "float32" else state
 
     def flat(self, result: Any, path: Any, axes: str, front: dict[Any, int]) -> torch.Tensor:
         """What lies at this path of the result, its own axes together."""
@@ -207,10 +216,9 @@ class Arguments:
         return tensor.unsqueeze(-2) if None in front else tensor
 
 
-def turned(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-    """Return each sequence of (time, batch, features) rotated by its number of steps towards its end."""
-    places = (torch.arange(len(x), device=x.device)[:, None] - steps) % max(len(x), 1)
-    return x.gather(0, places[..., None].expand(*places.shape, x.shape[2]))
+def is_backward(roles: dict[str, Any], sizes: dict[str, Any]) -> bool:
+    """Whether sequences are read from their end."""
+    return any(sizes.get(name, value) == value for name, value in roles["backward"])
 
 
 def order(axes: str, front: Any) -> list[int]:
@@ -232,28 +240,6 @@ def beside(parts: list[torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
         return parts[0]
     strange = next((part.dtype for part in parts if part.dtype != dtype), dtype)
     return torch.cat([part.to(strange) for part in parts], -1)
-
-
-def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
-    """Any numbers as numbers between these bounds, most of them near ``high``, or near ``low`` if that is alone; some far off."""
-    if low is None and high is None:
-        return x
-    if low is None or high is None:
-        away = torch.nn.functional.softplus(x - 3) + 24 * torch.sigmoid(4 * x - 10)
-        return high - away if low is None else low + away
-    return low + (high - low) * (1e-3 + 0.999 * torch.sigmoid(x + 3) * torch.sigmoid(4 * x + 10))
-
-
-def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
-    """Numbers in the type that a call takes: "float" as they are, whole for "int", whether they are beyond 1/2 for "bool"."""
-    if kind in ("float", "complex"):
-        return torch.view_as_complex(x) if kind == "complex" else x
-    return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-6e4, 6e4).round().to(torch.int64)
-
-
-def pairs_apart(x: torch.Tensor, axes: str) -> torch.Tensor:
-    """A copy where the last axis is 2: torch reads no complex numbers from just any place in something larger or its gradient."""
-    return x.flip(-1).flip(-1) if axes.split()[-1:] == ["2"] else x
 
 
 def version(tensor: torch.Tensor) -> Any:
