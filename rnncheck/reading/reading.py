@@ -148,7 +148,7 @@ class Reading:
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
-            *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
+            *([f"{joint} join its layers"] if (joint := self.nature.get("joined")) else []),
             *(["decodes a summary of the whole sequence"] if self.nature.get("decoded") else []),
             *(["each output is of the step before"] if self.nature.get("shifted") else []),
             *([f"its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
