@@ -38,7 +38,8 @@ def of_its_row(trial: Trial) -> Observation:
         row, place = trial.draw(f"row of {one.name}", 0, trial.batch - 1), int(one.has_steps)
         first, other = (values(trial, one, what) for what in ("first", "other"))
         changed = other.index_copy(place, torch.tensor([row]), first.narrow(place, row, 1))
-        before, after = (called(trial, {one.name: given}, one) for given in (first, changed))
+        others = beside(trial, one)
+        before, after = (called(trial, {**others, one.name: given}) for given in (first, changed))
         kept = side_by_side(_row(before if r == row else after, r) for r in range(trial.batch))
         return _agree(trial, after, f"{one.name} of all but sequence {row} changed: ", ("with another", "with the first"), kept)
 
@@ -60,7 +61,8 @@ def of_later_steps(trial: Trial) -> Observation:
     def changed(one: Further) -> Observation:
         k = trial.draw(f"step of {one.name}", 1, trial.time - 1)
         first, other = (values(trial, one, what) for what in ("first", "other"))
-        before, after = (called(trial, {one.name: given}, one) for given in (first, torch.cat([first[:k], other[k:]])))
+        others = beside(trial, one)
+        before, after = (called(trial, {**others, one.name: given}) for given in (first, torch.cat([first[:k], other[k:]])))
         return _agree_before(k, trial, before, after, f"{one.name} from step {k} on changed: ")
 
     return every(changed(one) for one in further(trial) if one.has_steps)
@@ -79,9 +81,9 @@ def of_earlier_inputs(trial: Trial) -> Observation:
 
     def changed(one: Further) -> Observation:
         k = trial.draw(f"step beside {one.name}", 1, trial.time - 1)
-        given = {one.name: values(trial, one, "first")}
+        given = {**beside(trial, one), one.name: values(trial, one, "first")}
         other = trial.but(x=torch.cat([trial.x[:k], 1 - trial.x[k:]]))
-        before, after = (called(run, given, one) for run in (trial, other))
+        before, after = (called(run, given) for run in (trial, other))
         return _agree_before(k, trial, before, after, f"input from step {k} on changed, beside {one.name}: ")
 
     return every(changed(one) for one in further(trial))
@@ -110,7 +112,7 @@ def after_the_first_step(trial: Trial) -> Observation:
         once = values(t, one, "first")[:1]
         turned = (one.low + one.high - once.to(t.x.dtype)).to(once.dtype)
         begun, first, later = (
-            called(t, {one.name: torch.cat([start, *[rest] * (t.time - 1)])}, one)
+            called(t, {one.name: torch.cat([start, *[rest] * (t.time - 1)])})
             for start, rest in ((once, once), (turned, once), (once, turned))
         )
         moved = _same(begun, first) or not _same(begun, later)  # what does nothing in the first step says nothing of the others
@@ -141,7 +143,7 @@ def resets(trial: Trial) -> Observation:
             if k < trial.time:
                 raised[k - int(one.resets == "after"), row] = 1 - (one.neutral or 0.0)
         pieces = (begun_anew(rows(trial, [row]), k) if k < trial.time else _row(whole, row) for row, k in enumerate(at))
-        return _agree(trial, side_by_side(pieces), f"{one.name}: ", sides, called(trial, {one.name: raised}, one))
+        return _agree(trial, side_by_side(pieces), f"{one.name}: ", sides, called(trial, {one.name: raised}))
 
     return every(flagged(one) for one in flags)
 
@@ -178,10 +180,16 @@ def neutral(trial: Trial, one: Further) -> Tensor:
     return torch.full(shape, one.neutral or 0.0).to(one.dtype(trial.x.dtype))
 
 
-def called(trial: Trial, given: Mapping[str, Tensor], one: Further) -> Run:
-    """The case's run with this argument, in the layer's own layout."""
-    major = trial.config.batch_first and one.has_steps
-    own = {name: part.transpose(0, 1) if major else part for name, part in given.items()}
+def beside(trial: Trial, one: Further) -> dict[str, Tensor]:
+    """Values of the arguments that must be given beside this one: what one of them does may depend on another's."""
+    others = (other for other in further(trial) if other is not one and other.neutral is not None)
+    return {other.name: values(trial, other, "beside") for other in others}
+
+
+def called(trial: Trial, given: Mapping[str, Tensor]) -> Run:
+    """The case's run with these arguments, in the layer's own layout."""
+    major = {one.name for one in further(trial) if trial.config.batch_first and one.has_steps}
+    own = {name: part.transpose(0, 1) if name in major else part for name, part in given.items()}
     return trial.read_results(trial.do(called_with, trial.layer, *trial.arguments, own)).map(Tensor.detach)
 
 

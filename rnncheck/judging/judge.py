@@ -166,6 +166,9 @@ IN_PIECES = (
 )  # fmt: skip
 """Properties for which the second of two calls goes on where the first one ended."""
 
+OF_EARLIER_OUTPUTS = ("time.causal", "argument.steps", "argument.causal", "argument.resets")
+"""Properties for which an output depends on no later step."""
+
 
 def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | None:
     """not_claimed or not_applicable, with the reason; None where the property is to be checked on this case."""
@@ -178,6 +181,8 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
     of_the_whole = next((why for name, why in OF_THE_WHOLE.items() if subject.nature.get(name)), None)
     if of_the_whole is not None and prop.applies.includes(one_direction):
         return Outcome(prop.id, "not_claimed", reason=of_the_whole)
+    if subject.nature.get("looks_ahead") and prop.id in OF_EARLIER_OUTPUTS:
+        return Outcome(prop.id, "not_claimed", reason="its output looks ahead in its call")
     if subject.nature.get("shifted") and prop.id in IN_PIECES:
         return Outcome(prop.id, "not_claimed", reason="each output is of the step before, and a call begins with none")
     if subject.nature.get("clock") and prop.id in IN_PIECES:

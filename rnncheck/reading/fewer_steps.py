@@ -9,6 +9,7 @@ from torch import nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted, at
+from rnncheck.reading.calls.call_arguments import lengths
 from rnncheck.reading.calls.experiment import BATCH, HIDDEN, INPUT, quiet
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.constructor.candidates import candidates
@@ -55,9 +56,10 @@ def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int |
 def _steps(module: Any, steps: int, time: int) -> int | None:
     """The size of the axis of time in what the module returns; None where no tensor has the batch in its place."""
     x = torch.zeros((steps, BATCH, INPUT) if time == 0 else (BATCH, steps, INPUT), dtype=torch.float64)
+    needed = [name for name, form, must in [lengths(module) or ("", "", False)] if must and form != "mask"]
     try:
         with quiet():
-            found = list(leaves(module(x)))
+            found = list(leaves(module(x, **{name: torch.full((BATCH,), steps) for name in needed})))
     except Exception:  # it is not called like this
         return None
     return next((t.shape[time] for _, t in found if t.dim() == 3 and t.shape[1 - time] == BATCH), None)

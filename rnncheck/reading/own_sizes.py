@@ -106,11 +106,12 @@ def _with_own_sizes(value: Any, said: Said) -> Built | None:
 
 
 def _with_a_default(target: Any, known: Arguments) -> Iterator[Arguments]:
-    """The arguments with one more size for the state: each number that has a default, whatever it is called."""
+    """The arguments with one more size for the state: each number that has a default, whatever it is called; then all of them."""
     taken = (*known.input, *known.hidden, *known.options.values(), *known.others)
-    for p in parameters_of(target) if known.bundle is None else ():
-        if type(p.default) is int and p.default > 1 and p.name not in taken and size_of(p.name) != "input":
-            yield replace(known, hidden=(*known.hidden, p.name))
+    left = [p for p in parameters_of(target) if p.name not in taken and size_of(p.name) != "input"] if known.bundle is None else []
+    sizes = [p.name for p in left if type(p.default) is int and p.default > 1]
+    for more in dict.fromkeys((*((name,) for name in sizes), *([tuple(sizes)] if sizes else []))):
+        yield replace(known, hidden=(*known.hidden, *more))
 
 
 def _arguments(target: Any) -> Arguments | None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.calls.beside import OF_STEPS
+from rnncheck.reading.calls.beside import OF_STEPS, another_is_called_so
 from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, named_or_needed, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
@@ -215,8 +215,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     if depends is not None and depends.everywhere:  # two parts in one tensor are the directions', and not h and c
         possible = [way | {"order": None} if len(way["tensors"]) == 1 else way for way in possible]
     best = max(_all_judged(module, possible, x, start, sizes, said, found["features"], depends), key=lambda seen: seen.score)
-    unread = (f"attribute {moved}, which changes no later call",) if idle else ()
-    return _completed(module, best, first, given, x, start, sizes, said, unread)
+    return _completed(module, best, first, given, x, start, sizes, said, moved if idle else None)
 
 
 def _all_judged(module: Any, possible: list[dict[str, Any]], x: Tensor, start: Start, sizes: Sizes, said: Said, features: int,
@@ -238,14 +237,14 @@ def _all_judged(module: Any, possible: list[dict[str, Any]], x: Tensor, start: S
 
 
 def _completed(module: Any, best: Seen, result: Any, given: Tensor, x: Tensor, start: Start, sizes: Sizes, said: Said,
-               unread: tuple[str, ...]) -> Seen:  # fmt: skip
-    """The best way with what else is known of it: in which form lengths go in, and what of the result is not read."""
+               idle: str | None) -> Seen:  # fmt: skip
+    """The best way with what else is known of it: in which form lengths go in, what is not read, and which attribute is idle."""
     how = best.how
     if how["lengths"] and how.get("input") != "step" and "lengths" not in said:
         how = {**how, "lengths": form_of_lengths(module, how, start, sizes)}
     if how["lengths"] and is_longest_first(module, how, start, sizes):
         how = {**how, "longest_first": True}
-    unread = (*unread, *unread_of(module, result, how))
+    unread = (*([f"attribute {idle}, which changes no later call"] if idle else []), *unread_of(module, result, how))
     return replace(
         best,
         how=how,
@@ -266,8 +265,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         raise Unreadable(f"{', '.join(start.names)} must be given, and is no state")
     run = runner(module, how, start, sizes)
     output, final = run(x)
-    if depends is None:
-        depends = dependency(lambda x: run(x)[0], x)
+    depends = depends or dependency(lambda x: run(x)[0], x)
     if how.get("ids") and not depends.memory:
         raise Unreadable("the vectors that ids stand for change nothing")
     if how.get("step_axis") is not None and depends.in_order:
@@ -281,6 +279,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         if goes_on and len(how["given"]) > 1:  # several arguments: welcome where each is called a state, or must be given
             carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
+            if not goes_on and another_is_called_so(module, how):
+                raise Unreadable("what carries nothing on is no state where another argument is called one")
             carries = carries if goes_on else min(carries, 0.1)
             doubtful = carries == 0.1 and not may_be_a_state(how, output, final, sizes) and changes_nothing(run, x, output)
             if doubtful and not {name for name, _ in how["given"]} <= named_or_needed(module, how):

@@ -123,7 +123,7 @@ class Reading:
         told |= {word: plain(how[word]) for word in WORDS if word in how and how[word] is not None and how[word] != HOW[word]}
         told |= {"batch_first": how["batch_first"]} if self.kind == "layer" else {}
         told |= {"decoded": True} if self.nature.get("decoded") else {}
-        told |= {"looks_back": True} if self.nature.get("looks_back") else {}
+        told |= {word: True for word in ("looks_back", "looks_ahead") if self.nature.get(word)}
         return "\n".join(f"{word} = {_toml(value)}" for word, value in told.items())
 
     def words(self) -> str:
@@ -149,10 +149,11 @@ class Reading:
             *(["token ids, each with a vector of the input"] if how["ids"] else []),
             *(["two directions"] if self.nature.get("bidirectional") else []),
             *(["two directions in the same features"] if self.nature.get("summed") else []),
-            *([f"{joint}: torch's equations hold for one layer"] if (joint := self.nature.get("joined")) else []),
+            *([f"{joint} join its layers"] if (joint := self.nature.get("joined")) else []),
             *(["decodes a summary of the whole sequence"] if self.nature.get("decoded") else []),
             *(["each output is of the step before"] if self.nature.get("shifted") else []),
             *([f"its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
+            *(["the output looks ahead in its call"] if self.nature.get("looks_ahead") else []),
             *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
             *([f"output {turned}"] if (turned := self._turned) else []),
             *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),

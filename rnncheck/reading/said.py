@@ -42,6 +42,7 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "reverse": (FLAG, "whether it reads a sequence from its end"),
     "decoded": (FLAG, "whether each output is decoded from a summary of the whole sequence, as those of an autoencoder are"),
     "looks_back": (FLAG, "whether the output looks at earlier steps of its call beyond what the state carries"),
+    "looks_ahead": (FLAG, "whether the output looks at later steps of its call, as a convolution or attention behind it does"),
     "input_name": (NAME, "the keyword of the input, where it is not the first argument of a call"),
     "beside": (LIST, "further arguments that must be given: each a name, a shape, a dtype, and the number that fills it"),
     "lengths": (LIST, "the argument for lengths or a mask, its form, and whether it must be given"),

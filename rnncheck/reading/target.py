@@ -218,8 +218,10 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["shifted"] = True
     if counts_axes(module):
         nature["counts_axes"] = True
-    if seen.looks_back:
+    if seen.looks_back or said.get("looks_ahead"):
         nature["looks_back"] = True
+    if said.get("looks_ahead"):
+        nature["looks_ahead"] = True
     if seen.with_rows and isinstance(module, nn.Module):
         nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
     return nature

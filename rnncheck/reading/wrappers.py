@@ -122,6 +122,8 @@ FORWARDS = (
             "return self.layer(repeated.transpose(0, 1)).transpose(0, 1)",
             "return self.layer(repeated)[0]",
             "return self.layer(repeated.transpose(0, 1))[0].transpose(0, 1)",
+            "return self.layer(repeated, torch.full((input.shape[1],), len(repeated)))[0]",
+            "return self.layer(repeated.transpose(0, 1), torch.full((input.shape[1],), len(repeated)))[0].transpose(0, 1)",
         )
     ),
 )  # fmt: skip

@@ -26,6 +26,8 @@ NOT_AGAIN = ("mode.repeatable", "state.fresh", "state.one_tensor")
 AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute", "direction.turned")
 """Properties without which no two calls, and no two batches, can be compared, and one that only a single mistake breaks: they
 lead, after those of shapes."""
+FIRST_OF_ITS_FAMILY = ("time.causal",)
+"""Properties that lead others of their family: an output that depends on later steps is another where a call ends before them."""
 IN_ANOTHER_WAY = ("shape.autocast", "agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""
 BY_THEMSELVES = (
@@ -154,9 +156,9 @@ def _is_unhandled(option: str, group: Sequence[Verdict]) -> bool:
     return not any(one.diagnosis for one in group) and (option == UNBATCHED or all(map(_raised, group)))
 
 
-def _basic(verdict: Verdict) -> tuple[bool, int]:
-    """Wrong results before what was raised, and those by family; within one, the catalog's order stays."""
-    return _raised(verdict), place_of(verdict.property)
+def _basic(verdict: Verdict) -> tuple[bool, int, bool]:
+    """Wrong results before what was raised, and those by family; within one, the catalog's order stays, except what leads there."""
+    return _raised(verdict), place_of(verdict.property), verdict.property not in FIRST_OF_ITS_FAMILY
 
 
 def place_of(property: str) -> int:

@@ -16,13 +16,14 @@ KILLS = {
     "argument.used": "TimesOfTheFirstStep",
     "argument.resets": "ALittleIsKept",
 }
-MORE = {"AllBeginAnew": "argument.rows", "OutputIsCleared": "argument.resets"}
+MORE = {"AllBeginAnew": "argument.rows", "OutputIsCleared": "argument.resets", "ActionsOfNoRow": "argument.rows"}
 READ = {
     "Episodes": "beside it dones, the state is forgotten before such a step",
     "BeganAfter": "beside it dones, the state is forgotten after such a step",
     "Continues": "beside it masks, the state is forgotten before such a step",
     "WithTimes": "beside it dt",
     "WithGaps": "beside it seen",
+    "WithActions": "beside it actions; is_first, the state is forgotten before such a step",
 }
 
 

@@ -51,6 +51,41 @@ class Belief(nn.Module):
         return {"deter": deter, "stoch": mean + F.softplus(spread) * torch.randn_like(mean) if self.training else mean}
 
 
+class Seasonal(nn.Module):
+    """Two parts of the state have a size of their own by default, beside the GRU's: a filter's, and that of its slope."""
+
+    def __init__(self, input_size, hidden_size, level_dim=3, slope_dim=2):
+        super().__init__()
+        self.sizes = (hidden_size, level_dim, slope_dim)
+        self.level, self.slope = nn.Linear(input_size + slope_dim, level_dim), nn.Linear(level_dim, slope_dim)
+        self.cell = nn.GRUCell(input_size + level_dim, hidden_size)
+
+    def forward(self, x, state=None):
+        h, level, slope = [x.new_zeros(x.size(1), size) for size in self.sizes] if state is None else state
+        outputs = []
+        for step in x:
+            level, slope = self.filtered(step, level, slope)
+            h = self.cell(torch.cat([step, level], -1), h)
+            outputs.append(h)
+        return torch.stack(outputs), (h, level, slope)
+
+    def filtered(self, step, level, slope):
+        level = 0.5 * level + torch.tanh(self.level(torch.cat([step, slope], -1)))
+        return level, 0.5 * slope + torch.tanh(self.slope(level))
+
+
+class SeasonalWithoutSlope(Seasonal):
+    """The slope that is given has no effect."""
+
+    def forward(self, x, state=None):
+        return super().forward(x, state and (*state[:2], 0 * state[2]))
+
+
+class SeasonalOfTheBatch(Seasonal):
+    def filtered(self, step, level, slope):
+        return super().filtered(step, level.mean(0, keepdim=True).expand_as(level), slope)
+
+
 class BeliefAlwaysNew(Belief):
     def forward(self, embed, state=None):
         return super().forward(embed)
@@ -128,6 +163,8 @@ LAYERS = {
                  CarryFirstOfTheBatch),
     Belief: ("one step per call, state (h, c), random in training: judged in eval(), "
              "not looked at: stoch other than hidden_size", BeliefAlwaysNew, BeliefOfBefore),
+    Seasonal: ("state of 3 tensors or parts, not looked at: level_dim other than hidden_size, slope_dim other than hidden_size",
+               SeasonalWithoutSlope, SeasonalOfTheBatch),
     GoesOn: ("(batch, time, features), no state comes back, reset() before each call", GoesOnFromZeros, GoesOnForEver),
     FillsIn: ("(batch, time, features), state h, beside it masks; deltas", FillsInWithoutGradient),
 }  # fmt: skip

@@ -135,6 +135,21 @@ class PyramidCut(Pyramid):
         return super().forward(x.detach())
 
 
+class PyramidOfLengths(Pyramid):
+    """It must be given the numbers of steps, and returns half of them beside the output."""
+
+    def forward(self, x, lens):
+        packed = pack_padded_sequence(super().forward(x), lens.cpu() // 2, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(packed, batch_first=True)[0], lens // 2
+
+
+class PyramidOfLengthsCut(PyramidOfLengths):
+    """No gradient reaches the input."""
+
+    def forward(self, x, lens):
+        return super().forward(x.detach(), lens)
+
+
 class PackedMixed(nn.Module):
     """A packed sequence in and out, with both directions in each feature."""
 
@@ -148,7 +163,7 @@ class PackedMixed(nn.Module):
         return output._replace(data=self.mix(output.data))
 
 
-REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid, PackedMixed)
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid, PyramidOfLengths, PackedMixed)
 READ = {
     SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h",
     FlatScores: "steps and rows in one axis of the output", TimeLast: "(features, batch, time)",

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+import rnncheck
 from rnncheck.reading.target import read_target
 from tests.strangers.containers import LookBackGRU
 from tests.strangers.hunted import kill_of, subject_of
@@ -57,3 +58,37 @@ def test_such_a_layer_holds_and_its_state_is_judged():
 def test_what_nothing_tells_can_be_said():
     assert kill_of(subject_of(Smoothed), cases=4) is None
     assert kill_of(subject_of(Unsaid), cases=4).prop.id.startswith("time.")
+
+
+class LooksAhead(nn.Module):
+    """Behind the recurrence, each output sees two later steps (Amodei et al. 2015)."""
+
+    rnncheck_read = {"looks_ahead": True}
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.gru, self.ahead = nn.GRU(input_size, hidden_size), nn.Conv1d(hidden_size, hidden_size, 3)
+
+    def forward(self, x, h=None):
+        y, h = self.gru(x, h)
+        return self.ahead(nn.functional.pad(y.permute(1, 2, 0), (0, 2))).permute(2, 0, 1), h
+
+
+class LooksAheadUnsaid(LooksAhead):
+    rnncheck_read = {}
+
+
+class LooksAheadFromZeros(LooksAhead):
+    """The state that is given has no effect."""
+
+    def forward(self, x, h=None):
+        return super().forward(x, None if h is None else 0 * h)
+
+
+def test_an_output_that_looks_ahead_is_red_unless_it_is_said():
+    report = rnncheck.verify(LooksAheadUnsaid, properties="time.split,time.causal", engine="inline", max_examples=1)
+    (cause,) = report.subjects[0].causes
+    assert cause.headline == "an output depends on later steps, or not on its own (time.causal)"
+    assert "looks_ahead = true" in read_target(LooksAhead, said={"looks_ahead": True}).as_text()
+    assert kill_of(subject_of(LooksAhead), cases=4) is None
+    assert kill_of(subject_of(LooksAheadFromZeros), cases=4).prop.id.startswith("time.")

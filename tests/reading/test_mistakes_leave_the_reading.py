@@ -153,3 +153,35 @@ class WorldModel(nn.Module):
 def test_a_first_state_is_made_by_a_method_named_after_its_beginning():
     assert read_target(WorldModel).called["states"] == [[1, "deter"], [1, "stoch"]]
     assert kill_of(subject_of(WorldModel), cases=4) is None
+
+
+class OfTwoWidths(nn.Module):
+    """A part of the state is three numbers wide, whatever the sizes are; flags say where the state is forgotten."""
+
+    def __init__(self, n_in, n_hidden):
+        super().__init__()
+        self.cell, self.summary = nn.GRUCell(n_in + 3, n_hidden), nn.Linear(n_hidden, 3)
+
+    def forward(self, x, is_first, state=None):
+        h, s = (x.new_zeros(len(x), n) for n in (self.cell.hidden_size, 3)) if state is None else (state["h"], state["s"])
+        outputs = []
+        for t in range(x.shape[1]):
+            keep = 1 - is_first[:, t, None].to(x.dtype)
+            h = self.cell(torch.cat([x[:, t], keep * s], -1), keep * h)
+            s = torch.tanh(self.summary(h))
+            outputs.append(h)
+        return torch.stack(outputs, 1), {"h": h, "s": s}
+
+
+class OfTwoWidthsOfTheBatch(OfTwoWidths):
+    def forward(self, x, is_first, state=None):
+        return super().forward(x, is_first.amax(0, keepdim=True).expand_as(is_first), state)
+
+
+def test_what_carries_nothing_on_is_no_state_where_another_argument_is_called_one():
+    subject = subject_of(OfTwoWidths)
+    assert "argument state" in subject.unread
+    assert [one.name for one in subject.further] == ["is_first"]
+    kill = kill_of(subject, cases=4)
+    assert kill is None, (kill.prop.id, kill.outcome)
+    assert kill_of(subject_of(OfTwoWidthsOfTheBatch), cases=4).prop.id.startswith("argument.")

@@ -49,6 +49,13 @@ def test_what_no_two_calls_or_batches_can_do_without_and_what_one_mistake_breaks
     assert cause.lead.property == basic
 
 
+def test_an_output_that_depends_on_later_steps_leads_what_is_in_pieces_but_no_state():
+    (cause,) = causes([fails("time.split"), fails("time.causal"), fails("gradient.split")])
+    assert cause.headline == "an output depends on later steps, or not on its own (time.causal)"
+    (other,) = causes([fails("time.causal"), fails("state.used")])
+    assert other.lead.property == "state.used"
+
+
 def test_a_dtype_under_autocast_does_not_stand_for_wrong_numbers():
     found = grouped(fails("shape.autocast"), fails("agree.forward", diagnosis=IGNORED, location="time 0"), fails("gate.one_step"))
     assert found == [["gate.one_step", "agree.forward", "shape.autocast"]]

@@ -135,7 +135,34 @@ class FilledFromTheNext(WithGaps):
         return x[:, min(t + 1, x.shape[1] - 1)]
 
 
-RIGHT = (Episodes, BeganAfter, Continues, WithTimes, WithGaps)
+class WithActions(nn.Module):
+    """Beside the observations it reads the last actions, numbers as wide as the state, except in the first step of an episode."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.GRUCell(input_size + hidden_size, hidden_size)
+
+    def forward(self, x, actions, is_first):
+        h, outputs = x.new_zeros(len(x), self.cell.hidden_size), []
+        for t in range(x.shape[1]):
+            keep = 1 - is_first[:, t, None].to(x.dtype)
+            h = self.cell(torch.cat([x[:, t], self.acted(actions[:, t], keep)], -1), keep * h)
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+    def acted(self, action, keep):
+        return keep * action
+
+
+class ActionsOfNoRow(WithActions):
+    """The first step of one episode silences the actions of all."""
+
+    def acted(self, action, keep):
+        return keep.amin(0) * action
+
+
+RIGHT = (Episodes, BeganAfter, Continues, WithTimes, WithGaps, WithActions)
 MISTAKES = (
     AllBeginAnew, ALittleIsKept, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep, TimesOfTheFirstStep, FilledFromTheNext,
+    ActionsOfNoRow,
 )  # fmt: skip

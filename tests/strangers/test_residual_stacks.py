@@ -99,6 +99,47 @@ class DilatedByRows(Dilated):
         return super().dilated(layer, x.flip(1) if apart > 1 else x, apart)
 
 
+class OfItsOwn(nn.Module):
+    """Independent units (Li et al. 2018), whose equations are none of torch's; no state goes in."""
+
+    residual = True
+
+    def __init__(self, input_size, hidden_size, num_layers=2):
+        super().__init__()
+        sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+        self.inputs = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes)
+        self.own = nn.ParameterList(torch.rand(hidden_size) for _ in sizes)
+
+    def forward(self, x):
+        ends = []
+        for k, (layer, u) in enumerate(zip(self.inputs, self.own, strict=True)):
+            steps, h = [], torch.zeros_like(u)
+            for a in layer(x):
+                h = torch.relu(a + u * h)
+                steps.append(h)
+            x = torch.stack(steps) + (x if k and self.residual else 0)
+            ends.append(self.end(steps))
+        return x, torch.stack(ends)
+
+    def end(self, steps):
+        return steps[-1]
+
+
+class OfItsOwnTheFirstStep(OfItsOwn):
+    def end(self, steps):
+        return steps[0]
+
+
+class TopFirst(OfItsOwn):
+    """A plain stack, whose final states are those of the last layer first."""
+
+    residual = False
+
+    def forward(self, x):
+        x, ends = super().forward(x)
+        return x, ends.flip(0)
+
+
 def made(config, dtype, device):
     return Residual(config.input_size, config.hidden_size, config.num_layers).to(dtype)
 
@@ -114,9 +155,22 @@ def test_residual_connections_are_seen_and_the_layer_holds(layer):
 
 def test_dilations_are_seen_and_the_layer_holds():
     subject = subject_of(Dilated)
-    assert "dilations: torch's equations hold for one layer" in subject.read_as
+    assert "dilations join its layers" in subject.read_as
     kill = kill_of(subject)
     assert kill is None, (kill.prop.id, kill.outcome)
+
+
+def test_what_joins_layers_with_equations_of_their_own_is_seen_at_their_final_states():
+    subject = subject_of(OfItsOwn)
+    assert "connections of its own join its layers" in subject.read_as
+    kill = kill_of(subject, cases=6)
+    assert kill is None, (kill.prop.id, kill.outcome)
+
+
+@pytest.mark.parametrize("layer", [OfItsOwnTheFirstStep, TopFirst])
+def test_their_final_states_are_last_outputs_where_they_can_be(layer):
+    kill = kill_of(subject_of(layer), cases=6)
+    assert kill is not None and kill.prop.id == "state.is_last_output"
 
 
 @pytest.mark.parametrize("layer", [Swapped, Forgets, DilatedByRows])

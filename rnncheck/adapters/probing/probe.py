@@ -32,6 +32,7 @@ from rnncheck.adapters.probing.not_recurrent import (
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
+from rnncheck.adapters.probing.state_as_output import adds_to_its_output
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.features import FEATURES
@@ -113,11 +114,18 @@ def _claims(start: Baseline, reading: Reading | None, subject: Subject) -> Claim
         claims["refusals"] = ONLY_REPLACEMENTS
         if not claims["load"].offered:
             claims |= without_equations(start, ("equations", "torch_init", "torch_parameters", "last_output"), reading)
-        elif claims["layers"].offered and subject.fixed is None and (joint := joined_by(start)):
+        if claims["layers"].offered and subject.fixed is None and (joint := _joined_by(start, claims)):
             reading = replace(reading, nature={**reading.nature, "joined": joint})
     found = Claims({**BIT_FOR_BIT, **claims, **start.subject.claims})
     found.reading = reading
     return found
+
+
+def _joined_by(start: Baseline, claims: Mapping[str, Claim]) -> str | None:
+    """What joins several layers otherwise than torch's, in words; connections of its own where only the final states show it."""
+    if claims["load"].offered:
+        return joined_by(start)
+    return "connections of its own" if claims["last_output"].offered and adds_to_its_output(start) else None
 
 
 def _refused_option(start: Baseline) -> str | None:

@@ -82,6 +82,13 @@ def is_memory_word(name: str) -> bool:
     return bool(set(name.lower().split("_")) & MEMORY_PARTS)
 
 
+def another_is_called_so(module: Any, how: Mapping[str, Any]) -> bool:
+    """Whether none of the arguments that are given as the state is called one, and another argument is."""
+    given = {name for name, _ in how["given"]}
+    states = {p.name for p in parameters(module, how) if is_state_word(p.name)}
+    return not given & states and any(not is_memory_word(name) for name in states)
+
+
 def _fillings(needed: list[inspect.Parameter], numbers: Numbers, step: bool, shapes_of_states: tuple[str, ...] = (),
               alike: bool = False, others: tuple[str, ...] = UNSAID) -> Iterator[Beside]:  # fmt: skip
     """What these arguments may be filled with; those that are called a state in these shapes alone.
