@@ -5,25 +5,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import BATCH, HIDDEN, TIME, Sizes, Start, Unreadable, made, runner, told
+from rnncheck.reading.calls.experiment import HIDDEN, Sizes, Unreadable
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import UNSAID, size_of
-from rnncheck.reading.gradients import unused
-from rnncheck.reading.other_numbers import zeros
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.said import Said
+from rnncheck.reading.second_looks import Built, of_any_number
 from rnncheck.reading.signature import parameters_of
 
 FEW = 4
 """Up to as many sizes of parameters, input and state may share one of them."""
-
-
-Built = tuple[Seen, Arguments | None, Any, Config]
 
 
 def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Arguments],
@@ -38,58 +33,6 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
             built = build(arguments)
             best = built if best is None or built[0].score > best[0].score else best
     return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
-
-
-def of_any_number(module: Any, sizes: Sizes, said: Said, cell_first: bool = False) -> Seen:
-    """How it is called with these sizes; raises Unreadable where rows may be features, so that no more of them are taken."""
-    seen = read_module(module, sizes, cell_first, said)
-    may_be = isinstance(module, nn.Module) and any(BATCH in p.shape for p in module.parameters())
-    if not may_be or seen.needed or seen.how.get("beside"):
-        return seen
-    try:
-        runner(module, seen.how, Start(), sizes)(torch.zeros(TIME, BATCH + 1, sizes.input, dtype=torch.float64))
-    except Exception as error:
-        raise Unreadable(f"it takes no {BATCH + 1} sequences: {told(error)}") from None
-    return seen
-
-
-def with_fixed_features(value: Any, built: Built) -> Built:
-    """The same, where an output as wide as the state is so by chance: with a state of twice the size it is as wide as before."""
-    seen, arguments, module, config = built
-    if arguments is None or not arguments.hidden or seen.how["features"] is not None:
-        return built
-    size = 2 * config.hidden_size
-    wider = config.but(hidden_size=size, input_size=size if arguments.square else config.input_size)
-    sizes = Sizes(wider.input_size, wider.hidden_size, config.num_layers, seen.directions)
-    positions, named = arguments.of(wider)
-    x = torch.zeros(TIME, BATCH, wider.input_size, dtype=torch.float64)
-    try:
-        other = made(value, *positions, **named)
-        other = other.double().eval() if isinstance(other, nn.Module) else other
-        output, _ = runner(other, seen.how, Start(), sizes)(x, zeros(seen, wider))
-    except Exception:  # it is built, or called, in the first size alone
-        return built
-    if output.shape[-1] != seen.features:
-        return built
-    return replace(seen, how={**seen.how, "features": seen.features}, plain=False), arguments, module, config
-
-
-def with_flags_on(built: Built, build: Callable[[Arguments], Built]) -> Built:
-    """The same with those flags on that must be given, where parameters move nothing while one is off."""
-    if (given := built[1]) is None or not _unused(built):
-        return built
-    for name in [name for name, value in given.others.items() if value is False]:
-        other = None
-        with suppress(Exception):  # it is not built like this
-            other = build(replace(given, others={**given.others, name: True}))
-        if other is not None and other[0].score >= built[0].score and len(_unused(other)) < len(_unused(built)):
-            built, given = other, other[1] or given
-    return built
-
-
-def _unused(built: Built) -> set[str]:
-    seen, _, module, config = built
-    return unused(module, seen, config, zeros(seen, config, 0.3))
 
 
 def _with_own_sizes(value: Any, said: Said) -> Built | None:

@@ -139,6 +139,7 @@ class Reading:
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
         if self.parts > 1 and not self.pair:
             state = f"state of {self.parts} tensors or parts"
+        back = self.nature.get("looks_back") and not self.nature.get("looks_ahead")
         start, first = self.nature.get("start"), ", longest first" if how["longest_first"] else ""
         own = None if self.arguments is None else self.arguments.own
         told = [
@@ -154,7 +155,7 @@ class Reading:
             *(["each output is of the step before"] if self.nature.get("shifted") else []),
             *([f"its steps are counted, by {count}"] if (count := self.nature.get("clock")) else []),
             *(["the output looks ahead in its call"] if self.nature.get("looks_ahead") else []),
-            *(["the output looks back over its call"] if self.nature.get("looks_back") else []),
+            *(["the output looks back over its call"] if back else []),
             *([f"output {turned}"] if (turned := self._turned) else []),
             *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),
             *(["steps and rows in one axis of the output"] if how["merged"] else []),

@@ -25,12 +25,13 @@ from rnncheck.reading.gradients import in_training_alone, learned_start, not_loo
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
-from rnncheck.reading.own_sizes import Built, of_any_number, of_other_sizes, with_fixed_features, with_flags_on
+from rnncheck.reading.own_sizes import of_other_sizes
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import Seen, read_module
 from rnncheck.reading.reading import Reading
 from rnncheck.reading.said import NOTHING, Said
+from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on
 from rnncheck.reading.shifted import is_shifted
 from rnncheck.reading.signature import Signature
 
@@ -216,12 +217,9 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["decoded"] = True
     elif is_shifted(module, seen, config, zeros(seen, config)):
         nature["shifted"] = True
-    if counts_axes(module):
-        nature["counts_axes"] = True
-    if seen.looks_back or said.get("looks_ahead"):
-        nature["looks_back"] = True
-    if said.get("looks_ahead"):
-        nature["looks_ahead"] = True
+    ahead = bool(said.get("looks_ahead"))
+    others = {"counts_axes": counts_axes(module), "looks_back": seen.looks_back or ahead, "looks_ahead": ahead}
+    nature |= {word: True for word, so in others.items() if so}
     if seen.with_rows and isinstance(module, nn.Module):
         nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
     return nature
