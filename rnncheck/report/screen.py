@@ -1,5 +1,6 @@
 """The report on one screen: how the target was read, what fails and why, or that it passed, and what was not checked."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -205,8 +206,10 @@ def _passed(report: Results, subject: SubjectReport, width: int) -> Iterator[Lin
 def _not_looked_at(subject: SubjectReport, width: int) -> Iterator[Line]:
     """What no verdict speaks of, so that nothing passes in silence."""
     if subject.not_looked_at:
-        mark = "NOT LOOKED AT   "
-        first, *more = wrapped(clean("; ".join(subject.not_looked_at)), width, mark, " " * len(mark))
+        mark, told = "NOT LOOKED AT   ", "; ".join(subject.not_looked_at)
+        unread = any(re.fullmatch(r"argument \w+", one) for one in subject.not_looked_at)
+        help = ". To have such an argument looked at, annotate forward with jaxtyping (docs/recurrences.md)" if unread else ""
+        first, *more = wrapped(clean(f"{told}{help}"), width, mark, " " * len(mark))
         yield Line(first, YELLOW, len(mark.strip()))
         yield from map(Line, more)
 

@@ -44,6 +44,12 @@ def test_what_no_verdict_speaks_of_is_said_where_it_passes(number):
     assert any(line.startswith(told) for line in lines[place + 1 : place + 3])
 
 
+@pytest.mark.parametrize(("left", "helps"), [("argument state", True), ("argument gain, given as 0", False)])
+def test_an_argument_that_is_not_read_is_to_be_annotated(left, helps):
+    subject = replace(report().subjects[0], not_looked_at=(left,))
+    assert ("annotate forward with jaxtyping" in " ".join(shown(replace(report(), subjects=(subject,)), 200))) == helps
+
+
 def test_an_agreement_that_was_not_checked_is_what_the_verdict_begins_with():
     why = "agreement of mine.py:MyLSTM with torch.nn.LSTM was asked for and could not be checked: write this"
     of_one = report()
