@@ -113,6 +113,8 @@ def _said_of(verdict: Verdict) -> str:
     reason = (verdict.reason or "").splitlines() or [""]
     if verdict.verdict == "fails":
         return headline_of(verdict.property)
+    if verdict.verdict == "errored" and DISCONNECTED in reason[0]:
+        return "no gradient flows through a result: something detaches it"
     if verdict.verdict == "errored":
         said = verdict.mismatch if verdict.mismatch and UNREADABLE in reason[0] else reason[0]
         return f"{verdict.property}: {said}" if said else f"{verdict.property} could not be judged (exception raised)"

@@ -110,8 +110,8 @@ def as_results(given: Any, known: Mapping[str, Tensor], right: tuple[Any, Mappin
     right: what a right layer was given there, and what it returned before; None where that is not known
     """
     if isinstance(given, tuple) and not isinstance(given, PackedSequence):
-        others = right[0] if right is not None and isinstance(right[0], tuple) else (None,) * len(given)
-        pairs = zip(given, others, strict=False)
+        alike = right is not None and isinstance(right[0], tuple) and len(right[0]) == len(given)  # or else it did something else
+        pairs = zip(given, right[0] if right is not None and alike else (None,) * len(given), strict=True)
         return _beside(tuple(as_results(one, known, right and (other, right[1])) for one, other in pairs), known)
     if not isinstance(given, Tensor) or not bool(given.any()):
         return given

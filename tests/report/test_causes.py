@@ -234,3 +234,9 @@ def test_errors_with_one_option_alone_are_one_cause():
     assert grouped(*errors, raises("mode.rng", "RuntimeError: a seed")) == [[*said], ["mode.rng"]]
     wrong = fails("weights.init", needs=("proj_size",), case=projected)
     assert grouped(*errors, wrong) == [["weights.init"], [*said]]
+
+
+def test_a_result_without_a_gradient_is_said_in_plain_words():
+    torchs = "RuntimeError while running backward: element 0 of tensors does not require grad and does not have a grad_fn"
+    (cause,) = causes([raises("gradient.reference", torchs)])
+    assert cause.headline == "no gradient flows through a result: something detaches it"

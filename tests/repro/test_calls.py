@@ -7,7 +7,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation
 from rnncheck.repro.calls import Recorded
-from rnncheck.repro.events import Event
+from rnncheck.repro.events import Event, as_results
 
 CONFIG = Config("GRU", 2, 3)
 BUILT = (CONFIG, torch.float32, torch.device("cpu"))
@@ -34,3 +34,9 @@ def test_and_the_random_numbers_of_the_rest_stay_as_they_are():
     _, after = built(own_start=True)
     torch.manual_seed(5)
     assert torch.equal(after, torch.rand(1))
+
+
+def test_what_a_right_layer_does_otherwise_there_leaves_the_arguments_as_they_are():
+    """It may do less, so that another event stands in this place."""
+    given = (torch.ones(1), None)
+    assert as_results(given, {"output_1": torch.zeros(1)}, ((torch.ones(1),), {})) == given
