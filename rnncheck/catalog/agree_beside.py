@@ -62,7 +62,7 @@ def forms(trial: Trial) -> Observation:
 def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
     subject = trial.subject
     other = replace(subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={})
-    return agreement(beside(trial, other), ("from the layer", f"from its form {name}"))
+    return agreement(beside(trial, other, alike=True), ("from the layer", f"from its form {name}"))
 
 
 def _both_right(trial: Trial, reference: Subject) -> Observation:
@@ -111,7 +111,9 @@ def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observat
         return both(mine.run, truth.theirs.run, _sum(allowed, more), why, sides)
 
     seen = results(*(least_budget_of(one).allowed for one in (mine, theirs)))
-    seen = seen if seen.holds else results(strict_budget_of(mine).allowed, theirs.budget.allowed)
+    if not seen.holds:
+        seen = results(strict_budget_of(mine).allowed, theirs.budget.allowed)
+        seen &= results(mine.budget.allowed, strict_budget_of(theirs).allowed) if pair.alike else Observation()
     if not all(one.subject.offers("training") for one in (mine, theirs)):
         return seen
     weights = mine.cotangents()
@@ -124,7 +126,11 @@ def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observat
         return _same_gradients(found, expected, limits, why, sides)
 
     slopes = gradients(*(least_gradient_budget_of(one, weights) for one in (mine, theirs)))
-    return seen & (slopes if slopes.holds else gradients(strict_gradient_budget_of(mine, weights), theirs.gradient_budget(weights)))
+    if not slopes.holds:
+        slopes = gradients(strict_gradient_budget_of(mine, weights), theirs.gradient_budget(weights))
+        also = pair.alike and gradients(mine.gradient_budget(), strict_gradient_budget_of(theirs, weights))
+        slopes &= also or Observation()
+    return seen & slopes
 
 
 def _sum(one: Run, other: Run) -> Run:

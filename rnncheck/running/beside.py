@@ -1,7 +1,7 @@
 """Another implementation of a recurrence beside the subject, on the same numbers: input, states, and parameters by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -19,19 +19,23 @@ UNMATCHED = "give both the same parameter names and shapes, or draw the same num
 
 @dataclass(frozen=True)
 class Pair:
-    """A subject's trial and another's on the same numbers; names: the subject's parameters -> the other's."""
+    """A subject's trial and another's on the same numbers.
+
+    names: the subject's parameters -> the other's; alike: whether the other may be wrong as well, and is no reference
+    """
 
     mine: Trial
     theirs: Trial
     names: Mapping[str, str]
+    alike: bool = False
 
     def in_dtype(self, name: str) -> "Pair":
         """The same numbers in this dtype."""
-        return Pair(self.mine.to(name), self.theirs.to(name), self.names)
+        return replace(self, mine=self.mine.to(name), theirs=self.theirs.to(name))
 
     def on(self, x: Tensor) -> "Pair":
         """Both on another input."""
-        return Pair(self.mine.but(x=x), self.theirs.but(x=x), self.names)
+        return replace(self, mine=self.mine.but(x=x), theirs=self.theirs.but(x=x))
 
     def gradients(self, cotangents: Run) -> tuple[Mapping[str, Tensor | None], Mapping[str, Tensor | None]]:
         """The gradients of both, under the subject's names."""
@@ -43,7 +47,7 @@ class Pair:
         return {mine.get(name, name): value for name, value in by_their_names.items()}
 
 
-def beside(trial: Trial, other: Subject) -> Pair:
+def beside(trial: Trial, other: Subject, alike: bool = False) -> Pair:
     """The other subject on the trial's case, with the numbers that the trial's own layer has.
 
     Raises NotClaimed where it is not known which parameter is which.
@@ -57,7 +61,7 @@ def beside(trial: Trial, other: Subject) -> Pair:
     taken = {names.get(name, name): value for name, value in numbers.items()}
     fitting = {name: value for name, value in taken.items() if name in own and own[name].shape == value.shape}
     mine = trial if trial.subject.offers("load") else trial.but(parameters=numbers)
-    return Pair(mine, theirs.but(parameters=fitting), names)
+    return Pair(mine, theirs.but(parameters=fitting), names, alike)
 
 
 def _names(these: Mapping[str, Tensor], those: Mapping[str, Tensor]) -> dict[str, str] | None:

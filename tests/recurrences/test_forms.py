@@ -135,6 +135,17 @@ class WrongLikeTorchs(LikeTorchs):
     rnncheck_forms = {"at once": lambda layer, x, h0=None: summed_from_zero(layer, x, 0)}
 
 
+def in_few_digits(layer, x, h0=None):
+    """The same, rounded to bfloat16 on the way."""
+    return tuple(part.bfloat16().to(x.dtype) for part in summed(layer, x.bfloat16().to(x.dtype), 0, h0))
+
+
+class CoarseLikeTorchs(LikeTorchs):
+    """Its parallel form has fewer digits than its data."""
+
+    rnncheck_forms = {"at once": in_few_digits}
+
+
 class WrongTyped(Typed):
     """The same."""
 
@@ -160,6 +171,7 @@ def test_right_forms_agree(target):
         (FormWithoutGradient, "gradient of to_z.weight: "),
         (WrongByOption, "from its form in chunks"),
         (WrongLikeTorchs, "from its form at once"),
+        (CoarseLikeTorchs, "from its form at once"),
         (WrongTyped, "from its form at once"),
     ],
 )
