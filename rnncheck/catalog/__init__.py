@@ -32,8 +32,8 @@ FAMILIES = (
 
 
 MORE_OF = (
-    "agree_beside", "agree_transformed", "clip_shards", "gradient_differences", "gradient_of_states", "numeric_range",
-    "reject_dtypes", "state_kept", "time_reset", "weights_built", "weights_changed",
+    "agree_beside", "agree_transformed", "clip_shards", "gradient_differences", "gradient_of_states", "numeric_digits",
+    "numeric_range", "reject_dtypes", "state_kept", "time_reset", "weights_built", "weights_changed",
 )  # fmt: skip
 """Further files of families whose own file is full."""
 

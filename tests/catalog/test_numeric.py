@@ -18,6 +18,7 @@ KILLS = {
     "numeric.extreme": "stabiliser-or-normaliser-missing",
     "numeric.extreme_gradient": "own-nan-gradient-of-where",
     "numeric.range": "own-tanh-from-exponentials",
+    "numeric.digits": "own-state-in-bfloat16",
 }
 KILLS_BY_TYPE = {"numeric.bounds": "slope_lost_at_one"}
 """What only values with bounds show; judged in tests/typed/test_range.py."""

@@ -45,3 +45,10 @@ def test_a_state_in_fewer_digits_than_the_data_does_not():
 
 def test_a_reference_may_be_as_coarse():
     assert {outcome.status for outcome in beside_the_reference("in_full", "kept_in_bfloat16")} == {"holds", "not_applicable"}
+
+
+@pytest.mark.parametrize(("name", "warned"), [("in_full", False), ("kept_in_float32", False), ("kept_in_bfloat16", True)])
+def test_results_of_fewer_digits_are_warned_of(name, warned):
+    digits = CATALOG["numeric.digits"]
+    seen = [outcome for outcome in judged(name, digits.id) if outcome.red]
+    assert all(digits.warns_of(outcome.mismatches) for outcome in seen) and bool(seen) == warned

@@ -18,6 +18,15 @@ class Float64RunsInFloat32(RNN):
         return tuple(s.double() for s in super().cell(x.float(), tuple(s.float() for s in state), type(w)(*single)))
 
 
+@plant("own-state-in-bfloat16", "numeric.digits agree.forward agree.*", "time >= 1")
+class StateInBfloat16(GRU):
+    """The state is kept in bfloat16, whatever the dtype is; gradients go on as they came."""
+
+    def cell(self, x, state, w):
+        (h,) = super().cell(x, state, w)
+        return (h + (h.detach().bfloat16().to(h.dtype) - h.detach()),)
+
+
 @plant("own-float16-overflows", "agree.dtype numeric.*", "float16, sums of more than 11")
 class ExponentialsOverflowInHalf(LSTM):
     """The gates are made of exponentials, which overflow in float16 where a sum exceeds 11."""
