@@ -20,7 +20,7 @@ from rnncheck.adapters.forms import has_options
 from rnncheck.adapters.targets.locate import Located
 from rnncheck.core.config import Config
 from rnncheck.reading import Reading
-from rnncheck.reading.adapter import adapted, arranged, token_ids
+from rnncheck.reading.adapter import adapted, arranged, given_beside, token_ids
 from rnncheck.reading.build import OBSERVED, Maker, either_axes, how_for
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
@@ -160,10 +160,11 @@ def _text(target: Located, reading: Reading, heads: str, called: str, words: lis
 
 def _adapters(reading: Reading, kind: str, varying: set[str]) -> list[str]:
     """The classes that stand between torch's call and the layer, without what this reading has no need of."""
-    needed = [*([token_ids] if reading.called["ids"] else []), adapted, *([] if reading.arrangement is None else [arranged])]
+    ids, mapped = reading.called["ids"], reading.arrangement is not None
+    needed = [*([token_ids] if ids else []), given_beside, adapted, *([arranged] if mapped else [])]
     tree = ast.parse("\n\n\n".join(map(file_text, needed)).replace("{**HOW, **how}", "how"))
     known = {name: value for name, value in reading.called.items() if name not in varying}
-    names = {name: getattr(adapted, name) for name in ("ORDERS", "PIXELS", "NODES")}
+    names: dict[str, Any] = {"ORDERS": adapted.ORDERS, "PIXELS": adapted.PIXELS, "NODES": given_beside.NODES}
     names |= {} if reading.called["kept"] else {"self.first": ()}
     called = [*CALLED, *(["forgets"] if reading.called["reset"] else [])]
     text = ast.unparse(used(folded(tree, known, "how", names), [kind], called))

@@ -11,7 +11,7 @@ from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.calls.experiment import TIME, quiet
 from rnncheck.reading.calls.results import leaves
-from rnncheck.reading.read import Seen
+from rnncheck.reading.seen import Seen
 
 Call = tuple[nn.Module, Tensor, list[Tensor], Any]
 """A part inside, the tensor that it was given, those given beside it, and what it returned."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck.core.config import Config
 from rnncheck.reading.calls.experiment import BATCH, Sizes, Start, runner
-from rnncheck.reading.read import Seen
+from rnncheck.reading.seen import Seen
 
 STEPS, LONGEST = 16, 8
 """Steps of the sequence that is cut in two, and the longest count that is looked for."""

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.core.further import Further
-from rnncheck.reading.adapter.adapted import Adapted, filled
+from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import ONES, SHAPES
 from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, quiet
-from rnncheck.reading.read import Seen
+from rnncheck.reading.seen import Seen
 from rnncheck.reading.typed.resets import RESETS
 
 FLAGS = (*RESETS, "terminal", "terminals", "terminated", "new_episode", "not_done", "not_dones", "nonterminal", "nonterminals")

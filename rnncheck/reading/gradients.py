@@ -13,7 +13,7 @@ from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, qu
 from rnncheck.reading.calls.other_methods import for_other_methods
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.starts import learned_in_makers
-from rnncheck.reading.read import Seen
+from rnncheck.reading.seen import Seen
 
 
 def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:

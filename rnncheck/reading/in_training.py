@@ -11,7 +11,8 @@ from rnncheck.core.config import Config
 from rnncheck.reading.calls.experiment import Sizes, Start, made, runner
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.other_numbers import zeros
-from rnncheck.reading.read import Seen, read_again
+from rnncheck.reading.read import read_again
+from rnncheck.reading.seen import Seen
 
 
 def draws(module: Any, config: Config, seen: Seen) -> bool:

@@ -10,7 +10,7 @@ from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.size_words import size_of
-from rnncheck.reading.read import Seen
+from rnncheck.reading.seen import Seen
 
 NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
 """Arguments that other parts read."""

@@ -9,8 +9,9 @@ from rnncheck.reading.calls.beside import SHAPES
 from rnncheck.reading.calls.call_arguments import is_mask_word
 from rnncheck.reading.calls.experiment import Sizes, Unreadable
 from rnncheck.reading.gradients import not_looked_at
-from rnncheck.reading.read import Seen, read_module
+from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
+from rnncheck.reading.seen import Seen
 
 BETWEEN = 0.5
 """A number that is not neutral: neither 0 nor 1."""

@@ -12,9 +12,10 @@ from rnncheck.reading.calls.experiment import HIDDEN, Sizes, Unreadable
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import UNSAID, size_of
-from rnncheck.reading.read import Seen, read_module
+from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.second_looks import Built, of_any_number
+from rnncheck.reading.seen import Seen
 from rnncheck.reading.signature import parameters_of
 
 FEW = 4

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,16 +20,15 @@ from rnncheck.reading.calls.other_methods import convolves
 from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of, require_steps_of_the_input
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.refusals import Refusals
-from rnncheck.reading.calls.results import Path, value_at
+from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.time_limit import is_over, left_out
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 from rnncheck.reading.carries import carries_on, changes_no_later_call, changes_nothing, is_idle, parts_in, taken, takes_as_h_and_c
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
+from rnncheck.reading.seen import Seen, better_of
 
-GOOD = 4.0
-"""The score of a reading that nothing contradicts."""
 FORM = (
     "input", "batch_first", "step_axis", "lengths", "reset", "ids", "tied", "tensors", "states", "order", "input_name", "beside",
     "rows", "asks", "images", "nodes",
@@ -38,48 +37,6 @@ FORM = (
 UNLIKELY = "time features batch"
 """A layer of (batch, features, time) that takes rows for steps looks so too: a state of columns, or a person, must say it."""
 OTHERWISE = "its state has another structure with other layers or directions"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One way to call a module that works, and what it shows."""
-
-    how: Mapping[str, Any]
-    depends: Dependency
-    features: int
-    parts: int
-    pair: bool
-    carries: float
-    directions: int = 1
-    needed: bool = False
-    plain: bool = False
-    unread: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()
-    with_rows: tuple[tuple[Path, int], ...] = ()
-    idle: bool = False
-    looks_back: bool = False
-    alone: bool = False
-
-    @property
-    def recurs(self) -> bool:
-        """Whether a step depends on another one, or a state goes in and comes back."""
-        return self.depends.memory or bool(self.how["given"] and self.how["states"] is not None)
-
-    @property
-    def complete(self) -> bool:
-        """Whether no other reading can explain more: it scores as well as any, or no state is left to find."""
-        divided = self.depends.two_ways and self.directions == 1
-        return self.score >= GOOD + (divided or not self.alone)
-
-    @property
-    def left(self) -> tuple[str, ...]:
-        """What of a call is not read."""
-        return (*self.unread, *self.extras)
-
-    @property
-    def score(self) -> float:
-        """How well this reading explains the module, its state included; two directions side by side rather than in one."""
-        return self.depends.score + self.carries + 0.05 * (self.directions == 2)
 
 
 def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said = NOTHING, begun: bool = False) -> Seen:
@@ -94,8 +51,11 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     possible, later, whole = forms(module, cell_first, said, sizes.input), later_inputs(module), False
     for how in possible:
         whole |= best is not None and how.get("step_axis") is not None
-        if best is not None and best.recurs if how.get("nodes") else whole and how.get("input_name") not in later:
-            continue  # a layer that takes whole sequences takes single steps too, and of several nodes where it takes those of one
+        if how.get("nodes"):
+            if best is not None and best.recurs:
+                break  # what takes several nodes may take a single one, too: they come last
+        elif whole and how.get("input_name") not in later:
+            continue  # a layer that takes whole sequences takes single steps too
         if (refused := refusals.reason(how)) is not None:
             failures.append(refused)
             continue
@@ -110,7 +70,7 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
                 got_to.setdefault(failures[-1], got_as_far_as(module, error))
                 refusals.learn(how, start, _given(how, _example(sizes)))
                 continue
-            best = seen if best is None else _better(best, seen)
+            best = seen if best is None else better_of(best, seen)
             if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
                 break
         if best is not None and best.complete:
@@ -123,29 +83,6 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
     if not begun and any("dtype" in failure for failure in failures):
         return read_module(module, sizes, cell_first, said, begun=True)
     raise Unreadable(max(failures, key=lambda failure: got_to.get(failure, 0), default="it takes no input"))
-
-
-def _better(best: Seen, seen: Seen) -> Seen:
-    """The reading that explains more, the first of two that are alike, unless one of them says how the other is meant."""
-    for one, other in ((best, seen), (seen, best)):
-        if _is_meant(one, other):
-            return one
-    return max(best, seen, key=lambda one: (round(one.score, 6), -len(one.left)))
-
-
-def _is_meant(one: Seen, other: Seen) -> bool:
-    """Whether one is how the module is called, though the other may explain more.
-
-    Calls of one step each have memory and order of themselves, and along an axis of size 1 nothing is mixed. Where their rows
-    change one another, or they need such an axis, and the rows of whole sequences do not, the sequences are meant, though their
-    state may go astray. A step that needs no axis of its own has none.
-    """
-    if other.how.get("input") != "step":
-        return False
-    if one.how.get("input") != "step":
-        return (other.depends.rows < 1 or other.how.get("step_axis") is not None) and one.depends.rows == 1 and one.depends.memory
-    deeper = one.how.get("step_axis") is None and other.how.get("step_axis") is not None
-    return deeper and one.depends.own == 1 and not one.depends.in_order and one.carries >= 1
 
 
 def _cut_short(best: Seen | None, failures: list[str], left: str) -> Seen:
@@ -265,7 +202,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         raise Unreadable(f"{', '.join(start.names)} must be given, and is no state")
     run = runner(module, how, start, sizes)
     output, final = run(x)
-    depends = depends or dependency(lambda x: run(x)[0], x)
+    if depends is None:
+        depends = dependency(lambda x: run(x)[0], x)
     if how.get("ids") and not depends.memory:
         raise Unreadable("the vectors that ids stand for change nothing")
     if how.get("step_axis") is not None and depends.in_order:

@@ -9,7 +9,8 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.subject import NotClaimed
-from rnncheck.reading.adapter.adapted import HOW, NODES, ORDERS
+from rnncheck.reading.adapter.adapted import HOW, ORDERS
+from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.parameters.arrangement import Arrangement

@@ -13,8 +13,9 @@ from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreada
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.gradients import unused
 from rnncheck.reading.other_numbers import zeros
-from rnncheck.reading.read import Seen, read_module
+from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
+from rnncheck.reading.seen import Seen
 
 Built = tuple[Seen, Arguments | None, Any, Config]
 """A layer, how it was built, in which configuration, and how it is read."""

@@ -7,7 +7,7 @@ import torch
 from rnncheck.core.config import Config
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, runner
 from rnncheck.reading.calls.results import leaves
-from rnncheck.reading.read import Seen
+from rnncheck.reading.seen import Seen
 
 
 def is_shifted(module: Any, seen: Seen, config: Config, zero: Any) -> bool:

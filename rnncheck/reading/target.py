@@ -28,10 +28,11 @@ from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import of_other_sizes
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
-from rnncheck.reading.read import Seen, read_module
+from rnncheck.reading.read import read_module
 from rnncheck.reading.reading import Reading
 from rnncheck.reading.said import NOTHING, Said
 from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on
+from rnncheck.reading.seen import Seen
 from rnncheck.reading.shifted import is_shifted
 from rnncheck.reading.signature import Signature
 
@@ -246,13 +247,12 @@ def _usual(value: Any, arguments: Arguments) -> bool:
         return False
     same = all(word == own for word, own in arguments.options.items())
     more = arguments.others or arguments.halves or arguments.holds or arguments.bundle is not None or arguments.listed is not None
-    plain = same and not more
     sizes = signature.size_names()
     first = signature.positional[:2]
     by_name = sizes is not None and (arguments.input, arguments.hidden) == ((sizes[0],), (sizes[1],))
     places = (*arguments.input, *arguments.hidden)
     by_place = len(arguments.input) == 1 and (places == (0, 1) or (sizes is None and places == first))
-    return plain and (by_name or by_place)
+    return same and not more and (by_name or by_place)
 
 
 def _arrangement(module: Any, seen: Seen, config: Config, arguments: Arguments | None) -> Arrangement | None:

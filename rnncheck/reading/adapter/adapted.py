@@ -1,4 +1,4 @@
-"""A layer that is called its own way, behind torch's call. Scripts show this file, and token_ids.py where ids are given."""
+"""A layer that is called its own way, behind torch's call. Scripts show this file, and what it imports as far as it is needed."""
 
 import sys
 from contextlib import nullcontext
@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from rnncheck.reading.adapter.given_beside import NODES, filled
 from rnncheck.reading.adapter.token_ids import Vectors, ids_of, standing_for
 
 HOW: dict[str, Any] = {
@@ -44,8 +45,6 @@ HOW: dict[str, Any] = {
 """How a layer is called, and what comes back; what a reading does not say is as it stands here."""
 PIXELS = ((1.0, -0.5), (0.25, 2.0))
 """What each feature is multiplied by for each pixel of an image of it: it is seen where pixels are mixed up."""
-NODES = (1.0, -0.5, 0.25, 2.0, 0.75, -1.5)
-"""What each feature is multiplied by at each node of a graph: it is seen where nodes are mixed up."""
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
 """Further orders of the axes that a layer may take, from those of (time, batch, features)."""
 
@@ -249,31 +248,6 @@ def at(result: Any, path: list[Any]) -> Any:
     for step in path:
         result = getattr(result, step) if isinstance(step, str) and hasattr(result, step) else result[step]
     return result
-
-
-def filled(shape: str, kind: str, value: float, input: torch.Tensor, rows: int, hidden: int) -> Any:
-    """A further argument of one value throughout, or times, a vector or a memory that are the same for each row."""
-    if shape == "number":
-        return {"float": float, "bool": bool, "long": int}[kind](value)
-    if shape == "count":
-        return rows
-    front = input.shape[:-1]
-    if shape == "graph":
-        chain = torch.ones(len(NODES), len(NODES), dtype=input.dtype, device=input.device).triu(-1).tril(1)  # of nodes
-        return chain.nonzero().T if kind == "long" else chain / 3
-    sizes = {"steps": front, "steps 1": (*front, 1), "features": input.shape, "hidden": (*front, hidden), "rows": (rows,)}
-    if shape == "vector":
-        return (value * torch.linspace(-1, 1, hidden, dtype=input.dtype, device=input.device)).repeat(rows, 1)
-    if shape == "times":
-        steps = front[0] if len(front) == 1 else front.numel() // rows
-        return value * torch.arange(steps, dtype=input.dtype, device=input.device) / 2
-    if "memory" in shape and kind == "long":
-        return torch.arange(2, device=input.device)[:, None].expand(2, rows).movedim(0, int(shape == "memory")).contiguous()
-    if "memory" in shape:
-        whole = value * torch.linspace(-1, 1, 2 * hidden, dtype=input.dtype, device=input.device).view(2, 1, hidden)
-        return whole.expand(2, rows, hidden).movedim(0, int(shape == "memory")).contiguous()
-    dtype = {"float": input.dtype, "bool": torch.bool, "long": torch.long}[kind]
-    return torch.full(sizes.get(shape, (rows, 1)), value, dtype=dtype, device=input.device)
 
 
 def rebuilt(structure: Any, tensors: list[torch.Tensor], layer: Any) -> Any:

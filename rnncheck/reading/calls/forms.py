@@ -46,7 +46,7 @@ def _of_decoders(module: Any, said: Said) -> Iterator[dict[str, Any]]:
 def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: bool, nodes: bool = False) -> Iterator[dict[str, Any]]:
     said_lengths = lengths(module)
     base: dict[str, Any] = {"lengths": said_lengths, "reset": reset(module)}
-    base |= {"ids": True} if ids else {}
+    base |= ({"ids": True} if ids else {}) | ({"nodes": True} if nodes else {})
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
     turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
@@ -54,11 +54,8 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
     layers = [*sequences, *numbered, *([] if ids or nodes else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
     forms = [*cell, *layers] if cell_first else [*layers, *cell]
-    if nodes:
-        forms = [{**form, "nodes": True} for form in forms]
-    else:
-        forms += [{"input": "step", "step_axis": axis} for axis in (0, 1)]
-        forms += [{**form, "images": pixels} for pixels in (() if ids else sees(module)) for form in (*sequences, *cell)]
+    forms += [{"input": "step", "step_axis": axis} for axis in (() if nodes else (0, 1))]
+    forms += [{**form, "images": pixels} for pixels in (() if ids or nodes else sees(module)) for form in (*sequences, *cell)]
     named = [{**form, "input_name": name} for form in forms for name in input_names(module)]
     usual = {"input": "sequence", "batch_first": False}
     named = [{**base, **form} for form in named if agrees({**usual, **form}, said, ("input", "batch_first"))]

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS, filled
+from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import MEMORY
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
 from rnncheck.reading.calls.results import Path, leaves, value_at

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import NODES, ORDERS, PIXELS
+from rnncheck.reading.adapter.adapted import ORDERS, PIXELS
+from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.calls.call_arguments import is_state_word, own_methods, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
 from rnncheck.reading.calls.results import leaves

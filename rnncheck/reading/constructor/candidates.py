@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.adapter.adapted import NODES
+from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.calls.experiment import HIDDEN as STATE
 from rnncheck.reading.calls.experiment import INPUT as WIDTH
 from rnncheck.reading.constructor.always_on import always_on

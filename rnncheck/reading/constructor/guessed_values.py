@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from rnncheck.reading.adapter.adapted import NODES
+from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.constructor.size_words import (
     KIND_VALUES,
     TOKENS,
