@@ -113,7 +113,8 @@ def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observat
     seen = results(*(least_budget_of(one).allowed for one in (mine, theirs)))
     if not seen.holds:
         seen = results(strict_budget_of(mine).allowed, theirs.budget.allowed)
-        seen &= results(mine.budget.allowed, strict_budget_of(theirs).allowed) if pair.alike else Observation()
+        if pair.alike:
+            seen &= results(mine.budget.allowed, strict_budget_of(theirs).allowed)
     if not all(one.subject.offers("training") for one in (mine, theirs)):
         return seen
     weights = mine.cotangents()
@@ -128,8 +129,8 @@ def _same(pair: Pair, truth: Pair, why: str, sides: tuple[str, str]) -> Observat
     slopes = gradients(*(least_gradient_budget_of(one, weights) for one in (mine, theirs)))
     if not slopes.holds:
         slopes = gradients(strict_gradient_budget_of(mine, weights), theirs.gradient_budget(weights))
-        also = pair.alike and gradients(mine.gradient_budget(), strict_gradient_budget_of(theirs, weights))
-        slopes &= also or Observation()
+        if pair.alike:
+            slopes &= gradients(mine.gradient_budget(), strict_gradient_budget_of(theirs, weights))
     return seen & slopes
 
 

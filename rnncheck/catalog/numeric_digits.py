@@ -7,12 +7,13 @@ from rnncheck.catalog.numeric import numeric
 from rnncheck.catalog.tools.conditions import at_least, batched, deterministic, is_float32
 from rnncheck.catalog.tools.informative_data import lively
 from rnncheck.core.observation import Observation, every, fact
+from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
-STEPS = 8
-"""The least number of steps: a few results may have few digits by chance."""
+STEPS = 24
+"""The least number of steps, so that results of one unit are enough to judge, too."""
 DIFFERENT = 16
-"""Numbers that differ by more than a power of 2, from which on it is no chance that all have few digits."""
+"""The least number of results that differ: fewer may all have few digits by chance."""
 
 
 @numeric(
@@ -26,12 +27,18 @@ DIFFERENT = 16
 )
 def in_full(trial: Trial) -> Observation:
     """Not all numbers of a result in float32 are those of bfloat16, or of float16, as where a state is kept in one of these."""
-    return every(_has_digits(name, part) for name, part in lively(trial, STEPS).run.parts() if part.dtype == torch.float32)
+    run = lively(trial, STEPS).run
+    telling = [(name, part) for name, part in run.parts() if part.dtype == torch.float32 and _tells(part)]
+    if not telling:
+        raise NotClaimed("its results are whole numbers, or too few, which says nothing of their digits")
+    return every(_has_digits(name, part) for name, part in telling)
+
+
+def _tells(part: Tensor) -> bool:
+    """Whether there are enough numbers that are not whole and differ by more than a power of 2."""
+    return len(torch.frexp(part[part != part.round()]).mantissa.unique()) >= DIFFERENT
 
 
 def _has_digits(name: str, part: Tensor) -> Observation:
-    """Whole numbers, such as spikes, and numbers that are alike say nothing of digits."""
-    if len(torch.frexp(part[part != part.round()]).mantissa.unique()) < DIFFERENT:
-        return Observation()
     low = next((dtype for dtype in (torch.bfloat16, torch.float16) if torch.equal(part.to(dtype).to(part.dtype), part)), None)
     return fact(f"digits of {name}", low is None, "those of float32" if low is None else f"those of {low}", "those of float32")

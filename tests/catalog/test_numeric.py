@@ -88,6 +88,24 @@ class UpdateGateRNN(torch.nn.Module):
         return torch.stack(outputs), h[None]
 
 
+class Counts(torch.nn.Module):
+    """How many steps went in so far: whole numbers, which have few digits in any dtype."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, input, hx=None):
+        h = input.new_zeros(input.shape[1], input.shape[2]) if hx is None else hx.squeeze(0).round()
+        outputs = h + (input > 0.7).to(input).cumsum(0)
+        return outputs, outputs[-1:]
+
+
+def test_of_whole_numbers_no_digits_are_claimed():
+    report = rnncheck.verify(Counts, properties="numeric.digits", engine="inline", max_examples=4)
+    assert [verdict.verdict for _, verdict in report.verdicts()] == ["not_claimed"]
+
+
 def test_parameters_under_torchs_names_may_have_other_shapes():
     report = rnncheck.verify(UpdateGateRNN, properties="numeric.extreme_gradient,shape.meta", engine="inline", max_examples=40)
     found = {verdict.property: verdict.verdict for _, verdict in report.verdicts()}

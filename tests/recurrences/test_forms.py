@@ -15,6 +15,7 @@ from tests.adapters.support import claimed
 from tests.catalog.support import killed, outcomes
 from tests.recurrences.base import AttentionInChunks, GatedLinearAttention, MinGRU, MinGRUInLogarithms
 from tests.recurrences.planted import ParallelFormWithoutState
+from tests.typed.fewer_digits import BackInBfloat16
 
 
 def at_once(layer, x, state=None):
@@ -146,6 +147,12 @@ class CoarseLikeTorchs(LikeTorchs):
     rnncheck_forms = {"at once": in_few_digits}
 
 
+class CoarseBackwards(LikeTorchs):
+    """The gradients of its parallel form have fewer digits than its data."""
+
+    rnncheck_forms = {"at once": lambda layer, x, h0=None: summed(layer, BackInBfloat16.apply(x), 0, h0)}
+
+
 class WrongTyped(Typed):
     """The same."""
 
@@ -172,6 +179,7 @@ def test_right_forms_agree(target):
         (WrongByOption, "from its form in chunks"),
         (WrongLikeTorchs, "from its form at once"),
         (CoarseLikeTorchs, "from its form at once"),
+        (CoarseBackwards, "gradient of input"),
         (WrongTyped, "from its form at once"),
     ],
 )

@@ -68,3 +68,19 @@ def kept_in_float32(x: X, h0: H | None = None) -> tuple[X, H]:
 
 def kept_in_bfloat16(x: X, h0: H | None = None) -> tuple[X, H]:
     return kept_in(x, h0, torch.bfloat16)
+
+
+class BackInBfloat16(torch.autograd.Function):
+    """The same numbers; their gradients are rounded."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, d):
+        return d.bfloat16().to(d.dtype)
+
+
+def graded_in_bfloat16(x: X, h0: H | None = None) -> tuple[X, H]:
+    return in_full(BackInBfloat16.apply(x), h0)

@@ -38,9 +38,10 @@ def test_a_state_in_float32_agrees_with_one_in_full():
     assert {outcome.status for outcome in beside_the_reference("kept_in_float32")} == {"holds"}
 
 
-def test_a_state_in_fewer_digits_than_the_data_does_not():
+@pytest.mark.parametrize("name", ["kept_in_bfloat16", "graded_in_bfloat16"])
+def test_a_state_or_a_gradient_in_fewer_digits_than_the_data_does_not(name):
     """What is rounded to bfloat16 scatters by so much that anything was allowed."""
-    assert any(outcome.red for outcome in beside_the_reference("kept_in_bfloat16"))
+    assert any(outcome.red for outcome in beside_the_reference(name))
 
 
 def test_a_reference_may_be_as_coarse():
