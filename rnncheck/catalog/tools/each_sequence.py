@@ -11,8 +11,8 @@ from rnncheck.core.subject import NotClaimed
 from rnncheck.running.factorizing import factorizing
 from rnncheck.running.trial import Trial
 
-MOVES_NOTHING = ", which moves nothing,"
-"""Is in the lines of a sequence that no result depends on."""
+MOVES_NOTHING = r"^results with another \S+ ="
+"""The lines of a sequence that no result depends on."""
 
 RAISED = 2.0
 """The number of a flag that is raised; one that is not is 0."""
@@ -40,13 +40,13 @@ def _acts(at: list[Trial], one: NamedTensor, part: slice) -> Observation:
     first, after, nan = (list[bool]() for _ in range(3))
     for trial in at:
         once, rest = trial.x[:1, ..., part], trial.time - 1
-        turned = RAISED - once if one.flags else 1.5 - once  # within 0.55 and 0.95, as once is
+        turned = RAISED - once if one.flags else 1 + once  # another whole number, too
         begun = _with(trial, part, once)
         after.append(_differ(begun, _with(trial, part, torch.cat([once, *[turned] * rest]))))
         first.append(_differ(begun, _with(trial, part, torch.cat([turned, *[once] * rest]))))
         nan.append(_differ(begun, _with(trial, part, torch.nan)))
     if not any((*first, *after, *nan)):
-        return fact(f"another {one.name}{MOVES_NOTHING} moves a result", False, False, True)
+        return fact(f"results with another {one.name}", False, "the same", "another")
     moved = any(after) or not any(first)  # what does nothing in the first step says nothing of the others
     return fact(f"results with another {one.name} after its first step", moved, "another" if moved else "the same", "another")
 
