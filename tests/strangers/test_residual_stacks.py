@@ -100,7 +100,7 @@ class DilatedByRows(Dilated):
 
 
 class OfItsOwn(nn.Module):
-    """Independent units (Li et al. 2018), whose equations are none of torch's; no state goes in."""
+    """Independent units (Li et al. 2018): torch has no layer of such equations. No state goes in."""
 
     residual = True
 

@@ -34,6 +34,10 @@ def test_nothing_is_red_where_it_is_right(function):
     assert sum(outcome.status == "holds" for outcome in outcomes) > 30
 
 
+def test_what_rounding_spreads_depends_on_nothing():
+    assert "sequences are read from their end" in claimed("tests/typed/backward.py:by_fourier").read_as
+
+
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
 def test_a_mistake_is_seen(mistake):
     assert red(claimed(mistake), CATALOG[MISTAKES[mistake]]).status == "fails"

@@ -1,4 +1,4 @@
-"""Of several types of an argument or a result it is the one with the most tensors that is given, or read."""
+"""Where an argument or a result may have one of several types, the one with the most tensors counts."""
 
 from collections.abc import Sequence
 from itertools import islice

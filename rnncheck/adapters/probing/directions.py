@@ -79,7 +79,8 @@ def _dependence(start: Baseline) -> _Seen:
     first = 0 if x.dim() == 3 else ...
     with torch.no_grad():
         before = f(x)[:, first]
-        moves = torch.stack([(f(_changed(x, step, first))[:, first] - before).abs() > 1e-9 for step in range(len(x))])
+        noise = torch.finfo(before.dtype).eps ** 0.5 * before.abs().max()  # a convolution by FFT spreads rounding over all steps
+        moves = torch.stack([(f(_changed(x, step, first))[:, first] - before).abs() > noise for step in range(len(x))])
     steps = torch.ones(len(x), len(x), dtype=torch.bool)
     earlier, later = ((moves & where[..., None]).flatten(0, 1).any(0) for where in (steps.tril(-1), steps.triu(1)))
     both = bool(earlier.any() and later.any() and not (earlier & later).any())

@@ -196,8 +196,10 @@ def _is_real(argument: Argument) -> bool:
 
 def type_of(leaf: Leaf) -> str:
     """The type that a tensor has in a call: "bool", "int", "complex", "float32" where it says so, or "float", that of the input."""
-    if leaf.complex or leaf.dtypes == ("float32",):
-        return "complex" if leaf.complex else "float32"
+    if leaf.complex:
+        return "complex"
+    if leaf.dtypes == ("float32",):
+        return "float32"
     return "float" if leaf.floating else "bool" if any("bool" in dtype for dtype in leaf.dtypes) else "int"
 
 

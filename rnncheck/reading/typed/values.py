@@ -27,8 +27,7 @@ def ranged(x: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
 
 
 def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
-    """Numbers in the type that a call takes: "float" as they are, "float32" with no fewer digits, whole for "int", whether they are
-    beyond 1/2 for "bool"."""
+    """Numbers in the type that a call takes: "float" as they are, "float32" with no fewer digits; whole, or beyond 1/2 or not."""
     if kind == "float32":
         return x.to(torch.promote_types(x.dtype, torch.float32))
     if kind in ("float", "complex"):
