@@ -178,7 +178,7 @@ def test_right_forms_agree(target):
         (FormWithoutGradient, "gradient of to_z.weight: "),
         (WrongByOption, "from its form in chunks"),
         (WrongLikeTorchs, "from its form at once"),
-        (CoarseLikeTorchs, "from its form at once"),
+        (CoarseLikeTorchs, "output: "),
         (CoarseBackwards, "gradient of input"),
         (WrongTyped, "from its form at once"),
     ],
