@@ -7,6 +7,7 @@ from time import monotonic
 
 from rnncheck.adapters.probing.directions import turned_as
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
+from rnncheck.adapters.probing.whole_chunks import in_chunks_of_both
 from rnncheck.campaign.probing_apart import Probes, claims_apart
 from rnncheck.core.kinds import RESET_AFTER
 from rnncheck.core.property import Property
@@ -51,6 +52,7 @@ def _beside(subject: Subject, reference: Subject) -> Subject:
     if subject.kind == "layer" and not set(subject.modes) & set(reference.modes):
         both = f"{', '.join(subject.modes)} cannot agree with {', '.join(reference.modes)}"
         raise UsageError(f"{subject.name} against {reference.name}: {both}; name a reference of the same mode")
+    subject = in_chunks_of_both(subject, reference)
     return replace(subject, claims={**subject.claims, **_asked_of(subject, reference)}, reference=turned_as(reference, subject))
 
 

@@ -14,6 +14,7 @@ from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.not_recurrent import with_skeleton
 from rnncheck.adapters.probing.probe import Claims, probe, probe_calls
 from rnncheck.adapters.probing.settle import as_read, is_cell
+from rnncheck.adapters.probing.whole_chunks import Steps
 from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.features import CLIP_FEATURES, FEATURES, PAIR_FEATURES
@@ -76,6 +77,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
     found = Claims({**claims, **seen, **subject.claims})
     found.reading, found.directions = reading, getattr(claims, "directions", Directions())
+    found.steps = getattr(claims, "steps", Steps())
     return found
 
 

@@ -21,8 +21,13 @@ COST_OF_A_CASE = 10
 """A property that costs this many runs is checked on every case it applies to; one of ten times that on every tenth."""
 
 
-def too_large(prop: Property, case: Any, *, fixed: bool = False) -> bool:
-    """Whether a case is not for this property: on large ones it looks at few runs, on huge ones at one, or is about them."""
+def too_large(prop: Property, case: Any, *, fixed: bool = False, chunk: int = 1) -> bool:
+    """Whether a case is not for this property: on large ones it looks at few runs, on huge ones at one, or is about them.
+
+    chunk: the steps that count as one, where a subject takes no fewer
+    """
+    if isinstance(case, Case) and chunk > 1:
+        case = case.but(time=case.time // chunk, lengths=None)
     if not isinstance(case, Case) or prop.stratum == "cliffs" or not is_large(case, fixed=fixed):
         return False
     return prop.cost > (1 if is_huge(case, fixed=fixed) else NARROW if is_narrow(case, fixed=fixed) else CHEAP)
@@ -92,12 +97,12 @@ class PropertyTally:
         """Checked on every ``share``-th case that it applies to."""
         return max(1, self.prop.cost // COST_OF_A_CASE)
 
-    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False) -> bool:
+    def wants(self, case: Any, *, fixed: bool = False, vague: bool = False, rich: bool = False, chunk: int = 1) -> bool:
         """Whether this applicable case is one to check: the first, the first ``rich`` one, and then one of ``share``.
 
         On ``vague`` ones, of which most likely nothing can be said, nothing is checked that is checked seldom.
         """
-        if (vague and self.share() > 1) or too_large(self.prop, case, fixed=fixed):
+        if (vague and self.share() > 1) or too_large(self.prop, case, fixed=fixed, chunk=chunk):
             return False
         self.applicable += 1
         turn = zlib.crc32(self.prop.id.encode()) % self.share()  # for each property another
@@ -136,11 +141,12 @@ class PropertyTally:
         return True
 
 
-def kind_of(case: Any, subject: Subject) -> dict[str, bool]:
+def kind_of(case: Any, subject: Subject) -> dict[str, Any]:
     """What of a case decides whether a property is to be checked on it.
 
     fixed: the layer's own sizes are given; vague: what is allowed must be measured on the subject itself, in two digits:
-    that is more than can be told; rich: it has several layers and both directions, as far as the subject offers them
+    that is more than can be told; rich: it has several layers and both directions, as far as the subject offers them;
+    chunk: the steps that count as one
     """
     if not isinstance(case, Case):
         return {}
@@ -149,4 +155,5 @@ def kind_of(case: Any, subject: Subject) -> dict[str, bool]:
     both_ways = case.config.bidirectional or not subject.offers("bidirectional")
     return {
         "fixed": subject.fixed is not None, "vague": other and case.dtype == "bfloat16", "rich": stacked and both_ways,
+        "chunk": subject.steps,
     }  # fmt: skip

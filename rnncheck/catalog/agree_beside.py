@@ -62,7 +62,16 @@ def forms(trial: Trial) -> Observation:
 def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
     subject = trial.subject
     other = replace(subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={})
+    steps = subject.nature.get("steps_of_forms", {}).get(name, 1)
+    if trial.time % steps:
+        trial = _of_steps(trial, steps * (1 + trial.time % 2))
     return agreement(beside(trial, other, alike=True), ("from the layer", f"from its form {name}"))
+
+
+def _of_steps(trial: Trial, time: int) -> Trial:
+    """The trial with this number of steps, which repeat those of the case."""
+    turns = torch.arange(time, device=trial.x.device) % trial.time
+    return trial.but(x=trial.x[turns], lengths=trial.lengths and (time,) * trial.batch)
 
 
 def _both_right(trial: Trial, reference: Subject) -> Observation:

@@ -171,7 +171,10 @@ def split(trial: Trial) -> Observation:
     """Gradients flow through a carried state just as through the steps of one call."""
     if trial.subject.nature.get("looks_back"):
         raise NotClaimed("its output looks back over its call, beyond what the state carries")
-    k, weights = trial.draw("split", 1, trial.time - 1), trial.cotangents()
+    chunks = trial.time // trial.subject.steps
+    if chunks < 2:
+        return Observation()
+    k, weights = trial.subject.steps * trial.draw("split", 1, chunks - 1), trial.cotangents()
 
     def in_two(leaves: Mapping[str, Tensor]) -> Run:
         early, late = trial.but(x=trial.x[:k]), trial.but(x=trial.x[k:], state=trial.given_state)

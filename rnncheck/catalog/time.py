@@ -14,7 +14,7 @@ from rnncheck.catalog.tools.conditions import (
     padded,
 )
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
-from rnncheck.catalog.tools.follow_ups import exact, one_after_the_other, rows, steps_at_once, steps_inside
+from rnncheck.catalog.tools.follow_ups import ends, exact, one_after_the_other, rows, steps_at_once, steps_inside
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
@@ -36,7 +36,7 @@ forward = deterministic & one_direction & at_least(time=2)
 )
 def split(trial: Trial) -> Observation:
     """Running a sequence in two pieces, carrying the state over, gives the same as running it at once."""
-    return every(trial.same(_in_calls(trial, k), f"split at {k}: ", IN_TWO) for k in range(1, trial.time))
+    return every(trial.same(_in_calls(trial, k), f"split at {k}: ", IN_TWO) for k in ends(trial))
 
 
 @time(
@@ -79,7 +79,8 @@ def split_packed(trial: Trial) -> Observation:
 )
 def step_by_step(trial: Trial) -> Observation:
     """One call per step, carrying the state over, gives the same as one call for the whole sequence."""
-    return trial.same(_in_calls(trial, *range(1, trial.time)), sides=("step by step", "in one call"))
+    several = "chunk by chunk" if trial.subject.steps > 1 else "step by step"
+    return trial.same(_in_calls(trial, *ends(trial)), sides=(several, "in one call")) if ends(trial) else Observation()
 
 
 @time(
@@ -121,7 +122,7 @@ def _as_carried(trial: Trial, run: Run) -> Run:
 )
 def in_pieces(trial: Trial) -> Observation:
     """Claimed by the layer: a sequence in two pieces gives the same as at once, bit for bit."""
-    return every(trial.identical(_in_calls(trial, k), trial.run, f"split at {k}: ", IN_TWO) for k in range(1, trial.time))
+    return every(trial.identical(_in_calls(trial, k), trial.run, f"split at {k}: ", IN_TWO) for k in ends(trial))
 
 
 @time(

@@ -167,6 +167,20 @@ class Subject:
         return config.but(input_size=input_size, hidden_size=hidden_size)
 
     @property
+    def steps(self) -> int:
+        """The number of steps of which each call takes a multiple: 1, or a chunk."""
+        return int(self.nature.get("steps", 1))
+
+    def in_whole_chunks(self, case: Case) -> Case:
+        """Return the case with as many steps as the subject takes: more, or one to three chunks where there are less than one."""
+        if case.time % self.steps == 0:
+            return case
+        chunks = -(-case.time // self.steps) if case.time > self.steps else 1 + case.time % 3
+        time = chunks * self.steps
+        lengths = case.lengths and tuple(length + time - case.time for length in case.lengths)
+        return case.but(time=time, lengths=lengths)
+
+    @property
     def stateless(self) -> bool:
         """Whether no final state comes back."""
         return "state" in self.claims and not self.offers("state")
@@ -191,6 +205,8 @@ class Subject:
             return f"mode {case.config.mode}"
         if self.nature.get("bidirectional") and not case.config.bidirectional:
             return "it always has two directions"
+        if case.time % self.steps:
+            return f"it takes multiples of {self.steps} steps"
         if self.fixed is not None and case.config != self.fixed:
             return "another configuration than the instance has"
         return self.lacks(tuple(name for name in features_used(case) if name != "sizes" or name in self.claims))

@@ -42,7 +42,7 @@ def plan(subject: Subject, dtypes: tuple[str, ...], strength: int, seed: int, de
         return
     structure = rows(subject, dtypes, strength, device)
     if subject.named is not None:
-        yield from _named_cases(structure, subject, seed)
+        yield from map(subject.in_whole_chunks, _named_cases(structure, subject, seed))
         return
     if subject.nature.keys() & {"multiples", "least"}:
         yield from (replace(case, config=subject.fitted(case.config)) for case in _layer_cases(structure, subject, seed))

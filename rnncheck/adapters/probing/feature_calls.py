@@ -12,7 +12,16 @@ from torch.autograd import forward_ad
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
-from rnncheck.adapters.probing.ground import BATCH, FIRST_STATE, LENGTHS, Baseline, NotOffered, ground, reason_not, trial_of_ground
+from rnncheck.adapters.probing.ground import (
+    BATCH,
+    FIRST_STATE,
+    Baseline,
+    NotOffered,
+    ground,
+    lengths_of,
+    reason_not,
+    trial_of_ground,
+)
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
 from rnncheck.backend.broken_kernels import FiniteKernels
 from rnncheck.backend.silence import silent_export
@@ -78,13 +87,13 @@ def _replaces_torchs(g: Baseline) -> bool:
 def packed(g: Baseline) -> None:
     """The simplest packed input: sorted lengths; a wrong answer of what replaces torch's is for the catalog to find."""
     for hx in g.forms:
-        seen = ground(g.subject, g.case.but(hx=hx, batch=BATCH, lengths=LENGTHS), g.forms)
+        seen = ground(g.subject, g.case.but(hx=hx, batch=BATCH, lengths=lengths_of(g.case)), g.forms)
         if not isinstance(seen.output, PackedSequence | Tensor) and not _replaces_torchs(g):
             raise NotOffered(f"a {type(seen.output).__name__} is returned for a PackedSequence")
     loud = g.case.but(config=g.case.config.but(num_layers=2, dropout=0.5), training=True, batch=BATCH)
     own = g.subject.fixed is None and not _replaces_torchs(g)  # its dropout may take no packed input, though its layers do
     if own and reason_not(lambda: ground(g.subject, loud, g.forms)) is None:
-        ground(g.subject, loud.but(lengths=LENGTHS), g.forms)
+        ground(g.subject, loud.but(lengths=lengths_of(g.case)), g.forms)
 
 
 def training(g: Baseline) -> None:

@@ -29,7 +29,7 @@ def find_ground(subject: Subject, dtype: str = "float32") -> Baseline:
         for batch, hx in product((BATCH, None) if subject.named is None else _batches(subject), HX_FORMS):
             for form in _forms(subject):
                 try:
-                    found = ground(form, Case(config, TIME, batch, hx=hx, dtype=dtype), ("zeros", "none"))
+                    found = ground(form, subject.in_whole_chunks(Case(config, TIME, batch, hx=hx, dtype=dtype)), ("zeros", "none"))
                 except (SubjectError, Malformed) as error:
                     reasons.append(error)
                     continue

@@ -14,9 +14,14 @@ from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import Layer, Malformed, NotClaimed, Subject
 from rnncheck.running.trial import SubjectError, Trial, subject_boundary
 
-TIME, BATCH, LENGTHS = 5, 3, (5, 4, 2)
+TIME, BATCH = 5, 3
 FIRST_STATE = "the first state that it makes itself does not follow its dtype and device"
 """Begins the reason why a dtype, or the meta device, is not offered that works where a state is given."""
+
+
+def lengths_of(case: Case) -> tuple[int, ...]:
+    """Return the lengths of three sequences: all steps, one fewer, and three fewer; none is less than 1."""
+    return tuple(max(1, case.time - fewer) for fewer in (0, 1, 3))
 
 
 class NotOffered(Exception):

@@ -41,7 +41,7 @@ def kernels_exist(subject: Subject, case: Case, *, cast: torch.dtype | None = No
 
 def _calls(subject: Subject, case: Case) -> Iterator[Case]:
     """The cases: each configuration, padded and packed, without gradients and with them."""
-    small = case.but(time=2, batch=None if case.batch is None else 2)
+    small = subject.in_whole_chunks(case.but(time=2, batch=None if case.batch is None else 2))
     configs = [case.config] if subject.fixed is not None else [*_configs(case)]
     for config, training in product(configs, (False, True)):
         yield small.but(config=config, training=training)

@@ -18,7 +18,7 @@ from rnncheck.adapters.probing.call_claims import claims_of_calls, promises
 from rnncheck.adapters.probing.constructor_claims import constructor_claims, layout_claims, variations
 from rnncheck.adapters.probing.directions import Directions, directions_of
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
-from rnncheck.adapters.probing.ground import TIME, Baseline, ground, reason_not, root, said
+from rnncheck.adapters.probing.ground import Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
 from rnncheck.adapters.probing.not_recurrent import (
     NAME_A_FACTORY,
@@ -34,6 +34,7 @@ from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.state_as_output import adds_to_its_output
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
+from rnncheck.adapters.probing.whole_chunks import Steps, in_whole_chunks, steps_of
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.core.features import FEATURES
 from rnncheck.core.plain_text import one_line
@@ -53,10 +54,12 @@ class Claims(dict[str, Claim]):
     """The claims of a subject, and the reading under which they were found; None where it is called as torch's layers are.
 
     directions: how a typed recurrence reads sequences
+    steps:      which numbers of steps it takes
     """
 
     reading: Reading | PairReading | None = None
     directions: Directions = Directions()
+    steps: Steps = Steps()
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -84,7 +87,8 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     unread: list[str] = []
     try:
         reading = _read(subject, unread)
-        subject = as_read(subject, reading)
+        steps = steps_of(subject)
+        subject = in_whole_chunks(as_read(subject, reading), steps)
         start = find_ground(subject)
         require_steps_and_rows(start)
         require_sizes(start)
@@ -96,7 +100,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     if refused is not None:
         return _nothing(refused)
     found = _claims(start, reading, subject)
-    found.directions = directions_of(start)
+    found.directions, found.steps = directions_of(start), steps
     return found
 
 
@@ -132,7 +136,7 @@ def _refused_option(start: Baseline) -> str | None:
     """The option of a typed recurrence that is refused, with the reason; an option may be fine with as many steps as it says."""
     for name, values in start.subject.choices.items():
         for value in values:
-            reasons = [_refused(start, name, value, time) for time in (TIME, *_steps_of(value))]
+            reasons = [_refused(start, name, value, time) for time in (start.case.time, *_steps_of(value))]
             if all(reasons):
                 return f"{name} = {value!r} is refused: {reasons[0]}; leave it out of the values that {name} may have"
     return None
@@ -184,7 +188,7 @@ def probe_calls(subject: Subject) -> Mapping[str, Claim]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            start = find_ground(subject)
+            start = find_ground(in_whole_chunks(subject, steps_of(subject)))
         except NotRecurrent:
             return {}
         layout = layout_claims(start)

@@ -76,6 +76,11 @@ def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
     return trial.but(x=x, state=state, parameters=parameters, num_layers=1, dropout=0.0, input_size=size)
 
 
+def ends(trial: Trial) -> range:
+    """The steps at which a sequence can be cut in two: all of them, or those between chunks."""
+    return range(trial.subject.steps, trial.time, trial.subject.steps)
+
+
 def steps_at_once(trial: Trial, most: int) -> int:
     """Draw how many steps a first call makes: of many as many as the leaves of a whole tree of a scan, or one fewer."""
     whole = [steps for level in range(4, 8) for steps in (2**level - 1, 2**level) if steps <= most]

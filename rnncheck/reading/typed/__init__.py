@@ -35,7 +35,7 @@ def _speaks_of_axes(function: Any, anywhere: bool = False) -> bool:
 def _like_torchs(forward: Any) -> bool:
     """Whether it takes no cache, one sequence and one argument of one state or two with the same axes, and returns (output, state).
 
-    The last axis of a state is the output's too, and no bounds are said.
+    The last axis of a state is the output's too, no other one is the same, and no bounds are said.
     """
     try:
         trees = {name: tree_of(hint) for name, hint in hints_of(forward).items()}
@@ -51,6 +51,8 @@ def _like_torchs(forward: Any) -> bool:
     result = trees["return"]
     pair = not isinstance(result, Node) or len(result.parts) == 2
     back = [leaf.axes[-1] for _, leaf in leaves(result) if leaf.axes]
-    alike = len({*states}) <= 1 and len(states) <= 2 and all(axes[-1:] == (back[0],) for axes in states)
+    alike = (
+        len({*states}) <= 1 and len(states) <= 2 and all(axes[-1:] == (back[0],) and axes.count(back[0]) == 1 for axes in states)
+    )
     few = len(sequences) <= 1 and len(real) <= 2 and all(len(axes) <= 3 for each in given.values() for axes in each)
     return alike and few and pair

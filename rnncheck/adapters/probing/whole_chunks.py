@@ -1,0 +1,82 @@
+"""Which numbers of steps a typed recurrence takes, by experiment: all of them, or only multiples of one, as of a chunk."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import lcm
+from typing import Any
+
+from rnncheck.adapters.probing.ground import BATCH, TIME, ground, reason_not
+from rnncheck.adapters.typed import TypedBuild
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.core.subject import Subject
+
+ANY = (TIME, 7)
+"""Numbers of steps that have no common multiple among the chunks."""
+CHUNKS = (*range(2, 9), 10, 12, 16, 20, 24, 32, 48, 64, 96, 100, 128, 256)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Which numbers of steps are taken.
+
+    each:  multiples of this one, and
+    forms: of another one in some of its forms, by name
+    why:   how any other number is refused
+    """
+
+    each: int = 1
+    forms: Mapping[str, int] = field(default_factory=dict)
+    why: str = ""
+
+
+def steps_of(subject: Subject) -> Steps:
+    """Return which numbers of steps a typed recurrence takes, and each of its forms."""
+    if not isinstance(subject.build, TypedBuild) or subject.named is None:
+        return Steps()
+    each = _chunk(subject)
+    forms = {name: _chunk(replace(subject, build=subject.build.in_form(form))) for name, form in subject.forms.items()}
+    why = (_refused(subject, TIME) or "") if each > 1 else ""
+    return Steps(each, {name: chunk for name, chunk in forms.items() if chunk > 1}, why)
+
+
+def in_whole_chunks(subject: Subject, found: Steps) -> Subject:
+    """Return the subject with the numbers of steps that it takes."""
+    if found.forms:
+        subject = replace(subject, nature={**subject.nature, "steps_of_forms": found.forms})
+    if found.each == 1:
+        return subject
+    told = f"numbers of steps that are no multiple of {found.each}: {found.why}"
+    nature, words = {**subject.nature, "steps": found.each}, f"{subject.read_as}; steps: multiples of {found.each}"
+    return replace(subject, nature=nature, read_as=words, not_looked_at=(*subject.not_looked_at, told))
+
+
+def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
+    """Return the subject with the numbers of steps that its reference takes, too: no other case could show that they agree."""
+    both = lcm(subject.steps, reference.steps)
+    return subject if both == subject.steps else in_whole_chunks(subject, Steps(both, why=f"{reference.name} refuses them"))
+
+
+def _chunk(subject: Subject) -> int:
+    """The smallest number of steps of which all multiples are taken, and no others; 1 where any is, or none."""
+    taken = [time for time in ANY if _refused(subject, time) is None]
+    if len(taken) == len(ANY):
+        return 1
+    fitting = (chunk for chunk in CHUNKS if all(time % chunk == 0 for time in taken))
+    chunk = next((chunk for chunk in fitting if not any(_refused(subject, n * chunk) for n in (1, 2, 3))), 1)
+    return chunk if chunk > 1 and _refused(subject, 3 * chunk + 1) else 1
+
+
+def _refused(subject: Subject, time: int) -> str | None:
+    """Why a call with this number of steps is refused with one of the options; None where none refuses it."""
+    reasons = (reason_not(lambda case=case: ground(subject, case, (case.hx,))) for case in _calls(subject, time))  # type: ignore[misc]
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _calls(subject: Subject, time: int) -> Iterator[Case]:
+    """One call with each value of each option."""
+    assert subject.named is not None
+    options: list[dict[str, Any]] = [{name: value} for name, values in subject.choices.items() for value in values]
+    for chosen in options or [{}]:
+        config = Config(subject.modes[0], 1, 1, named=subject.named.but_options(**chosen))
+        yield Case(config, time, BATCH if subject.offers("batched") else None, hx="none" if subject.offers("hx_none") else "zeros")

@@ -1,0 +1,81 @@
+"""What takes whole chunks of steps alone is judged on such, and the report says so."""
+
+import pytest
+
+from rnncheck.campaign.tally import PropertyTally, kind_of, too_large
+from rnncheck.catalog import CATALOG
+from rnncheck.errors import UsageError
+from rnncheck.judging.judge import judge, out_of_claim, trial_of
+from rnncheck.strategies.named import plain_named_case
+from rnncheck.strategies.plan import plan
+from rnncheck.strategies.structure import rows
+from tests.adapters.support import claimed
+from tests.catalog.support import killed
+from tests.typed.test_right import TELLING
+from tests.typed.whole_chunks import MISTAKES, RIGHT, Attention, Halved, eight_at_least, loop, of_four, of_sixty_four
+
+CASES = 5
+
+
+def first_cases(subject, count=CASES):
+    planned = plan(subject, ("float64", "float32"), 2, 0)
+    return [next(planned) for _ in range(count)]
+
+
+@pytest.mark.parametrize("function", RIGHT, ids=lambda function: function.__name__)
+def test_it_is_judged_on_whole_chunks_and_nothing_is_red(function):
+    subject, chunk = claimed(function), RIGHT[function]
+    assert subject.steps == chunk and (f"steps: multiples of {chunk}" in subject.read_as) is (chunk > 1)
+    cases = first_cases(subject)
+    assert all(case.time % chunk == 0 for case in cases) and any(case.time > chunk for case in cases)
+    outcomes = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
+    assert [outcome for outcome in outcomes if outcome.red or "mistake" in (outcome.reason or "")] == []
+    assert sum(outcome.status == "holds" for outcome in outcomes) > 4 * CASES
+
+
+def test_how_other_numbers_of_steps_are_refused_is_said():
+    (told,) = claimed(of_four).not_looked_at
+    assert told == "numbers of steps that are no multiple of 4: AssertionError: the number of steps must be a multiple of 4"
+
+
+def test_what_refuses_few_steps_takes_no_chunks():
+    with pytest.raises(UsageError, match="8 steps at least"):
+        claimed(eight_at_least)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
+def test_a_mistake_is_seen(mistake):
+    found = killed(CATALOG[MISTAKES[mistake]], claimed(mistake), 12)
+    assert found is not None and found[1].status == "fails"
+
+
+def test_a_single_step_is_not_claimed_of_it():
+    subject = claimed(of_four)
+    for case in first_cases(subject, 2):
+        outcome = judge(CATALOG["time.prefill"], trial_of(subject, case))
+        assert outcome.status in ("not_claimed", "not_applicable"), outcome
+    planned = plain_named_case(rows(subject, ("float32",), 2, "cpu")[0], subject)
+    assert planned.time % 4 and "multiples of 4" in out_of_claim(CATALOG["time.split"], subject, planned).reason
+
+
+@pytest.mark.parametrize(("target", "reference"), [(of_four, loop), (loop, of_four)])
+def test_two_are_compared_on_chunks_of_both(target, reference):
+    subject = claimed(target, reference)
+    assert subject.steps == 4
+    outcomes = [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in first_cases(subject, 3)]
+    assert {outcome.status for outcome in outcomes} == {"holds"}
+
+
+@pytest.mark.parametrize(("layer", "status"), [(Attention, None), (Halved, "fails")])
+def test_a_form_in_chunks_is_given_whole_ones(layer, status):
+    subject = claimed(layer)
+    assert subject.steps == 1 and subject.nature["steps_of_forms"] == {"in chunks": 4}
+    found = killed(CATALOG["agree.forms"], subject, 6)
+    assert (found and found[1].status) == status
+
+
+def test_a_case_of_a_chunk_is_no_large_one():
+    subject, numerical = claimed(of_sixty_four), CATALOG["gradient.numerical"]
+    case = first_cases(subject, 1)[0].but(time=64)
+    assert too_large(numerical, case) and not too_large(numerical, case, chunk=subject.steps)
+    assert PropertyTally(numerical).wants(case, **kind_of(case, subject))

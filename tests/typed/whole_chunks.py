@@ -1,0 +1,104 @@
+"""Linear attention that takes whole chunks of steps alone, right and with one mistake each."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+X, Y = Float[Tensor, "batch time key"], Float[Tensor, "batch time value"]
+S = Float[Tensor, "batch key value"]
+
+Carry = Callable[[Tensor, Tensor, int], Tensor]
+
+
+def carried(state: Tensor, added: Tensor, place: int) -> Tensor:
+    """The state behind a chunk."""
+    return state + added
+
+
+def attended(
+    q: Tensor, k: Tensor, v: Tensor, state: Tensor | None, chunk: int, carry: Carry = carried, ahead: int = 0
+) -> tuple[Y, S]:
+    """One product of matrices a chunk; each step sees itself, those before, and ``ahead`` behind."""
+    state, outputs = q.new_zeros(len(q), q.shape[2], v.shape[2]) if state is None else state, []
+    parts = [x.unflatten(1, (-1, chunk)).unbind(1) for x in (q, k, v)]
+    for place, (one, key, value) in enumerate(zip(*parts, strict=True)):
+        outputs.append(one @ state + (one @ key.transpose(1, 2)).tril(ahead) @ value)
+        state = carry(state, key.transpose(1, 2) @ value, place)
+    return torch.cat(outputs, 1), state
+
+
+def loop(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """The same step by step, of any number of steps."""
+    state, outputs = q.new_zeros(len(q), q.shape[2], v.shape[2]) if state is None else state, []
+    for t in range(q.shape[1]):
+        state = state + k[:, t, :, None] * v[:, t, None]
+        outputs.append((q[:, t, None] @ state)[:, 0])
+    return torch.stack(outputs, 1), state
+
+
+def of_four(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """It says which numbers of steps it takes."""
+    assert q.shape[1] % 4 == 0, "the number of steps must be a multiple of 4"
+    return attended(q, k, v, state, 4)
+
+
+def of_sixty_four(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """It does not say it, and torch does."""
+    return attended(q, k, v, state, 64)
+
+
+def by_option(q: X, k: X, v: Y, state: S | None = None, chunk_size: Literal[2, 3] = 2) -> tuple[Y, S]:
+    """Each value of an option takes other numbers of steps."""
+    return attended(q, k, v, state, chunk_size)
+
+
+def eight_at_least(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """It takes any number of steps from 8 on."""
+    assert q.shape[1] >= 8, "8 steps at least"
+    return loop(q, k, v, state)
+
+
+def looking_ahead(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """A step sees the next one of its chunk."""
+    return attended(q, k, v, state, 4, ahead=1)
+
+
+def cut(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """No gradient flows from one chunk to the one before."""
+    return attended(q, k, v, state, 4, lambda state, added, place: state.detach() + added)
+
+
+def lost(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """The third chunk begins without what the first one left."""
+    return attended(q, k, v, state, 4, lambda state, added, place: added if place == 1 else state + added)
+
+
+class Attention(nn.Module):
+    """A module with a form in chunks."""
+
+    carry: Carry = staticmethod(carried)
+
+    def __init__(self, input_size: int, hidden: int, in_chunks: bool = False) -> None:
+        super().__init__()
+        self.qkv, self.in_chunks = nn.Linear(input_size, 3 * hidden), in_chunks
+
+    def forward(
+        self, x: Float[Tensor, "batch time input_size"], state: Float[Tensor, "batch hidden hidden"] | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch hidden hidden"]]:
+        q, k, v = self.qkv(x).chunk(3, 2)
+        return attended(q, k, v, state, 4, self.carry) if self.in_chunks else loop(q, k, v, state)
+
+    rnncheck_forms = {"in chunks": {"in_chunks": True}}
+
+
+class Halved(Attention):
+    """In chunks, half of a state is lost at the second edge."""
+
+    carry: Carry = staticmethod(lambda state, added, place: (state + added) / (1 + (place == 1)))
+
+
+RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, loop: 1}
+MISTAKES = {looking_ahead: "time.causal", cut: "gradient.through_final_state", lost: "time.step_by_step"}
