@@ -80,25 +80,38 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
     Numbers between 0 and 1 change nothing where they are rounded to whole ones.
     """
     still: Further | None = None
-    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_fewer_rows(calls.zero)), x[:-1, :-1]
+    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_rows(calls.zero, BATCH - 1)), x[:-1, :-1]
     for shape in shapes:
         for kind, low, high in VALUES:
             one = Further(name, shape, kind, low, high, neutral)
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
                 fewer(part, {name: drawn(one, part, fewer, seed=7)})  # else a size of its own may look like rows or steps
+                of_rows = neutral is not None or one.has_steps or _is_of_rows(calls, one)
             except Exception:  # it takes no such values
                 continue
             if output.shape == usual.shape and bool(output.isfinite().all()):
                 if not torch.equal(output, usual):
-                    return replace(one, moves=True)
+                    return replace(one, moves=True) if of_rows else None
                 still = still or replace(one, moves=False)
     return still
 
 
-def _of_fewer_rows(zero: Any) -> Any:
-    """A state as torch has it, without its last row."""
-    return tuple(map(_of_fewer_rows, zero)) if isinstance(zero, tuple) else zero if zero is None else zero[:, :-1]
+def _is_of_rows(calls: _Calls, one: Further) -> bool:
+    """Whether the last of many values moves its own row of the output: else the axis may be one of layers."""
+    rows = 4 * BATCH
+    many = replace(calls, zero=_of_rows(calls.zero, rows))
+    x = torch.randn(TIME, rows, calls.config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    other = (values := drawn(one, x, many, seed=7)).clone()
+    other[-1] = 1 - other[-1].to(torch.float64)
+    return not torch.equal(*(many(x, {one.name: given})[:, -1] for given in (values, other)))
+
+
+def _of_rows(zero: Any, rows: int) -> Any:
+    """Return a state of zeros as torch has it, with this number of rows."""
+    if isinstance(zero, tuple):
+        return tuple(_of_rows(one, rows) for one in zero)
+    return zero if zero is None else zero.new_zeros(zero.shape[0], rows, *zero.shape[2:])
 
 
 def drawn(one: Further, x: Tensor, calls: _Calls, seed: int) -> Tensor:
