@@ -129,12 +129,14 @@ def _own(values: Tensor, one: Further, calls: _Calls) -> Tensor:
 def mask_makes_it_forget(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     """Return whether what is taken for a mask of padding says where an episode begins: the state is forgotten there."""
     name, form, _ = seen.how["lengths"] or ("", "", False)
-    if "mask" not in form or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
+    of_steps = "mask" in form and not form.endswith("(1, steps)")
+    if not of_steps or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
         return False
     calls = _Calls(module, replace(seen, how={**seen.how, "lengths": None}), config, zero)
     x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
-    one = Further(name, "steps", "float" if form == "float mask" else "bool", 0.0, 1.0, float(form != "padding mask"))
-    none = {n: _own(filled("steps", one.kind, one.neutral or 0.0, x[:n], BATCH, 0), one, calls) for n in (CUT, TIME - CUT)}
+    shape, kind = "steps 1" if form.endswith("(steps, 1)") else "steps", "float" if form.startswith("float") else "bool"
+    one = Further(name, shape, kind, 0.0, 1.0, float(not form.startswith("padding")))
+    none = {n: _own(filled(shape, kind, one.neutral or 0.0, x[:n], BATCH, 0), one, calls) for n in (CUT, TIME - CUT)}
     try:
         fresh = torch.cat([calls(x[:CUT], {name: none[CUT]}), calls(x[CUT:], {name: none[TIME - CUT]})])
         return any(bool((calls(x, {name: _flag(one, x, calls, at)}) - fresh)[:, 1].abs().max() < CLOSE) for at in (CUT, CUT - 1))
