@@ -12,7 +12,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.adapter.given_beside import filled
-from rnncheck.reading.calls.beside import ONES, SHAPES
+from rnncheck.reading.calls.beside import MEMORY, ONES, SHAPES, VECTOR
 from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, quiet
 from rnncheck.reading.seen import Seen
@@ -68,7 +68,7 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
     for p in parameters(module, seen.how):
         if p.name in beside:
             shape, value = beside[p.name]
-            if shape in SHAPES:
+            if shape in (*SHAPES, VECTOR, *MEMORY):
                 yield p.name, (shape,), value
         elif p.default is None and p.name not in (*taken, *states):
             yield p.name, SHAPES, None
@@ -87,7 +87,9 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
                 fewer(part, {name: drawn(one, part, fewer, seed=7)})  # else a size of its own may look like rows or steps
-                of_rows = neutral is not None or one.has_steps or _is_of_rows(calls, one)
+                of_rows = one.has_steps or (
+                    _is_of_rows(calls, one) if neutral is None else shape in SHAPES or _has_rows(calls, x, one)
+                )
             except Exception:  # it takes no such values
                 continue
             if output.shape == usual.shape and bool(output.isfinite().all()):
@@ -105,6 +107,15 @@ def _is_of_rows(calls: _Calls, one: Further) -> bool:
     other = (values := drawn(one, x, many, seed=7)).clone()
     other[-1] = 1 - other[-1].to(torch.float64)
     return not torch.equal(*(many(x, {one.name: given})[:, -1] for given in (values, other)))
+
+
+def _has_rows(calls: _Calls, x: Tensor, one: Further) -> bool:
+    """Whether there must be as many of its values as there are rows: else all rows may look them up."""
+    try:
+        calls(x, {one.name: drawn(one, torch.cat([x, x], 1), calls, seed=7)})
+    except Exception:  # it takes no such number
+        return True
+    return False
 
 
 def _of_rows(zero: Any, rows: int) -> Any:

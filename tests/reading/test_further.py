@@ -73,3 +73,81 @@ def test_what_each_row_has_is_varied():
     assert "beside it gaps" in subject_of(GapsMayBeLeftOut).read_as
     assert kill_of(subject_of(GapsMayBeLeftOut), 4, "argument.rows,time.causal") is None
     assert kill_of(subject_of(GapsOfAllRows), 4, "argument.rows").prop.id == "argument.rows"
+
+
+class WithFeaturesOfEachRow(nn.Module):
+    """Each sequence has features of its own, as many as a reading has rows; the state begins from them."""
+
+    def __init__(self, n_in: int, hidden_size: int, n_static: int = 3) -> None:
+        super().__init__()
+        self.start, self.gru = nn.Linear(n_static, hidden_size), nn.GRU(n_in, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size + n_static, 1)
+
+    def forward(self, x: Tensor, static: Tensor) -> Tensor:
+        y = self.gru(x, self.start(self.of_rows(static))[None])[0]
+        return self.head(torch.cat([y, static[:, None].expand(-1, x.shape[1], -1)], -1)).squeeze(-1)
+
+    def of_rows(self, static: Tensor) -> Tensor:
+        return static
+
+
+class WithFeaturesOfOthers(WithFeaturesOfEachRow):
+    """The state of each sequence begins from another's features."""
+
+    def of_rows(self, static: Tensor) -> Tensor:
+        return static.flip(0)
+
+
+class Attends(nn.Module):
+    """Each step looks up what an encoder returned, (steps, batch, hidden_size)."""
+
+    steps = 0
+
+    def __init__(self, n_in: int, hidden_size: int) -> None:
+        super().__init__()
+        self.cell, self.query = nn.GRUCell(n_in + hidden_size, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, h: Tensor, encoder_outputs: Tensor) -> tuple[Tensor, Tensor]:
+        ys = []
+        for step in x:
+            weights = (encoder_outputs * self.query(h)).sum(-1, keepdim=True).softmax(self.steps)
+            h = self.cell(torch.cat([step, (weights * encoder_outputs).sum(0)], 1), h)
+            ys.append(h)
+        return torch.stack(ys), h
+
+
+class AttendsToTheBatch(Attends):
+    """The weights of all sequences, and not those of all steps, add up to 1."""
+
+    steps = 1
+
+
+class LooksUpInATable(nn.Module):
+    """All sequences look up the same vectors, of which there may be any number."""
+
+    def __init__(self, n_in: int, hidden_size: int) -> None:
+        super().__init__()
+        self.cell, self.query = nn.GRUCell(n_in + hidden_size, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        h, ys = x.new_zeros(x.shape[1], self.cell.hidden_size), []
+        for step in x:
+            h = self.cell(torch.cat([step, (self.query(h) @ table.T).softmax(-1) @ table], 1), h)
+            ys.append(h)
+        return torch.stack(ys)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "name"),
+    [(WithFeaturesOfEachRow, WithFeaturesOfOthers, "static"), (Attends, AttendsToTheBatch, "encoder_outputs")],
+)
+def test_what_each_sequence_has_beside_its_steps_is_varied(right, wrong, name):
+    assert f"beside it {name}" in subject_of(right).read_as
+    assert kill_of(subject_of(right), 3) is None
+    assert kill_of(subject_of(wrong), 4, "argument.rows").prop.id == "argument.rows"
+
+
+def test_what_all_sequences_look_up_is_told():
+    subject = subject_of(LooksUpInATable)
+    assert "not looked at: parameter query.bias, parameter query.weight, argument table, the same for each row" in subject.read_as
+    assert kill_of(subject, 4) is None
