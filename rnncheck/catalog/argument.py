@@ -35,7 +35,7 @@ def of_its_row(trial: Trial) -> Observation:
     """A further argument acts on the sequence that it is given for, and on no other."""
 
     def of_others(one: Further) -> Observation:
-        row, place = trial.draw(f"row of {one.name}", 0, trial.batch - 1), int(one.has_steps)
+        row, place = trial.draw(f"row of {one.name}", 0, trial.batch - 1), one.axis_of_rows
         first, other = (values(trial, one, what) for what in ("first", "other"))
         changed = other.index_copy(place, torch.tensor([row]), first.narrow(place, row, 1))
         others = beside(trial, one)

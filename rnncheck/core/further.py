@@ -10,7 +10,8 @@ class Further:
     """A further argument: its name, shape and values.
 
     shape:     "steps" (time, batch), "steps 1", "features", "hidden" (one, input_size or hidden_size numbers a step), "rows"
-               (batch), or "rows 1"
+               (batch), "rows 1", "vector" (hidden_size numbers a sequence), "memory" (two vectors a sequence, or two ids), or
+               "memory first"
     kind:      "float", "bool" or "long"
     low, high: the bounds of its values; where low is 0 it takes these two alone
     neutral:   what it is filled with in all other calls; None where it is left out there
@@ -30,16 +31,26 @@ class Further:
     @property
     def has_steps(self) -> bool:
         """Whether it has a value for each step."""
-        return not self.shape.startswith("rows")
+        return self.shape in ("steps", "steps 1", "features", "hidden")
+
+    @property
+    def axis_of_rows(self) -> int:
+        """The axis that has one place for each sequence."""
+        return int(self.has_steps or self.shape == "memory first")
 
     def sizes(self, time: int, batch: int, features: int, hidden: int) -> tuple[int, ...]:
         """Its shape, with time first.
 
         >>> Further("dt", "steps 1", "float", 0.2, 0.8).sizes(5, 3, 2, 4)
         (5, 3, 1)
+        >>> Further("encoded", "memory first", "float", 0.2, 0.8).sizes(5, 3, 2, 4)
+        (2, 3, 4)
         """
         sizes = {"steps": (), "steps 1": (1,), "features": (features,), "hidden": (hidden,), "rows": (), "rows 1": (1,)}
-        return (*((time,) if self.has_steps else ()), batch, *sizes[self.shape])
+        looked_up = () if self.kind == "long" else (hidden,)
+        sizes |= {"vector": (hidden,), "memory": (2, *looked_up), "memory first": looked_up}
+        front = (time,) if self.has_steps else (2,) if self.axis_of_rows else ()
+        return (*front, batch, *sizes[self.shape])
 
     def dtype(self, of_input: torch.dtype) -> torch.dtype:
         """The dtype of its values, beside an input of this dtype."""

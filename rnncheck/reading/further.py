@@ -12,7 +12,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.adapter.given_beside import filled
-from rnncheck.reading.calls.beside import ONES, SHAPES
+from rnncheck.reading.calls.beside import MEMORY, ONES, SHAPES, VECTOR
 from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, quiet
 from rnncheck.reading.seen import Seen
@@ -68,7 +68,7 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
     for p in parameters(module, seen.how):
         if p.name in beside:
             shape, value = beside[p.name]
-            if shape in SHAPES:
+            if shape in (*SHAPES, VECTOR, *MEMORY):
                 yield p.name, (shape,), value
         elif p.default is None and p.name not in (*taken, *states):
             yield p.name, SHAPES, None
@@ -80,25 +80,49 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
     Numbers between 0 and 1 change nothing where they are rounded to whole ones.
     """
     still: Further | None = None
-    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_fewer_rows(calls.zero)), x[:-1, :-1]
+    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_rows(calls.zero, BATCH - 1)), x[:-1, :-1]
     for shape in shapes:
         for kind, low, high in VALUES:
             one = Further(name, shape, kind, low, high, neutral)
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
                 fewer(part, {name: drawn(one, part, fewer, seed=7)})  # else a size of its own may look like rows or steps
+                of_rows = one.has_steps or (
+                    _is_of_rows(calls, one) if neutral is None else shape in SHAPES or _has_rows(calls, x, one)
+                )
             except Exception:  # it takes no such values
                 continue
             if output.shape == usual.shape and bool(output.isfinite().all()):
                 if not torch.equal(output, usual):
-                    return replace(one, moves=True)
+                    return replace(one, moves=True) if of_rows else None
                 still = still or replace(one, moves=False)
     return still
 
 
-def _of_fewer_rows(zero: Any) -> Any:
-    """A state as torch has it, without its last row."""
-    return tuple(map(_of_fewer_rows, zero)) if isinstance(zero, tuple) else zero if zero is None else zero[:, :-1]
+def _is_of_rows(calls: _Calls, one: Further) -> bool:
+    """Whether the last of many values moves its own row of the output: else the axis may be one of layers."""
+    rows = 4 * BATCH
+    many = replace(calls, zero=_of_rows(calls.zero, rows))
+    x = torch.randn(TIME, rows, calls.config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    other = (values := drawn(one, x, many, seed=7)).clone()
+    other[-1] = 1 - other[-1].to(torch.float64)
+    return not torch.equal(*(many(x, {one.name: given})[:, -1] for given in (values, other)))
+
+
+def _has_rows(calls: _Calls, x: Tensor, one: Further) -> bool:
+    """Whether there must be as many of its values as there are rows: else all rows may look them up."""
+    try:
+        calls(x, {one.name: drawn(one, torch.cat([x, x], 1), calls, seed=7)})
+    except Exception:  # it takes no such number
+        return True
+    return False
+
+
+def _of_rows(zero: Any, rows: int) -> Any:
+    """Return a state of zeros as torch has it, with this number of rows."""
+    if isinstance(zero, tuple):
+        return tuple(_of_rows(one, rows) for one in zero)
+    return zero if zero is None else zero.new_zeros(zero.shape[0], rows, *zero.shape[2:])
 
 
 def drawn(one: Further, x: Tensor, calls: _Calls, seed: int) -> Tensor:
@@ -116,12 +140,14 @@ def _own(values: Tensor, one: Further, calls: _Calls) -> Tensor:
 def mask_makes_it_forget(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     """Return whether what is taken for a mask of padding says where an episode begins: the state is forgotten there."""
     name, form, _ = seen.how["lengths"] or ("", "", False)
-    if "mask" not in form or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
+    of_steps = "mask" in form and not form.endswith("(1, steps)")
+    if not of_steps or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
         return False
     calls = _Calls(module, replace(seen, how={**seen.how, "lengths": None}), config, zero)
     x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
-    one = Further(name, "steps", "float" if form == "float mask" else "bool", 0.0, 1.0, float(form != "padding mask"))
-    none = {n: _own(filled("steps", one.kind, one.neutral or 0.0, x[:n], BATCH, 0), one, calls) for n in (CUT, TIME - CUT)}
+    shape, kind = "steps 1" if form.endswith("(steps, 1)") else "steps", "float" if form.startswith("float") else "bool"
+    one = Further(name, shape, kind, 0.0, 1.0, float(not form.startswith("padding")))
+    none = {n: _own(filled(shape, kind, one.neutral or 0.0, x[:n], BATCH, 0), one, calls) for n in (CUT, TIME - CUT)}
     try:
         fresh = torch.cat([calls(x[:CUT], {name: none[CUT]}), calls(x[CUT:], {name: none[TIME - CUT]})])
         return any(bool((calls(x, {name: _flag(one, x, calls, at)}) - fresh)[:, 1].abs().max() < CLOSE) for at in (CUT, CUT - 1))

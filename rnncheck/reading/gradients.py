@@ -15,6 +15,9 @@ from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.starts import learned_in_makers
 from rnncheck.reading.seen import Seen
 
+ROUNDING = 1e-12
+"""A gradient that is smaller than the largest one by this factor is made of rounding errors in float64."""
+
 
 def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:
     """Return the parameters, or buffers of other numbers than 0, that matter only where no state is given: a first state."""
@@ -130,4 +133,6 @@ def _moving(own: dict[str, nn.Parameter], parts: list[Tensor]) -> set[str]:
     if not losses or not own:
         return set()
     found = torch.autograd.grad(torch.stack(losses).sum(), list(own.values()), retain_graph=True, allow_unused=True)
-    return {name for name, g in zip(own, found, strict=True) if g is not None and bool(g.any())}
+    sizes = {name: float(g.abs().max()) for name, g in zip(own, found, strict=True) if g is not None and g.numel()}
+    least = ROUNDING * max(sizes.values(), default=0.0)
+    return {name for name, size in sizes.items() if size > least}

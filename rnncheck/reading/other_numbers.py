@@ -1,11 +1,13 @@
 """Other numbers for what must be given beside an input, where neutral ones (a mask of ones, say) hide a part of the layer."""
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.beside import SHAPES
+from rnncheck.reading.calls.beside import MEMORY, SHAPES
 from rnncheck.reading.calls.call_arguments import is_mask_word
 from rnncheck.reading.calls.experiment import Sizes, Unreadable
 from rnncheck.reading.gradients import not_looked_at
@@ -18,22 +20,35 @@ BETWEEN = 0.5
 
 
 def with_other_numbers(module: Any, seen: Seen, config: Config, cell_first: bool, said: Said) -> Seen:
-    """Return the same with other numbers in what must be given, where the first leave a parameter or the state idle."""
-    beside = [[name, shape, kind, BETWEEN if kind == "float" and _may_differ(name, shape) else value]
-              for name, shape, kind, value in seen.how.get("beside", ())]  # fmt: skip
-    if beside == list(seen.how.get("beside", ())) or "beside" in said:
-        return seen
-    idle = not_looked_at(module, seen, config, zeros(seen, config, 0.3))
-    if not idle and not seen.idle:
+    """Return the same with other numbers in what must be given, or two steps of them, where the first leave a part idle."""
+    if "beside" in said:
         return seen
     sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
-    try:
-        other = read_module(module, sizes, cell_first, {**said, "beside": beside})
-    except Unreadable:
-        return seen
-    left = not_looked_at(module, other, config, zeros(other, config, 0.3))
-    less = (not other.recurs, other.idle, len(left)) < (not seen.recurs, seen.idle, len(idle))
-    return other if less and other.score >= seen.score else seen
+    for beside in _others(list(seen.how.get("beside", ()))):
+        idle = not_looked_at(module, seen, config, zeros(seen, config, 0.3))
+        if not idle and not seen.idle:
+            break
+        try:
+            other = read_module(copy.deepcopy(module), sizes, cell_first, {**said, "beside": beside})
+        except Unreadable:
+            continue
+        left = not_looked_at(module, other, config, zeros(other, config, 0.3))
+        less = (not other.recurs, other.idle, len(left)) < (not seen.recurs, seen.idle, len(idle))
+        seen = other if less and other.score >= seen.score else seen
+    return seen
+
+
+def _others(given: list[Any]) -> Iterator[list[Any]]:
+    """What else may be given: numbers that are not neutral; and what an encoder returned, in place of numbers for this step."""
+    between = [[name, shape, kind, BETWEEN if kind == "float" and _may_differ(name, shape) else value]
+               for name, shape, kind, value in given]  # fmt: skip
+    if between != given:
+        yield between
+    for memory in MEMORY:
+        looked_up = [[name, memory, "float", 1.0] if shape in ("features", "hidden") else [name, shape, kind, value]
+                     for name, shape, kind, value in given]  # fmt: skip
+        if looked_up != given:
+            yield looked_up
 
 
 def _may_differ(name: str, shape: str) -> bool:

@@ -28,7 +28,8 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
 
     tried: ways to build it by these names, in order; build: builds and reads it with these arguments
     """
-    known = [one for one in tried if one.input and one.hidden][:1] if best is None else [best[1]] if best[0].unread else []
+    first = [one for one in tried if one.input and one.hidden][:1]
+    known = first if best is None or not best[0].recurs else [best[1]] if best[0].unread else []
     for arguments in (more for one in known if one is not None for more in _with_a_default(value, one)):
         with suppress(Exception):  # it is not built like this
             built = build(arguments)

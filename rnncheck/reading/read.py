@@ -204,7 +204,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     output, final = run(x)
     if depends is None:
         depends = dependency(lambda x: run(x)[0], x)
-    if how.get("ids") and not depends.memory:
+    if how.get("ids") and not (depends.memory or depends.own):
         raise Unreadable("the vectors that ids stand for change nothing")
     if how.get("step_axis") is not None and depends.in_order:
         raise Unreadable("rows change with earlier ones, so that they may be the steps of one sequence")

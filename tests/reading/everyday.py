@@ -249,7 +249,7 @@ class WithContextAlwaysNew(WithContext):
 LAYERS = {
     Normed: ("(time, batch, features), state h", NormedDetached),
     WithContext: ("not looked at: parameter read_in.bias, parameter read_in.weight, argument context", WithContextAlwaysNew),
-    Translator: ("tgt is the input, not looked at: argument src, the same for each row", TranslatorUpwards, TranslatorOfTheBatch),
+    Translator: ("tgt is the input, beside it src", TranslatorUpwards, TranslatorOfTheBatch),
     TimeFirstTranslator: ("(time, batch, features), no state comes back, tgt is the input", TimeFirstTranslatorUpwards),
     Forecaster: ("(batch, time, features), no state comes back, beside it covariates", ForecasterOfTheBatch),
     TokenTranslator: ("token ids, each with a vector of the input, tgt is the input", TokenTranslatorOneLate),

@@ -439,7 +439,7 @@ LAYERS = {
     Scattered: ("state h, token ids", ScatteredMixed, ScatteredNotLearned),
     Decays: ("beside it x_last; mask; delta", DecaysOfAll, DecaysOfTheFirst),
     BetweenTimes: ("not looked at: argument time_steps, the same for each row", BetweenTimesOfAll, BetweenTimesNotLearned),
-    LooksUp: ("not looked at: argument memory, the same for each row", LooksUpForAll, LooksUpNotLearned),
+    LooksUp: ("beside it memory", LooksUpForAll, LooksUpNotLearned),
     Symbols: ("(batch, time, features), no state comes back, token ids", SymbolsMixed, SymbolsBefore),
     Trajectory: ("(time, batch, features), no state comes back", TrajectoryMixed, TrajectoryAhead),
     OneUnitAtATime: ("one step per call, state (h, c)", OneUnitOfTheFirst, OneUnitNotLearned),

@@ -140,8 +140,8 @@ READ = [
     (AllLayers, ("no state comes back",), ()),
     (Encoder, ("no state comes back", "returns only the last output", "result['logvar'] of shape"), ("state h",)),
     (Tagger, ("no state comes back",), ()),
-    (BeginsFromFeatures, ("state h", "argument static, the same for each row"), ("parameter start",)),
-    (Attends, ("state h", "result[2] of shape (3, 5, 2)", "argument memory, the same for each row"), ("parameter score",)),
+    (BeginsFromFeatures, ("state h", "beside it static"), ("parameter start",)),
+    (Attends, ("state h", "beside it memory", "result[2] of shape (3, 5, 2)"), ("parameter score",)),
 ]
 
 

@@ -31,7 +31,8 @@ HOW: dict[str, Any] = {
     "feature_axes": 1,  # how many axes of features the output has: several are made one, and one is put where there is none
     "rows": 0,  # the axis of the batch in the output of the last step alone; 1: a state of layers comes back for it
     "features": None,  # how many features the output has, where they are others than hidden_size
-    "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask"
+    "lengths": None,  # (keyword, form, whether it must be given); a form is "tensor", "list", "mask", "float mask", "padding mask",
+    #                   and, of a mask with one more axis, "mask (steps, 1)" or "mask (1, steps)"
     "longest_first": False,  # it refuses lengths in another order: sequences are put in this order for it, and back
     "others": {},  # further arguments of each call
     "asks": [],  # flags of a call that must be True for the state to come back
@@ -271,4 +272,5 @@ def said(lengths: torch.Tensor, steps: int, how: dict[str, Any], input: torch.Te
         return lengths if form == "tensor" else lengths.tolist()
     mask = torch.arange(steps) < lengths[:, None]
     mask = (mask if how["batch_first"] else mask.T).to(input.device)
-    return mask.to(input.dtype) if form == "float mask" else ~mask if form == "padding mask" else mask
+    mask = mask.unsqueeze(-1) if form.endswith("(steps, 1)") else mask.unsqueeze(1) if form.endswith("(1, steps)") else mask
+    return mask.to(input.dtype) if form.startswith("float") else ~mask if form.startswith("padding") else mask

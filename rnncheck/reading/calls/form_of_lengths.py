@@ -10,11 +10,15 @@ from rnncheck.reading.adapter.adapted import AdaptedWithLengths
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, quiet
 from rnncheck.reading.calls.order_of_lengths import LENGTHS
 
+AXES = ("", " (steps, 1)", " (1, steps)")
+"""A mask may have one more axis, behind its steps or in front of them."""
+
 
 def other_forms(name: str, form: str) -> tuple[str, ...]:
     """Return what else may be given where name and type speak of one form; that it marks padding, a name alone can say."""
-    if form == "mask":
-        return ("float mask", *(["padding mask"] if "pad" in name.lower() else []))
+    if "mask" in form:
+        kinds = ("mask", "float mask", *(["padding mask"] if "pad" in name.lower() else []))
+        return tuple(one for axes in AXES for kind in kinds if (one := kind + axes) != form)
     return tuple(one for one in ("tensor", "list") if one != form)
 
 
