@@ -2,6 +2,7 @@
 
 import pytest
 
+from rnncheck.adapters.probing.kernel_calls import kernels_exist
 from rnncheck.campaign.tally import PropertyTally, kind_of, too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.errors import UsageError
@@ -11,8 +12,20 @@ from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
 from tests.adapters.support import claimed
 from tests.catalog.support import killed
+from tests.typed import whole_chunks
 from tests.typed.test_right import TELLING
-from tests.typed.whole_chunks import MISTAKES, RIGHT, Attention, Halved, eight_at_least, loop, of_four, of_sixty_four
+from tests.typed.whole_chunks import (
+    MISTAKES,
+    RIGHT,
+    Attention,
+    Halved,
+    attended,
+    eight_alone,
+    eight_at_least,
+    loop,
+    of_four,
+    of_sixty_four,
+)
 
 CASES = 5
 
@@ -27,10 +40,10 @@ def test_it_is_judged_on_whole_chunks_and_nothing_is_red(function):
     subject, chunk = claimed(function), RIGHT[function]
     assert subject.steps == chunk and (f"steps: multiples of {chunk}" in subject.read_as) is (chunk > 1)
     cases = first_cases(subject)
-    assert all(case.time % chunk == 0 for case in cases) and any(case.time > chunk for case in cases)
+    assert all(case.time % chunk == 0 for case in cases) and len({case.time for case in cases}) > 2
     outcomes = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
     assert [outcome for outcome in outcomes if outcome.red or "mistake" in (outcome.reason or "")] == []
-    assert sum(outcome.status == "holds" for outcome in outcomes) > 4 * CASES
+    assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in outcomes if one.status == "holds"}
 
 
 def test_how_other_numbers_of_steps_are_refused_is_said():
@@ -38,9 +51,17 @@ def test_how_other_numbers_of_steps_are_refused_is_said():
     assert told == "numbers of steps that are no multiple of 4: AssertionError: the number of steps must be a multiple of 4"
 
 
-def test_what_refuses_few_steps_takes_no_chunks():
-    with pytest.raises(UsageError, match="8 steps at least"):
-        claimed(eight_at_least)
+@pytest.mark.parametrize("function", [eight_at_least, eight_alone])
+def test_what_takes_other_numbers_than_multiples_is_refused(function):
+    with pytest.raises(UsageError, match="8 steps"):
+        claimed(function)
+
+
+def test_kernels_are_tried_on_whole_chunks(monkeypatch):
+    subject, called = claimed(of_four), []
+    monkeypatch.setattr(whole_chunks, "attended", lambda *given: called.append(given) or attended(*given))
+    kernels_exist(subject, first_cases(subject, 1)[0])
+    assert called
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)

@@ -61,6 +61,12 @@ def eight_at_least(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
     return loop(q, k, v, state)
 
 
+def eight_alone(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """It takes one number of steps."""
+    assert q.shape[1] == 8, "8 steps and no others"
+    return loop(q, k, v, state)
+
+
 def looking_ahead(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
     """A step sees the next one of its chunk."""
     return attended(q, k, v, state, 4, ahead=1)

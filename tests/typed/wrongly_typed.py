@@ -49,9 +49,9 @@ def real_lengths(x: X, lengths: Float[Tensor, "batch"]) -> X: ...
 def untyped(q, k, v, initial_state=None, chunk_size=64): ...
 
 
-def in_whole_chunks(x: X) -> X:
+def of_many_steps(x: X) -> X:
     """Its types are right, but it takes no other number of steps."""
-    assert x.shape[1] % 4 == 0
+    assert x.shape[1] > 8
     return x.cumsum(1)
 
 

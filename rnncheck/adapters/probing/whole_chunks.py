@@ -58,12 +58,12 @@ def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
 
 
 def _chunk(subject: Subject) -> int:
-    """The smallest number of steps of which all multiples are taken, and no others; 1 where any is, or none."""
+    """Return the smallest number of steps that is taken where one beyond three times as many is not; 1 where there is none."""
     taken = [time for time in ANY if _refused(subject, time) is None]
     if len(taken) == len(ANY):
         return 1
     fitting = (chunk for chunk in CHUNKS if all(time % chunk == 0 for time in taken))
-    chunk = next((chunk for chunk in fitting if not any(_refused(subject, n * chunk) for n in (1, 2, 3))), 1)
+    chunk = next((chunk for chunk in fitting if _refused(subject, chunk) is None), 1)
     return chunk if chunk > 1 and _refused(subject, 3 * chunk + 1) else 1
 
 
