@@ -97,7 +97,7 @@ class Roles:
         axes = sizes_of(everything, {self.time: 0, self.batch: 0, self.rows: 0, "batch": 0})
         options = tuple((name, values[0]) for name, values in self.choices.items())
         sizes = tuple((axis, 2 + i) for i, axis in enumerate(axes))
-        return Named(sizes, sequences, states, outputs, options, self.time, self.batch or "batch")
+        return Named(sizes, sequences, states, outputs, options, self.time, self.batch or "batch").but_sizes()
 
     def for_wrapper(self) -> dict[str, Any]:
         """The same as literals, as rnncheck.reading.typed.wrapper.Typed takes them."""
