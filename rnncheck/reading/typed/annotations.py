@@ -155,6 +155,11 @@ def choices_of(hint: Any, default: Any) -> tuple[Any, ...] | None:
     return tuple(sorted(values, key=lambda value: value != default)) or None
 
 
+def is_switch(hint: Any) -> bool:
+    """Return whether an option is True or False, or None too, and no values are said beside its type."""
+    return _bare(hint, ()) == (bool, ())
+
+
 def _bare(hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = ()) -> tuple[Any, tuple[Any, ...]]:
     """The type itself, without Annotated and ``| None``, and what is said beside it.
 

@@ -15,6 +15,7 @@ from rnncheck.reading.typed.annotations import (
     Unreadable,
     choices_of,
     hints_of,
+    is_switch,
     leaves,
     opaque_places,
     optional,
@@ -182,7 +183,7 @@ def _options(name: str, arguments: Sequence[Argument], axes: Sequence[str]) -> t
     given: dict[str, Any] = {}
     for one in arguments:
         values = choices_of(one.hint, one.default)
-        if one.hint is bool and _returns_state(one.name):
+        if is_switch(one.hint) and _returns_state(one.name):
             values = (True,)
         if values is not None:
             choices[one.name] = values
