@@ -66,6 +66,10 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     outputs, candidates = _results_of(result, name, t)
     _check_once(name, [("a result", leaf) for _, leaf in (*outputs, *candidates)], (t, b))
     cache = _cache(name, carried, result, axes)
+    counts = [one for one in arguments if one.has(t) and _counts(one)]  # such as positions, and ids of tokens
+    if any(one.has(t) for one in arguments if one not in counts):
+        counts = [one for one in counts if not one.needed]
+        arguments = [one for one in arguments if one not in counts]
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
     others = [one for one in arguments if one.tree is not None and one not in sequences]
@@ -78,8 +82,10 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
         raise UsageError(f"{name}: {ragged.name} says the lengths of several sequences, but no axis is called batch; name one so")
     options = [one for one in arguments if one.tree is None]
     choices, given = _options(name, options, axes)
-    never = tuple(one.name for one in options if one.default is None and one.name not in {**choices, **given})
-    choices |= {one.name: ("given", "left out") for one in (*sequences, *parameters) if not one.needed}
+    unknown = (one for one in options if one.default is None and one.name not in {**choices, **given})
+    never = tuple(one.name for one in (*counts, *unknown))
+    may_go = [*(sequences if len(sequences) > 1 else ()), *parameters]  # one sequence must be given
+    choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
     return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none)  # fmt: skip
@@ -154,6 +160,11 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
             )
         if batch is not None and batch not in leaf.axes:
             raise UsageError(f"{name}: {one.name} has no axis {batch}, but other sequences have; add it, or name none so")
+
+
+def _counts(argument: Argument) -> bool:
+    """Whether it is a tensor of whole numbers, of which nothing says what they may be."""
+    return isinstance(argument.tree, Leaf) and not argument.tree.floating and not is_flag(argument)
 
 
 def _is_kept(argument: Argument, rows: Sequence[str | None]) -> bool:
