@@ -2,11 +2,13 @@
 
 import ast
 import dataclasses
+import inspect
 import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jaxtyping
@@ -75,10 +77,18 @@ class Unreadable(Exception):
         self.words = words
 
 
+def annotated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that has the annotations: behind functools.partial, or as the method of an object that is called."""
+    while isinstance(function, partial):
+        function = function.func
+    method = inspect.getattr_static(type(function), "__call__", None)
+    return method if inspect.isfunction(method) and not hasattr(function, "__code__") else function
+
+
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the annotations of a function by name, {} where they name what is not there."""
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        return typing.get_type_hints(annotated(function), include_extras=True)
     except Exception:  # an annotation is any expression of the user's
         return {}
 
@@ -86,7 +96,7 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 def why_unreadable(function: Callable[..., Any]) -> str | None:
     """Return why the annotations of a function cannot be read, in a few words; None where they can."""
     try:
-        typing.get_type_hints(function, include_extras=True)
+        typing.get_type_hints(annotated(function), include_extras=True)
     except Exception as error:  # an annotation is any expression of the user's
         return f"its annotations cannot be read: {said_of(error)}"
     return None

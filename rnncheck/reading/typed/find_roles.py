@@ -104,9 +104,10 @@ def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Se
 
 
 def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of the function that a call names."""
-    found = inspect.signature(function).parameters.values()
-    return [one for one in found if one.name != "self" and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+    """The parameters of the function that a call names; what functools.partial gives it stays."""
+    found, given = inspect.signature(function).parameters.values(), getattr(function, "keywords", ())
+    known = [one for one in found if one.name != "self" and one.name not in given]
+    return [one for one in known if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
 
 
 def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str) -> Argument:
