@@ -108,19 +108,19 @@ def written_with_axes(function: Any) -> bool:
     return any(AXES.search(text) for text in texts) and why_unreadable(function) is not None
 
 
-def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = ()) -> Tree | None:
+def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = (), beside: tuple[Any, ...] = ()) -> Tree | None:
     """Return the tensors in an annotation, None where it has none; raises Unreadable.
 
-    opaque: types that are not looked into
+    opaque: types that are not looked into; beside: types of parts that are left out
     """
-    hint, markers = _bare(hint, markers, opaque)
+    hint, markers = _bare(hint, markers, opaque, beside)
     if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         _check_is_tensor(hint)
         leaf = Leaf(_axes(hint), _dtypes(hint), markers)
         return replace(leaf, axes=(*leaf.axes, "2")) if leaf.complex else leaf
-    found = [(name, tree_of(part, markers, opaque)) for name, part in _parts(hint)]
+    found = [(name, tree_of(part, markers, opaque, beside)) for name, part in _parts(hint) if part not in beside]
     inside = tuple((name, part) for name, part in found if part is not None)
     if not inside:
         return None
@@ -128,6 +128,11 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
         raise Unreadable('has parts that are no tensors; annotate each as Float[Tensor, "..."], and what is carried from call to '
                          "call as Annotated[Cache, rnncheck.State(new=Cache)], where it goes in")  # fmt: skip
     return Node(_kind(hint), inside)
+
+
+def left_out(hint: Any, beside: tuple[Any, ...]) -> list[Path]:
+    """Return the paths to the parts of a container that are of these types."""
+    return [(name,) for name, part in _parts(_bare(hint, (), (), beside)[0]) if part in beside]
 
 
 def leaves(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
@@ -170,7 +175,9 @@ def is_switch(hint: Any) -> bool:
     return _bare(hint, ()) == (bool, ())
 
 
-def _bare(hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = ()) -> tuple[Any, tuple[Any, ...]]:
+def _bare(
+    hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = (), beside: tuple[Any, ...] = ()
+) -> tuple[Any, tuple[Any, ...]]:
     """The type itself, without Annotated and ``| None``, and what is said beside it.
 
     Of several types it is the one with the most tensors, such as (output, state) where an option lets the state come back too.
@@ -186,7 +193,7 @@ def _bare(hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = ()) -> 
         others = [one for one in get_args(hint) if one is not type(None)]
         if get_origin(hint) not in (Union, types.UnionType) or not others:
             return hint, markers
-        tensors = {one: len([*leaves(tree_of(one, (), opaque))]) for one in others}
+        tensors = {one: len([*leaves(tree_of(one, (), opaque, beside))]) for one in others}
         if len(others) > 1 and not any(tensors.values()):
             return hint, markers
         hint = max(others, key=tensors.__getitem__)

@@ -1,7 +1,7 @@
 """From the annotations of a function to its roles; what cannot be told is one line that says what to write."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from rnncheck.reading.typed.annotations import (
     hints_of,
     is_switch,
     leaves,
+    left_out,
     opaque_places,
     optional,
     said,
@@ -35,6 +36,8 @@ from rnncheck.reading.typed.spelling import check_spelling
 
 RETURNS, STATE_WORDS = ("return", "output", "use"), {"state", "states", "hidden", "cache", "hx"}
 """How an option begins, and words that it has, without which no state comes back: it is True unless a Literal says otherwise."""
+BESIDE = (Any, bool, float, int, str)
+"""Types of what comes back beside outputs and states, and is not looked at."""
 
 
 def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -> Roles:
@@ -73,9 +76,10 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
     others = [one for one in arguments if one.tree is not None and one not in sequences]
-    states, finals = states_of(name, others, candidates)
+    rows = {axis for axis in (b, None if ragged is None else ragged.rows) if axis is not None}
+    states, finals, beside = states_of(name, others, candidates, rows)
     parameters = [one for one in others if one not in states]
-    kept = [one for one in parameters if _is_kept(one, (b, None if ragged is None else ragged.rows))]
+    kept = [one for one in parameters if _is_kept(one, rows)]
     parameters = [one for one in parameters if one not in kept]
     _check_parameters(name, parameters, b)
     if ragged is not None and b is None and ragged.form != "offsets":
@@ -88,7 +92,8 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
     return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
-                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none)  # fmt: skip
+                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none,
+                 beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE))))  # fmt: skip
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
@@ -132,7 +137,7 @@ def _check_once(name: str, tensors: Sequence[tuple[str, Leaf]], axes: Sequence[s
 
 def _result(hints: Mapping[str, Any], name: str, opaque: tuple[Any, ...]) -> Tree | None:
     try:
-        return tree_of(hints.get("return"), (), opaque)
+        return tree_of(hints.get("return"), (), opaque, BESIDE)
     except Unreadable as error:
         raise said(f"{name}: the result", error) from None
 
@@ -168,9 +173,9 @@ def _counts(argument: Argument) -> bool:
     return isinstance(argument.tree, Leaf) and not argument.tree.floating and not is_flag(argument)
 
 
-def _is_kept(argument: Argument, rows: Sequence[str | None]) -> bool:
+def _is_kept(argument: Argument, rows: Set[Any]) -> bool:
     """Whether it is something that each sequence has for all of its steps, such as a speaker."""
-    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & {*rows}) and not is_called_state(argument)
+    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & rows) and not is_called_state(argument)
 
 
 def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | None) -> None:
