@@ -30,7 +30,7 @@ from rnncheck.reading.typed import values, wrapper
 from rnncheck.reading.typed.annotations import Leaf, Node
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Roles
-from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_sizes_of
+from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_axes_of_their_own, with_sizes_of
 from rnncheck.reading.typed.wrapper import Typed
 
 PROBED = ("float64", "float32", "bfloat16", "float16", "training", "second", "jvp", "vmap", "functional", "parametrize", "compile",
@@ -157,7 +157,7 @@ def read_typed(target: Located, declared: Mapping[str, Claim], stub: Located | N
     value, name = target.object, str(TypedName(target.name, None if stub is None else stub.name, time))
     function = called(value)
     roles = roles_of(function, name, time) if stub is None else typed_by(value, stub.object, name, time)
-    roles = with_sizes_of(value, roles) if isinstance(value, nn.Module) else roles
+    roles = with_axes_of_their_own(with_sizes_of(value, roles) if isinstance(value, nn.Module) else roles)
     sizes = constructor_sizes(value, roles, name) if isinstance(value, type) else {}
     return _subject(TypedBuild(replace(target, name=name), roles, sizes, stub), declared)
 
@@ -207,15 +207,15 @@ def _subject(build: TypedBuild, declared: Mapping[str, Claim]) -> Subject:
 
 def _check_sizes(named: Named, name: str) -> None:
     """Raise UsageError where an axis is not there at the smallest sizes, which cases have, too."""
-    ones = dict.fromkeys(dict(named.sizes), 1)
+    least = dict(named.but_sizes(**dict.fromkeys(dict(named.sizes), 1)).sizes)
     for tensor in named.tensors:
         for axis in tensor.axes.split():
             if (
                 axis not in (named.time, named.batch)
-                and axis_size.axis_size(axis, {**ones, named.time: 1, named.batch or "batch": 1}) < 1
+                and axis_size.axis_size(axis, {**least, named.time: 1, named.batch or "batch": 1}) < 1
             ):
                 raise UsageError(
-                    f"{name}: the axis {axis} of {tensor.name} is less than 1 where its names are 1; name it otherwise"
+                    f"{name}: the axis {axis} of {tensor.name} is less than 1 at the smallest sizes; name it otherwise"
                 )
 
 

@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.catalog.tools.informative_data import enliven, has_effect, in_many_digits, lively
+from rnncheck.catalog.tools.parameter_effects import acting_elsewhere, acts
 from rnncheck.catalog.tools.training import effect_of_a_step, idle_parameters
 from rnncheck.catalog.tools.weight_updates import WAYS, stepped, ways_of
 from rnncheck.core.config import Config
@@ -68,10 +69,18 @@ def alive(trial: Trial) -> Observation:
                  for name, rows in found.items())  # fmt: skip
 
 
+WITH_OTHERS = "^parameters that act with other options alone ="
+"""The line that tells such parameters."""
+
+
 @weights("trainable", formula="W := W - d loss / d W  =>  W, f(x) move", source="fastai/fastai2#427",
-         kind="derivative", cost=4, needs=("training", "module"), applies=deterministic)  # fmt: skip
+         kind="derivative", cost=4, needs=("training", "module"), applies=deterministic,
+         convention="with this option a parameter acts on nothing, which does with others", lenient=WITH_OTHERS)  # fmt: skip
 def trainable(trial: Trial) -> Observation:
-    """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output."""
+    """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output.
+
+    One that acts on the results with other options of the call alone is warned of.
+    """
     named = trial.config.named
     sizes = (trial.config.input_size, trial.config.hidden_size, *(size for _, size in (named.sizes if named else ())))
     if not trial.parameters and trial.subject.fixed is None and min(sizes) < 2:  # a norm or softmax of one number
@@ -97,28 +106,21 @@ def _trained(t: Trial, as_built: bool = False) -> Observation:
     """
     if not as_built:
         enliven(t, t.layer)
-    named = t.layer.module.named_parameters()
-    ignored = tuple(name for name, p in named if p.requires_grad and not (has_effect(t, name) and _acts(t, p)))
+    named = [name for name, p in t.layer.module.named_parameters() if p.requires_grad]
+    some_need_not = any(one.neutral is not None for one in t.subject.further)  # as times, by what they are filled with
+    ignored = tuple(name for name in named if not has_effect(t, name) or (some_need_not and not acts(t, name)))
     given = (*t.leaves, t.as_returned(t.cotangents()))
     layer, idle = t.layer, t.do(idle_parameters, t.layer, *given, ignored, doing="running backward")
     if idle != "none" and t.config.named is not None and t.state is not None and t.subject.offers("hx_none"):
         t = t.but(state=None)  # a state that is learned acts where none is given
         idle = t.do(idle_parameters, layer, *t.leaves, t.as_returned(t.cotangents()), ignored, doing="running backward")
+    absent, others = acting_elsewhere(t, () if idle == "none" else idle)
+    if absent or others:
+        given, ignored = (*t.leaves, t.as_returned(t.cotangents())), (*ignored, *absent, *others)
+        idle = t.do(idle_parameters, layer, *given, ignored, doing="running backward")
     moved = t.do(effect_of_a_step, layer, *t.arguments, doing="calling after a step")
-    return equal("parameters without a gradient", idle, "none") & equal("a step", moved, "an effect")
-
-
-def _acts(t: Trial, p: Tensor) -> bool:
-    """Whether a parameter changes the results: with what further arguments are filled with, such as times, some need not."""
-    if all(one.neutral is None for one in t.subject.further):
-        return True
-    before = dict(t.run_on(t.layer).parts())
-    with torch.no_grad():
-        value = p.detach().clone()
-        p.mul_(1 + 2.0**-20).add_(2.0**-20)
-        after = dict(t.run_on(t.layer).parts())
-        p.copy_(value)
-    return not all(torch.equal(after[name], part) for name, part in before.items())
+    gradients = equal("parameters without a gradient", idle, "none") & equal("a step", moved, "an effect")
+    return gradients & equal("parameters that act with other options alone", others or "none", "none")
 
 
 MOST_BLOCKS = 8

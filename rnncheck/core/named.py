@@ -14,6 +14,9 @@ from rnncheck.core.axis_size import axis_size
 RAISED = 1.2
 """Numbers of an input beyond it are raised flags of a reset, one in nine of those that are drawn from a normal distribution."""
 
+MOST_NEEDED = 16
+"""Sizes up to it are tried for a name that other axes are computed from."""
+
 
 @dataclass(frozen=True)
 class NamedTensor:
@@ -120,8 +123,13 @@ class Named:
         return torch.cat([2.0 * (part > one.raised_beyond).to(part.dtype) if one.flags else part for part, one in pairs] or [x], -1)
 
     def but_sizes(self, **sizes: int) -> "Named":
-        """The same with other sizes."""
-        return replace(self, sizes=tuple((axis, sizes.get(axis, size)) for axis, size in self.sizes))
+        """The same with other sizes, each as large as the axes that are computed from it need, such as 2 for ``width-1``."""
+        return replace(self, sizes=tuple((axis, max(sizes.get(axis, size), self._least(axis))) for axis, size in self.sizes))
+
+    def _least(self, name: str) -> int:
+        """The smallest size of this name with which each axis that is computed from it alone is there; 1 where there is none."""
+        alone = [axis for tensor in self.tensors for axis in tensor.axes.split() if axis != name and {*names_in(axis)} == {name}]
+        return next((n for n in range(1, MOST_NEEDED) if all(axis_size(axis, {name: n}) > 0 for axis in alone)), 1)
 
     def but_options(self, **options: Any) -> "Named":
         """The same with other options."""

@@ -95,7 +95,7 @@ def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:
 
 def _widths(module: nn.Module) -> list[int]:
     """The sizes that input and state may have, in order: those of the parameters, of a gate, and what is left beside one."""
-    whole = {size for p in module.parameters() if p.dim() > 1 for size in p.shape}
+    whole = {size for p in (*module.parameters(), *module.buffers()) if p.dim() > 1 for size in p.shape}
     gates = {size // gates for size in whole for gates in (1, 3, 4) if size % gates == 0}
     beside = {one - other for one in whole for other in gates if one > other} if len(whole) <= FEW else set()
     return sorted(whole | gates | beside)

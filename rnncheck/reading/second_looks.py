@@ -24,7 +24,7 @@ Built = tuple[Seen, Arguments | None, Any, Config]
 def of_any_number(module: Any, sizes: Sizes, said: Said, cell_first: bool = False) -> Seen:
     """How it is called with these sizes; raises Unreadable where rows may be features, so that no more of them are taken."""
     seen = read_module(module, sizes, cell_first, said)
-    may_be = isinstance(module, nn.Module) and any(BATCH in p.shape for p in module.parameters())
+    may_be = isinstance(module, nn.Module) and any(BATCH in p.shape for p in (*module.parameters(), *module.buffers()))
     if not may_be or seen.needed or seen.how.get("beside"):
         return seen
     try:

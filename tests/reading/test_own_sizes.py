@@ -63,5 +63,28 @@ class OfThreeFeatures(nn.Module):
         return torch.stack(outputs, 1), h
 
 
-def test_rows_are_not_taken_for_features():
-    assert "always input_size 3" in read_target(OfThreeFeatures).words()
+class Reservoir(nn.Module):
+    """All of its weights are buffers, which are not trained."""
+
+    features = 3
+
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.register_buffer("into", torch.rand(hidden_size, self.features))
+        self.register_buffer("on", torch.rand(hidden_size, hidden_size) / hidden_size)
+
+    def forward(self, x, h=None):
+        h, outputs = x.new_zeros(len(x), len(self.on)) if h is None else h, []
+        for t in range(x.shape[1]):
+            h = torch.tanh(x[:, t] @ self.into.T + h @ self.on.T)
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
+class ReservoirOfFive(Reservoir):
+    features = 5
+
+
+@pytest.mark.parametrize(("layer", "size"), [(OfThreeFeatures, 3), (Reservoir, 3), (ReservoirOfFive, 5)])
+def test_rows_are_not_taken_for_features(layer, size):
+    assert f"(batch, time, features), state h, always input_size {size} and" in read_target(layer).words()

@@ -158,10 +158,11 @@ def test_what_is_never_given_is_said():
     assert "cache: never given" in subjects(with_more)[0].read_as
 
 
+@pytest.mark.parametrize("kind", ["bool", "bool | None"])
 @pytest.mark.parametrize("name", ["output_final_state", "return_next_prev_hidden", "use_cache"])
-def test_the_state_is_asked_for(name):
+def test_the_state_is_asked_for(name, kind):
     space = {"X": X, "H": Float[Tensor, "batch units"]}
-    exec(f"def layer(x: X, h0: H, {name}: bool = False) -> tuple[X, H]: ...", space)
+    exec(f"def layer(x: X, h0: H, {name}: {kind} = False) -> tuple[X, H]: ...", space)
     assert subjects(space["layer"])[0].choices == {name: (True,)}
 
 

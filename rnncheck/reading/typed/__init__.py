@@ -5,7 +5,16 @@ from typing import Any
 from torch import nn
 
 from rnncheck.reading.signature import forward_of
-from rnncheck.reading.typed.annotations import Node, Unreadable, hints_of, leaves, opaque_places, tree_of, written_with_axes
+from rnncheck.reading.typed.annotations import (
+    Node,
+    Unreadable,
+    annotated,
+    hints_of,
+    leaves,
+    opaque_places,
+    tree_of,
+    written_with_axes,
+)
 from rnncheck.reading.typed.axis_names import TIME
 from rnncheck.reading.typed.choices import has_choices
 from rnncheck.reading.typed.markers import Values
@@ -20,7 +29,7 @@ def is_typed(value: Any) -> bool:
         forward = forward_of(value)
         said = getattr(value, "rnncheck_mode", None) == "other"
         return _speaks_of_axes(forward) and (said or not _like_torchs(forward) or has_choices(value, forward))
-    return not isinstance(value, type) and hasattr(value, "__code__") and _speaks_of_axes(value, anywhere=True)
+    return not isinstance(value, type) and hasattr(annotated(value), "__code__") and _speaks_of_axes(value, anywhere=True)
 
 
 def _speaks_of_axes(function: Any, anywhere: bool = False) -> bool:

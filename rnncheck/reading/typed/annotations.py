@@ -2,11 +2,13 @@
 
 import ast
 import dataclasses
+import inspect
 import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jaxtyping
@@ -75,10 +77,18 @@ class Unreadable(Exception):
         self.words = words
 
 
+def annotated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that has the annotations: behind functools.partial, or as the method of an object that is called."""
+    while isinstance(function, partial):
+        function = function.func
+    method = inspect.getattr_static(type(function), "__call__", None)
+    return method if inspect.isfunction(method) and not hasattr(function, "__code__") else function
+
+
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the annotations of a function by name, {} where they name what is not there."""
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        return typing.get_type_hints(annotated(function), include_extras=True)
     except Exception:  # an annotation is any expression of the user's
         return {}
 
@@ -86,7 +96,7 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 def why_unreadable(function: Callable[..., Any]) -> str | None:
     """Return why the annotations of a function cannot be read, in a few words; None where they can."""
     try:
-        typing.get_type_hints(function, include_extras=True)
+        typing.get_type_hints(annotated(function), include_extras=True)
     except Exception as error:  # an annotation is any expression of the user's
         return f"its annotations cannot be read: {said_of(error)}"
     return None
@@ -98,19 +108,19 @@ def written_with_axes(function: Any) -> bool:
     return any(AXES.search(text) for text in texts) and why_unreadable(function) is not None
 
 
-def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = ()) -> Tree | None:
+def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = (), beside: tuple[Any, ...] = ()) -> Tree | None:
     """Return the tensors in an annotation, None where it has none; raises Unreadable.
 
-    opaque: types that are not looked into
+    opaque: types that are not looked into; beside: types of parts that are left out
     """
-    hint, markers = _bare(hint, markers, opaque)
+    hint, markers = _bare(hint, markers, opaque, beside)
     if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         _check_is_tensor(hint)
         leaf = Leaf(_axes(hint), _dtypes(hint), markers)
         return replace(leaf, axes=(*leaf.axes, "2")) if leaf.complex else leaf
-    found = [(name, tree_of(part, markers, opaque)) for name, part in _parts(hint)]
+    found = [(name, tree_of(part, markers, opaque, beside)) for name, part in _parts(hint) if part not in beside]
     inside = tuple((name, part) for name, part in found if part is not None)
     if not inside:
         return None
@@ -118,6 +128,11 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
         raise Unreadable('has parts that are no tensors; annotate each as Float[Tensor, "..."], and what is carried from call to '
                          "call as Annotated[Cache, rnncheck.State(new=Cache)], where it goes in")  # fmt: skip
     return Node(_kind(hint), inside)
+
+
+def left_out(hint: Any, beside: tuple[Any, ...]) -> list[Path]:
+    """Return the paths to the parts of a container that are of these types."""
+    return [(name,) for name, part in _parts(_bare(hint, (), (), beside)[0]) if part in beside]
 
 
 def leaves(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
@@ -155,7 +170,14 @@ def choices_of(hint: Any, default: Any) -> tuple[Any, ...] | None:
     return tuple(sorted(values, key=lambda value: value != default)) or None
 
 
-def _bare(hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = ()) -> tuple[Any, tuple[Any, ...]]:
+def is_switch(hint: Any) -> bool:
+    """Return whether an option is True or False, or None too, and no values are said beside its type."""
+    return _bare(hint, ()) == (bool, ())
+
+
+def _bare(
+    hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = (), beside: tuple[Any, ...] = ()
+) -> tuple[Any, tuple[Any, ...]]:
     """The type itself, without Annotated and ``| None``, and what is said beside it.
 
     Of several types it is the one with the most tensors, such as (output, state) where an option lets the state come back too.
@@ -171,7 +193,7 @@ def _bare(hint: Any, markers: tuple[Any, ...], opaque: tuple[Any, ...] = ()) -> 
         others = [one for one in get_args(hint) if one is not type(None)]
         if get_origin(hint) not in (Union, types.UnionType) or not others:
             return hint, markers
-        tensors = {one: len([*leaves(tree_of(one, (), opaque))]) for one in others}
+        tensors = {one: len([*leaves(tree_of(one, (), opaque, beside))]) for one in others}
         if len(others) > 1 and not any(tensors.values()):
             return hint, markers
         hint = max(others, key=tensors.__getitem__)

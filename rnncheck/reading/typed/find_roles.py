@@ -1,7 +1,7 @@
 """From the annotations of a function to its roles; what cannot be told is one line that says what to write."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,9 @@ from rnncheck.reading.typed.annotations import (
     Unreadable,
     choices_of,
     hints_of,
+    is_switch,
     leaves,
+    left_out,
     opaque_places,
     optional,
     said,
@@ -34,6 +36,8 @@ from rnncheck.reading.typed.spelling import check_spelling
 
 RETURNS, STATE_WORDS = ("return", "output", "use"), {"state", "states", "hidden", "cache", "hx"}
 """How an option begins, and words that it has, without which no state comes back: it is True unless a Literal says otherwise."""
+BESIDE = (Any, bool, float, int, str)
+"""Types of what comes back beside outputs and states, and is not looked at."""
 
 
 def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -> Roles:
@@ -65,23 +69,31 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     outputs, candidates = _results_of(result, name, t)
     _check_once(name, [("a result", leaf) for _, leaf in (*outputs, *candidates)], (t, b))
     cache = _cache(name, carried, result, axes)
+    counts = [one for one in arguments if one.has(t) and _counts(one)]  # such as positions, and ids of tokens
+    if any(one.has(t) for one in arguments if one not in counts):
+        counts = [one for one in counts if not one.needed]
+        arguments = [one for one in arguments if one not in counts]
     sequences = [one for one in arguments if one.has(t)]
     _check_sequences(name, sequences, b)
     others = [one for one in arguments if one.tree is not None and one not in sequences]
-    states, finals = states_of(name, others, candidates)
+    rows = {axis for axis in (b, None if ragged is None else ragged.rows) if axis is not None}
+    states, finals, beside = states_of(name, others, candidates, rows)
     parameters = [one for one in others if one not in states]
-    kept = [one for one in parameters if _is_kept(one, (b, None if ragged is None else ragged.rows))]
+    kept = [one for one in parameters if _is_kept(one, rows)]
     parameters = [one for one in parameters if one not in kept]
     _check_parameters(name, parameters, b)
     if ragged is not None and b is None and ragged.form != "offsets":
         raise UsageError(f"{name}: {ragged.name} says the lengths of several sequences, but no axis is called batch; name one so")
     options = [one for one in arguments if one.tree is None]
     choices, given = _options(name, options, axes)
-    never = tuple(one.name for one in options if one.default is None and one.name not in {**choices, **given})
-    choices |= {one.name: ("given", "left out") for one in (*sequences, *parameters) if not one.needed}
+    unknown = (one for one in options if one.default is None and one.name not in {**choices, **given})
+    never = tuple(one.name for one in (*counts, *unknown))
+    may_go = [*(sequences if len(sequences) > 1 else ()), *parameters]  # one sequence must be given
+    choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
     return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
-                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none)  # fmt: skip
+                 finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none,
+                 beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE))))  # fmt: skip
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
@@ -97,9 +109,10 @@ def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Se
 
 
 def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of the function that a call names."""
-    found = inspect.signature(function).parameters.values()
-    return [one for one in found if one.name != "self" and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+    """The parameters of the function that a call names; what functools.partial gives it stays."""
+    found, given = inspect.signature(function).parameters.values(), getattr(function, "keywords", ())
+    known = [one for one in found if one.name != "self" and one.name not in given]
+    return [one for one in known if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
 
 
 def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str) -> Argument:
@@ -124,7 +137,7 @@ def _check_once(name: str, tensors: Sequence[tuple[str, Leaf]], axes: Sequence[s
 
 def _result(hints: Mapping[str, Any], name: str, opaque: tuple[Any, ...]) -> Tree | None:
     try:
-        return tree_of(hints.get("return"), (), opaque)
+        return tree_of(hints.get("return"), (), opaque, BESIDE)
     except Unreadable as error:
         raise said(f"{name}: the result", error) from None
 
@@ -155,9 +168,14 @@ def _check_sequences(name: str, sequences: Sequence[Argument], batch: str | None
             raise UsageError(f"{name}: {one.name} has no axis {batch}, but other sequences have; add it, or name none so")
 
 
-def _is_kept(argument: Argument, rows: Sequence[str | None]) -> bool:
+def _counts(argument: Argument) -> bool:
+    """Whether it is a tensor of whole numbers, of which nothing says what they may be."""
+    return isinstance(argument.tree, Leaf) and not argument.tree.floating and not is_flag(argument)
+
+
+def _is_kept(argument: Argument, rows: Set[Any]) -> bool:
     """Whether it is something that each sequence has for all of its steps, such as a speaker."""
-    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & {*rows}) and not is_called_state(argument)
+    return isinstance(argument.tree, Leaf) and bool({*argument.tree.axes} & rows) and not is_called_state(argument)
 
 
 def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | None) -> None:
@@ -182,7 +200,7 @@ def _options(name: str, arguments: Sequence[Argument], axes: Sequence[str]) -> t
     given: dict[str, Any] = {}
     for one in arguments:
         values = choices_of(one.hint, one.default)
-        if one.hint is bool and _returns_state(one.name):
+        if is_switch(one.hint) and _returns_state(one.name):
             values = (True,)
         if values is not None:
             choices[one.name] = values

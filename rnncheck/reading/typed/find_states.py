@@ -1,6 +1,6 @@
 """Which arguments of a function are states: what goes in without an axis of time, and comes back."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import Leaf, Path
@@ -11,11 +11,18 @@ SHORT = {"h", "c", "s", "last", "past", "previous", "old", "mem"}
 """What a state may be called, and other things too."""
 
 
-def states_of(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple[Path, Leaf]],
-            ) -> tuple[list[Argument], tuple[tuple[Path, Leaf], ...] | None]:  # fmt: skip
-    """The arguments that are states, and where each of their tensors comes back."""
+Places = tuple[tuple[Path, Leaf], ...]
+"""Where tensors are in the result."""
+
+
+def states_of(name: str, arguments: Sequence[Argument], candidates: Sequence[tuple[Path, Leaf]], rows: Set[str],
+            ) -> tuple[list[Argument], Places | None, Places]:  # fmt: skip
+    """The arguments that are states, where each of their tensors comes back, and which results are neither state nor output.
+
+    rows: axes that count sequences: what has none of them is no state, such as a loss, unless an argument of its type goes in
+    """
     if not candidates:
-        return [one for one in arguments if is_called_state(one)], None
+        return [one for one in arguments if is_called_state(one)], None, ()
     left, states, finals = list(candidates), [], []
     for one in sorted(arguments, key=_unlike_a_state):
         found = _comes_back(one, left)
@@ -28,27 +35,32 @@ def states_of(name: str, arguments: Sequence[Argument], candidates: Sequence[tup
         states.append(one)
         finals += found
         left = [pair for pair in left if pair not in found]
-    if left:
-        path, leaf = left[0]
+    beside = tuple(pair for pair in left if rows and not rows & {*pair[1].axes})
+    if any(leaf.axes for _, leaf in left):
+        path, leaf = next(pair for pair in left if pair[1].axes)
         other = next((one for one in arguments if one not in states and is_called_state(one) and one.tensors), None)
         if other is not None:
-            axes = axes_of(other)
             raise UsageError(
-                f"{name}: {other.name} has the axes ({axes}), but {in_words([left[0]])} has ({' '.join(leaf.axes)}); give both the "
-                "same, in the same order"
+                f"{name}: {other.name} has the axes ({axes_of(other)}), but {in_words([(path, leaf)])} has "
+                f"({' '.join(leaf.axes)}); give both the same, in the same order"
             )
+    if len(beside) < len(left):
+        path, leaf = next(pair for pair in left if pair not in beside)
         raise UsageError(
-            f"{name}: {in_words([left[0]])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
-            f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None{_or_one_of(arguments, states)}'
+            f"{name}: {in_words([(path, leaf)])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
+            f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None{_or_one_of(arguments, states)}, '
+            "or write Any where it is no state"
         )
+    if len(beside) == len(candidates):
+        return [one for one in arguments if is_called_state(one)], None, beside
     _check_told_apart(name, arguments, states)
     in_order = [one for one in arguments if one in states]  # of the same type, the first that goes in is the first that comes out
-    finals, left = [], list(candidates)
+    finals, left = [], [pair for pair in candidates if pair not in beside]
     for one in in_order:
         found = _comes_back(one, left) or []
         finals += found
         left = [pair for pair in left if pair not in found]
-    return in_order, tuple(finals)
+    return in_order, tuple(finals), beside
 
 
 def _unlike_a_state(argument: Argument) -> tuple[bool, bool, bool]:

@@ -63,6 +63,7 @@ class Roles:
     never: names of arguments that are None in every call, as nothing says what they may be
     none: names of arguments without a default, which are None where nothing is given
     backward: options with which sequences are read from their end
+    beside: results that are neither outputs nor states
     """
 
     name: str
@@ -81,6 +82,7 @@ class Roles:
     never: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
     backward: tuple[tuple[str, Any], ...] = ()
+    beside: tuple[tuple[Path, Any], ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -97,7 +99,7 @@ class Roles:
         axes = sizes_of(everything, {self.time: 0, self.batch: 0, self.rows: 0, "batch": 0})
         options = tuple((name, values[0]) for name, values in self.choices.items())
         sizes = tuple((axis, 2 + i) for i, axis in enumerate(axes))
-        return Named(sizes, sequences, states, outputs, options, self.time, self.batch or "batch")
+        return Named(sizes, sequences, states, outputs, options, self.time, self.batch or "batch").but_sizes()
 
     def for_wrapper(self) -> dict[str, Any]:
         """The same as literals, as rnncheck.reading.typed.wrapper.Typed takes them."""
@@ -170,6 +172,7 @@ class Roles:
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
         told += [f"{', '.join(self.never)}: never given"] if self.never else []
+        told += [f"{in_words(self.beside)}: not looked at"] if self.beside else []
         told += [] if self.time.lower() in TIME else [f"{self.time}: the axis of time"]
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
@@ -224,7 +227,7 @@ def _in_rows(tensor: NamedTensor, rows: str | None, batch: str | None) -> NamedT
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-def in_words(finals: Sequence[tuple[Path, Leaf]]) -> str:
+def in_words(finals: Sequence[tuple[Path, Any]]) -> str:
     """Which results these are, in words."""
     places = list(dict.fromkeys(path[0] if path else 0 for path, _ in finals))
     words = [ORDINALS[place] if type(place) is int and place < len(ORDINALS) else repr(place) for place in places]

@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -106,7 +106,22 @@ def with_sizes_of(module: nn.Module, roles: Roles) -> Roles:
     return _sized(roles, sizes)
 
 
-def _sized(roles: Roles, sizes: dict[str, int]) -> Roles:
+def with_axes_of_their_own(roles: Roles) -> Roles:
+    """Return the roles without an axis that is called as a tensor is, since a case has a value for each name.
+
+    ``D: Float[Tensor, "D"] | None`` may be left out, and its axis has a size all the same.
+    """
+    named = {one.name for one in (*roles.sequences, *roles.parameters)}
+    renamed = {axis: f"{axis}_size" for axis, _ in roles.named().sizes if axis in named}
+    found = _sized(roles, renamed)
+    given = {name: renamed.get(value, value) if isinstance(value, str) else value for name, value in roles.given.items()}
+    cache = roles.cache and replace(
+        roles.cache, arguments=tuple((name, renamed.get(what, what)) for name, what in roles.cache.arguments)
+    )
+    return replace(found, given=given, cache=cache)
+
+
+def _sized(roles: Roles, sizes: Mapping[str, int | str]) -> Roles:
     def arguments(some: tuple[Argument, ...]) -> tuple[Argument, ...]:
         return tuple(replace(one, tree=_sized_tree(one.tree, sizes)) for one in some)
 
@@ -119,17 +134,17 @@ def _sized(roles: Roles, sizes: dict[str, int]) -> Roles:
     )  # fmt: skip
 
 
-def _sized_tree(tree: Tree | None, sizes: dict[str, int]) -> Tree | None:
+def _sized_tree(tree: Tree | None, sizes: Mapping[str, int | str]) -> Tree | None:
     if isinstance(tree, Node):
         return Node(tree.kind, tuple((name, _sized_tree(part, sizes) or part) for name, part in tree.parts))
     return _sized_leaf(tree, sizes) if isinstance(tree, Leaf) else tree
 
 
-def _sized_leaf(leaf: Leaf, sizes: dict[str, int]) -> Leaf:
+def _sized_leaf(leaf: Leaf, sizes: Mapping[str, int | str]) -> Leaf:
     return replace(leaf, axes=tuple(_sized_axis(axis, sizes) for axis in leaf.axes))
 
 
-def _sized_axis(axis: str, sizes: dict[str, int]) -> str:
+def _sized_axis(axis: str, sizes: Mapping[str, int | str]) -> str:
     tree = ast.parse(axis, mode="eval")
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in sizes:

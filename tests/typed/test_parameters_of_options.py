@@ -1,0 +1,84 @@
+"""A parameter that acts with some options of the call alone, or with an argument that may be left out."""
+
+from typing import Literal
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rnncheck.catalog import CATALOG
+from rnncheck.judging.judge import judge, trial_of
+from tests.adapters.support import claimed
+from tests.typed.cases import small
+
+TRAINABLE = CATALOG["weights.trainable"]
+X, H, Y = Float[Tensor, "batch time width"], Float[Tensor, "batch units"], Float[Tensor, "batch time units"]
+
+
+class InContext(nn.Module):
+    """Beside its input it may be given a context, which has weights of its own."""
+
+    cut = False
+
+    def __init__(self, width: int, units: int) -> None:
+        super().__init__()
+        self.input, self.context, self.state = nn.Linear(width, units), nn.Linear(width, units), nn.Linear(units, units)
+        self.units = units
+
+    def forward(self, x: X, context: X | None = None, h: H | None = None) -> tuple[Y, H]:
+        h, outputs = x.new_zeros(len(x), self.units) if h is None else h, []
+        for t in range(x.shape[1]):
+            beside = 0 if context is None else self.context(context[:, t])
+            h = torch.tanh(self.input(x[:, t]) + (beside.detach() if self.cut and context is not None else beside) + self.state(h))
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
+class ContextCut(InContext):
+    """Wrong: no gradient reaches the weights of the context."""
+
+    cut = True
+
+
+class Bounded(nn.Module):
+    """Forgetting is bounded from below, by a parameter, unless the call says otherwise."""
+
+    cut = False
+
+    def __init__(self, width: int, units: int) -> None:
+        super().__init__()
+        self.gates, self.bound = nn.Linear(width, 2 * units), nn.Parameter(torch.rand(units))
+
+    def forward(self, x: X, h: H | None = None, forgets: Literal["bounded", "freely"] = "bounded") -> tuple[Y, H]:
+        f, new = self.gates(x).chunk(2, -1)
+        low = torch.sigmoid(self.bound.detach() if self.cut else self.bound) if forgets == "bounded" else 0
+        f, outputs = low + (1 - low) * torch.sigmoid(f), []
+        h = torch.zeros_like(new[:, 0]) if h is None else h
+        for t in range(x.shape[1]):
+            h = f[:, t] * h + (1 - f[:, t]) * new[:, t]
+            outputs.append(h)
+        return torch.stack(outputs, 1), h
+
+
+class BoundCut(Bounded):
+    """Wrong: no gradient reaches the bound."""
+
+    cut = True
+
+
+@pytest.mark.parametrize(
+    ("kind", "statuses"),
+    [
+        (InContext, {"holds"}),
+        (ContextCut, {"holds", "fails"}),
+        (Bounded, {"holds", "warned of"}),
+        (BoundCut, {"warned of", "fails"}),
+    ],
+)
+def test_an_option_may_leave_a_parameter_alone(kind, statuses):
+    subject = claimed(kind)
+    cases = [case for case, _ in zip(small(subject), range(6), strict=False)]
+    outcomes = [judge(TRAINABLE, trial_of(subject, case)) for case in cases]
+    found = {"warned of" if one.red and TRAINABLE.warns_of(one.differing) else one.status for one in outcomes}
+    assert found - {"not_applicable"} == statuses
