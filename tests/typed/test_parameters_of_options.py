@@ -1,4 +1,4 @@
-"""A parameter that acts with some options of the call alone, or with an argument that may be left out."""
+"""A parameter that acts with some options of the call alone, with an argument that may be left out, or past a threshold."""
 
 from typing import Literal
 
@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rnncheck.adapters.torch_layers import ModuleLayer
 from rnncheck.catalog import CATALOG
+from rnncheck.catalog.tools.training import effect_of_a_step
 from rnncheck.judging.judge import judge, trial_of
 from tests.adapters.support import claimed
 from tests.typed.cases import small
@@ -82,3 +84,28 @@ def test_an_option_may_leave_a_parameter_alone(kind, statuses):
     outcomes = [judge(TRAINABLE, trial_of(subject, case)) for case in cases]
     found = {"warned of" if one.red and TRAINABLE.warns_of(one.differing) else one.status for one in outcomes}
     assert found - {"not_applicable"} == statuses
+
+
+class Spiking(nn.Module):
+    """Its output is 1 beyond a threshold, and its gradient is one that somebody chose."""
+
+    used = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(0.3))
+        self.weight.grad = torch.tensor(-1e-3)
+
+    def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, tuple[()]]:
+        return (x * (self.weight if self.used else 0.3) > 0.5).to(x.dtype), ()
+
+
+class SpikingWithoutItsWeight(Spiking):
+    """Wrong: no step of training changes anything."""
+
+    used = False
+
+
+@pytest.mark.parametrize(("kind", "effect"), [(Spiking, "an effect"), (SpikingWithoutItsWeight, "no effect")])
+def test_a_small_step_may_flip_no_spike(kind, effect):
+    assert effect_of_a_step(ModuleLayer(kind(), False, None), torch.ones(1, 1, 1), None) == effect

@@ -28,7 +28,11 @@ def idle_parameters(layer: Layer, x: Any, hx: Any, weights: Mapping[str, Tensor]
 
 @torch.no_grad()
 def effect_of_a_step(layer: Layer, x: Any, hx: Any) -> str:
-    """Return whether an optimizer's step along the gradients changes the output."""
+    """Return whether an optimizer's step along the gradients changes the output: a small one may flip no spike, a large one may."""
     before = named_results(layer(x, hx))["output"].clone()
-    torch.optim.SGD([p for p in layer.module.parameters() if p.requires_grad], lr=0.1).step()
-    return "no effect" if torch.equal(named_results(layer(x, hx))["output"], before) else "an effect"
+    parameters = [p for p in layer.module.parameters() if p.requires_grad]
+    for size in (0.1, 10.0, 1000.0):
+        torch.optim.SGD(parameters, lr=size).step()
+        if not torch.equal(named_results(layer(x, hx))["output"], before):
+            return "an effect"
+    return "no effect"
