@@ -32,12 +32,16 @@ class Vectors(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         assert self.vectors is not None
+        if ids.is_floating_point() or ids.dtype is torch.bool:
+            raise TypeError(f"ids are whole numbers, not {ids.dtype}")
         vectors = self.vectors.reshape(-1, self.vectors.shape[-1])
         if not (ids.is_meta or torch.compiler.is_compiling()):
             self.knows_ids |= bool((ids < FIRST).any())
         if not self.knows_ids:
             return vectors[ids - FIRST]
         own = self.weight[ids.clamp(max=self.num_embeddings - 1)].to(vectors)
+        if own.shape[-1] != vectors.shape[-1]:
+            return own  # of ids that are no input, such as those of the letters of a word
         return torch.where((ids < FIRST)[..., None], own, vectors[(ids - FIRST).clamp(min=0)])
 
 
