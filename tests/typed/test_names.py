@@ -3,7 +3,7 @@
 import pytest
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnncheck.catalog import CATALOG
 from rnncheck.core.named import Named, NamedTensor
@@ -62,3 +62,44 @@ def test_an_axis_may_be_one_less_than_a_size(function, red):
 def test_a_size_is_as_large_as_axes_need():
     kernel = NamedTensor("kernel", "batch width//2-1")
     assert dict(Named((("width", 8),), states=(kernel,)).but_sizes(width=1).sizes) == {"width": 4}
+
+
+class Into(nn.Linear):
+    """A part that says its sizes."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.input_size, self.hidden_size = input_size, hidden_size
+
+
+class Memory(nn.Module):
+    """Sums of outer products, whose axes are named after sizes of a part."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.into = Into(input_size, hidden_size)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch time {self.into.input_size}"],
+        s: Float[Tensor, "batch {self.into.hidden_size} {self.into.hidden_size}"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch time {self.into.hidden_size}"],
+        Float[Tensor, "batch {self.into.hidden_size} {self.into.hidden_size}"],
+    ]:
+        k = self.into(x)
+        states = (k[..., None] * k[..., None, :]).cumsum(1)
+        states = states if s is None else states + s[:, None]
+        return (states @ k[..., None])[..., 0], states[:, -1]
+
+
+@pytest.mark.parametrize("target", [Memory, Memory(3, 4)], ids=["class", "object"])
+def test_an_axis_may_be_a_size_of_a_part(target):
+    subject = claimed(target)
+    assert "s -> second result: state" in subject.read_as
+    outcomes = [
+        judge(CATALOG[id], trial_of(subject, case))
+        for case, _ in zip(small(subject), range(4), strict=False)
+        for id in ("time.split", "shape.output", "batch.alone")
+    ]
+    assert not [one for one in outcomes if one.red] and sum(one.status == "holds" for one in outcomes) > 4

@@ -228,13 +228,16 @@ def _axes(hint: Any) -> tuple[str, ...]:
 
 
 def _axis(text: str) -> str:
-    """An axis as jaxtyping writes it, as a name or arithmetic: ``*batch`` and ``...`` are the batch, ``{self.units}`` is units."""
+    """An axis as jaxtyping writes it, as a name or arithmetic.
+
+    ``*batch`` and ``...`` are the batch; ``{self.units}``, or ``{self.cell.units}`` of a part, is units.
+    """
     text = text.lstrip("*?#").partition("=")[2] or text.lstrip("*?#")
     if text == "...":
         return "batch"
     if text.startswith("_"):
         raise Unreadable(f"has an axis {text} without a name; name it")
-    text = re.sub(r"\bself\.", "", text.replace("{", "").replace("}", ""))
+    text = re.sub(r"\bself\.(\w+\.)*", "", text.replace("{", "").replace("}", ""))
     _check_arithmetic(text)
     return text
 

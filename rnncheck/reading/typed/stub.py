@@ -97,13 +97,20 @@ def _product(name: str, roles: Roles) -> str | None:
 
 def with_sizes_of(module: nn.Module, roles: Roles) -> Roles:
     """Return the roles with the axes whose sizes the module has as numbers: ``hidden_size`` is that of hidden."""
-    known = {name: value for name, value in vars(module).items() if type(value) is int}
+    known = _numbers(module)
     sizes = {}
     for axis, _ in roles.named().sizes:
         named = axis if axis in known else next((name for name in known if axis_for(name, [axis])), None)
+        of_parts = {numbers[axis] for part in module.modules() if axis in (numbers := _numbers(part))}
         if named is not None:
             sizes[axis] = known[named]
+        elif len(of_parts) == 1:
+            sizes[axis] = of_parts.pop()
     return _sized(roles, sizes)
+
+
+def _numbers(module: nn.Module) -> dict[str, int]:
+    return {name: value for name, value in vars(module).items() if type(value) is int}
 
 
 def with_axes_of_their_own(roles: Roles) -> Roles:
