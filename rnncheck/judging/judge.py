@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from rnncheck.backend.silence import silent_operators
 from rnncheck.backend.switches import switched
 from rnncheck.backend.unimplemented import in_words, is_unimplemented, lacks_forward_mode
 from rnncheck.catalog.tools.conditions import one_direction
@@ -42,8 +43,8 @@ def trial_of(subject: Subject, case: AnyCase) -> AnyTrial:
 
 @contextmanager
 def as_the_case_says(case: AnyCase) -> Iterator[None]:
-    """Inside, torch's backend switches are the case's, and its warnings are not shown."""
-    with switched(getattr(case, "switches", ()), case.device), warnings.catch_warnings():
+    """Inside, torch's backend switches are the case's, and its warnings are not shown, nor what its compilers log."""
+    with switched(getattr(case, "switches", ()), case.device), silent_operators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

@@ -36,6 +36,7 @@ from rnncheck.adapters.probing.state_as_output import adds_to_its_output
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.probing.whole_chunks import Steps, in_whole_chunks, steps_of
 from rnncheck.adapters.step_functions import probed_step
+from rnncheck.backend.silence import silent_operators
 from rnncheck.core.features import FEATURES
 from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import BIT_FOR_BIT, Claim, Subject
@@ -67,7 +68,7 @@ def probe(subject: Subject) -> Mapping[str, Claim]:
 
     Where nothing can be run at all, no feature is offered and "batched" says why.
     """
-    with warnings.catch_warnings():
+    with silent_operators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if subject.kind == "pair":
             return _probe_pair(subject)
@@ -185,7 +186,7 @@ def probe_calls(subject: Subject) -> Mapping[str, Claim]:
     """Return what calls alone show, without other options of the constructor and without loading parameters; {} if nothing can
     be called.
     """
-    with warnings.catch_warnings():
+    with silent_operators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             start = find_ground(in_whole_chunks(subject, steps_of(subject)))
