@@ -9,8 +9,7 @@ from torch.nn.utils import parametrize
 from rnncheck.catalog.tools.conditions import deterministic, has_bias
 from rnncheck.catalog.tools.hidden_permutation import relabelled, restored
 from rnncheck.catalog.tools.informative_data import enliven, has_effect, in_many_digits, lively
-from rnncheck.catalog.tools.parameter_effects import acting_elsewhere, acts
-from rnncheck.catalog.tools.training import effect_of_a_step, idle_parameters
+from rnncheck.catalog.tools.trained_parameters import WITH_OTHERS, trained
 from rnncheck.catalog.tools.weight_updates import WAYS, stepped, ways_of
 from rnncheck.core.config import Config
 from rnncheck.core.observation import Observation, equal, every, identical
@@ -69,13 +68,9 @@ def alive(trial: Trial) -> Observation:
                  for name, rows in found.items())  # fmt: skip
 
 
-WITH_OTHERS = "^parameters that act with other options alone ="
-"""The line that tells such parameters."""
-
-
 @weights("trainable", formula="W := W - d loss / d W  =>  W, f(x) move", source="fastai/fastai2#427",
          kind="derivative", cost=4, needs=("training", "module"), applies=deterministic,
-         convention="with this option a parameter acts on nothing, which does with others", lenient=WITH_OTHERS)  # fmt: skip
+         convention="a parameter may act with other options alone", lenient=f"^{WITH_OTHERS} =")  # fmt: skip
 def trainable(trial: Trial) -> Observation:
     """Every parameter of the module gets a nonzero gradient, and an optimizer step changes the output.
 
@@ -88,39 +83,15 @@ def trainable(trial: Trial) -> Observation:
     if not any(p.requires_grad for p in trial.layer.module.parameters()):
         raise NotClaimed("it has no parameters to train")
     t = trial if trial.parameters else in_many_digits(trial)  # what a step does may be less than a digit
-    seen = _trained(lively(t))
-    seen = seen if seen.holds else _trained(lively(t, LONG))
+    seen = trained(lively(t))
+    seen = seen if seen.holds else trained(lively(t, LONG))
     if not seen.holds and t.state is None and isinstance(t.layer.module, Typed) and t.layer.module.roles["kept"]:
-        seen = _trained(lively(t.but(state=t.zero_state())))  # what a sequence has for all of its steps is no longer zero
-    return seen if seen.holds or trial.parameters else _trained(lively(t, LONG), as_built=True)
+        seen = trained(lively(t.but(state=t.zero_state())))  # what a sequence has for all of its steps is no longer zero
+    return seen if seen.holds or trial.parameters else trained(lively(t, LONG), as_built=True)
 
 
 LONG = 17
 """Steps after which what acts every few steps alone, such as a dilated recurrence, has acted on a state that is not zero."""
-
-
-def _trained(t: Trial, as_built: bool = False) -> Observation:
-    """Which parameters get no gradient from a call, and whether an optimizer step changes the output.
-
-    as_built: with the numbers that the layer draws, as a spectral norm knows them: with others it may saturate
-    """
-    if not as_built:
-        enliven(t, t.layer)
-    named = [name for name, p in t.layer.module.named_parameters() if p.requires_grad]
-    some_need_not = any(one.neutral is not None for one in t.subject.further)  # as times, by what they are filled with
-    ignored = tuple(name for name in named if not has_effect(t, name) or (some_need_not and not acts(t, name)))
-    given = (*t.leaves, t.as_returned(t.cotangents()))
-    layer, idle = t.layer, t.do(idle_parameters, t.layer, *given, ignored, doing="running backward")
-    if idle != "none" and t.config.named is not None and t.state is not None and t.subject.offers("hx_none"):
-        t = t.but(state=None)  # a state that is learned acts where none is given
-        idle = t.do(idle_parameters, layer, *t.leaves, t.as_returned(t.cotangents()), ignored, doing="running backward")
-    absent, others = acting_elsewhere(t, () if idle == "none" else idle)
-    if absent or others:
-        given, ignored = (*t.leaves, t.as_returned(t.cotangents())), (*ignored, *absent, *others)
-        idle = t.do(idle_parameters, layer, *given, ignored, doing="running backward")
-    moved = t.do(effect_of_a_step, layer, *t.arguments, doing="calling after a step")
-    gradients = equal("parameters without a gradient", idle, "none") & equal("a step", moved, "an effect")
-    return gradients & equal("parameters that act with other options alone", others or "none", "none")
 
 
 MOST_BLOCKS = 8

@@ -69,9 +69,26 @@ class BoundCut(Bounded):
     cut = True
 
 
+class OfManyOptions(nn.Module):
+    """A weight acts with the first of many options alone."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(units))
+
+    def forward(
+        self, x: Y, h: H | None = None, scaled: bool = False, a: bool = False, b: bool = False, c: bool = False,
+        d: bool = False, e: bool = False,
+    ) -> tuple[Y, H]:  # fmt: skip
+        x = (x * self.scale if scaled else x) * (1 + sum(2**n for n, one in enumerate((a, b, c, d, e)) if one))
+        states = x.cumsum(1) if h is None else x.cumsum(1) + h[:, None]
+        return states, states[:, -1]
+
+
 @pytest.mark.parametrize(
     ("kind", "statuses"),
     [
+        (OfManyOptions, {"holds", "warned of"}),
         (InContext, {"holds"}),
         (ContextCut, {"holds", "fails"}),
         (Bounded, {"holds", "warned of"}),
