@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import lcm
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ def forms(trial: Trial) -> Observation:
 def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
     subject = trial.subject
     other = replace(subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={})
-    steps = subject.nature.get("steps_of_forms", {}).get(name, 1)
+    steps = lcm(subject.steps, subject.nature.get("steps_of_forms", {}).get(name, 1))
     if trial.time % steps:
         trial = _of_steps(trial, steps * (1 + trial.time % 2))
     return agreement(beside(trial, other, alike=True), ("from the layer", f"from its form {name}"))

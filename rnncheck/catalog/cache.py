@@ -17,7 +17,7 @@ from rnncheck.catalog.tools.cache_calls import (
     rows_chosen,
 )
 from rnncheck.catalog.tools.conditions import at_least, deterministic, padded, with_named_axes
-from rnncheck.catalog.tools.follow_ups import steps_at_once
+from rnncheck.catalog.tools.follow_ups import drawn_end, ends, single_steps, steps_at_once
 from rnncheck.catalog.tools.gradients import agree as gradients_agree
 from rnncheck.catalog.tools.gradients import only
 from rnncheck.core.mismatch_text import Origins
@@ -43,7 +43,7 @@ IN_PIECES = ("in pieces, with a cache", "in one call")
 )
 def pieces(trial: Trial) -> Observation:
     """A sequence in two calls with one cache gives the outputs of one call, wherever it is cut."""
-    cuts = ((k, outputs(trial, (0, k), (k, trial.time))) for k in range(1, trial.time))
+    cuts = ((k, outputs(trial, (0, k), (k, trial.time))) for k in ends(trial))
     return every(same(trial, output, f"cut at {k}: ", IN_PIECES) for k, output in cuts)
 
 
@@ -57,8 +57,8 @@ def pieces(trial: Trial) -> Observation:
 )
 def steps(trial: Trial) -> Observation:
     """One call a step with one cache gives the outputs of one call, from the first step on and after several at once."""
+    single = [(t, t + 1) for t in single_steps(trial)]
     k = steps_at_once(trial, trial.time - 1)
-    single = [(t, t + 1) for t in range(trial.time)]
     seen = same(trial, outputs(trial, *single), "step by step: ", IN_PIECES)
     if k == 1:
         return seen
@@ -71,6 +71,8 @@ def steps(trial: Trial) -> Observation:
        applies=carried & at_least(time=3, batch=2))  # fmt: skip
 def prefill(trial: Trial) -> Observation:
     """Sequences of several lengths in one call with a cache, and then step by step, give the outputs of one call."""
+    if trial.subject.steps > 1:
+        raise NotClaimed(f"it takes multiples of {trial.subject.steps} steps")
     most = trial.draw("most steps at once", 2, trial.time - 1)
     lengths = [1, *(trial.draw(f"steps at once of row {row}", 1, most) for row in range(2, trial.batch)), most]
     layer, x, hx = taking_a_cache(trial)
@@ -86,7 +88,7 @@ def prefill(trial: Trial) -> Observation:
 def gradient(trial: Trial) -> Observation:
     """A loss of what comes after a cut has the gradients of one call, back through the cache, if it lets any through at all."""
     layer, x, hx = taking_a_cache(trial)
-    k, weights = trial.draw("where it is cut", 1, trial.time - 1), only(trial.cotangents(), ("output",))
+    k, weights = drawn_end(trial, "where it is cut"), only(trial.cotangents(), ("output",))
     weights = replace(weights, output=behind(weights.output, k))
     given = (layer, x, hx, weights.output, [(0, k), (k, trial.time)])
     found = trial.do(gradients_in_pieces, *given, doing="running backward through a cache")
@@ -110,7 +112,7 @@ def fresh(trial: Trial) -> Observation:
        source="beams and branches that share a prompt", applies=carried & at_least(time=2))  # fmt: skip
 def copied(trial: Trial) -> Observation:
     """A deep copy of a cache goes on as the cache does, and neither sees what becomes of the other."""
-    k = trial.draw("where it is copied", 1, trial.time - 1)
+    k = drawn_end(trial, "where it is copied")
     found = trial.do(branched, *taking_a_cache(trial), k, doing="calling with a copy of a cache")
     return same(trial, found["copy"], "", ("with a copy", "with the cache itself"), found["cache"])
 
@@ -120,7 +122,7 @@ def copied(trial: Trial) -> Observation:
 def reordered(trial: Trial) -> Observation:
     """A cache whose rows are chosen, as beams are, goes on with these rows."""
     layer, x, hx = taking_a_cache(trial)
-    k, rows = trial.draw("steps before", 1, trial.time - 1), list(range(trial.batch))[::-1]
+    k, rows = drawn_end(trial, "steps before"), list(range(trial.batch))[::-1]
     rows[trial.draw("where a row comes twice", 0, trial.batch - 1)] = rows[0]
     output = changed(trial, rows_chosen, layer, x, hx, k, rows, dict.fromkeys(("reorder_cache", "reorder", "batch_select_indices")))
     told, sides = f"rows {rows}: output", Origins("after the cache's rows are chosen", "in one call")
@@ -131,7 +133,7 @@ def reordered(trial: Trial) -> Observation:
        source="huggingface/transformers#49036: crop leaves the state as it was", applies=carried & at_least(time=2))  # fmt: skip
 def cropped(trial: Trial) -> Observation:
     """A cache that is cropped, or rolled back, goes on from where it was then, or refuses with an error."""
-    k = trial.draw("steps that stay", 1, trial.time - 1)
+    k = drawn_end(trial, "steps that stay")
     methods = {"crop": [k], "roll_back": [trial.time - k], "rollback": [trial.time - k]}
     output = changed(trial, back_again, *taking_a_cache(trial), k, methods)
     return same(trial, output, f"cropped to {k}: ", ("after a crop", "in one call"))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.catalog.tools.conditions import at_least, deterministic, one_direction, padded
-from rnncheck.catalog.tools.follow_ups import one_after_the_other, steps_inside
+from rnncheck.catalog.tools.follow_ups import drawn_end, one_after_the_other, steps_inside
 from rnncheck.catalog.tools.gradients import (
     agree,
     differentiable_run,
@@ -171,10 +171,7 @@ def split(trial: Trial) -> Observation:
     """Gradients flow through a carried state just as through the steps of one call."""
     if trial.subject.nature.get("looks_back"):
         raise NotClaimed("its output looks back over its call, beyond what the state carries")
-    chunks = trial.time // trial.subject.steps
-    if chunks < 2:
-        return Observation()
-    k, weights = trial.subject.steps * trial.draw("split", 1, chunks - 1), trial.cotangents()
+    k, weights = drawn_end(trial, "split"), trial.cotangents()
 
     def in_two(leaves: Mapping[str, Tensor]) -> Run:
         early, late = trial.but(x=trial.x[:k]), trial.but(x=trial.x[k:], state=trial.given_state)

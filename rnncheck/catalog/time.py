@@ -14,14 +14,14 @@ from rnncheck.catalog.tools.conditions import (
     padded,
 )
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
-from rnncheck.catalog.tools.follow_ups import ends, exact, one_after_the_other, rows, steps_at_once, steps_inside
+from rnncheck.catalog.tools.follow_ups import ends, exact, one_after_the_other, rows, single_steps, steps_at_once, steps_inside
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
 from rnncheck.core.run import Run
 from rnncheck.running.trial import Trial
 
 time = Family("time")
-IN_TWO = ("in two calls", "in one call")
+IN_TWO, IN_SEVERAL = (("in two calls", "in one call"), ("in several calls", "in one call"))
 forward = deterministic & one_direction & at_least(time=2)
 
 
@@ -79,8 +79,9 @@ def split_packed(trial: Trial) -> Observation:
 )
 def step_by_step(trial: Trial) -> Observation:
     """One call per step, carrying the state over, gives the same as one call for the whole sequence."""
-    several = "chunk by chunk" if trial.subject.steps > 1 else "step by step"
-    return trial.same(_in_calls(trial, *ends(trial)), sides=(several, "in one call")) if ends(trial) else Observation()
+    if trial.subject.takes_steps(1):
+        return trial.same(_in_calls(trial, *single_steps(trial, 1)), sides=("step by step", "in one call"))
+    return trial.same(_in_calls(trial, *ends(trial)), sides=("chunk by chunk", "in one call"))
 
 
 @time(
@@ -95,6 +96,8 @@ def step_by_step(trial: Trial) -> Observation:
 def prefill(trial: Trial) -> Observation:
     """Several steps at once, then a single one, then the rest at once, carrying the state over, gives the same as one call."""
     k = steps_at_once(trial, trial.time - 2)
+    if trial.subject.steps > 1:
+        return trial.same(_in_calls(trial, k, *single_steps(trial, k + 1)), f"{k} steps, then single ones: ", IN_SEVERAL)
     return trial.same(_in_calls(trial, k, k + 1), f"{k} steps, 1, {trial.time - k - 1}: ", ("in three calls", "in one call"))
 
 

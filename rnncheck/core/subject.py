@@ -171,6 +171,10 @@ class Subject:
         """The number of steps of which each call takes a multiple: 1, or a chunk."""
         return int(self.nature.get("steps", 1))
 
+    def takes_steps(self, time: int) -> bool:
+        """Whether a call may have this number of steps: whole chunks, or a single step where it takes that, too."""
+        return time % self.steps == 0 or (time == 1 and bool(self.nature.get("single_steps")))
+
     def in_whole_chunks(self, case: Case) -> Case:
         """Return the case with as many steps as the subject takes: more, or one to three chunks where there are less than one."""
         if case.time % self.steps == 0:
@@ -205,7 +209,7 @@ class Subject:
             return f"mode {case.config.mode}"
         if self.nature.get("bidirectional") and not case.config.bidirectional:
             return "it always has two directions"
-        if case.time % self.steps:
+        if not self.takes_steps(case.time):
             return f"it takes multiples of {self.steps} steps"
         if self.fixed is not None and case.config != self.fixed:
             return "another configuration than the instance has"

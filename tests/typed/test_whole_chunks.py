@@ -7,11 +7,12 @@ from rnncheck.campaign.tally import PropertyTally, kind_of, too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
+from rnncheck.report.reading import read_as
 from rnncheck.strategies.named import plain_named_case
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
 from tests.adapters.support import claimed
-from tests.catalog.support import killed
+from tests.catalog.support import killed, outcomes
 from tests.typed import whole_chunks
 from tests.typed.test_right import TELLING
 from tests.typed.whole_chunks import (
@@ -19,12 +20,16 @@ from tests.typed.whole_chunks import (
     RIGHT,
     Attention,
     Halved,
+    InFours,
     attended,
     eight_alone,
     eight_at_least,
+    kept,
     loop,
     of_four,
+    of_six,
     of_sixty_four,
+    or_one,
 )
 
 CASES = 5
@@ -38,12 +43,12 @@ def first_cases(subject, count=CASES):
 @pytest.mark.parametrize("function", RIGHT, ids=lambda function: function.__name__)
 def test_it_is_judged_on_whole_chunks_and_nothing_is_red(function):
     subject, chunk = claimed(function), RIGHT[function]
-    assert subject.steps == chunk and (f"steps: multiples of {chunk}" in subject.read_as) is (chunk > 1)
+    assert subject.steps == chunk and (f"steps: multiples of {chunk}" in read_as(subject)) is (chunk > 1)
     cases = first_cases(subject)
     assert all(case.time % chunk == 0 for case in cases) and len({case.time for case in cases}) > 2
-    outcomes = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
-    assert [outcome for outcome in outcomes if outcome.red or "mistake" in (outcome.reason or "")] == []
-    assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in outcomes if one.status == "holds"}
+    found = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
+    assert [outcome for outcome in found if outcome.red or "mistake" in (outcome.reason or "")] == []
+    assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
 
 
 def test_how_other_numbers_of_steps_are_refused_is_said():
@@ -55,6 +60,29 @@ def test_how_other_numbers_of_steps_are_refused_is_said():
 def test_what_takes_other_numbers_than_multiples_is_refused(function):
     with pytest.raises(UsageError, match="8 steps"):
         claimed(function)
+
+
+def test_a_single_step_is_looked_at_where_it_is_taken_beside_chunks():
+    subject = claimed(or_one)
+    assert subject.not_looked_at[0].startswith("numbers of steps that are neither 1 nor a multiple of 4: RuntimeError")
+    held = [judge(CATALOG[id], trial_of(subject, case)).status for case in first_cases(subject) for id in ("time.prefill",)]
+    assert "holds" in held and "errored" not in held
+
+
+def test_a_cache_is_cut_between_chunks():
+    subject = claimed(kept)
+    ids = [id for id in CATALOG if id.startswith("cache.")]
+    found = [judge(CATALOG[id], trial_of(subject, case)) for case in first_cases(subject) for id in ids]
+    assert [one for one in found if one.red] == []
+    held = {one.property for one in found if one.status == "holds"}
+    assert {"cache.pieces", "cache.steps", "cache.gradient", "cache.copied"} <= held
+
+
+def test_one_chunk_alone_is_not_cut():
+    subject = claimed(of_four)
+    case = first_cases(subject, 1)[0].but(time=4)
+    for id in ("time.split", "time.step_by_step", "gradient.split"):
+        assert judge(CATALOG[id], trial_of(subject, case)).status in ("not_claimed", "not_applicable")
 
 
 def test_kernels_are_tried_on_whole_chunks(monkeypatch):
@@ -79,18 +107,21 @@ def test_a_single_step_is_not_claimed_of_it():
     assert planned.time % 4 and "multiples of 4" in out_of_claim(CATALOG["time.split"], subject, planned).reason
 
 
-@pytest.mark.parametrize(("target", "reference"), [(of_four, loop), (loop, of_four)])
+@pytest.mark.parametrize(("target", "reference"), [(of_four, loop), (loop, of_four), (of_four, of_six)])
 def test_two_are_compared_on_chunks_of_both(target, reference):
     subject = claimed(target, reference)
-    assert subject.steps == 4
-    outcomes = [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in first_cases(subject, 3)]
-    assert {outcome.status for outcome in outcomes} == {"holds"}
+    assert subject.steps == (12 if reference is of_six else 4) and read_as(subject).count("steps: ") == 1
+    found = [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in first_cases(subject, 3)]
+    assert {outcome.status for outcome in found} == {"holds"}
 
 
-@pytest.mark.parametrize(("layer", "status"), [(Attention, None), (Halved, "fails")])
-def test_a_form_in_chunks_is_given_whole_ones(layer, status):
+@pytest.mark.parametrize(
+    ("layer", "steps", "of_form", "status"), [(Attention, 1, 4, None), (InFours, 4, 6, None), (Halved, 1, 4, "fails")]
+)
+def test_a_form_in_chunks_is_given_whole_ones(layer, steps, of_form, status):
     subject = claimed(layer)
-    assert subject.steps == 1 and subject.nature["steps_of_forms"] == {"in chunks": 4}
+    assert subject.steps == steps and subject.nature["steps_of_forms"] == {"in chunks": of_form}
+    assert any(outcome.status == "holds" for _, outcome in outcomes(CATALOG["agree.forms"], subject, 4)) or status
     found = killed(CATALOG["agree.forms"], subject, 6)
     assert (found and found[1].status) == status
 

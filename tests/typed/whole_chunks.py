@@ -1,11 +1,13 @@
 """Linear attention that takes whole chunks of steps alone, right and with one mistake each."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+import rnncheck
 
 X, Y = Float[Tensor, "batch time key"], Float[Tensor, "batch time value"]
 S = Float[Tensor, "batch key value"]
@@ -67,6 +69,48 @@ def eight_alone(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
     return loop(q, k, v, state)
 
 
+def of_six(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """It takes multiples of another number."""
+    return attended(q, k, v, state, 6)
+
+
+def or_one(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """It takes a single step, too, as after a prompt."""
+    return loop(q, k, v, state) if q.shape[1] == 1 else attended(q, k, v, state, 4)
+
+
+def or_one_late(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """Wrong: a single step that goes on from a state reads the state of before."""
+    output, last = or_one(q, k, v, state)
+    return output if state is None or q.shape[1] > 1 else q @ state, last
+
+
+class Memory:
+    """What goes on from call to call."""
+
+    def __init__(self) -> None:
+        self.state: Tensor | None = None
+
+
+Kept = Annotated[Memory, rnncheck.State(new=Memory)]
+
+
+def kept(q: X, k: X, v: Y, memory: Kept | None = None) -> Y:
+    """A cache goes on between chunks, and in single steps."""
+    output, state = or_one(q, k, v, memory and memory.state)
+    if memory is not None:
+        memory.state = state
+    return output
+
+
+def kept_from_chunks(q: X, k: X, v: Y, memory: Kept | None = None) -> Y:
+    """Wrong: a single step does not reach the cache."""
+    output, state = or_one(q, k, v, memory and memory.state)
+    if memory is not None and q.shape[1] > 1:
+        memory.state = state
+    return output
+
+
 def looking_ahead(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
     """A step sees the next one of its chunk."""
     return attended(q, k, v, state, 4, ahead=1)
@@ -95,6 +139,9 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "batch time input_size"], state: Float[Tensor, "batch hidden hidden"] | None = None
     ) -> tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch hidden hidden"]]:
         q, k, v = self.qkv(x).chunk(3, 2)
+        return self.run(q, k, v, state)
+
+    def run(self, q: Tensor, k: Tensor, v: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         return attended(q, k, v, state, 4, self.carry) if self.in_chunks else loop(q, k, v, state)
 
     rnncheck_forms = {"in chunks": {"in_chunks": True}}
@@ -106,5 +153,18 @@ class Halved(Attention):
     carry: Carry = staticmethod(lambda state, added, place: (state + added) / (1 + (place == 1)))
 
 
-RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, loop: 1}
-MISTAKES = {looking_ahead: "time.causal", cut: "gradient.through_final_state", lost: "time.step_by_step"}
+class InFours(Attention):
+    """Both of its forms take whole chunks, of four steps and of six."""
+
+    def run(self, q: Tensor, k: Tensor, v: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        return attended(q, k, v, state, 6 if self.in_chunks else 4)
+
+
+RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, or_one: 4, loop: 1}
+MISTAKES = {
+    looking_ahead: "time.causal",
+    cut: "gradient.through_final_state",
+    lost: "time.step_by_step",
+    or_one_late: "time.prefill",
+    kept_from_chunks: "cache.steps",
+}

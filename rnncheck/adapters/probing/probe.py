@@ -34,7 +34,7 @@ from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import joined_by
 from rnncheck.adapters.probing.state_as_output import adds_to_its_output
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
-from rnncheck.adapters.probing.whole_chunks import Steps, in_whole_chunks, steps_of
+from rnncheck.adapters.probing.whole_chunks import Steps, steps_of, with_steps
 from rnncheck.adapters.step_functions import probed_step
 from rnncheck.backend.silence import silent_operators
 from rnncheck.core.features import FEATURES
@@ -89,7 +89,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     try:
         reading = _read(subject, unread)
         steps = steps_of(subject)
-        subject = in_whole_chunks(as_read(subject, reading), steps)
+        subject = with_steps(as_read(subject, reading), steps)
         start = find_ground(subject)
         require_steps_and_rows(start)
         require_sizes(start)
@@ -189,7 +189,7 @@ def probe_calls(subject: Subject) -> Mapping[str, Claim]:
     with silent_operators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            start = find_ground(in_whole_chunks(subject, steps_of(subject)))
+            start = find_ground(with_steps(subject, steps_of(subject)))
         except NotRecurrent:
             return {}
         layout = layout_claims(start)

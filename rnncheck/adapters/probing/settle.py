@@ -8,7 +8,7 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.constructor_claims import ELSEWHERE, IN_EVAL, OF_A_HEAD
 from rnncheck.adapters.probing.directions import Directions, in_directions
 from rnncheck.adapters.probing.ground import FIRST_STATE
-from rnncheck.adapters.probing.whole_chunks import Steps, in_whole_chunks
+from rnncheck.adapters.probing.whole_chunks import Steps, with_steps
 from rnncheck.core.case import DTYPES
 from rnncheck.core.config import MODES
 from rnncheck.core.features import FEATURES, PAIR_FEATURES
@@ -61,7 +61,7 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
         return replace(subject, claims=found)
     reading = getattr(found, "reading", None)
     subject = in_directions(as_read(subject, reading), getattr(found, "directions", Directions()))
-    subject = in_whole_chunks(subject, getattr(found, "steps", Steps()))
+    subject = with_steps(subject, getattr(found, "steps", Steps()))
     if any(claim.why.startswith(FIRST_STATE) for claim in found.values()):
         subject = replace(subject, not_looked_at=(*subject.not_looked_at, f"other dtypes and devices: {FIRST_STATE}"))
     if reading is not None and reading.called["ids"] and not found["float64"].offered:

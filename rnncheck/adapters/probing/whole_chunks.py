@@ -20,12 +20,14 @@ CHUNKS = (*range(2, 9), 10, 12, 16, 20, 24, 32, 48, 64, 96, 100, 128, 256)
 class Steps:
     """Which numbers of steps are taken.
 
-    each:  multiples of this one, and
-    forms: of another one in some of its forms, by name
-    why:   how any other number is refused
+    each:   multiples of this one
+    single: whether one step alone is taken, too
+    forms:  of which numbers some of its forms take multiples, by name
+    why:    how any other number is refused
     """
 
     each: int = 1
+    single: bool = False
     forms: Mapping[str, int] = field(default_factory=dict)
     why: str = ""
 
@@ -36,25 +38,27 @@ def steps_of(subject: Subject) -> Steps:
         return Steps()
     each = _chunk(subject)
     forms = {name: _chunk(replace(subject, build=subject.build.in_form(form))) for name, form in subject.forms.items()}
-    why = (_refused(subject, TIME) or "") if each > 1 else ""
-    return Steps(each, {name: chunk for name, chunk in forms.items() if chunk > 1}, why)
+    forms = {name: chunk for name, chunk in forms.items() if chunk > 1}
+    if each == 1:
+        return Steps(forms=forms)
+    return Steps(each, _refused(subject, 1) is None, forms, _refused(subject, TIME) or "")
 
 
-def in_whole_chunks(subject: Subject, found: Steps) -> Subject:
+def with_steps(subject: Subject, found: Steps) -> Subject:
     """Return the subject with the numbers of steps that it takes."""
     if found.forms:
         subject = replace(subject, nature={**subject.nature, "steps_of_forms": found.forms})
     if found.each == 1:
         return subject
-    told = f"numbers of steps that are no multiple of {found.each}: {found.why}"
-    nature, words = {**subject.nature, "steps": found.each}, f"{subject.read_as}; steps: multiples of {found.each}"
-    return replace(subject, nature=nature, read_as=words, not_looked_at=(*subject.not_looked_at, told))
+    told = f"numbers of steps that are {'neither 1 nor a' if found.single else 'no'} multiple of {found.each}: {found.why}"
+    nature = {**subject.nature, "steps": found.each, "single_steps": found.single}
+    return replace(subject, nature=nature, not_looked_at=(*subject.not_looked_at, told))
 
 
 def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
     """Return the subject with the numbers of steps that its reference takes, too: no other case could show that they agree."""
-    both = lcm(subject.steps, reference.steps)
-    return subject if both == subject.steps else in_whole_chunks(subject, Steps(both, why=f"{reference.name} refuses them"))
+    both, single = lcm(subject.steps, reference.steps), subject.takes_steps(1) and reference.takes_steps(1)
+    return subject if both == subject.steps else with_steps(subject, Steps(both, single, why=f"{reference.name} refuses them"))
 
 
 def _chunk(subject: Subject) -> int:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.run import Run
+from rnncheck.core.subject import NotClaimed
 from rnncheck.running.trial import Trial
 
 
@@ -77,12 +78,30 @@ def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
 
 
 def ends(trial: Trial) -> range:
-    """The steps at which a sequence can be cut in two: all of them, or those between chunks."""
-    return range(trial.subject.steps, trial.time, trial.subject.steps)
+    """The steps at which a sequence can be cut in two: all of them, or those between chunks; raises NotClaimed where none is."""
+    found = range(trial.subject.steps, trial.time, trial.subject.steps)
+    if not found:
+        raise NotClaimed(f"it takes multiples of {trial.subject.steps} steps, and one chunk cannot be cut")
+    return found
+
+
+def drawn_end(trial: Trial, name: str) -> int:
+    """Draw a step at which the sequence is cut in two."""
+    places = ends(trial)
+    return places[trial.draw(name, 1, len(places)) - 1]
+
+
+def single_steps(trial: Trial, first: int = 0) -> range:
+    """The steps from ``first`` on, each of which a call of its own may take; raises NotClaimed where none may."""
+    if not trial.subject.takes_steps(1):
+        raise NotClaimed(f"it takes multiples of {trial.subject.steps} steps")
+    return range(first, trial.time)
 
 
 def steps_at_once(trial: Trial, most: int) -> int:
     """Draw how many steps a first call makes: of many as many as the leaves of a whole tree of a scan, or one fewer."""
+    if trial.subject.steps > 1:
+        return drawn_end(trial, "steps at once")
     whole = [steps for level in range(4, 8) for steps in (2**level - 1, 2**level) if steps <= most]
     drawn = trial.draw("steps at once", 1, len(whole) or most)
     return whole[drawn - 1] if whole else drawn
