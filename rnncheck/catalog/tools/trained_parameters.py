@@ -1,4 +1,4 @@
-"""Whether training reaches every parameter, but for those that act with other options of the call alone."""
+"""Whether training reaches every parameter, except those that act with other options of the call alone."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
@@ -12,7 +12,7 @@ from rnncheck.core.observation import Observation, equal
 from rnncheck.running.trial import Trial
 
 WITH_OTHERS = "parameters that act with other options alone"
-"""What is told of them."""
+"""The words for them in a report."""
 MOST_CHANGES = 2
 """Options that are changed at once to find one with which a parameter acts."""
 
