@@ -56,7 +56,7 @@ def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int |
 def _steps(module: Any, steps: int, time: int) -> int | None:
     """The size of the axis of time in what the module returns; None where no tensor has the batch in its place."""
     x = torch.zeros((steps, BATCH, INPUT) if time == 0 else (BATCH, steps, INPUT), dtype=torch.float64)
-    needed = [name for name, form, must in [lengths(module) or ("", "", False)] if must and "mask" not in form]
+    needed = [name for name, form, must in [lengths(module) or ("", "", False)] if must and form != "mask"]
     try:
         with quiet():
             found = list(leaves(module(x, **{name: torch.full((BATCH,), steps) for name in needed})))

@@ -140,8 +140,7 @@ def _own(values: Tensor, one: Further, calls: _Calls) -> Tensor:
 def mask_makes_it_forget(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     """Return whether what is taken for a mask of padding says where an episode begins: the state is forgotten there."""
     name, form, _ = seen.how["lengths"] or ("", "", False)
-    of_steps = "mask" in form and not form.endswith("(1, steps)")
-    if not of_steps or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
+    if "mask" not in form or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
         return False
     calls = _Calls(module, replace(seen, how={**seen.how, "lengths": None}), config, zero)
     x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))

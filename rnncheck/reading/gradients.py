@@ -16,7 +16,7 @@ from rnncheck.reading.calls.starts import learned_in_makers
 from rnncheck.reading.seen import Seen
 
 ROUNDING = 1e-12
-"""A gradient that is smaller than the largest one by this factor is made of rounding errors in float64."""
+"""A gradient this much smaller than the largest one is made of rounding errors: 4,500 in float64, more than experiments add up."""
 
 
 def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Other numbers for what must be given beside an input, where neutral ones (a mask of ones, say) hide a part of the layer."""
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +28,7 @@ def with_other_numbers(module: Any, seen: Seen, config: Config, cell_first: bool
         if not idle and not seen.idle:
             break
         try:
-            other = read_module(copy.deepcopy(module), sizes, cell_first, {**said, "beside": beside})
+            other = read_module(module, sizes, cell_first, {**said, "beside": beside})
         except Unreadable:
             continue
         left = not_looked_at(module, other, config, zeros(other, config, 0.3))

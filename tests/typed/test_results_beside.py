@@ -59,5 +59,5 @@ def test_what_each_sequence_has_must_be_said():
     def weighed(x: X) -> tuple[X, Float[Tensor, "batch units units"]]:
         return x, x.mT @ x
 
-    with pytest.raises(UsageError, match="or write Any where it is no state"):
+    with pytest.raises(UsageError, match="or annotate it as Any where it is no state"):
         subjects(weighed)

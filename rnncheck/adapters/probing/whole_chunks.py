@@ -12,8 +12,9 @@ from rnncheck.core.config import Config
 from rnncheck.core.subject import Subject
 
 ANY = (TIME, 7)
-"""Numbers of steps that have no common multiple among the chunks."""
+"""Two numbers of steps; no chunk divides both."""
 CHUNKS = (*range(2, 9), 10, 12, 16, 20, 24, 32, 48, 64, 96, 100, 128, 256)
+"""Sizes of chunks that are tried, the smallest first."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def states_of(name: str, arguments: Sequence[Argument], candidates: Sequence[tup
         raise UsageError(
             f"{name}: {in_words([(path, leaf)])} ({' '.join(leaf.axes)}) has no time axis and no argument of its type goes in; "
             f'take it as one: initial_state: Float[Tensor, "{" ".join(leaf.axes)}"] | None = None{_or_one_of(arguments, states)}, '
-            "or write Any where it is no state"
+            "or annotate it as Any where it is no state"
         )
     if len(beside) == len(candidates):
         return [one for one in arguments if is_called_state(one)], None, beside
