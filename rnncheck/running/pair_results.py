@@ -1,6 +1,6 @@
 """What a model returned: its tensors by the path that leads to each, as copies that nothing else can reach."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -8,10 +8,6 @@ import torch
 from torch import Tensor
 
 Tensors = Mapping[str, Tensor]
-BLOCKS = 64
-"""Pieces of free memory of one size that are overwritten, with at most"""
-MOST_NUMBERS = 2**22
-"""numbers in all of them."""
 
 
 def leaves(result: Any, path: str = "output") -> Iterator[tuple[str, Any]]:
@@ -65,10 +61,3 @@ def poison(results: Any) -> None:
         for value in tensors(results).values():
             if value.is_floating_point():
                 value.detach().fill_(torch.nan)
-
-
-def scrub(counts: Iterable[int], device: str) -> None:
-    """Overwrite free memory of these sizes with NaN, in double precision: what was computed from right results lies there."""
-    for count in counts:
-        blocks = min(BLOCKS, MOST_NUMBERS // max(count, 1))
-        _ = [torch.full((count,), torch.nan, dtype=torch.float64, device=device) for _ in range(blocks)]

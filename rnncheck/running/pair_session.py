@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.running.new_memory import nan_in_new_memory
 from rnncheck.running.pair import built, load, matched
 from rnncheck.running.pair_draws import default_dtype
 from rnncheck.running.pair_events import Called, Did, Loaded
 from rnncheck.running.pair_reference import COUNTS, PairReference
-from rnncheck.running.pair_results import Tensors, numbers, scrub
+from rnncheck.running.pair_results import Tensors, numbers
 from rnncheck.running.subject_errors import seeded, subject_boundary
 
 
@@ -64,12 +65,12 @@ class PairSession:
     def _called(self, grad: bool | None, doing: str) -> Iterator[tuple[int, bool]]:
         """The random state, the dtype and the grad mode of the next call; yields the seed, and whether gradients are recorded."""
         grad, seed = self.case.grad if grad is None else grad, self.case.seed + self.count
-        scrub(COUNTS, self.case.device)
         self.count += 1
         with (
             seeded(seed, self.case.device),
             default_dtype(self.trial.dtype),
             torch.set_grad_enabled(grad),
+            nan_in_new_memory(COUNTS, self.case.device),
             subject_boundary(doing),
         ):
             yield seed, grad
