@@ -38,7 +38,9 @@ FLAGS: Mapping[str, dict[str, Any]] = {
          needs=("hx_none", "batched"))  # fmt: skip
 def flags(trial: Trial) -> Observation:
     """Every constructor option that the layer accepts has an effect on the output."""
-    return every(_matters(trial, flag, values) for flag, values in FLAGS.items() if flag not in trial.subject.nature)
+    nature = trial.subject.nature
+    known = {*nature, "dropout"} if nature.get("eval") else {*nature}  # in eval() there is no dropout
+    return every(_matters(trial, flag, values) for flag, values in FLAGS.items() if flag not in known)
 
 
 def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> Observation:
@@ -80,8 +82,11 @@ def effect(first: Layer, second: Layer, x: Tensor, other_x: Tensor, seed: int) -
 
 
 def _enliven(trial: Trial, layer: Layer) -> None:
-    """Parameters whose meaning is not known are written over where they are: one that begins at 0 shows no effect."""
-    parameters = layer.parameters()
+    """Parameters whose meaning is not known are written over where they are: one that begins at 0 shows no effect.
+
+    One that is frozen at 0 stays so: that is how an option takes it away.
+    """
+    parameters = {name: p for name, p in layer.parameters().items() if p.requires_grad or p.any()}
     with torch.no_grad():
         for name, value in as_lively(trial, parameters).items():
             parameters[name].copy_(value)

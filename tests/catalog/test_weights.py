@@ -116,3 +116,35 @@ def test_what_torch_cannot_parametrize_or_assign_to_is_not_asked_for():
     assert statuses == {"parametrize": "not_claimed", "write_through": "holds"}
     torchs = claimed(torch.nn.GRU)
     assert torchs.claims["parametrize"].offered
+
+
+class OfOneNorm(torch.nn.Module):
+    """A batch norm in front of a GRU, of which ``bias=False`` freezes the shift at 0; dropout between layers acts in training."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, dropout=0.0):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(input_size)
+        self.gru = torch.nn.GRU(input_size, hidden_size, num_layers, dropout=dropout)
+        if not bias:
+            self.freeze()
+
+    def freeze(self):
+        torch.nn.init.zeros_(self.norm.bias).requires_grad_(False)
+
+    def forward(self, x, h=None):
+        return self.gru(self.norm(x.flatten(0, 1)).view_as(x), h)
+
+
+class OfOneNormWrong(OfOneNorm):
+    """Its shift stays whatever it is told."""
+
+    def freeze(self):
+        torch.nn.init.zeros_(self.norm.bias)
+
+
+def test_an_option_may_freeze_a_parameter_at_0_and_dropout_acts_in_training_alone():
+    subject, prop = claimed(OfOneNorm), CATALOG["weights.flags"]
+    assert "batch norm in training: judged in eval()" in subject.read_as
+    assert complaints(prop, subject, 4) == []
+    _, outcome = killed(prop, claimed(OfOneNormWrong), 4)
+    assert outcome.mismatches == ("effect of bias = none, but should be some",)
