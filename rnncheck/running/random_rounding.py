@@ -1,9 +1,13 @@
 """Random rounding of whatever a subject computes: every result of every operation is moved by a few roundoffs.
 
+An exponential of a matrix is several operations: one of a matrix that is scaled down, and its squares (Higham, "The scaling and
+squaring method for the matrix exponential revisited", 2005). Its gradients are taken through one of a matrix that holds them.
+
 The idea of stochastic arithmetic (Vignes, "A stochastic arithmetic for reliable scientific computation", 1993): how far results
 scatter is what rounding does to them, by whatever algorithm they are computed, forward and backward.
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -49,6 +53,8 @@ class RandomRounding(Operations):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The operation, its new results moved; those that are views of something share its numbers as they are."""
+        if func is torch.ops.aten.linalg_matrix_exp.default and args[0].numel() and self._rounds(args[0]):
+            return self._exponential(args[0])
         result = func(*args, **(kwargs or {}))
         written = _written(func)
         if written is None or (_whole(result) and all(map(_whole, [*args, *(kwargs or {}).values()]))):
@@ -56,6 +62,15 @@ class RandomRounding(Operations):
         if isinstance(result, Tensor):
             return self._moved(result, written) if self._rounds(result) else result
         return tree_map(lambda value: self._moved(value, written) if self._rounds(value) else value, result)
+
+    def _exponential(self, matrices: Tensor) -> Tensor:
+        """exp(A) = exp(A / 2^s)^(2^s), each square moved: rounding grows with 2^s, as large as A is."""
+        norm = float(matrices.abs().sum(-2).max())
+        squares = max(0, math.frexp(norm)[1]) if math.isfinite(norm) else 0
+        power = self._moved(torch.linalg.matrix_exp(matrices / 2.0**squares), written=False)
+        for _ in range(squares):
+            power = self._moved(power @ power, written=False)
+        return power
 
     def _moved(self, value: Tensor, written: bool) -> Tensor:
         pairs = in_pairs(value)

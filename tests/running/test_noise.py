@@ -130,6 +130,21 @@ def test_backward_is_moved_too_and_global_random_state_is_not():
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("size", [2.0**-10, 1.0, 2.0**10])
+def test_rounding_inside_an_exponential_of_a_matrix_is_as_large_as_it_is_in_torch(size):
+    generator = torch.Generator().manual_seed(0)
+    skew, weights = torch.randn(2, 6, 6, dtype=torch.float64, generator=generator)
+    skew = (skew - skew.T).requires_grad_()
+
+    def slopes(weights: Tensor) -> Tensor:
+        return torch.autograd.grad(torch.linalg.matrix_exp(skew), skew, weights)[0]
+
+    found = slopes(size * weights)
+    error = float((found - slopes(weights * 2.0**-20) * 2.0**20 * size).abs().max() / found.abs().mean())
+    noise = scattered(slopes, size * weights)
+    assert error < 16 * noise and noise < 2**-53 * 64 * max(1.0, 8 * size)
+
+
 class AllNoise(LogOfTheFirst):
     """Every result is what rounding makes of it."""
 

@@ -157,6 +157,16 @@ class Orthogonal(Scripted):
         return torch.tanh(self.inputs(x_t) + h @ torch.matrix_exp(self.skew - self.skew.T))
 
 
+class OrthogonalCut(Orthogonal):
+    """Large gradients of its state are cut off."""
+
+    def cell(self, x_t, h):
+        h = super().cell(x_t, h)
+        if h.requires_grad:
+            h.register_hook(lambda gradient: gradient.clamp(-100, 100))
+        return h
+
+
 class TwoWaysByFlip(nn.Module):
     """One LSTM reads the flipped sequences; of input without a batch axis it would flip the features."""
 

@@ -45,6 +45,11 @@ def test_gradients_that_stop_are_no_estimates():
     assert first_kill(subject_of(alarms.DetachedState), 12, ("gradient.numerical",), strict=False) is not None
 
 
+@pytest.mark.parametrize(("layer", "red"), [(alarms.Orthogonal, False), (alarms.OrthogonalCut, True)])
+def test_rounding_that_grows_faster_than_the_loss_is_allowed_and_a_cut_is_not(layer, red):
+    assert (first_kill(subject_of(layer), 12, ("gradient.loss_scale",), strict=False) is not None) == red
+
+
 def test_a_broken_kernel_of_torchs_offers_no_low_precision():
     subject = claimed(alarms.Orthogonal)
     assert subject.claims["bfloat16"].why == "torch's linalg_matrix_exp makes no finite numbers of finite ones in bfloat16"
