@@ -1,10 +1,10 @@
 """Random rounding of whatever a subject computes: every result of every operation is moved by a few roundoffs.
 
-An exponential of a matrix is several operations: one of a matrix that is scaled down, and its squares (Higham, "The scaling and
-squaring method for the matrix exponential revisited", 2005). Its gradients are taken through one of a matrix that holds them.
-
 The idea of stochastic arithmetic (Vignes, "A stochastic arithmetic for reliable scientific computation", 1993): how far results
 scatter is what rounding does to them, by whatever algorithm they are computed, forward and backward.
+
+An exponential of a matrix is several operations: one of a matrix that is scaled down, and its squares (Higham, "The scaling and
+squaring method for the matrix exponential revisited", 2005). Its gradients are taken through one of a matrix that holds them.
 """
 
 import math
