@@ -47,7 +47,9 @@ def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
     as_large = [name for name in arguments.hidden[1:] if type(defaults.get(str(name))) is int and size_of(str(name)) is None]
+    several = arguments.square and len(arguments.hidden) > 1  # a part of the state may be as wide as the input
     return (
+        *(["input_size other than hidden_size"] if several else []),
         *(f"{name} other than hidden_size" for name in as_large),
         *(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool)),
     )

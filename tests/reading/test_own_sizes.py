@@ -1,4 +1,4 @@
-"""An output whose number of features is the same whatever the state's size is."""
+"""Sizes of one part that another part of the layer gives: an output's, or those of input and state together."""
 
 import pytest
 import torch
@@ -88,3 +88,33 @@ class ReservoirOfFive(Reservoir):
 @pytest.mark.parametrize(("layer", "size"), [(OfThreeFeatures, 3), (Reservoir, 3), (ReservoirOfFive, 5)])
 def test_rows_are_not_taken_for_features(layer, size):
     assert f"(batch, time, features), state h, always input_size {size} and" in read_target(layer).words()
+
+
+class WithMean(nn.Module):
+    """A part of its state, the mean of its input so far, is as wide as the input."""
+
+    def __init__(self, n_in, hidden):
+        super().__init__()
+        self.cell, self.n_in, self.hidden = nn.GRUCell(2 * n_in, hidden), n_in, hidden
+
+    def forward(self, x, state=None):
+        h, mean = (x.new_zeros(x.shape[1], size) for size in (self.hidden, self.n_in)) if state is None else state
+        outputs = []
+        for step in x:
+            mean = 0.9 * mean + 0.1 * step
+            h = self.cell(torch.cat([step, mean], -1), h)
+            outputs.append(h)
+        return torch.stack(outputs), (h, mean)
+
+
+class OfOneSize(WithMean):
+    """The same with one size."""
+
+    def __init__(self, size):
+        super().__init__(size, size)
+
+
+def test_what_is_read_with_an_input_as_wide_as_the_state_alone_says_so():
+    told = "not looked at: input_size other than hidden_size"
+    assert subject_of(WithMean).read_as.endswith(f"state (h, c), {told}")
+    assert "not looked at" not in subject_of(OfOneSize).read_as
