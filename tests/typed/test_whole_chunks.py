@@ -24,12 +24,15 @@ from tests.typed.whole_chunks import (
     attended,
     eight_alone,
     eight_at_least,
+    halving,
+    halving_pairs,
     kept,
     loop,
     of_four,
     of_six,
     of_sixty_four,
     or_one,
+    unhalved,
 )
 
 CASES = 5
@@ -51,9 +54,28 @@ def test_it_is_judged_on_whole_chunks_and_nothing_is_red(function):
     assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
 
 
+@pytest.mark.parametrize(("function", "words"), [(halving, "powers of two"), (halving_pairs, "2 times a power of two")])
+def test_a_scan_that_halves_the_steps_is_judged_on_powers_of_two(function, words):
+    subject = claimed(function)
+    assert read_as(subject).endswith(f"; steps: {words}") and "must be a power of two" in subject.not_looked_at[0]
+    cases = first_cases(subject)
+    assert all(case.time.bit_count() == 1 for case in cases) and len({case.time for case in cases}) > 2
+    found = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
+    assert [outcome for outcome in found if outcome.red or "mistake" in (outcome.reason or "")] == []
+    assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
+
+
+def test_a_scan_that_halves_the_steps_is_compared_on_powers_of_two():
+    for pair in ((halving, unhalved), (unhalved, halving)):
+        subject = claimed(*pair)
+        assert read_as(subject).endswith("; steps: powers of two") and subject.takes_steps(1) and not subject.takes_steps(6)
+        found = [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in first_cases(subject, 3)]
+        assert {outcome.status for outcome in found} == {"holds"}
+
+
 def test_how_other_numbers_of_steps_are_refused_is_said():
     (told,) = claimed(of_four).not_looked_at
-    assert told == "numbers of steps that are no multiple of 4: AssertionError: the number of steps must be a multiple of 4"
+    assert told == "numbers of steps other than multiples of 4: AssertionError: the number of steps must be a multiple of 4"
 
 
 @pytest.mark.parametrize("function", [eight_at_least, eight_alone])
@@ -64,7 +86,7 @@ def test_what_takes_other_numbers_than_multiples_is_refused(function):
 
 def test_a_single_step_is_looked_at_where_it_is_taken_beside_chunks():
     subject = claimed(or_one)
-    assert subject.not_looked_at[0].startswith("numbers of steps that are neither 1 nor a multiple of 4: RuntimeError")
+    assert subject.not_looked_at[0].startswith("numbers of steps other than 1 or multiples of 4: RuntimeError")
     held = [judge(CATALOG[id], trial_of(subject, case)).status for case in first_cases(subject) for id in ("time.prefill",)]
     assert "holds" in held and "errored" not in held
 

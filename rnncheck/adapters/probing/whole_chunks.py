@@ -1,4 +1,4 @@
-"""Which numbers of steps a typed recurrence takes, by experiment: all of them, or only multiples of one, as of a chunk."""
+"""Which numbers of steps a typed recurrence takes, by experiment: all of them, or only multiples of one, or powers of two."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,12 +22,14 @@ class Steps:
     """Which numbers of steps are taken.
 
     each:   multiples of this one
+    doubled: only those that are a power of two times this one, as of a scan that halves them
     single: whether one step alone is taken, too
     forms:  of which numbers some of its forms take multiples, by name
     why:    how any other number is refused
     """
 
     each: int = 1
+    doubled: bool = False
     single: bool = False
     forms: Mapping[str, int] = field(default_factory=dict)
     why: str = ""
@@ -42,7 +44,8 @@ def steps_of(subject: Subject) -> Steps:
     forms = {name: chunk for name, chunk in forms.items() if chunk > 1}
     if each == 1:
         return Steps(forms=forms)
-    return Steps(each, _refused(subject, 1) is None, forms, _refused(subject, TIME) or "")
+    doubled = _refused(subject, 3 * each) is not None and _refused(subject, 4 * each) is None
+    return Steps(each, doubled, _refused(subject, 1) is None, forms, _refused(subject, TIME) or "")
 
 
 def with_steps(subject: Subject, found: Steps) -> Subject:
@@ -51,15 +54,19 @@ def with_steps(subject: Subject, found: Steps) -> Subject:
         subject = replace(subject, nature={**subject.nature, "steps_of_forms": found.forms})
     if found.each == 1:
         return subject
-    told = f"numbers of steps that are {'neither 1 nor a' if found.single else 'no'} multiple of {found.each}: {found.why}"
-    nature = {**subject.nature, "steps": found.each, "single_steps": found.single}
-    return replace(subject, nature=nature, not_looked_at=(*subject.not_looked_at, told))
+    nature = {**subject.nature, "steps": found.each, "doubled_steps": found.doubled, "single_steps": found.single}
+    subject, one = replace(subject, nature=nature), "1 or " if found.single and not found.doubled else ""
+    told = f"numbers of steps other than {one}{subject.steps_in_words}: {found.why}"
+    return replace(subject, not_looked_at=(*subject.not_looked_at, told))
 
 
 def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
     """Return the subject with the numbers of steps that its reference takes, too: no other case could show that they agree."""
-    both, single = lcm(subject.steps, reference.steps), subject.takes_steps(1) and reference.takes_steps(1)
-    return subject if both == subject.steps else with_steps(subject, Steps(both, single, why=f"{reference.name} refuses them"))
+    both, pair = lcm(subject.steps, reference.steps), (subject, reference)
+    doubled, single = (any(one.nature.get("doubled_steps") for one in pair), all(one.takes_steps(1) for one in pair))
+    found = Steps(both, doubled, single, why=f"{reference.name} refuses them")
+    same = both == subject.steps and doubled == bool(subject.nature.get("doubled_steps"))
+    return subject if same else with_steps(subject, found)
 
 
 def _chunk(subject: Subject) -> int:
