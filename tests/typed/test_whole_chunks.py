@@ -1,10 +1,13 @@
 """What takes whole chunks of steps alone is judged on such, and the report says so."""
 
+import math
+
 import pytest
 
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
 from rnncheck.campaign.tally import PropertyTally, kind_of, too_large
 from rnncheck.catalog import CATALOG
+from rnncheck.catalog.tools.follow_ups import ends
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
 from rnncheck.report.reading import read_as
@@ -20,6 +23,7 @@ from tests.typed.whole_chunks import (
     RIGHT,
     Attention,
     Halved,
+    Halving,
     InFours,
     attended,
     eight_alone,
@@ -63,6 +67,15 @@ def test_a_scan_that_halves_the_steps_is_judged_on_powers_of_two(function, words
     found = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
     assert [outcome for outcome in found if outcome.red or "mistake" in (outcome.reason or "")] == []
     assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
+
+
+@pytest.mark.parametrize(("function", "longest"), [(halving, 8), (halving_pairs, 16)])
+def test_what_takes_powers_of_two_is_cut_where_both_parts_are_some(function, longest):
+    subject = claimed(function)
+    (case,) = first_cases(subject, 1)
+    for id in ("time.split", "time.step_by_step", "gradient.split"):
+        assert judge(CATALOG[id], trial_of(subject, case.but(time=longest))).status == "holds"
+    assert ends(trial_of(subject, case.but(time=longest))) == [longest // 2]
 
 
 def test_a_scan_that_halves_the_steps_is_compared_on_powers_of_two():
@@ -142,13 +155,20 @@ def test_two_are_compared_on_chunks_of_both(target, reference):
 
 
 @pytest.mark.parametrize(
-    ("layer", "steps", "of_form", "status"), [(Attention, 1, 4, None), (InFours, 4, 6, None), (Halved, 1, 4, "fails")]
+    ("layer", "steps", "of_form", "status"),
+    [
+        (Attention, 1, (4, False), None),
+        (InFours, 4, (6, False), None),
+        (Halved, 1, (4, False), "fails"),
+        (Halving, 1, (2, True), None),
+    ],
 )
 def test_a_form_in_chunks_is_given_whole_ones(layer, steps, of_form, status):
     subject = claimed(layer)
     assert subject.steps == steps and subject.nature["steps_of_forms"] == {"in chunks": of_form}
     shown = next(case for case, _ in outcomes(CATALOG["agree.forms"], subject, 1))
-    assert status or judge(CATALOG["agree.forms"], trial_of(subject, shown.but(time=steps))).status == "holds"
+    for time in () if status else (steps, 3 * math.lcm(steps, of_form[0])):
+        assert judge(CATALOG["agree.forms"], trial_of(subject, shown.but(time=time))).status == "holds"
     found = killed(CATALOG["agree.forms"], subject, 6)
     assert (found and found[1].status) == status
 

@@ -200,6 +200,22 @@ class InFours(Attention):
         return attended(q, k, v, state, 6 if self.in_chunks else 4)
 
 
+class Halving(nn.Module):
+    """A module with a form that takes powers of two."""
+
+    rnncheck_mode, rnncheck_forms = "other", {"in chunks": {"as_tree": True}}
+
+    def __init__(self, input_size: int, hidden: int, as_tree: bool = False) -> None:
+        super().__init__()
+        self.weights, self.as_tree = nn.Linear(input_size, 2 * hidden), as_tree
+
+    def forward(
+        self, x: Float[Tensor, "batch time input_size"], state: Float[Tensor, "batch hidden"] | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch hidden"]]:
+        y, gate = self.weights(x).chunk(2, 2)
+        return halving(y, gate, state) if self.as_tree else unhalved(y, gate, state)
+
+
 RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, or_one: 4, loop: 1}
 MISTAKES = {
     looking_ahead: "time.causal",

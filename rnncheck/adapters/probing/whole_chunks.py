@@ -24,14 +24,14 @@ class Steps:
     each:   multiples of this one
     doubled: only those that are a power of two times this one, as of a scan that halves them
     single: whether one step alone is taken, too
-    forms:  of which numbers some of its forms take multiples, by name
+    forms:  by the names of its forms that take multiples alone, of which number, and whether they are doubled, too
     why:    how any other number is refused
     """
 
     each: int = 1
     doubled: bool = False
     single: bool = False
-    forms: Mapping[str, int] = field(default_factory=dict)
+    forms: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     why: str = ""
 
 
@@ -39,12 +39,11 @@ def steps_of(subject: Subject) -> Steps:
     """Return which numbers of steps a typed recurrence takes, and each of its forms."""
     if not isinstance(subject.build, TypedBuild) or subject.named is None:
         return Steps()
-    each = _chunk(subject)
+    each, doubled = _chunk(subject)
     forms = {name: _chunk(replace(subject, build=subject.build.in_form(form))) for name, form in subject.forms.items()}
-    forms = {name: chunk for name, chunk in forms.items() if chunk > 1}
+    forms = {name: found for name, found in forms.items() if found[0] > 1}
     if each == 1:
         return Steps(forms=forms)
-    doubled = _refused(subject, 3 * each) is not None and _refused(subject, 4 * each) is None
     return Steps(each, doubled, _refused(subject, 1) is None, forms, _refused(subject, TIME) or "")
 
 
@@ -69,14 +68,19 @@ def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
     return subject if same else with_steps(subject, found)
 
 
-def _chunk(subject: Subject) -> int:
-    """Return the smallest number of steps that is taken where one beyond three times as many is not; 1 where there is none."""
+def _chunk(subject: Subject) -> tuple[int, bool]:
+    """Return the smallest number of steps that is taken where one beyond three times as many is not; 1 where there is none.
+
+    Beside it whether four times as many are taken, and three times as many are not.
+    """
     taken = [time for time in ANY if _refused(subject, time) is None]
     if len(taken) == len(ANY):
-        return 1
+        return 1, False
     fitting = (chunk for chunk in CHUNKS if all(time % chunk == 0 for time in taken))
     chunk = next((chunk for chunk in fitting if _refused(subject, chunk) is None), 1)
-    return chunk if chunk > 1 and _refused(subject, 3 * chunk + 1) else 1
+    if chunk == 1 or _refused(subject, 3 * chunk + 1) is None:
+        return 1, False
+    return chunk, _refused(subject, 3 * chunk) is not None and _refused(subject, 4 * chunk) is None
 
 
 def _refused(subject: Subject, time: int) -> str | None:
