@@ -28,7 +28,7 @@ from rnncheck.reading.typed.caches import Cache, cache_of
 from rnncheck.reading.typed.carried import carried_whole
 from rnncheck.reading.typed.find_states import axes_of, is_called_state, states_of
 from rnncheck.reading.typed.find_time import batch_axis, time_axis
-from rnncheck.reading.typed.not_understood import check_has_axes, check_named_each, how_to_say
+from rnncheck.reading.typed.not_understood import check_has_axes, check_has_rows, check_named_each, how_to_say
 from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, is_flag
@@ -93,9 +93,11 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     may_go = [*(sequences if len(sequences) > 1 else ()), *parameters]  # one sequence must be given
     choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
-    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
+    roles = Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none,
                  beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE, unread))))  # fmt: skip
+    check_has_rows(roles)
+    return roles
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
