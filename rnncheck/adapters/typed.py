@@ -117,6 +117,8 @@ class TypedBuild:
         """What makes a new cache, with the import that leads to it, by its own name or else through the types that say it."""
         assert self.roles.cache is not None
         new = self.roles.cache.new
+        if new is type(None):
+            return Located(new, "None", "", "type(None)")
         found, module, name = described(new), sys.modules.get(getattr(new, "__module__", "")), getattr(new, "__qualname__", "<")
         if found.lines is None and module is not None and module.__name__.startswith("_rnncheck_") and "<" not in name:
             found = locate(f"{module.__file__}:{name}")

@@ -62,9 +62,13 @@ def forms(trial: Trial) -> Observation:
 
 def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
     subject = trial.subject
-    other = replace(subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={})
-    steps = lcm(subject.steps, subject.nature.get("steps_of_forms", {}).get(name, 1))
-    if trial.time % steps:
+    own, doubled = subject.nature.get("steps_of_forms", {}).get(name, (1, False))
+    steps, doubled = lcm(subject.steps, own), doubled or subject.nature.get("doubled_steps")
+    nature = {**subject.nature, "steps": steps, "doubled_steps": doubled, "single_steps": False}
+    other = replace(
+        subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={}, nature=nature
+    )
+    if not other.takes_steps(trial.time):
         trial = _of_steps(trial, steps * (1 + trial.time % 2))
     return agreement(beside(trial, other, alike=True), ("from the layer", f"from its form {name}"))
 

@@ -14,7 +14,7 @@ def read_as(subject: Subject) -> str:
     if subject.kind in ("step", "pair"):
         return subject.read_as or {"step": "training step", "pair": "model and its reference"}[subject.kind]
     if subject.read_as is not None:
-        chunks = f"; steps: multiples of {subject.steps}" if subject.steps > 1 else ""
+        chunks = f"; steps: {subject.steps_in_words}" if subject.steps > 1 else ""
         return f"{_what(subject)}, {subject.read_as}{chunks}"
     parts = [_what(subject), _axes(subject), _states(subject)]
     if subject.fixed is not None and subject.fixed.bidirectional:

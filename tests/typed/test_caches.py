@@ -121,7 +121,7 @@ def lambda_free(x: X) -> X:
 
 def unmarked(x: X, cache: Cache) -> X: ...
 def unmade(x: X, cache: Annotated[Cache, rnncheck.State(new=lambda capacity: Cache())]) -> X: ...  # noqa: E501
-def unmarked_result(x: X, cache: Cache | None = None) -> tuple[X, Cache]: ...
+def unmarked_result(x: X, cache: Cache) -> tuple[X, Cache]: ...
 def two(x: X, a: Annotated[Cache, rnncheck.State(new=Cache)], b: Annotated[Sized, rnncheck.State(new=Sized)]) -> X: ...
 
 
@@ -130,7 +130,7 @@ def two(x: X, a: Annotated[Cache, rnncheck.State(new=Cache)], b: Annotated[Sized
     [
         (unmarked, "write cache: Annotated[Cache, rnncheck.State(new=Cache)]"),
         (unmade, "wants capacity to make cache"),
-        (unmarked_result, "as Annotated[Cache, rnncheck.State(new=Cache)]"),
+        (unmarked_result, "what makes the first one: Annotated[Cache, rnncheck.State(new=Cache)]"),
         (two, "a and b are states without tensors, but one may be"),
     ],
 )

@@ -1,10 +1,13 @@
 """What takes whole chunks of steps alone is judged on such, and the report says so."""
 
+import math
+
 import pytest
 
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
 from rnncheck.campaign.tally import PropertyTally, kind_of, too_large
 from rnncheck.catalog import CATALOG
+from rnncheck.catalog.tools.follow_ups import ends
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
 from rnncheck.report.reading import read_as
@@ -20,16 +23,20 @@ from tests.typed.whole_chunks import (
     RIGHT,
     Attention,
     Halved,
+    Halving,
     InFours,
     attended,
     eight_alone,
     eight_at_least,
+    halving,
+    halving_pairs,
     kept,
     loop,
     of_four,
     of_six,
     of_sixty_four,
     or_one,
+    unhalved,
 )
 
 CASES = 5
@@ -51,9 +58,37 @@ def test_it_is_judged_on_whole_chunks_and_nothing_is_red(function):
     assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
 
 
+@pytest.mark.parametrize(("function", "words"), [(halving, "powers of two"), (halving_pairs, "2 times a power of two")])
+def test_a_scan_that_halves_the_steps_is_judged_on_powers_of_two(function, words):
+    subject = claimed(function)
+    assert read_as(subject).endswith(f"; steps: {words}") and "must be a power of two" in subject.not_looked_at[0]
+    cases = first_cases(subject)
+    assert all(case.time.bit_count() == 1 for case in cases) and len({case.time for case in cases}) > 2
+    found = [judge(CATALOG[name], trial_of(subject, case)) for case in cases for name in (*TELLING, "time.step_by_step")]
+    assert [outcome for outcome in found if outcome.red or "mistake" in (outcome.reason or "")] == []
+    assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
+
+
+@pytest.mark.parametrize(("function", "longest"), [(halving, 8), (halving_pairs, 16)])
+def test_what_takes_powers_of_two_is_cut_where_both_parts_are_some(function, longest):
+    subject = claimed(function)
+    (case,) = first_cases(subject, 1)
+    for id in ("time.split", "time.step_by_step", "gradient.split"):
+        assert judge(CATALOG[id], trial_of(subject, case.but(time=longest))).status == "holds"
+    assert ends(trial_of(subject, case.but(time=longest))) == [longest // 2]
+
+
+def test_a_scan_that_halves_the_steps_is_compared_on_powers_of_two():
+    for pair in ((halving, unhalved), (unhalved, halving)):
+        subject = claimed(*pair)
+        assert read_as(subject).endswith("; steps: powers of two") and subject.takes_steps(1) and not subject.takes_steps(6)
+        found = [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in first_cases(subject, 3)]
+        assert {outcome.status for outcome in found} == {"holds"}
+
+
 def test_how_other_numbers_of_steps_are_refused_is_said():
     (told,) = claimed(of_four).not_looked_at
-    assert told == "numbers of steps that are no multiple of 4: AssertionError: the number of steps must be a multiple of 4"
+    assert told == "numbers of steps other than multiples of 4: AssertionError: the number of steps must be a multiple of 4"
 
 
 @pytest.mark.parametrize("function", [eight_at_least, eight_alone])
@@ -64,7 +99,7 @@ def test_what_takes_other_numbers_than_multiples_is_refused(function):
 
 def test_a_single_step_is_looked_at_where_it_is_taken_beside_chunks():
     subject = claimed(or_one)
-    assert subject.not_looked_at[0].startswith("numbers of steps that are neither 1 nor a multiple of 4: RuntimeError")
+    assert subject.not_looked_at[0].startswith("numbers of steps other than 1 or multiples of 4: RuntimeError")
     held = [judge(CATALOG[id], trial_of(subject, case)).status for case in first_cases(subject) for id in ("time.prefill",)]
     assert "holds" in held and "errored" not in held
 
@@ -120,13 +155,20 @@ def test_two_are_compared_on_chunks_of_both(target, reference):
 
 
 @pytest.mark.parametrize(
-    ("layer", "steps", "of_form", "status"), [(Attention, 1, 4, None), (InFours, 4, 6, None), (Halved, 1, 4, "fails")]
+    ("layer", "steps", "of_form", "status"),
+    [
+        (Attention, 1, (4, False), None),
+        (InFours, 4, (6, False), None),
+        (Halved, 1, (4, False), "fails"),
+        (Halving, 1, (2, True), None),
+    ],
 )
 def test_a_form_in_chunks_is_given_whole_ones(layer, steps, of_form, status):
     subject = claimed(layer)
     assert subject.steps == steps and subject.nature["steps_of_forms"] == {"in chunks": of_form}
     shown = next(case for case, _ in outcomes(CATALOG["agree.forms"], subject, 1))
-    assert status or judge(CATALOG["agree.forms"], trial_of(subject, shown.but(time=steps))).status == "holds"
+    for time in () if status else (steps, 3 * math.lcm(steps, of_form[0])):
+        assert judge(CATALOG["agree.forms"], trial_of(subject, shown.but(time=time))).status == "holds"
     found = killed(CATALOG["agree.forms"], subject, 6)
     assert (found and found[1].status) == status
 

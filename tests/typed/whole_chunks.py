@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import rnncheck
 
 X, Y = Float[Tensor, "batch time key"], Float[Tensor, "batch time value"]
-S = Float[Tensor, "batch key value"]
+S, H = Float[Tensor, "batch key value"], Float[Tensor, "batch key"]
 
 Carry = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -83,6 +83,46 @@ def or_one_late(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
     """Wrong: a single step that goes on from a state reads the state of before."""
     output, last = or_one(q, k, v, state)
     return output if state is None or q.shape[1] > 1 else q @ state, last
+
+
+def unhalved(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
+    """Leaky sums, step by step."""
+    h, outputs = torch.zeros_like(x[:, 0]) if h0 is None else h0, []
+    for t in range(x.shape[1]):
+        h = torch.sigmoid(gate[:, t]) * h + x[:, t]
+        outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def halved(gate: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What is left of the state behind each step, and what is added: pairs of steps are taken as one, again and again."""
+    if x.shape[1] == 1:
+        return gate, x
+    (first_gate, gate), (first, x) = (part.unflatten(1, (-1, 2)).unbind(2) for part in (gate, x))
+    whole_gate, whole = halved(first_gate * gate, gate * first + x)
+    rest_gate, rest = first_gate[:, 1:] * whole_gate[:, :-1], first_gate[:, 1:] * whole[:, :-1] + first[:, 1:]
+    firsts = torch.cat([first_gate[:, :1], rest_gate], 1), torch.cat([first[:, :1], rest], 1)
+    return torch.stack([firsts[0], whole_gate], 2).flatten(1, 2), torch.stack([firsts[1], whole], 2).flatten(1, 2)
+
+
+def halving(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
+    """A scan over a tree takes powers of two."""
+    assert x.shape[1].bit_count() == 1, "the number of steps must be a power of two"
+    left, added = halved(torch.sigmoid(gate), x)
+    y = added if h0 is None else added + left * h0[:, None]
+    return y, y[:, -1]
+
+
+def halving_pairs(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
+    """It takes no single step."""
+    assert x.shape[1] > 1 and x.shape[1].bit_count() == 1, "the number of steps must be a power of two, 2 at least"
+    return halving(x, gate, h0)
+
+
+def without_the_state(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
+    """Of more than four steps, the last does not see the state that it is given."""
+    y, h = halving(x, gate, h0)
+    return y, h if x.shape[1] <= 4 else halving(x, gate)[1]
 
 
 class Memory:
@@ -160,11 +200,28 @@ class InFours(Attention):
         return attended(q, k, v, state, 6 if self.in_chunks else 4)
 
 
+class Halving(nn.Module):
+    """A module with a form that takes powers of two."""
+
+    rnncheck_mode, rnncheck_forms = "other", {"in chunks": {"as_tree": True}}
+
+    def __init__(self, input_size: int, hidden: int, as_tree: bool = False) -> None:
+        super().__init__()
+        self.weights, self.as_tree = nn.Linear(input_size, 2 * hidden), as_tree
+
+    def forward(
+        self, x: Float[Tensor, "batch time input_size"], state: Float[Tensor, "batch hidden"] | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch hidden"]]:
+        y, gate = self.weights(x).chunk(2, 2)
+        return halving(y, gate, state) if self.as_tree else unhalved(y, gate, state)
+
+
 RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, or_one: 4, loop: 1}
 MISTAKES = {
     looking_ahead: "time.causal",
     cut: "gradient.through_final_state",
     lost: "time.step_by_step",
+    without_the_state: "time.split",
     or_one_late: "time.prefill",
     kept_from_chunks: "cache.steps",
 }

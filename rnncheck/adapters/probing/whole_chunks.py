@@ -1,4 +1,4 @@
-"""Which numbers of steps a typed recurrence takes, by experiment: all of them, or only multiples of one, as of a chunk."""
+"""Which numbers of steps a typed recurrence takes, by experiment: all of them, or only multiples of one, or powers of two."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,14 +22,16 @@ class Steps:
     """Which numbers of steps are taken.
 
     each:   multiples of this one
+    doubled: only those that are a power of two times this one, as of a scan that halves them
     single: whether one step alone is taken, too
-    forms:  of which numbers some of its forms take multiples, by name
+    forms:  by the names of its forms that take multiples alone, of which number, and whether they are doubled, too
     why:    how any other number is refused
     """
 
     each: int = 1
+    doubled: bool = False
     single: bool = False
-    forms: Mapping[str, int] = field(default_factory=dict)
+    forms: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     why: str = ""
 
 
@@ -37,12 +39,12 @@ def steps_of(subject: Subject) -> Steps:
     """Return which numbers of steps a typed recurrence takes, and each of its forms."""
     if not isinstance(subject.build, TypedBuild) or subject.named is None:
         return Steps()
-    each = _chunk(subject)
+    each, doubled = _chunk(subject)
     forms = {name: _chunk(replace(subject, build=subject.build.in_form(form))) for name, form in subject.forms.items()}
-    forms = {name: chunk for name, chunk in forms.items() if chunk > 1}
+    forms = {name: found for name, found in forms.items() if found[0] > 1}
     if each == 1:
         return Steps(forms=forms)
-    return Steps(each, _refused(subject, 1) is None, forms, _refused(subject, TIME) or "")
+    return Steps(each, doubled, _refused(subject, 1) is None, forms, _refused(subject, TIME) or "")
 
 
 def with_steps(subject: Subject, found: Steps) -> Subject:
@@ -51,25 +53,34 @@ def with_steps(subject: Subject, found: Steps) -> Subject:
         subject = replace(subject, nature={**subject.nature, "steps_of_forms": found.forms})
     if found.each == 1:
         return subject
-    told = f"numbers of steps that are {'neither 1 nor a' if found.single else 'no'} multiple of {found.each}: {found.why}"
-    nature = {**subject.nature, "steps": found.each, "single_steps": found.single}
-    return replace(subject, nature=nature, not_looked_at=(*subject.not_looked_at, told))
+    nature = {**subject.nature, "steps": found.each, "doubled_steps": found.doubled, "single_steps": found.single}
+    subject, one = replace(subject, nature=nature), "1 or " if found.single and not found.doubled else ""
+    told = f"numbers of steps other than {one}{subject.steps_in_words}: {found.why}"
+    return replace(subject, not_looked_at=(*subject.not_looked_at, told))
 
 
 def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
     """Return the subject with the numbers of steps that its reference takes, too: no other case could show that they agree."""
-    both, single = lcm(subject.steps, reference.steps), subject.takes_steps(1) and reference.takes_steps(1)
-    return subject if both == subject.steps else with_steps(subject, Steps(both, single, why=f"{reference.name} refuses them"))
+    both, pair = lcm(subject.steps, reference.steps), (subject, reference)
+    doubled, single = (any(one.nature.get("doubled_steps") for one in pair), all(one.takes_steps(1) for one in pair))
+    found = Steps(both, doubled, single, why=f"{reference.name} refuses them")
+    same = both == subject.steps and doubled == bool(subject.nature.get("doubled_steps"))
+    return subject if same else with_steps(subject, found)
 
 
-def _chunk(subject: Subject) -> int:
-    """Return the smallest number of steps that is taken where one beyond three times as many is not; 1 where there is none."""
+def _chunk(subject: Subject) -> tuple[int, bool]:
+    """Return the smallest number of steps that is taken where one beyond three times as many is not; 1 where there is none.
+
+    Beside it whether four times as many are taken, and three times as many are not.
+    """
     taken = [time for time in ANY if _refused(subject, time) is None]
     if len(taken) == len(ANY):
-        return 1
+        return 1, False
     fitting = (chunk for chunk in CHUNKS if all(time % chunk == 0 for time in taken))
     chunk = next((chunk for chunk in fitting if _refused(subject, chunk) is None), 1)
-    return chunk if chunk > 1 and _refused(subject, 3 * chunk + 1) else 1
+    if chunk == 1 or _refused(subject, 3 * chunk + 1) is None:
+        return 1, False
+    return chunk, _refused(subject, 3 * chunk) is not None and _refused(subject, 4 * chunk) is None
 
 
 def _refused(subject: Subject, time: int) -> str | None:

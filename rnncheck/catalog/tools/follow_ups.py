@@ -77,11 +77,12 @@ def layer_alone(trial: Trial, layer: int, x: Tensor) -> Trial:
     return trial.but(x=x, state=state, parameters=parameters, num_layers=1, dropout=0.0, input_size=size)
 
 
-def ends(trial: Trial) -> range:
+def ends(trial: Trial) -> list[int]:
     """The steps at which a sequence can be cut in two: all of them, or those between chunks; raises NotClaimed where none is."""
-    found = range(trial.subject.steps, trial.time, trial.subject.steps)
+    subject, places = trial.subject, range(trial.subject.steps, trial.time, trial.subject.steps)
+    found = [k for k in places if subject.takes_steps(k) and subject.takes_steps(trial.time - k)]
     if not found:
-        raise NotClaimed(f"it takes multiples of {trial.subject.steps} steps, and one chunk cannot be cut")
+        raise NotClaimed(f"its numbers of steps are {subject.steps_in_words}, and one chunk cannot be cut")
     return found
 
 
@@ -94,7 +95,7 @@ def drawn_end(trial: Trial, name: str) -> int:
 def single_steps(trial: Trial, first: int = 0) -> range:
     """The steps from ``first`` on, each of which a call of its own may take; raises NotClaimed where none may."""
     if not trial.subject.takes_steps(1):
-        raise NotClaimed(f"it takes multiples of {trial.subject.steps} steps")
+        raise NotClaimed(f"its numbers of steps are {trial.subject.steps_in_words}")
     return range(first, trial.time)
 
 

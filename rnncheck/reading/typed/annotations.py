@@ -20,6 +20,9 @@ from rnncheck.errors import UsageError
 from rnncheck.reading.typed.markers import MARKERS, Options, State
 
 Path = tuple[str | int, ...]
+CARRIED = ("or, where calls carry it on, let it be None at first and return its type, or say what makes the first one: "
+           "Annotated[Cache, rnncheck.State(new=Cache)]")  # fmt: skip
+"""What to write of a state that is not read."""
 AXES = re.compile(r"\[\s*(torch\.)?Tensor\s*,\s*['\"]")
 """How an annotation with axes is written."""
 
@@ -114,7 +117,7 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
     opaque: types that are not looked into; beside: types of parts that are left out
     """
     hint, markers = _bare(hint, markers, opaque, beside)
-    if hint in opaque or any(isinstance(one, State) and one.new is not None for one in markers):
+    if repr(hint) in map(repr, opaque) or any(isinstance(one, State) and one.new is not None for one in markers):
         return Opaque(hint, markers)
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         _check_is_tensor(hint)
@@ -125,14 +128,19 @@ def tree_of(hint: Any, markers: tuple[Any, ...] = (), opaque: tuple[Any, ...] = 
     if not inside:
         return None
     if len(inside) < len(found):
-        raise Unreadable('has parts that are no tensors; annotate each as Float[Tensor, "..."], and what is carried from call to '
-                         "call as Annotated[Cache, rnncheck.State(new=Cache)], where it goes in")  # fmt: skip
+        bare = ", ".join(str(name) for name, part in found if part is None)
+        raise Unreadable(f'has parts that are no tensors with axes ({bare}); annotate each as Float[Tensor, "..."], {CARRIED}')
     return Node(_kind(hint), inside)
 
 
-def left_out(hint: Any, beside: tuple[Any, ...]) -> list[Path]:
-    """Return the paths to the parts of a container that are of these types."""
-    return [(name,) for name, part in _parts(_bare(hint, (), (), beside)[0]) if part in beside]
+def left_out(hint: Any, beside: tuple[Any, ...], opaque: tuple[Any, ...]) -> list[Path]:
+    """Return the paths to the parts of a container, and of those inside it, that are of these types and belong to no state."""
+    bare = _bare(hint, (), opaque, beside)[0]
+    if repr(bare) in map(repr, opaque):
+        return []
+    inside = _parts(bare)
+    deeper = ((name, *path) for name, part in inside if part not in beside for path in left_out(part, beside, opaque))
+    return [*((name,) for name, part in inside if part in beside), *deeper]
 
 
 def leaves(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
@@ -205,9 +213,9 @@ def _parts(hint: Any) -> list[tuple[str | int, Any]]:
         return list(enumerate(get_args(hint)))
     inner = [one for one in get_args(hint) if one is not Ellipsis][-1:]  # nothing in a plain typing.Dict
     if get_origin(hint) in (tuple, list, Sequence, Iterable) and inner and tree_of(inner[0]) is not None:
-        raise Unreadable(f"is a {get_origin(hint).__name__.lower()} of any length; say how many tensors: tuple[A, B]")
+        raise Unreadable(f"is a {get_origin(hint).__name__.lower()} of any length; say how many tensors, tuple[A, B], {CARRIED}")
     if get_origin(hint) in (dict, Mapping) and inner and tree_of(inner[0]) is not None:
-        raise Unreadable("is a dict with any keys; say which tensors, each with its type, in a TypedDict")
+        raise Unreadable(f"is a dict with any keys; say which tensors, each with its type, in a TypedDict, {CARRIED}")
     named = isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint))
     return list(hints_of(hint).items()) if named else []
 

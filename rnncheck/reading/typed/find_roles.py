@@ -25,9 +25,10 @@ from rnncheck.reading.typed.annotations import (
     why_unreadable,
 )
 from rnncheck.reading.typed.caches import Cache, cache_of
+from rnncheck.reading.typed.carried import carried_whole
 from rnncheck.reading.typed.find_states import axes_of, is_called_state, states_of
 from rnncheck.reading.typed.find_time import batch_axis, time_axis
-from rnncheck.reading.typed.not_understood import check_has_axes, check_named_each, how_to_say
+from rnncheck.reading.typed.not_understood import check_has_axes, check_has_rows, check_named_each, how_to_say
 from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, is_flag
@@ -57,7 +58,8 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
         first = next((one.name for one in arguments), "x")
         raise UsageError(f'{name}: no argument has named axes; write {first}: Float[Tensor, "batch time …"], and so on')
     check_has_axes(name, arguments)
-    result = _result(hints, name, tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque)))
+    unread = tuple(one.tree.kind for one in carried if isinstance(one.tree, Opaque))
+    result = _result(hints, name, unread)
     of_first_result = next((leaf.axes for _, leaf in leaves(result)), ())
     t = time_axis(name, axes, time, of_first_result, lambda axis: roles_of(function, name, axis))
     b = batch_axis([one for one in arguments if one.has(t)], axes, t)
@@ -91,9 +93,11 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     may_go = [*(sequences if len(sequences) > 1 else ()), *parameters]  # one sequence must be given
     choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
-    return Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
+    roles = Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none,
-                 beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE))))  # fmt: skip
+                 beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE, unread))))  # fmt: skip
+    check_has_rows(roles)
+    return roles
 
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
@@ -117,13 +121,13 @@ def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str) -> Argument:
     hint = hints.get(parameter.name)
+    default = None if optional(hint) and parameter.default is parameter.empty else parameter.default
+    whole = carried_whole(hint, hints.get("return"), BESIDE) if default is None else None
     try:
-        tree = tree_of(hint)
+        tree = whole or tree_of(hint)
     except Unreadable as found:
         raise said(f"{name}: {parameter.name}", found) from None
-    return Argument(
-        parameter.name, tree, hint, None if optional(hint) and parameter.default is parameter.empty else parameter.default
-    )
+    return Argument(parameter.name, tree, hint, default)
 
 
 def _check_once(name: str, tensors: Sequence[tuple[str, Leaf]], axes: Sequence[str | None]) -> None:
@@ -139,7 +143,7 @@ def _result(hints: Mapping[str, Any], name: str, opaque: tuple[Any, ...]) -> Tre
     try:
         return tree_of(hints.get("return"), (), opaque, BESIDE)
     except Unreadable as error:
-        raise said(f"{name}: the result", error) from None
+        raise UsageError(f"{name}: the result {error.words}; what is neither output nor state may be Any") from None
 
 
 def _results_of(result: Tree | None, name: str, time: str) -> tuple[list[tuple[Path, Leaf]], list[tuple[Path, Leaf]]]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import hints_of, tree_of
-from rnncheck.reading.typed.roles import Argument
+from rnncheck.reading.typed.roles import Argument, Roles
 
 
 def check_has_axes(name: str, arguments: Sequence[Argument]) -> None:
@@ -16,6 +16,17 @@ def check_has_axes(name: str, arguments: Sequence[Argument]) -> None:
     bare = next((one for one in arguments if one.needed and one.tree is None and one.hint is Tensor), None)
     if bare is not None:
         raise UsageError(f'{name}: {bare.name} is a Tensor without axes; write {bare.name}: Float[Tensor, "batch time …"]')
+
+
+def check_has_rows(roles: Roles) -> None:
+    """Raise UsageError where a state is the same for all sequences, such as a counter."""
+    for one in roles.states:
+        for leaf in one.tensors:
+            if roles.rows is not None and roles.rows not in leaf.axes:
+                raise UsageError(
+                    f"{roles.name}: {one.name} is a state with the axes ({' '.join(leaf.axes)}), but should have {roles.rows} "
+                    'among them; a counter of all sequences is carried beside a state: tuple[State, Int[Tensor, ""]] | None = None'
+                )
 
 
 def check_named_each(function: Callable[..., Any], name: str) -> None:

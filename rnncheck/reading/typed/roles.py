@@ -172,7 +172,7 @@ class Roles:
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
         told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
         told += [f"{', '.join(self.never)}: never given"] if self.never else []
-        told += [f"{in_words(self.beside)}: not looked at"] if self.beside else []
+        told += [f"{', '.join(_beside(self.beside))}: not looked at"] if self.beside else []
         told += [] if self.time.lower() in TIME else [f"{self.time}: the axis of time"]
         return "; ".join([*told, *([] if self.batch or self.ragged else ["no batch axis"])])
 
@@ -230,8 +230,18 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 def in_words(finals: Sequence[tuple[Path, Any]]) -> str:
     """Which results these are, in words."""
     places = list(dict.fromkeys(path[0] if path else 0 for path, _ in finals))
-    words = [ORDINALS[place] if type(place) is int and place < len(ORDINALS) else repr(place) for place in places]
-    return f"{' and '.join(words)} result"
+    return f"{' and '.join(map(_ordinal, places))} result"
+
+
+def _beside(paths: Sequence[tuple[Path, Any]]) -> list[str]:
+    """Which results are not looked at, and which parts of results are not."""
+    whole, parts = [one for one in paths if len(one[0]) < 2], [path for path, _ in paths if len(path) > 1]
+    told = [in_words(whole)] if whole else []
+    return told + [f"{_ordinal(path[-1])} part of {_ordinal(path[0])} result" for path in parts]
+
+
+def _ordinal(place: str | int) -> str:
+    return ORDINALS[place] if isinstance(place, int) and place < len(ORDINALS) else repr(place)
 
 
 def _place(path: Path) -> str:
