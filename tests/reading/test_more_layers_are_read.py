@@ -6,11 +6,13 @@ import pytest
 import torch
 
 import rnncheck
+from rnncheck.adapters.probing.settle import settled_subject
 from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.config import Config
-from rnncheck.core.subject import NotClaimed
+from rnncheck.core.subject import Claim, NotClaimed
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.reading.read import OTHERWISE
 from rnncheck.reading.target import read_target
 from rnncheck.strategies.plan import plan
 from tests.effort import some
@@ -84,6 +86,13 @@ def test_a_decoder_that_is_not_found_may_be_said():
 
 def test_several_layers_that_are_not_looked_at_are_told():
     assert "several layers, with which its state has another structure" in subject_of(tutorials.GivesTheLastState).not_looked_at
+
+
+def test_two_directions_that_are_not_looked_at_are_told():
+    subject, told = subject_of(other_ways.ByKeyword), "two directions, with which its state has another structure"
+    assert told not in subject.not_looked_at
+    claims = {**subject.claims, "bidirectional": Claim(False, "signature", OTHERWISE)}
+    assert settled_subject(subject, claims).not_looked_at == (*subject.not_looked_at, told)
 
 
 def test_a_flag_that_asks_for_equal_sizes_is_left_off():

@@ -21,6 +21,9 @@ from rnncheck.strategies.structure import FORMS
 
 OF_FLOAT32 = "other dtypes: it makes float32 vectors of the token ids"
 
+OTHER_NUMBERS = {"layers": "several layers", "bidirectional": "two directions"}
+"""What the state of a layer may have another structure with."""
+
 
 def declares_all(subject: Subject) -> bool:
     """Return whether nothing of the subject is left to probe."""
@@ -72,7 +75,8 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
             raise UsageError(f"{subject.name}: {claims[needed[0]].why}")
     modes = tuple(mode for mode in MODES if mode in found and found[mode].offered) or subject.modes
     told = ["what dropout does in training"] if claims["dropout"].why in (ELSEWHERE, IN_EVAL) and not subject.drop_in else []
-    told += ["several layers, with which its state has another structure"] if OTHERWISE in claims["layers"].why else []
+    of_another_form = [words for name, words in OTHER_NUMBERS.items() if OTHERWISE in claims[name].why]
+    told += [f"{words}, with which its state has another structure" for words in of_another_form]
     told += ["bidirectional other than False"] if claims["bidirectional"].why.startswith(OF_A_HEAD) else []
     return _as_seen(replace(subject, modes=modes, claims=claims, not_looked_at=(*subject.not_looked_at, *told)))
 
