@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import lcm
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from rnncheck.catalog.agree import agree
 from rnncheck.catalog.tools.conditions import deterministic
 from rnncheck.catalog.tools.gradients import axes_of
 from rnncheck.catalog.tools.moderate import finite_where_moderate, saturating_input
+from rnncheck.core.chunks import fit, of_both
 from rnncheck.core.mismatch_text import Origins
 from rnncheck.core.observation import Observation, both, every, near
 from rnncheck.core.run import Run
@@ -62,14 +62,12 @@ def forms(trial: Trial) -> Observation:
 
 def _form_agrees(trial: Trial, name: str, form: Any) -> Observation:
     subject = trial.subject
-    own, doubled = subject.nature.get("steps_of_forms", {}).get(name, (1, False))
-    steps, doubled = lcm(subject.steps, own), doubled or subject.nature.get("doubled_steps")
-    nature = {**subject.nature, "steps": steps, "doubled_steps": doubled, "single_steps": False}
-    other = replace(
-        subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={}, nature=nature
-    )
-    if not other.takes_steps(trial.time):
-        trial = _of_steps(trial, steps * (1 + trial.time % 2))
+    other = replace(subject, name=f"{subject.name} as {name}", build=subject.build.in_form(form), reference=None, forms={})
+    shared = of_both(subject.chunks, subject.nature.get("steps_of_forms", {}).get(name, (1, False)))
+    if shared is None:
+        raise NotClaimed(f"the layer and its form {name} take no number of steps in common")
+    if not fit(trial.time, shared):
+        trial = _of_steps(trial, shared[0] * (1 + trial.time % 2))
     return agreement(beside(trial, other, alike=True), ("from the layer", f"from its form {name}"))
 
 

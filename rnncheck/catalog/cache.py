@@ -72,7 +72,7 @@ def steps(trial: Trial) -> Observation:
 def prefill(trial: Trial) -> Observation:
     """Sequences of several lengths in one call with a cache, and then step by step, give the outputs of one call."""
     if trial.subject.steps > 1:
-        raise NotClaimed(f"its numbers of steps are {trial.subject.steps_in_words}")
+        raise NotClaimed(f"it takes numbers of steps that are {trial.subject.steps_in_words}")
     most = trial.draw("most steps at once", 2, trial.time - 1)
     lengths = [1, *(trial.draw(f"steps at once of row {row}", 1, most) for row in range(2, trial.batch)), most]
     layer, x, hx = taking_a_cache(trial)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from rnncheck.core.case import Case
+from rnncheck.core.chunks import Chunks, fit, in_words
 from rnncheck.core.clip_case import ClipCase
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.features import EVERY_FEATURE
@@ -172,26 +173,25 @@ class Subject:
         return int(self.nature.get("steps", 1))
 
     @property
+    def chunks(self) -> Chunks:
+        """The numbers of steps that each call takes, single steps aside."""
+        return self.steps, bool(self.nature.get("doubled_steps"))
+
+    @property
     def steps_in_words(self) -> str:
-        """Which numbers of steps a call may have."""
-        if not self.nature.get("doubled_steps"):
-            return f"multiples of {self.steps}"
-        return "powers of two" if self.steps == 2 and self.takes_steps(1) else f"{self.steps} times a power of two"
+        """The same in words."""
+        return in_words(self.chunks, self.takes_steps(1))
 
     def takes_steps(self, time: int) -> bool:
         """Whether a call may have this number of steps: whole chunks, or a single step where it takes that, too."""
-        return self._whole_chunks(time) or (time == 1 and bool(self.nature.get("single_steps")))
-
-    def _whole_chunks(self, time: int) -> bool:
-        chunks, rest = divmod(time, self.steps)
-        return rest == 0 and (chunks.bit_count() == 1 or not self.nature.get("doubled_steps"))
+        return fit(time, self.chunks) or (time == 1 and bool(self.nature.get("single_steps")))
 
     def in_whole_chunks(self, case: Case) -> Case:
         """Return the case with as many steps as the subject takes: more, or one to three chunks where there are less than one."""
-        if self._whole_chunks(case.time):
+        if fit(case.time, self.chunks):
             return case
         chunks = -(-case.time // self.steps) if case.time > self.steps else 1 + case.time % 3
-        chunks = 1 << (chunks - 1).bit_length() if self.nature.get("doubled_steps") else chunks
+        chunks = 1 << (chunks - 1).bit_length() if self.chunks[1] else chunks
         time = chunks * self.steps
         lengths = case.lengths and tuple(length + time - case.time for length in case.lengths)
         return case.but(time=time, lengths=lengths)
@@ -222,7 +222,7 @@ class Subject:
         if self.nature.get("bidirectional") and not case.config.bidirectional:
             return "it always has two directions"
         if not self.takes_steps(case.time):
-            return f"its numbers of steps are {self.steps_in_words}"
+            return f"it takes numbers of steps that are {self.steps_in_words}"
         if self.fixed is not None and case.config != self.fixed:
             return "another configuration than the instance has"
         return self.lacks(tuple(name for name in features_used(case) if name != "sizes" or name in self.claims))

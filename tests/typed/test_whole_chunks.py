@@ -24,6 +24,7 @@ from tests.typed.whole_chunks import (
     Attention,
     Halved,
     Halving,
+    HalvingSixes,
     InFours,
     attended,
     eight_alone,
@@ -34,6 +35,7 @@ from tests.typed.whole_chunks import (
     loop,
     of_four,
     of_six,
+    of_six_steps,
     of_sixty_four,
     or_one,
     unhalved,
@@ -58,7 +60,7 @@ def test_it_is_judged_on_whole_chunks_and_nothing_is_red(function):
     assert {"time.split", "time.step_by_step", "gradient.split"} <= {one.property for one in found if one.status == "holds"}
 
 
-@pytest.mark.parametrize(("function", "words"), [(halving, "powers of two"), (halving_pairs, "2 times a power of two")])
+@pytest.mark.parametrize(("function", "words"), [(halving, "powers of two"), (halving_pairs, "powers of two from 2 on")])
 def test_a_scan_that_halves_the_steps_is_judged_on_powers_of_two(function, words):
     subject = claimed(function)
     assert read_as(subject).endswith(f"; steps: {words}") and "must be a power of two" in subject.not_looked_at[0]
@@ -84,6 +86,20 @@ def test_a_scan_that_halves_the_steps_is_compared_on_powers_of_two():
         assert read_as(subject).endswith("; steps: powers of two") and subject.takes_steps(1) and not subject.takes_steps(6)
         found = [judge(CATALOG["agree.against"], trial_of(subject, case)) for case in first_cases(subject, 3)]
         assert {outcome.status for outcome in found} == {"holds"}
+
+
+def test_two_that_take_no_number_of_steps_in_common_are_not_compared():
+    for pair in ((of_six_steps, halving), (halving, of_six_steps)):
+        with pytest.raises(UsageError, match="no case fits both"):
+            claimed(*pair)
+    assert read_as(claimed(of_six_steps, unhalved)).endswith("; steps: multiples of 6")
+
+
+def test_a_form_that_takes_no_number_of_steps_of_its_layer_is_not_claimed():
+    subject = claimed(HalvingSixes)
+    (case,) = first_cases(subject, 1)
+    outcome = judge(CATALOG["agree.forms"], trial_of(subject, case))
+    assert outcome.status == "not_claimed" and outcome.reason.endswith("take no number of steps in common")
 
 
 def test_how_other_numbers_of_steps_are_refused_is_said():

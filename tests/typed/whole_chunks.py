@@ -119,8 +119,14 @@ def halving_pairs(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
     return halving(x, gate, h0)
 
 
+def of_six_steps(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
+    """The loop, of steps of which no number is a power of two."""
+    assert x.shape[1] % 6 == 0, "the number of steps must be a multiple of 6"
+    return unhalved(x, gate, h0)
+
+
 def without_the_state(x: X, gate: X, h0: H | None = None) -> tuple[X, H]:
-    """Of more than four steps, the last does not see the state that it is given."""
+    """With more than four steps, the state that it returns leaves out the one that it was given."""
     y, h = halving(x, gate, h0)
     return y, h if x.shape[1] <= 4 else halving(x, gate)[1]
 
@@ -214,6 +220,16 @@ class Halving(nn.Module):
     ) -> tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch hidden"]]:
         y, gate = self.weights(x).chunk(2, 2)
         return halving(y, gate, state) if self.as_tree else unhalved(y, gate, state)
+
+
+class HalvingSixes(Halving):
+    """In its own form it takes sixes."""
+
+    def forward(
+        self, x: Float[Tensor, "batch time input_size"], state: Float[Tensor, "batch hidden"] | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch hidden"]]:
+        assert self.as_tree or x.shape[1] % 6 == 0, "the number of steps must be a multiple of 6"
+        return super().forward(x, state)
 
 
 RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, or_one: 4, loop: 1}

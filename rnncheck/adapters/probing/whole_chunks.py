@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import lcm
 from typing import Any
 
 from rnncheck.adapters.probing.ground import BATCH, TIME, ground, reason_not
 from rnncheck.adapters.typed import TypedBuild
 from rnncheck.core.case import Case
+from rnncheck.core.chunks import Chunks, of_both
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Subject
+from rnncheck.errors import UsageError
 
 ANY = (TIME, 7)
 """Two numbers of steps; no chunk divides both."""
@@ -31,7 +32,7 @@ class Steps:
     each: int = 1
     doubled: bool = False
     single: bool = False
-    forms: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
+    forms: Mapping[str, Chunks] = field(default_factory=dict)
     why: str = ""
 
 
@@ -61,17 +62,20 @@ def with_steps(subject: Subject, found: Steps) -> Subject:
 
 def in_chunks_of_both(subject: Subject, reference: Subject) -> Subject:
     """Return the subject with the numbers of steps that its reference takes, too: no other case could show that they agree."""
-    both, pair = lcm(subject.steps, reference.steps), (subject, reference)
-    doubled, single = (any(one.nature.get("doubled_steps") for one in pair), all(one.takes_steps(1) for one in pair))
-    found = Steps(both, doubled, single, why=f"{reference.name} refuses them")
-    same = both == subject.steps and doubled == bool(subject.nature.get("doubled_steps"))
-    return subject if same else with_steps(subject, found)
+    shared = of_both(subject.chunks, reference.chunks)
+    if shared is None:
+        raise UsageError(f"{subject.name} takes numbers of steps that are {subject.steps_in_words}, and {reference.name} such that "
+                         f"are {reference.steps_in_words}: no case fits both, so name another with --against")  # fmt: skip
+    if shared == subject.chunks:
+        return subject
+    single = subject.takes_steps(1) and reference.takes_steps(1)
+    return with_steps(subject, Steps(*shared, single, why=f"{reference.name} refuses them"))
 
 
-def _chunk(subject: Subject) -> tuple[int, bool]:
+def _chunk(subject: Subject) -> Chunks:
     """Return the smallest number of steps that is taken where one beyond three times as many is not; 1 where there is none.
 
-    Beside it whether four times as many are taken, and three times as many are not.
+    It is doubled where four times as many are taken, and three times as many are not.
     """
     taken = [time for time in ANY if _refused(subject, time) is None]
     if len(taken) == len(ANY):

@@ -82,7 +82,7 @@ def ends(trial: Trial) -> list[int]:
     subject, places = trial.subject, range(trial.subject.steps, trial.time, trial.subject.steps)
     found = [k for k in places if subject.takes_steps(k) and subject.takes_steps(trial.time - k)]
     if not found:
-        raise NotClaimed(f"its numbers of steps are {subject.steps_in_words}, and one chunk cannot be cut")
+        raise NotClaimed(f"it takes numbers of steps that are {subject.steps_in_words}, and one chunk cannot be cut")
     return found
 
 
@@ -95,7 +95,7 @@ def drawn_end(trial: Trial, name: str) -> int:
 def single_steps(trial: Trial, first: int = 0) -> range:
     """The steps from ``first`` on, each of which a call of its own may take; raises NotClaimed where none may."""
     if not trial.subject.takes_steps(1):
-        raise NotClaimed(f"its numbers of steps are {trial.subject.steps_in_words}")
+        raise NotClaimed(f"it takes numbers of steps that are {trial.subject.steps_in_words}")
     return range(first, trial.time)
 
 
