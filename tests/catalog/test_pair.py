@@ -246,5 +246,5 @@ def test_what_the_reference_has_computed_is_not_found_in_free_memory():
     for _ in range(2):
         (budget,) = trial.budgets()
         (found,) = trial.played(("input",))
-        assert not bool((found["output"].abs() == budget.truth["output"].abs()).any())
+        assert found["output"].shape == budget.truth["output"].shape and bool(found["output"].isnan().all())
         assert outcome("pair.agrees", trial.subject, trial.case).status == "fails"
