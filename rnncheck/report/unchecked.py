@@ -70,7 +70,7 @@ def _words(key: str, members: Sequence[Verdict]) -> str:
     if key == "options":
         features = dict.fromkeys(_feature(reason)[0] or reason for reason in reasons)
         told = [SHORT.get(name) or EVERY_FEATURE.get(name, name) for name in features]
-        return f"options that it does not have: {some(told, 12)}"
+        return f"what it does not offer: {some(told, 12)}"
     if key == "other":
         return f"about another kind of layer or case ({some([verdict.property for verdict in members])})"
     if key == "raised":

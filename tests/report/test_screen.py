@@ -107,7 +107,7 @@ def test_what_is_not_checked_is_grouped_by_what_to_do():
             "weight_hh_l0. Name the parameters as torch does to have them checked"),
         (2, "error messages for wrong input: the layer does not validate its input "
             '(6 features instead of 4: "RuntimeError: mat1 and mat2")'),
-        (2, "options that it does not have: num_layers, bidirectional"),
+        (2, "what it does not offer: num_layers, bidirectional"),
         (1, "about another kind of layer or case (lengths.full)"),
     ]  # fmt: skip
 
