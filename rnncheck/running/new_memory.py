@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import torch
 
 BLOCKS = 64
-"""Pieces of free memory of one size that are overwritten, with at most"""
+"""How many pieces of free memory of one size are overwritten, at most."""
 MOST_NUMBERS = 2**22
-"""numbers in all of them."""
+"""How many numbers all of these hold together, at most."""
 M_PERTURB = -6
-"""The setting of glibc's mallopt (malloc.h) that fills the bytes it hands out with the complement of a byte, and off at 0;"""
+"""glibc's setting (malloc.h) of the byte whose complement fills what it hands out; 0 is for no filling."""
 ALL_ONES = 0x100
-"""its low byte is 0, so the bytes are 0xff: NaN in each dtype of floating point."""
+"""Its low byte is 0, of which the complement is 0xff; such bytes are NaN in each dtype of floating point."""
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class OfOneNorm(torch.nn.Module):
 
 
 class OfOneNormWrong(OfOneNorm):
-    """Its shift stays whatever it is told."""
+    """It ignores ``bias=False``: its shift is trained all the same."""
 
     def freeze(self):
         torch.nn.init.zeros_(self.norm.bias)

@@ -42,7 +42,7 @@ MENDED = {"counted_twice": counter, "window_lost": windowed, "one_forgotten": st
 
 
 @pytest.mark.parametrize("name", some(MENDED, 1))
-def test_its_script_fails_alone_and_passes_once_mended(name):
+def test_the_script_of_a_mistake_fails_and_passes_for_the_right_function(name):
     mistake = next(one for one in MISTAKES if one.__name__ == name)
     subject, prop = claimed(mistake), CATALOG[MISTAKES[mistake]]
     case, outcome = next((case, seen) for case in small(subject) if (seen := judge(prop, trial_of(subject, case))).red)

@@ -11,18 +11,24 @@ from rnncheck.reading.typed.markers import State
 def carried_whole(hint: Any, result: Any, beside: tuple[Any, ...]) -> Opaque | None:
     """Return a state that begins as None and comes back, of whose parts not all are tensors with axes; None where it is none."""
     kind = _alone(hint)
-    try:
-        tree = tree_of(hint)
-        counts = isinstance(tree, Node) and any(not leaf.axes for _, leaf in leaves(tree))
-        if not counts and (tree is not None or not _is_class(kind)):
-            return None
-    except Unreadable:
-        pass
+    if _is_described(hint, kind):
+        return None
     try:
         back = any(True for _ in opaque_places(tree_of(result, (), (kind,), beside)))
     except Unreadable:
         return None
     return Opaque(kind, (State(new=type(None)),)) if back else None
+
+
+def _is_described(hint: Any, kind: Any) -> bool:
+    """Whether the types say what all of its parts are, or that it is no state."""
+    try:
+        tree = tree_of(hint)
+    except Unreadable:  # some of its parts are no tensors with axes
+        return False
+    if tree is None:
+        return not _is_class(kind)
+    return not isinstance(tree, Node) or all(leaf.axes for _, leaf in leaves(tree))
 
 
 def _alone(hint: Any) -> Any:
