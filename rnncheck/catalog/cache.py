@@ -86,7 +86,10 @@ def prefill(trial: Trial) -> Observation:
        needs=("training",), source="a state that is kept beside others, and detached alone",
        applies=carried & at_least(time=2))  # fmt: skip
 def gradient(trial: Trial) -> Observation:
-    """A loss of what comes after a cut has the gradients of one call, back through the cache, if it lets any through at all."""
+    """A loss of what comes after a cut has the gradients of one call, back through the cache.
+
+    A cache that is made for calls may let none through; what begins as None and comes back is a state, and lets them through.
+    """
     layer, x, hx = taking_a_cache(trial)
     k, weights = drawn_end(trial, "where it is cut"), only(trial.cotangents(), ("output",))
     weights = replace(weights, output=behind(weights.output, k))
@@ -95,7 +98,9 @@ def gradient(trial: Trial) -> Observation:
     if "refused" in found:
         raise NotClaimed(f"no gradient can be had through its cache: backward raises {found['refused']}")
     whole, first = trial.gradients(weights), found["input"]
-    if not any(part is not None and bool(part.any()) for part in (first if first is None else first[:k], found.get("h_0"))):
+    is_state = layer.module.roles["cache"]["new"] is type(None)
+    flows = any(part is not None and bool(part.any()) for part in (first if first is None else first[:k], found.get("h_0")))
+    if not flows and not is_state:
         found, whole = ({"input": behind(one["input"], k)} for one in (found, whole))  # it is detached: each call learns by itself
     return gradients_agree(trial, found, whole, weights, why=f"cut at {k}: ", sides=IN_PIECES)
 

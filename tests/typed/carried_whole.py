@@ -101,6 +101,18 @@ def by_name(x: X, states: dict[str, H] | None = None) -> tuple[X, dict[str, H]]:
     return y, dict(zip("abc", new, strict=True))
 
 
+def by_key(x: X, state: dict[str, Tensor] | None = None) -> tuple[X, dict[str, Tensor]]:
+    """No type says what the tensors are."""
+    y, h = leaky(x, None if state is None else state["sum"], 0.6)
+    return y, {"sum": h, "shown": h.detach()}
+
+
+def by_key_in_vain(x: X, state: dict[str, Tensor] | None = None) -> tuple[X, dict[str, Tensor]]:
+    """It reads under another name than it writes."""
+    y, h = leaky(x, None if state is None else state.get("total"), 0.6)
+    return y, {"sum": h}
+
+
 class Stack(nn.Module):
     """Cells of torch, of which each has a state in the list; each annotation is written anew."""
 
@@ -140,7 +152,19 @@ def one_detached(x: X, states: list[H] | None = None) -> tuple[X, list[H]]:
     return y, [new[0], new[1].detach(), new[2]]
 
 
-RIGHT = (counter, counter_in_a_tensor, counter_in_a_tuple, windowed, stacked, stacked_in_a_tuple, by_name, Stack)
+def all_detached(x: X, states: list[H] | None = None) -> tuple[X, list[H]]:
+    """No gradient flows through any of them."""
+    y, new = stacked(x, states)
+    return y, [h.detach() for h in new]
+
+
+def counted_and_detached(x: X, state: Turned | None = None) -> tuple[X, Turned]:
+    """The counter is right, and the sum beside it is detached."""
+    y, (h, pos) = counter(x, state)
+    return y, Turned(h.detach(), pos)
+
+
+RIGHT = (counter, counter_in_a_tensor, counter_in_a_tuple, windowed, stacked, stacked_in_a_tuple, by_name, by_key, Stack)
 MISTAKES: dict[Any, str] = {
     counted_twice: "cache.pieces",
     window_lost: "cache.pieces",
@@ -148,4 +172,7 @@ MISTAKES: dict[Any, str] = {
     swapped: "cache.pieces",
     one_forgotten: "cache.steps",
     one_detached: "cache.gradient",
+    all_detached: "cache.gradient",
+    by_key_in_vain: "cache.pieces",
+    counted_and_detached: "cache.gradient",
 }

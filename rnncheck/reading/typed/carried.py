@@ -7,6 +7,9 @@ from torch import Tensor
 from rnncheck.reading.typed.annotations import Node, Opaque, Unreadable, leaves, opaque_places, optional, tree_of
 from rnncheck.reading.typed.markers import State
 
+CONTAINERS = (dict, list, tuple)
+"""What may hold a state whose parts no type describes, as in ``dict[str, Tensor]``."""
+
 
 def carried_whole(hint: Any, result: Any, beside: tuple[Any, ...]) -> Opaque | None:
     """Return a state that begins as None and comes back, of whose parts not all are tensors with axes; None where it is none."""
@@ -27,7 +30,7 @@ def _is_described(hint: Any, kind: Any) -> bool:
     except Unreadable:  # some of its parts are no tensors with axes
         return False
     if tree is None:
-        return not _is_class(kind)
+        return not (_is_class(kind) or kind in CONTAINERS or get_origin(kind) in CONTAINERS)
     return not isinstance(tree, Node) or all(leaf.axes for _, leaf in leaves(tree))
 
 
