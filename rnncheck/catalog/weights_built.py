@@ -63,9 +63,10 @@ def _matters(trial: Trial, flag: str, values: Mapping[str, tuple[Any, Any]]) -> 
 def _lively_layer(trial: Trial, case: Case) -> tuple[Layer, Tensor]:
     """A layer of this configuration on data where everything has an effect, and its input, the same whatever the layout."""
     x = positive(trial, trial.x.new_empty(4, 4, case.config.input_size), "input of all flags")
-    base = type(trial)(trial.subject, case)
+    subject = trial.subject.claiming(case)  # several layers may be joined otherwise than torch's
+    base = type(trial)(subject, case)
     layer = base.but(parameters=lively_parameters(base)).build()
-    if not trial.subject.offers("load"):
+    if not subject.offers("load"):
         _enliven(trial, layer)
     return layer, x
 

@@ -1,15 +1,17 @@
 """What a second look at a layer that was built and read shows: with more rows, with a larger state, or with its flags on."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, made, runner, told
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, made, runner, told
+from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.gradients import unused
 from rnncheck.reading.other_numbers import zeros
@@ -34,6 +36,15 @@ def of_any_number(module: Any, sizes: Sizes, said: Said, cell_first: bool = Fals
     return seen
 
 
+def called(seen: Seen, module: Any, config: Config) -> Tensor:
+    """Return the output of a module of this configuration, called as it is read."""
+    sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
+    module = module.double().eval() if isinstance(module, nn.Module) else module
+    x = torch.zeros(TIME, BATCH, config.input_size, dtype=torch.float64)
+    output, _ = runner(module, seen.how, Start(), sizes)(x, zeros(seen, config))
+    return output
+
+
 def with_fixed_features(value: Any, built: Built) -> Built:
     """The same, where an output as wide as the state is so by chance: with a state of twice the size it is as wide as before."""
     seen, arguments, module, config = built
@@ -41,18 +52,48 @@ def with_fixed_features(value: Any, built: Built) -> Built:
         return built
     size = 2 * config.hidden_size
     wider = config.but(hidden_size=size, input_size=size if arguments.square else config.input_size)
-    sizes = Sizes(wider.input_size, wider.hidden_size, config.num_layers, seen.directions)
     positions, named = arguments.of(wider)
-    x = torch.zeros(TIME, BATCH, wider.input_size, dtype=torch.float64)
     try:
-        other = made(value, *positions, **named)
-        other = other.double().eval() if isinstance(other, nn.Module) else other
-        output, _ = runner(other, seen.how, Start(), sizes)(x, zeros(seen, wider))
+        output = called(seen, made(value, *positions, **named), wider)
     except Exception:  # it is built, or called, in the first size alone
         return built
     if output.shape[-1] != seen.features:
         return built
     return replace(seen, how={**seen.how, "features": seen.features}, plain=False), arguments, module, config
+
+
+def without_matrices(value: Any, built: Built, read: Callable[..., Seen]) -> Built:
+    """The same without a state that is no number of hidden sizes: in twice the size it is four times as large, or as large.
+
+    read: reads the module, with what is said of it
+    """
+    seen, arguments, module, config = built
+    if arguments is None or not arguments.hidden or not seen.how["states"] or seen.needed:
+        return built
+    size = 2 * config.hidden_size
+    wider = config.but(hidden_size=size, input_size=size if arguments.square else config.input_size)
+    positions, named = arguments.of(wider)
+    sizes = Sizes(wider.input_size, wider.hidden_size, config.num_layers, seen.directions)
+    step, rows_first = seen.how.get("input") == "step", seen.how.get("batch_first")
+    x = torch.zeros(*((BATCH,) if step else (BATCH, TIME) if rows_first else (TIME, BATCH)), wider.input_size, dtype=torch.float64)
+    try:
+        other = made(value, *positions, **named)
+        result = call(other.double().eval() if isinstance(other, nn.Module) else other, seen.how, Start(), x, sizes)
+        found = [(axes, value_at(result, path)) for axes, path in zip(seen.how["tensors"], seen.how["states"], strict=True)]
+    except Exception:  # it is built, or called, in the first size alone
+        return built
+    if not any(_is_a_matrix(axes, tensor, config.hidden_size) for axes, tensor in found):
+        return built
+    try:
+        return read(module, {"states": [], "given": []}), arguments, module, config
+    except Unreadable:  # it wants a state
+        return built
+
+
+def _is_a_matrix(axes: tuple[Any, ...], tensor: Tensor, hidden: int) -> bool:
+    """Whether a part of a state of twice the hidden size is four times as large as it was, or just as large."""
+    sizes = [round(-axis * hidden) if axis < 0 else axis for axis in axes if not isinstance(axis, str)]
+    return tensor.numel() in (BATCH * math.prod(sizes), 4 * BATCH * math.prod(sizes))
 
 
 def with_flags_on(built: Built, build: Callable[[Arguments], Built]) -> Built:

@@ -12,32 +12,29 @@ from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.both_ways import as_wide_as_both, has_two_halves, is_decoded, is_summed
 from rnncheck.reading.calls.dependency import no_recurrence
-from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Start, Unreadable, made, quiet, runner, told
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, quiet, runner
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
-from rnncheck.reading.calls.time_limit import is_over, limited
+from rnncheck.reading.calls.time_limit import limited
 from rnncheck.reading.clock import clock_of
 from rnncheck.reading.constructor.arguments import Arguments
-from rnncheck.reading.constructor.asked import Asked
-from rnncheck.reading.constructor.candidates import candidates
-from rnncheck.reading.constructor.multiples import SIZES, in_multiples, least, multiples
+from rnncheck.reading.constructor.multiples import SIZES, least, multiples, nothing, takes
 from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
-from rnncheck.reading.own_sizes import of_other_sizes
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import read_module
 from rnncheck.reading.reading import Reading
 from rnncheck.reading.said import NOTHING, Said
-from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on
+from rnncheck.reading.second_looks import Built, called
 from rnncheck.reading.seen import Seen
 from rnncheck.reading.shifted import is_shifted
 from rnncheck.reading.signature import Signature
+from rnncheck.reading.ways_to_build import best_way, simplest
 
 TORCHS = {kind.forward for kind in (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)}
-SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 
 
 def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = False,
@@ -55,7 +52,7 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     if said.get("kind") == "cell":
         said = {"input": "step", **said}
     with quiet(grad=True), limited():
-        built = _existing(value, fixed, said) if fixed is not None else _best(value, cell_first, said)
+        built = _existing(value, fixed, said) if fixed is not None else best_way(value, cell_first, said)
         seen, arguments, module, config = built
         if mask_makes_it_forget(module, seen, config, zeros(seen, config)):
             sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
@@ -94,54 +91,6 @@ def _existing(value: Any, fixed: Config, said: Said) -> Built:
     module = module.double().eval() if isinstance(module, nn.Module) else module
     sizes = Sizes(fixed.input_size, fixed.hidden_size, fixed.num_layers, fixed.directions)
     return read_module(module, sizes, said=said), None, module, fixed
-
-
-def _best(value: Any, cell_first: bool, said: Said) -> Built:
-    """The first way to build and call it that nothing contradicts, or else the best one."""
-    best: Built | None = None
-    failures, called, tried = list[str](), list[str](), list[Arguments]()
-    for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
-        if failures and is_over():
-            break  # the reason of the first attempt says what was not tried
-        tried.append(arguments)
-        try:
-            built = _built(value, arguments, cell_first, said, alone=best is None)
-        except Exception as error:  # it is not built like this
-            failures.append(told(error))
-            called += [str(error)] if isinstance(error, Unreadable) else []
-            continue
-        if best is None or built[0].score > best[0].score:
-            best = built
-        if built[0].complete:
-            break
-    build = partial(_built, value, cell_first=cell_first, said=said, alone=False)
-    best = of_other_sizes(value, best, said, tried, build)
-    if best is None:
-        reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
-        reason.built = bool(called)
-        raise reason
-    return with_fixed_features(value, with_flags_on(best, build))
-
-
-def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone: bool) -> Built:
-    """The target built like this, and read; alone: whether it can be built in no way that was tried before."""
-    config = SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
-    positions, named = arguments.of(config)
-    try:
-        module = made(value, *positions, **named)
-    except Exception as refusal:  # these sizes, perhaps
-        config = in_multiples(value, arguments, config, refusal)
-        positions, named = arguments.of(config)
-        module = made(value, *positions, **named)
-    module = module.double().eval() if isinstance(module, nn.Module) else module
-    seen = of_any_number(module, Sizes(config.input_size, config.hidden_size), said, cell_first)
-    if arguments.halves and seen.directions != 2 and not (alone and arguments.head is not None):
-        raise Unreadable("a size of two directions together, but one direction")
-    for value in (*positions, *named.values()):
-        if isinstance(value, Asked):
-            draws(module, config, seen)  # which asks for what is asked for in training alone
-            arguments = value.as_written(arguments)
-    return seen, arguments, module, config
 
 
 def _reading(value: Any, seen: Seen, arguments: Arguments | None, module: Any, config: Config,
@@ -209,7 +158,8 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
     if arguments is not None and arguments.square:
         nature["square"] = True
     if arguments is not None and arguments.own is None and config.hidden_size in {hidden for _, hidden in SIZES}:
-        nature["multiples"] = multiples(value, arguments, config)
+        refused_when_called = takes(value, arguments, simplest(arguments))
+        nature["multiples"] = multiples(value, arguments, config, partial(called, seen) if refused_when_called else nothing)
     elif arguments is not None and arguments.own is None and max(smallest := least(value, arguments, config)) > 1:
         nature["least"] = smallest
     if is_summed(module, seen, config, zeros(seen, config)):

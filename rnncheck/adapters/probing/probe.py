@@ -31,7 +31,7 @@ from rnncheck.adapters.probing.not_recurrent import (
 )
 from rnncheck.adapters.probing.parameter_claims import load_claims
 from rnncheck.adapters.probing.settle import as_read
-from rnncheck.adapters.probing.stacked import joined_by
+from rnncheck.adapters.probing.stacked import OF_ITS_OWN, joined_by
 from rnncheck.adapters.probing.state_as_output import adds_to_its_output
 from rnncheck.adapters.probing.which_modes import says_what_it_is, without_equations
 from rnncheck.adapters.probing.whole_chunks import Steps, steps_of, with_steps
@@ -130,7 +130,7 @@ def _joined_by(start: Baseline, claims: Mapping[str, Claim]) -> str | None:
     """What joins several layers otherwise than torch's, in words; connections of its own where only the final states show it."""
     if claims["load"].offered:
         return joined_by(start)
-    return "connections of its own" if claims["last_output"].offered and adds_to_its_output(start) else None
+    return OF_ITS_OWN if claims["last_output"].offered and adds_to_its_output(start) else None
 
 
 def _refused_option(start: Baseline) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,10 +10,12 @@ from torch import Tensor
 from rnncheck import oracle
 from rnncheck.adapters.probing.ground import Baseline, attempt
 from rnncheck.core.run import Run
+from rnncheck.reading.parameters.parameter_names import own_parameters
 from rnncheck.running.trial import Trial
 
 LAYERS = 3
 """With two, the end alone tells; what the third one reads shows what joins the others."""
+OF_ITS_OWN = "connections of its own"
 CLOSE = 1e-6
 """Float64 runs of one formula are closer than this, those of different formulas are not."""
 
@@ -25,15 +28,32 @@ def joined_by(start: Baseline) -> str | None:
     trial = Trial(start.subject, case)
     seen, error = attempt(partial(_run, trial))
     if error is not None:
-        return None
+        return OF_ITS_OWN if _reads_more(trial) else None
     return next((words for words, truths in JOINTS.items() if any(_close(seen, truth) for truth in truths(trial))), None)
 
 
 def _run(trial: Trial) -> Run:
-    layer = trial.subject.build(trial.case.config, torch.float64, torch.device("cpu"))
-    layer.train(False)
+    layer = _built(trial)
     layer.load(trial.case.parameters())
     return trial.run_on(layer)
+
+
+def _built(trial: Trial) -> Any:
+    layer = trial.subject.build(trial.case.config, torch.float64, torch.device("cpu"))
+    layer.train(False)
+    return layer
+
+
+def _reads_more(trial: Trial) -> bool:
+    """Whether its calls work though its further layers read more, or less, than the output below, by the shapes of their weights."""
+    layer, error = attempt(partial(_built, trial))
+    if error is not None or getattr(layer, "names", None) is None or attempt(partial(trial.run_on, layer))[1] is not None:
+        return False
+    own = own_parameters(layer.module)
+    shapes = {name: (own[mine].shape, trial.case.config.parameter_shapes()[name]) for name, mine in layer.names.items()}
+    other = {name: mine[:1] == torchs[:1] for name, (mine, torchs) in shapes.items() if tuple(mine) != tuple(torchs)}
+    further = [name for name in shapes if name.startswith("weight_ih_l") and not name.startswith("weight_ih_l0")]
+    return bool(other) and all(same_rows and name in further for name, same_rows in other.items())
 
 
 def _layer(trial: Trial, layer: int, below: Tensor) -> Run:
