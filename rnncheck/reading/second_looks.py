@@ -78,7 +78,11 @@ def without_matrices(value: Any, built: Built, read: Callable[..., Seen]) -> Bui
     x = torch.zeros(*((BATCH,) if step else (BATCH, TIME) if rows_first else (TIME, BATCH)), wider.input_size, dtype=torch.float64)
     try:
         other = made(value, *positions, **named)
-        result = call(other.double().eval() if isinstance(other, nn.Module) else other, seen.how, Start(), x, sizes)
+        other = other.double().eval() if isinstance(other, nn.Module) else other
+        with suppress(Exception):  # a state of this size goes in: one that all calls share is not touched
+            called(seen, other, wider)
+            return built
+        result = call(other, seen.how, Start(), x, sizes)
         found = [(axes, value_at(result, path)) for axes, path in zip(seen.how["tensors"], seen.how["states"], strict=True)]
     except Exception:  # it is built, or called, in the first size alone
         return built

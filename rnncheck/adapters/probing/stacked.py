@@ -45,7 +45,7 @@ def _built(trial: Trial) -> Any:
 
 
 def _reads_more(trial: Trial) -> bool:
-    """Whether its calls work though its further layers read more, or less, than the output below, by the shapes of their weights."""
+    """Whether its calls work though its further layers read more, or less, than the output below, as their weights show."""
     layer, error = attempt(partial(_built, trial))
     if error is not None or getattr(layer, "names", None) is None or attempt(partial(trial.run_on, layer))[1] is not None:
         return False
