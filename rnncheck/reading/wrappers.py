@@ -80,7 +80,9 @@ def _code(name: str, built: str, forward: str) -> str:
 
 
 def _name(target: Any, expression: str | None) -> str:
-    return str(expression or getattr(target, "__name__", "Layer")).rpartition(".")[2]
+    """What the code calls the target: not as the wrapper itself is called."""
+    name = str(expression or getattr(target, "__name__", "Layer")).rpartition(".")[2]
+    return "Layer" if name == "Wrapped" else name
 
 
 def _whole(code: str, name: str, lines: str | None, expression: str | None) -> str:
@@ -99,6 +101,8 @@ def _seen(code: str, name: str, target: Any) -> Seen | None:
         try:
             module = names["Wrapped"](SMALL.input, SMALL.hidden).double().eval()
             seen = read_module(module, SMALL)
+            if seen.how.get("input") == "step":  # it should take whole sequences
+                return None
             config, apart = Config("RNN_TANH", SMALL.input, SMALL.hidden), seen.depends.rows == 1
             return seen if seen.depends.score >= GOOD or (apart and is_summed(module, seen, config, None)) else None
         except Unreadable:

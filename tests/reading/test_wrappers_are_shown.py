@@ -98,3 +98,29 @@ class CallsAnOldTorch(nn.Module):
 def test_the_reason_is_what_a_call_with_a_state_raises():
     with pytest.raises(rnncheck.UsageError, match="got an unexpected keyword argument 'split_size'"):
         rnncheck.verify(CallsAnOldTorch, kind="cell", **OPTIONS)
+
+
+class CellOfAMatrix(nn.Module):
+    """One step a call, with a matrix for each row as one long vector."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.q, self.k, self.v = (nn.Linear(input_size, hidden_size) for _ in range(3))
+
+    def forward(self, x, memory=None):
+        rows, size = len(x), self.hidden_size
+        memory = x.new_zeros(rows, size, size) if memory is None else memory.view(rows, size, size)
+        memory = 0.5 * memory + self.k(x)[:, :, None] * self.v(x)[:, None]
+        return (self.q(x)[:, None] @ memory).squeeze(1), memory.flatten(1)
+
+
+Wrapped = type("Wrapped", (CellOfAMatrix,), {"__module__": __name__})
+
+
+@pytest.mark.parametrize("layer", [CellOfAMatrix, Wrapped])
+def test_a_wrapper_that_takes_single_steps_is_none(layer):
+    """It was said to be read, and refused in turn; where the layer is called as the wrapper is, the wrapper held itself."""
+    with pytest.raises(rnncheck.UsageError) as told:
+        rnncheck.verify(layer, **OPTIONS)
+    assert "this wrapper is read" not in str(told.value)
