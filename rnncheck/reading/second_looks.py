@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, made, runner, told
+from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, made, quiet, runner, told
 from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.gradients import unused
@@ -73,25 +74,26 @@ def without_matrices(value: Any, built: Built, read: Callable[..., Seen]) -> Bui
     size = 2 * config.hidden_size
     wider = config.but(hidden_size=size, input_size=size if arguments.square else config.input_size)
     positions, named = arguments.of(wider)
-    sizes = Sizes(wider.input_size, wider.hidden_size, config.num_layers, seen.directions)
-    step, rows_first = seen.how.get("input") == "step", seen.how.get("batch_first")
-    x = torch.zeros(*((BATCH,) if step else (BATCH, TIME) if rows_first else (TIME, BATCH)), wider.input_size, dtype=torch.float64)
     try:
-        other = made(value, *positions, **named)
-        other = other.double().eval() if isinstance(other, nn.Module) else other
-        with suppress(Exception):  # a state of this size goes in: one that all calls share is not touched
-            called(seen, other, wider)
-            return built
-        result = call(other, seen.how, Start(), x, sizes)
+        result = _result(seen, made(value, *positions, **named), wider)
         found = [(axes, value_at(result, path)) for axes, path in zip(seen.how["tensors"], seen.how["states"], strict=True)]
     except Exception:  # it is built, or called, in the first size alone
         return built
     if not any(_is_a_matrix(axes, tensor, config.hidden_size) for axes, tensor in found):
         return built
-    try:
-        return read(module, {"states": [], "given": []}), arguments, module, config
-    except Unreadable:  # it wants a state
-        return built
+    return read(module, {"states": [], "given": []}), arguments, module, config
+
+
+def _result(seen: Seen, module: Any, config: Config) -> Any:
+    """What a module of this configuration returns: with a state where one goes in, since all calls may share what one leaves."""
+    steps = () if seen.how.get("input") == "step" else (TIME,)
+    x = torch.zeros(*((BATCH, *steps) if seen.how.get("batch_first") else (*steps, BATCH)), config.input_size, dtype=torch.float64)
+    adapted = Adapted(module.double().eval() if isinstance(module, nn.Module) else module, config.hidden_size, **seen.how)
+    with quiet():
+        adapted.begin(x)
+        with suppress(Exception):  # a matrix is larger than what is given for it
+            return adapted.result(x, zeros(seen, config), None)
+        return adapted.result(x, None, None)
 
 
 def _is_a_matrix(axes: tuple[Any, ...], tensor: Tensor, hidden: int) -> bool:

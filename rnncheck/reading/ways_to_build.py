@@ -67,14 +67,16 @@ def _read_again(config: Config, directions: int, cell_first: bool, said: Said, m
 
 
 def _in_other_sizes(tried: list[Arguments], build: Callable[..., Built]) -> Built | None:
-    """The first way to build it that can be called in the first of other sizes: a call may want multiples of a number of heads."""
+    """The first way to build it that can be called in other sizes: a call may want multiples of a number of heads."""
     for arguments in tried:
-        with suppress(Exception):  # these sizes are no better
-            built = build(arguments, config=next(larger(arguments, SIMPLEST)))
-            if built[0].recurs:
-                return built
-        if is_over():
-            break
+        smallest, *_, largest = larger(arguments, SIMPLEST)
+        for config in (smallest, largest):
+            if is_over():
+                return None
+            with suppress(Exception):  # these sizes are no better
+                built = build(arguments, config=config)
+                if built[0].recurs:
+                    return built
     return None
 
 

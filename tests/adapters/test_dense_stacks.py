@@ -4,21 +4,27 @@ import pytest
 import torch
 from torch import nn
 
+from rnncheck.catalog import CATALOG
+from rnncheck.core.case import Case
+from rnncheck.core.config import Config
+from rnncheck.judging.judge import judge
+from rnncheck.running.trial import Trial
 from tests.strangers.hunted import kill_of, subject_of
 
 
 class Dense(nn.Module):
     """Each layer reads the input and the outputs of all layers below."""
 
-    def __init__(self, input_size, hidden_size, num_layers=2):
+    def __init__(self, input_size, hidden_size, num_layers=2, dropout=0.0):
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         sizes = [input_size + layer * hidden_size for layer in range(num_layers)]
         self.grus = nn.ModuleList(nn.GRU(size, hidden_size, batch_first=True) for size in sizes)
 
     def forward(self, x, states=None):
         states, last = [None] * len(self.grus) if states is None else states, []
         for gru, state in zip(self.grus, states, strict=True):
-            output, state = gru(x, state)
+            output, state = gru(self.dropout(x), state)
             x = torch.cat([x, output], -1)
             last.append(self.carried(state))
         return output, last
@@ -48,6 +54,27 @@ def test_a_right_one_is_not_red():
     assert kill_of(subject, cases=8) is None
 
 
-@pytest.mark.parametrize("layer", [DenseOfTheFirstRow, DenseDetached])
+def test_one_layer_is_torchs_and_several_are_not():
+    """From a case of one layer, the check of the options builds two: they have no parameters of torch's sizes."""
+    case = Case(Config("GRU", 3, 4, batch_first=True), time=3, batch=2)
+    assert judge(CATALOG["weights.flags"], Trial(subject_of(Dense), case)).status == "holds"
+
+
+class InputAgain(nn.Module):
+    """The second layer reads the input, and the first one's output is lost."""
+
+    def __init__(self, input_size, hidden_size, num_layers=2):
+        super().__init__()
+        self.grus = nn.ModuleList(nn.GRU(input_size, hidden_size, batch_first=True) for _ in range(num_layers))
+
+    def forward(self, x, states=None):
+        states, last = [None] * len(self.grus) if states is None else states, []
+        for gru, state in zip(self.grus, states, strict=True):
+            output, state = gru(x, state)
+            last.append(state)
+        return output, last
+
+
+@pytest.mark.parametrize("layer", [DenseOfTheFirstRow, DenseDetached, InputAgain])
 def test_a_mistake_is_red(layer):
     assert kill_of(subject_of(layer), cases=12) is not None

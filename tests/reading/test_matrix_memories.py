@@ -1,4 +1,4 @@
-"""A state that is a matrix for each row is no number of hidden sizes: it is told as not looked at, and makes nothing red."""
+"""Layers whose state is a matrix for each row: the reading says that it is not looked at, and nothing is red because of it."""
 
 import pytest
 import torch
@@ -38,6 +38,13 @@ class Flattened(FastWeights):
         return output, memory.flatten(1)
 
 
+class Returned(Flattened):
+    """It cannot be given again."""
+
+    def forward(self, x):
+        return super().forward(x)
+
+
 class Heads(nn.Module):
     """A matrix for each head: a size that is no multiple of the number of heads is refused by its calls alone."""
 
@@ -57,6 +64,18 @@ class Heads(nn.Module):
 
     def read(self, q, memory):
         return (q[:, :, None] @ memory).flatten(1)
+
+
+class SixteenHeads(Heads):
+    def __init__(self, d_model, n_heads=16):
+        super().__init__(d_model, n_heads)
+
+
+class HeadsAsked(Heads):
+    """The number of heads must be given, and is no size."""
+
+    def __init__(self, d_model, n_heads):
+        super().__init__(d_model, n_heads)
 
 
 class HeadsOfTheBatch(Heads):
@@ -81,14 +100,24 @@ def test_it_is_told_whatever_its_argument_is_called(layer, argument, shape):
     assert {f"argument {argument}", f"result[1] of shape {shape}"} <= {*reading.unread, *reading.notes}
 
 
-@pytest.mark.parametrize("layer", [FastWeights, Flattened, Heads])
+def test_it_is_told_where_it_cannot_be_given_again():
+    assert read_target(Returned).unread == ("result[1] of shape (3, 49)",)
+
+
+@pytest.mark.parametrize("layer", [FastWeights, Flattened, Returned, Heads])
 def test_a_right_one_is_not_red(layer):
     assert kill_of(subject_of(layer), cases=4) is None
 
 
-def test_its_calls_say_which_sizes_it_takes():
+@pytest.mark.parametrize(("layer", "number"), [(Heads, 2), (SixteenHeads, 16)])
+def test_its_calls_say_which_sizes_it_takes(layer, number):
     """It was refused: the constructor takes any size."""
-    assert read_target(Heads).nature["multiples"] == (2, 2)
+    assert read_target(layer).nature["multiples"] == (number, number)
+
+
+def test_a_number_of_heads_is_no_size():
+    reading = read_target(HeadsAsked)
+    assert reading.arguments.hidden == ("d_model",) and reading.arguments.others == {"n_heads": 1}
 
 
 def test_a_mistake_is_red():

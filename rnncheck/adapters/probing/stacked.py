@@ -45,15 +45,16 @@ def _built(trial: Trial) -> Any:
 
 
 def _reads_more(trial: Trial) -> bool:
-    """Whether its calls work though its further layers read more, or less, than the output below, as their weights show."""
+    """Whether its calls work, and the weights of its further layers show that they read more than the output below."""
     layer, error = attempt(partial(_built, trial))
     if error is not None or getattr(layer, "names", None) is None or attempt(partial(trial.run_on, layer))[1] is not None:
         return False
     own = own_parameters(layer.module)
     shapes = {name: (own[mine].shape, trial.case.config.parameter_shapes()[name]) for name, mine in layer.names.items()}
-    other = {name: mine[:1] == torchs[:1] for name, (mine, torchs) in shapes.items() if tuple(mine) != tuple(torchs)}
     further = [name for name in shapes if name.startswith("weight_ih_l") and not name.startswith("weight_ih_l0")]
-    return bool(other) and all(same_rows and name in further for name, same_rows in other.items())
+    other = {name: sizes for name, sizes in shapes.items() if tuple(sizes[0]) != tuple(sizes[1])}
+    wider = [name for name, (mine, torchs) in other.items() if mine[0] == torchs[0] and mine[1] > torchs[1]]
+    return bool(other) and [*other] == wider and {*other} <= {*further}
 
 
 def _layer(trial: Trial, layer: int, below: Tensor) -> Run:

@@ -36,6 +36,7 @@ from rnncheck.reading.constructor.size_words import (
     TABLES,
     TOKENS,
     UNSAID,
+    counts,
     counts_tokens,
     is_part,
     says_dropout,
@@ -107,7 +108,7 @@ def _by_name(parameters: list[Any], required: list[Any], options: Mapping[str, s
     inputs = [name for name in (*INPUT, *MORE_INPUT) if name in names]
     hidden = [name for name in (*HIDDEN, *MORE_HIDDEN) if name in names and name not in inputs[:1]]
     hidden += [name for name in BOTH if name in names and inputs and name not in (*inputs[:1], *hidden)]
-    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in RESULT and not counts_tokens(p.name)]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in RESULT and not counts(p.name)]
     for one in inputs[:1]:
         for other in hidden[:2]:
             yield from filled(required, (one,), (other,), options)
@@ -183,7 +184,7 @@ def _of_the_input_alone(parameters: list[Any], required: list[Any], options: Map
 
 
 def _by_order(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:
-    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in RESULT[:5] and not counts_tokens(p.name)]
+    sizes = [p.name for p in required if p.annotation in UNSAID and p.name not in RESULT[:5] and not counts(p.name)]
     if len(sizes) >= 2:
         called_so = tuple(name for name in sizes[2:] if name in (*HIDDEN, *MORE_HIDDEN))
         yield from filled(required, (sizes[0],), (sizes[1], *called_so), options)

@@ -7,7 +7,7 @@ import torch
 
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
-from rnncheck.reading.constructor.size_words import KIND_VALUES, UNSAID, says_kind, size_of
+from rnncheck.reading.constructor.size_words import KIND_VALUES, UNSAID, counts_heads, says_kind, size_of
 
 
 def filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
@@ -26,7 +26,7 @@ def filled(required: list[Any], input: tuple[str, ...], hidden: tuple[str, ...],
     kernels = {name: (3, 3) for name in others if "kernel" in name.lower()}
     if kernels:
         yield Arguments(input, (*hidden, *also), options, {**others, **kernels})
-    unknown = tuple(name for name, value in others.items() if value == 1 and type(value) is int)
+    unknown = tuple(name for name, value in others.items() if value == 1 and type(value) is int and not counts_heads(name))
     many = {name: [1] for name in unknown if name.endswith("s")}
     for values in (many, {name: False for name in unknown if size_of(name) is None}):
         if values:

@@ -1,4 +1,4 @@
-"""Sizes that a constructor takes where it does not take all: such as those that a number of heads divides."""
+"""Sizes that a constructor, or a call, takes where it does not take all: such as those that a number of heads divides."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

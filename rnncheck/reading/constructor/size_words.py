@@ -80,6 +80,8 @@ PARTS = {"cell", "rnn", "recurrent", "layer", "core", "base", "module", "backbon
 """Parts of names of arguments that take a module."""
 KIND_VALUES = ("GRU", "LSTM", "gru", "lstm", "RNN")
 """What an argument may be given that says which recurrence is inside."""
+HEADS = ("nhead", "nheads", "n_head", "num_head")
+"""What a number of heads is called, beside names with ``heads`` as a part."""
 
 
 UNSAID = (inspect.Parameter.empty, int, "int")
@@ -105,6 +107,16 @@ def size_of(name: str) -> Literal["input", "hidden", "result"] | None:
 def counts_tokens(name: str) -> bool:
     """Return whether an argument of this name is a number of tokens, as ``src_vocab_size`` is."""
     return name in VOCABULARY or bool(set(name.lower().split("_")) & {"vocab", "vocabulary"})
+
+
+def counts_heads(name: str) -> bool:
+    """Return whether an argument of this name is a number of heads, as ``num_heads`` and ``nhead`` are."""
+    return name.lower() in HEADS or "heads" in name.lower().split("_")
+
+
+def counts(name: str) -> bool:
+    """Return whether an argument of this name is a number of tokens or heads, and no size."""
+    return counts_tokens(name) or counts_heads(name)
 
 
 def is_part(name: str) -> bool:
