@@ -47,8 +47,11 @@ def moderate_parameters(trial: Trial) -> dict[str, Tensor]:
 
 
 def long(trial: Trial) -> Trial:
-    """Some hundred steps, up to 2000, of moderate values, through one layer (an instance: through all that it has)."""
-    time = 125 * 2 ** trial.draw("time", 0, 4)
+    """Some hundred steps, up to 2000, of moderate values, through one layer (an instance: through all that it has).
+
+    Where only the last output comes back, each step is a call of all before it: there they are 125.
+    """
+    time = 125 * 2 ** (0 if trial.subject.nature.get("last") else trial.draw("time", 0, 4))
     config = trial.subject.fixed or trial.config.but(num_layers=1, dropout=0.0)
     lengths = trial.lengths and tuple(max(1, n * time // trial.time) for n in trial.lengths)
     x = trial.like(trial.x.new_empty(time, trial.batch, config.input_size), "moderate x")

@@ -170,6 +170,7 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
         nature["shifted"] = True
     ahead = bool(said.get("looks_ahead"))
     others = {"counts_axes": counts_axes(module), "looks_back": seen.looks_back or ahead, "looks_ahead": ahead}
+    others["last"] = bool(seen.how["last"])
     nature |= {word: True for word, so in others.items() if so}
     if seen.with_rows and isinstance(module, nn.Module):
         nature["with_rows"] = (bool(seen.how.get("batch_first")), seen.with_rows)
