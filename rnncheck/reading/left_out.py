@@ -9,7 +9,6 @@ from rnncheck.reading.calls.beside import COUNT, GRAPH, MEMORY, TIMES, VECTOR
 from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
-from rnncheck.reading.constructor.size_words import size_of
 from rnncheck.reading.seen import Seen
 
 NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
@@ -46,7 +45,7 @@ def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
-    as_large = [name for name in arguments.hidden[1:] if type(defaults.get(str(name))) is int and size_of(str(name)) is None]
+    as_large = [name for name in arguments.hidden[1:] if type(defaults.get(str(name))) is int]
     several = arguments.square and len(arguments.hidden) > 1  # a part of the state may be as wide as the input
     return (
         *(["input_size other than hidden_size"] if several else []),

@@ -37,6 +37,11 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
     return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
 
 
+def has_a_default_of(value: Any, size: int) -> bool:
+    """Return whether an argument of the constructor has this number as its default."""
+    return any(type(p.default) is int and p.default == size for p in parameters_of(value))
+
+
 def _with_own_sizes(value: Any, said: Said) -> Built | None:
     """The target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be."""
     arguments = _arguments(value)

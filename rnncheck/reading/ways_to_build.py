@@ -15,7 +15,7 @@ from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.constructor.multiples import in_multiples, larger
 from rnncheck.reading.in_training import draws
-from rnncheck.reading.own_sizes import of_other_sizes
+from rnncheck.reading.own_sizes import has_a_default_of, of_other_sizes
 from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on, without_matrices
@@ -56,7 +56,11 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
         reason.built = bool(called)
         raise reason
     read = partial(_read_again, best[3], best[0].directions, cell_first, said)
-    return with_fixed_features(value, without_matrices(value, with_flags_on(best, build), read))
+    whole = with_flags_on(best, build)
+    best = without_matrices(value, whole, read)
+    if best is not whole and has_a_default_of(value, best[3].hidden_size):  # which is as large as the hidden size by chance
+        best = without_matrices(value, of_other_sizes(value, best, said, tried, build) or best, read)
+    return with_fixed_features(value, best)
 
 
 def _read_again(config: Config, directions: int, cell_first: bool, said: Said, module: Any, more: Said) -> Seen:

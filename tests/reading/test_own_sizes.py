@@ -118,3 +118,26 @@ def test_what_is_read_with_an_input_as_wide_as_the_state_alone_says_so():
     told = "not looked at: input_size other than hidden_size"
     assert subject_of(WithMean).read_as.endswith(f"state (h, c), {told}")
     assert "not looked at" not in subject_of(OfOneSize).read_as
+
+
+class WithMemory(torch.nn.Module):
+    """Beside h it keeps a memory of a size of its own, which is the hidden size of the first look by chance."""
+
+    def __init__(self, input_size, hidden_size, memory_size=7):
+        super().__init__()
+        self.hidden_size, self.memory_size = hidden_size, memory_size
+        self.written = torch.nn.Linear(input_size, memory_size)
+        self.cell = torch.nn.RNNCell(memory_size, hidden_size)
+
+    def forward(self, x, state=None):
+        h, memory = (x.new_zeros(x.shape[1], size) for size in (self.hidden_size, self.memory_size)) if state is None else state
+        outputs = []
+        for step in x:
+            memory = 0.5 * memory + self.written(step)
+            h = self.cell(memory, h)
+            outputs.append(h)
+        return torch.stack(outputs), (h, memory)
+
+
+def test_a_second_size_of_the_state_is_told_whatever_it_is_called():
+    assert subject_of(WithMemory).read_as.endswith("not looked at: memory_size other than hidden_size")
