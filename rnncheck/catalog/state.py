@@ -50,7 +50,7 @@ def _begins_otherwise(trial: Trial) -> bool:
 
     It does where pieces go on from it, or not from zeros either: then what is wrong is how pieces go on.
     """
-    if trial.config.named is None or not trial.subject.offers("state"):
+    if (trial.config.named is None and not trial.subject.of_its_own) or not trial.subject.offers("state"):
         return False
     return _goes_on(trial, None) or not _goes_on(trial, trial.zero_state())
 

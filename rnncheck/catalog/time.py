@@ -139,7 +139,8 @@ def in_pieces(trial: Trial) -> Observation:
 )
 def same_weights(trial: Trial) -> Observation:
     """Every step computes the same function: stepping once from the state after x[:t] gives step t."""
-    begin = int(trial.state is None and trial.config.named is not None)  # it may begin from another state than zero
+    own = trial.config.named is not None or trial.subject.of_its_own
+    begin = int(trial.state is None and own)  # it may begin from another state than zero
     prefixes = [trial.but(x=trial.x[:t]).run for t in range(1, trial.time)]
     states = [*([] if begin else [trial.given_state]), *(run.state for run in prefixes)]
     if not states:

@@ -72,6 +72,27 @@ def is_idle(run: Callable[..., tuple[Tensor, Any]], x: Tensor, how: Mapping[str,
     return any(torch.equal(before, now) for one, other in pairs for before, now in zip(one, other, strict=True))
 
 
+def ignores_a_part(run: Callable[..., tuple[Tensor, Any]], x: Tensor, how: Mapping[str, Any]) -> bool:
+    """Return whether one of h and c changes nothing where the output is taken for a part of the state: it may be none."""
+    if not how["given"] or how["output"] not in (how["states"] or ()):
+        return False
+    _, final = run(x)
+    if not isinstance(final, tuple):
+        return False
+    generator = torch.Generator().manual_seed(4)
+    given = [torch.rand(part.shape, dtype=part.dtype, generator=generator) for part in final]
+
+    def after(moved: int) -> list[Tensor]:
+        output, state = run(x[:1], tuple(part + (place == moved) for place, part in enumerate(given)))
+        return [output, *state]
+
+    try:
+        alone = after(-1)
+        return any(all(map(torch.equal, after(place), alone)) for place in range(len(given)))
+    except Exception:  # it takes no such numbers
+        return False
+
+
 def taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:
     """Return how well a state goes in that does not come back: 0.3 where each row of it moves its own row of the output alone."""
     shape = (sizes.layers * sizes.directions, BATCH, sizes.hidden)

@@ -26,7 +26,16 @@ from rnncheck.reading.calls.starts import starts
 from rnncheck.reading.calls.states import groups, is_state, may_be_a_state, ways
 from rnncheck.reading.calls.time_limit import is_over, left_out
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
-from rnncheck.reading.carries import carries_on, changes_no_later_call, changes_nothing, is_idle, parts_in, taken, takes_as_h_and_c
+from rnncheck.reading.carries import (
+    carries_on,
+    changes_no_later_call,
+    changes_nothing,
+    ignores_a_part,
+    is_idle,
+    parts_in,
+    taken,
+    takes_as_h_and_c,
+)
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 from rnncheck.reading.seen import Seen, better_of
 
@@ -249,4 +258,5 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
             back = output[0, :, sizes.hidden :]
             carries += 0.1 * (final[0][-1].shape == back.shape and torch.allclose(final[0][-1], back))
     parts = sum(map(parts_in, how["tensors"]))
-    return Seen({**how, "others": {}}, depends, features, parts, pair, carries, sizes.directions, bool(start.names))
+    seen = Seen({**how, "others": {}}, depends, features, parts, pair, carries, sizes.directions, bool(start.names))
+    return replace(seen, ignores=ignores_a_part(run, x, how))

@@ -1,6 +1,7 @@
 """What a second look at a layer that was built and read shows: with more rows, with a larger state, or with its flags on."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -100,6 +101,29 @@ def _is_a_matrix(axes: tuple[Any, ...], tensor: Tensor, hidden: int) -> bool:
     """Whether a part of a state of twice the hidden size is four times as large as it was, or just as large."""
     sizes = [round(-axis * hidden) if axis < 0 else axis for axis in axes if not isinstance(axis, str)]
     return tensor.numel() in (BATCH * math.prod(sizes), 4 * BATCH * math.prod(sizes))
+
+
+def with_halves(value: Any, built: Built) -> Built:
+    """The same, where both directions share the hidden size: each has the parameters of a layer of half of it."""
+    seen, arguments, module, config = built
+    asked = arguments is not None and "bidirectional" in arguments.options and bool(arguments.hidden) and not arguments.halves
+    if arguments is None or not asked or seen.directions == 2 or not isinstance(module, nn.Module):
+        return built
+    shared, both = replace(arguments, halves="of both"), config.but(bidirectional=True)
+    if _has_twice(module, value, arguments, both) or not _has_twice(module, value, shared, both):
+        return built
+    return seen, shared, module, config
+
+
+def _has_twice(module: nn.Module, value: Any, arguments: Arguments, config: Config) -> bool:
+    """Whether what is built in this configuration has the parameters of the module once for each direction, by their shapes."""
+    positions, named = arguments.of(config)
+    try:
+        other = made(value, *positions, **named)
+    except Exception:  # it refuses two directions, or this size
+        return False
+    once, twice = (Counter(tuple(p.shape) for p in one.parameters()) for one in (module, other))
+    return bool(once) and once + once <= twice
 
 
 def with_flags_on(built: Built, build: Callable[[Arguments], Built]) -> Built:

@@ -30,6 +30,7 @@ class Seen:
     idle: bool = False
     looks_back: bool = False
     alone: bool = False
+    ignores: bool = False
 
     @property
     def recurs(self) -> bool:
@@ -50,7 +51,7 @@ class Seen:
     @property
     def score(self) -> float:
         """How well this reading explains the module, its state included; two directions side by side rather than in one."""
-        return self.depends.score + self.carries + 0.05 * (self.directions == 2)
+        return self.depends.score + self.carries + 0.05 * (self.directions == 2) - 0.3 * self.ignores
 
 
 def better_of(best: Seen, seen: Seen) -> Seen:

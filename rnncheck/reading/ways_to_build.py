@@ -18,7 +18,7 @@ from rnncheck.reading.in_training import draws
 from rnncheck.reading.own_sizes import has_a_default_of, of_other_sizes
 from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
-from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on, without_matrices
+from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on, with_halves, without_matrices
 from rnncheck.reading.seen import Seen
 
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
@@ -60,7 +60,7 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
     best = without_matrices(value, whole, read)
     if best is not whole and has_a_default_of(value, best[3].hidden_size):  # which is as large as the hidden size by chance
         best = without_matrices(value, of_other_sizes(value, best, said, tried, build) or best, read)
-    return with_fixed_features(value, best)
+    return with_halves(value, with_fixed_features(value, best))
 
 
 def _read_again(config: Config, directions: int, cell_first: bool, said: Said, module: Any, more: Said) -> Seen:

@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
+from rnncheck.catalog import CATALOG
+from rnncheck.catalog.state import ANOTHER
 from rnncheck.reading.target import read_target
+from tests.catalog.support import outcomes
 from tests.strangers.hunted import kill_of, subject_of
 
 
@@ -65,3 +68,51 @@ def test_zeros_are_looked_at():
 
 def test_its_mistakes_are_red():
     assert all(kill_of(subject_of(wrong), cases=8) is not None for wrong in (FromContentOfAll, FromNumbers))
+
+
+class FromOnes(nn.Module):
+    """A leaky sum that begins from ones, which no buffer holds."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.into, self.kept = nn.Linear(input_size, hidden_size), nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x, state=None):
+        h = self.begun(x) if state is None else state
+        outputs = []
+        for step in x:
+            h = self.after(h, step)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+    def after(self, h, step):
+        return self.kept.sigmoid() * h + torch.tanh(self.into(step))
+
+    def begun(self, x):
+        return x.new_ones(x.shape[1], len(self.kept))
+
+
+class FromOnesOrLast(FromOnes):
+    """Without a state it goes on from the call before."""
+
+    last = None
+
+    def forward(self, x, state=None):
+        output, h = super().forward(x, state)
+        self.last = h.detach()
+        return output, h
+
+    def begun(self, x):
+        ones = super().begun(x)
+        return self.last if self.last is not None and self.last.shape == ones.shape else ones
+
+
+def test_a_recurrence_of_its_own_may_begin_from_other_numbers():
+    subject = subject_of(FromOnes)
+    assert kill_of(subject, cases=6) is None
+    told = [outcome.mismatches[0] for _, outcome in outcomes(CATALOG["state.default_is_zero"], subject, 4) if outcome.red]
+    assert told and all(one.startswith(ANOTHER) for one in told)
+
+
+def test_it_may_not_begin_from_what_a_call_left():
+    assert kill_of(subject_of(FromOnesOrLast), cases=6) is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class Arguments:
     bundle: the type of the one argument, a configuration object that has all of this as attributes
     within: the argument that takes it, beside others; inside: what it holds then, and the others stand beside it
     listed: the argument that lists the input size and the hidden size of each layer
-    halves: whether the constructor is given the size of two directions together
+    halves: whether the constructor is given the size of two directions together: always, or only where it builds both
     holds: how an argument holds its size, where it is no number (FORMS), or the class of which it is an object of both sizes
     own: input size and hidden size of a layer that takes neither
     """
@@ -43,7 +43,7 @@ class Arguments:
     listed: str | None = None
     within: str | None = None
     inside: frozenset[str] = frozenset()
-    halves: bool = False
+    halves: Literal["always", "of both", ""] = ""
     holds: Mapping[str, Any] = field(default_factory=dict)
     own: tuple[int, int] | None = None
 
@@ -64,7 +64,8 @@ class Arguments:
         if self.listed is not None:
             return (), {self.listed: [config.input_size, *[config.hidden_size] * config.num_layers]}
         placed: dict[Any, Any] = dict(self.others)
-        both = [place for place in self.hidden if self.halves and size_of(str(place)) != "result"]
+        together = self.halves == "always" or (self.halves == "of both" and config.bidirectional)
+        both = [place for place in self.hidden if together and size_of(str(place)) != "result"]
         placed |= dict.fromkeys(self.input, config.input_size) | dict.fromkeys(self.hidden, config.hidden_size)
         placed |= dict.fromkeys(both, 2 * config.hidden_size)
         placed |= {own: getattr(config, word) for word, own in self.options.items()}

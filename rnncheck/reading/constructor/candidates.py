@@ -148,7 +148,7 @@ def _with_halves(parameters: list[Any], required: list[Any], options: Mapping[st
     """The same names, for a size that both directions share."""
     for one in _by_name(parameters, required, options):
         if one.input and one.hidden:
-            yield dataclasses.replace(one, halves=True)
+            yield dataclasses.replace(one, halves="always")
 
 
 def _of_equal_sizes(parameters: list[Any], required: list[Any], options: Mapping[str, str]) -> Iterator[Arguments]:

@@ -132,7 +132,7 @@ def says_kind(name: str) -> bool:
 def says_layers(parameter: Any) -> bool:
     """Return whether a parameter is a number of layers, under a name that stands in no list."""
     number = type(parameter.default) is int or (parameter.default is parameter.empty and parameter.annotation in UNSAID)
-    return number and parameter.name.lower().endswith("layers")
+    return number and parameter.name.lower().endswith(("layers", "num_layer", "layer_num"))
 
 
 def says_dropout(parameter: Any) -> bool:
