@@ -34,7 +34,7 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
         with suppress(Exception):  # it is not built like this
             built = build(arguments)
             best = built if best is None or built[0].score > best[0].score else best
-    return best if best is not None and best[0].recurs else _with_own_sizes(value, said) or best
+    return best if best is not None and best[0].recurs else _with_own_sizes(value, said, refused=best is None) or best
 
 
 def has_a_default_of(value: Any, size: int) -> bool:
@@ -42,9 +42,12 @@ def has_a_default_of(value: Any, size: int) -> bool:
     return any(type(p.default) is int and p.default == size for p in parameters_of(value))
 
 
-def _with_own_sizes(value: Any, said: Said) -> Built | None:
-    """The target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be."""
-    arguments = _arguments(value)
+def _with_own_sizes(value: Any, said: Said, refused: bool) -> Built | None:
+    """The target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be.
+
+    refused: whether no call takes an input of the size that it is built with, so that each input may be a number
+    """
+    arguments = _arguments(value, refused)
     if arguments is None or {"input_size", "hidden_size"} & said.keys():
         return None
     try:
@@ -64,17 +67,23 @@ def _with_a_default(target: Any, known: Arguments) -> Iterator[Arguments]:
         yield replace(known, hidden=(*known.hidden, *more))
 
 
-def _arguments(target: Any) -> Arguments | None:
-    """Return what the constructor is given that takes no input size; None where it takes one, or more than a number."""
+def _arguments(target: Any, of_numbers: bool) -> Arguments | None:
+    """Return what the constructor is given that takes no input size; None where it takes one, or more than a number.
+
+    of_numbers: whether an input size is 1, and the size of its output too
+    """
     try:
         parameters = [p for p in parameters_of(target) if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     except (TypeError, ValueError):
         return None
-    required = [p for p in parameters if p.default is p.empty]
-    if any(size_of(p.name) == "input" for p in parameters) or sum(p.annotation in UNSAID for p in required) > 1:
+    ones = {p.name: 1 for p in parameters if of_numbers and p.annotation in UNSAID and size_of(p.name) in ("input", "result")}
+    required = [p for p in parameters if p.default is p.empty and p.name not in ones]
+    if any(size_of(p.name) == "input" for p in parameters if p.name not in ones):
+        return None
+    if sum(p.annotation in UNSAID for p in required) > 1:
         return None
     others = {p.name: HIDDEN if p.annotation in UNSAID else value_for(p) for p in required}
-    return Arguments((), (), {}, others)
+    return Arguments((), (), {}, {**ones, **others})
 
 
 def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:

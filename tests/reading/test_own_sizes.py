@@ -141,3 +141,22 @@ class WithMemory(torch.nn.Module):
 
 def test_a_second_size_of_the_state_is_told_whatever_it_is_called():
     assert subject_of(WithMemory).read_as.endswith("not looked at: memory_size other than hidden_size")
+
+
+class OfNumbers(torch.nn.Module):
+    """Its input is (batch, time): a step of it fits a cell whose input size is 1 alone."""
+
+    def __init__(self, input_size=1, hidden_size=9, output_size=1):
+        super().__init__()
+        self.cell, self.out = torch.nn.GRUCell(input_size, hidden_size), torch.nn.Linear(hidden_size, output_size)
+
+    def forward(self, x):
+        h, outputs = x.new_zeros(len(x), self.cell.hidden_size), []
+        for step in x.split(1, dim=1):
+            h = self.cell(step, h)
+            outputs.append(self.out(h))
+        return torch.cat(outputs, 1)
+
+
+def test_an_input_of_numbers_has_the_input_size_1():
+    assert "each input a number, no state comes back, always input_size 1" in subject_of(OfNumbers).read_as
