@@ -64,6 +64,7 @@ def _gru(config: Config) -> Iterator[Hypothesis]:
     yield Hypothesis("z and 1 - z are exchanged", _gate(config, "z", lambda z: 1 - z), True)
     yield Hypothesis("the reset gate is left out", _gate(config, "r", torch.ones_like))
     yield Hypothesis("the candidate is not multiplied by 1 - z", _new_state(lambda h, z, n: h + z * n))
+    yield Hypothesis("the candidate is multiplied by z", _new_state(lambda h, z, n: h + (2 * z - 1) * n))
     yield Hypothesis("the state before is not multiplied by z", _new_state(lambda h, z, n: (1 - z) * n + (h - (1 - z) * n) / z))
 
 
@@ -86,6 +87,8 @@ def _lstm(config: Config) -> Iterator[Hypothesis]:
     for letter, name in (("f", "forget"), ("i", "input"), ("o", "output")):
         yield Hypothesis(f"the {name} gate is left out", _gate(config, letter, torch.ones_like))
     yield Hypothesis("h is computed from the cell state before the step", _from_the_cell_before)
+    for one, other in permutations("ifo", 2):
+        yield Hypothesis(f"gate {one} stands in place of gate {other}", _seeing("s", _in_place_of(config, one, other)))
 
 
 OF_THE_CELL: Mapping[Kind, Callable[[Config], Iterator[Hypothesis]]] = {
@@ -103,6 +106,12 @@ def _cell(config: Config) -> Iterator[Hypothesis]:
 def _gate(config: Config, letter: str, change: Function, place: str = "s") -> Change:
     """A gate, or its pre-activation, is another number."""
     return _seeing(place, gate(config.kind.order.index(letter), change))
+
+
+def _in_place_of(config: Config, one: str, other: str) -> Function:
+    """Of the stacked gates, the numbers of one are those of another too."""
+    taken, lost = map(config.kind.order.index, (one, other))
+    return lambda s: torch.stack([s[taken] if i == lost else value for i, value in enumerate(s)])
 
 
 def _remembering(asked: Asked, *places: str) -> tuple[Asked, dict[str, torch.Tensor]]:

@@ -109,6 +109,12 @@ class WithoutOutputGate(OfTheCellBefore):
         return c.tanh(), c
 
 
+class InputGateTwice(OfTheCellBefore):
+    def updated(self, i, f, o, g, c):
+        c = f * c + i * g
+        return i * c.tanh(), c
+
+
 class WholeCandidate(nn.Module):
     """A GRU that forgets 1 - z."""
 
@@ -128,6 +134,11 @@ class WholeCandidate(nn.Module):
         return n + z * h
 
 
+class CandidateByZ(WholeCandidate):
+    def updated(self, z, n, h):
+        return z * n + z * h
+
+
 class WholeStateBefore(WholeCandidate):
     def updated(self, z, n, h):
         return (1 - z) * n + h
@@ -136,7 +147,8 @@ class WholeStateBefore(WholeCandidate):
 @pytest.mark.parametrize(("layer", "mistake"), [
     (OfTheCellBefore, "h is computed from the cell state before the step"), (WithoutInputGate, "the input gate is left out"),
     (WithoutOutputGate, "the output gate is left out"), (WholeCandidate, "the candidate is not multiplied by 1 - z"),
-    (WholeStateBefore, "the state before is not multiplied by z"),
+    (WholeStateBefore, "the state before is not multiplied by z"), (CandidateByZ, "the candidate is multiplied by z"),
+    (InputGateTwice, "gate i stands in place of gate o"),
 ])  # fmt: skip
 def test_a_line_that_is_wrong_is_named(layer, mistake):
     assert nearly(layer).endswith(f", except that {mistake}")
