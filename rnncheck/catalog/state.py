@@ -211,7 +211,17 @@ def _moves_anything(trial: Trial) -> Observation:
     if not all(tensor.isfinite().all() for _, tensor in plain.run.parts()):
         return Observation()
     seen = every(noticed(part, layer) for part in range(len(trial.given_state)) for layer in range(layers))
-    return seen & each_moves_anything(plain) if seen.holds else seen
+    below = (_moves_the_output(plain, layer) for layer in range(layers - 1))
+    return seen & each_moves_anything(plain) & every(below) if seen.holds else seen
+
+
+def _moves_the_output(plain: Trial, layer: int) -> Observation:
+    """Whether NaN in the states of a layer below the last reaches the output: the layers above read it."""
+    given = tuple(old.clone() for old in plain.given_state)
+    for part in given:
+        part.unflatten(0, (plain.config.num_layers, -1))[layer] = torch.nan
+    moves = is_noticed(plain, given, ("output",))
+    return fact(f"NaN in the states of layer {layer}, below the last, moves the output", moves, moves, True)
 
 
 def _is_output_alone(trial: Trial, part: int, layer: int) -> bool:

@@ -15,6 +15,7 @@ ABOUT = ("state.moves", "state.used", "time.split", "time.step_by_step", "time.p
 """Properties that a wrong state between two calls breaks."""
 NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
 STEPS, ROWS = 6, 3
+BELOW = "the last layer does not read the layer below"
 States = tuple[Tensor, ...]
 
 
@@ -24,8 +25,10 @@ def between_calls(trial: Trial) -> str | None:
         return None
     try:
         other = generic(trial)
-        if not trial.subject.offers("hx") or _goes_on(other, lambda states: states):
+        if not trial.subject.offers("hx"):
             return None
+        if _goes_on(other, lambda states: states):
+            return BELOW if other.config.num_layers > 1 and _ignored_below(other) else None
         found = [words for words, explains in _hypotheses(other) if explains()]
     except NO_ANSWER:
         return None
@@ -55,6 +58,8 @@ def _hypotheses(trial: Trial) -> Iterator[tuple[str, Callable[[], bool]]]:
         yield "the initial c is ignored", lambda: _ignored(trial, 1) and not _ignored(trial, 0)
         yield "the initial state is ignored", lambda: _ignored(trial, 0) and _ignored(trial, 1)
         yield "h and c come back in each other's place", lambda: _goes_on(trial, lambda s: s[::-1])
+        yield "h comes back as zeros", lambda: _comes_back_as_zeros(trial) == (True, False)
+        yield "c comes back as zeros", lambda: _comes_back_as_zeros(trial) == (False, True)
     yield "the state comes back as it was given", lambda: _comes_back(trial, trial.given_state)
     yield "the state comes back as zeros", lambda: _comes_back(trial, trial.zero_state())
     yield "the state that comes back is that of the step before the last", lambda: _goes_on(trial, lambda s: s, late=1)
@@ -77,8 +82,21 @@ def _ignored_above(trial: Trial) -> bool:
     return torch.equal(same, trial.run.output) and not torch.equal(moved, trial.run.output)
 
 
+def _ignored_below(trial: Trial) -> bool:
+    """Whether other initial states of all layers but the last change no output, and another one of the last does."""
+    other = tuple(torch.cat([1 - p[:-1], p[-1:]]) for p in trial.given_state)
+    last = tuple(torch.cat([p[:-1], 1 - p[-1:]]) for p in trial.given_state)
+    same, moved = (trial.but(state=states).run.output for states in (other, last))
+    return torch.equal(same, trial.run.output) and not torch.equal(moved, trial.run.output)
+
+
 def _comes_back(trial: Trial, states: States) -> bool:
     return all(torch.equal(one, other) for one, other in zip(trial.run.state, states, strict=True))
+
+
+def _comes_back_as_zeros(trial: Trial) -> tuple[bool, ...]:
+    """Which parts of the state do."""
+    return tuple(not part.any() for part in trial.run.state)
 
 
 def _goes_on(trial: Trial, changed: Callable[[States], States], late: int = 0) -> bool:

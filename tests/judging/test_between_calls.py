@@ -24,6 +24,9 @@ class Pairs(nn.Module):
     def taken(self, state):
         return state
 
+    def reads(self, x, below):
+        return below
+
     def returned(self, now, before, given):
         return now
 
@@ -32,10 +35,10 @@ class Pairs(nn.Module):
         given = (zeros, zeros.clone()) if state is None else state
         before = now = self.taken(given)
         outputs = []
-        for step in x:
-            before, parts = now, []
+        for x_t in x:
+            step, before, parts = x_t, now, []
             for inner, h, c in zip(self.inner, *now, strict=True):
-                c = 0.9 * c + torch.tanh(inner(torch.cat([step, h], -1)))
+                c = 0.9 * c + torch.tanh(inner(torch.cat([self.reads(x_t, step), h], -1)))
                 step = torch.tanh(0.5 * c + h)
                 parts.append((step, c))
             now = tuple(map(torch.stack, zip(*parts, strict=True)))
@@ -61,6 +64,23 @@ class AsGiven(Pairs):
 class AsZeros(Pairs):
     def returned(self, now, before, given):
         return tuple(map(torch.zeros_like, now))
+
+
+class CAsZeros(Pairs):
+    def returned(self, now, before, given):
+        return now[0], torch.zeros_like(now[1])
+
+
+class HAsZeros(Pairs):
+    def returned(self, now, before, given):
+        return torch.zeros_like(now[0]), now[1]
+
+
+class SideBySide(Pairs):
+    """Each layer reads the first features of the input."""
+
+    def reads(self, x, below):
+        return below if below is x else nn.functional.pad(x, (0, self.hidden_size - x.shape[-1]))
 
 
 class Late(Pairs):
@@ -93,6 +113,9 @@ SAID = {
     Upside: "the states of the layers come back in reverse order",
     AsGiven: "the state comes back as it was given",
     AsZeros: "the state comes back as zeros",
+    CAsZeros: "c comes back as zeros",
+    HAsZeros: "h comes back as zeros",
+    SideBySide: "the last layer does not read the layer below",
     Late: "the state that comes back is that of the step before the last",
     WithoutC: "the initial c is ignored",
     Without: "the initial state is ignored",
@@ -122,3 +145,8 @@ def test_it_is_the_diagnosis_of_the_failure():
     subject = claimed(Exchanged)
     case, outcome = killed(CATALOG["time.split"], subject)
     assert explain(CATALOG["time.split"], Trial(subject, case), outcome).diagnosis == SAID[Exchanged]
+
+
+def test_layers_side_by_side_are_no_stack():
+    _, outcome = killed(CATALOG["state.used"], claimed(SideBySide))
+    assert "below the last, moves the output" in outcome.mismatches[0]

@@ -47,7 +47,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return torch.equal(one, other) or (one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all()))
 
 
-def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any) -> bool:
-    """Return whether a call gives other results from another state."""
+def moved_by_state(layer: Layer, x: Any, hx: Any, other: Any, names: tuple[str, ...] | None = None) -> bool:
+    """Return whether a call gives other results, or others of these names, from another state."""
     one, moved = (named_results(layer(x, state)) for state in (hx, other))
-    return not all(torch.equal(part, moved[name]) for name, part in one.items())
+    return not all(torch.equal(part, moved[name]) for name, part in one.items() if names is None or name in names)

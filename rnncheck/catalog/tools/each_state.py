@@ -18,11 +18,11 @@ MANY = 300
 """Steps after which a state that is written once a chunk has been written."""
 
 
-def is_noticed(plain: Trial, state: tuple[Tensor, ...]) -> bool:
-    """Whether a call gives other results from this state, or cannot factorize what it is given."""
+def is_noticed(plain: Trial, state: tuple[Tensor, ...], names: tuple[str, ...] | None = None) -> bool:
+    """Whether a call gives other results, or others of these names, from this state, or cannot factorize what it is given."""
     try:
         with factorizing((plain.x, state)):
-            return bool(plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=state).arguments[1]))
+            return bool(plain.do(moved_by_state, plain.layer, *plain.arguments, plain.but(state=state).arguments[1], names))
     except NotClaimed:
         return True
 
