@@ -171,7 +171,7 @@ def values(trial: Trial, one: Further, what: str) -> Tensor:
     shape = one.sizes(trial.time, trial.batch, trial.config.input_size, trial.config.hidden_size)
     part = torch.rand(shape, generator=trial.generator(f"{what} {one.name}"))
     drawn = one.low + (one.high - one.low) * part if one.low > 0 else (part > 0.5).float()
-    return drawn.to(one.dtype(trial.x.dtype))
+    return one.leaving_one(drawn.to(one.dtype(trial.x.dtype)))
 
 
 def neutral(trial: Trial, one: Further) -> Tensor:

@@ -10,8 +10,8 @@ class Further:
     """A further argument: its name, shape and values.
 
     shape:     "steps" (time, batch), "steps 1", "features", "hidden" (one, input_size or hidden_size numbers a step), "rows"
-               (batch), "rows 1", "vector" (hidden_size numbers a sequence), "memory" (two vectors a sequence, or two ids), or
-               "memory first"
+               (batch), "rows 1", "vector" (hidden_size numbers a sequence), "memory" (two vectors a sequence, or two ids), "memory
+               mask" (a number for each of the two), or the same with "first"
     kind:      "float", "bool" or "long"
     low, high: the bounds of its values; where low is 0 it takes these two alone
     neutral:   what it is filled with in all other calls; None where it is left out there
@@ -36,7 +36,7 @@ class Further:
     @property
     def axis_of_rows(self) -> int:
         """The axis that has one place for each sequence."""
-        return int(self.has_steps or self.shape == "memory first")
+        return int(self.has_steps or self.shape in ("memory first", "memory mask first"))
 
     def sizes(self, time: int, batch: int, features: int, hidden: int) -> tuple[int, ...]:
         """Its shape, with time first.
@@ -49,12 +49,19 @@ class Further:
         sizes = {"steps": (), "steps 1": (1,), "features": (features,), "hidden": (hidden,), "rows": (), "rows 1": (1,)}
         looked_up = () if self.kind == "long" else (hidden,)
         sizes |= {"vector": (hidden,), "memory": (2, *looked_up), "memory first": looked_up}
+        sizes |= {"memory mask": (2,), "memory mask first": ()}
         front = (time,) if self.has_steps else (2,) if self.axis_of_rows else ()
         return (*front, batch, *sizes[self.shape])
 
     def dtype(self, of_input: torch.dtype) -> torch.dtype:
         """The dtype of its values, beside an input of this dtype."""
         return {"bool": torch.bool, "long": torch.long}.get(self.kind, of_input)
+
+    def leaving_one(self, values: torch.Tensor) -> torch.Tensor:
+        """These values; of a mask of what is looked up, with the first of each sequence as it is elsewhere: one must be left."""
+        if self.shape in ("memory mask", "memory mask first"):
+            values.select(1 - self.axis_of_rows, 0).fill_(self.neutral or 0.0)
+        return values
 
     @property
     def looked_at(self) -> bool:

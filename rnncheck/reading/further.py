@@ -12,7 +12,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.adapter.given_beside import filled
-from rnncheck.reading.calls.beside import MEMORY, ONES, SHAPES, VECTOR
+from rnncheck.reading.calls.beside import MASKS, MEMORY, ONES, SHAPES, VECTOR
 from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
 from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, quiet
 from rnncheck.reading.seen import Seen
@@ -22,6 +22,8 @@ FLAGS = (*RESETS, "terminal", "terminals", "terminated", "new_episode", "not_don
 """Names of arguments that say where the state is forgotten."""
 VALUES = (("float", 0.25, 0.75), ("float", 0.0, 1.0), ("bool", 0.0, 1.0), ("long", 0.0, 1.0))
 """Kinds of values that are tried, from a lowest to a highest one."""
+ON_OR_OFF = (("bool", 0.0, 1.0), ("float", 0.0, 1.0), ("long", 0.0, 1.0))
+"""The same of a mask of what is looked up: a number between may be rounded either way."""
 CLOSE = 1e-9
 """Two runs that are nearer than this differ by rounding alone."""
 
@@ -68,7 +70,7 @@ def _names(module: Any, seen: Seen) -> Iterator[tuple[str, tuple[str, ...], floa
     for p in parameters(module, seen.how):
         if p.name in beside:
             shape, value = beside[p.name]
-            if shape in (*SHAPES, VECTOR, *MEMORY):
+            if shape in (*SHAPES, VECTOR, *MEMORY, *MASKS):
                 yield p.name, (shape,), value
         elif p.default is None and p.name not in (*taken, *states):
             yield p.name, SHAPES, None
@@ -82,13 +84,13 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
     still: Further | None = None
     usual, fewer, part = calls(x, {}), replace(calls, zero=_of_rows(calls.zero, BATCH - 1)), x[:-1, :-1]
     for shape in shapes:
-        for kind, low, high in VALUES:
+        for kind, low, high in ON_OR_OFF if shape in MASKS else VALUES:
             one = Further(name, shape, kind, low, high, neutral)
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
                 fewer(part, {name: drawn(one, part, fewer, seed=7)})  # else a size of its own may look like rows or steps
                 of_rows = one.has_steps or (
-                    _is_of_rows(calls, one) if neutral is None else shape in SHAPES or _has_rows(calls, x, one)
+                    _is_of_rows(calls, one) if neutral is None else shape in (*SHAPES, *MASKS) or _has_rows(calls, x, one)
                 )
             except Exception:  # it takes no such values
                 continue
@@ -130,7 +132,8 @@ def drawn(one: Further, x: Tensor, calls: _Calls, seed: int) -> Tensor:
     whole = filled(one.shape, one.kind, 0.0, x, x.shape[1], calls.config.hidden_size)
     part = torch.rand(whole.shape, generator=torch.Generator().manual_seed(seed))
     values = one.low + (one.high - one.low) * part if one.low > 0 else (part > 0.5).double()
-    return _own(values.to(whole.dtype), one, calls)
+    values = torch.full_like(values, 1 - (one.neutral or 0.0)) if one.shape in MASKS else values
+    return _own(one.leaving_one(values.to(whole.dtype)), one, calls)
 
 
 def _own(values: Tensor, one: Further, calls: _Calls) -> Tensor:

@@ -30,9 +30,15 @@ def learned_start(module: Any, seen: Seen, config: Config, zero: Any) -> tuple[s
 
 
 def _buffers(module: Any, seen: Seen) -> tuple[str, ...]:
-    """The names of its tensors of real numbers, not all of them 0, that are no parameters, and in which it keeps no state."""
-    buffers = module.named_buffers() if isinstance(module, nn.Module) else ()
-    return tuple(name for name, b in buffers if b.is_floating_point() and bool(b.any()) and name != seen.how["kept"])
+    """The names of its tensors of real numbers, not all of them 0, that are no parameters, and in which it keeps no state.
+
+    Those of a part that is torch's own, such as the running mean of a normalisation, are no first state, and may have no gradient.
+    """
+    if not isinstance(module, nn.Module):
+        return ()
+    torchs = [f"{name}." for name, part in module.named_modules() if name and type(part).__module__.startswith("torch.")]
+    own = [(name, b) for name, b in module.named_buffers() if not name.startswith(tuple(torchs))]
+    return tuple(name for name, b in own if b.is_floating_point() and bool(b.any()) and name != seen.how["kept"])
 
 
 def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: tuple[str, ...]) -> bool:

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.reading.adapter.token_ids import give_tables_back
 from rnncheck.reading.calls.beside import OF_STEPS, another_is_called_so
 from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, named_or_needed, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
-from rnncheck.reading.calls.form_of_lengths import form_of_lengths
+from rnncheck.reading.calls.form_of_lengths import form_of_lengths, lengths_change_nothing
 from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.halves import is_one_recurrence
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
@@ -54,6 +55,13 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
     begun: whether a state is given though it may be left out: the module's own has another dtype
     """
+    seen = _best_of(module, sizes, cell_first, said, begun)
+    if not seen.how.get("ids"):
+        give_tables_back(module)
+    return seen
+
+
+def _best_of(module: Any, sizes: Sizes, cell_first: bool, said: Said, begun: bool) -> Seen:
     best: Seen | None = None
     failures: list[str] = []
     got_to: dict[str, float] = {}
@@ -204,13 +212,14 @@ def _completed(module: Any, best: Seen, result: Any, given: Tensor, x: Tensor, s
         how = {**how, "lengths": form_of_lengths(module, how, start, sizes)}
     if how["lengths"] and is_longest_first(module, how, start, sizes):
         how = {**how, "longest_first": True}
+    still = how["lengths"] and how.get("input") != "step" and lengths_change_nothing(module, how, start, sizes)
     unread = (*([f"attribute {idle}, which changes no later call"] if idle else []), *unread_of(module, result, how))
     return replace(
         best,
         how=how,
         plain=is_plain(how, module, sizes) and returns_no_more(result),
         unread=unread,
-        extras=extras_of(result, how, given),
+        extras=(*extras_of(result, how, given), *([f"argument {how['lengths'][0]}, which changes nothing"] if still else [])),
         with_rows=with_rows(result, how),
         idle=is_idle(runner(module, how, start, sizes), x, how),
         alone=not (unread or state_parameters(module, how) or {one[1] for one in how.get("beside", ())} - OF_STEPS),

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.core.config import Config
+from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Unreadable, made, told
 from rnncheck.reading.calls.time_limit import is_over
 from rnncheck.reading.constructor.arguments import Arguments
@@ -20,6 +21,7 @@ from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on, with_halves, without_matrices
 from rnncheck.reading.seen import Seen
+from rnncheck.reading.signature import parameters_of
 
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 
@@ -32,6 +34,7 @@ def simplest(arguments: Arguments) -> Config:
 def best_way(value: Any, cell_first: bool, said: Said) -> Built:
     """The first way to build and call it that nothing contradicts, or else the best one."""
     best: Built | None = None
+    by_chance: Built | None = None
     failures, called, tried = list[str](), list[str](), list[Arguments]()
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         if failures and is_over():
@@ -43,10 +46,14 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
             failures.append(told(error))
             called += [str(error)] if isinstance(error, Unreadable) else []
             continue
+        if _is_of_nodes_by_chance(value, built):
+            by_chance = by_chance or built
+            continue
         if best is None or built[0].score > best[0].score:
             best = built
         if built[0].complete:
             break
+    best = best or by_chance
     build = partial(_built, value, cell_first=cell_first, said=said, alone=False)
     if best is None and called:
         best = _in_other_sizes(tried, build)
@@ -61,6 +68,17 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
     if best is not whole and has_a_default_of(value, best[3].hidden_size):  # which is as large as the hidden size by chance
         best = without_matrices(value, of_other_sizes(value, best, said, tried, build) or best, read)
     return with_halves(value, with_fixed_features(value, best))
+
+
+def _is_of_nodes_by_chance(value: Any, built: Built) -> bool:
+    """Whether it is read with features at each of some nodes, and as many is the default of a number that it was not given."""
+    seen, arguments, _, _ = built
+    if not seen.how.get("nodes") or arguments is None:
+        return False
+    kinds = [value, *([arguments.bundle] if arguments.bundle is not None else [])]
+    defaults = {p.name: p.default for kind in kinds for p in parameters_of(kind)}
+    given = (*arguments.input, *arguments.hidden, *arguments.options.values(), *arguments.others)
+    return any(type(number) is int and number == len(NODES) for name, number in defaults.items() if name not in given)
 
 
 def _read_again(config: Config, directions: int, cell_first: bool, said: Said, module: Any, more: Said) -> Seen:

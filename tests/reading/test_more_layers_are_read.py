@@ -18,6 +18,7 @@ from rnncheck.strategies.plan import plan
 from tests.effort import some
 from tests.reading import (
     applications,
+    beside_each_step,
     courses,
     decoders,
     encoders,
@@ -39,7 +40,7 @@ from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
           small_differences, images, hyperparameters, decoders, published, everyday, encoders,
-          kinds_of_state, graphs)  # fmt: skip
+          kinds_of_state, graphs, beside_each_step)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

@@ -166,7 +166,8 @@ class Adapted(torch.nn.Module):
         given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
         named = {**how["others"], **dict.fromkeys(how["asks"], True)}
         named |= {
-            keyword: filled(shape, kind, value, input, rows, self.hidden_size) for keyword, shape, kind, value in how["beside"]
+            keyword: filled(shape, kind, value, input, rows, self.hidden_size, bool(how["batch_first"]))
+            for keyword, shape, kind, value in how["beside"]
         }
         named |= {how["input_name"]: given.pop()} if how["input_name"] else {}
         if hx is not None:

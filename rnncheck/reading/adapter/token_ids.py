@@ -26,6 +26,7 @@ class Vectors(torch.nn.Module):
         self.num_embeddings, self.embedding_dim, self.padding_idx = table.num_embeddings, table.embedding_dim, table.padding_idx
         self.vectors: torch.Tensor | None = None
         self.knows_ids: bool = isinstance(table, Vectors) and table.knows_ids
+        self.instead_of: tuple[torch.nn.Module] = table.instead_of if isinstance(table, Vectors) else (table,)
         self.table: tuple[torch.nn.Parameter] = table.table if isinstance(table, Vectors) else (table.weight,)
         if tied:
             (self.weight,) = self.table
@@ -43,6 +44,13 @@ class Vectors(torch.nn.Module):
         if own.shape[-1] != vectors.shape[-1]:
             return own  # of ids that are no input, such as those of the letters of a word
         return torch.where((ids < FIRST)[..., None], own, vectors[(ids - FIRST).clamp(min=0)])
+
+
+def give_tables_back(layer: Any) -> None:
+    """Put the tables back in whose place vectors were."""
+    for name, part in list(layer.named_modules()) if isinstance(layer, torch.nn.Module) else []:
+        if isinstance(part, Vectors):
+            layer.set_submodule(name, part.instead_of[0])
 
 
 class OneHot(TorchFunctionMode):

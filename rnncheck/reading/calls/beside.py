@@ -20,6 +20,10 @@ MEMORY = ("memory", "memory first")
 """Shapes of what is looked up at each step, such as what an encoder returned."""
 MEMORY_PARTS = {"memory", "mem", "encoder", "encoded", "enc", "context", "contexts", "annotations", "keys", "values"}
 """Parts of names of what is looked up, which may be called a state too."""
+MASKS = ("memory mask", "memory mask first")
+"""Shapes of a mask of what is looked up, which has a number for each of its vectors."""
+ID_PARTS = {"id", "ids", "idx", "idxs", "index", "indices", "token", "tokens", "category", "categories"}
+"""Parts of names of ids that are looked up in a table."""
 TIMES = "times"
 TIME_PARTS = {"time", "times", "t", "ts", "timestamps", "timestamp", "tp", "tps", "timespans", "dt", "dts", "delta", "deltas"}
 """Times of the steps that all rows share, and parts of their names."""
@@ -35,6 +39,8 @@ ONES = (
     "nonterminal", "nonterminals",
 )  # fmt: skip
 """Words in names of arguments that leave the recurrence as it is where they are 1."""
+MARKS_PADDING = {"pad", "pads", "padding", "padded"}
+"""Words in the name of a mask that is 1 where nothing is meant."""
 NUMBERS_GIVEN = (("neutral", ("float", "bool", "long")), ("between", ("float",)), ("opposite", ("float", "bool")))
 """What is tried, in this order: a number that leaves the recurrence as it is, as far as names say so, or one that changes it."""
 MANY = 2
@@ -77,6 +83,11 @@ def other_sequences(module: Any, how: Mapping[str, Any]) -> Iterator[Beside]:
         yield [[p.name, shape, "long" if how.get("ids") else "float", 1.0] for p in others]
 
 
+def _is_ids_word(name: str) -> bool:
+    """Whether an argument of this name may hold ids that are looked up in a table."""
+    return bool(set(name.lower().split("_")) & ID_PARTS)
+
+
 def is_memory_word(name: str) -> bool:
     """Whether an argument of this name may be what is looked up at each step."""
     return bool(set(name.lower().split("_")) & MEMORY_PARTS)
@@ -103,7 +114,7 @@ def _fillings(needed: list[inspect.Parameter], numbers: Numbers, step: bool, sha
         if is_state_word(p.name)
         else [NUMBERS[p.annotation]]
         if p.annotation in NUMBERS
-        else SHAPES
+        else (*(MASKS if len(needed) > 1 and set(others) & {*MEMORY} else ()), *SHAPES)
         if is_mask_word(p.name)
         else (*([TIMES] if set(p.name.lower().split("_")) & TIME_PARTS and not step else []), *others)
         for p in needed
@@ -114,12 +125,15 @@ def _fillings(needed: list[inspect.Parameter], numbers: Numbers, step: bool, sha
     for number, kinds in numbers:
         for shape in chosen if number == "neutral" or len(needed) == 1 else by_turns:
             for kind in kinds[:1] if {*shape} <= {TIMES, VECTOR, *MEMORY} else kinds:
-                yield [_filled(p, one, kind, number) for p, one in zip(needed, shape, strict=True)]
+                said = ["long" if kind == "float" and _is_ids_word(p.name) else kind for p in needed]
+                for each in dict.fromkeys((tuple(said), (kind,) * len(needed))):
+                    yield [_filled(p, one, own, number) for p, one, own in zip(needed, shape, each, strict=True)]
 
 
 def _filled(parameter: inspect.Parameter, shape: str, kind: str, number: str) -> list[Any]:
     if shape in (TIMES, VECTOR, *MEMORY):
         return [parameter.name, shape, "float", 1.0]
-    neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in parameter.name.lower().split("_")))
+    words = parameter.name.lower().split("_")
+    neutral = float(any(word in ONES or word.removesuffix("s") in ONES for word in words) and not (MARKS_PADDING & {*words}))
     value = {"neutral": neutral, "between": neutral if is_mask_word(parameter.name) else 0.5, "opposite": 1.0 - neutral}[number]
     return [parameter.name, *(("number", shape) if shape in NUMBERS.values() else (shape, kind)), value]

@@ -1,5 +1,6 @@
 """In which form a layer takes the lengths of its sequences: as numbers or as a mask, and whether a mask marks steps or padding."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from rnncheck.reading.adapter.adapted import AdaptedWithLengths
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, quiet
 from rnncheck.reading.calls.order_of_lengths import LENGTHS
+from rnncheck.reading.calls.results import leaves
 
 AXES = ("", " (steps, 1)", " (1, steps)")
 """A mask may have one more axis, behind its steps or in front of them."""
@@ -41,6 +43,21 @@ def form_of_lengths(module: Any, how: Mapping[str, Any], start: Start, sizes: Si
         except Exception:  # it takes no such form
             continue
     return (name, taken[0], needed) if taken else None
+
+
+def lengths_change_nothing(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> bool:
+    """Return whether shorter lengths, in the form that is read, leave all that comes back as it is."""
+    called = AdaptedWithLengths(copy.deepcopy(module), sizes.hidden, **{**how, "given": []})
+    called.how["others"] = dict(zip(start.names, start.values, strict=True))
+    x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    x = x.transpose(0, 1) if how["batch_first"] else x
+    found = []
+    for lengths in (torch.full((BATCH,), TIME), torch.tensor(LENGTHS)):
+        with quiet():
+            called.begin(x)
+            found.append([tensor for _, tensor in leaves(called.result(x, None, lengths))])
+    whole, padded = found
+    return 0 < len(whole) == len(padded) and all(map(torch.equal, whole, padded))
 
 
 def _output(called: AdaptedWithLengths, x: Tensor, lengths: Tensor | None) -> Tensor:

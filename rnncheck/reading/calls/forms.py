@@ -23,7 +23,8 @@ def forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dic
 
 def _forms(module: Any, cell_first: bool, said: Said, input: int) -> Iterator[dict[str, Any]]:
     flags = asks(module)
-    for ids in (True,) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
+    beside_numbers = (False,) if looks_up(module) and later_inputs(module) else ()  # another argument may be looked up
+    for ids in (*beside_numbers, True) if looks_up(module) else (True, False) if makes_one_hot(module) else (False,):
         ways = partial(_forms_of, module, cell_first, said, ids, numbers=input == 1)
         yield from ({**form, "asks": flags} for form in ways()) if flags else ()
         yield from ways()
