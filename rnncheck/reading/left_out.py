@@ -9,6 +9,7 @@ from rnncheck.reading.calls.beside import COUNT, GRAPH, MEMORY, TIMES, VECTOR
 from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
+from rnncheck.reading.constructor.size_words import OPTIONS
 from rnncheck.reading.seen import Seen
 
 NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
@@ -28,6 +29,11 @@ def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tu
     return tuple(told for told in unread if told not in seen.unread)
 
 
+def _is_of_layers(name: str, arguments: Arguments) -> bool:
+    """Whether it is a number of layers that is given, and no case has another."""
+    return name in arguments.others and (name in ("num_layers", *OPTIONS["num_layers"]) or name.lower().endswith("layers"))
+
+
 def other_sizes(multiples: tuple[int, int], least: tuple[int, int]) -> tuple[str, ...]:
     """Return the sizes that the constructor refuses: no case has them."""
     names = ("input_size", "hidden_size")
@@ -37,10 +43,15 @@ def other_sizes(multiples: tuple[int, int], least: tuple[int, int]) -> tuple[str
     )
 
 
+def defaults_of(value: Any, arguments: Arguments) -> dict[str, Any]:
+    """Return the defaults of the arguments of the constructor, and of its configuration object."""
+    kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]
+    return {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
+
+
 def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     """Return the options that keep their defaults, so that their other values are not checked."""
-    kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]
-    defaults = {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
+    defaults = defaults_of(value, arguments)
     known = (*arguments.options.values(), *arguments.input, *arguments.hidden, *NO_OPTIONS)
     left = {name: one for name, one in {**defaults, **arguments.others}.items() if name not in known}
     if arguments.listed is not None:
@@ -50,5 +61,9 @@ def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     return (
         *(["input_size other than hidden_size"] if several else []),
         *(f"{name} other than hidden_size" for name in as_large),
-        *(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool)),
+        *(
+            f"{name} other than {one!r}"
+            for name, one in left.items()
+            if isinstance(one, str | bool) or _is_of_layers(name, arguments)
+        ),
     )

@@ -1,5 +1,6 @@
 """What a second look at a layer that was built and read shows: with more rows, with a larger state, or with its flags on."""
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -10,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnncheck.core.config import Config
+from rnncheck.core.config import MODES, Config
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, made, quiet, runner, told
 from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.gradients import unused
+from rnncheck.reading.left_out import defaults_of
 from rnncheck.reading.other_numbers import zeros
+from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.seen import Seen
@@ -83,6 +86,37 @@ def without_matrices(value: Any, built: Built, read: Callable[..., Seen]) -> Bui
     if not any(_is_a_matrix(axes, tensor, config.hidden_size) for axes, tensor in found):
         return built
     return read(module, {"states": [], "given": []}), arguments, module, config
+
+
+def with_layers_by_default(value: Any, built: Built, build: Callable[[Arguments], Built]) -> Built:
+    """The same with as many layers as it has by default, where its state is as large with any number: with one layer alone, what
+    is done between layers would not be seen. Where the names of its parameters are torch's, they say what each layer is.
+
+    build: builds and reads it with these arguments
+    """
+    seen, arguments, module, config = built
+    own = None if arguments is None else arguments.options.get("num_layers")
+    if arguments is None or own is None or not seen.how["states"] or seen.needed or seen.directions == 2:
+        return built
+    default = defaults_of(value, arguments).get(own)
+    torchs = not seen.how.get("ids") and any(match([*own_parameters(module)], config.but(mode=mode)) for mode in MODES)
+    if type(default) is not int or default < 2 or torchs:
+        return built
+    positions, named = arguments.of(config.but(num_layers=default))
+    try:
+        more = _result(seen, made(value, *positions, **named), config)
+        one = _result(seen, copy.deepcopy(module), config)
+        as_large = all(value_at(more, path).shape == value_at(one, path).shape for path in seen.how["states"])
+    except Exception:  # it is called otherwise with several layers
+        return built
+    if not as_large:
+        return built
+    options = {word: name for word, name in arguments.options.items() if word != "num_layers"}
+    other = None
+    with suppress(Exception):  # it is not read like this
+        other = build(replace(arguments, options=options, others={**arguments.others, own: default}))
+    same = other is not None and all(other[0].how[word] == seen.how[word] for word in ("states", "given", "tensors"))
+    return other if other is not None and same else built  # a mistake between layers makes no reading worse
 
 
 def _result(seen: Seen, module: Any, config: Config) -> Any:

@@ -16,12 +16,20 @@ from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.constructor.multiples import in_multiples, larger
 from rnncheck.reading.in_training import draws
+from rnncheck.reading.left_out import defaults_of
 from rnncheck.reading.own_sizes import has_a_default_of, of_other_sizes
 from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
-from rnncheck.reading.second_looks import Built, of_any_number, with_fixed_features, with_flags_on, with_halves, without_matrices
+from rnncheck.reading.second_looks import (
+    Built,
+    of_any_number,
+    with_fixed_features,
+    with_flags_on,
+    with_halves,
+    with_layers_by_default,
+    without_matrices,
+)
 from rnncheck.reading.seen import Seen
-from rnncheck.reading.signature import parameters_of
 
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
 
@@ -63,7 +71,7 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
         reason.built = bool(called)
         raise reason
     read = partial(_read_again, best[3], best[0].directions, cell_first, said)
-    whole = with_flags_on(best, build)
+    whole = with_layers_by_default(value, with_flags_on(best, build), build)
     best = without_matrices(value, whole, read)
     if best is not whole and has_a_default_of(value, best[3].hidden_size):  # which is as large as the hidden size by chance
         best = without_matrices(value, of_other_sizes(value, best, said, tried, build) or best, read)
@@ -75,8 +83,7 @@ def _is_of_nodes_by_chance(value: Any, built: Built) -> bool:
     seen, arguments, _, _ = built
     if not seen.how.get("nodes") or arguments is None:
         return False
-    kinds = [value, *([arguments.bundle] if arguments.bundle is not None else [])]
-    defaults = {p.name: p.default for kind in kinds for p in parameters_of(kind)}
+    defaults = defaults_of(value, arguments)
     given = (*arguments.input, *arguments.hidden, *arguments.options.values(), *arguments.others)
     return any(type(number) is int and number == len(NODES) for name, number in defaults.items() if name not in given)
 
