@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnncheck.reading.target import read_target
+from tests.reading import beside_each_step
 from tests.strangers.hunted import kill_of, subject_of
 
 
@@ -151,3 +153,7 @@ def test_what_all_sequences_look_up_is_told():
     subject = subject_of(LooksUpInATable)
     assert "not looked at: parameter query.bias, parameter query.weight, argument table, the same for each row" in subject.read_as
     assert kill_of(subject, 4) is None
+
+
+def test_times_grow_where_a_part_does_nothing_as_long_as_they_stay():
+    assert not read_target(beside_each_step.Between).not_looked_at

@@ -19,6 +19,7 @@ from tests.effort import some
 from tests.reading import (
     applications,
     beside_each_step,
+    by_many_hands,
     courses,
     decoders,
     encoders,
@@ -41,7 +42,8 @@ from tests.strangers.hunted import kill_of, subject_of
 
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
           small_differences, images, hyperparameters, decoders, published, everyday, encoders,
-          kinds_of_state, graphs, beside_each_step, layers_by_default)  # fmt: skip
+          kinds_of_state, graphs, beside_each_step, by_many_hands,
+          layers_by_default)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
