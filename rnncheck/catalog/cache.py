@@ -71,6 +71,8 @@ def steps(trial: Trial) -> Observation:
        applies=carried & at_least(time=3, batch=2))  # fmt: skip
 def prefill(trial: Trial) -> Observation:
     """Sequences of several lengths in one call with a cache, and then step by step, give the outputs of one call."""
+    if is_position(trial):
+        raise NotClaimed("its position is one number for all rows, and these have other ones")
     if trial.subject.steps > 1:
         raise NotClaimed(f"it takes numbers of steps that are {trial.subject.steps_in_words}")
     most = trial.draw("most steps at once", 2, trial.time - 1)
@@ -98,7 +100,7 @@ def gradient(trial: Trial) -> Observation:
     if "refused" in found:
         raise NotClaimed(f"no gradient can be had through its cache: backward raises {found['refused']}")
     whole, first = trial.gradients(weights), found["input"]
-    is_state = layer.module.roles["cache"]["new"] is type(None)
+    is_state = layer.module.roles["cache"]["new"] is type(None) or is_position(trial)
     flows = any(part is not None and bool(part.any()) for part in (first if first is None else first[:k], found.get("h_0")))
     if not flows and not is_state:
         found, whole = ({"input": behind(one["input"], k)} for one in (found, whole))  # it is detached: each call learns by itself
@@ -158,6 +160,11 @@ def taking_a_cache(trial: Trial) -> tuple[Any, Tensor, Tensor | None]:
     if not isinstance(module, Typed) or module.roles["cache"] is None:
         raise NotClaimed("it takes no cache: cache: Annotated[Cache, rnncheck.State(new=Cache)]")
     return trial.layer, trial.x, None if trial.state is None else trial.state[0]
+
+
+def is_position(trial: Trial) -> bool:
+    """Whether what is carried beside its state is the number of steps so far."""
+    return trial.layer.module.roles["cache"]["begins"] is not None
 
 
 def outputs(trial: Trial, *parts: tuple[int, int]) -> Tensor:

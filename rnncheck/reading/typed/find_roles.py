@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import (
@@ -93,9 +93,11 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     may_go = [*(sequences if len(sequences) > 1 else ()), *parameters]  # one sequence must be given
     choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
+    numbers = tuple((one.name, one.default) for one in options if one.name not in {**choices, **given} and _is_number(one))
     roles = Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none,
-                 beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE, unread))))  # fmt: skip
+                 beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE, unread))),
+                 numbers=numbers)  # fmt: skip
     check_has_rows(roles)
     return roles
 
@@ -190,6 +192,12 @@ def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | No
                 f"{name}: {one.name} ({axes}) is a state or a container, has no time axis and does not come back; return it, or "
                 "say what it is by another name or outside of a container"
             )
+
+
+def _is_number(option: Argument) -> bool:
+    """Whether it may have any number, whole or not."""
+    kinds = {option.hint, *get_args(option.hint)}
+    return bool(kinds & {int, float}) and bool not in kinds and not isinstance(option.default, bool)
 
 
 def _returns_state(option: str) -> bool:

@@ -64,6 +64,7 @@ class Roles:
     none: names of arguments without a default, which are None where nothing is given
     backward: options with which sequences are read from their end
     beside: results that are neither outputs nor states
+    numbers: options that are a number and may have any, with the default of each
     """
 
     name: str
@@ -83,6 +84,7 @@ class Roles:
     none: tuple[str, ...] = ()
     backward: tuple[tuple[str, Any], ...] = ()
     beside: tuple[tuple[Path, Any], ...] = ()
+    numbers: tuple[tuple[str, int | float | None], ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -170,7 +172,7 @@ class Roles:
         when = [f" where {name} is {value!r}" for name, value in self.backward if name]
         told += [f"sequences are read from their end{' or'.join(when)}"] if self.backward else []
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
-        told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
+        told += [f"{self.cache.name}: {_carried(self.cache)}"] if self.cache else []
         told += [f"{', '.join(self.never)}: never given"] if self.never else []
         told += [f"{', '.join(_beside(self.beside))}: not looked at"] if self.beside else []
         told += [] if self.time.lower() in TIME else [f"{self.time}: the axis of time"]
@@ -178,6 +180,10 @@ class Roles:
 
 
 _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "offsets": "offsets of sequences laid end to end"}
+
+
+def _carried(cache: Cache) -> str:
+    return "a cache that is carried and not read" if cache.begins is None else "how many steps come before the call"
 
 
 def _tensor(name: str, leaf: Leaf) -> NamedTensor:

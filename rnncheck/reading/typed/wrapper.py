@@ -49,10 +49,21 @@ class Typed(torch.nn.Module):
             output, state, _ = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
             output, state = output.squeeze(1), tuple(part.squeeze(1) for part in state)
         output = reversed_in_time(output, lengths) if backward else output
-        return output, state if self.roles["cache"] is None else ()  # alone it is not all that goes on
+        how = self.roles["cache"]
+        return output, state if how is None or how["begins"] is not None else ()  # alone it is not all that goes on
 
     def with_cache(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any = None) -> tuple[torch.Tensor, Any, Any]:
-        """(output, state, cache) for input with a batch axis, after what the cache knows; cache: None where none is given."""
+        """(output, state, cache) for input with a batch axis, after what the cache knows; cache: None where none is given.
+
+        A position is the number of steps before.
+        """
+        if cache is not None and self.roles["cache"]["begins"] is not None:
+            output, state, _ = self.with_lengths(input, hx, cache, lengths)
+            return output, state, cache + input.shape[0]
+        return self.with_lengths(input, hx, cache, lengths)
+
+    def with_lengths(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any) -> tuple[torch.Tensor, Any, Any]:
+        """The same; lengths: None where none are given."""
         if lengths is None and not (self.roles["ragged"] or {}).get("needed"):
             return self.called(input, hx, cache)
         return self.ragged(input, hx, torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths, cache)
@@ -83,6 +94,8 @@ class Typed(torch.nn.Module):
         """A cache that knows nothing; rows: of how many sequences, where that is not the input's batch."""
         how = self.roles["cache"]
         rows = input.shape[1] if rows is None else rows
+        if how["begins"] is not None:
+            return how["begins"]
         known = {"rows": rows, "dtype": input.dtype, "device": input.device, "module": self.layer}
         return how["new"](
             **{name: known[what] if what in known else axis_size(what, self.sizes) for name, what in how["arguments"]}
