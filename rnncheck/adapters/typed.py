@@ -4,7 +4,7 @@ import copy
 import re
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +28,6 @@ from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed import values, wrapper
 from rnncheck.reading.typed.annotations import Leaf, Node
-from rnncheck.reading.typed.caches import position
 from rnncheck.reading.typed.find_roles import roles_of
 from rnncheck.reading.typed.roles import Roles
 from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_axes_of_their_own, with_sizes_of
@@ -59,10 +58,9 @@ class TypedBuild:
         """The same in another of its forms."""
         return replace(self, form=form)
 
-    def with_position(self, name: str) -> "TypedBuild":
-        """The same, where this option says how many steps come before a call."""
-        begins, never = dict(self.roles.numbers)[name] or 0, tuple(one for one in self.roles.never if one != name)
-        return replace(self, roles=replace(self.roles, cache=position(name, begins), never=never))
+    def with_positions(self, names: Collection[str]) -> "TypedBuild":
+        """The same, where these arguments say how many steps come before a call."""
+        return replace(self, roles=self.roles.with_positions(names))
 
     def turned(self, options: tuple[tuple[str, Any], ...]) -> "TypedBuild":
         """The same, which reads sequences from their end with these options; others than its own do not count."""
@@ -94,8 +92,7 @@ class TypedBuild:
         states = all(isinstance(one.tree, Leaf) for one in self.roles.states)
         function = not isinstance(self.target.object, type | nn.Module) and self.target.expression is not None
         pairs = any(leaf.complex for one in (*self.roles.sequences, *self.roles.states) for leaf in one.tensors)
-        carried = self.roles.cache is not None and self.roles.cache.begins is None
-        others = self.roles.parameters or self.roles.ragged or carried or pairs
+        others = self.roles.parameters or self.roles.ragged or self.roles.cache or pairs
         return function and states and not others
 
     def source(self) -> str | None:
@@ -124,8 +121,8 @@ class TypedBuild:
         """What makes a new cache, with the import that leads to it, by its own name or else through the types that say it."""
         assert self.roles.cache is not None
         new = self.roles.cache.new
-        if new in (type(None), int, float):
-            return Located(new, new.__name__, "", "type(None)" if new is type(None) else new.__name__)
+        if new is type(None):
+            return Located(new, "None", "", "type(None)")
         found, module, name = described(new), sys.modules.get(getattr(new, "__module__", "")), getattr(new, "__qualname__", "<")
         if found.lines is None and module is not None and module.__name__.startswith("_rnncheck_") and "<" not in name:
             found = locate(f"{module.__file__}:{name}")

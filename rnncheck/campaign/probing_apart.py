@@ -77,7 +77,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
     found = Claims({**claims, **seen, **subject.claims})
     found.reading, found.directions = reading, getattr(claims, "directions", Directions())
-    found.steps, found.position = getattr(claims, "steps", Steps()), getattr(claims, "position", "")
+    found.steps, found.positions = getattr(claims, "steps", Steps()), getattr(claims, "positions", ())
     return found
 
 

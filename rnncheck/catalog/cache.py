@@ -71,8 +71,8 @@ def steps(trial: Trial) -> Observation:
        applies=carried & at_least(time=3, batch=2))  # fmt: skip
 def prefill(trial: Trial) -> Observation:
     """Sequences of several lengths in one call with a cache, and then step by step, give the outputs of one call."""
-    if is_position(trial):
-        raise NotClaimed("its position is one number for all rows, and these have other ones")
+    if trial.layer.module.roles["positions"]:
+        raise NotClaimed("the number of steps before a call is one number, and these rows have several")
     if trial.subject.steps > 1:
         raise NotClaimed(f"it takes numbers of steps that are {trial.subject.steps_in_words}")
     most = trial.draw("most steps at once", 2, trial.time - 1)
@@ -92,7 +92,7 @@ def gradient(trial: Trial) -> Observation:
 
     A cache that is made for calls may let none through; what begins as None and comes back is a state, and lets them through.
     """
-    layer, x, hx = taking_a_cache(trial)
+    layer, x, hx = told_what_came_before(trial)
     k, weights = drawn_end(trial, "where it is cut"), only(trial.cotangents(), ("output",))
     weights = replace(weights, output=behind(weights.output, k))
     given = (layer, x, hx, weights.output, [(0, k), (k, trial.time)])
@@ -100,7 +100,8 @@ def gradient(trial: Trial) -> Observation:
     if "refused" in found:
         raise NotClaimed(f"no gradient can be had through its cache: backward raises {found['refused']}")
     whole, first = trial.gradients(weights), found["input"]
-    is_state = layer.module.roles["cache"]["new"] is type(None) or is_position(trial)
+    how = layer.module.roles["cache"]
+    is_state = how is None or how["new"] is type(None)
     flows = any(part is not None and bool(part.any()) for part in (first if first is None else first[:k], found.get("h_0")))
     if not flows and not is_state:
         found, whole = ({"input": behind(one["input"], k)} for one in (found, whole))  # it is detached: each call learns by itself
@@ -162,14 +163,17 @@ def taking_a_cache(trial: Trial) -> tuple[Any, Tensor, Tensor | None]:
     return trial.layer, trial.x, None if trial.state is None else trial.state[0]
 
 
-def is_position(trial: Trial) -> bool:
-    """Whether what is carried beside its state is the number of steps so far."""
-    return trial.layer.module.roles["cache"]["begins"] is not None
+def told_what_came_before(trial: Trial) -> tuple[Any, Tensor, Tensor | None]:
+    """The same for calls that go on from others: it may be told how many steps came before, too."""
+    module = trial.layer.module
+    if isinstance(module, Typed) and module.roles["positions"]:
+        return trial.layer, trial.x, None if trial.state is None else trial.state[0]
+    return taking_a_cache(trial)
 
 
 def outputs(trial: Trial, *parts: tuple[int, int]) -> Tensor:
     """The outputs of these steps, call after call, with one new cache."""
-    found: Tensor = trial.do(outputs_in_pieces, *taking_a_cache(trial), list(parts), doing="calling with a cache")["output"]
+    found: Tensor = trial.do(outputs_in_pieces, *told_what_came_before(trial), list(parts), doing="calling with a cache")["output"]
     return found
 
 

@@ -186,8 +186,8 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
         return Outcome(prop.id, "not_claimed", reason="its output looks ahead in its call")
     if subject.nature.get("shifted") and prop.id in IN_PIECES:
         return Outcome(prop.id, "not_claimed", reason="each output is of the step before, and a call begins with none")
-    if subject.nature.get("position") and prop.id in IN_PIECES:
-        return Outcome(prop.id, "not_claimed", reason="an option says how many steps come before the call: see the family cache")
+    if subject.nature.get("positions") and prop.id in IN_PIECES:
+        return Outcome(prop.id, "not_claimed", reason="it is told how many steps come before the call: see the family cache")
     if subject.nature.get("clock") and prop.id in IN_PIECES:
         return Outcome(prop.id, "not_claimed", reason="it counts the steps of a call, so that pieces are another sequence")
     return None

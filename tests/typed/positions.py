@@ -1,11 +1,13 @@
 """Recurrences with an option that says how many steps come before a call; right ones, and ones with a mistake."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+import rnncheck
 
 Q, V = Float[Tensor, "batch heads time key"], Float[Tensor, "batch heads time value"]
 S = Float[Tensor, "batch heads key value"]
@@ -70,7 +72,80 @@ def in_pairs(q: Q, k: Q, v: V, past_kv: S | None = None, offset: int = 0) -> tup
     return retention(q, k, v, past_kv, offset)
 
 
-RIGHT = {retention: "offset", from_none: "start", faded: "begin", Rotary: "pos", in_pairs: "offset"}
+def said(q: Q, k: Q, v: V, past_kv: S | None, start: Annotated[int, rnncheck.Options(0, 7)]) -> tuple[V, S]:
+    """It must be given, and is said to be an option."""
+    return retention(q, k, v, past_kv, start)
+
+
+def of_both(q: Q, k: Q, v: V, past_kv: S | None = None, q_start: int = 0, k_start: int = 0) -> tuple[V, S]:
+    """Two positions that go together."""
+    return attended(rotated(q, q_start), rotated(k, k_start), v, past_kv)
+
+
+def turned_by(x: Tensor, positions: Tensor) -> Tensor:
+    """Each step turned by a position of its own, (batch time) or (time)."""
+    angles = positions.to(x).reshape(-1, 1, x.shape[2], 1) / (1 + torch.arange(x.shape[3] // 2)).to(x)
+    a, b, rest = x.split([x.shape[3] // 2, x.shape[3] // 2, x.shape[3] % 2], 3)
+    return torch.cat([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos(), rest], 3)
+
+
+def of_steps(q: Q, k: Q, v: V, past_kv: S | None = None, position_ids: Int[Tensor, "time batch"] | None = None) -> tuple[V, S]:
+    """A position of each step of each sequence."""
+    positions = torch.arange(q.shape[2]) if position_ids is None else position_ids.T
+    return attended(turned_by(q, positions), turned_by(k, positions), v, past_kv)
+
+
+def of_time(q: Q, k: Q, v: V, past_kv: S | None = None, cache_position: Int[Tensor, "time"] | None = None) -> tuple[V, S]:
+    """A position of each step."""
+    return of_steps(q, k, v, past_kv, None if cache_position is None else cache_position[:, None])
+
+
+def of_rows(q: Q, k: Q, v: V, past_kv: S | None = None, seen: Int[Tensor, "batch"] | None = None) -> tuple[V, S]:
+    """Each sequence says how many steps it has seen."""
+    return of_steps(q, k, v, past_kv, torch.arange(q.shape[2])[:, None] + (torch.zeros(len(q)) if seen is None else seen))
+
+
+def of_a_tensor(q: Q, k: Q, v: V, past_kv: S | None = None, seen: Int[Tensor, ""] | None = None) -> tuple[V, S]:
+    """The number of steps is a tensor without axes."""
+    return of_steps(q, k, v, past_kv, torch.arange(q.shape[2])[:, None] + (0 if seen is None else seen))
+
+
+class Memory:
+    """What goes on from call to call."""
+
+    def __init__(self) -> None:
+        self.state: Tensor | None = None
+
+
+def beside_a_cache(q: Q, k: Q, v: V, memory: Annotated[Memory, rnncheck.State(new=Memory)] | None = None, offset: int = 0) -> V:
+    """A position and a cache are carried side by side."""
+    output, state = retention(q, k, v, memory and memory.state, offset)
+    if memory is not None:
+        memory.state = state
+    return output
+
+
+def beside_a_list(q: Q, k: Q, v: V, states: list[S] | None = None, offset: int = 0) -> tuple[V, list[S]]:
+    """The state is a list."""
+    output, state = retention(q, k, v, states and states[0], offset)
+    return output, [state]
+
+
+RIGHT = {
+    retention: "offset",
+    from_none: "start",
+    faded: "begin",
+    Rotary: "pos",
+    in_pairs: "offset",
+    said: "start",
+    of_both: "q_start, k_start",
+    of_steps: "position_ids",
+    of_time: "cache_position",
+    of_rows: "seen",
+    of_a_tensor: "seen",
+    beside_a_cache: "offset",
+    beside_a_list: "offset",
+}
 
 
 def position_ignored(q: Q, k: Q, v: V, past_kv: S | None = None, offset: int = 0) -> tuple[V, S]:
@@ -105,6 +180,21 @@ def detached(q: Q, k: Q, v: V, past_kv: S | None = None, offset: int = 0) -> tup
     return retention(q, k, v, past_kv.detach() if past_kv is not None and offset else past_kv, offset)
 
 
+def counted_anew(q: Q, k: Q, v: V, past_kv: S | None = None, position_ids: Int[Tensor, "time batch"] | None = None) -> tuple[V, S]:
+    """Positions are counted from the first one of the call on."""
+    return of_steps(q, k, v, past_kv, None if position_ids is None else position_ids - position_ids[:1])
+
+
+def behind_by_one(q: Q, k: Q, v: V, memory: Annotated[Memory, rnncheck.State(new=Memory)] | None = None, offset: int = 0) -> V:
+    """Where a call goes on, its position is that of the step before, beside a cache."""
+    return beside_a_cache(q, k, v, memory, max(offset - 1, 0))
+
+
+def cache_lost(q: Q, k: Q, v: V, memory: Annotated[Memory, rnncheck.State(new=Memory)] | None = None, offset: int = 0) -> V:
+    """From the sixth step on, the cache is not read any more."""
+    return beside_a_cache(q, k, v, memory if offset < 5 else None, offset)
+
+
 MISTAKES: dict[Callable[..., Any], str] = {
     position_ignored: "time.split",
     queries_alone: "time.split",
@@ -112,4 +202,7 @@ MISTAKES: dict[Callable[..., Any], str] = {
     window_lost: "time.split",
     within_a_table: "cache.pieces",
     detached: "cache.gradient",
+    counted_anew: "time.split",
+    behind_by_one: "cache.pieces",
+    cache_lost: "cache.pieces",
 }

@@ -11,26 +11,35 @@ from tests.adapters.support import claimed
 from tests.effort import some
 from tests.run_script import raised_by
 from tests.typed.cases import small
-from tests.typed.positions import MISTAKES, RIGHT, in_pairs, retention
+from tests.typed.positions import MISTAKES, RIGHT, beside_a_cache, beside_a_list, in_pairs, of_rows, retention
 from tests.typed.test_mistaken import red
 
-CARRIED = ("cache.pieces", "cache.steps", "cache.gradient", "cache.copied", "cache.fresh")
+CARRIED, OF_CACHES = ("cache.pieces", "cache.steps", "cache.gradient"), ("cache.copied", "cache.fresh")
 BESIDE = ("state.used", "state.fresh", "gradient.through_final_state", "batch.alone", "gradient.numerical")
 
 
-@pytest.mark.parametrize("target", RIGHT, ids=lambda target: target.__name__)
+OFTEN = (retention, of_rows, beside_a_cache)
+
+
+@pytest.mark.parametrize(
+    "target", [*OFTEN, *some([one for one in RIGHT if one not in OFTEN], 3)], ids=lambda target: target.__name__
+)
 def test_a_position_is_carried_and_nothing_is_red(target):
     subject = claimed(target)
-    assert f"; {RIGHT[target]}: how many steps come before the call" in subject.read_as and "never given" not in subject.read_as
+    what = "each step" if RIGHT[target] in ("position_ids", "cache_position") else "the call"
+    assert f"; {RIGHT[target]}: how many steps come before {what}" in subject.read_as and "never given" not in subject.read_as
     cases = list(islice(small(subject), 4))
-    seen = [judge(CATALOG[id], trial_of(subject, case)) for case in cases for id in (*CARRIED, *BESIDE, *IN_PIECES)]
+    seen = [judge(CATALOG[id], trial_of(subject, case)) for case in cases for id in (*CARRIED, *OF_CACHES, *BESIDE, *IN_PIECES)]
     assert [outcome for outcome in seen if outcome.red or "mistake" in (outcome.reason or "")] == []
-    expected = {*CARRIED, *BESIDE} - ({"cache.steps", "gradient.numerical"} if target is in_pairs else set())
+    caches = target in (beside_a_cache, beside_a_list)
+    expected = {*CARRIED, *(OF_CACHES if caches else BESIDE)} - (
+        {"cache.steps", "gradient.numerical"} if target is in_pairs else set()
+    )
     assert {outcome.property for outcome in seen if outcome.status == "holds"} >= expected
-    assert all("family cache" in outcome.reason for outcome in seen if outcome.property == "time.split")
+    assert all(caches or "family cache" in outcome.reason for outcome in seen if outcome.property == "time.split")
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("mistake", some(MISTAKES, 4), ids=lambda function: function.__name__)
 def test_a_mistake_is_seen(mistake):
     assert red(claimed(mistake), CATALOG[MISTAKES[mistake]]).status == "fails"
 

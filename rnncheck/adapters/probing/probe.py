@@ -30,7 +30,7 @@ from rnncheck.adapters.probing.not_recurrent import (
     with_wrapper,
 )
 from rnncheck.adapters.probing.parameter_claims import load_claims
-from rnncheck.adapters.probing.positions import position_of
+from rnncheck.adapters.probing.positions import positions_of
 from rnncheck.adapters.probing.settle import as_read
 from rnncheck.adapters.probing.stacked import OF_ITS_OWN, joined_by
 from rnncheck.adapters.probing.state_as_output import adds_to_its_output
@@ -57,13 +57,13 @@ class Claims(dict[str, Claim]):
 
     directions: how a typed recurrence reads sequences
     steps:      which numbers of steps it takes
-    position:   the option that says how many steps come before a call
+    positions:  the arguments that say how many steps come before a call
     """
 
     reading: Reading | PairReading | None = None
     directions: Directions = Directions()
     steps: Steps = Steps()
-    position: str = ""
+    positions: tuple[str, ...] = ()
 
 
 def probe(subject: Subject) -> Mapping[str, Claim]:
@@ -105,7 +105,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         return _nothing(refused)
     found = _claims(start, reading, subject)
     found.directions, found.steps = directions_of(start), steps
-    found.position = "" if found.directions.backward or found.directions.both else position_of(start)
+    found.positions = () if found.directions.backward or found.directions.both else positions_of(start)
     return found
 
 

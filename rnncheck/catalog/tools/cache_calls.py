@@ -14,7 +14,7 @@ def call_after_call(layer: Layer, x: Tensor, hx: Any, parts: Any, cache: Any) ->
     """Return the outputs of these steps, what is given to the next call as the state, and the cache."""
     outputs: list[Tensor] = []
     for begin, end in parts:
-        output, state, cache = layer.module.with_cache(x[begin:end], hx, cache)
+        output, state, cache = layer.module.with_cache(x[begin:end], hx, cache, before=begin)
         outputs, hx = [*outputs, output], state[0] if state else hx
     return outputs, hx, cache
 

@@ -22,7 +22,6 @@ class Cache:
     arguments: what ``new`` is given, by its arguments' names: a key of KNOWN or an axis
     path:      where in the result the cache comes back; None: it is changed in place
     needed:    whether it must be given
-    begins:    of a position, which counts the steps before the call, the number that it begins with; None of what is carried
     """
 
     name: str
@@ -30,17 +29,10 @@ class Cache:
     arguments: tuple[tuple[str, str], ...]
     path: Path | None
     needed: bool
-    begins: int | float | None = None
 
     def for_wrapper(self) -> dict[str, Any]:
         """The same as the wrapper takes it."""
-        return {"name": self.name, "new": self.new, "arguments": self.arguments, "path": self.path, "needed": self.needed,
-                "begins": self.begins}  # fmt: skip
-
-
-def position(name: str, begins: int | float) -> Cache:
-    """Return the argument that says how many steps come before the call."""
-    return Cache(name, type(begins), (), None, False, begins)
+        return {"name": self.name, "new": self.new, "arguments": self.arguments, "path": self.path, "needed": self.needed}
 
 
 def cache_of(name: str, tree: Opaque, needed: bool, path: Path | None, axes: Iterable[str], function: str) -> Cache:

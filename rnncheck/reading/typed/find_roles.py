@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from rnncheck.errors import UsageError
 from rnncheck.reading.typed.annotations import (
@@ -29,6 +29,7 @@ from rnncheck.reading.typed.carried import carried_whole
 from rnncheck.reading.typed.find_states import axes_of, is_called_state, states_of
 from rnncheck.reading.typed.find_time import batch_axis, time_axis
 from rnncheck.reading.typed.not_understood import check_has_axes, check_has_rows, check_named_each, how_to_say
+from rnncheck.reading.typed.positions import position_of
 from rnncheck.reading.typed.ragged import ragged_of
 from rnncheck.reading.typed.resets import as_flags
 from rnncheck.reading.typed.roles import Argument, Roles, is_flag
@@ -92,12 +93,14 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
     never = tuple(one.name for one in (*counts, *unknown))
     may_go = [*(sequences if len(sequences) > 1 else ()), *parameters]  # one sequence must be given
     choices |= {one.name: ("given", "left out") for one in may_go if not one.needed}
+    several = ragged is not None and ragged.form == "offsets"
+    may_say = (*options, *(one for one in (*counts, *kept, *parameters) if _counts(one)))
+    positions = [position_of(one, choices, given, (t, b), several) for one in may_say]
     none = tuple(one.name for one in _taken(function) if one.default is one.empty and optional(hints.get(one.name)))
-    numbers = tuple((one.name, one.default) for one in options if one.name not in {**choices, **given} and _is_number(one))
     roles = Roles(name, t, b, tuple(sequences), (*states, *kept), tuple(parameters), tuple(outputs),
                  finals, choices, given, ragged, cache, tuple(one.name for one in kept), never, none,
                  beside=(*beside, *((path, None) for path in left_out(hints.get("return"), BESIDE, unread))),
-                 numbers=numbers)  # fmt: skip
+                 counts=tuple(one for one in positions if one is not None))  # fmt: skip
     check_has_rows(roles)
     return roles
 
@@ -192,12 +195,6 @@ def _check_parameters(name: str, parameters: Sequence[Argument], batch: str | No
                 f"{name}: {one.name} ({axes}) is a state or a container, has no time axis and does not come back; return it, or "
                 "say what it is by another name or outside of a container"
             )
-
-
-def _is_number(option: Argument) -> bool:
-    """Whether it may have any number, whole or not."""
-    kinds = {option.hint, *get_args(option.hint)}
-    return bool(kinds & {int, float}) and bool not in kinds and not isinstance(option.default, bool)
 
 
 def _returns_state(option: str) -> bool:

@@ -1,7 +1,7 @@
 """Which argument and which result of a typed function is what: sequences, states, parameters, options, and the axes of time."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,6 +52,10 @@ class Argument:
         return next((one for leaf in self.tensors for one in leaf.markers if isinstance(one, kind)), None)
 
 
+Position = tuple[str, str | None, int | float]
+"""An argument that says how many steps come before: its name, its axes (None of a number), and what it is where none does."""
+
+
 @dataclass(frozen=True)
 class Roles:
     """What each argument and result of a typed function is.
@@ -64,7 +68,8 @@ class Roles:
     none: names of arguments without a default, which are None where nothing is given
     backward: options with which sequences are read from their end
     beside: results that are neither outputs nor states
-    numbers: options that are a number and may have any, with the default of each
+    counts: arguments that may say how many steps come before the call, or of each step how many come before it
+    positions: those of them that do
     """
 
     name: str
@@ -84,7 +89,8 @@ class Roles:
     none: tuple[str, ...] = ()
     backward: tuple[tuple[str, Any], ...] = ()
     beside: tuple[tuple[Path, Any], ...] = ()
-    numbers: tuple[tuple[str, int | float | None], ...] = ()
+    counts: tuple[Position, ...] = ()
+    positions: tuple[Position, ...] = ()
 
     @property
     def rows(self) -> str | None:
@@ -125,6 +131,7 @@ class Roles:
             "options": list({**given, **self.given}.items()),
             "none": list(self.none),
             "backward": list(self.backward),
+            "positions": list(self.positions),
         }
 
     def in_order_of(self, other: "Roles") -> "Roles":
@@ -136,6 +143,23 @@ class Roles:
 
         return replace(
             self, sequences=ordered(self.sequences, other.sequences), parameters=ordered(self.parameters, other.parameters)
+        )
+
+    def with_positions(self, names: Collection[str]) -> "Roles":
+        """The same, where these arguments say how many steps come before, and are nothing else."""
+
+        def others(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
+            return tuple(one for one in arguments if one.name not in names)
+
+        tensors = {name for name, axes, _ in self.counts if axes is not None}
+        return replace(
+            self,
+            positions=tuple(one for one in self.counts if one[0] in names),
+            states=others(self.states),
+            parameters=others(self.parameters),
+            choices={name: values for name, values in self.choices.items() if name not in names or name not in tensors},
+            kept=tuple(one for one in self.kept if one not in names),
+            never=tuple(one for one in self.never if one not in names),
         )
 
     @property
@@ -172,7 +196,10 @@ class Roles:
         when = [f" where {name} is {value!r}" for name, value in self.backward if name]
         told += [f"sequences are read from their end{' or'.join(when)}"] if self.backward else []
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
-        told += [f"{self.cache.name}: {_carried(self.cache)}"] if self.cache else []
+        told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
+        for what in ("the call", "each step"):
+            counts = [name for name, axes, _ in self.positions if (self.time in (axes or "").split()) == (what == "each step")]
+            told += [f"{', '.join(counts)}: how many steps come before {what}"] if counts else []
         told += [f"{', '.join(self.never)}: never given"] if self.never else []
         told += [f"{', '.join(_beside(self.beside))}: not looked at"] if self.beside else []
         told += [] if self.time.lower() in TIME else [f"{self.time}: the axis of time"]
@@ -180,10 +207,6 @@ class Roles:
 
 
 _RAGGED = {"lengths": "lengths of sequences", "mask": "mask of padded steps", "offsets": "offsets of sequences laid end to end"}
-
-
-def _carried(cache: Cache) -> str:
-    return "a cache that is carried and not read" if cache.begins is None else "how many steps come before the call"
 
 
 def _tensor(name: str, leaf: Leaf) -> NamedTensor:

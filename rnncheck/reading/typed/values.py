@@ -35,6 +35,19 @@ def in_type(x: torch.Tensor, kind: str) -> torch.Tensor:
     return x > 0.5 if kind == "bool" else x.nan_to_num().clamp(-6e4, 6e4).round().to(torch.int64)
 
 
+def counted(before: Any, axes: Any, front: Any, x: torch.Tensor) -> Any:
+    """Return how many steps come before, as a call takes it: a number where it has no axes, or one for each step and sequence.
+
+    front: the sizes of the axes of time and batch, by name; x: a tensor on the device of the call
+    """
+    if axes is None:
+        return before
+    (time, steps), places = next(iter(front.items())), axes.split()
+    found = before + torch.arange(steps, device=x.device) if time in places else torch.tensor(before, device=x.device)
+    found = found[:, None] if places[1:] and places[0] == time else found
+    return found.expand([front[axis] for axis in places]).contiguous()
+
+
 def pairs_apart(x: torch.Tensor, axes: str) -> torch.Tensor:
     """A copy where the last axis is 2: torch reads no complex numbers from just any place in something larger or its gradient."""
     return x.flip(-1).flip(-1) if axes.split()[-1:] == ["2"] else x

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from rnncheck.core.axis_size import axis_size
-from rnncheck.reading.typed.values import in_type, pairs_apart, ranged, reversed_in_time, turned
+from rnncheck.reading.typed.values import counted, in_type, pairs_apart, ranged, reversed_in_time, turned
 
 
 class Typed(torch.nn.Module):
@@ -23,7 +23,8 @@ class Typed(torch.nn.Module):
     "tensors" (axes and type of each in the state), "kept" (arguments in the state that do not come back), "outputs" (path,
     axes), "finals" (path of each tensor of the final state, None for one that is kept; None where none comes back), "options"
     (argument, name in sizes), "backward" (options with which it reads sequences from their end), "none" (arguments that are
-    None where nothing is given), "ragged" (how lengths are given), "time", "batch" and "rows", the names of the axes of steps,
+    None where nothing is given), "ragged" (how lengths are given), "positions" (arguments that say how many steps come before
+    the call: name, axes or None for a number, what it begins with), "time", "batch" and "rows", the names of the axes of steps,
     of sequences, and of sequences in a state
     """
 
@@ -49,26 +50,21 @@ class Typed(torch.nn.Module):
             output, state, _ = self.called(input.unsqueeze(1), None if hx is None else hx.unsqueeze(1))
             output, state = output.squeeze(1), tuple(part.squeeze(1) for part in state)
         output = reversed_in_time(output, lengths) if backward else output
-        how = self.roles["cache"]
-        return output, state if how is None or how["begins"] is not None else ()  # alone it is not all that goes on
+        return output, state if self.roles["cache"] is None else ()  # alone it is not all that goes on
 
-    def with_cache(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any = None) -> tuple[torch.Tensor, Any, Any]:
+    def with_cache(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any = None, before: Any = None) -> Any:
         """(output, state, cache) for input with a batch axis, after what the cache knows; cache: None where none is given.
 
-        A position is the number of steps before.
+        before: how many steps come before the call; None: it is not said
         """
-        if cache is not None and self.roles["cache"]["begins"] is not None:
-            output, state, _ = self.with_lengths(input, hx, cache, lengths)
-            return output, state, cache + input.shape[0]
-        return self.with_lengths(input, hx, cache, lengths)
-
-    def with_lengths(self, input: torch.Tensor, hx: Any, cache: Any, lengths: Any) -> tuple[torch.Tensor, Any, Any]:
-        """The same; lengths: None where none are given."""
         if lengths is None and not (self.roles["ragged"] or {}).get("needed"):
-            return self.called(input, hx, cache)
-        return self.ragged(input, hx, torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths, cache)
+            return self.called(input, hx, cache, before=before)
+        lengths = torch.full(input.shape[1:2], input.shape[0]) if lengths is None else lengths
+        return self.ragged(input, hx, lengths, cache, before)
 
-    def called(self, input: torch.Tensor, hx: Any, cache: Any = None, rows: Any = None, **lengths: torch.Tensor) -> Any:
+    def called(
+        self, input: torch.Tensor, hx: Any, cache: Any = None, rows: Any = None, before: Any = None, **lengths: torch.Tensor
+    ) -> Any:
         """(output, state, cache) for input with a batch axis.
 
         rows: how many sequences there are, where they are laid end to end; lengths: the argument that says their lengths
@@ -76,7 +72,7 @@ class Typed(torch.nn.Module):
         taken, how = Arguments(self.roles, self.sizes, input), self.roles["cache"]
         rows = input.shape[1] if rows is None else rows
         cache = self.new_cache(input, rows) if cache is None and how is not None and how["needed"] else cache
-        carried = {} if cache is None else {how["name"]: cache}
+        carried = {**self.placed(before, input), **({} if cache is None else {how["name"]: cache})}
         given = {**dict.fromkeys(self.roles["none"]), **self.options(), **self.parameters_given(), **taken.sequences(input)}
         result = self.own_call(**{**given, **taken.states(hx, rows), **lengths, **carried})
         taken.write_back()
@@ -86,6 +82,12 @@ class Typed(torch.nn.Module):
         back = at(result, how["path"]) if how is not None and how["path"] is not None else None
         return taken.output(result, input), taken.final(result, rows), cache if back is None else back
 
+    def placed(self, before: Any, input: torch.Tensor) -> dict[str, Any]:
+        """The arguments that say how many steps come before the call, or of each step how many come before it."""
+        positions, options = [] if before is None else self.roles["positions"], self.options()
+        front = {self.roles["time"]: input.shape[0], self.roles["batch"]: input.shape[1]}
+        return {name: counted(options.get(name, begin) + before, axes, front, input) for name, axes, begin in positions}
+
     def own_call(self, **arguments: Any) -> Any:
         """Return what the layer itself returns."""
         return self.layer(**arguments)
@@ -93,15 +95,15 @@ class Typed(torch.nn.Module):
     def new_cache(self, input: torch.Tensor, rows: Any = None) -> Any:
         """A cache that knows nothing; rows: of how many sequences, where that is not the input's batch."""
         how = self.roles["cache"]
+        if how is None:
+            return None
         rows = input.shape[1] if rows is None else rows
-        if how["begins"] is not None:
-            return how["begins"]
         known = {"rows": rows, "dtype": input.dtype, "device": input.device, "module": self.layer}
         return how["new"](
             **{name: known[what] if what in known else axis_size(what, self.sizes) for name, what in how["arguments"]}
         )
 
-    def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor, cache: Any = None) -> tuple[torch.Tensor, Any, Any]:
+    def ragged(self, input: torch.Tensor, hx: Any, lengths: torch.Tensor, cache: Any = None, before: Any = None) -> Any:
         """(output, state, cache) for sequences of these lengths, padded on the right; the output is 0 after each one's end."""
         how, (steps, rows) = self.roles["ragged"], input.shape[:2]
         lengths = lengths.to(input.device)
@@ -109,13 +111,13 @@ class Typed(torch.nn.Module):
         if how["form"] == "offsets":
             ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
             flat = input.transpose(0, 1)[inside.T][:, None]
-            output, state, cache = self.called(flat, hx, cache, rows, **{how["name"]: ends})
+            output, state, cache = self.called(flat, hx, cache, rows, before, **{how["name"]: ends})
             padded = output.new_zeros(rows, steps, output.shape[2]).index_put((inside.T,), output[:, 0])
             return padded.transpose(0, 1), state, cache
         turn = steps - lengths if how["left"] else 0 * lengths
         told = lengths if how["form"] == "lengths" else self.mask(turned(inside[..., None], turn)[..., 0], input.dtype)
         given = turned(input, turn) if how["left"] else input
-        output, state, cache = self.called(given, hx, cache, **{how["name"]: told})
+        output, state, cache = self.called(given, hx, cache, None, before, **{how["name"]: told})
         output = turned(output, -turn) if how["left"] else output
         return torch.where(inside[..., None], output, 0), state, cache
 
