@@ -29,6 +29,7 @@ from rnncheck.errors import UsageError
 from rnncheck.reading.typed import values, wrapper
 from rnncheck.reading.typed.annotations import Leaf, Node
 from rnncheck.reading.typed.find_roles import roles_of
+from rnncheck.reading.typed.otherwise import with_positions, with_states_whole, without_values
 from rnncheck.reading.typed.roles import Roles
 from rnncheck.reading.typed.stub import called, constructor_sizes, typed_by, with_axes_of_their_own, with_sizes_of
 from rnncheck.reading.typed.wrapper import Typed
@@ -60,7 +61,11 @@ class TypedBuild:
 
     def with_positions(self, names: Collection[str]) -> "TypedBuild":
         """The same, where these arguments say how many steps come before a call."""
-        return replace(self, roles=self.roles.with_positions(names))
+        return replace(self, roles=with_positions(self.roles, names))
+
+    def with_states_whole(self, names: Collection[str], never: Mapping[str, Collection[Any]]) -> "TypedBuild":
+        """The same, which carries these states whole, as caches are, and never has these values of options."""
+        return replace(self, roles=with_states_whole(without_values(self.roles, never), names))
 
     def turned(self, options: tuple[tuple[str, Any], ...]) -> "TypedBuild":
         """The same, which reads sequences from their end with these options; others than its own do not count."""
@@ -206,8 +211,8 @@ def _subject(build: TypedBuild, declared: Mapping[str, Claim]) -> Subject:
     target, roles = build.target, build.roles
     _check_sizes(roles.named(), target.name)
     return Subject(
-        target.name, "layer", build, (OF_ITS_OWN[1],), {**_claims(roles), **declared}, source=build.source(), read_as=roles.words(),
-        named=roles.named(), choices=roles.choices, forms=declared_forms(target.object, target.name),
+        target.name, "layer", build, (OF_ITS_OWN[1],), {**claims_of(roles), **declared}, source=build.source(),
+        read_as=roles.words(), named=roles.named(), choices=roles.choices, forms=declared_forms(target.object, target.name),
     )  # fmt: skip
 
 
@@ -225,8 +230,8 @@ def _check_sizes(named: Named, name: str) -> None:
                 )
 
 
-def _claims(roles: Roles) -> dict[str, Claim]:
-    """What the types say."""
+def claims_of(roles: Roles) -> dict[str, Claim]:
+    """Return the claims that the types make."""
     batched = roles.batch is not None or (roles.ragged is not None and roles.ragged.needed)
     lengths, cached = roles.ragged is not None, roles.cache is not None
     offered = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
+from rnncheck.adapters.probing.alike import carried_alike
 from rnncheck.adapters.probing.directions import turned_as
 from rnncheck.adapters.probing.settle import declares_all, settled_subject
 from rnncheck.adapters.probing.whole_chunks import in_chunks_of_both
@@ -52,6 +53,7 @@ def _beside(subject: Subject, reference: Subject) -> Subject:
     if subject.kind == "layer" and not set(subject.modes) & set(reference.modes):
         both = f"{', '.join(subject.modes)} cannot agree with {', '.join(reference.modes)}"
         raise UsageError(f"{subject.name} against {reference.name}: {both}; name a reference of the same mode")
+    subject, reference = carried_alike(subject, reference)
     subject = in_chunks_of_both(subject, reference)
     return replace(subject, claims={**subject.claims, **_asked_of(subject, reference)}, reference=turned_as(reference, subject))
 

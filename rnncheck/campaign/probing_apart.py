@@ -11,6 +11,7 @@ from rnncheck.adapters.probing.constructor_claims import ASKED, claims_of_fixed,
 from rnncheck.adapters.probing.directions import Directions
 from rnncheck.adapters.probing.feature_calls import CALLS
 from rnncheck.adapters.probing.modes import modes_in
+from rnncheck.adapters.probing.none_parts import Nones
 from rnncheck.adapters.probing.not_recurrent import with_skeleton
 from rnncheck.adapters.probing.probe import Claims, probe, probe_calls
 from rnncheck.adapters.probing.settle import as_read, is_cell
@@ -77,6 +78,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     seen = {name: one.claims[name] if one.claims else hoped for name, one in zip(features, each, strict=True)}
     found = Claims({**claims, **seen, **subject.claims})
     found.reading, found.directions = reading, getattr(claims, "directions", Directions())
+    found.nones = getattr(claims, "nones", Nones())
     found.steps, found.positions = getattr(claims, "steps", Steps()), getattr(claims, "positions", ())
     return found
 

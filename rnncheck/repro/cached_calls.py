@@ -181,7 +181,7 @@ def cached_calls(subject: Subject, prop: Property, case: Any, text: Text, *, who
         or not prop.id.startswith("cache.")
     ):
         return None
-    maker = build.maker() if build.roles.cache is not None else None
+    maker = build.maker() if build.roles.cache is not None and not build.roles.cache.parts else None
     if maker is None or maker.expression is None or build.target.expression is None:
         return None
     log = Log(build, str(maker.expression))

@@ -131,7 +131,7 @@ def two(x: X, a: Annotated[Cache, rnncheck.State(new=Cache)], b: Annotated[Sized
         (unmarked, "write cache: Annotated[Cache, rnncheck.State(new=Cache)]"),
         (unmade, "wants capacity to make cache"),
         (unmarked_result, "what makes the first one: Annotated[Cache, rnncheck.State(new=Cache)]"),
-        (two, "a and b are states without tensors, but one may be"),
+        (two, "a and b are states that types do not describe; let each be None"),
     ],
 )
 def test_what_cannot_be_carried_is_said(function, words):

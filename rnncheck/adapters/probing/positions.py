@@ -45,7 +45,7 @@ def with_positions(subject: Subject, names: Collection[str]) -> Subject:
 
 
 def _results(start: Baseline, pieces: int, said: bool = False) -> Results | None:
-    """Outputs and final states of four times the steps that a call takes at least, in one call or in three.
+    """Return outputs and final states, in one call or in three.
 
     said: whether each is told how many steps come before it
     """

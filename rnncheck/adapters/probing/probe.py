@@ -20,6 +20,7 @@ from rnncheck.adapters.probing.directions import Directions, directions_of
 from rnncheck.adapters.probing.find_ground import find_ground, laid_out
 from rnncheck.adapters.probing.ground import Baseline, ground, reason_not, root, said
 from rnncheck.adapters.probing.modes import modes_in
+from rnncheck.adapters.probing.none_parts import Nones, nones_of, with_nones
 from rnncheck.adapters.probing.not_recurrent import (
     NAME_A_FACTORY,
     REFUSES,
@@ -57,12 +58,14 @@ class Claims(dict[str, Claim]):
 
     directions: how a typed recurrence reads sequences
     steps:      which numbers of steps it takes
+    nones:      what of its states comes back as None
     positions:  the arguments that say how many steps come before a call
     """
 
     reading: Reading | PairReading | None = None
     directions: Directions = Directions()
     steps: Steps = Steps()
+    nones: Nones = Nones()
     positions: tuple[str, ...] = ()
 
 
@@ -91,6 +94,8 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     unread: list[str] = []
     try:
         reading = _read(subject, unread)
+        nones = nones_of(subject)
+        subject = with_nones(subject, nones)
         steps = steps_of(subject)
         subject = with_steps(as_read(subject, reading), steps)
         start = find_ground(subject)
@@ -104,7 +109,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
     if refused is not None:
         return _nothing(refused)
     found = _claims(start, reading, subject)
-    found.directions, found.steps = directions_of(start), steps
+    found.directions, found.steps, found.nones = directions_of(start), steps, nones
     found.positions = () if found.directions.backward or found.directions.both else positions_of(start)
     return found
 

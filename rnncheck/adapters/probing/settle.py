@@ -8,6 +8,7 @@ from rnncheck.adapters.instance import Instance
 from rnncheck.adapters.probing.constructor_claims import ELSEWHERE, IN_EVAL, OF_A_HEAD
 from rnncheck.adapters.probing.directions import Directions, in_directions
 from rnncheck.adapters.probing.ground import FIRST_STATE
+from rnncheck.adapters.probing.none_parts import Nones, with_nones
 from rnncheck.adapters.probing.positions import with_positions
 from rnncheck.adapters.probing.whole_chunks import Steps, with_steps
 from rnncheck.core.case import DTYPES
@@ -64,6 +65,7 @@ def settled_subject(subject: Subject, found: Mapping[str, Claim]) -> Subject:
     if subject.kind != "layer":
         return replace(subject, claims=found)
     reading = getattr(found, "reading", None)
+    subject = with_nones(subject, getattr(found, "nones", Nones()))
     subject = in_directions(as_read(subject, reading), getattr(found, "directions", Directions()))
     subject = with_positions(with_steps(subject, getattr(found, "steps", Steps())), getattr(found, "positions", ()))
     if any(claim.why.startswith(FIRST_STATE) for claim in found.values()):

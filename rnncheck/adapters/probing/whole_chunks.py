@@ -89,12 +89,12 @@ def _chunk(subject: Subject) -> Chunks:
 
 def _refused(subject: Subject, time: int) -> str | None:
     """Why a call with this number of steps is refused with one of the options; None where none refuses it."""
-    reasons = (reason_not(lambda case=case: ground(subject, case, (case.hx,))) for case in _calls(subject, time))  # type: ignore[misc]
+    reasons = (reason_not(lambda case=case: ground(subject, case, (case.hx,))) for case in one_call_of_each(subject, time))  # type: ignore[misc]
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _calls(subject: Subject, time: int) -> Iterator[Case]:
-    """One call with each value of each option."""
+def one_call_of_each(subject: Subject, time: int) -> Iterator[Case]:
+    """Yield one call with each value of each option."""
     assert subject.named is not None
     options: list[dict[str, Any]] = [{name: value} for name, values in subject.choices.items() for value in values]
     for chosen in options or [{}]:

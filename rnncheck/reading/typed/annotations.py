@@ -152,10 +152,10 @@ def leaves(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
             yield from leaves(part, (*path, name))
 
 
-def opaque_places(tree: Tree | None, path: Path = ()) -> Iterator[Path]:
-    """Return the path to each state that is not looked into."""
+def opaque_places(tree: Tree | None, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Return the path to each state that is not looked into, and its type."""
     if isinstance(tree, Opaque):
-        yield path
+        yield path, tree.kind
     elif isinstance(tree, Node):
         for name, part in tree.parts:
             yield from opaque_places(part, (*path, name))

@@ -1,7 +1,7 @@
 """A state that is no tensor: a cache object, made by a function, carried from call to call and copied, and never read."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ class Cache:
     arguments: what ``new`` is given, by its arguments' names: a key of KNOWN or an axis
     path:      where in the result the cache comes back; None: it is changed in place
     needed:    whether it must be given
+    parts:     of several that begin as None and are carried side by side, each argument's name and where it comes back
     """
 
     name: str
@@ -29,10 +30,32 @@ class Cache:
     arguments: tuple[tuple[str, str], ...]
     path: Path | None
     needed: bool
+    parts: tuple[tuple[str, Path], ...] = ()
 
     def for_wrapper(self) -> dict[str, Any]:
         """The same as the wrapper takes it."""
-        return {"name": self.name, "new": self.new, "arguments": self.arguments, "path": self.path, "needed": self.needed}
+        return {"name": self.name, "new": self.new, "arguments": self.arguments, "path": self.path, "needed": self.needed,
+                "parts": list(self.parts)}  # fmt: skip
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arguments that take it."""
+        return tuple(name for name, _ in self.parts) or (self.name,)
+
+    @property
+    def begins_as_none(self) -> bool:
+        """Whether no call is given one until another has returned it."""
+        return self.new is type(None) and not self.needed
+
+
+def side_by_side(caches: Sequence[Cache]) -> Cache:
+    """Return several caches that begin as None and come back as one."""
+    if len(caches) == 1:
+        return caches[0]
+    parts = [(one.name, one.path) for one in caches if not one.parts] + [part for one in caches for part in one.parts]
+    return Cache(
+        ", ".join(name for name, _ in parts), type(None), (), None, False, tuple((name, path or ()) for name, path in parts)
+    )
 
 
 def cache_of(name: str, tree: Opaque, needed: bool, path: Path | None, axes: Iterable[str], function: str) -> Cache:

@@ -1,5 +1,6 @@
 """A state that the types do not describe whole, as one with a counter or a list of any length: it is carried as a cache is."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin
 
 from torch import Tensor
@@ -11,13 +12,17 @@ CONTAINERS = (dict, list, tuple)
 """What may hold a state whose parts no type describes, as in ``dict[str, Tensor]``."""
 
 
-def carried_whole(hint: Any, result: Any, beside: tuple[Any, ...]) -> Opaque | None:
-    """Return a state that begins as None and comes back, of whose parts not all are tensors with axes; None where it is none."""
-    kind = _alone(hint)
+def carried_whole(hint: Any, hints: Mapping[str, Any], beside: tuple[Any, ...]) -> Opaque | None:
+    """Return a state that begins as None and comes back, of whose parts not all are tensors with axes; None where it is none.
+
+    hints: all annotations, as another state of the kind may come back beside it
+    """
+    kind, others = _alone(hint), [_alone(one) for name, one in hints.items() if name != "return" and optional(one)]
     if _is_described(hint, kind):
         return None
+    unread = tuple(one for one in others if not _is_described(one, one))
     try:
-        back = any(True for _ in opaque_places(tree_of(result, (), (kind,), beside)))
+        back = any(repr(one) == repr(kind) for _, one in opaque_places(tree_of(hints.get("return"), (), (kind, *unread), beside)))
     except Unreadable:
         return None
     return Opaque(kind, (State(new=type(None)),)) if back else None

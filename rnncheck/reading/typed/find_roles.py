@@ -24,7 +24,7 @@ from rnncheck.reading.typed.annotations import (
     tree_of,
     why_unreadable,
 )
-from rnncheck.reading.typed.caches import Cache, cache_of
+from rnncheck.reading.typed.caches import Cache, cache_of, side_by_side
 from rnncheck.reading.typed.carried import carried_whole
 from rnncheck.reading.typed.find_states import axes_of, is_called_state, states_of
 from rnncheck.reading.typed.find_time import batch_axis, time_axis
@@ -107,14 +107,18 @@ def roles_of(function: Callable[..., Any], name: str, time: str | None = None) -
 
 def _cache(name: str, carried: Sequence[Argument], result: Tree | None, axes: Sequence[str]) -> Cache | None:
     """The argument that takes a cache, and where it comes back."""
-    if len(carried) > 1:
-        raise UsageError(
-            f"{name}: {' and '.join(one.name for one in carried)} are states without tensors, but one may be; put them into one"
-        )
+    left, found = list(opaque_places(result)), []
     for one in carried:
         assert isinstance(one.tree, Opaque)
-        return cache_of(one.name, one.tree, one.needed, next(opaque_places(result), None), axes, name)
-    return None
+        place = next((place for place in left if repr(place[1]) == repr(one.tree.kind)), None)
+        left = [other for other in left if other is not place]
+        found.append(cache_of(one.name, one.tree, one.needed, None if place is None else place[0], axes, name))
+    if len(found) > 1 and not all(one.begins_as_none and one.path is not None for one in found):
+        raise UsageError(
+            f"{name}: {' and '.join(one.name for one in carried)} are states that types do not describe; let each be None at first "
+            "and return its type, or put them into one"
+        )
+    return side_by_side(found) if found else None
 
 
 def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -127,7 +131,7 @@ def _taken(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def _argument(parameter: inspect.Parameter, hints: Mapping[str, Any], name: str) -> Argument:
     hint = hints.get(parameter.name)
     default = None if optional(hint) and parameter.default is parameter.empty else parameter.default
-    whole = carried_whole(hint, hints.get("return"), BESIDE) if default is None else None
+    whole = carried_whole(hint, hints, BESIDE) if default is None else None
     try:
         tree = whole or tree_of(hint)
     except Unreadable as found:

@@ -1,7 +1,7 @@
 """Which argument and which result of a typed function is what: sequences, states, parameters, options, and the axes of time."""
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -145,23 +145,6 @@ class Roles:
             self, sequences=ordered(self.sequences, other.sequences), parameters=ordered(self.parameters, other.parameters)
         )
 
-    def with_positions(self, names: Collection[str]) -> "Roles":
-        """The same, where these arguments say how many steps come before, and are nothing else."""
-
-        def others(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
-            return tuple(one for one in arguments if one.name not in names)
-
-        tensors = {name for name, axes, _ in self.counts if axes is not None}
-        return replace(
-            self,
-            positions=tuple(one for one in self.counts if one[0] in names),
-            states=others(self.states),
-            parameters=others(self.parameters),
-            choices={name: values for name, values in self.choices.items() if name not in names or name not in tensors},
-            kept=tuple(one for one in self.kept if one not in names),
-            never=tuple(one for one in self.never if one not in names),
-        )
-
     @property
     def state_needed(self) -> bool:
         """Whether a state must be given."""
@@ -196,7 +179,11 @@ class Roles:
         when = [f" where {name} is {value!r}" for name, value in self.backward if name]
         told += [f"sequences are read from their end{' or'.join(when)}"] if self.backward else []
         told += [f"{self.ragged.name}: {_RAGGED[self.ragged.form]}"] if self.ragged else []
-        told += [f"{self.cache.name}: a cache that is carried and not read"] if self.cache else []
+        told += (
+            [f"{self.cache.name}: {'caches that are' if self.cache.parts else 'a cache that is'} carried and not read"]
+            if self.cache
+            else []
+        )
         for what in ("the call", "each step"):
             counts = [name for name, axes, _ in self.positions if (self.time in (axes or "").split()) == (what == "each step")]
             told += [f"{', '.join(counts)}: how many steps come before {what}"] if counts else []

@@ -44,7 +44,7 @@ def _check_names(function: Callable[..., Any], roles: Roles, name: str) -> list[
     names = {p.name for p in known}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known)
     own = {one.name for one in (*roles.sequences, *roles.states, *roles.parameters)} | roles.choices.keys() | roles.given.keys()
-    own |= {*roles.never, *(one.name for one in (roles.ragged, roles.cache) if one)}
+    own |= {*roles.never, *(roles.cache.names if roles.cache else ()), *([roles.ragged.name] if roles.ragged else [])}
     strange = sorted(own - names) if not takes_any else []
     plain = [p.name for p in known if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     missing = [one for one in plain if one not in own]

@@ -48,6 +48,13 @@ def counted(before: Any, axes: Any, front: Any, x: torch.Tensor) -> Any:
     return found.expand([front[axis] for axis in places]).contiguous()
 
 
+def carried_in(how: Any, cache: Any) -> dict[str, Any]:
+    """Return the arguments that take a cache, or several side by side; none where none is given."""
+    if cache is None:
+        return {}
+    return dict(zip([name for name, _ in how["parts"]], cache, strict=True)) if how["parts"] else {how["name"]: cache}
+
+
 def pairs_apart(x: torch.Tensor, axes: str) -> torch.Tensor:
     """A copy where the last axis is 2: torch reads no complex numbers from just any place in something larger or its gradient."""
     return x.flip(-1).flip(-1) if axes.split()[-1:] == ["2"] else x

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from rnncheck.core.axis_size import axis_size
-from rnncheck.reading.typed.values import counted, in_type, pairs_apart, ranged, reversed_in_time, turned
+from rnncheck.reading.typed.values import carried_in, counted, in_type, pairs_apart, ranged, reversed_in_time, turned
 
 
 class Typed(torch.nn.Module):
@@ -72,7 +72,7 @@ class Typed(torch.nn.Module):
         taken, how = Arguments(self.roles, self.sizes, input), self.roles["cache"]
         rows = input.shape[1] if rows is None else rows
         cache = self.new_cache(input, rows) if cache is None and how is not None and how["needed"] else cache
-        carried = {**self.placed(before, input), **({} if cache is None else {how["name"]: cache})}
+        carried = {**self.placed(before, input), **carried_in(how, cache)}
         given = {**dict.fromkeys(self.roles["none"]), **self.options(), **self.parameters_given(), **taken.sequences(input)}
         result = self.own_call(**{**given, **taken.states(hx, rows), **lengths, **carried})
         taken.write_back()
@@ -80,6 +80,7 @@ class Typed(torch.nn.Module):
             paths = [path for path, _ in self.roles["outputs"]] + (self.roles["finals"] or [])
             self.own += [at(result, path) for path in paths if path is not None]
         back = at(result, how["path"]) if how is not None and how["path"] is not None else None
+        back = tuple(at(result, path) for _, path in how["parts"]) if how is not None and how["parts"] else back
         return taken.output(result, input), taken.final(result, rows), cache if back is None else back
 
     def placed(self, before: Any, input: torch.Tensor) -> dict[str, Any]:
