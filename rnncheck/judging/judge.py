@@ -187,7 +187,7 @@ def out_of_claim(prop: Property, subject: Subject, case: AnyCase) -> Outcome | N
     if subject.nature.get("shifted") and prop.id in IN_PIECES:
         return Outcome(prop.id, "not_claimed", reason="each output is of the step before, and a call begins with none")
     if subject.nature.get("positions") and prop.id in IN_PIECES:
-        return Outcome(prop.id, "not_claimed", reason="it is told how many steps come before the call: see the family cache")
+        return Outcome(prop.id, "not_claimed", reason="a call is given how many steps come before it: see the family cache")
     if subject.nature.get("clock") and prop.id in IN_PIECES:
         return Outcome(prop.id, "not_claimed", reason="it counts the steps of a call, so that pieces are another sequence")
     return None

@@ -47,7 +47,7 @@ def with_positions(subject: Subject, names: Collection[str]) -> Subject:
 def _results(start: Baseline, pieces: int, said: bool = False) -> Results | None:
     """Return outputs and final states, in one call or in three.
 
-    said: whether each is told how many steps come before it
+    said: whether each call is given its position
     """
     found, _ = attempt(lambda: _in_pieces(start, pieces, said))
     return found  # type: ignore[no-any-return]
