@@ -3,22 +3,27 @@
 import math
 
 import pytest
+import torch
 
 from rnncheck.adapters.probing.kernel_calls import kernels_exist
+from rnncheck.adapters.probing.refusals import how_it_fails
 from rnncheck.campaign.tally import PropertyTally, kind_of, too_large
 from rnncheck.catalog import CATALOG
 from rnncheck.catalog.tools.follow_ups import ends
 from rnncheck.errors import UsageError
 from rnncheck.judging.judge import judge, out_of_claim, trial_of
 from rnncheck.report.reading import read_as
+from rnncheck.running.subject_errors import subject_boundary
 from rnncheck.strategies.named import plain_named_case
 from rnncheck.strategies.plan import plan
 from rnncheck.strategies.structure import rows
 from tests.adapters.support import claimed
 from tests.catalog.support import killed, outcomes
+from tests.effort import some
 from tests.typed import whole_chunks
 from tests.typed.test_right import TELLING
 from tests.typed.whole_chunks import (
+    CRASHES,
     MISTAKES,
     RIGHT,
     Attention,
@@ -26,6 +31,7 @@ from tests.typed.whole_chunks import (
     Halving,
     HalvingSixes,
     InFours,
+    at_most_four,
     attended,
     eight_alone,
     eight_at_least,
@@ -42,6 +48,11 @@ from tests.typed.whole_chunks import (
 )
 
 CASES = 5
+
+
+def in_four(x):
+    if len(x) % 4:
+        raise ValueError("four steps, or eight")
 
 
 def first_cases(subject, count=CASES):
@@ -111,6 +122,40 @@ def test_how_other_numbers_of_steps_are_refused_is_said():
 def test_what_takes_other_numbers_than_multiples_is_refused(function):
     with pytest.raises(UsageError, match="8 steps"):
         claimed(function)
+
+
+@pytest.mark.parametrize("function", some(CRASHES, 2), ids=lambda function: function.__name__)
+def test_a_call_that_crashes_refuses_no_number_of_steps(function):
+    subject = claimed(function)
+    assert subject.steps == 1 and subject.not_looked_at == ()
+    assert any(judge(CATALOG["shape.output"], trial_of(subject, case)).red for case in first_cases(subject))
+
+
+def test_a_chunk_that_may_have_fewer_steps_is_judged_on_whole_ones():
+    subject = claimed(at_most_four)
+    assert subject.steps == 2 and subject.takes_steps(1)
+    found = [judge(CATALOG[name], trial_of(subject, case)) for case in first_cases(subject) for name in TELLING]
+    assert [outcome for outcome in found if outcome.red] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda x: x.view(-1, 4), "refused"),
+        (lambda x: x.unflatten(0, (-1, 4)), "refused"),
+        (lambda x: torch.stack([x[:2], x]), "crashed"),
+        (lambda x: torch.nn.functional.linear(x, x[:2]), "crashed"),
+        (lambda x: [0][len(x)], "crashed"),
+        (in_four, "refused"),
+    ],
+)
+def test_what_is_raised_tells_a_refusal_from_a_mistake(call, kind):
+    def called():
+        with subject_boundary("calling"):
+            call(torch.ones(5))
+
+    assert how_it_fails(called)[0] == kind
+    assert how_it_fails(lambda: None) is None
 
 
 def test_a_single_step_is_looked_at_where_it_is_taken_beside_chunks():

@@ -232,7 +232,44 @@ class HalvingSixes(Halving):
         return super().forward(x, state)
 
 
-RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, or_one: 4, loop: 1}
+def in_pairs(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """No odd number of steps can be laid out in pairs: an error of torch's that is of no length."""
+    return loop(*(torch.stack([x[:, ::2], x[:, 1::2]], 2).flatten(1, 2) for x in (q, k, v)), state)
+
+
+def at_most_four(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """Fewer steps than a chunk has are a chunk of their own."""
+    return attended(q, k, v, state, min(4, q.shape[1]))
+
+
+RIGHT = {of_four: 4, of_sixty_four: 64, by_option: 6, or_one: 4, loop: 1, in_pairs: 2}
+
+
+def keys_not_padded(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """The last chunk of keys is not filled up, so that a product fails where there is more than one step."""
+    steps, padded = q.shape[1], (torch.nn.functional.pad(x, (0, 0, 0, -q.shape[1] % 4)) for x in (q, k, v))
+    q, filled, v = padded
+    output, state = attended(q, filled * (k != 0), v, state, 4)
+    return output[:, :steps], state
+
+
+def rest_beside(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """The outputs of a last part are put beside the others, and not behind them."""
+    whole = q.shape[1] // 4 * 4
+    if whole in (0, q.shape[1]):
+        return loop(q, k, v, state)
+    first, state = attended(q[:, :whole], k[:, :whole], v[:, :whole], state, 4)
+    rest, state = loop(q[:, whole:], k[:, whole:], v[:, whole:], state)
+    return torch.cat([first, rest], 2), state
+
+
+def rest_dropped(q: X, k: X, v: Y, state: S | None = None) -> tuple[Y, S]:
+    """A last part of a chunk is left out, and no output is of it."""
+    whole = q.shape[1] // 4 * 4
+    return loop(q[:, :whole], k[:, :whole], v[:, :whole], state)
+
+
+CRASHES = (keys_not_padded, rest_beside, rest_dropped)
 MISTAKES = {
     looking_ahead: "time.causal",
     cut: "gradient.through_final_state",

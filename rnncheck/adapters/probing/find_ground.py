@@ -25,11 +25,12 @@ HX_FORMS: tuple[Hx, ...] = ("none", "zeros")
 def find_ground(subject: Subject, dtype: str = "float32") -> Baseline:
     """The simplest case that runs, in float64 where dtypes are mixed otherwise; raises NotRecurrent with the best reason."""
     reasons: list[BaseException] = []
+    time = subject.nature.get("taken_steps", TIME)
     for config in _configs(subject):
         for batch, hx in product((BATCH, None) if subject.named is None else _batches(subject), HX_FORMS):
             for form in _forms(subject):
                 try:
-                    found = ground(form, subject.in_whole_chunks(Case(config, TIME, batch, hx=hx, dtype=dtype)), ("zeros", "none"))
+                    found = ground(form, subject.in_whole_chunks(Case(config, time, batch, hx=hx, dtype=dtype)), ("zeros", "none"))
                 except (SubjectError, Malformed) as error:
                     reasons.append(error)
                     continue
