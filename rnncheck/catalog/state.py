@@ -9,6 +9,7 @@ from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell,
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.each_state import NOT_USED, STAYS, each_moves, each_moves_anything, is_noticed
+from rnncheck.catalog.tools.flowing import flows, of_outputs
 from rnncheck.catalog.tools.follow_ups import one_after_the_other
 from rnncheck.catalog.tools.informative_data import lively
 from rnncheck.catalog.tools.reset_flags import raised
@@ -216,11 +217,12 @@ def _moves_anything(trial: Trial) -> Observation:
 
 
 def _moves_the_output(plain: Trial, layer: int) -> Observation:
-    """Whether NaN in the states of a layer below the last reaches the output: the layers above read it."""
+    """Whether NaN in the states of a layer below the last, or a gradient, reaches the output: the layers above read it."""
     given = tuple(old.clone() for old in plain.given_state)
     for part in given:
         part.unflatten(0, (plain.config.num_layers, -1))[layer] = torch.nan
-    moves = is_noticed(plain, given, ("output",))
+    own = slice(layer * plain.config.directions, (layer + 1) * plain.config.directions)
+    moves = is_noticed(plain, given, ("output",)) or flows(plain, of_outputs(plain, slice(None)), "h_0", own)
     return fact(f"NaN in the states of layer {layer}, below the last, moves the output", moves, moves, True)
 
 

@@ -14,6 +14,7 @@ from rnncheck.catalog.tools.conditions import (
     padded,
 )
 from rnncheck.catalog.tools.designed_weights import FAINT, bistable_parameters, transparent_parameters, visibly_moved
+from rnncheck.catalog.tools.flowing import flows, of_outputs
 from rnncheck.catalog.tools.follow_ups import ends, exact, one_after_the_other, rows, single_steps, steps_at_once, steps_inside
 from rnncheck.core.observation import Observation, every, fact, identical, within
 from rnncheck.core.property import Family
@@ -223,10 +224,11 @@ def causal(trial: Trial) -> Observation:
         seen = trial.same(before, f"input from step {k} on changed: ", sides)
         if trial.subject.nature.get("shifted"):
             return seen
-        own = fact(f"output[{k}] with another input[{k}]", *_moved(trial, changed, k, _own_output))
+        own = fact(f"output[{k}] with another input[{k}]", *_moved(trial, changed, k, _own_output, slice(k, k + 1)))
         if own.holds or trial.config.named is None:
             return seen & own
-        later = fact(f"what comes from step {k} on with another input[{k}]", *_moved(trial, changed, k, _from_step))
+        moved = _moved(trial, changed, k, _from_step, slice(k, trial.time))
+        later = fact(f"what comes from step {k} on with another input[{k}]", *moved)
         return seen & (fact(f"{LATER}output[{k}], with another input[{k}]", False, "the same", "another") if later.holds else later)
 
     return every(changed_from(k) for k in sorted({0, 1, trial.time - 1}))
@@ -236,9 +238,9 @@ LARGE = 1000.0
 """Times an input of usual size: beyond any threshold, and within the range of float16."""
 
 
-def _moved(trial: Trial, changed: Run, k: int, part: Callable[[Run, int], Tensor]) -> tuple[bool, str, str]:
-    """Whether this part of a run moves with the input at step k, as fact() wants it: NaN goes through what is saturated, and large
-    numbers move spikes, which are 0 or 1.
+def _moved(trial: Trial, changed: Run, k: int, part: Callable[[Run, int], Tensor], steps: slice) -> tuple[bool, str, str]:
+    """Whether this part of a run moves with the input at step k, as fact() wants it: NaN goes through what is saturated, large
+    numbers move spikes, which are 0 or 1, and a gradient of the outputs of these steps goes through spikes of spikes.
     """
     own = part(trial.run, k)
     moves = not torch.equal(part(changed, k), own) or not own.isfinite().all()
@@ -248,6 +250,7 @@ def _moved(trial: Trial, changed: Run, k: int, part: Callable[[Run, int], Tensor
             x = trial.x.clone()
             x[k] = extreme
             moves = not torch.equal(part(trial.but(x=x).run, k), own)
+    moves = moves or flows(trial, of_outputs(trial, steps), "input", k)
     return moves, "another" if moves else "the same", "another"
 
 
