@@ -22,7 +22,7 @@ OFTEN = (retention, of_rows, beside_a_cache)
 
 
 @pytest.mark.parametrize(
-    "target", [*OFTEN, *some([one for one in RIGHT if one not in OFTEN], 3)], ids=lambda target: target.__name__
+    "target", [*OFTEN, *some([one for one in RIGHT if one not in OFTEN], 5)], ids=lambda target: target.__name__
 )
 def test_a_position_is_carried_and_nothing_is_red(target):
     subject = claimed(target)
