@@ -222,7 +222,7 @@ def _moves_the_output(plain: Trial, layer: int) -> Observation:
     for part in given:
         part.unflatten(0, (plain.config.num_layers, -1))[layer] = torch.nan
     own = slice(layer * plain.config.directions, (layer + 1) * plain.config.directions)
-    moves = is_noticed(plain, given, ("output",)) or flows(plain, of_outputs(plain, slice(None)), "h_0", own)
+    moves = is_noticed(plain, given, ("output",)) or flows(plain, of_outputs(plain, slice(None)), ("h_0", "c_0"), own)
     return fact(f"NaN in the states of layer {layer}, below the last, moves the output", moves, moves, True)
 
 

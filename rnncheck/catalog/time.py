@@ -250,7 +250,7 @@ def _moved(trial: Trial, changed: Run, k: int, part: Callable[[Run, int], Tensor
             x = trial.x.clone()
             x[k] = extreme
             moves = not torch.equal(part(trial.but(x=x).run, k), own)
-    moves = moves or flows(trial, of_outputs(trial, steps), "input", k)
+    moves = moves or flows(trial, of_outputs(trial, steps), ("input",), k)
     return moves, "another" if moves else "the same", "another"
 
 

@@ -58,7 +58,7 @@ class Further:
         return {"bool": torch.bool, "long": torch.long}.get(self.kind, of_input)
 
     def leaving_one(self, values: torch.Tensor) -> torch.Tensor:
-        """These values; of a mask of what is looked up, with the first of each sequence as it is elsewhere: one must be left."""
+        """These values; a mask of what is looked up leaves the first of each sequence as it is: something must be left."""
         if self.shape in ("memory mask", "memory mask first"):
             values.select(1 - self.axis_of_rows, 0).fill_(self.neutral or 0.0)
         return values

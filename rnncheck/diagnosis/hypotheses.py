@@ -109,7 +109,7 @@ def _gate(config: Config, letter: str, change: Function, place: str = "s") -> Ch
 
 
 def _in_place_of(config: Config, one: str, other: str) -> Function:
-    """Of the stacked gates, the numbers of one are those of another too."""
+    """Give one of the stacked gates the numbers of another."""
     taken, lost = map(config.kind.order.index, (one, other))
     return lambda s: torch.stack([s[taken] if i == lost else value for i, value in enumerate(s)])
 

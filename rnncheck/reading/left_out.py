@@ -9,7 +9,7 @@ from rnncheck.reading.calls.beside import COUNT, GRAPH, MEMORY, TIMES, VECTOR
 from rnncheck.reading.calls.call_arguments import parameters
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
-from rnncheck.reading.constructor.size_words import OPTIONS
+from rnncheck.reading.constructor.size_words import counts_layers
 from rnncheck.reading.seen import Seen
 
 NO_OPTIONS = ("bias", "nonlinearity", "device", "dtype")
@@ -29,11 +29,6 @@ def other_arguments(module: Any, seen: Seen, further: tuple[Further, ...]) -> tu
     return tuple(told for told in unread if told not in seen.unread)
 
 
-def _is_of_layers(name: str, arguments: Arguments) -> bool:
-    """Whether it is a number of layers that is given, and no case has another."""
-    return name in arguments.others and (name in ("num_layers", *OPTIONS["num_layers"]) or name.lower().endswith("layers"))
-
-
 def other_sizes(multiples: tuple[int, int], least: tuple[int, int]) -> tuple[str, ...]:
     """Return the sizes that the constructor refuses: no case has them."""
     names = ("input_size", "hidden_size")
@@ -44,9 +39,12 @@ def other_sizes(multiples: tuple[int, int], least: tuple[int, int]) -> tuple[str
 
 
 def defaults_of(value: Any, arguments: Arguments) -> dict[str, Any]:
-    """Return the defaults of the arguments of the constructor, and of its configuration object."""
+    """Return the defaults of the arguments of the constructor, and of its configuration object; none where it tells none."""
     kinds = [value, *([arguments.bundle] if arguments.bundle not in (None, Asked, dict, SimpleNamespace) else [])]
-    return {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
+    try:
+        return {p.name: p.default for kind in kinds for p in inspect.signature(kind).parameters.values()}
+    except (TypeError, ValueError):
+        return {}
 
 
 def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
@@ -57,13 +55,10 @@ def other_options(value: Any, arguments: Arguments) -> tuple[str, ...]:
     if arguments.listed is not None:
         return (f"hidden sizes that differ in {arguments.listed}",)
     as_large = [name for name in arguments.hidden[1:] if type(defaults.get(str(name))) is int]
+    layers = [name for name in arguments.others if counts_layers(name)]  # no case has another number of them
     several = arguments.square and len(arguments.hidden) > 1  # a part of the state may be as wide as the input
     return (
         *(["input_size other than hidden_size"] if several else []),
         *(f"{name} other than hidden_size" for name in as_large),
-        *(
-            f"{name} other than {one!r}"
-            for name, one in left.items()
-            if isinstance(one, str | bool) or _is_of_layers(name, arguments)
-        ),
+        *(f"{name} other than {one!r}" for name, one in left.items() if isinstance(one, str | bool) or name in layers),
     )

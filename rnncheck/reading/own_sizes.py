@@ -37,11 +37,6 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
     return best if best is not None and best[0].recurs else _with_own_sizes(value, said, refused=best is None) or best
 
 
-def has_a_default_of(value: Any, size: int) -> bool:
-    """Return whether an argument of the constructor has this number as its default."""
-    return any(type(p.default) is int and p.default == size for p in parameters_of(value))
-
-
 def _with_own_sizes(value: Any, said: Said, refused: bool) -> Built | None:
     """The target built with no sizes, where its constructor takes none, and how it is read; None where it cannot be.
 
@@ -70,7 +65,7 @@ def _with_a_default(target: Any, known: Arguments) -> Iterator[Arguments]:
 def _arguments(target: Any, of_numbers: bool) -> Arguments | None:
     """Return what the constructor is given that takes no input size; None where it takes one, or more than a number.
 
-    of_numbers: whether an input size is 1, and the size of its output too
+    of_numbers: whether each input is a number, so that the sizes of input and output are 1
     """
     try:
         parameters = [p for p in parameters_of(target) if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]

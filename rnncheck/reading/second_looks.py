@@ -116,7 +116,7 @@ def with_layers_by_default(value: Any, built: Built, build: Callable[[Arguments]
     with suppress(Exception):  # it is not read like this
         other = build(replace(arguments, options=options, others={**arguments.others, own: default}))
     same = other is not None and all(other[0].how[word] == seen.how[word] for word in ("states", "given", "tensors"))
-    return other if other is not None and same else built  # a mistake between layers makes no reading worse
+    return other if other is not None and same else built  # whatever its score: a mistake between layers lowers it
 
 
 def _result(seen: Seen, module: Any, config: Config) -> Any:
@@ -138,7 +138,7 @@ def _is_a_matrix(axes: tuple[Any, ...], tensor: Tensor, hidden: int) -> bool:
 
 
 def with_halves(value: Any, built: Built) -> Built:
-    """The same, where both directions share the hidden size: each has the parameters of a layer of half of it."""
+    """The same, where two directions share the hidden size: each has the parameters of one direction with half of it."""
     seen, arguments, module, config = built
     asked = arguments is not None and "bidirectional" in arguments.options and bool(arguments.hidden) and not arguments.halves
     if arguments is None or not asked or seen.directions == 2 or not isinstance(module, nn.Module):

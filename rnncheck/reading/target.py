@@ -158,7 +158,7 @@ def _nature(value: Any, seen: Seen, arguments: Arguments | None, module: Any, co
     if arguments is not None and arguments.square:
         nature["square"] = True
     if arguments is not None and arguments.own is None and config.hidden_size in {hidden for _, hidden in SIZES}:
-        refused_when_called = takes(value, arguments, simplest(arguments))
+        refused_when_called = takes(value, arguments, simplest(value, arguments))
         nature["multiples"] = multiples(value, arguments, config, partial(called, seen) if refused_when_called else nothing)
     elif arguments is not None and arguments.own is None and max(smallest := least(value, arguments, config)) > 1:
         nature["least"] = smallest

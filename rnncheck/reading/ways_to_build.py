@@ -17,7 +17,7 @@ from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.constructor.multiples import in_multiples, larger
 from rnncheck.reading.in_training import draws
 from rnncheck.reading.left_out import defaults_of
-from rnncheck.reading.own_sizes import has_a_default_of, of_other_sizes
+from rnncheck.reading.own_sizes import of_other_sizes
 from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.second_looks import (
@@ -32,11 +32,16 @@ from rnncheck.reading.second_looks import (
 from rnncheck.reading.seen import Seen
 
 SIMPLEST = Config("RNN_TANH", INPUT, HIDDEN)
+HIDDEN_SIZES = (HIDDEN, 11, 13, 17, 19)
+"""Primes, so that no other size of an experiment divides them."""
 
 
-def simplest(arguments: Arguments) -> Config:
-    """The configuration in which a target is built first."""
-    return SIMPLEST.but(input_size=SIMPLEST.hidden_size) if arguments.square else SIMPLEST
+def simplest(value: Any, arguments: Arguments) -> Config:
+    """The configuration in which a target is built first: its hidden size is the default of no number that is not given."""
+    defaults, given = defaults_of(value, arguments), (*arguments.hidden, *arguments.others)
+    left = [number for name, number in defaults.items() if type(number) is int and name not in given]
+    hidden = next((size for size in HIDDEN_SIZES if size not in left), HIDDEN)
+    return SIMPLEST.but(input_size=hidden if arguments.square else INPUT, hidden_size=hidden)
 
 
 def best_way(value: Any, cell_first: bool, said: Said) -> Built:
@@ -71,15 +76,12 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
         reason.built = bool(called)
         raise reason
     read = partial(_read_again, best[3], best[0].directions, cell_first, said)
-    whole = with_layers_by_default(value, with_flags_on(best, build), build)
-    best = without_matrices(value, whole, read)
-    if best is not whole and has_a_default_of(value, best[3].hidden_size):  # which is as large as the hidden size by chance
-        best = without_matrices(value, of_other_sizes(value, best, said, tried, build) or best, read)
-    return with_halves(value, with_fixed_features(value, best))
+    best = with_layers_by_default(value, with_flags_on(best, build), build)
+    return with_halves(value, with_fixed_features(value, without_matrices(value, best, read)))
 
 
 def _is_of_nodes_by_chance(value: Any, built: Built) -> bool:
-    """Whether it is read with features at each of some nodes, and as many is the default of a number that it was not given."""
+    """Whether it is read as a graph with as many nodes as a number is by default that it was not given."""
     seen, arguments, _, _ = built
     if not seen.how.get("nodes") or arguments is None:
         return False
@@ -115,7 +117,7 @@ def _built(value: Any, arguments: Arguments, cell_first: bool, said: Said, alone
     alone:  whether it can be built in no way that was tried before
     config: the sizes; None: the simplest, or others where the constructor refuses them
     """
-    config = config or simplest(arguments)
+    config = config or simplest(value, arguments)
     positions, named = arguments.of(config)
     try:
         module = made(value, *positions, **named)

@@ -65,7 +65,7 @@ def _layer_cases(structure: list[dict[str, Any]], subject: Subject, seed: int) -
 
 
 def _in_few_steps(cliffs: Iterator[Case], subject: Subject) -> Iterator[Case]:
-    """The cases without the longest sequences where only the last output comes back: there each step is a call of all before."""
+    """The cases without the longest sequences where only the last output comes back: there each output takes a call of its own."""
     return (case for case in cliffs if case.time <= LONGER or not subject.nature.get("last"))
 
 

@@ -1,4 +1,4 @@
-"""Lengths, or a mask, under which all that comes back stays as it is, are told: no property says that they do what they should."""
+"""Lengths, or a mask, that change no result are told: no property says that they do what they should."""
 
 import pytest
 from torch import nn

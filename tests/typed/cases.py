@@ -1,13 +1,27 @@
-"""The cases of a typed recurrence, without those that are for a few properties alone."""
+"""The cases of a typed recurrence, without those that are for a few properties alone, and the script of a mistake."""
 
 from collections.abc import Iterator
 
+from rnncheck.catalog import CATALOG
 from rnncheck.core.case import Case
 from rnncheck.core.subject import Subject
+from rnncheck.judging.judge import judge, trial_of
+from rnncheck.repro import script
 from rnncheck.strategies.cliffs import is_large
 from rnncheck.strategies.plan import plan
+from tests.adapters.support import claimed
+from tests.run_script import raised_by
 
 
 def small(subject: Subject, dtypes: tuple[str, ...] = ("float64", "float32")) -> Iterator[Case]:
     """The cases that any property may be judged on, in order."""
     return (case for case in plan(subject, dtypes, 2, 0) if not is_large(case))
+
+
+def check_script(mistake, right, id):
+    """Check that the script of a function on which this property is red fails, and passes with the right function in its place."""
+    subject, prop = claimed(mistake), CATALOG[id]
+    case, outcome = next((case, seen) for case in small(subject) if (seen := judge(prop, trial_of(subject, case))).red)
+    text = script(subject, prop, case, outcome)
+    assert isinstance(raised_by(text), AssertionError)
+    assert raised_by(text.replace(mistake.__name__, right.__name__)) is None

@@ -10,12 +10,10 @@ from rnncheck.adapters.targets.resolve import subjects
 from rnncheck.campaign.probing import asked_only, probe_all
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import judge, trial_of
-from rnncheck.repro import script
 from tests.adapters.support import claimed
 from tests.effort import some
-from tests.run_script import raised_by
 from tests.typed.carried_whole import X
-from tests.typed.cases import small
+from tests.typed.cases import check_script, small
 from tests.typed.positions import Q, S, V, of_rows
 from tests.typed.side_by_side import MISTAKES, RIGHT, Memory, divided, lists_swapped, size_lost, two_lists, when_asked
 from tests.typed.test_mistaken import red
@@ -40,11 +38,7 @@ def test_a_mistake_is_seen(mistake):
 
 @pytest.mark.parametrize(("mistake", "right"), [(size_lost, divided), (lists_swapped, two_lists)])
 def test_the_script_of_a_mistake_fails_and_passes_for_the_right_function(mistake, right):
-    subject, prop = claimed(mistake), CATALOG[MISTAKES[mistake]]
-    case, outcome = next((case, seen) for case in small(subject) if (seen := judge(prop, trial_of(subject, case))).red)
-    text = script(subject, prop, case, outcome)
-    assert isinstance(raised_by(text), AssertionError)
-    assert raised_by(text.replace(mistake.__name__, right.__name__)) is None
+    check_script(mistake, right, MISTAKES[mistake])
 
 
 def unsized(x: X, memory: Memory | None = None, normalised: bool = False) -> tuple[X, Memory]:

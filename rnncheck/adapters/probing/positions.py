@@ -16,7 +16,7 @@ Results = tuple[torch.Tensor, ...]
 def positions_of(start: Baseline) -> tuple[str, ...]:
     """Return the arguments that are positions: pieces are the whole with them, and are not without.
 
-    One argument alone goes before all of them together.
+    Single arguments are tried first, and then all of them together.
     """
     build = start.subject.build
     if not isinstance(build, TypedBuild) or not build.roles.counts or (build.roles.finals is None and build.roles.cache is None):

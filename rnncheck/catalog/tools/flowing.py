@@ -15,10 +15,14 @@ def of_outputs(trial: Trial, steps: slice) -> Run:
     return weights
 
 
-def flows(trial: Trial, weights: Run, name: str, place: Any) -> bool:
-    """Return whether a gradient of these results by this part of what is given is not 0, surrogate gradients of spikes included."""
+def flows(trial: Trial, weights: Run, names: tuple[str, ...], place: Any) -> bool:
+    """Return whether a gradient of these results by this part of the input, or of a state, is not 0; NaN says nothing.
+
+    Surrogate gradients of spikes count.
+    """
     try:
-        found = trial.gradients(weights)[name]
+        found = trial.gradients(weights)
     except SubjectError:  # it has no gradient
         return False
-    return found is not None and bool(found[place].any())
+    flowing = [part for name in names if (part := found.get(name)) is not None]
+    return any(bool(part[place].nan_to_num().any()) for part in flowing)

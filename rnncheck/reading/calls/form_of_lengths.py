@@ -46,7 +46,7 @@ def form_of_lengths(module: Any, how: Mapping[str, Any], start: Start, sizes: Si
 
 
 def lengths_change_nothing(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> bool:
-    """Return whether shorter lengths, in the form that is read, leave all that comes back as it is."""
+    """Return whether shorter lengths, in the form that is read, change no result."""
     called = AdaptedWithLengths(copy.deepcopy(module), sizes.hidden, **{**how, "given": []})
     called.how["others"] = dict(zip(start.names, start.values, strict=True))
     x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(8))

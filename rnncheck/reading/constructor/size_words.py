@@ -129,10 +129,15 @@ def says_kind(name: str) -> bool:
     return name.lower() in KIND_NAMES or name.lower().endswith("type")
 
 
+def counts_layers(name: str) -> bool:
+    """Return whether an argument of this name is a number of layers, as ``num_layers``, ``depth`` and ``enc_layers`` are."""
+    return name in ("num_layers", *OPTIONS["num_layers"]) or name.lower().endswith(("layers", "num_layer", "layer_num"))
+
+
 def says_layers(parameter: Any) -> bool:
-    """Return whether a parameter is a number of layers, under a name that stands in no list."""
+    """Return whether a parameter is a number of layers."""
     number = type(parameter.default) is int or (parameter.default is parameter.empty and parameter.annotation in UNSAID)
-    return number and parameter.name.lower().endswith(("layers", "num_layer", "layer_num"))
+    return number and counts_layers(parameter.name)
 
 
 def says_dropout(parameter: Any) -> bool:

@@ -53,7 +53,7 @@ class Argument:
 
 
 Position = tuple[str, str | None, int | float]
-"""An argument that says how many steps come before: its name, its axes (None of a number), and what it is where none does."""
+"""An argument that says how many steps come before: its name, its axes (None for a number), and its value where none does."""
 
 
 @dataclass(frozen=True)
