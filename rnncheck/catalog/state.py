@@ -9,6 +9,7 @@ from rnncheck.catalog.tools.conditions import at_least, deterministic, has_cell,
 from rnncheck.catalog.tools.deeds import copies
 from rnncheck.catalog.tools.designed_weights import FAINT, transparent_parameters, visibly_moved
 from rnncheck.catalog.tools.each_state import NOT_USED, STAYS, each_moves, each_moves_anything, is_noticed
+from rnncheck.catalog.tools.first_state import begins_otherwise
 from rnncheck.catalog.tools.flowing import flows, of_outputs
 from rnncheck.catalog.tools.follow_ups import one_after_the_other
 from rnncheck.catalog.tools.informative_data import lively
@@ -43,30 +44,7 @@ def default_is_zero(trial: Trial) -> Observation:
     zero.run  # noqa: B018
     without, sides = trial.but(state=None).run, ("without hx", "with hx zero")
     seen = zero.same(without, sides=sides)
-    return seen if seen.holds or not _begins_otherwise(trial) else zero.same(without, f"{ANOTHER}: ", sides)
-
-
-def _begins_otherwise(trial: Trial) -> bool:
-    """Return whether another first state than zeros explains that a recurrence of its own gives something else without one.
-
-    It does where pieces go on from it, or not from zeros either: then what is wrong is how pieces go on.
-    """
-    if (trial.config.named is None and not trial.subject.of_its_own) or not trial.subject.offers("state"):
-        return False
-    return _goes_on(trial, None) or not _goes_on(trial, trial.zero_state())
-
-
-def _goes_on(trial: Trial, state: tuple[Tensor, ...] | None) -> bool:
-    """Return whether the sequence twice is the sequence, and then again from the state that came back.
-
-    Where lengths are given, all three calls take some, and the first one has no padding.
-    """
-    full, longer = (tuple(trial.time + n * more for n in trial.lengths) if trial.lengths else None for more in (0, 1))
-    first = trial.but(state=state, lengths=full).run
-    twice = trial.but(x=torch.cat([trial.x, trial.x]), state=state, lengths=longer)
-    rest = trial.but(state=first.state).run
-    whole = Run(torch.cat([first.output, rest.output]), *rest.state)
-    return bool(first.state) and twice.same(whole).holds
+    return seen if seen.holds or not begins_otherwise(trial) else zero.same(without, f"{ANOTHER}: ", sides)
 
 
 @state(

@@ -93,18 +93,20 @@ class FromOnes(nn.Module):
 
 
 class FromOnesOrLast(FromOnes):
-    """Without a state it goes on from the call before."""
+    """Without a state it goes on from the call before, which it keeps where no experiment finds it."""
 
-    last = None
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.remembered = {}
 
     def forward(self, x, state=None):
         output, h = super().forward(x, state)
-        self.last = h.detach()
+        self.remembered[h.shape] = h.detach().tolist()
         return output, h
 
     def begun(self, x):
         ones = super().begun(x)
-        return self.last if self.last is not None and self.last.shape == ones.shape else ones
+        return ones.new_tensor(self.remembered.get(ones.shape, ones.tolist()))
 
 
 def test_a_recurrence_of_its_own_may_begin_from_other_numbers():
@@ -115,4 +117,5 @@ def test_a_recurrence_of_its_own_may_begin_from_other_numbers():
 
 
 def test_it_may_not_begin_from_what_a_call_left():
-    assert kill_of(subject_of(FromOnesOrLast), cases=6) is not None
+    found = [outcome for _, outcome in outcomes(CATALOG["state.default_is_zero"], subject_of(FromOnesOrLast), 4) if outcome.red]
+    assert found and not any(outcome.mismatches[0].startswith(ANOTHER) for outcome in found)

@@ -3,13 +3,14 @@
 from itertools import islice
 
 import pytest
+import torch
 
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import IN_PIECES, judge, trial_of
 from tests.adapters.support import claimed
 from tests.effort import some
 from tests.typed.cases import check_script, small
-from tests.typed.positions import MISTAKES, RIGHT, beside_a_cache, beside_a_list, in_pairs, of_rows, retention
+from tests.typed.positions import MISTAKES, RIGHT, H, X, beside_a_cache, beside_a_list, in_pairs, of_rows, retention
 from tests.typed.test_mistaken import red
 
 CARRIED, OF_CACHES = ("cache.pieces", "cache.steps", "cache.gradient"), ("cache.copied", "cache.fresh")
@@ -27,7 +28,11 @@ def test_a_position_is_carried_and_nothing_is_red(target):
     what = "each step" if RIGHT[target] in ("position_ids", "cache_position") else "the call"
     assert f"; {RIGHT[target]}: how many steps come before {what}" in subject.read_as and "never given" not in subject.read_as
     cases = list(islice(small(subject), 4))
-    seen = [judge(CATALOG[id], trial_of(subject, case)) for case in cases for id in (*CARRIED, *OF_CACHES, *BESIDE, *IN_PIECES)]
+    seen = [
+        judge(CATALOG[id], trial_of(subject, case))
+        for case in cases
+        for id in (*CARRIED, *OF_CACHES, "cache.prefill", *BESIDE, *IN_PIECES)
+    ]
     assert [outcome for outcome in seen if outcome.red or "mistake" in (outcome.reason or "")] == []
     caches = target in (beside_a_cache, beside_a_list)
     expected = {*CARRIED, *(OF_CACHES if caches else BESIDE)} - (
@@ -46,3 +51,19 @@ def test_a_mistake_is_seen(mistake):
 def test_the_script_of_a_mistake_fails_and_passes_for_the_right_function(name):
     mistake = next(one for one in MISTAKES if one.__name__ == name)
     check_script(mistake, retention, MISTAKES[mistake])
+
+
+def in_parts(x: X, h0: H | None = None, most: int = 4) -> tuple[X, H]:
+    """How many steps it takes at once changes no number."""
+    h, outputs = torch.zeros_like(x[:, 0]) if h0 is None else h0, []
+    for part in x.split(max(most, 1), 1):
+        for step in part.unbind(1):
+            h = 0.5 * h + step
+            outputs.append(h)
+    return torch.stack(outputs, 1), h
+
+
+def test_what_changes_nothing_is_no_position():
+    subject = claimed(in_parts)
+    assert "how many steps come before" not in subject.read_as
+    assert "holds" in {judge(CATALOG["time.split"], trial_of(subject, case)).status for case in islice(small(subject), 4)}

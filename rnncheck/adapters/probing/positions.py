@@ -28,8 +28,8 @@ def positions_of(start: Baseline) -> tuple[str, ...]:
     for told in dict.fromkeys([*((name,) for name in names), names]):
         subject = with_positions(start.subject, told)
         placed = replace(start, subject=subject, case=start.case.but(named=subject.named))
-        whole, *seen = _results(placed, 1), _results(placed, 1, said=True), _results(placed, 3, said=True)
-        if whole is not None and all(one is not None and _same(one, whole) for one in seen):
+        whole, pieces = _results(placed, 1), _results(placed, 3, said=True)
+        if whole is not None and pieces is not None and _same(pieces, whole):
             return told
     return ()
 
