@@ -38,6 +38,18 @@ class Added(Shared):
         return [sum(super().turned(outputs))]
 
 
+class Normed(nn.Module):
+    """Each direction has all of the hidden size, and a norm is over both."""
+
+    def __init__(self, input_size, hidden_size, bidirectional=False):
+        super().__init__()
+        self.gru = nn.GRU(input_size, hidden_size, bidirectional=bidirectional)
+        self.norm = nn.LayerNorm(hidden_size * (1 + bidirectional))
+
+    def forward(self, x):
+        return self.norm(self.gru(x)[0])
+
+
 def test_each_direction_is_judged_with_half_of_the_size():
     subject = subject_of(Shared)
     assert subject.offers("bidirectional") and read_target(Shared).arguments.halves == "of both"
@@ -51,3 +63,7 @@ def test_a_direction_that_is_not_turned_back_is_red():
 
 def test_directions_that_are_added_share_no_size():
     assert read_target(Added).arguments is None and not subject_of(Added).offers("bidirectional")
+
+
+def test_what_grows_with_both_directions_shares_no_size():
+    assert read_target(Normed).arguments is None

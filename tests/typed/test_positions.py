@@ -4,6 +4,8 @@ from itertools import islice
 
 import pytest
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import IN_PIECES, judge, trial_of
@@ -28,11 +30,7 @@ def test_a_position_is_carried_and_nothing_is_red(target):
     what = "each step" if RIGHT[target] in ("position_ids", "cache_position") else "the call"
     assert f"; {RIGHT[target]}: how many steps come before {what}" in subject.read_as and "never given" not in subject.read_as
     cases = list(islice(small(subject), 4))
-    seen = [
-        judge(CATALOG[id], trial_of(subject, case))
-        for case in cases
-        for id in (*CARRIED, *OF_CACHES, "cache.prefill", *BESIDE, *IN_PIECES)
-    ]
+    seen = [judge(CATALOG[id], trial_of(subject, case)) for case in cases for id in (*CARRIED, *OF_CACHES, *BESIDE, *IN_PIECES)]
     assert [outcome for outcome in seen if outcome.red or "mistake" in (outcome.reason or "")] == []
     caches = target in (beside_a_cache, beside_a_list)
     expected = {*CARRIED, *(OF_CACHES if caches else BESIDE)} - (
@@ -67,3 +65,22 @@ def test_what_changes_nothing_is_no_position():
     subject = claimed(in_parts)
     assert "how many steps come before" not in subject.read_as
     assert "holds" in {judge(CATALOG["time.split"], trial_of(subject, case)).status for case in islice(small(subject), 4)}
+
+
+def of_lengths(x: X, lengths: Int[Tensor, "batch"], past: list[H] | None = None, offset: int = 0) -> tuple[X, list[H]]:
+    """Each sequence ends with its length; the position is that of the whole batch."""
+    h, outputs = torch.zeros_like(x[:, 0]) if past is None else past[0], []
+    for t in range(x.shape[1]):
+        inside = (t < lengths)[:, None]
+        h = torch.where(inside, 0.5 * h + x[:, t] / (1 + offset + t), h)
+        outputs.append(torch.where(inside, h, 0))
+    return torch.stack(outputs, 1), [h]
+
+
+def test_rows_that_have_come_to_several_positions_share_no_number():
+    subject = claimed(of_lengths)
+    assert "offset: how many steps come before the call" in subject.read_as and subject.offers("lengths")
+    seen = [judge(CATALOG["cache.prefill"], trial_of(subject, case)) for case in islice(small(subject), 6)]
+    assert {(outcome.status, outcome.reason) for outcome in seen if outcome.status != "not_applicable"} == {
+        ("not_claimed", "the number of steps before a call is one number, and these rows have several")
+    }
