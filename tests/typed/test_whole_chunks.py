@@ -55,6 +55,14 @@ def in_four(x):
         raise ValueError("four steps, or eight")
 
 
+def unknown(x):
+    raise KeyError(len(x))
+
+
+def unpacked(x):
+    first, last = x
+
+
 def first_cases(subject, count=CASES):
     planned = plan(subject, ("float64", "float32"), 2, 0)
     return [next(planned) for _ in range(count)]
@@ -147,6 +155,8 @@ def test_a_chunk_that_may_have_fewer_steps_is_judged_on_whole_ones():
         (lambda x: torch.nn.functional.linear(x, x[:2]), "crashed"),
         (lambda x: [0][len(x)], "crashed"),
         (in_four, "refused"),
+        (unknown, "crashed"),
+        (unpacked, "crashed"),
     ],
 )
 def test_what_is_raised_tells_a_refusal_from_a_mistake(call, kind):
