@@ -34,7 +34,28 @@ def of_other_sizes(value: Any, best: Built | None, said: Said, tried: list[Argum
         with suppress(Exception):  # it is not built like this
             built = build(arguments)
             best = built if best is None or built[0].score > best[0].score else best
-    return best if best is not None and best[0].recurs else _with_own_sizes(value, said, refused=best is None) or best
+    if best is None or not best[0].recurs:
+        return _with_own_sizes(value, said, refused=best is None) or best
+    return _with_own_input(best, said) or best if best[0].depends.rows < 1 else best
+
+
+def _with_own_input(best: Built, said: Said) -> Built | None:
+    """The same with an input of a size of its own, in which rows stay apart: a view takes rows for more features of one.
+
+    None where there is no such size
+    """
+    seen, arguments, module, config = best
+    if arguments is None or not isinstance(module, nn.Module) or arguments.bundle is not None or "input_size" in said:
+        return None
+    for width in [one for one in _widths(module) if one != config.input_size]:
+        with suppress(Unreadable):  # no call takes such an input
+            other = read_module(module, Sizes(width, config.hidden_size), said=said)
+            if other.depends.rows == 1 and other.score > seen.score:
+                positions, named = arguments.of(config)
+                given: dict[Any, Any] = dict(enumerate(positions)) | named
+                own = Arguments((), (), {}, given, own=(width, config.hidden_size))
+                return other, own, module, config.but(input_size=width)
+    return None
 
 
 def _with_own_sizes(value: Any, said: Said, refused: bool) -> Built | None:

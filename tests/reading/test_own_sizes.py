@@ -160,3 +160,30 @@ class OfNumbers(torch.nn.Module):
 
 def test_an_input_of_numbers_has_the_input_size_1():
     assert "each input a number, no state comes back, always input_size 1" in subject_of(OfNumbers).read_as
+
+
+class Points(torch.nn.Module):
+    """Each step is a point in the plane; more features are taken for more points."""
+
+    def __init__(self, embedding_dim=24, h_dim=16):
+        super().__init__()
+        self.embedding_dim, self.point = embedding_dim, nn.Linear(2, embedding_dim)
+        self.rnn = nn.LSTM(embedding_dim, h_dim)
+
+    def forward(self, path):
+        points = self.point(path.reshape(-1, 2)).view(-1, path.shape[1], self.embedding_dim)
+        return self.ended(*self.rnn(points))
+
+    def ended(self, outputs, state):
+        return state[0]
+
+
+class PointsOfTheFirst(Points):
+    def ended(self, outputs, state):
+        return state[0][:, :1].expand_as(state[0])
+
+
+def test_rows_are_not_taken_for_more_features_of_one():
+    assert "(time, batch, features), state h, always input_size 2 and hidden_size 7" in read_target(Points).words()
+    assert kill_of(subject_of(Points), cases=4) is None
+    assert kill_of(subject_of(PointsOfTheFirst), cases=4) is not None
