@@ -165,7 +165,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
         if doubled and depends.forward == 1.0 and is_one_recurrence(module, bare, start, x, sizes):
             settled = {**settled, "features": found["features"]}
     settled = {**settled, **asked(said, OF_A_RESULT)}
-    grouped = groups(first, output, called, sizes, len(start.names))
+    grouped = groups(first, output, called, given, sizes, len(start.names))
     possible = [way for group in grouped for way in ways(module, first, group, settled, sizes)]
     possible = [
         way for way in possible if not (way["given"] and way["states"] is None and _is_broadcast(module, way, first, given, sizes))

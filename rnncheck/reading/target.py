@@ -13,6 +13,7 @@ from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.both_ways import as_wide_as_both, has_two_halves, is_decoded, is_summed
 from rnncheck.reading.calls.dependency import no_recurrence
 from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.calls.form_of_lengths import lengths_come_back
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.calls.time_limit import limited
 from rnncheck.reading.clock import clock_of
@@ -54,8 +55,8 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     with quiet(grad=True), limited():
         built = _existing(value, fixed, said) if fixed is not None else best_way(value, cell_first, said)
         seen, arguments, module, config = built
-        if mask_makes_it_forget(module, seen, config, zeros(seen, config)):
-            sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
+        sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
+        if _takes_no_lengths(module, seen, config, sizes):
             seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
         if fixed is None and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
             seen = _in_two_directions(module, seen, config, cell_first, said)
@@ -64,6 +65,15 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         if not seen.recurs:
             raise no_recurrence(seen.depends, seen.how.get("input") == "step")
         return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
+
+
+def _takes_no_lengths(module: Any, seen: Seen, config: Config, sizes: Sizes) -> bool:
+    """Whether what is taken for lengths says where an episode begins, or goes through a layer that needs none."""
+    zero = zeros(seen, config)
+    if mask_makes_it_forget(module, seen, config, zero):
+        return True
+    causal = seen.depends.forward == 1 and not seen.how["last"] and seen.how.get("input") != "step"
+    return causal and bool(seen.how["lengths"]) and lengths_come_back(module, seen.how, sizes, zero)
 
 
 def _has_two_directions(module: Any, seen: Seen, config: Config, reference: tuple[Mode, ...]) -> bool:

@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from rnncheck.reading.target import read_target
+from tests.strangers.hunted import kill_of, subject_of
 
 
 class Heedless(nn.Module):
@@ -35,3 +36,48 @@ def test_what_changes_nothing_is_told(layer, name):
 
 def test_what_changes_something_is_not():
     assert not read_target(Masked).not_looked_at
+
+
+class PassedOn(nn.Module):
+    """What comes behind it needs the lengths; it reads forwards, so that its outputs do not."""
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        self.lstm, self.norm = nn.LSTM(input_dim, hidden_dim, batch_first=True), nn.LayerNorm(hidden_dim)
+
+    def forward(self, x, lengths, state=None):
+        outputs, state = self.lstm(x, state)
+        return self.norm(outputs), lengths, state
+
+
+class PassedOnForgetting(PassedOn):
+    def forward(self, x, lengths, state=None):
+        return super().forward(x, lengths)
+
+
+class PassedOnBothWays(PassedOn):
+    """In reverse it begins with the padding."""
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__(input_dim, hidden_dim)
+        self.lstm = nn.LSTM(input_dim, hidden_dim, batch_first=True, bidirectional=True)
+        self.norm = nn.LayerNorm(2 * hidden_dim)
+
+
+class PassedOnWithTheLast(PassedOn):
+    """The last step of some sequences is padding."""
+
+    def forward(self, x, lengths):
+        outputs, _ = self.lstm(x)
+        return self.norm(outputs[:, -1]), lengths
+
+
+def test_lengths_that_are_passed_on_are_not_claimed():
+    subject = subject_of(PassedOn)
+    assert not subject.offers("lengths") and "argument lengths, which changes nothing" in subject.not_looked_at
+    assert kill_of(subject, cases=5) is None and kill_of(subject_of(PassedOnForgetting), cases=5) is not None
+
+
+@pytest.mark.parametrize("layer", [PassedOnBothWays, PassedOnWithTheLast])
+def test_lengths_that_are_needed_are_claimed_though_they_are_passed_on(layer):
+    assert subject_of(layer).offers("lengths") and kill_of(subject_of(layer), cases=8) is not None

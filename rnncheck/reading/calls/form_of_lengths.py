@@ -1,7 +1,7 @@
 """In which form a layer takes the lengths of its sequences: as numbers or as a mask, and whether a mask marks steps or padding."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -49,15 +49,27 @@ def lengths_change_nothing(module: Any, how: Mapping[str, Any], start: Start, si
     """Return whether shorter lengths, in the form that is read, change no result."""
     called = AdaptedWithLengths(copy.deepcopy(module), sizes.hidden, **{**how, "given": []})
     called.how["others"] = dict(zip(start.names, start.values, strict=True))
+    whole, padded = (found for _, found in _results(called, sizes))
+    return 0 < len(whole) == len(padded) and all(map(torch.equal, whole, padded))
+
+
+def lengths_come_back(module: Any, how: Mapping[str, Any], sizes: Sizes, hx: Any) -> bool:
+    """Return whether lengths come back as they are, and change no other result, from this state: the layer passes them on."""
+    passed, others = list[bool](), list[list[Tensor]]()
+    for lengths, found in _results(AdaptedWithLengths(copy.deepcopy(module), sizes.hidden, **how), sizes, hx):
+        others.append([one for one in found if one.shape != lengths.shape or not torch.equal(one.to(lengths), lengths)])
+        passed.append(len(found) > len(others[-1]) > 0)
+    return all(passed) and len(others[0]) == len(others[1]) and all(map(torch.equal, *others))
+
+
+def _results(called: AdaptedWithLengths, sizes: Sizes, hx: Any = None) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    """Yield lengths, whole and then shorter ones, each with what comes back for them."""
     x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
-    x = x.transpose(0, 1) if how["batch_first"] else x
-    found = []
+    x = x.transpose(0, 1) if called.how["batch_first"] else x
     for lengths in (torch.full((BATCH,), TIME), torch.tensor(LENGTHS)):
         with quiet():
             called.begin(x)
-            found.append([tensor for _, tensor in leaves(called.result(x, None, lengths))])
-    whole, padded = found
-    return 0 < len(whole) == len(padded) and all(map(torch.equal, whole, padded))
+            yield lengths, [tensor for _, tensor in leaves(called.result(x, hx, lengths))]
 
 
 def _output(called: AdaptedWithLengths, x: Tensor, lengths: Tensor | None) -> Tensor:

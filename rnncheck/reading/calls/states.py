@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import is_memory_word
 from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters, takes_more
 from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes
@@ -18,13 +19,18 @@ FINAL_WORDS = ("h_n", "c_n", "hn", "cn", "h_last", "c_last", "h_final", "c_final
 """What else a state is called that comes back."""
 
 
-def groups(result: Any, output: Path, how: Mapping[str, Any], sizes: Sizes, needed: int) -> Iterator[list[tuple[Path, Tensor]]]:
+def groups(result: Any, output: Path, how: Mapping[str, Any], given: Tensor, sizes: Sizes,
+           needed: int) -> Iterator[list[tuple[Path, Tensor]]]:  # fmt: skip
     """The tensors of the result that may be the state: all that can be, or those of one part of the result.
 
+    given: the input; what is given beside it, and comes back as it is, is no state
     needed: how many arguments of a state must be given; as many parts may hold the same numbers after a first step
     """
     step = how.get("input") == "step"
-    fitting = [(path, t) for path, t in leaves(result) if is_state(t, sizes) and not (how["listed"] and _is_a_step(result, path))]
+    first = bool(how.get("batch_first"))
+    beside = [filled(shape, kind, value, given, BATCH, sizes.hidden, first) for _, shape, kind, value in how.get("beside", ())]
+    new = [(path, t) for path, t in leaves(result) if not any(isinstance(one, Tensor) and torch.equal(t, one) for one in beside)]
+    fitting = [(path, t) for path, t in new if is_state(t, sizes) and not (how["listed"] and _is_a_step(result, path))]
     if sum(parts_of(t, sizes) for path, t in fitting if path != output) % (sizes.layers * sizes.directions):
         fitting = [(path, t) for path, t in fitting if parts_of(t, sizes) % (sizes.layers * sizes.directions) == 0]
     outputs = len(output) if how["listed"] else None
