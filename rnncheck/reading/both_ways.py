@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted
-from rnncheck.reading.calls.experiment import TIME, quiet
+from rnncheck.reading.calls.experiment import example, quiet, steps_tried
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.seen import Seen
 
@@ -75,7 +75,7 @@ def _goes_on(read: Tensor, back: Any, given: Tensor, state: list[Tensor]) -> boo
 
 def _is_one_step(sequence: Tensor, time: int) -> bool:
     """Whether each step along this axis of time is the same."""
-    return sequence.shape[time] == TIME and torch.equal(sequence, sequence.narrow(time, 0, 1).expand_as(sequence))
+    return sequence.shape[time] == steps_tried() and torch.equal(sequence, sequence.narrow(time, 0, 1).expand_as(sequence))
 
 
 def _ends_with(returned: Any, vector: Tensor) -> bool:
@@ -118,7 +118,7 @@ def _called(module: nn.Module, seen: Seen, config: Config, zero: Any) -> tuple[l
     for part in module.modules():
         if part is not module and not isinstance(part, torch.jit.ScriptModule):
             part.register_forward_hook(lambda part, given, returned: calls.append((part, given, returned)))
-    how, x = seen.how, torch.randn(TIME, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    how, x = seen.how, example(config.input_size, 3)
     called = Adapted(module, config.hidden_size, **how)
     with quiet():
         output, final = called(x.transpose(0, 1) if how["batch_first"] else x, zero if seen.needed else None)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.calls.experiment import BATCH, CUT, Sizes, Start, call
+from rnncheck.reading.calls.experiment import CUT, Sizes, Start, call, rows_tried
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.states import tensors_of
 
@@ -95,7 +95,7 @@ def ignores_a_part(run: Callable[..., tuple[Tensor, Any]], x: Tensor, how: Mappi
 
 def taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, sizes: Sizes) -> float:
     """Return how well a state goes in that does not come back: 0.3 where each row of it moves its own row of the output alone."""
-    shape = (sizes.layers * sizes.directions, BATCH, sizes.hidden)
+    shape = (sizes.layers * sizes.directions, rows_tried(), sizes.hidden)
     first = torch.randn(shape, dtype=x.dtype, generator=torch.Generator().manual_seed(4))
     other = first.clone()
     other[:, 0] += 1

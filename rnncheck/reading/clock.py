@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import BATCH, Sizes, Start, runner
+from rnncheck.reading.calls.experiment import Sizes, Start, rows_tried, runner
 from rnncheck.reading.seen import Seen
 
 STEPS, LONGEST = 16, 8
@@ -26,7 +26,7 @@ def clock_of(module: Any, seen: Seen, config: Config, zero: Any) -> int | None:
         return None
     how, sizes = {**seen.how, "features": None}, Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
     run = runner(module, how, Start(), sizes)
-    x = torch.randn(STEPS, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    x = torch.randn(STEPS, rows_tried(), config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     try:
         whole, _ = run(x, zero)
         if _same(run(x[1:], run(x[:1], zero)[1])[0], whole[1:]):

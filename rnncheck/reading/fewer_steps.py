@@ -10,7 +10,7 @@ from torch import nn
 from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted, at
 from rnncheck.reading.calls.call_arguments import lengths
-from rnncheck.reading.calls.experiment import BATCH, HIDDEN, INPUT, quiet
+from rnncheck.reading.calls.experiment import HIDDEN, INPUT, quiet, rows_tried
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.constructor.candidates import candidates
 
@@ -41,7 +41,7 @@ def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int |
     """Return the same of a module of several layers, which is called as the one of one layer is."""
     called, found = Adapted(module.double(), config.hidden_size, **how), []
     for steps in STEPS:
-        shape = (BATCH, steps) if how["batch_first"] else (steps, BATCH)
+        shape = (rows_tried(), steps) if how["batch_first"] else (steps, rows_tried())
         try:
             with quiet():
                 output = at(called.result(torch.zeros(*shape, config.input_size, dtype=torch.float64), None, None), how["output"])
@@ -55,11 +55,11 @@ def steps_of_stack(module: Any, config: Config, how: Mapping[str, Any]) -> int |
 
 def _steps(module: Any, steps: int, time: int) -> int | None:
     """The size of the axis of time in what the module returns; None where no tensor has the batch in its place."""
-    x = torch.zeros((steps, BATCH, INPUT) if time == 0 else (BATCH, steps, INPUT), dtype=torch.float64)
+    x = torch.zeros((steps, rows_tried(), INPUT) if time == 0 else (rows_tried(), steps, INPUT), dtype=torch.float64)
     needed = [name for name, form, must in [lengths(module) or ("", "", False)] if must and form != "mask"]
     try:
         with quiet():
-            found = list(leaves(module(x, **{name: torch.full((BATCH,), steps) for name in needed})))
+            found = list(leaves(module(x, **{name: torch.full((rows_tried(),), steps) for name in needed})))
     except Exception:  # it is not called like this
         return None
-    return next((t.shape[time] for _, t in found if t.dim() == 3 and t.shape[1 - time] == BATCH), None)
+    return next((t.shape[time] for _, t in found if t.dim() == 3 and t.shape[1 - time] == rows_tried()), None)

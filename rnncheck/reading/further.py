@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import MASKS, MEMORY, ONES, SHAPES, VECTOR
 from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
-from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, quiet
+from rnncheck.reading.calls.experiment import CUT, example, quiet, rows_tried, steps_tried
 from rnncheck.reading.seen import Seen
 from rnncheck.reading.typed.resets import RESETS
 
@@ -56,7 +57,7 @@ def further_arguments(module: Any, seen: Seen, config: Config, zero: Any) -> tup
     if not simple or how["last"] or how.get("reverse") or how.get("kept") or how.get("reset"):
         return ()
     calls = _Calls(module, seen, config, zero)
-    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    x = example(config.input_size, 6)
     found = (_taken(calls, x, name, shapes, value) for name, shapes, value in _names(module, seen))
     return tuple(_as_flags(calls, x, one) for one in found if one is not None)
 
@@ -82,7 +83,7 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
     Numbers between 0 and 1 change nothing where they are rounded to whole ones.
     """
     still: Further | None = None
-    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_rows(calls.zero, BATCH - 1)), x[:-1, :-1]
+    usual, fewer, part = calls(x, {}), replace(calls, zero=_of_rows(calls.zero, rows_tried() - 1)), x[:-1, :-1]
     for shape in shapes:
         for kind, low, high in ON_OR_OFF if shape in MASKS else VALUES:
             one = Further(name, shape, kind, low, high, neutral)
@@ -103,9 +104,9 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
 
 def _is_of_rows(calls: _Calls, one: Further) -> bool:
     """Whether the last of many values moves its own row of the output: else the axis may be one of layers."""
-    rows = 4 * BATCH
+    rows = 4 * rows_tried()
     many = replace(calls, zero=_of_rows(calls.zero, rows))
-    x = torch.randn(TIME, rows, calls.config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    x = torch.randn(steps_tried(), rows, calls.config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
     other = (values := drawn(one, x, many, seed=7)).clone()
     other[-1] = 1 - other[-1].to(torch.float64)
     return not torch.equal(*(many(x, {one.name: given})[:, -1] for given in (values, other)))
@@ -146,12 +147,13 @@ def mask_makes_it_forget(module: Any, seen: Seen, config: Config, zero: Any) -> 
     if "mask" not in form or not isinstance(module, nn.Module) or seen.how["last"] or seen.how.get("input") == "step":
         return False
     calls = _Calls(module, replace(seen, how={**seen.how, "lengths": None}), config, zero)
-    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    x = example(config.input_size, 6)
     shape, kind = "steps 1" if form.endswith("(steps, 1)") else "steps", "float" if form.startswith("float") else "bool"
     one = Further(name, shape, kind, 0.0, 1.0, float(not form.startswith("padding")))
-    none = {n: _own(filled(shape, kind, one.neutral or 0.0, x[:n], BATCH, 0), one, calls) for n in (CUT, TIME - CUT)}
+    none = partial(filled, shape, kind, one.neutral or 0.0, rows=rows_tried(), hidden=0)
+    before, after = (_own(none(input=part), one, calls) for part in (x[:CUT], x[CUT:]))
     try:
-        fresh = torch.cat([calls(x[:CUT], {name: none[CUT]}), calls(x[CUT:], {name: none[TIME - CUT]})])
+        fresh = torch.cat([calls(x[:CUT], {name: before}), calls(x[CUT:], {name: after})])
         return any(bool((calls(x, {name: _flag(one, x, calls, at)}) - fresh)[:, 1].abs().max() < CLOSE) for at in (CUT, CUT - 1))
     except Exception:  # it is called in another way
         return False
@@ -177,6 +179,6 @@ def _as_flags(calls: _Calls, x: Tensor, one: Further) -> Further:
 
 def _flag(one: Further, x: Tensor, calls: _Calls, at: int) -> Tensor:
     """One flag that is raised, in the second row."""
-    values = filled(one.shape, one.kind, one.neutral or 0.0, x, BATCH, calls.config.hidden_size)
+    values = filled(one.shape, one.kind, one.neutral or 0.0, x, rows_tried(), calls.config.hidden_size)
     values[at, 1] = 1 - (one.neutral or 0.0)
     return _own(values, one, calls)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.reading.calls.call_arguments import parameters
-from rnncheck.reading.calls.experiment import BATCH, CUT, TIME, Sizes, Start, quiet, runner
+from rnncheck.reading.calls.experiment import CUT, Sizes, Start, example, quiet, runner
 from rnncheck.reading.calls.other_methods import for_other_methods
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.starts import learned_in_makers
@@ -51,7 +51,7 @@ def _matters_to_the_state_alone(module: Any, seen: Seen, config: Config, names: 
             if name in names:
                 p.add_(0.5)
     run = runner(module, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
-    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    x = example(config.input_size, 3)
     try:
         (whole, _), (_, middle) = run(x), run(x[:CUT])
         rest, _ = run(x[CUT:], middle)
@@ -93,7 +93,7 @@ def _changes_nothing(module: Any, seen: Seen, config: Config, state: Any, name: 
 
 def _result(module: Any, seen: Seen, config: Config, state: Any) -> list[tuple[Any, Tensor]]:
     """The tensors that a call on the experiments' input returns, each with its path."""
-    how, x = seen.how, torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    how, x = seen.how, example(config.input_size, 3)
     called = Adapted(module, config.hidden_size, **how)
     x = x[0] if how.get("input") == "step" else x.transpose(0, 1) if how["batch_first"] else x
     with quiet(grad=True):

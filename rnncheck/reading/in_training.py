@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import Sizes, Start, made, runner
+from rnncheck.reading.calls.experiment import Sizes, Start, example, made, runner
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.other_numbers import zeros
 from rnncheck.reading.read import read_again
@@ -21,7 +21,7 @@ def draws(module: Any, config: Config, seen: Seen) -> bool:
         return False
     other = copy.deepcopy(module).train()
     run = runner(other, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
-    x = _example(config)
+    x = example(config.input_size, 2)
     try:
         first, again, moved = (run(x, zeros(seen, config), seed=seed)[0] for seed in (0, 0, 1))
     except Exception:  # it takes no state of zeros, so that this way of asking says nothing
@@ -58,11 +58,7 @@ def _moved(module: nn.Module, config: Config, seen: Seen) -> list[str]:
     own = {name: b.clone() for name, b in buffers.items() if name.rpartition(".")[0] in torchs}
     run = runner(module, seen.how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
     try:
-        run(_example(config), zeros(seen, config))
+        run(example(config.input_size, 2), zeros(seen, config))
     except Exception:  # it takes no state of zeros, so that this way of asking says nothing
         return []
     return [name for name, b in own.items() if not torch.equal(b, buffers[name])]
-
-
-def _example(config: Config) -> Tensor:
-    return torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

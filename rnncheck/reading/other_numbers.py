@@ -8,7 +8,7 @@ import torch
 from rnncheck.core.config import Config
 from rnncheck.reading.calls.beside import MARKS_PADDING, MASKS, MEMORY, SHAPES
 from rnncheck.reading.calls.call_arguments import is_mask_word
-from rnncheck.reading.calls.experiment import Sizes, Unreadable
+from rnncheck.reading.calls.experiment import Sizes, Unreadable, rows_tried
 from rnncheck.reading.gradients import not_looked_at
 from rnncheck.reading.read import read_module
 from rnncheck.reading.said import Said
@@ -81,5 +81,5 @@ def zeros(seen: Seen, config: Config, value: float = 0.0) -> Any:
     """A state of zeros, or of another number, where one can be given; None where none can."""
     if not seen.how["given"]:
         return None
-    part = torch.full((seen.parts // (2 if seen.pair else 1), 3, config.hidden_size), value, dtype=torch.float64)
+    part = torch.full((seen.parts // (2 if seen.pair else 1), rows_tried(), config.hidden_size), value, dtype=torch.float64)
     return (part, part.clone()) if seen.pair else part

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from rnncheck.core.config import Config
+from rnncheck.reading.calls.call_arguments import state_parameters
 from rnncheck.reading.calls.experiment import HIDDEN, Sizes, Unreadable
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
@@ -105,6 +106,7 @@ def _arguments(target: Any, of_numbers: bool) -> Arguments | None:
 def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:
     """Return how a module is called that has sizes of its own, and which; raises Unreadable where none of its numbers fit."""
     widths = _widths(module)
+    needs_a_state = any(p.default is p.empty for p in state_parameters(module))
     reason = Unreadable("it has no parameters")
     for input in widths:
         best: tuple[Seen, Sizes] | None = None
@@ -113,6 +115,8 @@ def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:
                 seen = of_any_number(module, Sizes(input, hidden), said)
             except Unreadable as error:
                 reason = error
+                if needs_a_state:
+                    continue
                 break  # no call takes such an input
             if best is None or seen.score > best[0].score:
                 best = seen, Sizes(input, hidden)

@@ -13,7 +13,19 @@ from rnncheck.reading.adapter.token_ids import give_tables_back
 from rnncheck.reading.calls.beside import OF_STEPS, another_is_called_so
 from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, named_or_needed, state_parameters
 from rnncheck.reading.calls.dependency import Dependency, dependency
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, got_as_far_as, runner, told
+from rnncheck.reading.calls.experiment import (
+    Sizes,
+    Start,
+    Unreadable,
+    apart_from_sizes,
+    call,
+    example,
+    got_as_far_as,
+    rows_tried,
+    runner,
+    steps_tried,
+    told,
+)
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths, lengths_change_nothing
 from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.halves import is_one_recurrence
@@ -55,7 +67,8 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
     begun: whether a state is given though it may be left out: the module's own has another dtype
     """
-    seen = _best_of(module, sizes, cell_first, said, begun)
+    with apart_from_sizes(module, sizes):
+        seen = _best_of(module, sizes, cell_first, said, begun)
     if not seen.how.get("ids"):
         give_tables_back(module)
     return seen
@@ -86,7 +99,7 @@ def _best_of(module: Any, sizes: Sizes, cell_first: bool, said: Said, begun: boo
             except Exception as error:  # this is not how it is called
                 failures.append(told(error))
                 got_to.setdefault(failures[-1], got_as_far_as(module, error))
-                refusals.learn(how, start, _given(how, _example(sizes)))
+                refusals.learn(how, start, _given(how, example(sizes.input, 1)))
                 continue
             best = seen if best is None else better_of(best, seen)
             if not (start.names and seen.complete and seen.left):  # else another state may be meant, and this one is broadcast
@@ -116,18 +129,15 @@ def read_again(module: Any, how: Mapping[str, Any], sizes: Sizes) -> Mapping[str
     Raises Unreadable where no call succeeds, or none in which a state comes back as it does in that form.
     """
     form = {name: how[name] for name in FORM if name in how}
-    for start in starts(module, form, sizes):
-        try:
-            found = _look(module, form, start, sizes).how
-        except Exception:  # the state begins otherwise
-            continue
-        if (found["states"] is None) == (how["states"] is None):
-            return found
+    with apart_from_sizes(module, sizes):
+        for start in starts(module, form, sizes):
+            try:
+                found = _look(module, form, start, sizes).how
+            except Exception:  # the state begins otherwise
+                continue
+            if (found["states"] is None) == (how["states"] is None):
+                return found
     raise Unreadable(OTHERWISE)
-
-
-def _example(sizes: Sizes) -> Tensor:
-    return torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
 def _given(how: Mapping[str, Any], x: Tensor) -> Tensor:
@@ -137,7 +147,7 @@ def _given(how: Mapping[str, Any], x: Tensor) -> Tensor:
 
 def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said: Said = NOTHING) -> Seen:
     """Call the module in this form, find output and state in what comes back, and how the state goes in again."""
-    x, step = _example(sizes), how.get("input") == "step"
+    x, step = example(sizes.input, 1), how.get("input") == "step"
     given = _given(how, x)
     moved = kept(module, lambda other: call(other, how, start, given.clone(), sizes))
     idle = moved is not None and changes_no_later_call(copy.deepcopy(module), how, start, given, sizes)
@@ -179,7 +189,7 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
 def _is_broadcast(module: Any, how: Mapping[str, Any], result: Any, given: Tensor, sizes: Sizes) -> bool:
     """Whether the argument of a state takes a larger one that comes back, so that one of hidden_size features is only broadcast."""
     for _, tensor in others(result, how):
-        if BATCH in tensor.shape and TIME not in tensor.shape and not is_state(tensor, sizes):
+        if rows_tried() in tensor.shape and steps_tried() not in tensor.shape and not is_state(tensor, sizes):
             with suppress(Exception):  # it does not take it
                 call(module, how, Start((tensor,), (how["given"][0][0],)), given.clone(), sizes)
                 return True

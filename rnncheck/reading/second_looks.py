@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import MODES, Config
 from rnncheck.reading.adapter.adapted import Adapted
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, made, quiet, runner, told
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, made, quiet, rows_tried, runner, steps_tried, told
 from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.gradients import unused
@@ -31,13 +31,13 @@ Built = tuple[Seen, Arguments | None, Any, Config]
 def of_any_number(module: Any, sizes: Sizes, said: Said, cell_first: bool = False) -> Seen:
     """How it is called with these sizes; raises Unreadable where rows may be features, so that no more of them are taken."""
     seen = read_module(module, sizes, cell_first, said)
-    may_be = isinstance(module, nn.Module) and any(BATCH in p.shape for p in (*module.parameters(), *module.buffers()))
+    may_be = isinstance(module, nn.Module) and any(rows_tried() in p.shape for p in (*module.parameters(), *module.buffers()))
     if not may_be or seen.needed or seen.how.get("beside"):
         return seen
     try:
-        runner(module, seen.how, Start(), sizes)(torch.zeros(TIME, BATCH + 1, sizes.input, dtype=torch.float64))
+        runner(module, seen.how, Start(), sizes)(torch.zeros(steps_tried(), rows_tried() + 1, sizes.input, dtype=torch.float64))
     except Exception as error:
-        raise Unreadable(f"it takes no {BATCH + 1} sequences: {told(error)}") from None
+        raise Unreadable(f"it takes no {rows_tried() + 1} sequences: {told(error)}") from None
     return seen
 
 
@@ -45,7 +45,7 @@ def called(seen: Seen, module: Any, config: Config) -> Tensor:
     """Return the output of a module of this configuration, called as it is read."""
     sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
     module = module.double().eval() if isinstance(module, nn.Module) else module
-    x = torch.zeros(TIME, BATCH, config.input_size, dtype=torch.float64)
+    x = torch.zeros(steps_tried(), rows_tried(), config.input_size, dtype=torch.float64)
     output, _ = runner(module, seen.how, Start(), sizes)(x, zeros(seen, config))
     return output
 
@@ -121,8 +121,9 @@ def with_layers_by_default(value: Any, built: Built, build: Callable[[Arguments]
 
 def _result(seen: Seen, module: Any, config: Config) -> Any:
     """What a module of this configuration returns: with a state where one goes in, since all calls may share what one leaves."""
-    steps = () if seen.how.get("input") == "step" else (TIME,)
-    x = torch.zeros(*((BATCH, *steps) if seen.how.get("batch_first") else (*steps, BATCH)), config.input_size, dtype=torch.float64)
+    steps = () if seen.how.get("input") == "step" else (steps_tried(),)
+    front = (rows_tried(), *steps) if seen.how.get("batch_first") else (*steps, rows_tried())
+    x = torch.zeros(*front, config.input_size, dtype=torch.float64)
     adapted = Adapted(module.double().eval() if isinstance(module, nn.Module) else module, config.hidden_size, **seen.how)
     with quiet():
         adapted.begin(x)
@@ -134,7 +135,7 @@ def _result(seen: Seen, module: Any, config: Config) -> Any:
 def _is_a_matrix(axes: tuple[Any, ...], tensor: Tensor, hidden: int) -> bool:
     """Whether a part of a state of twice the hidden size is four times as large as it was, or just as large."""
     sizes = [round(-axis * hidden) if axis < 0 else axis for axis in axes if not isinstance(axis, str)]
-    return tensor.numel() in (BATCH * math.prod(sizes), 4 * BATCH * math.prod(sizes))
+    return tensor.numel() in (rows_tried() * math.prod(sizes), 4 * rows_tried() * math.prod(sizes))
 
 
 def with_halves(value: Any, built: Built) -> Built:

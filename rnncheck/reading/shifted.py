@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from rnncheck.core.config import Config
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, runner
+from rnncheck.reading.calls.experiment import Sizes, Start, example, runner
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.seen import Seen
 
@@ -21,7 +21,7 @@ def is_shifted(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     if how["last"] or how.get("input") == "step" or depends.own or depends.forward < 1.0 or not depends.memory:
         return False
     run = runner(module, how, Start(), Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions))
-    x = torch.randn(TIME, BATCH, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    x = example(config.input_size, 4)
     state, other = zero if seen.needed else None, torch.cat([x[:-1], 1 - x[-1:]])
     pairs = zip(leaves(run(x, state)), leaves(run(other, state)), strict=True)
     return all(torch.equal(one, moved) for (_, one), (_, moved) in pairs)

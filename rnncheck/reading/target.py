@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from rnncheck.core.config import Config, Mode
 from rnncheck.core.kinds import kind_of, modes_by_states
 from rnncheck.reading.both_ways import as_wide_as_both, has_two_halves, is_decoded, is_summed
 from rnncheck.reading.calls.dependency import no_recurrence
-from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, quiet, runner
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, apart_from_sizes, example, quiet, runner
 from rnncheck.reading.calls.form_of_lengths import lengths_come_back
 from rnncheck.reading.calls.other_methods import counts_axes, normalises_over_rows
 from rnncheck.reading.calls.time_limit import limited
@@ -56,15 +55,16 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         built = _existing(value, fixed, said) if fixed is not None else best_way(value, cell_first, said)
         seen, arguments, module, config = built
         sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
-        if _takes_no_lengths(module, seen, config, sizes):
-            seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
-        if fixed is None and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
-            seen = _in_two_directions(module, seen, config, cell_first, said)
-        seen = as_wide_as_both(module, seen, config, zeros(seen, config))
-        seen = with_other_numbers(module, seen, config, cell_first, said)
-        if not seen.recurs:
-            raise no_recurrence(seen.depends, seen.how.get("input") == "step")
-        return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
+        with apart_from_sizes(module, sizes):
+            if _takes_no_lengths(module, seen, config, sizes):
+                seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
+            if fixed is None and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
+                seen = _in_two_directions(module, seen, config, cell_first, said)
+            seen = as_wide_as_both(module, seen, config, zeros(seen, config))
+            seen = with_other_numbers(module, seen, config, cell_first, said)
+            if not seen.recurs:
+                raise no_recurrence(seen.depends, seen.how.get("input") == "step")
+            return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
 
 
 def _takes_no_lengths(module: Any, seen: Seen, config: Config, sizes: Sizes) -> bool:
@@ -224,7 +224,7 @@ def _arrangement(module: Any, seen: Seen, config: Config, arguments: Arguments |
     other = randomised(copy.deepcopy(module))
     sizes = Sizes(config.input_size, config.hidden_size)
     run = runner(other, seen.how, Start(), sizes)
-    x = torch.randn(5, 3, config.input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    x = example(config.input_size, 2)
 
     def output(x: Tensor) -> Tensor:
         return run(x, zeros(seen, config))[0]

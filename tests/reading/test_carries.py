@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes
+from rnncheck.reading.calls.experiment import Sizes, example
 from rnncheck.reading.carries import taken, takes_as_h_and_c
 
 SIZES = Sizes(4, 4)
@@ -16,7 +16,7 @@ SIZES = Sizes(4, 4)
     (lambda state: state[0].mean(0), -1.0),
 ], ids=["each row of it moves its own", "it moves nothing", "it moves the next row", "it moves all rows"])  # fmt: skip
 def test_each_row_is_to_move_its_own(read, value):
-    x = torch.randn(TIME, BATCH, SIZES.input, dtype=torch.float64)
+    x = example(SIZES.input, 1)
     assert taken(lambda x, state: (x + read(state), ()), x, x, SIZES) == value
 
 
@@ -35,5 +35,6 @@ def lstm_like(x, state, kept=1):
     (lambda x, state: (x, state), False),
 ], ids=["the second is kept", "and comes back first", "the first is kept", "neither", "both"])  # fmt: skip
 def test_the_part_that_is_kept_goes_in_as_c(step, value):
-    x, final = torch.randn(TIME, BATCH, SIZES.input, dtype=torch.float64), tuple(torch.rand(2, 1, BATCH, 4).double() + 0.5)
+    x = example(SIZES.input, 1)
+    final = tuple(torch.rand(2, 1, x.shape[1], 4).double() + 0.5)
     assert takes_as_h_and_c(step, x, final) == value

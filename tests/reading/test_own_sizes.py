@@ -187,3 +187,39 @@ def test_rows_are_not_taken_for_more_features_of_one():
     assert "(time, batch, features), state h, always input_size 2 and hidden_size 7" in read_target(Points).words()
     assert kill_of(subject_of(Points), cases=4) is None
     assert kill_of(subject_of(PointsOfTheFirst), cases=4) is not None
+
+
+class Lstm(torch.nn.Module):
+    """Nothing of it says what its sizes are but its parameters."""
+
+    def __init__(self, i, h):
+        super().__init__()
+        self.x2g, self.h2g = nn.Linear(i, 4 * h), nn.Linear(h, 4 * h)
+
+    def forward(self, x, state=None):
+        h, c = (x.new_zeros(2, x.shape[1], self.h2g.in_features)) if state is None else state
+        outputs = []
+        for step in x:
+            i, f, g, o = (self.x2g(step) + self.h2g(h)).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs.append(h)
+        return torch.stack(outputs), (h, c)
+
+
+class Held(torch.nn.Module):
+    """A cell in a wrapper, whose state must be given."""
+
+    def __init__(self, i, h):
+        super().__init__()
+        self.cell = nn.LSTMCell(i, h)
+
+    def forward(self, inputs, hidden):
+        return self.cell(inputs, hidden)
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (5, 3), (3, 3), (5, 5)])
+@pytest.mark.parametrize(("layer", "words"), [(Lstm, "(time, batch, features)"), (Held, "(batch, features), one step per call")])
+def test_steps_and_rows_of_an_experiment_are_no_sizes_of_the_layer(layer, words, sizes):
+    said = f"{words}, state (h, c), always input_size {sizes[0]} and hidden_size {sizes[1]}"
+    assert read_target(lambda: layer(*sizes)).words().startswith(said)

@@ -5,21 +5,24 @@ import math
 import os
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnncheck.reading.adapter.adapted import Adapted
 from rnncheck.system.copies import end_a_copy
 
-TIME, BATCH, CUT = 5, 3, 2
-"""Sizes of the experiments, beside input and hidden sizes that differ from them; and where a sequence is cut in two."""
+INPUT, HIDDEN, CUT = 4, 7, 2
+"""Sizes with which a class is built, which differ from steps and rows; and where a sequence is cut in two."""
+STEPS_AND_ROWS = ((5, 3), (5, 9), (8, 3), (8, 9), (13, 11), (19, 17))
+"""Steps and rows of the experiments, those that need fewest calls first."""
 
-INPUT, HIDDEN = 4, 7
-"""Of a class; they differ from each other and from TIME and BATCH."""
+_CHOSEN: ContextVar[tuple[int, int]] = ContextVar("steps and rows", default=STEPS_AND_ROWS[0])
 
 
 class Unreadable(Exception):
@@ -39,6 +42,34 @@ class Sizes:
     hidden: int
     layers: int = 1
     directions: int = 1
+
+
+def steps_tried() -> int:
+    """Return the number of steps of an experiment."""
+    return _CHOSEN.get()[0]
+
+
+def rows_tried() -> int:
+    """Return the number of sequences of an experiment."""
+    return _CHOSEN.get()[1]
+
+
+@contextmanager
+def apart_from_sizes(module: Any, sizes: Sizes) -> Iterator[None]:
+    """Inside, steps and rows of experiments are no sizes of this module, so that it is known which axis is which."""
+    own = (*module.parameters(), *module.buffers()) if isinstance(module, nn.Module) else ()
+    taken = {sizes.input, sizes.hidden, *(size for tensor in own for size in tensor.shape)}
+    token = _CHOSEN.set(next((pair for pair in STEPS_AND_ROWS if not taken & {*pair}), STEPS_AND_ROWS[0]))
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+def example(input_size: int, seed: int) -> Tensor:
+    """Return an input (time, batch, input_size) of random numbers."""
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(steps_tried(), rows_tried(), input_size, dtype=torch.float64, generator=random)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from rnncheck.reading.adapter.adapted import AdaptedWithLengths
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, quiet
-from rnncheck.reading.calls.order_of_lengths import LENGTHS
+from rnncheck.reading.calls.experiment import Sizes, Start, example, quiet, rows_tried, steps_tried
+from rnncheck.reading.calls.order_of_lengths import lengths_tried
 from rnncheck.reading.calls.results import leaves
 
 AXES = ("", " (steps, 1)", " (1, steps)")
@@ -30,15 +30,15 @@ def form_of_lengths(module: Any, how: Mapping[str, Any], start: Start, sizes: Si
     Where none is such a form, the first that is taken is returned; None where none is taken.
     """
     name, form, needed = how["lengths"]
-    x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    x = example(sizes.input, 8)
     taken: list[str] = []
     for one in (form, *other_forms(name, form)):
         called = AdaptedWithLengths(module, sizes.hidden, **{**how, "lengths": (name, one, needed)})
         called.how["others"] = dict(zip(start.names, start.values, strict=True))
         try:
-            together = _output(called, x, torch.tensor(LENGTHS))
+            together = _output(called, x, torch.tensor(lengths_tried()))
             taken.append(one)
-            if all(_is_same(together[:n], _output(called, _only(x, row, n), None), row) for row, n in enumerate(LENGTHS)):
+            if all(_is_same(together[:n], _output(called, _only(x, row, n), None), row) for row, n in enumerate(lengths_tried())):
                 return name, one, needed
         except Exception:  # it takes no such form
             continue
@@ -64,9 +64,9 @@ def lengths_come_back(module: Any, how: Mapping[str, Any], sizes: Sizes, hx: Any
 
 def _results(called: AdaptedWithLengths, sizes: Sizes, hx: Any = None) -> Iterator[tuple[Tensor, list[Tensor]]]:
     """Yield lengths, whole and then shorter ones, each with what comes back for them."""
-    x = torch.randn(TIME, BATCH, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    x = example(sizes.input, 8)
     x = x.transpose(0, 1) if called.how["batch_first"] else x
-    for lengths in (torch.full((BATCH,), TIME), torch.tensor(LENGTHS)):
+    for lengths in (torch.full((rows_tried(),), steps_tried()), torch.tensor(lengths_tried())):
         with quiet():
             called.begin(x)
             yield lengths, [tensor for _, tensor in leaves(called.result(x, hx, lengths))]
@@ -82,7 +82,7 @@ def _output(called: AdaptedWithLengths, x: Tensor, lengths: Tensor | None) -> Te
 
 def _only(x: Tensor, row: int, length: int) -> Tensor:
     """This row as every row of a batch without padding: a state that must be given has as many."""
-    return x[:length, row : row + 1].expand(length, BATCH, -1)
+    return x[:length, row : row + 1].expand(length, rows_tried(), -1)
 
 
 def _is_same(together: Tensor, alone: Tensor, row: int) -> bool:

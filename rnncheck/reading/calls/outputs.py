@@ -10,7 +10,7 @@ from torch import Tensor
 from rnncheck.reading.adapter.adapted import ORDERS
 from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import MEMORY
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, call, rows_tried, steps_tried
 from rnncheck.reading.calls.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
 
@@ -20,11 +20,12 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
 
     given: the input, which may come back beside it; longer: the result of twice the steps, if it is known
     """
+    steps, rows = steps_tried(), rows_tried()
     found = [(path, t) for path, t in leaves(result) if t is not given and agrees({"output": path}, said, ("output",))]
     if how.get("input") == "step":
         axis = how.get("step_axis")
-        shapes = [(BATCH,), *([(1, BATCH), (BATCH, 1)][axis : axis + 1] if axis is not None else [])]
-        first = [(path, t) for path, t in found if t.is_floating_point() and t.dim() and t.shape[0] == BATCH][:1]
+        shapes = [(rows,), *([(1, rows), (rows, 1)][axis : axis + 1] if axis is not None else [])]
+        first = [(path, t) for path, t in found if t.is_floating_point() and t.dim() and t.shape[0] == rows][:1]
         fitting = [*(one for one in first if one[1].dim() == 1), *(one for one in found if one[1].shape[:-1] in shapes)]
         fitting.sort(key=lambda one: len(one[0]))  # beside a state of several parts: ((h, c), y)
         if (how.get("images") or how.get("nodes")) and first:
@@ -36,46 +37,46 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
     more = dict(leaves(longer))
     stepped = [(path, t) for path, t in found if (more[path].shape != t.shape if path in more else _may_have_steps(t))]
     channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
-    usual = (BATCH, None, TIME) if channels else (BATCH, TIME, None) if how["batch_first"] else (TIME, BATCH, None)
+    usual = (rows, None, steps) if channels else (rows, steps, None) if how["batch_first"] else (steps, rows, None)
     axes = tuple(usual[place] for place in order)
     in_front = usual[:2] if order == (0, 1, 2) and not channels else None
-    steps = axes.index(TIME)
+    time = axes.index(steps)
     whole = [(path, t) for path, t in stepped if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
-    whole = [(path, t) for path, t in whole if path not in more or more[path].shape[steps] != t.shape[steps]]
+    whole = [(path, t) for path, t in whole if path not in more or more[path].shape[time] != t.shape[time]]
     if whole:
         path, t = _of_the_last_layer(result, whole)
         return path, {"last": False, "listed": False, "features": t.shape[axes.index(None)]}
     for path, t in stepped:
-        if not channels and t.dim() == 2 and t.shape[0] == TIME * BATCH:
+        if not channels and t.dim() == 2 and t.shape[0] == steps * rows:
             return path, _with_features(t, 1, merged=True)
     for path, t in stepped:
-        if channels and t.dim() == 3 and t.shape[:2] in ((BATCH, TIME), (TIME, BATCH)):
-            return path, _with_features(t, 2, features_last=True, turned=t.shape[0] == TIME)
+        if channels and t.dim() == 3 and t.shape[:2] in ((rows, steps), (steps, rows)):
+            return path, _with_features(t, 2, features_last=True, turned=t.shape[0] == steps)
         if in_front is not None and t.shape[:2] == in_front[::-1]:
             return path, _with_features(t, 2, turned=True)
     for front in dict.fromkeys(path[:end] for path, _ in found for end in range(len(path))):
         listed = value_at(result, front)
-        if isinstance(listed, tuple | list) and len(listed) == TIME and len({getattr(t, "shape", None) for t in listed}) == 1:
+        if isinstance(listed, tuple | list) and len(listed) == steps and len({getattr(t, "shape", None) for t in listed}) == 1:
             return front, {"last": False, "listed": True, "features": listed[0].shape[-1]}
     moved, layered = [path for path, _ in stepped], bool(how.get("rows"))
     return _of_other_axes([(path, t, path in moved) for path, t in found if t.is_floating_point() and t.dim()], in_front, layered)
 
 
-def _of_other_axes(
-    found: list[tuple[Path, Tensor, bool]], front: tuple[Any, ...] | None, layered: bool
-) -> tuple[Path, dict[str, Any]]:
+def _of_other_axes(found: list[tuple[Path, Tensor, bool]], front: tuple[Any, ...] | None,
+                   layered: bool) -> tuple[Path, dict[str, Any]]:  # fmt: skip
     """The output of the last step, or one with no axis of features or with several, or a state of layers.
 
     found: also whether it has an axis of steps; front: the axes of steps and rows, where they may come first
     layered: whether it is known to be a state of layers
     """
+    rows = rows_tried()
     still = [(path, t) for path, t, steps in found if not steps]
     real = [(path, t) for path, t, steps in found if steps and front is not None]
-    last = [(path, _with_features(t, 1, last=True)) for path, t in still if t.shape[0] == BATCH and not layered]
+    last = [(path, _with_features(t, 1, last=True)) for path, t in still if t.shape[0] == rows and not layered]
     flat = [one for one in last if one[1]["feature_axes"] == 1]
     whole = [(path, _with_features(t, 2)) for path, t in real if t.shape[:2] == front]
-    merged = [(path, _with_features(t, 1, merged=True)) for path, t in real if t.shape[0] == TIME * BATCH]
-    layers = [(path, _with_features(t, 2, last=True) | {"rows": 1}) for path, t in still if t.dim() == 3 and t.shape[1] == BATCH]
+    merged = [(path, _with_features(t, 1, merged=True)) for path, t in real if t.shape[0] == steps_tried() * rows]
+    layers = [(path, _with_features(t, 2, last=True) | {"rows": 1}) for path, t in still if t.dim() == 3 and t.shape[1] == rows]
     places = [path for path, _, _ in found]
     for one in (*sorted([*flat, *whole], key=lambda one: places.index(one[0])), *merged, *last, *layers):
         return one
@@ -99,7 +100,7 @@ def require_steps_of_the_input(module: Any, how: Mapping[str, Any], start: Start
 
     What seems to be a state may be such a sequence, too, of one step.
     """
-    memories = [(name, int(shape == MEMORY[0]), filled(shape, kind, value, given, BATCH, sizes.hidden))
+    memories = [(name, int(shape == MEMORY[0]), filled(shape, kind, value, given, rows_tried(), sizes.hidden))
                 for name, shape, kind, value in how.get("beside", ()) if shape in MEMORY]  # fmt: skip
     states = [(name, axis, value) for name, value in zip(start.names, start.values, strict=True) for axis in (0, 1)
               if isinstance(value, Tensor) and value.dim() == 3 and value.shape[axis] == 1]  # fmt: skip
@@ -116,7 +117,7 @@ def require_steps_of_the_input(module: Any, how: Mapping[str, Any], start: Start
 
 
 def _may_have_steps(t: Tensor) -> bool:
-    return TIME in t.shape or t.shape[:1] == (TIME * BATCH,)
+    return steps_tried() in t.shape or t.shape[:1] == (steps_tried() * rows_tried(),)
 
 
 def _with_features(tensor: Tensor, front: int, **more: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from rnncheck.reading.adapter.adapted import ORDERS, PIXELS
 from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.calls.call_arguments import is_state_word, own_methods, state_parameters
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start
+from rnncheck.reading.calls.experiment import Sizes, Start, rows_tried, steps_tried
 from rnncheck.reading.calls.results import leaves
 
 MAKERS = (
@@ -34,10 +34,10 @@ def starts(module: Any, how: Mapping[str, Any], sizes: Sizes, begun: bool = Fals
             yield Start((made,), names)
         elif isinstance(made, tuple | list) and len(made) == len(names):
             yield Start(tuple(made), names)
-    states = sizes.layers * sizes.directions
-    shapes = [(states, BATCH, sizes.hidden), (BATCH, sizes.hidden), (BATCH, states, sizes.hidden)]
+    states, rows = sizes.layers * sizes.directions, rows_tried()
+    shapes = [(states, rows, sizes.hidden), (rows, sizes.hidden), (rows, states, sizes.hidden)]
     if how.get("input") in ORDERS:
-        shapes = [(sizes.hidden, BATCH), *shapes]
+        shapes = [(sizes.hidden, rows), *shapes]
     pixels = torch.tensor(PIXELS[0] if how["images"] == "row" else PIXELS).shape if how.get("images") else ()
     for shape in shapes if how.get("input") != "step" else [shapes[1], shapes[0], shapes[2]]:
         shape = (*shape[:-1], len(NODES), shape[-1]) if how.get("nodes") else shape
@@ -61,8 +61,8 @@ def _listed(state: Any, sizes: Sizes) -> Iterator[list[Any]]:
 def _made(module: Any, sizes: Sizes) -> Iterator[Any]:
     """What the module's own methods give for a state at the beginning."""
     for name in makers(module):
-        x = torch.zeros(TIME, BATCH, sizes.input, dtype=torch.float64)
-        for arguments in ((BATCH,), (), (x,), (BATCH, "cpu"), (BATCH, torch.device("cpu")), (x.transpose(0, 1),)):
+        x, rows = torch.zeros(steps_tried(), rows_tried(), sizes.input, dtype=torch.float64), rows_tried()
+        for arguments in ((rows,), (), (x,), (rows, "cpu"), (rows, torch.device("cpu")), (x.transpose(0, 1),)):
             try:
                 made = getattr(module, name)(*arguments)
             except Exception:  # it is asked otherwise
@@ -84,7 +84,7 @@ def learned_in_makers(module: Any, names: set[str]) -> tuple[str, ...]:
     found = set[str]()
     for maker in makers(module) if own else ():
         try:
-            parts = [t for _, t in leaves(getattr(module, maker)(BATCH)) if t.requires_grad]
+            parts = [t for _, t in leaves(getattr(module, maker)(rows_tried())) if t.requires_grad]
             grads = torch.autograd.grad([part.sum() for part in parts], list(own.values()), allow_unused=True)
         except Exception:  # it is asked otherwise, or learns nothing
             continue

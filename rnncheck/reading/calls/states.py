@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from rnncheck.reading.adapter.adapted import ORDERS
 from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import is_memory_word
 from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters, takes_more
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes
+from rnncheck.reading.calls.experiment import Sizes, rows_tried, steps_tried
 from rnncheck.reading.calls.results import Path, common, leaves, structure_of, value_at
 
 FINAL_WORDS = ("h_n", "c_n", "hn", "cn", "h_last", "c_last", "h_final", "c_final", "hy", "cy", "ht", "ct", "last")
@@ -27,8 +28,8 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], given: Tensor, siz
     needed: how many arguments of a state must be given; as many parts may hold the same numbers after a first step
     """
     step = how.get("input") == "step"
-    first = bool(how.get("batch_first"))
-    beside = [filled(shape, kind, value, given, BATCH, sizes.hidden, first) for _, shape, kind, value in how.get("beside", ())]
+    fill = partial(filled, input=given, rows=rows_tried(), hidden=sizes.hidden, batch_first=bool(how.get("batch_first")))
+    beside = [fill(shape, kind, value) for _, shape, kind, value in how.get("beside", ())]
     new = [(path, t) for path, t in leaves(result) if not any(isinstance(one, Tensor) and torch.equal(t, one) for one in beside)]
     fitting = [(path, t) for path, t in new if is_state(t, sizes) and not (how["listed"] and _is_a_step(result, path))]
     if sum(parts_of(t, sizes) for path, t in fitting if path != output) % (sizes.layers * sizes.directions):
@@ -49,7 +50,7 @@ def groups(result: Any, output: Path, how: Mapping[str, Any], given: Tensor, siz
 
 def _is_a_step(result: Any, path: Path) -> bool:
     """Whether a tensor stands in a list of as many as there are steps."""
-    return bool(path) and len(value_at(result, path[:-1])) == TIME
+    return bool(path) and len(value_at(result, path[:-1])) == steps_tried()
 
 
 def _is_returned_twice(found: list[tuple[Path, Tensor]], output: Path) -> bool:
@@ -66,9 +67,9 @@ def _same(one: Tensor, other: Tensor) -> bool:
 def is_state(tensor: Tensor, sizes: Sizes) -> bool:
     """Whether this may be a part of a state: it has a batch axis, no time axis, and whole hidden sizes of features on one axis."""
     rest = list(tensor.shape)
-    if BATCH not in rest or TIME in rest or not (tensor.is_floating_point() or tensor.is_complex()):
+    if rows_tried() not in rest or steps_tried() in rest or not (tensor.is_floating_point() or tensor.is_complex()):
         return False
-    rest.remove(BATCH)
+    rest.remove(rows_tried())
     features, states = math.prod(rest), sizes.layers * sizes.directions
     known = {sizes.hidden, states, 2 * states}
     if sum(size % sizes.hidden == 0 for size in rest if size not in (1, states, 2 * states)) > 1:
@@ -78,7 +79,7 @@ def is_state(tensor: Tensor, sizes: Sizes) -> bool:
 
 def parts_of(tensor: Tensor, sizes: Sizes) -> int:
     """Return how many parts of hidden_size features, each for one layer and direction, are in a state's tensor."""
-    return tensor.numel() * (1 + tensor.is_complex()) // (BATCH * sizes.hidden)
+    return tensor.numel() * (1 + tensor.is_complex()) // (rows_tried() * sizes.hidden)
 
 
 def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -86,7 +87,7 @@ def _axes(tensor: Tensor, sizes: Sizes, known: tuple[Any, ...] = ()) -> tuple[An
 
     Where no axis is a multiple of hidden_size, as with heads, the last one grows with it, and k is a fraction.
     """
-    places = [i for i, size in enumerate(tensor.shape) if size == BATCH]
+    places = [i for i, size in enumerate(tensor.shape) if size == rows_tried()]
     batch = next((i for i in places if known[i : i + 1] == ("batch",)), places[0])
     found: list[float] = [-(size // sizes.hidden) if size % sizes.hidden == 0 else size for size in tensor.shape]
     if all(size > 0 for i, size in enumerate(found) if i != batch):

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from rnncheck.reading.calls.call_arguments import is_state_word, state_parameters
-from rnncheck.reading.calls.experiment import BATCH, TIME
+from rnncheck.reading.calls.experiment import rows_tried, steps_tried
 from rnncheck.reading.calls.results import Path, leaves
 
 
@@ -24,7 +24,7 @@ def extras_of(result: Any, how: Mapping[str, Any], given: Tensor) -> tuple[str, 
 
 
 def _may_be_a_state(tensor: Tensor, how: Mapping[str, Any]) -> bool:
-    return BATCH in tensor.shape and (how["last"] or TIME not in tensor.shape)
+    return rows_tried() in tensor.shape and (how["last"] or steps_tried() not in tensor.shape)
 
 
 def _told(path: Path, tensor: Tensor) -> str:
@@ -40,9 +40,9 @@ def others(result: Any, how: Mapping[str, Any]) -> list[tuple[Path, Tensor]]:
 def with_rows(result: Any, how: Mapping[str, Any]) -> tuple[tuple[Path, int], ...]:
     """Return the paths to what comes back beside output and state and has a row for each sequence, and the axis of its rows."""
     found = ((path, list(tensor.shape)) for path, tensor in others(result, how))
-    return tuple((path, sizes.index(BATCH)) for path, sizes in found if sizes.count(BATCH) == 1)
+    return tuple((path, sizes.index(rows_tried())) for path, sizes in found if sizes.count(rows_tried()) == 1)
 
 
 def of_pairs_of_steps(tensor: Tensor) -> bool:
     """Return whether it has a number for each two steps of a sequence, as the weights of an attention over the steps do."""
-    return BATCH in tensor.shape and list(tensor.shape).count(TIME) == 2
+    return rows_tried() in tensor.shape and list(tensor.shape).count(steps_tried()) == 2
