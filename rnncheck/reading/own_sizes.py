@@ -1,5 +1,6 @@
 """Sizes of a layer that no name tells: of one whose constructor takes none, and of a state whose size has a default."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -101,6 +102,14 @@ def _arguments(target: Any, of_numbers: bool) -> Arguments | None:
         return None
     others = {p.name: HIDDEN if p.annotation in UNSAID else value_for(p) for p in required}
     return Arguments((), (), {}, {**ones, **others})
+
+
+def of_object(value: nn.Module, said: Said) -> Built:
+    """Read a module that exists already, and says nothing of its sizes; raises Unreadable where none of its numbers fit."""
+    module = copy.deepcopy(value).double().eval()
+    seen, sizes = _read(module, said)
+    own = (sizes.input, sizes.hidden)
+    return seen, Arguments((), (), own=own), module, Config("RNN_TANH", *own)
 
 
 def _read(module: nn.Module, said: Said) -> tuple[Seen, Sizes]:

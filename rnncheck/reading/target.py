@@ -23,6 +23,7 @@ from rnncheck.reading.gradients import in_training_alone, learned_start, not_loo
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
+from rnncheck.reading.own_sizes import of_object
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
 from rnncheck.reading.read import read_module
@@ -52,19 +53,20 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
     if said.get("kind") == "cell":
         said = {"input": "step", **said}
     with quiet(grad=True), limited():
-        built = _existing(value, fixed, said) if fixed is not None else best_way(value, cell_first, said)
+        exists = fixed is not None or isinstance(value, nn.Module)
+        built = _existing(value, fixed, said) if exists else best_way(value, cell_first, said)
         seen, arguments, module, config = built
         sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
         with apart_from_sizes(module, sizes):
             if _takes_no_lengths(module, seen, config, sizes):
                 seen = read_module(module, sizes, cell_first, {**said, "lengths": []})
-            if fixed is None and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
+            if not exists and seen.directions == 1 and _has_two_directions(module, seen, config, reference):
                 seen = _in_two_directions(module, seen, config, cell_first, said)
             seen = as_wide_as_both(module, seen, config, zeros(seen, config))
             seen = with_other_numbers(module, seen, config, cell_first, said)
             if not seen.recurs:
                 raise no_recurrence(seen.depends, seen.how.get("input") == "step")
-            return _reading(value, seen, arguments, module, config, reference, fixed is not None, said)
+            return _reading(value, seen, arguments, module, config, reference, exists, said)
 
 
 def _takes_no_lengths(module: Any, seen: Seen, config: Config, sizes: Sizes) -> bool:
@@ -96,7 +98,10 @@ def _in_two_directions(module: Any, seen: Seen, config: Config, cell_first: bool
         return seen
 
 
-def _existing(value: Any, fixed: Config, said: Said) -> Built:
+def _existing(value: Any, fixed: Config | None, said: Said) -> Built:
+    """An object and how it is read, in the configuration that it tells, or with sizes among those of its parameters."""
+    if fixed is None:
+        return of_object(value, said)
     module = copy.deepcopy(value)
     module = module.double().eval() if isinstance(module, nn.Module) else module
     sizes = Sizes(fixed.input_size, fixed.hidden_size, fixed.num_layers, fixed.directions)

@@ -75,8 +75,7 @@ def test_a_list_and_a_ready_subject():
     (nn.LSTM, {"against": "torch.nn.GRU"}, "torch.nn.LSTM against torch.nn.GRU: LSTM cannot agree with GRU"),
     (nn.LSTM, {"against": "torch.nn.utils.clip_grad_norm_"}, "a layer cannot agree with a clip; name two of a kind"),
     (targets.model, {}, "a Model is no recurrent layer, but should be one; name one of those inside it: Model.encoder.rnn"),
-    (targets.model.own, {}, "cannot tell its configuration from its attributes or its parameters (forget.weight"),
-    (targets.model.own, {}, "set rnncheck_mode, input_size on it, or name its class"),
+    (nn.Linear(2, 3), {}, "cannot tell its configuration from its attributes or its parameters (weight (3, 2), bias (3,))"),
     (nn.Linear(2, 3), {}, "set rnncheck_mode, hidden_size on it, or name its class"),
 ])  # fmt: skip
 def test_one_line_says_what_is_wrong(target, options, complaint):

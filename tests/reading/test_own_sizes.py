@@ -223,3 +223,15 @@ class Held(torch.nn.Module):
 def test_steps_and_rows_of_an_experiment_are_no_sizes_of_the_layer(layer, words, sizes):
     said = f"{words}, state (h, c), always input_size {sizes[0]} and hidden_size {sizes[1]}"
     assert read_target(lambda: layer(*sizes)).words().startswith(said)
+
+
+class LstmOfTheFirst(Lstm):
+    def forward(self, x, state=None):
+        output, (h, c) = super().forward(x, state)
+        return output, (h[:1].expand_as(h), c)
+
+
+def test_an_object_that_says_nothing_of_its_sizes_is_read_as_its_class_is():
+    subject = subject_of(Lstm(3, 5))
+    assert subject.modes == ("LSTM",) and (subject.fixed.input_size, subject.fixed.hidden_size) == (3, 5)
+    assert kill_of(subject, cases=4) is None and kill_of(subject_of(LstmOfTheFirst(3, 5)), cases=4) is not None
