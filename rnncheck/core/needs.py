@@ -19,6 +19,7 @@ class Need:
 
 UNBATCHED = "unbatched input"
 GIVEN = "an initial state given"
+LENGTHS = "lengths given"
 STEPS = (8, 16, 32, 64, 128)
 """Sizes of usual chunks. What a single step does shows within 8 steps; what needs more goes wrong at a chunk's end, or grows."""
 
@@ -30,7 +31,7 @@ def _steps(most: int) -> Need:
 
 NEEDS = (
     Need(UNBATCHED, "batch", lambda case: case.batch is None, (1, 2)),
-    Need("lengths given", "lengths", lambda case: case.lengths is not None, (None,)),
+    Need(LENGTHS, "lengths", lambda case: case.lengths is not None, (None,)),
     Need("several layers", "num_layers", lambda case: case.config.num_layers > 1, (1,)),
     Need("bidirectional=True", "bidirectional", lambda case: case.config.bidirectional, (False,)),
     Need("batch_first=True", "batch_first", lambda case: case.config.batch_first, (False,)),

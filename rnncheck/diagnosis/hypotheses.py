@@ -261,6 +261,8 @@ def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothes
         ignored, whole = "the lengths are ignored", "the lengths are ignored, in the output too"
         yield from _padding(ignored, sequences.lengths_ignored, True)
         yield from _padding(whole, lambda asked: asked.but(lengths=None))
+        yield from _padding("all sequences end where the first one does", sequences.end_with_the_first)
+        yield from _padding("each sequence ends one step too late", sequences.end_a_step_late)
         if config.bidirectional:
             yield from _padding("the reverse direction starts in the padding", sequences.reverse_starts_in_padding)
         yield Hypothesis("h_n is the output at the last step of the batch", alterations.last_padded_step)
@@ -269,6 +271,7 @@ def _sequences(config: Config, lengths: bool, square: bool) -> Iterator[Hypothes
             yield Hypothesis("the initial c is not sorted with the sequences", sequences.cells_not_sorted)
         yield Hypothesis("final states are left in the order of the sorted sequences", sequences.finals_not_restored, True)
         yield Hypothesis("results are left in the order of the sorted sequences", sequences.outputs_not_restored, True)
+        yield Hypothesis("outputs are left in the order of the sorted sequences", sequences.outputs_alone_not_restored)
 
 
 def hypotheses(config: Config, lengths: bool = False, square: bool = False) -> list[Hypothesis]:

@@ -34,6 +34,11 @@ def outputs_not_restored(asked: Asked) -> Asked:
     return finals_not_restored(asked.reading(lambda run: Run(run.output[:, _sorted(asked)], *run.state)))
 
 
+def outputs_alone_not_restored(asked: Asked) -> Asked:
+    """Outputs are returned in that order, cut off at the end of the sequence that should stand there."""
+    return cut_off(asked.reading(lambda run: Run(run.output[:, _sorted(asked)], *run.state)))
+
+
 def _valid(asked: Asked) -> Tensor:
     """(time, batch, 1): whether a step belongs to its row's sequence."""
     return torch.arange(len(asked.x), device="cpu")[:, None, None] < ends(asked)[None, :, None]
@@ -53,6 +58,16 @@ def unpacked(asked: Asked) -> Asked:
 def lengths_ignored(asked: Asked) -> Asked:
     """Padding is treated as data; the output beyond the end is cut off afterwards."""
     return cut_off(asked).but(lengths=None)
+
+
+def end_with_the_first(asked: Asked) -> Asked:
+    """Each sequence ends where the first one does; the output beyond its own end is cut off afterwards."""
+    return cut_off(asked).but(lengths=ends(asked)[:1].expand(len(ends(asked))))
+
+
+def end_a_step_late(asked: Asked) -> Asked:
+    """Each sequence but the longest reads one step of its padding, whose output is cut off afterwards."""
+    return cut_off(asked).but(lengths=(ends(asked) + 1).clamp(max=len(asked.x)))
 
 
 def reverse_starts_in_padding(asked: Asked) -> Asked:

@@ -16,6 +16,7 @@ ABOUT = ("state.moves", "state.used", "time.split", "time.step_by_step", "time.p
 NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
 STEPS, ROWS = 6, 3
 BELOW = "the last layer does not read the layer below"
+STAYS = "no step reads the {} of the step before: each begins with the first one"
 States = tuple[Tensor, ...]
 
 
@@ -35,8 +36,8 @@ def between_calls(trial: Trial) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def generic(trial: Trial) -> Trial:
-    """The case with generic numbers, as many as can tell one change from another."""
+def generic(trial: Trial, lengths: tuple[int, ...] | None = None) -> Trial:
+    """The case with generic numbers, as many as can tell one change from another, and these lengths of its rows."""
     subject: Subject = trial.subject
     sizes = {} if subject.fixed is not None else {"input_size": 5, "hidden_size": 6}
     if subject.one_size:
@@ -44,6 +45,7 @@ def generic(trial: Trial) -> Trial:
     plain: dict[str, Any] = {name: Values() for name in ("weights", "biases", "input", "state")}
     plain |= {"dtype": "float64"} if subject.offers("float64") else {}
     batch = None if trial.case.batch is None else ROWS
+    plain |= {"lengths": lengths}
     fitted = subject.fitted(trial.config.but(dropout=0.0, **sizes))
     return Trial(subject, trial.case.but(config=fitted, time=STEPS, batch=batch, hx="random", training=False, **plain))
 
@@ -53,11 +55,14 @@ def _hypotheses(trial: Trial) -> Iterator[tuple[str, Callable[[], bool]]]:
     parts = len(trial.given_state)
     if parts == 1:
         yield "the initial state is ignored", lambda: _ignored(trial, 0)
+        yield STAYS.format("state"), lambda: _each_begins_with_the_first(trial, 0)
     else:
         yield "the initial h is ignored", lambda: _ignored(trial, 0) and not _ignored(trial, 1)
         yield "the initial c is ignored", lambda: _ignored(trial, 1) and not _ignored(trial, 0)
         yield "the initial state is ignored", lambda: _ignored(trial, 0) and _ignored(trial, 1)
         yield "h and c come back in each other's place", lambda: _goes_on(trial, lambda s: s[::-1])
+        yield STAYS.format("h"), lambda: _each_begins_with_the_first(trial, 0)
+        yield STAYS.format("c"), lambda: _each_begins_with_the_first(trial, 1)
         yield "h comes back as zeros", lambda: _comes_back_as_zeros(trial) == (True, False)
         yield "c comes back as zeros", lambda: _comes_back_as_zeros(trial) == (False, True)
     yield "the state comes back as it was given", lambda: _comes_back(trial, trial.given_state)
@@ -72,6 +77,13 @@ def _ignored(trial: Trial, part: int) -> bool:
     """Whether another initial state, of this part alone, changes no output."""
     other = tuple(1 - p if k == part else p for k, p in enumerate(trial.given_state))
     return torch.equal(trial.but(state=other).run.output, trial.run.output)
+
+
+def _each_begins_with_the_first(trial: Trial, part: int) -> bool:
+    """Whether a sequence in two calls is right where this part of the state is the first one again in the second call."""
+    if _ignored(trial, part):
+        return False
+    return _goes_on(trial, lambda s: tuple(trial.given_state[k] if k == part else p for k, p in enumerate(s)))
 
 
 def _ignored_above(trial: Trial) -> bool:
@@ -91,7 +103,7 @@ def _ignored_below(trial: Trial) -> bool:
 
 
 def _comes_back(trial: Trial, states: States) -> bool:
-    return all(torch.equal(one, other) for one, other in zip(trial.run.state, states, strict=True))
+    return all(torch.equal(one.to(other), other) for one, other in zip(trial.run.state, states, strict=True))
 
 
 def _comes_back_as_zeros(trial: Trial) -> tuple[bool, ...]:
@@ -106,6 +118,7 @@ def _goes_on(trial: Trial, changed: Callable[[States], States], late: int = 0) -
     """
     cut = trial.time // 2
     first = trial.but(x=trial.x[:cut]).run
-    rest = trial.but(x=trial.x[cut - late :], state=changed(first.state)).run
+    state = tuple(part.to(trial.x.dtype) for part in changed(first.state))  # of another one it is wrong whatever is in it
+    rest = trial.but(x=trial.x[cut - late :], state=state).run
     joined = torch.cat([first.output[: cut - late], rest.output])
     return near("output", joined, trial.run.output, 2 * trial.budget.allowed.output).holds

@@ -15,6 +15,9 @@ from rnncheck.core.verdict import Outcome
 from rnncheck.judging.between_calls import ABOUT, between_calls
 from rnncheck.judging.gradient_stops import gradient_stops
 from rnncheck.judging.judge import AnyTrial, as_the_case_says, our_mistake
+from rnncheck.judging.of_lengths import of_lengths
+from rnncheck.judging.unchanged_state import ABOUT as OF_GRADIENTS
+from rnncheck.judging.unchanged_state import unchanged_state
 from rnncheck.repro.brief import brief_calls
 from rnncheck.repro.script import script
 from rnncheck.running.step_trial import StepTrial
@@ -50,8 +53,8 @@ def explain(prop: Property, trial: AnyTrial, outcome: Outcome) -> Explanation:
     try:
         with as_the_case_says(trial.case):
             told = _mistake(prop, trial, outcome) if isinstance(trial, StepTrial) else _where_and_why(trial, outcome)
-            if isinstance(trial, Trial) and outcome.status == "fails" and prop.id in ABOUT and not trial.subject.offers("load"):
-                told = replace(told, diagnosis=between_calls(trial))
+            if isinstance(trial, Trial) and outcome.status == "fails" and not trial.subject.offers("load"):
+                told = replace(told, diagnosis=told.diagnosis or _of_its_own(prop, trial))
             if isinstance(trial, Trial) and outcome.status == "fails" and prop.family == "gradient" and told.location is None:
                 told = replace(told, diagnosis=told.diagnosis or gradient_stops(trial))
             if not outcome.red:
@@ -62,6 +65,14 @@ def explain(prop: Property, trial: AnyTrial, outcome: Outcome) -> Explanation:
         return told
     except Exception as mistake:
         return replace(told, unexplained=f"not explained further: {our_mistake(mistake)}")
+
+
+def _of_its_own(prop: Property, trial: Trial) -> str | None:
+    """The one change that explains the failure of a recurrence whose equations are not known."""
+    if trial.lengths is not None:
+        return of_lengths(trial)
+    found = between_calls(trial) if prop.id in ABOUT else None
+    return found or (unchanged_state(trial) if prop.id in OF_GRADIENTS else None)
 
 
 def _mistake(prop: Property, trial: StepTrial, outcome: Outcome) -> Explanation:
@@ -120,12 +131,20 @@ def _diagnosis(trial: Trial) -> str | None:
         if again is None:
             return None
         moved = _elsewhere(trial.subject, case, moved=True)
-        found = diagnosis.diagnose(answer, again, moved=moved)
-        given = _elsewhere(trial.subject, case.but(hx="random")) if found and case.hx == "none" else None
+        more = (again, *_in_another_order(trial.subject, case))
+        found = diagnosis.diagnose(answer, *more, moved=moved)
+        may_be_given = found and case.hx == "none" and trial.subject.offers("hx")
+        given = _elsewhere(trial.subject, case.but(hx="random")) if may_be_given else None
         if given is None or given.agrees:
             return found
-        return diagnosis.diagnose(answer, again, given, moved=moved) or found
+        return diagnosis.diagnose(answer, *more, given, moved=moved) or found
     return None
+
+
+def _in_another_order(subject: Subject, case: Case) -> tuple[diagnosis.Answer, ...]:
+    """The answer to the case with its lengths in reverse order, where that is wrong too: not all that fits one fits both."""
+    answer = None if case.lengths is None else _elsewhere(subject, case.but(lengths=case.lengths[::-1]))
+    return () if answer is None or answer.agrees else (answer,)
 
 
 def _situations(trial: Trial) -> Iterator[Case]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from rnncheck.catalog.notes import headline_of
-from rnncheck.core.needs import GIVEN, MANY_STEPS, UNBATCHED, features_of, most_telling
+from rnncheck.core.needs import GIVEN, LENGTHS, MANY_STEPS, UNBATCHED, features_of, most_telling
 from rnncheck.core.verdict import NOT_TOLD, Verdict
 
 BASIC_FIRST = (
@@ -26,8 +26,9 @@ NOT_AGAIN = ("mode.repeatable", "state.fresh", "state.one_tensor")
 AT_ONCE = ("state.forgets", "mode.repeatable", "mode.rng", "state.fresh", "batch.alone", "batch.permute", "direction.turned")
 """Properties without which no two calls, and no two batches, can be compared, and one that only a single mistake breaks: they
 lead, after those of shapes."""
-FIRST_OF_ITS_FAMILY = ("time.causal",)
-"""Properties that lead others of their family: an output that depends on later steps is another where a call ends before them."""
+FIRST_OF_ITS_FAMILY = ("time.causal", "lengths.order", "lengths.padding_ignored")
+"""Properties that lead others of their family: an output that depends on later steps is another where a call ends before them, a
+longer sequence beside the others changes the order, and padding that is read has a sequence give other results than alone."""
 IN_ANOTHER_WAY = ("shape.autocast", "agree.autocast", "agree.no_grad", "agree.functional", "agree.vmap")
 """Properties that run the layer in another way: whatever fails in the usual way as well leads."""
 BY_THEMSELVES = (
@@ -129,7 +130,7 @@ def causes(verdicts: Iterable[Verdict]) -> tuple[Cause, ...]:
         _join(groups, verdict, partial(_same_key, verdict))
     for verdict in (v for v in red if _key(v) in (None, *SHOWN_BY)):
         _join(groups, verdict, partial(_same_key if _key(verdict) else follows, verdict))
-    found = [Cause(tuple(sorted(group, key=_basic))) for group in _each_option_once(groups)]
+    found = [Cause(tuple(sorted(group, key=partial(_leading, _shared(group))))) for group in _each_option_once(groups)]
     return tuple(sorted(found, key=lambda cause: (cause.diagnosis is None, _basic(cause.lead))))
 
 
@@ -158,9 +159,16 @@ def _is_unhandled(option: str, group: Sequence[Verdict]) -> bool:
     return not any(one.diagnosis for one in group) and (option == UNBATCHED or all(map(_raised, group)))
 
 
-def _basic(verdict: Verdict) -> tuple[bool, int, bool]:
+def _leading(shared: set[str], verdict: Verdict) -> tuple[bool, tuple[bool, int, int]]:
+    """What leads a cause: where it is in nothing but lengths, a property that speaks of them does."""
+    about = verdict.property.startswith("lengths.") and "gradient" not in verdict.property and not _raised(verdict)
+    return not (LENGTHS in shared and about), _basic(verdict)
+
+
+def _basic(verdict: Verdict) -> tuple[bool, int, int]:
     """Wrong results before what was raised, and those by family; within one, the catalog's order stays, except what leads there."""
-    return _raised(verdict), place_of(verdict.property), verdict.property not in FIRST_OF_ITS_FAMILY
+    first = FIRST_OF_ITS_FAMILY.index(verdict.property) if verdict.property in FIRST_OF_ITS_FAMILY else len(FIRST_OF_ITS_FAMILY)
+    return _raised(verdict), place_of(verdict.property), first
 
 
 def place_of(property: str) -> int:
@@ -252,6 +260,10 @@ def _needs(verdict: Verdict) -> set[str]:
 
 
 def _has(verdict: Verdict) -> set[str]:
-    """What the case has of that which others need: unbatched is whatever can be, so that this alone says nothing."""
+    """What the case has of that which others need: unbatched is whatever can be, so that this alone says nothing.
+
+    A property that speaks of lengths gives them, where the case does not.
+    """
     of_chance = verdict.needs is not None and verdict.property != "batch.unbatched"
-    return features_of(verdict.case) - ({UNBATCHED} if of_chance else set())
+    given = {LENGTHS} if verdict.property.startswith("lengths.") else set()
+    return features_of(verdict.case) - ({UNBATCHED} if of_chance else set()) | given

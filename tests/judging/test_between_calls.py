@@ -30,6 +30,9 @@ class Pairs(nn.Module):
     def returned(self, now, before, given):
         return now
 
+    def before(self, now, given):
+        return now
+
     def forward(self, x, state=None):
         zeros = x.new_zeros(len(self.inner), x.shape[1], self.hidden_size)
         given = (zeros, zeros.clone()) if state is None else state
@@ -37,7 +40,7 @@ class Pairs(nn.Module):
         outputs = []
         for x_t in x:
             step, before, parts = x_t, now, []
-            for inner, h, c in zip(self.inner, *now, strict=True):
+            for inner, h, c in zip(self.inner, *self.before(now, given), strict=True):
                 c = 0.9 * c + torch.tanh(inner(torch.cat([self.reads(x_t, step), h], -1)))
                 step = torch.tanh(0.5 * c + h)
                 parts.append((step, c))
@@ -64,6 +67,16 @@ class AsGiven(Pairs):
 class AsZeros(Pairs):
     def returned(self, now, before, given):
         return tuple(map(torch.zeros_like, now))
+
+
+class AsZerosOfAnotherDtype(Pairs):
+    def returned(self, now, before, given):
+        return tuple(torch.zeros(part.shape) for part in now)
+
+
+class EachFromTheFirstH(Pairs):
+    def before(self, now, given):
+        return given[0], now[1]
 
 
 class CAsZeros(Pairs):
@@ -113,6 +126,8 @@ SAID = {
     Upside: "the states of the layers come back in reverse order",
     AsGiven: "the state comes back as it was given",
     AsZeros: "the state comes back as zeros",
+    AsZerosOfAnotherDtype: "the state comes back as zeros",
+    EachFromTheFirstH: "no step reads the h of the step before: each begins with the first one",
     CAsZeros: "c comes back as zeros",
     HAsZeros: "h comes back as zeros",
     SideBySide: "the last layer does not read the layer below",

@@ -56,6 +56,20 @@ def test_an_output_that_depends_on_later_steps_leads_what_is_in_pieces_but_no_st
     assert other.lead.property == "state.used"
 
 
+def test_where_a_cause_is_in_nothing_but_lengths_a_property_that_speaks_of_them_leads():
+    names = ["batch.alone", "lengths.each_alone", "lengths.gradient_alone"]
+    packed = {"case": PLAIN.but(lengths=(4, 2, 1), batch=3), "needs": ("lengths given",)}
+    (cause,) = causes([fails(name, **packed) for name in names])
+    assert cause.lead.property == "lengths.each_alone" and cause.headline.endswith(", only with lengths given")
+    (cause,) = causes([fails(name, **packed) for name in (*names, "lengths.padding_ignored")])
+    assert cause.headline == "padding changes the results (lengths.padding_ignored), only with lengths given"
+    (cause,) = causes([fails(name, **packed) for name in (*names, "lengths.padding_ignored", "lengths.order")])
+    assert cause.lead.property == "lengths.order"
+    (cause,) = causes([*(fails(name, **packed) for name in names), fails("lengths.full")])
+    assert len(cause.verdicts) == 4
+    assert causes([fails(names[0]), *(fails(name, **packed) for name in names[1:])])[0].lead.property == "batch.alone"
+
+
 def test_a_dtype_under_autocast_does_not_stand_for_wrong_numbers():
     found = grouped(fails("shape.autocast"), fails("agree.forward", diagnosis=IGNORED, location="time 0"), fails("gate.one_step"))
     assert found == [["gate.one_step", "agree.forward", "shape.autocast"]]
