@@ -16,6 +16,8 @@ from rnncheck.judging.between_calls import ABOUT, between_calls
 from rnncheck.judging.gradient_stops import gradient_stops
 from rnncheck.judging.judge import AnyTrial, as_the_case_says, our_mistake
 from rnncheck.judging.of_lengths import of_lengths
+from rnncheck.judging.one_direction import ABOUT as OF_SHAPES
+from rnncheck.judging.one_direction import one_direction
 from rnncheck.judging.unchanged_state import ABOUT as OF_GRADIENTS
 from rnncheck.judging.unchanged_state import unchanged_state
 from rnncheck.repro.brief import brief_calls
@@ -71,6 +73,8 @@ def _of_its_own(prop: Property, trial: Trial) -> str | None:
     """The one change that explains the failure of a recurrence whose equations are not known."""
     if trial.lengths is not None:
         return of_lengths(trial)
+    if prop.id in OF_SHAPES:
+        return one_direction(trial)
     found = between_calls(trial) if prop.id in ABOUT else None
     return found or (unchanged_state(trial) if prop.id in OF_GRADIENTS else None)
 
