@@ -22,6 +22,7 @@ from rnncheck.reading.further import further_arguments, mask_makes_it_forget
 from rnncheck.reading.gradients import in_training_alone, learned_start, not_looked_at
 from rnncheck.reading.in_training import draws, draws_in_two_layers, moved_buffer
 from rnncheck.reading.left_out import other_arguments, other_options, other_sizes
+from rnncheck.reading.one_row import or_one_row
 from rnncheck.reading.other_numbers import with_other_numbers, zeros
 from rnncheck.reading.own_sizes import of_object
 from rnncheck.reading.parameters.arrangement import Arrangement, best_arrangement, randomised
@@ -65,7 +66,8 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
             seen = as_wide_as_both(module, seen, config, zeros(seen, config))
             seen = with_other_numbers(module, seen, config, cell_first, said)
             if not seen.recurs:
-                raise no_recurrence(seen.depends, seen.how.get("input") == "step")
+                why = no_recurrence(seen.depends, seen.how.get("input") == "step")
+                raise or_one_row(module, sizes, cell_first, said, why)
             return _reading(value, seen, arguments, module, config, reference, exists, said)
 
 

@@ -8,6 +8,7 @@ from rnncheck.adapters.probing.settle import reading_of
 from rnncheck.core.subject import Malformed, Subject
 from rnncheck.reading.constructor.candidates import candidates
 from rnncheck.reading.fewer_steps import STEPS, steps_back
+from rnncheck.reading.one_row import ONE_ROW
 from rnncheck.reading.wrappers import skeleton, wrapper
 from rnncheck.running.trial import SubjectError, subject_boundary
 
@@ -84,7 +85,7 @@ def with_wrapper(subject: Subject, reason: str) -> str:
     of = build.target.object, build.target.lines, build.target.expression
     with subject_boundary("probing"):
         found = wrapper(*of)
-    if found is None and (build.is_cell or reason.startswith((NO_LAYER, SHORTENED))):
+    if found is None and (build.is_cell or reason.startswith((NO_LAYER, SHORTENED, ONE_ROW))):
         return ""
     return with_skeleton(subject) if found is None else f"; this wrapper is read: {WRAPPED}\n\n{found}"
 

@@ -44,6 +44,7 @@ from rnncheck.core.plain_text import one_line
 from rnncheck.core.subject import BIT_FOR_BIT, Claim, Subject
 from rnncheck.reading import Reading
 from rnncheck.reading.calls.experiment import Unreadable
+from rnncheck.reading.one_row import ONE_ROW
 from rnncheck.reading.target import read_target
 from rnncheck.running.pair import PairReading
 from rnncheck.running.trial import subject_boundary
@@ -102,7 +103,7 @@ def _probe_layer(subject: Subject) -> Mapping[str, Claim]:
         require_steps_and_rows(start)
         require_sizes(start)
     except NotRecurrent as reason:
-        why = unread[0] if unread and str(reason).startswith(REFUSES) else str(reason)
+        why = unread[0] if unread and (str(reason).startswith(REFUSES) or unread[0].startswith(ONE_ROW)) else str(reason)
         why = why_shortened(subject) or why
         return _nothing(f"{why}{with_wrapper(subject, why)}")
     refused = _refused_option(start)
@@ -180,7 +181,8 @@ def _read(subject: Subject, unread: list[str]) -> Reading | None:
         why = root(error)
         if isinstance(why, Unreadable):
             built = "it is built, but cannot be called as a recurrent layer" if why.built else REFUSES
-            unread.append(f"{built}: {one_line(why)}{'' if why.built else NAME_A_FACTORY}")
+            told = f"{built}: {one_line(why)}{'' if why.built else NAME_A_FACTORY}"
+            unread.append(one_line(why) if str(why).startswith(ONE_ROW) else told)
         return None  # what is wrong is said by the calls that follow
 
 
