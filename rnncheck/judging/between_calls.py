@@ -13,9 +13,12 @@ from rnncheck.running.trial import SubjectError, Trial, Unmeasurable
 
 ABOUT = ("state.moves", "state.used", "time.split", "time.step_by_step", "time.prefill", "time.same_weights")
 """Properties that a wrong state between two calls breaks."""
+OF_ROWS = ("batch.alone", "batch.permute")
+"""Those that rows with the state of another one break."""
 NO_ANSWER = (SubjectError, Malformed, NotClaimed, Unmeasurable)
 STEPS, ROWS = 6, 3
 BELOW = "the last layer does not read the layer below"
+FIRST_ROW = "every row starts from the first row's initial state"
 STAYS = "no step reads the {} of the step before: each begins with the first one"
 States = tuple[Tensor, ...]
 
@@ -34,6 +37,20 @@ def between_calls(trial: Trial) -> str | None:
     except NO_ANSWER:
         return None
     return found[0] if len(found) == 1 else None
+
+
+def of_the_first_row(trial: Trial) -> str | None:
+    """Return that all rows begin with the state of the first, where another one of the first moves them and their own does not."""
+    if trial.lengths is not None or trial.subject.named is not None or not trial.subject.offers("hx"):
+        return None
+    try:
+        t = generic(trial)
+        moved = tuple(torch.cat([1 - part[:, :1], part[:, 1:]], 1) for part in t.given_state)
+        same = tuple(torch.cat([part[:, :1], 1 - part[:, 1:]], 1) for part in t.given_state)
+        own, of_first, of_others = (other.run.output[:, 1:] for other in (t, t.but(state=moved), t.but(state=same)))
+    except NO_ANSWER:
+        return None
+    return FIRST_ROW if torch.equal(of_others, own) and not torch.equal(of_first, own) else None
 
 
 def generic(trial: Trial, lengths: tuple[int, ...] | None = None) -> Trial:

@@ -12,7 +12,7 @@ from rnncheck.core.run import Run
 from rnncheck.core.subject import Malformed, NotClaimed, Subject
 from rnncheck.core.values import Values
 from rnncheck.core.verdict import Outcome
-from rnncheck.judging.between_calls import ABOUT, between_calls
+from rnncheck.judging.between_calls import ABOUT, OF_ROWS, between_calls, of_the_first_row
 from rnncheck.judging.gradient_stops import gradient_stops
 from rnncheck.judging.judge import AnyTrial, as_the_case_says, our_mistake
 from rnncheck.judging.of_lengths import of_lengths
@@ -75,6 +75,8 @@ def _of_its_own(prop: Property, trial: Trial) -> str | None:
         return of_lengths(trial)
     if prop.id in OF_SHAPES:
         return one_direction(trial)
+    if prop.id in OF_ROWS:
+        return of_the_first_row(trial)
     found = between_calls(trial) if prop.id in ABOUT else None
     return found or (unchanged_state(trial) if prop.id in OF_GRADIENTS else None)
 

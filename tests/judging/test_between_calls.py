@@ -116,6 +116,18 @@ class FromTheFirst(Pairs):
         return tuple(part[:1].expand_as(part) for part in state)
 
 
+class FirstRowForAll(Pairs):
+    def taken(self, state):
+        return tuple(part[:, :1].expand_as(part) for part in state)
+
+
+class RowsExchanged(Pairs):
+    """Each row begins with the state of its neighbour."""
+
+    def taken(self, state):
+        return tuple(part.roll(1, 1) for part in state)
+
+
 class TwiceWrong(Pairs):
     def returned(self, now, before, given):
         return tuple(part.flip(0) for part in before)
@@ -165,3 +177,12 @@ def test_it_is_the_diagnosis_of_the_failure():
 def test_layers_side_by_side_are_no_stack():
     _, outcome = killed(CATALOG["state.used"], claimed(SideBySide))
     assert "below the last, moves the output" in outcome.mismatches[0]
+
+
+@pytest.mark.parametrize(
+    "layer, said", [(FirstRowForAll, "every row starts from the first row's initial state"), (RowsExchanged, None)]
+)
+def test_rows_that_begin_with_the_state_of_the_first_are_told(layer, said):
+    subject = claimed(layer)
+    case, outcome = killed(CATALOG["batch.alone"], subject)
+    assert explain(CATALOG["batch.alone"], Trial(subject, case), outcome).diagnosis == said
