@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.calls.experiment import BATCH, TIME, Sizes, Start, Unreadable, call, told
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, call, rows_tried, steps_tried, told
 from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.starts import starts
@@ -27,14 +27,14 @@ def or_one_row(module: Any, sizes: Sizes, cell_first: bool, said: Said, otherwis
             continue
         if any(start.names for start in starts(module, how, sizes)):  # a state to begin with has as many rows as there are
             continue
-        error = _error_of(module, how, sizes, BATCH)
+        error = _error_of(module, how, sizes, rows_tried())
         line = None if error is None else _own_line(module, error)
         if error is not None and line is not None and _takes_one(module, how, sizes):
-            return Unreadable(f"{ONE_ROW}: with {BATCH} of them, {line}, raises {told(error)}")
+            return Unreadable(f"{ONE_ROW}: with {rows_tried()} of them, {line}, raises {told(error)}")
     return otherwise
 
 
-def _called(module: Any, how: Mapping[str, Any], sizes: Sizes, rows: int, time: int = TIME) -> Any:
+def _called(module: Any, how: Mapping[str, Any], sizes: Sizes, rows: int, time: int) -> Any:
     shape = (rows, time) if how["batch_first"] else (time, rows)
     x = torch.randn(*shape, sizes.input, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     return call(module, how, Start(), x, sizes)
@@ -42,7 +42,7 @@ def _called(module: Any, how: Mapping[str, Any], sizes: Sizes, rows: int, time: 
 
 def _error_of(module: Any, how: Mapping[str, Any], sizes: Sizes, rows: int) -> Exception | None:
     try:
-        _called(module, how, sizes, rows)
+        _called(module, how, sizes, rows, steps_tried())
     except Exception as error:
         return error
     return None
@@ -58,7 +58,7 @@ def _takes_one(module: Any, how: Mapping[str, Any], sizes: Sizes) -> bool:
         return any(isinstance(t, Tensor) and t.dim() == 3 and tuple(t.shape[:2]) == wanted for t in found)
 
     try:
-        return has_steps(TIME) and has_steps(TIME + 1)
+        return has_steps(steps_tried()) and has_steps(steps_tried() + 1)
     except Exception:  # it takes no one sequence either
         return False
 
