@@ -28,13 +28,14 @@ def is_summed(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
 def has_two_halves(module: Any, seen: Seen, config: Config, zero: Any) -> bool:
     """Return whether the halves of the features are meant for two directions, though one of them, or both, are mixed.
 
-    One half is of one direction, and parts inside are given one sequence in both orders. Or none is, and the first half ends, and
-    the second one begins, with states that come back.
+    One half is of one direction, and parts inside are given one sequence in both orders, of which the halves are not of one
+    direction each. Or none is, and the first half ends, and the second one begins, with states that come back.
     """
     if not _everywhere(module, seen):
         return False
     if seen.depends.half:
-        return _has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False)
+        both = _has_both(module) or _turns_a_sequence(module, seen, config, zero, or_returned=False)
+        return both and not _are_halves_inside(module, seen, config, zero)
     _, output, final = _called(module, seen, config, zero)
     ends, begins = output[-1, :, : config.hidden_size], output[0, :, config.hidden_size :]
     return final is not None and _ends_with(final, ends) and _ends_with(final, begins)
@@ -103,8 +104,61 @@ def _turns_a_sequence(module: nn.Module, seen: Seen, config: Config, zero: Any, 
         recurrent = _sequences([(part, given) for part, given, beside, back in calls if beside or len(list(leaves(back))) > 1])
         returned = _sequences([(part, t) for part, _, _, back in calls for _, t in leaves(back)])
         pairs += [(one, other) for one in recurrent for other in returned]
-    alike = ((one, other) for one, other in pairs if one is not other and one.shape == other.shape)
-    return any(torch.equal(one.flip(time), other) for one, other in alike for time in (0, 1))
+    return any(one is not other and _is_turned(one, other) for one, other in pairs)
+
+
+def _are_halves_inside(module: nn.Module, seen: Seen, config: Config, zero: Any) -> bool:
+    """Whether the halves are of one direction each of the sequence that one part reads both ways, or two parts read in both orders.
+
+    Then it is what comes before, a layer of one direction, through which the second half depends on earlier steps too.
+    """
+    module, size = copy.deepcopy(module), config.hidden_size
+    calls, before, _ = _called_itself(module, seen, config, zero)
+
+    def hold(reads: list[tuple[nn.Module, bool, int]]) -> bool:
+        for step in range(TIME):
+            places = [(part, TIME - 1 - step if turned else step, time) for part, turned, time in reads]
+            hooks = [part.register_forward_pre_hook(_other(place, time)) for part, place, time in places]
+            moved = (_called_itself(module, seen, config, zero)[1] != before).any(1)
+            for hook in hooks:
+                hook.remove()
+            if moved[:step, :size].any() or moved[step + 1 :, size:].any() or not moved[step].any():
+                return False
+        return True
+
+    return any(hold(reads) for reads in _read_both_ways(calls))
+
+
+def _other(step: int, time: int) -> Any:
+    """What a part is given, with other numbers at this step of a sequence."""
+
+    def changed(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        first = given[0].clone()
+        first.select(time, step).add_(1.0)
+        return first, *given[1:]
+
+    return changed
+
+
+def _read_both_ways(calls: list[Call]) -> list[list[tuple[nn.Module, bool, int]]]:
+    """The part that reads a sequence in both directions, or the two that read it in either order, each of which may be turned.
+
+    Of each part: whether its sequence is turned, and its axis of time; nothing where there are several such parts or pairs.
+    """
+    given = [(part, x, int(x.shape[0] != TIME)) for part, x, *_ in calls if x.dim() == 3 and TIME in x.shape[:2]]
+    alone = [[(part, False, time)] for part, _, time in given if getattr(part, "bidirectional", False) is True]
+    pairs = [
+        [[(part, turned, time), (other, not turned, time)] for turned in (False, True)]
+        for place, (part, x, time) in enumerate(given)
+        for other, y, _ in given[place + 1 :]
+        if x.shape == y.shape and torch.equal(x.flip(time), y)
+    ]
+    return alone if len(alone) == 1 else pairs[0] if len(pairs) == 1 and not alone else []
+
+
+def _is_turned(one: Tensor, other: Tensor) -> bool:
+    """Whether one is the other in reverse order of an axis that may be that of time."""
+    return one.shape == other.shape and any(torch.equal(one.flip(time), other) for time in (0, 1))
 
 
 def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[Call]:
@@ -114,7 +168,12 @@ def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[Cal
 
 def _called(module: nn.Module, seen: Seen, config: Config, zero: Any) -> tuple[list[Call], Tensor, Any]:
     """Each call of a part inside, the output, (time, batch, features), and the final state."""
-    module, calls = copy.deepcopy(module), list[tuple[nn.Module, tuple[Any, ...], Any]]()  # a call may leave something in it
+    return _called_itself(copy.deepcopy(module), seen, config, zero)  # a call may leave something in it
+
+
+def _called_itself(module: nn.Module, seen: Seen, config: Config, zero: Any) -> tuple[list[Call], Tensor, Any]:
+    """The same of the module itself, which gets hooks."""
+    calls: list[tuple[nn.Module, tuple[Any, ...], Any]] = []
     for part in module.modules():
         if part is not module and not isinstance(part, torch.jit.ScriptModule):
             part.register_forward_hook(lambda part, given, returned: calls.append((part, given, returned)))

@@ -46,6 +46,53 @@ class RowsMixed(Added):
         return super().forward(x) + torch.roll(x, 1, 1).mean()
 
 
+class BehindOneDirection(nn.Module):
+    """A layer of one direction, and two directions side by side behind it: the second half depends on earlier steps, too."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.below = nn.GRU(input_size, hidden_size)
+        self.both = nn.GRU(hidden_size, hidden_size, bidirectional=True)
+
+    def forward(self, x):
+        return self.both(self.below(x)[0])[0]
+
+
+class BehindOneDirectionByHand(BehindOneDirection):
+    """The same with a layer for each direction."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.both, self.back = (nn.GRU(hidden_size, hidden_size) for _ in range(2))
+
+    def forward(self, x):
+        x = self.below(x)[0]
+        back = self.turned(self.back(x.flip(0))[0])
+        return torch.cat([self.both(x)[0], back], -1)
+
+    def turned(self, output):
+        return output.flip(0)
+
+
+class BehindOneDirectionUnturned(BehindOneDirectionByHand):
+    """The second half stays in the order in which it was computed."""
+
+    def turned(self, output):
+        return output
+
+
+class BeginsWithTheOther(nn.Module):
+    """Nothing is below, and the second direction begins with the state in which the first one ends."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.forth, self.back = nn.GRU(input_size, hidden_size), nn.GRU(input_size, hidden_size)
+
+    def forward(self, x):
+        forth, h = self.forth(x)
+        return torch.cat([forth, self.back(x.flip(0), h)[0].flip(0)], -1)
+
+
 class LooksAhead(nn.Module):
     """One direction alone, with the mean over all steps taken off: each output depends on each input."""
 
@@ -69,6 +116,18 @@ def test_what_holds_of_one_direction_is_not_claimed(layer):
     assert "two directions in the same features" in reading
     assert verdicts["batch.alone"].verdict == verdicts["batch.permute"].verdict == "holds"
     assert (verdicts["time.causal"].verdict, verdicts["time.causal"].reason) == ("not_claimed", WORDS)
+
+
+@pytest.mark.parametrize("layer", [BehindOneDirection, BehindOneDirectionByHand])
+def test_two_directions_behind_one_are_no_halves(layer):
+    reading, verdicts = judged(layer, "direction.causal,batch.alone")
+    assert "two directions in the same features" in reading
+    assert verdicts["direction.causal"].verdict == "not_claimed" and verdicts["batch.alone"].verdict == "holds"
+
+
+@pytest.mark.parametrize("layer", [BehindOneDirectionUnturned, BeginsWithTheOther])
+def test_halves_of_what_they_read_themselves_are_asked_for(layer):
+    assert judged(layer, "direction.causal")[1]["direction.causal"].verdict == "fails"
 
 
 def test_what_holds_of_any_layer_is_still_asked():
