@@ -1,5 +1,7 @@
 """What the forward of a wrapper may do to call a layer that wants another call than torch's."""
 
+from collections.abc import Iterator
+
 FORWARDS = (
     "return self.layer(input, hx)",
     "return self.layer(input)",
@@ -79,3 +81,12 @@ FORWARDS = (
     ),
 )  # fmt: skip
 """What a call may have to do, each until the layer is read behind it."""
+
+
+def step_by_step(makers: list[str]) -> Iterator[str]:
+    """Calls of one step each that begin with what one of these methods gives, whatever the sizes in it are."""
+    for maker in makers:
+        for rows in ("input.shape[1]", ""):
+            for results in ("y, state", "state, y"):
+                loop = f"for x in input:\n    {results} = self.layer(x, state)\n    outputs.append(y)"
+                yield f"state, outputs = self.layer.{maker}({rows}), []\n{loop}\nreturn torch.stack(outputs)"

@@ -15,7 +15,8 @@ from rnncheck.core.config import Config
 from rnncheck.core.kinds import by_name
 from rnncheck.reading.both_ways import is_summed
 from rnncheck.reading.calls.call_arguments import is_state_word
-from rnncheck.reading.calls.experiment import Sizes, Unreadable, quiet
+from rnncheck.reading.calls.experiment import HIDDEN, INPUT, Sizes, Unreadable, quiet
+from rnncheck.reading.calls.starts import makers
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.asked import Asked
 from rnncheck.reading.constructor.candidates import candidates
@@ -23,12 +24,13 @@ from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import MORE_HIDDEN, MORE_INPUT
 from rnncheck.reading.read import read_module
 from rnncheck.reading.seen import GOOD, Seen
-from rnncheck.reading.signature import HIDDEN, INPUT
-from rnncheck.reading.wrapper_calls import FORWARDS
+from rnncheck.reading.signature import HIDDEN as HIDDEN_WORDS
+from rnncheck.reading.signature import INPUT as INPUT_WORDS
+from rnncheck.reading.wrapper_calls import FORWARDS, step_by_step
 
 SIZES, WORDS = Config("RNN_TANH", 10**6 + 3, 10**6 + 1), {10**6 + 3: "input_size", 10**6 + 1: "hidden_size"}
 """Sizes that stand for themselves in the text of code."""
-SMALL = Sizes(5, 7)
+SMALL = Sizes(INPUT, HIDDEN)
 MOST_BUILT = 2
 """Ways to build the layer that are tried."""
 KINDS = (*sorted(by_name()), *map(str.lower, sorted(by_name())))
@@ -101,7 +103,7 @@ def _seen(code: str, name: str, target: Any) -> Seen | None:
         try:
             module = names["Wrapped"](SMALL.input, SMALL.hidden).double().eval()
             seen = read_module(module, SMALL)
-            if seen.how.get("input") == "step":  # it should take whole sequences
+            if seen.how.get("input", "sequence") != "sequence":  # it should take whole sequences, as it says
                 return None
             config, apart = Config("RNN_TANH", SMALL.input, SMALL.hidden), seen.depends.rows == 1
             return seen if seen.depends.score >= GOOD or (apart and is_summed(module, seen, config, None)) else None
@@ -161,9 +163,9 @@ def _with_attributes(target: Any, name: str) -> Iterator[str]:
 
 
 def _attribute(name: str, kind: str) -> str:
-    if name in (*INPUT, *MORE_INPUT):
+    if name in (*INPUT_WORDS, *MORE_INPUT):
         return "input_size"
-    if name in (*HIDDEN, *MORE_HIDDEN):
+    if name in (*HIDDEN_WORDS, *MORE_HIDDEN):
         return "hidden_size"
     if any(word in name.lower() for word in ("type", "cell", "kind", "mode", "name")):
         return repr(kind)
@@ -178,6 +180,7 @@ def _forwards(target: Any) -> Iterator[str]:
         for state in named or ["", *(p.name for p in needed)]:
             for rows in (1, 0):
                 yield from _with_extras([p.name for p in needed], state, rows)
+    yield from step_by_step(makers(target) if len(needed) == 1 else [])
     keys = _keys(target)
     if keys:
         others = "".join(f", {key!r}: input.new_zeros(input.shape[:2])" for key in keys[1:])

@@ -128,6 +128,54 @@ class Pyramid(nn.Module):
         return self.blstm(x[:, : x.shape[1] // 2 * 2].unflatten(1, (-1, 2)).flatten(2))[0]
 
 
+class PyramidOfTwo(nn.Module):
+    """A layer that reads each step comes before the one in which two become one; zeros fill up an odd number of steps."""
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        self.bottom = nn.GRU(input_dim, hidden_dim, batch_first=True)
+        self.top = nn.GRU(2 * hidden_dim, hidden_dim, batch_first=True, bidirectional=True)
+
+    def forward(self, x):
+        y, _ = self.bottom(x)
+        y = nn.functional.pad(y, (0, 0, 0, y.shape[1] % 2))
+        return self.top(y.unflatten(1, (-1, 2)).flatten(2))[0]
+
+
+class SlotMemory(nn.Module):
+    """One step, with a state of three tensors, a tuple among them, whose sizes are no multiples of the others."""
+
+    def __init__(self, input_size, output_size, slots=5, width=6):
+        super().__init__()
+        self.slots, self.width = slots, width
+        self.cell, self.head = nn.LSTMCell(input_size + width, 9), nn.Linear(9, slots + width)
+        self.out = nn.Linear(9 + width, output_size)
+
+    def create_new_state(self, batch_size):
+        zeros = self.out.weight.new_zeros
+        state = zeros(batch_size, 9), zeros(batch_size, 9)
+        return zeros(batch_size, self.width), state, zeros(batch_size, self.slots, self.width)
+
+    def forward(self, x, prev_state):
+        read, state, memory = prev_state
+        h, c = self.cell(torch.cat([x, read], 1), state)
+        where, what = self.head(h).split([self.slots, self.width], 1)
+        where = self.address(where)[..., None]
+        memory = memory * (1 - where) + where * what[:, None]
+        read = (where * memory).sum(1)
+        return torch.sigmoid(self.out(torch.cat([h, read], 1))), (read, (h, c), memory)
+
+    def address(self, where):
+        return torch.softmax(where, 1)
+
+
+class SlotMemoryCut(SlotMemory):
+    """No gradient reaches the slots."""
+
+    def address(self, where):
+        return torch.softmax(where, 1).detach()
+
+
 class PyramidCut(Pyramid):
     """No gradient reaches the input."""
 
@@ -163,7 +211,7 @@ class PackedMixed(nn.Module):
         return output._replace(data=self.mix(output.data))
 
 
-REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid, PyramidOfLengths, PackedMixed)
+REFUSED = (PackedLSTM, PackedEncoder, SentenceRNN, BatchOfOne, Pyramid, PyramidOfTwo, SlotMemory, PyramidOfLengths, PackedMixed)
 READ = {
     SpacedGRU: "beside it hours", Policy: "beside it firsts, the state is forgotten before such a step", Namespaced: "state h",
     FlatScores: "steps and rows in one axis of the output", TimeLast: "(features, batch, time)",

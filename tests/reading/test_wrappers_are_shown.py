@@ -53,7 +53,7 @@ def test_the_target_may_be_a_file(tmp_path, monkeypatch):
     assert kill_of(subject_of("wrapped.py:Wrapped"), cases=2) is None
 
 
-CUT = (lengths.PackedInPackedOut2, refused.CutOff, refused.PyramidCut, refused.PyramidOfLengthsCut)
+CUT = (lengths.PackedInPackedOut2, refused.CutOff, refused.PyramidCut, refused.PyramidOfLengthsCut, refused.SlotMemoryCut)
 
 
 @pytest.mark.parametrize("layer", CUT, ids=lambda layer: layer.__name__)

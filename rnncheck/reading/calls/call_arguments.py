@@ -107,8 +107,9 @@ def reset(module: Any) -> tuple[str, bool] | None:
 
 
 def own_methods(module: Any, *parts: set[str]) -> list[str]:
-    """Return the methods of the module's author whose names have a part in each of these sets."""
-    own = [one for one in type(module).__mro__ if not one.__module__.startswith("torch.") and one is not object]
+    """Return the methods of the module's author, or of its class, whose names have a part in each of these sets."""
+    kind = module if isinstance(module, type) else type(module)
+    own = [one for one in kind.__mro__ if not one.__module__.startswith("torch.") and one is not object]
     names = dict.fromkeys(name for one in own for name, method in vars(one).items() if inspect.isfunction(method))
     return [name for name in names if all(some & set(name.lower().split("_")) for some in parts)]
 

@@ -16,8 +16,8 @@ MAKERS = (
     "init_hidden", "init_state", "initial", "initial_state", "zero_state", "get_initial_state", "init_states",
     "begin_state", "make_state", "initial_states", "init_hidden_state", "initHidden", "get_init_state", "new_state",
 )  # fmt: skip
-BEGINNINGS = {"init", "initial", "begin", "zero", "new", "create", "make", "get", "start", "first"}
-STATES = {"state", "states", "hidden", "hiddens"}
+BEGINNINGS = {"init", "initial", "begin", "zero", "new", "create", "make", "get", "start", "first", "allocate"}
+STATES = {"state", "states", "hidden", "hiddens", "cache"}
 """Parts of the name of a method that gives a state to begin with: one of each."""
 
 
