@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 FIRST = 10**6
 """The first of the ids that stand for vectors; those that a layer knows itself are smaller."""
-LOOKS_UP = {"one_hot": 0, "__getitem__": 1, "index_select": 2, "scatter": 2, "scatter_": 2}
+LOOKS_UP = {"one_hot": 0, "embedding": 0, "__getitem__": 1, "index_select": 2, "scatter": 2, "scatter_": 2}
 """Functions that make vectors of ids, and which of their arguments the ids are."""
 CONVERSIONS = ("float", "to", "type")
 """Methods by which one-hot vectors are made numbers of a dtype."""
@@ -54,7 +54,7 @@ def give_tables_back(layer: Any) -> None:
 
 
 class OneHot(TorchFunctionMode):
-    """In place of one-hot vectors, or of rows of a matrix that is no parameter: the input's own vector for each of the ids.
+    """In place of one-hot vectors, or of rows of a matrix that a function looks up: the input's own vector for each of the ids.
 
     In experiments float32 stands for their float64.
     """
@@ -96,7 +96,7 @@ def standing_for(vectors: torch.Tensor, layer: torch.nn.Module) -> Iterator[None
     for table in tables:
         table.vectors = vectors
     try:
-        if tables:
+        if tables and not any(hasattr(table, "weight") for table in tables):
             yield
         else:
             with OneHot(vectors):
