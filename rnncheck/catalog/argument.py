@@ -188,8 +188,8 @@ def beside(trial: Trial, one: Further) -> dict[str, Tensor]:
 
 def called(trial: Trial, given: Mapping[str, Tensor]) -> Run:
     """The case's run with these arguments, in the layer's own layout."""
-    major = {one.name for one in further(trial) if trial.config.batch_first and one.has_steps}
-    own = {name: part.transpose(0, 1) if name in major else part for name, part in given.items()}
+    known = {one.name: one for one in further(trial)}
+    own = {name: known[name].laid_out(part, trial.config.batch_first) for name, part in given.items()}
     return trial.read_results(trial.do(called_with, trial.layer, *trial.arguments, own)).map(Tensor.detach)
 
 

@@ -16,6 +16,7 @@ class Further:
     low, high: the bounds of its values; where low is 0 it takes these two alone
     neutral:   what it is filled with in all other calls; None where it is left out there
     resets:    of flags, whether the state is forgotten "before" a step or "after" it; "" where it is none
+    flat:      whether steps and rows are one axis, where it has a value for each step
     moves:     whether any of its values is seen to change a result
     """
 
@@ -27,6 +28,7 @@ class Further:
     neutral: float | None = None
     resets: str = ""
     moves: bool = True
+    flat: bool = False
 
     @property
     def has_steps(self) -> bool:
@@ -62,6 +64,13 @@ class Further:
         if self.shape in ("memory mask", "memory mask first"):
             values.select(1 - self.axis_of_rows, 0).fill_(self.neutral or 0.0)
         return values
+
+    def laid_out(self, values: torch.Tensor, batch_first: bool) -> torch.Tensor:
+        """These values with their axes as a call has them: rows first, or in one axis with the steps."""
+        if not self.has_steps:
+            return values
+        values = values.transpose(0, 1) if batch_first else values
+        return values.flatten(0, 1) if self.flat else values
 
     @property
     def looked_at(self) -> bool:

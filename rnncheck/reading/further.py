@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.core.further import Further
-from rnncheck.reading.adapter.adapted import Adapted
+from rnncheck.reading.adapter.adapted import FLAT, Adapted
 from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import MASKS, MEMORY, ONES, SHAPES, VECTOR
 from rnncheck.reading.calls.call_arguments import is_state_word, parameters, state_parameters
@@ -86,7 +86,7 @@ def _taken(calls: _Calls, x: Tensor, name: str, shapes: tuple[str, ...], neutral
     usual, fewer, part = calls(x, {}), replace(calls, zero=_of_rows(calls.zero, rows_tried() - 1)), x[:-1, :-1]
     for shape in shapes:
         for kind, low, high in ON_OR_OFF if shape in MASKS else VALUES:
-            one = Further(name, shape, kind, low, high, neutral)
+            one = Further(name, shape, kind, low, high, neutral, flat=calls.seen.how.get("input") == FLAT)
             try:
                 output = calls(x, {name: drawn(one, x, calls, seed=7)})
                 fewer(part, {name: drawn(one, part, fewer, seed=7)})  # else a size of its own may look like rows or steps
@@ -138,7 +138,7 @@ def drawn(one: Further, x: Tensor, calls: _Calls, seed: int) -> Tensor:
 
 
 def _own(values: Tensor, one: Further, calls: _Calls) -> Tensor:
-    return values.transpose(0, 1) if calls.seen.how["batch_first"] and one.has_steps else values
+    return one.laid_out(values, bool(calls.seen.how["batch_first"]))
 
 
 def mask_makes_it_forget(module: Any, seen: Seen, config: Config, zero: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnncheck.reading.adapter.adapted import FLAT
 from rnncheck.reading.adapter.token_ids import give_tables_back
 from rnncheck.reading.calls.beside import OF_STEPS, another_is_called_so
 from rnncheck.reading.calls.call_arguments import is_state_word, kept, later_inputs, named_or_needed, state_parameters
@@ -31,7 +32,13 @@ from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.halves import is_one_recurrence
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves
-from rnncheck.reading.calls.outputs import of_twice_the_steps, output_of, require_steps_of_the_input
+from rnncheck.reading.calls.outputs import (
+    is_a_picture,
+    of_twice_the_steps,
+    output_of,
+    require_single_steps,
+    require_steps_of_the_input,
+)
 from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.refusals import Refusals
 from rnncheck.reading.calls.results import value_at
@@ -48,6 +55,7 @@ from rnncheck.reading.carries import (
     parts_in,
     taken,
     takes_as_h_and_c,
+    takes_one_more_row,
 )
 from rnncheck.reading.one_row import or_one_row
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
@@ -156,6 +164,10 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     how = {**how, "kept": None if idle else moved}
     first = call(module, how, start, own := given.clone(), sizes)
     given = own if torch.equal(own, given) else given  # a layer may return as its output what it wrote into
+    if how.get("input") == "channels first" and is_a_picture(module, how, start, given, sizes):
+        raise Unreadable("it takes a single step only where an axis of height comes before it")
+    if how.get("input") == FLAT:
+        require_single_steps(module, how, start, given, sizes)
     output, found = output_of(first, given, how, said, of_twice_the_steps(module, how, start, given, sizes))
     if found["last"]:
         require_steps_of_the_input(module, how, start, given, sizes, value_at(first, output), output)
@@ -248,6 +260,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     output, final = run(x)
     if depends is None:
         depends = dependency(lambda x: run(x)[0], x)
+    if how.get("input") == FLAT and not depends.memory:
+        raise Unreadable("steps and rows in one axis are rows alone")
     if how.get("ids") and not (depends.memory or depends.own):
         raise Unreadable("the vectors that ids stand for change nothing")
     if how.get("step_axis") is not None and depends.in_order:
@@ -258,6 +272,8 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
     elif how["given"]:
         carries = carries_on(run, x, output)
         goes_on = carries == 1
+        if 0 < carries < 1 and not takes_one_more_row(run, x):
+            raise Unreadable(f"it takes a state of {BATCH} rows alone")
         if goes_on and len(how["given"]) > 1:  # several arguments: welcome where each is called a state, or must be given
             carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all

@@ -9,7 +9,7 @@ from rnncheck.core.config import Config
 from rnncheck.core.further import Further
 from rnncheck.core.kinds import OF_ITS_OWN
 from rnncheck.core.subject import NotClaimed
-from rnncheck.reading.adapter.adapted import HOW, ORDERS
+from rnncheck.reading.adapter.adapted import FLAT, HOW, ORDERS, PICTURE
 from rnncheck.reading.adapter.given_beside import NODES
 from rnncheck.reading.calls.experiment import HIDDEN, INPUT
 from rnncheck.reading.constructor.arguments import Arguments
@@ -132,9 +132,12 @@ class Reading:
         how = self.called
         step = {None: "(batch, features)", 0: "(1, batch, features)", 1: "(batch, 1, features)"}[how["step_axis"]]
         numbers = "(batch, time), each input a number" if self.batch_first else "(time, batch), each input a number"
-        axes = {"numbers": numbers, "channels first": "(batch, features, time)", "step": f"{step}, one step per call"}.get(
-            how["input"]
-        )
+        axes = {
+            "numbers": numbers, "channels first": "(batch, features, time)", PICTURE: "(batch, features, 1, time)",
+            "step": f"{step}, one step per call",
+        }.get(how["input"])  # fmt: skip
+        flat = "(batch*time, features)" if self.batch_first else "(time*batch, features)"
+        axes = flat if how["input"] == FLAT else axes
         axes = f"({how['input'].replace(' ', ', ')})" if how["input"] in ORDERS else axes
         major = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
         state = "no state comes back" if how["states"] is None else f"state {'(h, c)' if self.pair else 'h'}"
@@ -159,7 +162,7 @@ class Reading:
             *(["the output looks back over its call"] if back else []),
             *([f"output {turned}"] if (turned := self._turned) else []),
             *({0: ["each output is a number"], 1: []}.get(how["feature_axes"], [f"{how['feature_axes']} axes of features as one"])),
-            *(["steps and rows in one axis of the output"] if how["merged"] else []),
+            *(["steps and rows in one axis of the output"] if how["merged"] and how["input"] != FLAT else []),
             *([f"{self.nature['num_layers']} layers"] if self.nature.get("num_layers", 1) > 1 else []),
             *(["returns only the last output"] if how["last"] else []),
             *([f"{how['lengths'][0]}: {how['lengths'][1]}{first}"] if how["lengths"] else []),

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnncheck.core.plain_text import quoted
 from rnncheck.errors import UsageError
-from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import CHANNELS_FIRST, FLAT, ORDERS
 
 Said = Mapping[str, Any]
 NOTHING: Said = MappingProxyType({})
@@ -32,7 +32,7 @@ WORDS: Mapping[str, tuple[Wanted, str]] = {
     "kind": (_one_of("layer", "cell"), "a layer, or a cell that is called once a step"),
     "input_size": (NAME, "the constructor's argument for the input size"),
     "hidden_size": (NAME, "the constructor's argument for the hidden size"),
-    "input": (_one_of("sequence", "channels first", "numbers", *ORDERS, "step"), "what a call takes"),
+    "input": (_one_of("sequence", *CHANNELS_FIRST, FLAT, "numbers", *ORDERS, "step"), "what a call takes"),
     "batch_first": (FLAG, "whether the batch is the first axis"),
     "output": (PATH, "where the output is in the result"),
     "states": (LIST, "where each tensor of the state is in the result; [] where no state comes back"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnncheck.reading.adapter.adapted import FLAT
 from rnncheck.reading.calls.dependency import Dependency
 from rnncheck.reading.calls.results import Path
 
@@ -67,10 +68,12 @@ def _is_meant(one: Seen, other: Seen) -> bool:
 
     Calls of one step each have memory and order of themselves, and along an axis of size 1 nothing is mixed. Where their rows
     change one another, or they need such an axis, and the rows of whole sequences do not, the sequences are meant, though their
-    state may go astray. A step that needs no axis of its own has none.
+    state may go astray. A step that needs no axis of its own has none. What takes more rows than its state has takes steps.
     """
     if other.how.get("input") != "step":
         return False
+    if one.how.get("input") == FLAT:
+        return one.depends.memory
     if one.how.get("input") != "step":
         return (other.depends.rows < 1 or other.how.get("step_axis") is not None) and one.depends.rows == 1 and one.depends.memory
     deeper = one.how.get("step_axis") is None and other.how.get("step_axis") is not None

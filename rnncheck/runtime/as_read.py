@@ -17,7 +17,7 @@ from rnncheck.core.kinds import RESET_AFTER, kind_of
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.nn.base import Recurrent
 from rnncheck.reading import Reading
-from rnncheck.reading.adapter.adapted import Adapted, at
+from rnncheck.reading.adapter.adapted import FLAT, PICTURE, Adapted, at
 from rnncheck.reading.build import how_for
 from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.parameters.parameter_names import match, own_parameters
@@ -65,7 +65,7 @@ def call_as_read(layer: nn.Module, reading: Reading, reference: Any, args: tuple
     if how["eval"] and layer.training:
         return None
     unusual = [word for word in ("last", "reverse", "ids", "merged", "turned", "images", "nodes") if how[word]]
-    if how["input"] == "step" or how["features"] is not None or unusual:
+    if how["input"] in ("step", PICTURE, FLAT) or how["features"] is not None or unusual:
         raise NotComparable(f"read as {reading.words()}, it gives other results than torch's layers")
     given = inspect.signature(type(layer).forward).bind(layer, *args, **kwargs).arguments
     first = how["input_name"] or list(given)[1]

@@ -70,7 +70,7 @@ def findings(reading: Reading, input: Any, result: Any) -> Iterator[tuple[str, s
     """Yield (kind, message) of what is wrong with one call of such a layer."""
     how = reading.called
     output = at(result, how["output"])
-    if isinstance(output, Tensor) and isinstance(input, Tensor) and not (how["last"] or output.dim() < 3):
+    if isinstance(output, Tensor) and isinstance(input, Tensor) and not (how["last"] or how["features_last"] or output.dim() < 3):
         axes = [0, 2] if how["input"] == "channels first" else [0, 1]
         sizes = [tuple(tensor.shape[axis] for axis in axes) for tensor in (output, input)]
         if sizes[0] != sizes[1]:

@@ -18,6 +18,7 @@ from rnncheck.strategies.plan import plan
 from tests.effort import some
 from tests.reading import (
     applications,
+    axes_and_states,
     beside_each_step,
     by_many_hands,
     courses,
@@ -43,7 +44,7 @@ from tests.strangers.hunted import kill_of, subject_of
 TABLES = (more_layers, nested_states, other_ways, applications, research_layers, tutorials, courses, public_layers,
           small_differences, images, hyperparameters, decoders, published, everyday, encoders,
           kinds_of_state, graphs, beside_each_step, by_many_hands,
-          layers_by_default)  # fmt: skip
+          layers_by_default, axes_and_states)  # fmt: skip
 LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items()}
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 

@@ -10,7 +10,7 @@ from rnncheck.reading.adapter.given_beside import NODES, filled
 from rnncheck.reading.adapter.token_ids import Vectors, ids_of, standing_for
 
 HOW: dict[str, Any] = {
-    "input": "sequence",  # or "channels first", another order (ORDERS), "numbers": no axis of features, or "step": a cell
+    "input": "sequence",  # or "channels first", PICTURE, FLAT, another order (ORDERS), "numbers": no features; "step": a cell
     "batch_first": False,  # (batch, time, features)
     "step_axis": None,  # a cell's input has an axis of one step here
     "images": False,  # each feature is a channel of an image: two axes of pixels are behind the features; "row": one axis
@@ -48,6 +48,12 @@ PIXELS = ((1.0, -0.5), (0.25, 2.0))
 """What each feature is multiplied by for each pixel of an image of it: it is seen where pixels are mixed up."""
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
 """Further orders of the axes that a layer may take, from those of (time, batch, features)."""
+
+PICTURE = "batch features 1 time"
+"""An input with its channels first that is a picture of one row of pixels, as convolutions leave it of a line of text."""
+FLAT = "time*batch features"
+"""Steps and rows of the input in one axis, or rows and steps if batch_first: the state that is given says how many rows."""
+CHANNELS_FIRST = ("channels first", PICTURE)
 
 
 class Adapted(torch.nn.Module):
@@ -99,7 +105,7 @@ class Adapted(torch.nn.Module):
         output = at(result, how["output"])
         output = torch.stack(list(output), time) if how["listed"] else output
         output = self.flat(output.unflatten(0, input.shape[:-1]) if how["merged"] else output)
-        output = output.transpose(-1, -2) if how["input"] == "channels first" and not how["features_last"] else output
+        output = output.transpose(-1, -2) if how["input"] in CHANNELS_FIRST and not how["features_last"] else output
         output = output.permute([ORDERS[how["input"]].index(axis) for axis in range(3)]) if how["input"] in ORDERS else output
         output = output.transpose(0, 1) if how["turned"] and output.dim() == 3 else output
         return self.filled(output.flip(time) if how["reverse"] else output), self.final(result)
@@ -163,8 +169,11 @@ class Adapted(torch.nn.Module):
         own = own[..., None] * own.new_tensor(PIXELS[0]) if how["images"] == "row" else own
         own = own[..., None, None] * own.new_tensor(PIXELS) if how["images"] is True else own
         own = own[..., None, :] * own.new_tensor(NODES)[:, None] if how["nodes"] else own
-        given = [ids_of(input) if how["ids"] else input.transpose(-1, -2) if how["input"] == "channels first" else own]
+        own = own.transpose(-1, -2) if how["input"] in CHANNELS_FIRST else own
+        own = own.flatten(0, -2) if how["input"] == FLAT else own.unsqueeze(-2) if how["input"] == PICTURE else own
+        given = [ids_of(input) if how["ids"] else own]
         named = {**how["others"], **dict.fromkeys(how["asks"], True)}
+        input = own if how["input"] == FLAT else input
         named |= {
             keyword: filled(shape, kind, value, input, rows, self.hidden_size, bool(how["batch_first"]))
             for keyword, shape, kind, value in how["beside"]

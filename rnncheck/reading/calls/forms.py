@@ -1,12 +1,12 @@
 """In which ways a module may be called: as a layer or a cell, time or rows first, with ids or vectors, and what is given beside."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import CHANNELS_FIRST, FLAT, ORDERS
 from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside, other_sequences
-from rnncheck.reading.calls.call_arguments import asks, input_names, later_inputs, lengths, reset
+from rnncheck.reading.calls.call_arguments import asks, input_names, later_inputs, lengths, reset, state_parameters
 from rnncheck.reading.calls.form_of_lengths import other_forms
 from rnncheck.reading.calls.other_methods import knows_ids, looks_up, makes_one_hot, sees, uses_weights
 from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
@@ -50,7 +50,9 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
     base |= ({"ids": True} if ids else {}) | ({"nodes": True} if nodes else {})
     major = getattr(module, "batch_first", None) is True
     sequences: list[dict[str, Any]] = [{"batch_first": first} for first in ((True, False) if major else (False, True))]
-    turned = [{"input": "channels first", "batch_first": True}, *({"input": order, "batch_first": False} for order in ORDERS)]
+    turned: list[dict[str, Any]] = [{"input": form, "batch_first": True} for form in CHANNELS_FIRST]
+    turned += [{"input": order, "batch_first": False} for order in ORDERS]
+    turned += [{"input": FLAT, **form} for form in sequences] if _needs_a_state(module, base) else []
     numbered = [{"input": "numbers", **form} for form in sequences] if numbers and not ids else []
     layers = [*sequences, *numbered, *([] if ids or nodes else turned)]
     cell: list[dict[str, Any]] = [{"input": "step"}]
@@ -71,3 +73,8 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
                 known = {**form, "lengths": lengthy}
                 for more in beside(module, known, NUMBERS_GIVEN[:1] if first else NUMBERS_GIVEN[1:]):
                     yield {**known, "beside": more, **said_call}
+
+
+def _needs_a_state(module: Any, how: Mapping[str, Any]) -> bool:
+    """Whether an argument that may be a state must be given: it alone says how many rows there are in an axis of steps too."""
+    return any(p.default is p.empty for p in state_parameters(module, how))

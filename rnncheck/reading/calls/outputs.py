@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.adapter.adapted import ORDERS
+from rnncheck.reading.adapter.adapted import CHANNELS_FIRST, FLAT, ORDERS, PICTURE
 from rnncheck.reading.adapter.given_beside import filled
 from rnncheck.reading.calls.beside import MEMORY
-from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, call, rows_tried, steps_tried
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, call, rows_tried, steps_tried, told
 from rnncheck.reading.calls.results import Path, leaves, value_at
 from rnncheck.reading.said import Said, agrees
 
@@ -36,11 +36,16 @@ def output_of(result: Any, given: Tensor, how: Mapping[str, Any], said: Said, lo
         return path, _with_features(tensor, tensor.dim() - 1 if tensor.shape[:-1] in shapes else 1)
     more = dict(leaves(longer))
     stepped = [(path, t) for path, t in found if (more[path].shape != t.shape if path in more else _may_have_steps(t))]
-    channels, order = how.get("input") == "channels first", ORDERS.get(how.get("input", ""), (0, 1, 2))
+    channels, order = how.get("input") in CHANNELS_FIRST, ORDERS.get(how.get("input", ""), (0, 1, 2))
     usual = (rows, None, steps) if channels else (rows, steps, None) if how["batch_first"] else (steps, rows, None)
     axes = tuple(usual[place] for place in order)
     in_front = usual[:2] if order == (0, 1, 2) and not channels else None
     time = axes.index(steps)
+    if how.get("input") == FLAT:
+        for path, t in stepped:
+            if t.shape[:1] == (steps * rows,):
+                return path, _with_features(t, 1, merged=True)
+        raise Unreadable("it returns no row for each of the input's")
     whole = [(path, t) for path, t in stepped if t.dim() == 3 and all(a in (None, s) for a, s in zip(axes, t.shape, strict=True))]
     whole = [(path, t) for path, t in whole if path not in more or more[path].shape[time] != t.shape[time]]
     if whole:
@@ -92,6 +97,30 @@ def of_twice_the_steps(module: Any, how: Mapping[str, Any], start: Start, given:
         return call(module, how, start, torch.cat([given, given], time), sizes)
     except Exception:  # it takes no other number of steps
         return None
+
+
+def is_a_picture(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> bool:
+    """Return whether an axis of height is meant before that of steps: with it one step is taken, and without it none is.
+
+    A squeeze of that axis leaves several steps as they are where it is not given, and takes that of a single step away.
+    """
+    taken = []
+    for form in (how["input"], PICTURE):
+        try:
+            call(module, {**how, "input": form}, start, given[:, :1].clone(), sizes)
+        except Exception:  # it is not called like this
+            taken.append(False)
+        else:
+            taken.append(True)
+    return taken == [False, True]
+
+
+def require_single_steps(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes) -> None:
+    """Raise Unreadable where steps and rows in one axis are not taken of a single step: what is beside them has another shape."""
+    try:
+        call(module, how, start, given.narrow(int(how["batch_first"]), 0, 1).clone(), sizes)
+    except Exception as error:
+        raise Unreadable(f"it takes no single step: {told(error)}") from None
 
 
 def require_steps_of_the_input(module: Any, how: Mapping[str, Any], start: Start, given: Tensor, sizes: Sizes, output: Tensor,
