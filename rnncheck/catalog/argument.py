@@ -126,26 +126,35 @@ def after_the_first_step(trial: Trial) -> Observation:
     formula="f(x, reset at k) = f(x[:k]) ++ f(x[k:])",
     kind="metamorphic",
     source="recurrent policies, whose episodes end in the middle of a sequence: pytorch/rl#1406",
-    applies=whole & one_direction & at_least(time=2, batch=1),
+    applies=whole & one_direction & at_least(time=1, batch=1),
     cost=6,
 )
 def resets(trial: Trial) -> Observation:
-    """After a flag that ends an episode its sequence is as from the beginning, before it and elsewhere as without one."""
+    """After a flag that ends an episode its sequence is as from the beginning, before it and elsewhere as without one.
+
+    A flag before the first step of a call, or before the one step of a call, ends the episode of the state that is given.
+    """
     flags = [one for one in further(trial) if one.resets]
     if not flags or trial.subject.nature.get("start"):
         raise NotClaimed("no argument of a call says where the state is forgotten")
-    at = [trial.draw(f"end in row {row}", 1, trial.time) for row in range(trial.batch)]
+    drawn = [trial.draw(f"end in row {row}", 0, trial.time) for row in range(trial.batch)]
     whole, sides = trial.run, ("in two calls", "with a flag between them")
 
     def flagged(one: Further) -> Observation:
-        raised = neutral(trial, one)
+        raised, late = neutral(trial, one), int(one.resets == "after")
+        at = [max(k, late) for k in drawn]
         for row, k in enumerate(at):
             if k < trial.time:
-                raised[k - int(one.resets == "after"), row] = 1 - (one.neutral or 0.0)
+                raised[k - late, row] = 1 - (one.neutral or 0.0)
         pieces = (begun_anew(rows(trial, [row]), k) if k < trial.time else _row(whole, row) for row, k in enumerate(at))
         return _agree(trial, side_by_side(pieces), f"{one.name}: ", sides, called(trial, {one.name: raised}))
 
-    return every(flagged(one) for one in flags)
+    def of_one_step(one: Further) -> Observation:
+        step, raised = trial.but(x=trial.x[:1]), neutral(trial, one)[:1]
+        sides = ("without a state", "with a flag")
+        return _agree(step, begun_anew(step, 0), f"one step with {one.name}: ", sides, called(step, {one.name: 1 - raised}))
+
+    return every([*(flagged(one) for one in flags), *(of_one_step(one) for one in flags if one.resets == "before")])
 
 
 def _agree(trial: Trial, run: Run, prefix: str, sides: tuple[str, str], other: Run) -> Observation:

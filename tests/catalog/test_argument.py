@@ -16,7 +16,10 @@ KILLS = {
     "argument.used": "TimesOfTheFirstStep",
     "argument.resets": "ALittleIsKept",
 }
-MORE = {"AllBeginAnew": "argument.rows", "OutputIsCleared": "argument.resets", "ActionsOfNoRow": "argument.rows"}
+MORE = {
+    "AllBeginAnew": "argument.rows", "OneStepGoesOn": "argument.resets", "OutputIsCleared": "argument.resets",
+    "ActionsOfNoRow": "argument.rows",
+}  # fmt: skip
 READ = {
     "Episodes": "beside it dones, the state is forgotten before such a step",
     "BeganAfter": "beside it dones, the state is forgotten after such a step",

@@ -57,6 +57,13 @@ class ALittleIsKept(Episodes):
         return h * (1 - 0.99 * done)[:, None]
 
 
+class OneStepGoesOn(Episodes):
+    """A call of one step, as in acting, does not look at its flag."""
+
+    def forward(self, x, h, dones):
+        return super().forward(x, h, dones if len(x) > 1 else torch.zeros_like(dones))
+
+
 class OutputIsCleared(Episodes):
     """The flag acts on the output of its step, too."""
 
@@ -163,6 +170,6 @@ class ActionsOfNoRow(WithActions):
 
 RIGHT = (Episodes, BeganAfter, Continues, WithTimes, WithGaps, WithActions)
 MISTAKES = (
-    AllBeginAnew, ALittleIsKept, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep, TimesOfTheFirstStep, FilledFromTheNext,
-    ActionsOfNoRow,
+    AllBeginAnew, ALittleIsKept, OneStepGoesOn, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep, TimesOfTheFirstStep,
+    FilledFromTheNext, ActionsOfNoRow,
 )  # fmt: skip
