@@ -116,8 +116,8 @@ def _are_halves_inside(module: nn.Module, seen: Seen, config: Config, zero: Any)
     calls, before, _ = _called_itself(module, seen, config, zero)
 
     def hold(reads: list[tuple[nn.Module, bool, int]]) -> bool:
-        for step in range(TIME):
-            places = [(part, TIME - 1 - step if turned else step, time) for part, turned, time in reads]
+        for step in range(steps_tried()):
+            places = [(part, steps_tried() - 1 - step if turned else step, time) for part, turned, time in reads]
             hooks = [part.register_forward_pre_hook(_other(place, time)) for part, place, time in places]
             moved = (_called_itself(module, seen, config, zero)[1] != before).any(1)
             for hook in hooks:
@@ -145,7 +145,7 @@ def _read_both_ways(calls: list[Call]) -> list[list[tuple[nn.Module, bool, int]]
 
     Of each part: whether its sequence is turned, and its axis of time; nothing where there are several such parts or pairs.
     """
-    given = [(part, x, int(x.shape[0] != TIME)) for part, x, *_ in calls if x.dim() == 3 and TIME in x.shape[:2]]
+    given = [(part, x, int(x.shape[0] != steps_tried())) for part, x, *_ in calls if x.dim() == 3 and steps_tried() in x.shape[:2]]
     alone = [[(part, False, time)] for part, _, time in given if getattr(part, "bidirectional", False) is True]
     pairs = [
         [[(part, turned, time), (other, not turned, time)] for turned in (False, True)]

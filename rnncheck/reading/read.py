@@ -273,7 +273,7 @@ def _judged(module: Any, how: Mapping[str, Any], x: Tensor, start: Start, sizes:
         carries = carries_on(run, x, output)
         goes_on = carries == 1
         if 0 < carries < 1 and not takes_one_more_row(run, x):
-            raise Unreadable(f"it takes a state of {BATCH} rows alone")
+            raise Unreadable(f"it takes a state of {rows_tried()} rows alone")
         if goes_on and len(how["given"]) > 1:  # several arguments: welcome where each is called a state, or must be given
             carries += 0.5 if {name for name, _ in how["given"]} <= named_or_needed(module, how) else -0.5
         if not all(name is None or is_state_word(name) for name, _ in how["given"]):  # it may be no state at all
