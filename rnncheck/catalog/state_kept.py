@@ -22,7 +22,7 @@ from rnncheck.running.trial import Trial
     formula="f(x) = f(x_0) ++ f(x[1:-1]) ++ f(x[-1]), none of these calls but the first beginning anew",
     kind="metamorphic",
     source="Keras stateful layers; a state that a module keeps in an attribute or a buffer",
-    applies=deterministic & padded & batched & one_direction & at_least(time=2, batch=1),
+    applies=deterministic & padded & batched & one_direction & at_least(time=3, batch=1),
     cost=8,
 )
 def kept(trial: Trial) -> Observation:

@@ -107,6 +107,22 @@ def test_a_state_of_another_step_than_the_last_is_found():
     assert outcome.status == "fails" and "in calls that go on" in outcome.mismatches[0]
 
 
+class KeepsItsFirstCall(stateful.StatefulLSTM):
+    """The state of a first call is what every later one begins with."""
+
+    def forward(self, x):
+        before = self.h, self.c
+        output = super().forward(x)
+        if before[0] is not None:
+            self.h, self.c = before
+        return output
+
+
+def test_each_case_shows_a_state_that_the_second_call_does_not_replace():
+    found = [outcome.status for _, outcome in outcomes(CATALOG["state.kept"], claimed(KeepsItsFirstCall), 6)]
+    assert "fails" in found and "holds" not in found
+
+
 class Detached(stateful.StatefulLSTM):
     """Cuts the state that it keeps from the graph of the call."""
 
