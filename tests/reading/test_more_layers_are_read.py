@@ -49,24 +49,24 @@ LAYERS = {layer: told for table in TABLES for layer, told in table.LAYERS.items(
 MISTAKES = [wrong for _, *wrongs in LAYERS.values() for wrong in wrongs]
 
 
-@pytest.mark.parametrize("layer", some(LAYERS, 3), ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some(LAYERS, 5), ids=lambda layer: layer.__name__)
 def test_what_is_read_is_true(layer):
     words, *_ = LAYERS[layer]
     assert words in read_target(layer).words()
 
 
-@pytest.mark.parametrize("layer", some(LAYERS, 24), ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some(LAYERS, 36), ids=lambda layer: layer.__name__)
 def test_a_right_layer_is_not_red(layer):
     kill = kill_of(subject_of(layer), cases=4)
     assert kill is None, (kill.prop.id, kill.outcome)
 
 
-@pytest.mark.parametrize("layer", some(MISTAKES, 36), ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some(MISTAKES, 60), ids=lambda layer: layer.__name__)
 def test_its_mistakes_are_red(layer):
     assert kill_of(subject_of(layer), cases=8) is not None
 
 
-@pytest.mark.parametrize("layer", some(LAYERS, 30), ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some(LAYERS, 45), ids=lambda layer: layer.__name__)
 def test_a_script_builds_it(layer):
     names = {}
     exec(subject_of(layer).source, names)

@@ -36,7 +36,7 @@ def shown(target) -> str:
     return code
 
 
-@pytest.mark.parametrize("layer", some([*refused.REFUSED, *STRANGERS], 3), ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some([*refused.REFUSED, *STRANGERS], 5), ids=lambda layer: layer.__name__)
 def test_the_code_works_as_it_is_pasted(layer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrapped.py").write_text(shown(layer))

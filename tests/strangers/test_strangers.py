@@ -18,12 +18,12 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("stranger", some(STRANGERS, 2), ids=lambda s: s.name)
+@pytest.mark.parametrize("stranger", some(STRANGERS, 3), ids=lambda s: s.name)
 def test_right(stranger):
     assert prove(stranger)
 
 
-@pytest.mark.parametrize(("stranger", "mistake"), some(list(mistakes()), 4), ids=lambda v: v.layer.__name__)
+@pytest.mark.parametrize(("stranger", "mistake"), some(list(mistakes()), 8), ids=lambda v: v.layer.__name__)
 def test_differs(stranger, mistake):
     assert differs(stranger, mistake.layer)
 

@@ -29,7 +29,7 @@ def planned(subject, count=CASES):
     return [next(cases) for _ in range(count)]
 
 
-@pytest.fixture(scope="module", params=some(RIGHT, 8))
+@pytest.fixture(scope="module", params=some(RIGHT, 12))
 def settled(request):
     return claimed(f"tests/typed/right.py:{request.param}", **RIGHT[request.param])
 
