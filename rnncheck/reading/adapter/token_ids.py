@@ -8,7 +8,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 FIRST = 10**6
-"""The first of the ids that stand for vectors; those that a layer knows itself are smaller."""
+"""Ids that stand for vectors are larger; those that a layer knows itself are smaller."""
+APART = 4096
+"""How far these ids lie apart: a layer may add a number to an id, such as that of all questions where the answer is right."""
 LOOKS_UP = {"one_hot": 0, "embedding": 0, "__getitem__": 1, "index_select": 2, "scatter": 2, "scatter_": 2}
 """Functions that make vectors of ids, and which of their arguments the ids are."""
 CONVERSIONS = ("float", "to", "type")
@@ -39,11 +41,11 @@ class Vectors(torch.nn.Module):
         if not (ids.is_meta or torch.compiler.is_compiling()):
             self.knows_ids |= bool((ids < FIRST).any())
         if not self.knows_ids:
-            return vectors[ids - FIRST]
+            return vectors_of(ids, vectors)
         own = self.weight[ids.clamp(max=self.num_embeddings - 1)].to(vectors)
         if own.shape[-1] != vectors.shape[-1]:
             return own  # of ids that are no input, such as those of the letters of a word
-        return torch.where((ids < FIRST)[..., None], own, vectors[(ids - FIRST).clamp(min=0)])
+        return torch.where((ids < FIRST)[..., None], own, vectors_of(ids.clamp(min=FIRST + APART), vectors))
 
 
 def give_tables_back(layer: Any) -> None:
@@ -68,8 +70,8 @@ class OneHot(TorchFunctionMode):
         ids = args[LOOKS_UP[name]] if len(args) > LOOKS_UP.get(name, len(args)) else None
         if isinstance(ids, torch.Tensor) and not isinstance(args[0], torch.nn.Parameter) and stand_for_vectors(ids):
             if not name.startswith("scatter"):
-                return self.vectors[ids - FIRST]
-            vectors = self.vectors[ids.squeeze(args[1]) - FIRST]
+                return vectors_of(ids, self.vectors)
+            vectors = vectors_of(ids.squeeze(args[1]), self.vectors)
             return args[0].copy_(vectors) if name == "scatter_" else vectors
         to_float32 = name in CONVERSIONS and (name == "float" or torch.float32 in (*args, *(kwargs or {}).values()))
         if to_float32 and torch.get_default_dtype() == torch.float64 == args[0].dtype:
@@ -86,7 +88,14 @@ def stand_for_vectors(ids: torch.Tensor) -> bool:
 def ids_of(vectors: torch.Tensor) -> torch.Tensor:
     """An id for each vector of the input, none of which is padding."""
     shape = vectors.shape[:-1]
-    return torch.arange(FIRST, FIRST + shape.numel(), device=vectors.device).view(shape)
+    return torch.arange(FIRST + APART, FIRST + APART * (1 + shape.numel()), APART, device=vectors.device).view(shape)
+
+
+def vectors_of(ids: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """The vectors that ids stand for; an id to which a number was added has another vector, of less than the size."""
+    places = torch.div(ids - FIRST - APART // 2, APART, rounding_mode="floor")
+    added = (ids - FIRST - APART * (1 + places)).abs()[..., None].to(vectors.dtype)
+    return vectors[places] * (0.5 + 0.5 / (1 + added))
 
 
 @contextmanager
