@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rnncheck.core.config import Config
 from rnncheck.reading.adapter.adapted import Adapted
-from rnncheck.reading.calls.experiment import example, quiet, steps_tried
+from rnncheck.reading.calls.experiment import example, quiet, rows_tried, steps_tried
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.seen import Seen
 
@@ -157,8 +157,9 @@ def _read_both_ways(calls: list[Call]) -> list[list[tuple[nn.Module, bool, int]]
 
 
 def _is_turned(one: Tensor, other: Tensor) -> bool:
-    """Whether one is the other in reverse order of an axis that may be that of time."""
-    return one.shape == other.shape and any(torch.equal(one.flip(time), other) for time in (0, 1))
+    """Whether one is the other in reverse order of an axis that may be that of time: rows, which may be alike, are none."""
+    steps = [time for time in (0, 1) if one.shape[time] not in (1, rows_tried())]
+    return one.shape == other.shape and any(torch.equal(one.flip(time), other) for time in steps)
 
 
 def _calls(module: nn.Module, seen: Seen, config: Config, zero: Any) -> list[Call]:

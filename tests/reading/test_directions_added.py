@@ -105,6 +105,18 @@ class LooksAhead(nn.Module):
         return output - output.mean(0)
 
 
+class LooksAheadBesideVectors(LooksAhead):
+    """The same, where one vector of each row goes to two parts, once each: it is no sequence that both read."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.scale, self.shift = nn.Linear(1, hidden_size), nn.Linear(1, hidden_size)
+
+    def forward(self, x):
+        vector = x[:, :, :1].mean(0)
+        return super().forward(x) * self.scale(vector) + self.shift(vector)
+
+
 def judged(layer, properties):
     (subject,) = rnncheck.verify(layer, properties=properties, engine="inline", max_examples=6).subjects
     return subject.reading, {verdict.property: verdict for verdict in subject.verdicts}
@@ -134,8 +146,9 @@ def test_what_holds_of_any_layer_is_still_asked():
     assert judged(RowsMixed, "batch.alone")[1]["batch.alone"].verdict == "fails"
 
 
-def test_a_layer_that_looks_ahead_is_not_taken_for_two_directions():
-    reading, verdicts = judged(LooksAhead, "time.causal")
+@pytest.mark.parametrize("layer", [LooksAhead, LooksAheadBesideVectors])
+def test_a_layer_that_looks_ahead_is_not_taken_for_two_directions(layer):
+    reading, verdicts = judged(layer, "time.causal")
     assert "two directions" not in reading and verdicts["time.causal"].verdict == "fails"
 
 
