@@ -72,7 +72,7 @@ def _is_meant(one: Seen, other: Seen) -> bool:
     """
     if other.how.get("input") != "step":
         return False
-    if one.how.get("input") == FLAT:
+    if one.how.get("input") == FLAT or (one.how.get("merged") and one.needed and one.how.get("input") != "step"):
         return one.depends.memory
     if one.how.get("input") != "step":
         return (other.depends.rows < 1 or other.how.get("step_axis") is not None) and one.depends.rows == 1 and one.depends.memory

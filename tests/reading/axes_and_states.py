@@ -44,6 +44,28 @@ class PolicyOfOneEpisode(Policy):
         return mask[:1]
 
 
+class Actor(nn.Module):
+    """An input of any number of axes in front of its features, whose rows the state says, and an output of one axis for both."""
+
+    def __init__(self, obs_dim, hidden=7):
+        super().__init__()
+        self.rnn = nn.GRU(obs_dim, hidden)
+
+    def forward(self, x, rnn_state):
+        y, h = self.rnn(x.reshape(-1, rnn_state.shape[1], x.shape[-1]), rnn_state)
+        return self.folded(y), h
+
+    def folded(self, y):
+        return y.flatten(0, 1)
+
+
+class ActorOfRowsFirst(Actor):
+    """Rows come before steps in that axis; a call of one step is right."""
+
+    def folded(self, y):
+        return y.transpose(0, 1).flatten(0, 1)
+
+
 class Line(nn.Module):
     """What convolutions leave of a line of text, (batch, channels, 1, width), in two stacks of both directions."""
 
@@ -160,14 +182,38 @@ class DecoderOfMean(Decoder):
         return torch.cat([conv_state[..., 1:], x.mean(0).expand_as(x)[..., None]], -1)
 
 
+class Tracing(nn.Module):
+    """Questions, and whether the answers were right: an id for each of both, and one for a question that is not known."""
+
+    def __init__(self, n_questions, embed_dim, hidden_dim):
+        super().__init__()
+        self.n_questions, self.table = n_questions, nn.Embedding(2 * n_questions + 1, embed_dim)
+        self.rnn, self.out = nn.LSTM(embed_dim, hidden_dim, batch_first=True), nn.Linear(hidden_dim, n_questions)
+
+    def forward(self, q, r):
+        return torch.sigmoid(self.out(self.rnn(self.table(q + 1 + self.n_questions * self.answers(r)))[0]))
+
+    def answers(self, r):
+        return r
+
+
+class TracingOfOneStudent(Tracing):
+    """The first student's answers are taken for all."""
+
+    def answers(self, r):
+        return r[:1]
+
+
 LAYERS = {
     Policy: (
         "(time*batch, features), state h, beside it masks, the state is forgotten before such a step",
         PolicyOfRowsFirst,
         PolicyOfOneEpisode,
     ),
+    Actor: ("(time, batch, features), state h, steps and rows in one axis of the output", ActorOfRowsFirst),
     Line: ("(batch, features, 1, time), no state comes back, two directions in the same features", LineOfMixedRows),
     DroppedWords: ("(time, batch, features), state h, token ids", DroppedWordsShifted),
+    Tracing: ("token ids, each with a vector of the input, beside it r", TracingOfOneStudent),
     MatrixMemory: ("no state comes back, not looked at: argument states, result[1][0]", MatrixMemoryOfMean),
     Decoder: ("(batch, 1, features), one step per call, state of 7 tensors or parts", DecoderOfMean),
 }
