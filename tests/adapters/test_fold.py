@@ -46,7 +46,7 @@ def test_what_nothing_needs_is_left_out():
     assert ast.unparse(used(ast.parse(source), ["C"], ["f"])).split() == left.split()
 
 
-@pytest.mark.parametrize(("layer", "lines"), some([(CatLSTM, 230), (BoolMaskLSTM, 130), (StateFirstGRU, 230)], 2))
+@pytest.mark.parametrize(("layer", "lines"), some([(CatLSTM, 235), (BoolMaskLSTM, 130), (StateFirstGRU, 235)], 2))
 def test_a_script_builds_the_same_layer_in_few_lines(layer, lines):
     subject = claimed(layer)
     assert len(subject.source.splitlines()) < lines

@@ -49,10 +49,8 @@ PIXELS = ((1.0, -0.5), (0.25, 2.0))
 ORDERS = {"time features batch": (0, 2, 1), "features batch time": (2, 1, 0), "features time batch": (2, 0, 1)}
 """Further orders of the axes that a layer may take, from those of (time, batch, features)."""
 
-PICTURE = "batch features 1 time"
-"""An input with its channels first that is a picture of one row of pixels, as convolutions leave it of a line of text."""
-FLAT = "time*batch features"
-"""Steps and rows of the input in one axis, or rows and steps if batch_first: the state that is given says how many rows."""
+PICTURE, FLAT = "batch features 1 time", "time*batch features"
+"""Channels first in a picture of one row of pixels; steps and rows in one axis, or rows and steps: the state says how many rows."""
 CHANNELS_FIRST = ("channels first", PICTURE)
 
 
