@@ -28,10 +28,14 @@ from rnncheck.reading.signature import HIDDEN, INPUT
 
 @dataclass(frozen=True)
 class Instance:
-    """Builds copies of one module: always of its own configuration, whatever dtype and device."""
+    """Builds copies of one module: always of its own configuration, whatever dtype and device.
+
+    untold: why its configuration is not known before it is called
+    """
 
     target: Located
     is_cell: bool = False
+    untold: str = ""
     reading: Reading | None = None
     form: Form | None = None
 
@@ -74,6 +78,19 @@ def config_of(target: Located, module: Any) -> Config:
         raise UsageError(_cannot_tell(target, module, mode, told))
     start = by_shapes.but(mode=mode) if by_shapes else Config(mode, int(sizes[0] or 0), int(sizes[1] or 0))
     return _with_attributes(target, start, told, by_shapes is not None)
+
+
+def config_or_reason(target: Located, module: Any) -> tuple[Config | None, str]:
+    """The same, or why it cannot be told, where calls may show what it is.
+
+    Raises UsageError where nothing can be called.
+    """
+    try:
+        return config_of(target, module), ""
+    except UsageError as error:
+        if not isinstance(module, nn.Module) or type(module).forward is nn.Module.forward:
+            raise
+        return None, str(error).removeprefix(f"{target.name}: ")
 
 
 def _mode(modes: tuple[Mode, ...], by_shapes: Config | None, told: Mapping[str, Any]) -> Mode | None:

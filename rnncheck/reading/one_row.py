@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, call, rows_tried, steps_tried, told
+from rnncheck.reading.calls.experiment import Sizes, Start, Unreadable, apart_from_sizes, call, rows_tried, steps_tried, told
 from rnncheck.reading.calls.forms import forms
 from rnncheck.reading.calls.results import leaves
 from rnncheck.reading.calls.starts import starts
@@ -18,8 +18,16 @@ ONE_ROW = "it takes one sequence, and no batch of several"
 """How the reason begins."""
 
 
-def or_one_row(module: Any, sizes: Sizes, cell_first: bool, said: Said, otherwise: Unreadable) -> Unreadable:
-    """Return why a module cannot be read: that it takes one sequence alone, where it does, or what is known otherwise."""
+def or_one_row(otherwise: Unreadable, cell_first: bool, said: Said) -> Unreadable:
+    """Return why a target cannot be read: that its module takes one sequence alone, where it does, or what is known otherwise."""
+    if otherwise.met_by is None:
+        return otherwise
+    module, sizes = otherwise.met_by
+    with apart_from_sizes(module, sizes):
+        return _one_row(module, sizes, cell_first, said) or otherwise
+
+
+def _one_row(module: Any, sizes: Sizes, cell_first: bool, said: Said) -> Unreadable | None:
     for how in forms(module, cell_first, said, sizes.input):
         if is_over():
             break
@@ -31,7 +39,7 @@ def or_one_row(module: Any, sizes: Sizes, cell_first: bool, said: Said, otherwis
         line = None if error is None else _own_line(module, error)
         if error is not None and line is not None and _takes_one(module, how, sizes):
             return Unreadable(f"{ONE_ROW}: with {rows_tried()} of them, {line}, raises {told(error)}")
-    return otherwise
+    return None
 
 
 def _called(module: Any, how: Mapping[str, Any], sizes: Sizes, rows: int, time: int) -> Any:

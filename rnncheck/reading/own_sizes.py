@@ -14,7 +14,7 @@ from rnncheck.reading.calls.experiment import HIDDEN, Sizes, Unreadable
 from rnncheck.reading.constructor.arguments import Arguments
 from rnncheck.reading.constructor.guessed_values import value_for
 from rnncheck.reading.constructor.size_words import UNSAID, size_of
-from rnncheck.reading.read import read_module
+from rnncheck.reading.read import read_again, read_module
 from rnncheck.reading.said import Said
 from rnncheck.reading.second_looks import Built, of_any_number
 from rnncheck.reading.seen import Seen
@@ -51,6 +51,7 @@ def _with_own_input(best: Built, said: Said) -> Built | None:
         return None
     for width in [one for one in _widths(module) if one != config.input_size]:
         with suppress(Unreadable):  # no call takes such an input
+            read_again(module, seen.how, Sizes(width, config.hidden_size))  # which is soon known
             other = read_module(module, Sizes(width, config.hidden_size), said=said)
             if other.depends.rows == 1 and other.score > seen.score:
                 positions, named = arguments.of(config)

@@ -57,7 +57,6 @@ from rnncheck.reading.carries import (
     takes_as_h_and_c,
     takes_one_more_row,
 )
-from rnncheck.reading.one_row import or_one_row
 from rnncheck.reading.said import NOTHING, OF_A_RESULT, OF_A_STATE, Said, agrees, asked
 from rnncheck.reading.seen import Seen, better_of
 
@@ -123,7 +122,8 @@ def _best_of(module: Any, sizes: Sizes, cell_first: bool, said: Said, begun: boo
     if not begun and any("dtype" in failure for failure in failures):
         return read_module(module, sizes, cell_first, said, begun=True)
     why = Unreadable(max(failures, key=lambda failure: got_to.get(failure, 0), default="it takes no input"))
-    raise or_one_row(module, sizes, cell_first, said, why)
+    why.met_by = module, sizes
+    raise why
 
 
 def _cut_short(best: Seen | None, failures: list[str], left: str) -> Seen:

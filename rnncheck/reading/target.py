@@ -55,8 +55,10 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
         said = {"input": "step", **said}
     with quiet(grad=True), limited():
         exists = fixed is not None or isinstance(value, nn.Module)
-        built = _existing(value, fixed, said) if exists else best_way(value, cell_first, said)
-        seen, arguments, module, config = built
+        try:
+            seen, arguments, module, config = _existing(value, fixed, said) if exists else best_way(value, cell_first, said)
+        except Unreadable as why:
+            raise or_one_row(why, cell_first, said) from None
         sizes = Sizes(config.input_size, config.hidden_size, config.num_layers, seen.directions)
         with apart_from_sizes(module, sizes):
             if _takes_no_lengths(module, seen, config, sizes):
@@ -66,8 +68,9 @@ def read_target(value: Any, fixed: Config | None = None, *, cell_first: bool = F
             seen = as_wide_as_both(module, seen, config, zeros(seen, config))
             seen = with_other_numbers(module, seen, config, cell_first, said)
             if not seen.recurs:
-                why = no_recurrence(seen.depends, seen.how.get("input") == "step")
-                raise or_one_row(module, sizes, cell_first, said, why)
+                refusal = no_recurrence(seen.depends, seen.how.get("input") == "step")
+                refusal.met_by = module, sizes
+                raise or_one_row(refusal, cell_first, said)
             return _reading(value, seen, arguments, module, config, reference, exists, said)
 
 

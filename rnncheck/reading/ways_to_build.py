@@ -48,7 +48,7 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
     """The first way to build and call it that nothing contradicts, or else the best one."""
     best: Built | None = None
     by_chance: Built | None = None
-    failures, called, tried = list[str](), list[str](), list[Arguments]()
+    failures, called, tried = list[str](), list[Unreadable](), list[Arguments]()
     for arguments in candidates(value, said.get("input_size"), said.get("hidden_size")):
         if failures and is_over():
             break  # the reason of the first attempt says what was not tried
@@ -57,7 +57,7 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
             built = _built(value, arguments, cell_first, said, alone=best is None)
         except Exception as error:  # it is not built like this
             failures.append(told(error))
-            called += [str(error)] if isinstance(error, Unreadable) else []
+            called += [error] if isinstance(error, Unreadable) else []
             continue
         if _is_of_nodes_by_chance(value, built):
             by_chance = by_chance or built
@@ -72,7 +72,7 @@ def best_way(value: Any, cell_first: bool, said: Said) -> Built:
         best = _in_other_sizes(tried, build)
     best = of_other_sizes(value, best, said, tried, build)
     if best is None:
-        reason = Unreadable((called or failures or ["its constructor takes no sizes"])[0])
+        reason = (called or [Unreadable((failures or ["its constructor takes no sizes"])[0])])[0]
         reason.built = bool(called)
         raise reason
     read = partial(_read_again, best[3], best[0].directions, cell_first, said)

@@ -79,7 +79,7 @@ def call_as_read(layer: nn.Module, reading: Reading, reference: Any, args: tuple
     own = Adapted(lambda *given, **named: result, config.hidden_size, **as_torchs)
     located = Located(copy.deepcopy(layer), type(layer).__name__)
     subject = Subject(
-        located.name, "layer", Instance(located, False, reading), (config.mode,),
+        located.name, "layer", Instance(located, reading=reading), (config.mode,),
         {feature: Claim(True, "declared") for feature in FEATURES}, fixed=config,
     )  # fmt: skip
     return AsRead(subject, x, _state(called, config, given, others), own(x))

@@ -140,7 +140,14 @@ class Model(nn.Module):
         self.cell = nn.GRUCell(4, 3)
 
 
+class NoForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(3))
+
+
 model = Model()
+no_forward = NoForward()
 number = 3
 
 

@@ -1,6 +1,7 @@
 """What a person names, as subjects: their kind, configuration and reference; and scripts that build them."""
 
 import functools
+import os
 import pickle
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def test_a_list_and_a_ready_subject():
     (nn.LSTM, {"against": "torch.nn.GRU"}, "torch.nn.LSTM against torch.nn.GRU: LSTM cannot agree with GRU"),
     (nn.LSTM, {"against": "torch.nn.utils.clip_grad_norm_"}, "a layer cannot agree with a clip; name two of a kind"),
     (targets.model, {}, "a Model is no recurrent layer, but should be one; name one of those inside it: Model.encoder.rnn"),
-    (nn.Linear(2, 3), {}, "cannot tell its configuration from its attributes or its parameters (weight (3, 2), bias (3,))"),
-    (nn.Linear(2, 3), {}, "set rnncheck_mode, hidden_size on it, or name its class"),
+    (targets.no_forward, {}, "cannot tell its configuration from its attributes or its parameters (weight (3, 2), bias (3,))"),
+    (targets.no_forward, {}, "set rnncheck_mode, input_size, hidden_size on it, or name its class"),
 ])  # fmt: skip
 def test_one_line_says_what_is_wrong(target, options, complaint):
     with pytest.raises(UsageError) as error:
@@ -136,6 +137,19 @@ def test_the_configuration_is_read_off_shapes_where_attributes_are_missing(confi
             return self.inner(x, hx)
 
     assert one(Bare()).fixed == config
+
+
+def test_an_object_is_not_called_before_its_probe():
+    class Ends(nn.Linear):
+        def forward(self, x):
+            os._exit(3)
+
+    assert one(Ends(2, 3)).fixed is None
+
+
+def test_an_object_that_no_call_reads_is_asked_for_its_configuration():
+    with pytest.raises(UsageError, match="cannot tell its configuration from .* set rnncheck_mode, hidden_size on it, or name"):
+        probe_all([one(nn.Linear(2, 3))], "inline")
 
 
 def test_an_instance_is_never_changed():

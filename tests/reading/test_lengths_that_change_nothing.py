@@ -75,9 +75,11 @@ class PassedOnWithTheLast(PassedOn):
 def test_lengths_that_are_passed_on_are_not_claimed():
     subject = subject_of(PassedOn)
     assert not subject.offers("lengths") and "argument lengths, which changes nothing" in subject.not_looked_at
-    assert kill_of(subject, cases=5) is None and kill_of(subject_of(PassedOnForgetting), cases=5) is not None
+    assert kill_of(subject, cases=2) is None
+    assert kill_of(subject_of(PassedOnForgetting), cases=2, by="time.step_by_step") is not None
 
 
-@pytest.mark.parametrize("layer", [PassedOnBothWays, PassedOnWithTheLast])
-def test_lengths_that_are_needed_are_claimed_though_they_are_passed_on(layer):
-    assert subject_of(layer).offers("lengths") and kill_of(subject_of(layer), cases=8) is not None
+@pytest.mark.parametrize(("layer", "by"), [(PassedOnBothWays, "lengths.padding_ignored"), (PassedOnWithTheLast, "lengths.full")])
+def test_lengths_that_are_needed_are_claimed_though_they_are_passed_on(layer, by):
+    subject = subject_of(layer)
+    assert subject.offers("lengths") and kill_of(subject, cases=8, by=by) is not None

@@ -49,8 +49,11 @@ def test_the_error_and_its_line_are_the_reason(layer, line):
     with pytest.raises(Unreadable, match="^it takes one sequence, and no batch of several: with 3 of them, line ") as refused:
         read_target(layer)
     assert line in str(refused.value) and "Sizes of tensors must match" in str(refused.value)
-    (subject,) = resolve.subjects(layer, None)
-    assert probe(subject)["batched"].why == str(refused.value)
+
+
+def test_it_is_the_reason_of_a_probe_too():
+    (subject,) = resolve.subjects(OneRow)
+    assert probe(subject)["batched"].why.startswith("it takes one sequence, and no batch of several: with 3 of them, line ")
 
 
 def test_what_takes_no_sequence_at_all_is_refused_otherwise():

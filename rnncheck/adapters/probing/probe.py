@@ -175,6 +175,8 @@ def _read(subject: Subject, unread: list[str]) -> Reading | None:
         with subject_boundary("probing"):
             return read_subject(subject)
     except Exception as error:
+        if isinstance(subject.build, Instance) and subject.build.untold:
+            raise NotRecurrent(subject.build.untold) from None
         if subject.said:
             told = ", ".join(f"{word} = {value}" for word, value in subject.said.items())
             raise NotRecurrent(f"it cannot be read with {told}: {said(root(error))}") from None

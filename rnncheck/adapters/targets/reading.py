@@ -28,7 +28,8 @@ def reading_text(target: Any, kind: str | None = None, said: Mapping[str, Any] |
         known = not isinstance(subject.build, Constructor | Instance)
         reading = None if known else read_subject(replace(subject, said={**subject.said, **(said or {})}))
     except Unreadable as error:
-        raise UsageError(f"{subject.name}: cannot be read: {error}") from None
+        untold = getattr(subject.build, "untold", "")
+        raise UsageError(f"{subject.name}: {untold or f'cannot be read: {error}'}") from None
     if reading is None:
         return f"# {subject.name} is built and called as torch.nn's layers are: there is nothing to say"
     return f"# {subject.name} is read as: {reading.kind}, {reading.words()}\n{reading.as_text()}"

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ import rnncheck.nn
 from rnncheck.adapters.clip_functions import clip_function, torch_clip
 from rnncheck.adapters.factory import Constructor
 from rnncheck.adapters.forms import declared_forms
-from rnncheck.adapters.instance import Instance, config_of
+from rnncheck.adapters.instance import Instance, config_or_reason
 from rnncheck.adapters.pairs import is_example, pair_of
 from rnncheck.adapters.probing.declared_claims import declared_claims
 from rnncheck.adapters.probing.feature_calls import TORCHS_OPTIONS
@@ -27,14 +26,13 @@ from rnncheck.adapters.targets.typed_names import TypedName
 from rnncheck.adapters.torch_layers import OF_TORCH, torch_like
 from rnncheck.adapters.typed import as_reference, read_typed
 from rnncheck.clip import clip_grad_norm_
-from rnncheck.core.config import Config, Mode
+from rnncheck.core.config import Mode
 from rnncheck.core.kinds import by_name
 from rnncheck.core.subject import Claim, Subject
 from rnncheck.errors import UsageError
 from rnncheck.nn import layers
 from rnncheck.reading.said import NOTHING, Said, checked
 from rnncheck.reading.signature import Signature
-from rnncheck.reading.target import read_target
 from rnncheck.reading.typed import is_typed
 from rnncheck.reading.typed.hint import without_types
 from rnncheck.reading.typed.stub import has_body
@@ -213,25 +211,12 @@ def _layer(target: Located, is_cell: bool) -> Subject:
         modes, replaces, forms = declared_modes(value), _replaces_torchs(value), declared_forms(value, target.name)
         return Subject(target.name, "layer", build, modes, claims, source=build.source(), forms=forms, drop_in=replaces,
                        said=_said(target))  # fmt: skip
-    config, copies = _config_of(target), Instance(target, is_cell)
+    config, untold = config_or_reason(target, value)
+    copies = Instance(target, is_cell, untold)
     modes, forms = () if config is None else (config.mode,), declared_forms(value, target.name)
     subject = Subject(target.name, "layer", copies, modes, claims, fixed=config, source=copies.source(), forms=forms,
                       drop_in=_replaces_torchs(value), said=_said(target))  # fmt: skip
     return replace(subject, modes=()) if subject.of_its_own else subject  # a call tells
-
-
-def _config_of(target: Located) -> Config | None:
-    """The configuration of an object; None where neither it nor its parameters tell it, but calls do.
-
-    Raises UsageError where calls do not, either.
-    """
-    try:
-        return config_of(target, target.object)
-    except UsageError:
-        with suppress(Exception):  # it is no recurrence
-            if isinstance(target.object, nn.Module) and read_target(target.object, said=_said(target)) is not None:
-                return None
-        raise
 
 
 def _said(target: Located) -> Said:

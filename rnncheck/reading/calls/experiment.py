@@ -28,10 +28,12 @@ _CHOSEN: ContextVar[tuple[int, int]] = ContextVar("steps and rows", default=STEP
 class Unreadable(Exception):
     """No reading fits; the message says what the most promising one met.
 
-    built: whether the constructor took what it was given
+    built:  whether the constructor took what it was given
+    met_by: the module that no call reads, and its sizes
     """
 
     built = False
+    met_by: "tuple[Any, Sizes] | None" = None
 
 
 @dataclass(frozen=True)
