@@ -84,10 +84,9 @@ def read_module(module: Any, sizes: Sizes, cell_first: bool = False, said: Said 
 
 def _best_of(module: Any, sizes: Sizes, cell_first: bool, said: Said, begun: bool) -> Seen:
     best: Seen | None = None
-    failures: list[str] = []
-    got_to: dict[str, float] = {}
-    refusals = Refusals(module, sizes)
-    possible, later, whole = forms(module, cell_first, said, sizes.input), later_inputs(module), False
+    failures, got_to, refusals = list[str](), dict[str, float](), Refusals(module, sizes)
+    possible, later = forms(module, cell_first, said, sizes.input), later_inputs(module)
+    whole = of_dtypes = False
     for how in possible:
         whole |= best is not None and how.get("step_axis") is not None
         if how.get("nodes"):
@@ -106,6 +105,7 @@ def _best_of(module: Any, sizes: Sizes, cell_first: bool, said: Said, begun: boo
                 seen = _look(module, how, start, sizes, said)
             except Exception as error:  # this is not how it is called
                 failures.append(told(error))
+                of_dtypes |= "dtype" in failures[-1] and all(kind == "float" for _, _, kind, *_ in how.get("beside", ()))
                 got_to.setdefault(failures[-1], got_as_far_as(module, error))
                 refusals.learn(how, start, _given(how, example(sizes.input, 1)))
                 continue
@@ -119,7 +119,7 @@ def _best_of(module: Any, sizes: Sizes, cell_first: bool, said: Said, begun: boo
             return _cut_short(best, failures, left_out(len(failures), [how, *possible]))
     if best is not None:
         return best
-    if not begun and any("dtype" in failure for failure in failures):
+    if not begun and of_dtypes:
         return read_module(module, sizes, cell_first, said, begun=True)
     why = Unreadable(max(failures, key=lambda failure: got_to.get(failure, 0), default="it takes no input"))
     why.met_by = module, sizes
