@@ -17,8 +17,8 @@ KILLS = {
     "argument.resets": "ALittleIsKept",
 }
 MORE = {
-    "AllBeginAnew": "argument.rows", "OneStepGoesOn": "argument.resets", "OutputIsCleared": "argument.resets",
-    "ActionsOfNoRow": "argument.rows",
+    "AllBeginAnew": "argument.rows", "OneStepGoesOn": "argument.resets", "SeveralStepsGoOn": "argument.resets",
+    "OutputIsCleared": "argument.resets", "ActionsOfNoRow": "argument.rows",
 }  # fmt: skip
 READ = {
     "Episodes": "beside it dones, the state is forgotten before such a step",

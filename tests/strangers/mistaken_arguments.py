@@ -64,6 +64,13 @@ class OneStepGoesOn(Episodes):
         return super().forward(x, h, dones if len(x) > 1 else torch.zeros_like(dones))
 
 
+class SeveralStepsGoOn(Episodes):
+    """A call of several steps, as in training, does not look at the first one's flag."""
+
+    def forward(self, x, h, dones):
+        return super().forward(x, h, dones if len(x) == 1 else torch.cat([torch.zeros_like(dones[:1]), dones[1:]]))
+
+
 class OutputIsCleared(Episodes):
     """The flag acts on the output of its step, too."""
 
@@ -170,6 +177,6 @@ class ActionsOfNoRow(WithActions):
 
 RIGHT = (Episodes, BeganAfter, Continues, WithTimes, WithGaps, WithActions)
 MISTAKES = (
-    AllBeginAnew, ALittleIsKept, OneStepGoesOn, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep, TimesOfTheFirstStep,
-    FilledFromTheNext, ActionsOfNoRow,
+    AllBeginAnew, ALittleIsKept, OneStepGoesOn, SeveralStepsGoOn, OutputIsCleared, TimesOfTheFirstRow, TimesOfTheNextStep,
+    TimesOfTheFirstStep, FilledFromTheNext, ActionsOfNoRow,
 )  # fmt: skip
