@@ -68,11 +68,15 @@ def _is_meant(one: Seen, other: Seen) -> bool:
 
     Calls of one step each have memory and order of themselves, and along an axis of size 1 nothing is mixed. Where their rows
     change one another, or they need such an axis, and the rows of whole sequences do not, the sequences are meant, though their
-    state may go astray. A step that needs no axis of its own has none. What takes more rows than its state has takes steps.
+    state may go astray. A step that needs no axis of its own has none. What takes more rows than its state has takes steps, all of
+    them: a last output that the last step does not change is that of an earlier one, since what is beside the steps is shorter.
     """
+    merged = one.how.get("input") == FLAT or (one.how.get("merged") and one.needed and one.how.get("input") != "step")
+    if merged and other.how.get("beside") and other.how.get("last") and other.depends.own == 0:
+        return one.depends.memory
     if other.how.get("input") != "step":
         return False
-    if one.how.get("input") == FLAT or (one.how.get("merged") and one.needed and one.how.get("input") != "step"):
+    if merged:
         return one.depends.memory
     if one.how.get("input") != "step":
         return (other.depends.rows < 1 or other.how.get("step_axis") is not None) and one.depends.rows == 1 and one.depends.memory

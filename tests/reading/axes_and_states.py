@@ -66,6 +66,31 @@ class ActorOfRowsFirst(Actor):
         return y.transpose(0, 1).flatten(0, 1)
 
 
+class Agent(nn.Module):
+    """Steps and rows in one axis, also of the flags, taken apart again without a look at whether there are as many."""
+
+    def __init__(self, obs_dim, hidden=7):
+        super().__init__()
+        self.cell = nn.GRUCell(obs_dim, hidden)
+
+    def forward(self, x, rnn_state, done):
+        rows, h, outputs = rnn_state.shape[0], rnn_state, []
+        for step, ended in zip(x.reshape(-1, rows, x.shape[-1]), done.reshape(-1, rows), strict=False):
+            h = self.cell(step, h * (1 - ended.float())[:, None])
+            outputs.append(h)
+        return self.folded(torch.stack(outputs)), h
+
+    def folded(self, y):
+        return y.flatten(0, 1)
+
+
+class AgentOfRowsFirst(Agent):
+    """Rows come before steps in the output."""
+
+    def folded(self, y):
+        return y.transpose(0, 1).flatten(0, 1)
+
+
 class Line(nn.Module):
     """What convolutions leave of a line of text, (batch, channels, 1, width), in two stacks of both directions."""
 
@@ -211,6 +236,7 @@ LAYERS = {
         PolicyOfOneEpisode,
     ),
     Actor: ("(time, batch, features), state h, steps and rows in one axis of the output", ActorOfRowsFirst),
+    Agent: ("steps and rows in one axis of the output, beside it done, the state is forgotten before", AgentOfRowsFirst),
     Line: ("(batch, features, 1, time), no state comes back, two directions in the same features", LineOfMixedRows),
     DroppedWords: ("(time, batch, features), state h, token ids", DroppedWordsShifted),
     Tracing: ("token ids, each with a vector of the input, beside it r", TracingOfOneStudent),

@@ -12,7 +12,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, NotClaimed
 from rnncheck.judging.judge import judge, trial_of
-from rnncheck.reading.read import OTHERWISE
+from rnncheck.reading.read import OTHERWISE, read_module
 from rnncheck.reading.target import read_target
 from rnncheck.strategies.plan import plan
 from tests.effort import some
@@ -138,6 +138,11 @@ class OutputsBefore(torch.nn.Module):
 
 def test_outputs_before_the_update_are_no_decoder_with_targets():
     assert "each output is of the step before" not in read_target(OutputsBefore).words()
+
+
+def test_what_takes_steps_and_rows_in_one_axis_is_no_cell_whatever_it_does_with_them():
+    layer = axes_and_states.AgentOfRowsFirst(4, 7).double()
+    assert read_module(layer, Sizes(4, 7)).how.get("input") != "step"
 
 
 def test_a_number_of_sequences_is_looked_at():
