@@ -13,7 +13,7 @@ from rnncheck.judging.between_calls import NO_ANSWER, STEPS, generic
 from rnncheck.running.trial import Trial
 
 LENGTHS = (3, STEPS, 4)
-"""Of the generic case's rows: the order that sorts them is not its own inverse, and the first one is not the longest."""
+"""Of the three rows of the generic case: sorting them a second time does not undo the first, and the first is not the longest."""
 LAST = "what comes back of a sequence is of the last step of the padding, not of its own last step"
 EARLY, LATE = "each sequence ends one step too early", "each sequence ends one step too late"
 FIRST = "all sequences end where the first one does"

@@ -1,4 +1,4 @@
-"""An output as wide as that of two directions, none of which reads from the end, is told as that."""
+"""The message says so where an output is as wide as that of two directions, but no part of it reads from the end."""
 
 import pytest
 import torch

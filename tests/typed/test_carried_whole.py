@@ -14,7 +14,7 @@ from rnncheck.judging.judge import judge, trial_of
 from rnncheck.reading.typed.markers import State
 from tests.adapters.support import claimed
 from tests.typed.carried_whole import MISTAKES, RIGHT, H, Turned, X, counter, stacked, windowed
-from tests.typed.cases import check_script, small
+from tests.typed.cases import only_the_mistake_fails, small
 
 ASKED = ("cache.pieces", "cache.steps", "cache.gradient", "cache.copied", "cache.fresh")
 
@@ -41,7 +41,7 @@ MENDED = {"counted_twice": counter, "window_lost": windowed, "one_forgotten": st
 @pytest.mark.parametrize("name", MENDED)
 def test_the_script_of_a_mistake_fails_and_passes_for_the_right_function(name):
     mistake = next(one for one in MISTAKES if one.__name__ == name)
-    check_script(mistake, MENDED[name], MISTAKES[mistake])
+    assert only_the_mistake_fails(mistake, MENDED[name], MISTAKES[mistake])
 
 
 def begun(batch: int, units: int) -> Turned: ...

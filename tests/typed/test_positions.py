@@ -11,7 +11,7 @@ from rnncheck.catalog import CATALOG
 from rnncheck.judging.judge import IN_PIECES, judge, trial_of
 from tests.adapters.support import claimed
 from tests.effort import some
-from tests.typed.cases import check_script, small
+from tests.typed.cases import only_the_mistake_fails, small
 from tests.typed.positions import MISTAKES, RIGHT, H, X, beside_a_cache, beside_a_list, in_pairs, of_rows, retention
 from tests.typed.test_mistaken import red
 
@@ -48,7 +48,7 @@ def test_a_mistake_is_seen(mistake):
 @pytest.mark.parametrize("name", ["within_a_table", "detached"])
 def test_the_script_of_a_mistake_fails_and_passes_for_the_right_function(name):
     mistake = next(one for one in MISTAKES if one.__name__ == name)
-    check_script(mistake, retention, MISTAKES[mistake])
+    assert only_the_mistake_fails(mistake, retention, MISTAKES[mistake])
 
 
 def in_parts(x: X, h0: H | None = None, most: int = 4) -> tuple[X, H]:

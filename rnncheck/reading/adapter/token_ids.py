@@ -92,7 +92,7 @@ def ids_of(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def vectors_of(ids: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-    """The vectors that ids stand for; an id to which a number was added has another vector, of less than the size."""
+    """The vectors that ids stand for; an id to which a number was added stands for the same vector, made smaller."""
     places = torch.div(ids - FIRST - APART // 2, APART, rounding_mode="floor")
     added = (ids - FIRST - APART * (1 + places)).abs()[..., None].to(vectors.dtype)
     return vectors[places] * (0.5 + 0.5 / (1 + added))
