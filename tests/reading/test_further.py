@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from rnncheck.reading.target import read_target
+from tests.effort import some
 from tests.reading import beside_each_step
 from tests.strangers.hunted import kill_of, subject_of
 
@@ -141,7 +142,7 @@ class LooksUpInATable(nn.Module):
 
 @pytest.mark.parametrize(
     ("right", "wrong", "name"),
-    [(WithFeaturesOfEachRow, WithFeaturesOfOthers, "static"), (Attends, AttendsToTheBatch, "encoder_outputs")],
+    some([(Attends, AttendsToTheBatch, "encoder_outputs"), (WithFeaturesOfEachRow, WithFeaturesOfOthers, "static")], 2),
 )
 def test_what_each_sequence_has_beside_its_steps_is_varied(right, wrong, name):
     assert f"beside it {name}" in subject_of(right).read_as

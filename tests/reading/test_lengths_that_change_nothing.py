@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from rnncheck.reading.target import read_target
+from tests.effort import only_nightly
 from tests.strangers.hunted import kill_of, subject_of
 
 
@@ -76,6 +77,10 @@ def test_lengths_that_are_passed_on_are_not_claimed():
     subject = subject_of(PassedOn)
     assert not subject.offers("lengths") and "argument lengths, which changes nothing" in subject.not_looked_at
     assert kill_of(subject, cases=2) is None
+
+
+@only_nightly
+def test_a_state_that_is_forgotten_beside_such_lengths_is_red():
     assert kill_of(subject_of(PassedOnForgetting), cases=2, by="time.step_by_step") is not None
 
 

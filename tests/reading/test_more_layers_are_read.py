@@ -12,6 +12,7 @@ from rnncheck.core.case import Case
 from rnncheck.core.config import Config
 from rnncheck.core.subject import Claim, NotClaimed
 from rnncheck.judging.judge import judge, trial_of
+from rnncheck.reading.calls.experiment import Sizes
 from rnncheck.reading.read import OTHERWISE, read_module
 from rnncheck.reading.target import read_target
 from rnncheck.strategies.plan import plan

@@ -56,7 +56,7 @@ def test_the_target_may_be_a_file(tmp_path, monkeypatch):
 CUT = (lengths.PackedInPackedOut2, refused.CutOff, refused.PyramidCut, refused.PyramidOfLengthsCut, refused.SlotMemoryCut)
 
 
-@pytest.mark.parametrize("layer", CUT, ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", some(CUT, 3), ids=lambda layer: layer.__name__)
 def test_a_mistake_of_the_layer_is_red_behind_the_wrapper(layer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrapped.py").write_text(shown(layer))
