@@ -20,7 +20,7 @@ from rnncheck.adapters.targets.locate import one_line
 from rnncheck.core.config import MODES, Mode
 from rnncheck.core.features import CLIP_FEATURES, FEATURES, PAIR_FEATURES
 from rnncheck.core.kinds import RESET_AFTER, SIMPLEST, modes_with
-from rnncheck.core.subject import Claim, Subject
+from rnncheck.core.subject import NOT_READ, Claim, Subject
 from rnncheck.engine import Done, Job, WorkerContext, make_engine
 
 Probe = Callable[[Subject], Mapping[str, Claim]]
@@ -28,6 +28,8 @@ LEAST = 2.0
 """Seconds that a probe is given in any case."""
 LATER = 1 / 4
 """Once one probe did not come back, the next ones are given this part of its time: they are asked for one thing each."""
+PLAINEST = ("hx_none", "time_first", "sizes", "batched", "float64", "float32")
+"""What the plainest call of a layer needs."""
 NO_TIME = "the seconds for a probe did not suffice to find out how it is called; give more with --budget"
 
 
@@ -69,7 +71,7 @@ def claims_apart(subject: Subject, lost: Done, probes: Probes) -> Mapping[str, C
     claims = _simplest(known, subject, hoped, probes)
     if claims is None:
         (built,) = short.of([known], probe_built)
-        return {**hoped_for(known, hoped), **(built.claims or {}), **subject.claims}
+        return {**hoped_for(known, hoped), **(built.claims or {}), **_of_a_guess(subject), **subject.claims}
     if not any(claim.offered for claim in claims.values()):
         return claims
     reading = getattr(claims, "reading", None)
@@ -136,7 +138,17 @@ def _fixed(subject: Subject) -> dict[str, Claim]:
 
 def _modes(subject: Subject) -> tuple[Mode, ...]:
     """Return the modes that it may be of, as far as its name tells."""
-    return subject.modes or modes_in(subject.name) or (SIMPLEST[2],)
+    return _told_modes(subject) or (SIMPLEST[2],)
+
+
+def _told_modes(subject: Subject) -> tuple[Mode, ...]:
+    return subject.modes or modes_in(subject.name)
+
+
+def _of_a_guess(subject: Subject) -> dict[str, Claim]:
+    """Return what is not claimed where nothing tells the mode: all but the plainest call, which a case shows."""
+    unread = Claim(False, "probed", NOT_READ)
+    return {} if _told_modes(subject) else {name: unread for name in FEATURES if name not in PLAINEST}
 
 
 def _asked_only(subject: Subject, feature: str) -> Subject:

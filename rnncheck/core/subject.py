@@ -44,6 +44,8 @@ class Claim:
     why: str = ""
 
 
+NOT_READ = "not read: no call of it comes back"
+"""Why a layer of which nothing tells the mode claims next to nothing."""
 BIT_FOR_BIT: Mapping[str, Claim] = {
     name: Claim(False, "declared", f'off unless claimed: rnncheck_claims = {{"{name}": True}}')
     for name in ("repeatable", "batch_invariant", "in_pieces")

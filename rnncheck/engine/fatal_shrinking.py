@@ -10,6 +10,7 @@ from rnncheck.core.property import Property
 from rnncheck.core.verdict import Outcome
 from rnncheck.engine.jobs import Done, Engine, Job, ProgressObserver, WorkerContext
 from rnncheck.judging.explain import Explanation
+from rnncheck.judging.judge import out_of_claim
 from rnncheck.judging.shrink import Shrunk, shrink
 from rnncheck.repro import deadly_script
 
@@ -44,14 +45,14 @@ class Keeper:
     def do(self, job: Job, watch: ProgressObserver) -> Done:
         """Shrink the job's case to the smallest that comes to the same status, and judge that one."""
         started = time.monotonic()
-        first, prop = job.cases[0], self.workshop.catalog[job.properties[0][0]]
+        first, prop, subject = job.cases[0], self.workshop.catalog[job.properties[0][0]], self.workshop.subjects[job.subject]
         known = self.known or self._attempt(job, first, self.case_seconds)
         seconds = self.case_seconds if known.status != "hung" else max(LEAST, self.case_seconds * BRIEF)
         needed = (1 + CONFIRMED) * time_limit(prop, seconds) if known.status == "hung" else 0.0
 
         def fails(case: Any) -> bool:
             wanted = job.attempts > 0 and time.monotonic() - started + needed < job.seconds
-            return wanted and self._attempt(job, case, seconds).status == known.status
+            return wanted and out_of_claim(prop, subject, case) is None and self._attempt(job, case, seconds).status == known.status
 
         shrunk = shrink(first, fails, job.attempts)
         if known.status == "fails":
@@ -60,7 +61,7 @@ class Keeper:
         outcome = known if shrunk.case == first else self._attempt(job, shrunk.case, CONFIRMED * seconds)
         if outcome.status != known.status:
             shrunk, outcome = Shrunk(first, shrunk.attempts), known
-        script = deadly_script(self.workshop.subjects[job.subject], prop, shrunk.case, outcome)
+        script = deadly_script(subject, prop, shrunk.case, outcome)
         return Done(job, ((0, outcome),), shrunk=shrunk, explanation=Explanation(script=script))
 
     def _attempt(self, job: Job, case: Any, seconds: float) -> Outcome:

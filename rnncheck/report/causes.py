@@ -54,7 +54,7 @@ DISCONNECTED = "does not require grad"
 OPTIONS = (UNBATCHED, "proj_size", "bidirectional=True", "several layers", "bias=False")
 """What a layer may take and not handle."""
 SAID_AS = re.compile(r"(agrees with .+?) if (.+)", re.DOTALL)
-VARYING = re.compile(r"0x[0-9a-f]+|\d+")
+VARYING = re.compile(r"0x[0-9a-f]+|\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -191,13 +191,14 @@ def _key(verdict: Verdict) -> str | None:
     """What makes verdicts one cause whatever they are about: a diagnosis, an exception, one way to die."""
     if verdict.diagnosis:
         return verdict.diagnosis
-    if _raised(verdict) or verdict.verdict in ("crashed", "hung"):
+    died = verdict.verdict in ("crashed", "hung")
+    if _raised(verdict) or died:
         first = (verdict.reason or verdict.property).splitlines()[0]
         if MIXED in first and not verdict.property.startswith("reject."):
             return MIXED
         if IN_PLACE.search(first):
             return "in place"
-        of_its_own = verdict.property if verdict.property in BY_THEMSELVES else ""
+        of_its_own = verdict.property if verdict.property in BY_THEMSELVES and not died else ""
         return f"{verdict.verdict} {of_its_own} {VARYING.sub('*', first)}"
     if verdict.property.startswith("reject.") and not _about_states(verdict):
         return "wrong input accepted" if "accepted" in (verdict.mismatch or "") else "wrong input refused in other words"

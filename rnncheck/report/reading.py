@@ -1,7 +1,7 @@
 """How a subject was understood, in words: what it is, its axes, its states, and what is known of its parameters."""
 
 from rnncheck.core.kinds import kind_of
-from rnncheck.core.subject import Subject
+from rnncheck.core.subject import NOT_READ, Subject
 
 
 def read_as(subject: Subject) -> str:
@@ -16,6 +16,8 @@ def read_as(subject: Subject) -> str:
     if subject.read_as is not None:
         chunks = f"; steps: {subject.steps_in_words}" if subject.steps > 1 else ""
         return f"{_what(subject)}, {subject.read_as}{chunks}"
+    if any(claim.why == NOT_READ for claim in subject.claims.values()):
+        return NOT_READ
     parts = [_what(subject), _axes(subject), _states(subject)]
     if subject.fixed is not None and subject.fixed.bidirectional:
         parts.append("two directions")

@@ -94,6 +94,15 @@ class DeadOfItsOwn(nn.Module):
         overflow()
 
 
+class NamelessAndDead(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.inner = nn.GRU(input_size, hidden_size)
+
+    def forward(self, input, hx=None):
+        leave()
+
+
 def dead_clip(parameters, max_norm, norm_type=2.0):
     leave()
 
@@ -122,6 +131,16 @@ def told(target, properties, **options):
 def test_it_is_told_as_crashed(target, properties, reason):
     verdict = told(target, properties)
     assert verdict.verdict == "crashed" and reason in verdict.reason, verdict
+
+
+def test_where_nothing_tells_the_mode_it_is_not_read_and_has_one_cause():
+    options = {"max_examples": 6, "jobs": 1, "profile": "smoke", "budget": "90s"}
+    properties = "shape.output,shape.dtype_device,weights.flags,reject.input_size"
+    (subject,) = rnncheck.verify(NamelessAndDead, properties=properties, **options).subjects
+    (cause,) = subject.causes
+    assert subject.reading == "not read: no call of it comes back"
+    assert cause.headline == "shape.output crashed: the process ended itself with exit code 0"
+    assert cause.lead.case.batch == 1, "unbatched input is not claimed, and no smaller case for it"
 
 
 class HungGRU(nn.GRU):

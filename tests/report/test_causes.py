@@ -174,6 +174,16 @@ def test_the_same_exception_is_one_cause_whatever_its_numbers():
     assert found == [["batch.alone", "time.split"], ["life.leak"]]
 
 
+def test_one_way_to_die_is_one_cause_whatever_the_time_it_was_given_and_the_properties_are_about():
+    reasons = {
+        "shape.output": "did not end within 20 s",
+        "time.split": "did not end within 11.3 s",
+        "weights.flags": "did not end within 20 s",
+    }
+    hung = [verdict("hung", name, reason=reason) for name, reason in reasons.items()]
+    assert grouped(*hung) == [["shape.output", "time.split", "weights.flags"]]
+
+
 def test_dtypes_that_are_mixed_are_one_cause_however_torch_says_it():
     product = raises("state.default_is_zero", "RuntimeError: mat1 and mat2 must have the same dtype, but got Float and Half")
     matmul = raises("layout.fresh_memory", "RuntimeError: expected m1 and m2 to have the same dtype, but got: float != double")
