@@ -1,5 +1,6 @@
 """Which of torch's modes a class, a module or a name speaks of."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,15 +62,16 @@ def modes_in(name: str) -> tuple[Mode, ...]:
     return next((modes for word, modes in NAMES.items() if word in last), ())
 
 
-def modes_by_parameters(own: Mapping[str, Tensor], input_size: int, hidden_size: int) -> tuple[Mode, ...]:
-    """The modes whose gates these parameters of one layer and direction make up; () if none, or if it cannot be told.
+def modes_by_parameters(own: Mapping[str, Tensor], config: Config) -> tuple[Mode, ...]:
+    """The modes whose gates these parameters make up in this configuration; () if none, or if it cannot be told.
 
     Each gate has a matrix for the input, one for the state, and 0, 1 or 2 biases.
     """
     count = sum(parameter.numel() for parameter in own.values())
     for modes in reversed(by_name().values()):
-        gates = len(kind_of(modes[0]).gates)
-        if any(count == gates * hidden_size * (input_size + hidden_size + biases) for biases in range(3)):
+        shapes = config.but(mode=modes[0], bias=True).parameter_shapes()
+        weights, two_biases = (sum(math.prod(shape) for shape in shapes.values() if len(shape) == axes) for axes in (2, 1))
+        if count in (weights, weights + two_biases // 2, weights + two_biases):
             return modes
     return ()
 

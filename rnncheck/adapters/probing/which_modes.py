@@ -55,7 +55,7 @@ def without_equations(found: Baseline, names: Iterable[str], reading: Reading | 
 
 def _matches_none(reading: Reading | None) -> Claim:
     """Return why nothing is held against torch's equations, and the one change that would make them match, where it is known."""
-    why = "its equations differ from those of torch's layers, whatever the order of the gates"
+    why = "its equations are those of no one layer of torch's, whatever the order of the gates"
     if reading is not None and reading.nearly is not None:
         name = reading.nearly.partition(",")[0]
         asked = f"name {name} with --against" if name.startswith("torch.") else "look at it"
@@ -77,9 +77,9 @@ def _modes(found: Baseline) -> tuple[Mode, ...]:
     if found.subject.of_its_own:
         return (OF_ITS_OWN[max(1, len(found.state))],)
     module, config = inner_module(found), found.case.config
-    by_count = modes_by_parameters(own_parameters(module), config.input_size, config.hidden_size)
+    by_count = modes_by_parameters(own_parameters(module), config)
     for modes in (declared_modes(module), by_count, modes_in(found.subject.name), modes_in(type(module).__name__)):
-        if modes and len(kind_of(modes[0]).states) == max(1, len(found.state)):
+        if modes and len(found.state) in (0, len(kind_of(modes[0]).states)):
             return _elman(found) if set(modes) <= set(ELMAN) else modes
     return modes_by_states(2) if len(found.state) == 2 else ()
 
