@@ -21,7 +21,6 @@ from tests.catalog.support import killed, subject_of
 from tests.effort import only_nightly
 from tests.mutants import MUTANTS
 from tests.strangers import hunted
-from tests.strangers.outputs_only import LastStateOnly
 
 KILLS = {
     "shape.output": "bf-output-not-transposed",
@@ -47,8 +46,23 @@ def test_wrong_parameters_fail_with_their_shapes(mutant):
     assert "weight_ih_l0" in outcome.mismatches[0]
 
 
+class OneStateOfTwo(torch.nn.Module):
+    """Parameters of torch's LSTM, of whose two states one comes back, and equations of its own."""
+
+    def __init__(self, n_features, n_hidden):
+        super().__init__()
+        self.cell = torch.nn.LSTMCell(n_features, n_hidden)
+
+    def forward(self, window):
+        state, outputs = None, []
+        for observation in window:
+            state = self.cell(observation.sin(), state)
+            outputs.append(state[0])
+        return torch.stack(outputs), state[0]
+
+
 def test_a_layer_of_unknown_equations_is_given_no_weights_of_torchs_shapes():
-    subject = hunted.subject_of(LastStateOnly)
+    subject = hunted.subject_of(OneStateOfTwo)
     subject = replace(subject, claims={**subject.claims, "meta": Claim(True, "declared")})
     assert not subject.offers("load")
     trial = Trial(subject, Case(Config("RNN_RELU", 5, 3), 4, 4, dtype="float64", training=True))
