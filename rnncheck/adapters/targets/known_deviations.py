@@ -6,6 +6,7 @@ again. Those of cuDNN are looked at where there is CUDA; they were not seen yet,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -135,6 +136,7 @@ def known_deviations(subjects: Sequence[Subject]) -> list[Deviation]:
 
 def _may_deviate(subject: Subject, of: Any) -> bool:
     target, reference = target_of(subject), subject.reference and target_of(subject.reference)
+    target = target.func if isinstance(target, partial) else target
     derived = isinstance(target, type) and isinstance(of, type) and issubclass(target, of)
     agreeing = reference is of and not isinstance(subject.build, TorchLike)  # ours are to do better
     return target is of or derived or agreeing
