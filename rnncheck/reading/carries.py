@@ -3,14 +3,16 @@
 import copy
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnncheck.reading.calls.experiment import CUT, Sizes, Start, call, rows_tried
+from rnncheck.reading.calls.experiment import CUT, Sizes, Start, call, rows_tried, steps_tried
 from rnncheck.reading.calls.results import leaves
-from rnncheck.reading.calls.states import tensors_of
+from rnncheck.reading.calls.states import is_state, tensors_of
+from rnncheck.reading.calls.unread import others
 
 HUGE = 1e6
 """A part of the state with such numbers stays large where it is kept, as c is; behind a gate, as h is, it does not."""
@@ -114,3 +116,13 @@ def taken(run: Callable[..., tuple[Tensor, Any]], x: Tensor, output: Tensor, siz
     if begun.shape != output.shape or not torch.equal(begun[:, 1:], moved[:, 1:]):
         return -1.0
     return 0.1 if torch.equal(begun, moved) else 0.3
+
+
+def is_broadcast(module: Any, how: Mapping[str, Any], result: Any, given: Tensor, sizes: Sizes) -> bool:
+    """Return whether the argument of a state takes a larger one that comes back: one of hidden_size features is only broadcast."""
+    for _, tensor in others(result, how):
+        if rows_tried() in tensor.shape and steps_tried() not in tensor.shape and not is_state(tensor, sizes):
+            with suppress(Exception):  # it does not take it
+                call(module, how, Start((tensor,), (how["given"][0][0],)), given.clone(), sizes)
+                return True
+    return False

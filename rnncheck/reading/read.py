@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -24,11 +23,11 @@ from rnncheck.reading.calls.experiment import (
     got_as_far_as,
     rows_tried,
     runner,
-    steps_tried,
     told,
 )
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths, lengths_change_nothing
 from rnncheck.reading.calls.forms import forms
+from rnncheck.reading.calls.guessed_lengths import end_the_sequences, is_guessed
 from rnncheck.reading.calls.halves import is_one_recurrence
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves
@@ -43,7 +42,7 @@ from rnncheck.reading.calls.plain_calls import is_plain, returns_no_more
 from rnncheck.reading.calls.refusals import Refusals
 from rnncheck.reading.calls.results import value_at
 from rnncheck.reading.calls.starts import starts
-from rnncheck.reading.calls.states import groups, is_state, may_be_a_state, ways
+from rnncheck.reading.calls.states import groups, may_be_a_state, ways
 from rnncheck.reading.calls.time_limit import is_over, left_out
 from rnncheck.reading.calls.unread import extras_of, of_pairs_of_steps, others, unread_of, with_rows
 from rnncheck.reading.carries import (
@@ -51,6 +50,7 @@ from rnncheck.reading.carries import (
     changes_no_later_call,
     changes_nothing,
     ignores_a_part,
+    is_broadcast,
     is_idle,
     parts_in,
     taken,
@@ -192,22 +192,14 @@ def _look(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes, said:
     grouped = groups(first, output, called, given, sizes, len(start.names))
     possible = [way for group in grouped for way in ways(module, first, group, settled, sizes)]
     possible = [
-        way for way in possible if not (way["given"] and way["states"] is None and _is_broadcast(module, way, first, given, sizes))
+        way for way in possible if not (way["given"] and way["states"] is None and is_broadcast(module, way, first, given, sizes))
     ]
     if depends is not None and depends.everywhere:  # two parts in one tensor are the directions', and not h and c
         possible = [way | {"order": None} if len(way["tensors"]) == 1 else way for way in possible]
     best = max(_all_judged(module, possible, x, start, sizes, said, found["features"], depends), key=lambda seen: seen.score)
+    if "lengths" not in said and is_guessed(best.how) and not end_the_sequences(module, best.how, start, sizes):
+        raise Unreadable(f"{best.how['lengths'][0]} does not end the sequences")
     return _completed(module, best, first, given, x, start, sizes, said, moved if idle else None)
-
-
-def _is_broadcast(module: Any, how: Mapping[str, Any], result: Any, given: Tensor, sizes: Sizes) -> bool:
-    """Whether the argument of a state takes a larger one that comes back, so that one of hidden_size features is only broadcast."""
-    for _, tensor in others(result, how):
-        if rows_tried() in tensor.shape and steps_tried() not in tensor.shape and not is_state(tensor, sizes):
-            with suppress(Exception):  # it does not take it
-                call(module, how, Start((tensor,), (how["given"][0][0],)), given.clone(), sizes)
-                return True
-    return False
 
 
 def _all_judged(module: Any, possible: list[dict[str, Any]], x: Tensor, start: Start, sizes: Sizes, said: Said, features: int,

@@ -57,7 +57,7 @@ def input_names(module: Any) -> list[str | None]:
 def later_inputs(module: Any) -> list[str]:
     """The arguments behind the first one that may be the input of a decoder: it returns an output for each of its steps."""
     needed = [p for p in _known(module) if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or _is_lengths_word(p.name) or p.name in ROWS]
+    others = [p for p in needed if is_state_word(p.name) or is_mask_word(p.name) or is_lengths_word(p.name) or p.name in ROWS]
     return [p.name for p in needed[1:] if p not in others and p.annotation not in (bool, int, float, str)]
 
 
@@ -77,14 +77,20 @@ def _known(module: Any) -> list[inspect.Parameter]:
 
 def lengths(module: Any) -> tuple[str, str, bool] | None:
     for p in parameters(module):
-        if _is_lengths_word(p.name):
-            return p.name, "list" if "list" in str(p.annotation).lower() else "tensor", p.default is p.empty
+        if is_lengths_word(p.name):
+            return p.name, form_by_type(p), p.default is p.empty
         if is_mask_word(p.name):
             return p.name, "mask", p.default is p.empty
     return None
 
 
-def _is_lengths_word(name: str) -> bool:
+def form_by_type(parameter: inspect.Parameter) -> str:
+    """Return whether an argument takes numbers as a list, as far as its annotation says so, or as a tensor."""
+    return "list" if "list" in str(parameter.annotation).lower() else "tensor"
+
+
+def is_lengths_word(name: str) -> bool:
+    """Whether an argument of this name holds the lengths of sequences."""
     return name in LENGTHS or "len" in name.lower() or "_per_" in name.lower()
 
 
@@ -160,7 +166,7 @@ def state_parameters(module: Any, how: Mapping[str, Any] = NOT_SAID, all_of_them
 
     Where none is called so, those with the default None may take one, too; all_of_them: wherever another one is called so as well
     """
-    taken = [name for name, *_ in how.get("beside", ())]
+    taken = [name for name, *_ in how.get("beside", ())] + [*(how.get("lengths") or ())][:1]
     beside = [p for p in parameters(module, how) if p.name not in taken]
     rest = [
         p for p in beside

@@ -8,6 +8,7 @@ from rnncheck.reading.adapter.adapted import CHANNELS_FIRST, FLAT, ORDERS
 from rnncheck.reading.calls.beside import NUMBERS_GIVEN, beside, other_sequences
 from rnncheck.reading.calls.call_arguments import asks, input_names, later_inputs, lengths, reset, state_parameters
 from rnncheck.reading.calls.form_of_lengths import other_forms
+from rnncheck.reading.calls.guessed_lengths import guessed_lengths, is_guessed
 from rnncheck.reading.calls.other_methods import knows_ids, looks_up, makes_one_hot, sees, uses_weights
 from rnncheck.reading.said import OF_A_CALL, Said, agrees, asked
 
@@ -69,8 +70,11 @@ def _forms_of(module: Any, cell_first: bool, said: Said, ids: bool, numbers: boo
                 yield {**form, **said_call}
                 others = other_forms(*said_lengths[:2]) if said_lengths is not None and must else ()
                 yield from ({**form, "lengths": (said_lengths[0], other, True), **said_call} for other in others)  # type: ignore[index]
-            for lengthy in (said_lengths, None) if must else (said_lengths,):
+            guessed = guessed_lengths(module, form) if first and "input" not in form else ()
+            for lengthy in (said_lengths, *guessed, None) if must else (*guessed, said_lengths):
                 known = {**form, "lengths": lengthy}
+                if lengthy is not None and is_guessed(known):
+                    yield {**known, **said_call}
                 for more in beside(module, known, NUMBERS_GIVEN[:1] if first else NUMBERS_GIVEN[1:]):
                     yield {**known, "beside": more, **said_call}
 
