@@ -27,7 +27,7 @@ from rnncheck.reading.calls.experiment import (
 )
 from rnncheck.reading.calls.form_of_lengths import form_of_lengths, lengths_change_nothing
 from rnncheck.reading.calls.forms import forms
-from rnncheck.reading.calls.guessed_lengths import end_the_sequences, is_guessed
+from rnncheck.reading.calls.guessed_lengths import end_the_sequences, is_guessed, lengths_left_out
 from rnncheck.reading.calls.halves import is_one_recurrence
 from rnncheck.reading.calls.order_of_lengths import is_longest_first
 from rnncheck.reading.calls.other_methods import convolves
@@ -224,8 +224,9 @@ def _completed(module: Any, best: Seen, result: Any, given: Tensor, x: Tensor, s
                idle: str | None) -> Seen:  # fmt: skip
     """The best way with what else is known of it: in which form lengths go in, what is not read, and which attribute is idle."""
     how = best.how
-    if how["lengths"] and how.get("input") != "step" and "lengths" not in said:
-        how = {**how, "lengths": form_of_lengths(module, how, start, sizes)}
+    if how.get("input") != "step" and "lengths" not in said:
+        known = form_of_lengths(module, how, start, sizes) if how["lengths"] else None
+        how = {**how, "lengths": known or lengths_left_out(module, how, start, sizes)}
     if how["lengths"] and is_longest_first(module, how, start, sizes):
         how = {**how, "longest_first": True}
     still = how["lengths"] and how.get("input") != "step" and lengths_change_nothing(module, how, start, sizes)

@@ -46,6 +46,18 @@ class Packed(nn.Module):
         return nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0], h
 
 
+class PackedOrNot(Packed):
+    def forward(self, x, h0=None, stops=None):
+        return self.rnn(x, h0) if stops is None else super().forward(x, stops)
+
+
+class ValidOrNot(Packed):
+    """Its name may be that of a mask, which it is not."""
+
+    def forward(self, x, n_valid=None):
+        return self.rnn(x) if n_valid is None else super().forward(x, n_valid)
+
+
 class MaskedOutput(nn.Module):
     """The output is 0 behind the end, and the state goes on with the padding: a mistake that must not hide the lengths."""
 
@@ -109,6 +121,11 @@ class RunningOut(nn.Module):
 ])  # fmt: skip
 def test_what_ends_the_sequences_is_their_length(layer, name):
     assert read_target(layer).how["lengths"] == (name, "tensor", True)
+
+
+@pytest.mark.parametrize(("layer", "name"), [(PackedOrNot, "stops"), (ValidOrNot, "n_valid")])
+def test_so_it_is_where_it_may_be_left_out(layer, name):
+    assert read_target(layer).how["lengths"] == (name, "tensor", False)
 
 
 @pytest.mark.parametrize("layer", [Scaled, FromPositions, RunningOut])

@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -20,10 +21,26 @@ NO_TENSOR = (bool, int, float, str, "bool", "int", "float", "str")
 
 def guessed_lengths(module: Any, how: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
     """Return, as lengths, the arguments that must be given and may be lengths though they are not called so."""
+    yield from ((p.name, form_by_type(p), True) for p in _of_no_such_name(module, how) if p.default is p.empty)
+
+
+def lengths_left_out(module: Any, how: Mapping[str, Any], start: Start, sizes: Sizes) -> tuple[str, str, bool] | None:
+    """Return the same of what may be left out, with the default None; None where no such argument ends the sequences."""
+    given = {name for name, _ in how["given"]}
+    for p in _of_no_such_name(module, how):
+        with suppress(Exception):  # it takes no numbers
+            found = p.name, form_by_type(p), False
+            if p.default is None and p.name not in given and end_the_sequences(module, {**how, "lengths": found}, start, sizes):
+                return found
+    return None
+
+
+def _of_no_such_name(module: Any, how: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
+    """The arguments that may take a tensor, and that no name says to be lengths or states."""
     for p in parameters(module, how):
         said = is_lengths_word(p.name) or is_state_word(p.name) or p.name.lower() in ROWS
-        if p.default is inspect.Parameter.empty and not said and p.annotation not in NO_TENSOR:
-            yield p.name, form_by_type(p), True
+        if not said and p.annotation not in NO_TENSOR:
+            yield p
 
 
 def is_guessed(how: Mapping[str, Any]) -> bool:
