@@ -3,8 +3,10 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from rnncheck.backend.wrong_tangents import with_wrong_tangents
 from rnncheck.catalog.gradient import TRAINING, gradient
@@ -37,8 +39,17 @@ def numerical(trial: Trial) -> Observation:
           needs=("training", "float64", "second"), applies=deterministic & at_least(batch=1), cost=60)  # fmt: skip
 def second(trial: Trial) -> Observation:
     """Second derivatives with respect to input, states and parameters match finite differences of the first."""
+    if not trial.subject.offers("load") and holds_a_weight_norm(trial.layer.module):
+        raise NotClaimed("second derivatives: those of torch's weight_norm are wrong, whatever it norms")
     double = in_double(trial)
     return as_differences(double, slope_of_loss, "gradient", more=directions_of(double, "along"))
+
+
+def holds_a_weight_norm(module: Any) -> bool:
+    """Return whether torch's weight_norm computes a weight of the module: torch.autograd.gradgradcheck fails for it, too."""
+    parts = [*module.modules()] if isinstance(module, nn.Module) else []
+    hooks = [hook for part in parts for hook in part._forward_pre_hooks.values()]
+    return any(isinstance(one, WeightNorm | _WeightNorm) for one in (*parts, *hooks))
 
 
 @gradient("second_refused", formula="d d f: raises", source="pytorch/pytorch#20449", kind="derivative",

@@ -39,6 +39,8 @@ def machine(trial: Trial) -> Observation:
     one, seen = Life.begin(trial), Observation()
     if isinstance(one.layer.module, torch.jit.ScriptModule):
         raise NotClaimed("a module that TorchScript compiled is copied, changed and pickled in ways of its own")
+    if computed := sorted({*trial.parameters} - {*one.layer.parameters()}):
+        raise NotClaimed(f"a parametrization computes {', '.join(computed)} anew at each call")
     for name in trial.in_turn(in_drawn_order(one)):
         seen &= perform(one, name)
         if not seen.holds:

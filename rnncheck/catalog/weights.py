@@ -78,7 +78,8 @@ def trainable(trial: Trial) -> Observation:
     """
     named = trial.config.named
     sizes = (trial.config.input_size, trial.config.hidden_size, *(size for _, size in (named.sizes if named else ())))
-    if not trial.parameters and trial.subject.fixed is None and min(sizes) < 2:  # a norm or softmax of one number
+    own = not trial.parameters or any(map(parametrize.is_parametrized, trial.layer.module.modules()))
+    if own and trial.subject.fixed is None and min(sizes) < 2:  # a norm or softmax of one number
         return Observation()
     if not any(p.requires_grad for p in trial.layer.module.parameters()):
         raise NotClaimed("it has no parameters to train")
@@ -253,14 +254,15 @@ def reaches_the_parametrized(layer: Layer, x: Any, hx: Any, weights: dict[str, T
 
 
 def no_longer_parametrized(layer: Layer) -> None:
-    """Remove all parametrizations; the parameters are what they were before."""
+    """Remove the halving, and no parametrization of the layer's own; the parameters are what they were before."""
     for module in list(layer.module.modules()):
-        for name in list(getattr(module, "parametrizations", ())):
-            parametrize.remove_parametrizations(module, name, leave_parametrized=False)
+        for name, own in list(getattr(module, "parametrizations", {}).items()):
+            if any(isinstance(one, Halved) for one in own):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=False)
 
 
 def _chosen(trial: Trial) -> str:
-    names = list(trial.parameters)
+    names = [name for name in trial.parameters if name in trial.layer.parameters()]  # not what the layer parametrizes itself
     return names[trial.draw("parametrized weight", 0, len(names) - 1)]
 
 

@@ -23,12 +23,12 @@ def as_new(trial: Trial) -> Observation:
     """A layer that was called before its parameters changed gives what a new layer with these parameters gives."""
     layer = trial.build()
     trial.run_on(layer)
-    before = layer.parameters()
+    loads, before = trial.subject.offers("load"), trial.parameters or layer.parameters()
     if not before:
         return Observation()
     after = _moved(trial, before)
-    other = trial.but(parameters=after if trial.subject.offers("load") else numbers_of(layer) | after)
-    take_over(layer, after)
+    other = trial.but(parameters=after if loads else numbers_of(layer) | after)
+    layer.load(after) if loads else take_over(layer, after)
     return other.same(other.run_on(layer), sides=("from a layer that was called before", "from a new layer"))
 
 

@@ -120,8 +120,8 @@ def set_parameter(module: nn.Module, name: str, value: Tensor) -> None:
     owner, attribute = _owner(module, name)
     with torch.no_grad():
         if parametrize.is_parametrized(owner, attribute):
-            setattr(owner, attribute, value)
-            if getattr(owner, attribute).isnan().any() and not value.isnan().any():
+            setattr(owner, attribute, value.clone())  # a weight norm keeps the tensor itself
+            if not value.is_meta and getattr(owner, attribute).isnan().any() and not value.isnan().any():
                 raise NotClaimed(f"the parametrization of {name} makes NaN of such weights")
         else:
             getattr(owner, attribute).copy_(value)
